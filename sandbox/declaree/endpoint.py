@@ -1,0 +1,155 @@
+"""The ASGI side of the SCIM endpoint: reads requests, makes the ordered faults happen, keeps the journal."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+
+from starlette.types import Receive, Scope, Send
+
+from sandbox.declaree.errors import ScimError
+from sandbox.declaree.faults import Fault
+from sandbox.declaree.message import HTML_ERROR, Reply, Request, error_reply, html_reply
+from sandbox.declaree.scim import answer
+from sandbox.declaree.state import Declaree
+
+BASE_PATH = "/SCIM/v2"
+
+LOGIN_PAGE = (
+    "<!doctype html><html><head><title>Declaree</title></head><body><h1>Log in</h1>"
+    '<form method="post"><input name="username"><input name="password" type="password"></form></body></html>'
+)
+
+
+class ConnectionCutError(ConnectionError):
+    """Raised into a caller that runs the app without a server, where there is no connection to cut."""
+
+
+class ScimEndpoint:
+    def __init__(self, declaree: Declaree, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._declaree = declaree
+        self._monotonic = monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = _request(scope, await _body(receive))
+        faults = self._faults(request)
+        reply = await self._answer(request, faults)
+        deciding = faults[-1] if faults and faults[-1].kind != "slow" else None
+        cut = deciding is not None and deciding.kind == "cut"
+        self._note(request, reply, faults, delivered=not cut)
+        if cut or reply is None:
+            await _cut(scope, receive)
+        else:
+            await _send(reply, send)
+
+    def _faults(self, request: Request) -> list[Fault]:
+        found = self._declaree.faults.of(request.method, request.path)
+        rate = self._declaree.behaviour.rate_limit
+        if rate is not None and not self._declaree.pace.admits(self._monotonic(), rate):
+            return [Fault(kind="status", status=429, retry_after=1)]
+        return found
+
+    async def _answer(self, request: Request, faults: Sequence[Fault]) -> Reply | None:
+        """None for a connection cut before the request was looked at."""
+        for fault in faults:
+            if fault.kind == "slow" and not fault.after_commit:
+                await asyncio.sleep(fault.seconds)
+        deciding = faults[-1] if faults and faults[-1].kind != "slow" else None
+        reply = None
+        if deciding is None or deciding.after_commit:
+            reply = answer(self._declaree, request)
+        for fault in faults:
+            if fault.kind == "slow" and fault.after_commit:
+                await asyncio.sleep(fault.seconds)
+        if deciding is None or (deciding.kind == "cut" and deciding.after_commit):
+            return reply
+        return _instead(deciding, self._declaree, reply.account_id if reply else None)
+
+    def _note(self, request: Request, reply: Reply | None, faults: Sequence[Fault], *, delivered: bool) -> None:
+        self._declaree.journal.note(
+            time=self._declaree.clock().isoformat(timespec="milliseconds"),
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            status=reply.status if reply else None,
+            delivered=delivered,
+            account_id=reply.account_id if reply else None,
+            fault="+".join(fault.kind for fault in faults) or None,
+            body=request.body,
+        )
+
+
+def _instead(fault: Fault, declaree: Declaree, account_id: str | None) -> Reply | None:
+    """What the client sees in place of the true answer."""
+    match fault.kind:
+        case "login_page":
+            reply = html_reply(200, LOGIN_PAGE)
+        case "redirect":
+            reply = Reply(307, headers=(("Location", fault.location),), media_type="text/plain")
+        case "status":
+            reply = _failure(fault, declaree)
+        case _:
+            return None
+    return Reply(reply.status, reply.body, reply.headers, reply.media_type, account_id)
+
+
+def _failure(fault: Fault, declaree: Declaree) -> Reply:
+    headers = _retry_after(fault, declaree.clock())
+    match fault.body:
+        case "empty":
+            return Reply(fault.status, headers=headers)
+        case "html":
+            return html_reply(fault.status, HTML_ERROR.format(status=fault.status), headers)
+    return error_reply(ScimError(fault.status, "ordered by the sandbox", headers=headers), declaree.behaviour)
+
+
+def _retry_after(fault: Fault, now: datetime) -> tuple[tuple[str, str], ...]:
+    """Seconds or an HTTP date (RFC 9110, section 10.2.3)."""
+    if fault.retry_after is None:
+        return ()
+    if fault.retry_after_as == "seconds":
+        return (("Retry-After", str(fault.retry_after)),)
+    return (("Retry-After", format_datetime(now + timedelta(seconds=fault.retry_after), usegmt=True)),)
+
+
+def _request(scope: Scope, body: bytes) -> Request:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    host = headers.get("host", "localhost")
+    return Request(
+        method=scope["method"],
+        path="/" + scope["path"].removeprefix(BASE_PATH).strip("/"),
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        body=body,
+        base_url=f"{scope['scheme']}://{host}{BASE_PATH}",
+    )
+
+
+async def _body(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+    return body
+
+
+async def _send(reply: Reply, send: Send) -> None:
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+    if reply.body:
+        headers.append((b"content-type", reply.media_type.encode("latin-1")))
+    if reply.status not in {204, 304}:
+        headers.append((b"content-length", str(len(reply.body)).encode("latin-1")))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _cut(scope: Scope, receive: Receive) -> None:
+    """Drops the connection without a byte of answer, and leaves only once the server has noticed."""
+    abort = scope.get("state", {}).get("abort")
+    if abort is None:
+        raise ConnectionCutError("the sandbox cut the connection")
+    abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass

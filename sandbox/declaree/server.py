@@ -1,0 +1,57 @@
+"""Serving over uvicorn, with connections that the app can cut."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+class CuttableProtocol(H11Protocol):
+    """Lends every request its connection's ``abort`` as ``scope["state"]["abort"]``; ASGI has no message for it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "abort": transport.abort}
+
+
+class AnnouncingServer(uvicorn.Server):
+    """Says when it listens; callers wait for that instead of for a time."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._listening()
+
+
+def server(app: ASGIApp, listening: Callable[[], None]) -> AnnouncingServer:
+    """To be run on an open socket: ``server(...).run(sockets=[...])``."""
+    config = uvicorn.Config(
+        app,
+        http=CuttableProtocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+    )
+    return AnnouncingServer(config, listening)
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Port 0 takes a free one. Raises ``OSError`` when the address is in use."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host, port))
+    except OSError:
+        opened.close()
+        raise
+    return opened

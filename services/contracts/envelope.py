@@ -1,0 +1,119 @@
+"""CloudEvents 1.0 in Kafka's binary content mode: attributes in headers, the event in the value.
+
+Follows the CloudEvents Kafka protocol binding 1.0.2 and W3C Trace Context. What is made here depends on the event and
+its cause alone, so that the same event sent twice is the same record, byte for byte.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias, TypeVar
+
+from pydantic import AwareDatetime, ValidationError
+
+from services.contracts.events import Event
+from services.contracts.model import Frozen
+from services.contracts.topics import Topic
+from services.errors import PermanentError
+
+Headers: TypeAlias = tuple[tuple[str, bytes], ...]
+
+E = TypeVar("E", bound=Event)
+
+CONTENT_TYPE = b"application/json"
+
+
+class Cause(StrEnum):
+    """Why an event is sent; an extension attribute of the envelope (``ce_cause``)."""
+
+    DETECTED = "detected"
+    RESENT = "resent"
+    REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record to be produced. ``topic`` is without the prefix."""
+
+    topic: Topic
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class UnreadableRecordError(PermanentError):
+    """A record's value is not the event that its topic carries: it becomes a dead letter.
+
+    ``fields`` names the places that do not fit, never their content.
+    """
+
+    def __init__(self, reason: str, fields: Sequence[str] = ()) -> None:
+        super().__init__(f"{reason}: {', '.join(fields)}" if fields else reason)
+        self.reason = reason
+        self.fields = tuple(fields)
+
+
+def to_record(event: Event, cause: Cause = Cause.DETECTED) -> Record:
+    span = hashlib.sha256(f"{event.ce_type}/{event.event_id}".encode()).hexdigest()[:16]
+    return Record(
+        topic=event.topic,
+        key=bytes(event.person),
+        value=event.model_dump_json().encode(),
+        headers=(
+            ("ce_specversion", b"1.0"),
+            ("ce_id", event.event_id.encode()),
+            ("ce_source", event.ce_source.encode()),
+            ("ce_type", event.ce_type.encode()),
+            ("ce_subject", bytes(event.person)),
+            ("ce_time", event.detected_at.isoformat().encode()),
+            ("ce_cause", cause.value.encode()),
+            ("content-type", CONTENT_TYPE),
+            ("traceparent", f"00-{event.trace_id}-{span}-01".encode()),
+        ),
+    )
+
+
+def read_event(model: type[E], value: bytes | None) -> E:
+    """The event in a record's value; raises ``UnreadableRecordError``, which never quotes the value."""
+    if value is None:
+        raise UnreadableRecordError("empty-value")
+    try:
+        return model.model_validate_json(value)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        if any(problem["type"] == "json_invalid" for problem in problems):
+            raise UnreadableRecordError("not-json") from None
+        fields = tuple(".".join(map(str, problem["loc"][:1])) for problem in problems)
+        raise UnreadableRecordError("wrong-schema", tuple(dict.fromkeys(fields))) from None
+
+
+def cause_of(headers: Sequence[tuple[str, bytes | None]]) -> Cause:
+    """The cause a record was sent for; a record without one, or with one we do not know, was detected."""
+    for name, value in headers:
+        if name == "ce_cause" and value is not None and value.decode(errors="replace") in set(Cause):
+            return Cause(value.decode())
+    return Cause.DETECTED
+
+
+class DeadLetter(Frozen):
+    """Where an unreadable record was, and why: the headers of its dead letter, whose value is the original bytes."""
+
+    service: str
+    reason: str
+    fields: str = ""
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    failed_at: AwareDatetime
+
+    def to_record(self, key: bytes | None, value: bytes | None) -> Record:
+        headers = tuple((f"dl_{name}", str(field).encode()) for name, field in self.model_dump(mode="json").items())
+        return Record(Topic.DEAD_LETTERS, key, value, headers)
+
+    @classmethod
+    def from_headers(cls, headers: Sequence[tuple[str, bytes | None]]) -> "DeadLetter":
+        """The reverse of ``to_record``; raises ``pydantic.ValidationError`` for headers of another kind."""
+        found = {name[3:]: (value or b"").decode(errors="replace") for name, value in headers if name.startswith("dl_")}
+        return cls.model_validate(found)

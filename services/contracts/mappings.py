@@ -1,0 +1,154 @@
+"""The mapping of one connection: rules from Personio attributes to Declaree fields, as a versioned document.
+
+``format_version`` is the version of this shape; a published document's own ``version`` counts per connection.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from services.contracts.events import Intent
+from services.contracts.ids import ConnectionId
+from services.contracts.model import Frozen, Scalar, Value
+
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+"""The SCIM enterprise extension (RFC 7643, section 4.3)."""
+MANAGER = f"{ENTERPRISE}:manager.value"
+"""The target "Submits to": takes a Personio employee id, is written as the id of that employee's account."""
+WORK_EMAIL = 'emails[type eq "work"].value'
+
+NOT_MAPPABLE = frozenset(
+    {"id", "externalid", "active", "username", "emails", WORK_EMAIL.lower(), "schemas", "meta", "groups"}
+)
+"""Lower-case targets that no rule may have: identity, life cycle, and what the server owns."""
+
+
+class AttributeSource(Frozen):
+    """The value of a Personio attribute, by its key."""
+
+    kind: Literal["attribute"] = "attribute"
+    attribute: str = Field(min_length=1)
+
+
+class ConstantSource(Frozen):
+    kind: Literal["constant"] = "constant"
+    value: Value
+
+
+Source = Annotated[AttributeSource | ConstantSource, Field(discriminator="kind")]
+
+
+class Trim(Frozen):
+    """Blanks at both ends go; a text of blanks alone is missing."""
+
+    kind: Literal["trim"] = "trim"
+
+
+class Lower(Frozen):
+    kind: Literal["lower"] = "lower"
+
+
+class Default(Frozen):
+    """Stands in where the value is missing (null, an empty text or an empty list)."""
+
+    kind: Literal["default"] = "default"
+    value: Value
+
+
+class DateFormat(Frozen):
+    """A Personio date or timestamp as a text; ``format`` as for ``strftime``, e.g. ``%d.%m.%Y``."""
+
+    kind: Literal["date_format"] = "date_format"
+    format: str = "%Y-%m-%d"
+
+
+class ValueTable(Frozen):
+    """Replaces values by the table's; one that is not listed is kept, missing, or a reason to reject the person."""
+
+    kind: Literal["value_table"] = "value_table"
+    table: dict[str, Scalar]
+    otherwise: Literal["keep", "missing", "reject"] = "reject"
+
+
+Transform = Annotated[Trim | Lower | Default | DateFormat | ValueTable, Field(discriminator="kind")]
+
+
+class Rule(Frozen):
+    """One target field: where its value comes from and how it is transformed, in order.
+
+    ``on_missing``: ``leave`` the field as it is in Declaree, ``clear`` it, or ``reject`` the person.
+    """
+
+    target: str = Field(min_length=1)
+    source: Source
+    transforms: tuple[Transform, ...] = ()
+    on_missing: Literal["leave", "clear", "reject"] = "leave"
+
+    @model_validator(mode="after")
+    def _target_is_mappable(self) -> Self:
+        if self.target.lower() in NOT_MAPPABLE:
+            raise ValueError(
+                f"{self.target} cannot be the target of a rule: it is set from the employee's id, e-mail or status"
+            )
+        if self.target == MANAGER and self.source.kind != "attribute":
+            raise ValueError("the manager comes from an attribute that holds an employee id, such as supervisor.id")
+        return self
+
+
+LIFE_CYCLE: dict[str, Intent] = {
+    "active": Intent.PROVISION,
+    "onboarding": Intent.IGNORE,
+    "leave": Intent.IGNORE,
+    "inactive": Intent.DISABLE,
+}
+"""What each Personio status means unless a mapping says otherwise; unknown and empty ones are ignored."""
+
+
+class Mapping(Frozen):
+    """All rules of one connection.
+
+    The user name and the work e-mail come from ``user_name_attribute``, the external id from the employee id with an
+    optional prefix, ``active`` from the life cycle alone.
+    """
+
+    format_version: Literal[1] = 1
+    rules: tuple[Rule, ...]
+    user_name_attribute: str = "email"
+    external_id_prefix: str = ""
+    life_cycle: dict[str, Intent] = Field(default_factory=lambda: dict(LIFE_CYCLE))
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        targets = [rule.target.lower() for rule in self.rules]
+        twice = sorted({target for target in targets if targets.count(target) > 1})
+        if twice:
+            raise ValueError(f"each field can be the target of one rule only; more than one for: {', '.join(twice)}")
+        if Intent.REJECT in self.life_cycle.values():
+            raise ValueError("a status means provision, disable or ignore")
+        return self
+
+
+class PublishedMapping(Frozen):
+    """A version of a connection's mapping as it was published; never changed afterwards."""
+
+    connection_id: ConnectionId
+    version: int = Field(ge=1)
+    mapping: Mapping
+    published_at: AwareDatetime
+
+
+def default_mapping() -> Mapping:
+    """What a connection starts with: the names, the e-mail as user name, the supervisor."""
+
+    def name(target: str, attribute: str) -> Rule:
+        return Rule(
+            target=target, source=AttributeSource(attribute=attribute), transforms=(Trim(),), on_missing="reject"
+        )
+
+    return Mapping(
+        rules=(
+            name("name.givenName", "first_name"),
+            name("name.familyName", "last_name"),
+            Rule(target=MANAGER, source=AttributeSource(attribute="supervisor.id"), on_missing="clear"),
+        )
+    )

@@ -1,0 +1,19 @@
+"""The base of every model that is stored or sent, and the values that attributes and fields may have."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+
+class Frozen(BaseModel):
+    """Immutable; ignores what a newer producer added; its validation errors never quote the input."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+Scalar: TypeAlias = StrictStr | StrictBool | StrictInt | StrictFloat | None
+Value: TypeAlias = Annotated[
+    StrictStr | StrictBool | StrictInt | StrictFloat | tuple[Scalar, ...] | None,
+    Field(union_mode="left_to_right"),
+]
+"""A text, number, truth value, a list of these, or nothing."""

@@ -1,0 +1,179 @@
+"""The apply rule: what a request means for a ledger entry, and what the entry is afterwards.
+
+Pure. ``decide`` says whether the server must be asked at all; ``goal`` what for; ``settled``, ``decided_without_call``
+and ``waits`` give the next ledger entry. Versions order everything: older than decided (or than what is waiting) is
+superseded. What was noted after an attempted write without a confirming look forgets ``applied``: the write may have
+happened, and a later change back to the old value must not be taken for unchanged.
+"""
+
+from enum import Enum
+
+from pydantic import AwareDatetime
+
+from services.contracts.accounts import Account, Manager, Waiting
+from services.contracts.events import AccountRequested, AccountSynced, Intent, Outcome
+from services.contracts.ids import AccountId
+from services.provisioning.reconcile import Goal, Rejected, Settled
+from services.provisioning.target import DISABLED, Target, provisioned
+
+
+class Decision(Enum):
+    SUPERSEDE = "older than what was decided: no call"
+    REPEAT = "the stored outcome again, no call"
+    REJECT = "the mapper rejects it, no call"
+    OUT_OF_SCOPE = "nothing to do for this person, no call"
+    UNCHANGED = "the account was confirmed to hold just this, no call"
+    RECONCILE = "ask the server"
+
+
+def target_of(request: AccountRequested, manager: AccountId | None) -> Target | None:
+    """What the account shall hold; None where the request does not ask for an account's content.
+
+    ``manager`` is the account of the desired manager, None while there is none.
+    """
+    match request.intent:
+        case Intent.PROVISION if request.desired is not None:
+            return provisioned(request.desired, manager)
+        case Intent.DISABLE:
+            return DISABLED
+    return None
+
+
+def decide(request: AccountRequested, entry: Account, target: Target | None) -> Decision:
+    newest = max(entry.decided_version, entry.waiting.version) if entry.waiting else entry.decided_version
+    if request.version < newest:
+        return Decision.SUPERSEDE
+    quiet = not (entry.waiting or entry.verify or entry.open_reference)
+    if quiet and request.version == entry.decided_version and (entry.applied or _needs_no_account(request, entry)):
+        return Decision.REPEAT
+    if request.intent is Intent.REJECT:
+        return Decision.REJECT
+    if _needs_no_account(request, entry) or target is None:
+        return Decision.OUT_OF_SCOPE
+    if target.hash == entry.applied and not (entry.verify or entry.open_reference):
+        return Decision.UNCHANGED
+    return Decision.RECONCILE
+
+
+def _needs_no_account(request: AccountRequested, entry: Account) -> bool:
+    """Nothing is looked up or written for this request, whatever the server holds."""
+    if request.intent is Intent.DISABLE:
+        return entry.account_id is None and entry.attempted is None
+    return request.intent is not Intent.PROVISION
+
+
+def goal(request: AccountRequested, entry: Account, target: Target) -> Goal:
+    """What a reconciliation shall reach, and by what it may find the account."""
+    if request.desired is None:
+        # a create may have happened whose answer was lost: its mark, our external id, is all we may look for
+        return Goal(target, known=entry.account_id, external_id=None if entry.account_id else entry.attempted)
+    return Goal(
+        target,
+        known=entry.account_id,
+        external_id=request.desired.external_id,
+        user_name=request.desired.user_name,
+    )
+
+
+def outcome_event(request: AccountRequested, outcome: Outcome, now: AwareDatetime, **details: object) -> AccountSynced:
+    return AccountSynced(
+        connection_id=request.connection_id,
+        employee_id=request.employee_id,
+        revision=request.revision,
+        mapping_version=request.mapping_version,
+        detected_at=request.detected_at,
+        source_modified_at=request.source_modified_at,
+        outcome=outcome,
+        settled_at=now,
+        **details,
+    )
+
+
+def without_call(request: AccountRequested, entry: Account, decision: Decision, now: AwareDatetime) -> Account:
+    """The entry after a decision that needed no call: ``decided`` moves, what is known of the account stays."""
+    match decision:
+        case Decision.REJECT:
+            event = outcome_event(request, Outcome.REJECTED, now, reason=request.reason, field=request.field)
+        case Decision.OUT_OF_SCOPE:
+            event = outcome_event(request, Outcome.OUT_OF_SCOPE, now, account_id=entry.account_id)
+        case Decision.UNCHANGED:
+            event = outcome_event(request, Outcome.UNCHANGED, now, account_id=entry.account_id)
+        case _:
+            raise ValueError(f"{decision} leaves the ledger as it is")
+    return entry.model_copy(update={"decided": event, "waiting": None, "blocked_by": None})
+
+
+def settled(
+    request: AccountRequested,
+    entry: Account,
+    target: Target,
+    result: Settled,
+    manager: AccountId | None,
+    now: AwareDatetime,
+    reason: str | None = None,
+) -> Account:
+    """The entry after the account was confirmed to hold the target."""
+    event = outcome_event(
+        request, result.outcome, now, account_id=result.account_id, written=result.written, reason=reason
+    )
+    exists = result.account_id is not None
+    return entry.model_copy(
+        update={
+            "decided": event,
+            "applied": target.hash if exists else None,
+            "account_id": result.account_id,
+            "enabled": target != DISABLED if exists else None,
+            "user_name": request.desired.user_name if request.desired else entry.user_name,
+            "manager": _manager(request, entry, manager),
+            "attempted": None,
+            "waiting": None,
+            "blocked_by": None,
+            "verify": False,
+        }
+    )
+
+
+def _manager(request: AccountRequested, entry: Account, manager: AccountId | None) -> Manager | None:
+    if request.desired is None:
+        # a disabled account keeps its manager, but waits for nobody's account
+        return entry.manager if entry.manager and entry.manager.account_id else None
+    wanted = request.desired.manager
+    if wanted is None or wanted.employee_id is None or wanted.employee_id == request.employee_id:
+        return None
+    return Manager(employee_id=wanted.employee_id, account_id=manager)
+
+
+def rejected(
+    request: AccountRequested, entry: Account, result: Rejected, now: AwareDatetime, *, create_attempted: bool
+) -> Account:
+    """The entry after the server (or an account of somebody else) stood in the way."""
+    event = outcome_event(
+        request, Outcome.REJECTED, now, account_id=entry.account_id, reason=result.reason, field=result.field
+    )
+    return entry.model_copy(
+        update={
+            "decided": event,
+            "applied": None,
+            "attempted": request.desired.external_id if create_attempted and request.desired else entry.attempted,
+            "waiting": None,
+            "blocked_by": result.blocked_by,
+            "verify": False,
+        }
+    )
+
+
+def waits(request: AccountRequested, entry: Account, cause: str, now: AwareDatetime) -> Account:
+    """The entry of somebody whose change cannot be settled now: no outcome yet, and nothing known of the account.
+
+    ``since`` is kept while the same change waits, so that the operator sees how long it has been. Where no account is
+    known one may exist all the same, from this attempt or from one that died before it could note anything.
+    """
+    since = entry.waiting.since if entry.waiting and entry.waiting.version == request.version else now
+    may_exist = request.desired is not None and entry.account_id is None
+    return entry.model_copy(
+        update={
+            "waiting": Waiting(cause=cause, since=since, version=request.version),
+            "applied": None,
+            "attempted": request.desired.external_id if may_exist and request.desired else entry.attempted,
+        }
+    )

@@ -1,0 +1,71 @@
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from sandbox.stack.kafka import Kafka
+
+TOPIC = "greetings"
+
+
+@pytest.fixture(scope="module")
+async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kafka]:
+    folder = tmp_path_factory.mktemp("own-kafka")
+    async with Kafka(folder) as node:
+        admin = AIOKafkaAdminClient(bootstrap_servers=node.bootstrap_servers)
+        await admin.start()
+        await admin.create_topics([NewTopic(TOPIC, 1, 1)])
+        await admin.close()
+        yield node
+    shutil.rmtree(folder)
+
+
+async def write(node: Kafka, value: bytes) -> int:
+    async with AIOKafkaProducer(bootstrap_servers=node.bootstrap_servers, acks="all") as producer:
+        return int((await producer.send_and_wait(TOPIC, value)).offset)
+
+
+async def read_from(node: Kafka, offset: int, count: int) -> list[bytes | None]:
+    async with AIOKafkaConsumer(bootstrap_servers=node.bootstrap_servers) as consumer:
+        partition = TopicPartition(TOPIC, 0)
+        consumer.assign([partition])
+        consumer.seek(partition, offset)
+        return [(await consumer.getone()).value for _ in range(count)]
+
+
+@pytest.mark.kafka
+async def test_what_was_written_is_there_after_a_stop_and_a_start(node: Kafka) -> None:
+    first = await write(node, b"before the stop")
+    await node.stop()
+    await node.start()
+    await write(node, b"after the stop")
+    assert await read_from(node, first, 2) == [b"before the stop", b"after the stop"]
+
+
+@pytest.mark.kafka
+async def test_a_killed_node_comes_back_on_its_address_with_its_data(node: Kafka) -> None:
+    address = node.bootstrap_servers
+    first = await write(node, b"before the kill")
+    await node.kill()
+    assert not node.process.running
+    await node.start()
+    assert node.bootstrap_servers == address
+    await write(node, b"after the kill")
+    assert await read_from(node, first, 2) == [b"before the kill", b"after the kill"]
+
+
+@pytest.mark.kafka
+async def test_a_paused_node_answers_once_it_is_resumed(node: Kafka) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=node.bootstrap_servers) as producer:
+        await producer.send_and_wait(TOPIC, b"before the pause")
+        node.pause()
+        try:
+            sent = await producer.send(TOPIC, b"during the pause")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(sent), 0.3)
+        finally:
+            node.resume()
+        assert await sent
