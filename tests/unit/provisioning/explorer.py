@@ -38,7 +38,7 @@ DISABLED = "disabled"
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much may happen. ``late_writes`` and ``keep_applied`` break a rule on purpose."""
+    """How much may happen. The flags at the end break one rule each on purpose."""
 
     contents: tuple[str, ...] = ("a", "b", "a")
     topic: int = 5
@@ -48,6 +48,8 @@ class Bounds:
     outages: int = 1
     late_writes: bool = False
     keep_applied: bool = False
+    forget_attempted: bool = False
+    unconditional_ledger: bool = False
 
 
 class Live(NamedTuple):
@@ -109,7 +111,11 @@ class Explorer:
         content = self.bounds.contents[revision - 1]
         desired = DesiredAccount(external_id="7", user_name="a@b.example", fields={"name.givenName": content})
         return AccountRequested(
-            connection_id=CONNECTION, employee_id=EMPLOYEE, revision=revision, mapping_version=1, detected_at=NOW,
+            connection_id=CONNECTION,
+            employee_id=EMPLOYEE,
+            revision=revision,
+            mapping_version=1,
+            detected_at=NOW,
             intent=Intent.DISABLE if content == DISABLED else Intent.PROVISION,
             desired=None if content == DISABLED else desired,
         )
@@ -118,17 +124,27 @@ class Explorer:
         decided = apply.outcome_event(self.request(entry.decided), Outcome.UPDATED, NOW) if entry.decided else None
         waiting = Waiting(cause="down", since=NOW, version=Version(entry.waiting, 1)) if entry.waiting else None
         return Account(
-            connection_id=CONNECTION, employee_id=EMPLOYEE, decided=decided, waiting=waiting, applied=entry.applied,
-            account_id=ACCOUNT if entry.account else None, attempted="7" if entry.attempted else None,
-            verify=entry.verify, seq=entry.seq,
+            connection_id=CONNECTION,
+            employee_id=EMPLOYEE,
+            decided=decided,
+            waiting=waiting,
+            applied=entry.applied,
+            account_id=ACCOUNT if entry.account else None,
+            attempted="7" if entry.attempted else None,
+            verify=entry.verify,
+            seq=entry.seq,
         )
 
     @staticmethod
     def _entry(account: Account) -> Entry:
         return Entry(
-            seq=account.seq + 1, decided=account.decided.revision if account.decided else 0, applied=account.applied,
-            account=account.account_id is not None, attempted=account.attempted is not None,
-            waiting=account.waiting.version.revision if account.waiting else 0, verify=account.verify,
+            seq=account.seq + 1,
+            decided=account.decided.revision if account.decided else 0,
+            applied=account.applied,
+            account=account.account_id is not None,
+            attempted=account.attempted is not None,
+            waiting=account.waiting.version.revision if account.waiting else 0,
+            verify=account.verify,
         )
 
     def _decide(self, revision: int, entry: Entry) -> tuple[str, Entry, str]:
@@ -143,7 +159,9 @@ class Explorer:
         return "ledger", self._entry(apply.without_call(request, account, decision, NOW)), ""
 
     def _keep(self, work: Reconciliation) -> str:
-        return next(key for key in [repr(work)] if self._works.setdefault(key, work))
+        key = repr(work)
+        self._works.setdefault(key, work)
+        return key
 
     def _settle(self, revision: int, entry: Entry, work: str) -> Entry:
         """The entry after a finished reconciliation."""
@@ -162,6 +180,8 @@ class Explorer:
 
     def waits(self, revision: int, entry: Entry) -> Entry:
         after = self._entry(apply.waits(self.request(revision), self._account(entry), "down", NOW))
+        if self.bounds.forget_attempted:
+            after = after._replace(attempted=False)
         return after._replace(applied=entry.applied) if self.bounds.keep_applied else after
 
     def answered(self, work: str, answer: Answer, live: Live | None) -> str:
@@ -204,7 +224,7 @@ class Explorer:
                 yield f"W{i} reads {revision}: {phase}", go(reads)
             case "work":
                 yield from self.work_steps(s, i, go)
-            case "ledger" if s.entry.seq == w.read.seq:
+            case "ledger" if s.entry.seq == w.read.seq or self.bounds.unconditional_ledger:
                 yield f"W{i} ledger {w.revision}", go(w._replace(phase="commit"), entry=w.after)
             case "ledger":
                 marked = s.entry._replace(seq=s.entry.seq + 1, verify=True)
@@ -277,8 +297,12 @@ def _resource(live: Live) -> Resource:
     return Resource(
         ACCOUNT,
         {
-            "id": ACCOUNT, "externalId": "7", "userName": "a@b.example", "active": live.enabled,
-            "name": {"givenName": live.content}, "emails": [{"type": "work", "value": "a@b.example", "primary": True}],
+            "id": ACCOUNT,
+            "externalId": "7",
+            "userName": "a@b.example",
+            "active": live.enabled,
+            "name": {"givenName": live.content},
+            "emails": [{"type": "work", "value": "a@b.example", "primary": True}],
         },
     )
 
@@ -292,6 +316,6 @@ def _perform(call: CreateAccount | PatchAccount, live: Live | None) -> tuple[Ans
         return Written(_resource(made)), made
     if live is None:
         return Gone(), None
-    fields = {"name.givenName": live.content, "active": live.enabled}
+    fields: dict[str, Any] = {"name.givenName": live.content, "active": live.enabled}
     fields |= {operation["path"]: operation["value"] for operation in call.operations}
     return Written(), Live(fields["name.givenName"], fields["active"])
