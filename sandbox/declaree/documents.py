@@ -31,10 +31,11 @@ def document(entry: Entry, base_url: str, directory: Directory, behaviour: Behav
     found: Resource = {"schemas": urns, "id": entry.id, **resource, "meta": meta}
     if entry.kind == "Group":
         if "members" in resource:
-            found["members"] = [_member(member, base_url, directory) for member in resource["members"]]
+            found["members"] = [_with_reference(member, base_url) for member in resource["members"]]
         return found
-    if "manager" in resource.get(ENTERPRISE_URN, ()):
-        found[ENTERPRISE_URN] = _with_manager(resource[ENTERPRISE_URN], base_url, directory)
+    enterprise = resource.get(ENTERPRISE_URN, {})
+    if "manager" in enterprise:
+        found[ENTERPRISE_URN] = {**enterprise, "manager": _with_reference(enterprise["manager"], base_url)}
     if groups := directory.groups_of(entry.id):
         found["groups"] = [_membership(group, base_url) for group in groups]
     return found
@@ -45,18 +46,9 @@ def display_name(entry: Entry) -> str:
     return str(entry.resource.get("displayName") or f"{name['givenName']} {name['familyName']}")
 
 
-def _with_manager(enterprise: Resource, base_url: str, directory: Directory) -> Resource:
-    value = enterprise["manager"].get("value", "")
-    manager = {**enterprise["manager"], "$ref": f"{base_url}/Users/{value}"}
-    if (found := directory.users.get(value)) is not None:
-        manager["displayName"] = display_name(found)
-    return {**enterprise, "manager": manager}
-
-
-def _member(member: Resource, base_url: str, directory: Directory) -> Resource:
-    found = directory.users.get(member.get("value", ""))
-    display = {"display": display_name(found)} if found else {}
-    return {**member, "$ref": f"{base_url}/Users/{member.get('value')}", **display}
+def _with_reference(item: Resource, base_url: str) -> Resource:
+    """A user is referred to by its id; its address is made from that (RFC 7643, section 2.3.7)."""
+    return {**item, "$ref": f"{base_url}/Users/{item['value']}"} if "value" in item else item
 
 
 def _membership(group: Entry, base_url: str) -> Resource:

@@ -93,11 +93,7 @@ ENTERPRISE_SCHEMA = Schema(
             name="manager",
             type="complex",
             description="Submits to",
-            sub_attributes=(
-                Attribute(name="value", case_exact=True),
-                REFERENCE,
-                Attribute(name="displayName", mutability="readOnly"),
-            ),
+            sub_attributes=(Attribute(name="value", case_exact=True), REFERENCE),
         ),
     ),
 )
@@ -143,7 +139,6 @@ GROUP_SCHEMA = Schema(
                 Attribute(name="value", mutability="immutable", case_exact=True),
                 Attribute(name="$ref", type="reference", reference_types=("User",), mutability="immutable"),
                 Attribute(name="type", mutability="immutable", canonical_values=("User",)),
-                Attribute(name="display", mutability="readOnly"),
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""The attributes an employee can have, with the labels and types of the vendor's reference (GET employees, GET attributes)."""
+"""The attributes an employee can have, with the labels and types of the vendor's reference."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ class Attribute:
 
     key: str
     label: str
-    german: str
+    german: str = ""
     type: str = "standard"
     universal_id: str | None = None
     options: tuple[str, ...] = ()
     extra: dict[str, str] = field(default_factory=dict)
 
     def named(self, language: Language) -> str:
-        return self.german if language == "de" else self.label
+        return self.german if self.german and language == "de" else self.label
 
 
 def _system(key: str, label: str, german: str, type_: str = "standard", **extra: str) -> Attribute:
@@ -64,26 +64,40 @@ SYSTEM = (
 )
 
 TITLE, IBAN, ANNIVERSARY, BIRTHDAY = "dynamic_24407", "dynamic_21827", "dynamic_33400", "dynamic_180883"
-PERSONNEL_NUMBER, TRAVEL_GROUP, SKILLS, COMPANY_CARD = "dynamic_60990", "dynamic_70412", "dynamic_40211", "dynamic_51877"
+PERSONNEL_NUMBER, TRAVEL_GROUP, SKILLS, COMPANY_CARD = (
+    "dynamic_60990",
+    "dynamic_70412",
+    "dynamic_40211",
+    "dynamic_51877",
+)
 CHILDREN, BONUS, NOTES, PROFILE_LINK = "dynamic_91555", "dynamic_91560", "dynamic_80563", "dynamic_91007"
 
 TRAVEL_GROUPS = ("Standard", "Vertrieb", "Führungskraft", "Geschäftsführung")
-SKILL_OPTIONS = ("AT Power-Point", "CI/CD", "Ersthelfer", "Französisch", "Führerschein C", "Presentation Training", "SAP FI")
+SKILL_OPTIONS = (
+    "AT Power-Point",
+    "CI/CD",
+    "Ersthelfer",
+    "Französisch",
+    "Führerschein C",
+    "Presentation Training",
+    "SAP FI",
+)
 
 CUSTOM = (
-    Attribute(TITLE, "Title", "Titel"),
-    Attribute(IBAN, "IBAN", "IBAN", universal_id="iban"),
-    Attribute(ANNIVERSARY, "Anniversary Date", "Jubiläum", "date"),
-    Attribute(BIRTHDAY, "Birthday", "Geburtstag", "date", universal_id="date_of_birth"),
-    Attribute(PERSONNEL_NUMBER, "Personnel number", "Personalnummer"),
-    Attribute(TRAVEL_GROUP, "Travel expense group", "Reisekostengruppe", "list", options=TRAVEL_GROUPS),
-    Attribute(SKILLS, "Skills", "Kenntnisse", "tags", options=SKILL_OPTIONS),
-    Attribute(COMPANY_CARD, "Company credit card", "Firmenkreditkarte", "list", options=("Ja", "Nein")),
-    Attribute(CHILDREN, "Number of children", "Anzahl der Kinder", "integer"),
-    Attribute(BONUS, "Bonus (%)", "Bonus (%)", "decimal"),
-    Attribute(NOTES, "Notes", "Notizen", "multiline"),
-    Attribute(PROFILE_LINK, "Public profile", "Öffentliches Profil", "link"),
+    Attribute(TITLE, "Titel"),
+    Attribute(IBAN, "IBAN", universal_id="iban"),
+    Attribute(ANNIVERSARY, "Anniversary Date", type="date"),
+    Attribute(BIRTHDAY, "Birthday", type="date", universal_id="date_of_birth"),
+    Attribute(PERSONNEL_NUMBER, "Personalnummer"),
+    Attribute(TRAVEL_GROUP, "Reisekostengruppe", type="list", options=TRAVEL_GROUPS),
+    Attribute(SKILLS, "Kenntnisse", type="tags", options=SKILL_OPTIONS),
+    Attribute(COMPANY_CARD, "Firmenkreditkarte", type="list", options=("Ja", "Nein")),
+    Attribute(CHILDREN, "Anzahl der Kinder", type="integer"),
+    Attribute(BONUS, "Bonus (%)", type="decimal"),
+    Attribute(NOTES, "Notizen", type="multiline"),
+    Attribute(PROFILE_LINK, "Öffentliches Profil", type="link"),
 )
+"""Their labels are the customer's own words, so they are the same in every language."""
 
 ATTRIBUTES: dict[str, Attribute] = {attribute.key: attribute for attribute in (*SYSTEM, *CUSTOM)}
 

@@ -59,7 +59,7 @@ class Company:
     def counts(self) -> dict[str, int]:
         """People per status; the four known ones are always there."""
         counted = Counter(str(employee.status) for employee in self._people.values())
-        return {status: 0 for status in STATUSES} | dict(counted)
+        return dict.fromkeys(STATUSES, 0) | dict(counted)
 
     def hire(self, values: Mapping[str, Any], at: datetime) -> Employee:
         """Raises ``EmailTakenError``."""

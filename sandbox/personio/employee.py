@@ -11,7 +11,7 @@ STATUSES = ("onboarding", "active", "leave", "inactive")
 @dataclass(frozen=True, slots=True)
 class Employee:
     """``values`` has what API v1 sends, except that references are ids: a unit's or supervisor's id, or
-    ``[[id, share], ...]`` for cost centres and absence entitlements. An attribute without an entry is absent from answers.
+    ``[[id, share], ...]`` for cost centres and absence entitlements. What has no entry is absent from answers.
 
     ``changed_at`` tells when an attribute last changed after the creation; it is what ``updated_since`` looks at.
     """

@@ -31,14 +31,14 @@ class EmployeesApi:
 
     def routes(self) -> list[Route]:
         return [
-            Route(EMPLOYEES, self.list, methods=["GET"]),
+            Route(EMPLOYEES, self.list_employees, methods=["GET"]),
             Route(f"{EMPLOYEES}/attributes", self.attributes, methods=["GET"]),
             Route(f"{EMPLOYEES}/custom-attributes", self.attributes, methods=["GET"]),
             Route(EMPLOYEES + "/{employee_id:int}", self.get, methods=["GET"]),
             Route(EMPLOYEES + "/{employee_id:int}/profile-picture/{width:int}", self.picture, methods=["GET"]),
         ]
 
-    async def list(self, request: Request) -> Response:
+    async def list_employees(self, request: Request) -> Response:
         credential, token = authenticate(self._state, request)
         behaviour = self._state.behaviour
         selection = Selection.of(request.query_params, credential.whitelist, behaviour)
@@ -80,7 +80,7 @@ class EmployeesApi:
         authenticate(self._state, request)
         raise errors.picture_not_found()
 
-    def _rendered(self, people: "list[Employee]", keys: frozenset[str]) -> "list[bytes]":
+    def _rendered(self, people: list[Employee], keys: frozenset[str]) -> list[bytes]:
         behaviour = self._state.behaviour
         return self._state.renderer.employees(people, keys, behaviour.language, behaviour.supervisor)
 
@@ -91,7 +91,7 @@ class EmployeesApi:
 
 
 def _page(people: list[Employee], selection: Selection, faults: list[Fault]) -> list[Employee]:
-    """``duplicate``: the last of the page before comes again instead of this page's first; ``skip``: the first is missing."""
+    """``duplicate``: the last of the page before comes again instead of this page's first; ``skip``: it is missing."""
     page = people[selection.offset : selection.offset + selection.limit]
     kinds = {fault.kind for fault in faults}
     if "duplicate" in kinds and page:
@@ -108,5 +108,3 @@ def _envelope(selection: Selection, total: int, rendered: list[bytes]) -> bytes:
     }
     head = encoded({"success": True, "metadata": metadata, "offset": selection.offset, "limit": selection.limit})
     return head[:-1] + b',"data":[' + b",".join(rendered) + b"]}"
-
-

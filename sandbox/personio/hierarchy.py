@@ -8,7 +8,7 @@ SMALLEST_SPAN, LARGEST_SPAN = 4, 12
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """``branch`` numbers the direct reports of the head (None for the head); ``unit`` numbers the group below a branch's head."""
+    """``branch`` numbers the direct reports of the head; ``unit`` numbers the group in a branch; None above them."""
 
     supervisor: int | None
     depth: int

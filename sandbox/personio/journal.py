@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``query`` is left out for auth, where credentials may stand in it; ``status`` is 0 when the connection was cut."""
+    """``query`` is left out for auth, where it may hold credentials; ``status`` is 0 when the connection was cut."""
 
     at: datetime
     method: str

@@ -39,8 +39,8 @@ class Cooldown:
 
 
 class Limits:
-    """Per address: 2000 a minute on all of v1 (since July 2024), 15 a second and 300 a minute on GET employees (since May
-    2024), and 60 a minute on auth with a minute of cool-down (developer.personio.de/reference/auth).
+    """Per address: 2000 a minute on all of v1 (since July 2024); 15 a second and 300 a minute on reading employees
+    and their attributes (since May 2024); 60 a minute on auth, then a minute of cool-down.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Limits:
             concerned.append(self._auth[address])
         elif method == "GET" and path.startswith("/v1/company/employees"):
             concerned += [self._burst[address], self._minute[address]]
-        if any([limit.is_full(now) for limit in concerned]):
+        if any(limit.is_full(now) for limit in concerned):
             return False
         for limit in concerned:
             limit.count(now)
@@ -65,5 +65,3 @@ class Limits:
 
 def _auth_limit() -> Cooldown:
     return Cooldown(Window(60, 60.0), 60.0)
-
-

@@ -1,7 +1,7 @@
 """Dates as API v1 writes them: local midnight in Germany with the offset of that day.
 
-The rule is written out instead of taken from ``zoneinfo``, which needs the system's time zone files (slim images have none)
-and gives the local mean time before April 1893 with seconds, where the vendor shows ``+00:53``.
+The rule is written out instead of taken from ``zoneinfo``, which needs the system's time zone files (slim images have
+none) and gives the local mean time before April 1893 with seconds, where the vendor shows ``+00:53``.
 """
 
 from datetime import UTC, date, datetime, timedelta, timezone

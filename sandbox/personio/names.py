@@ -24,14 +24,21 @@ CULTURES = (
         "Alexander,Andreas,Benjamin,Bernd,Björn,Christian,Daniel,David,Dirk,Fabian,Felix,Florian,Frank,Georg,Götz,Hans-Peter,"
         "Holger,Jan,Jens,Jonas,Jörg,Jürgen,Karl-Heinz,Kai,Lars,Leon,Lukas,Markus,Matthias,Max,Michael,Niklas,Oliver,Paul,"
         "Peter,Ralf,Sebastian,Stefan,Sven,Thomas,Tobias,Uwe,Wolfgang",
-        "Albrecht,Arnold,Bauer,Beck,Becker,Bergmann,Böhm,Brandt,Braun,Busch,Dietrich,Engel,Ernst,Fischer,Frank,Franke,Freiherr "
-        "von Stetten,Friedrich,Fuchs,Graf,Groß,Günther,Haas,Hahn,Hartmann,Heinrich,Herrmann,Hoffmann,Hofmann,Horn,Huber,Jäger,"
-        "Jung,Kaiser,Keller,Klein,Koch,Köhler,König,Krämer,Kraus,Krause,Krüger,Kühn,Kuhn,Lang,Lange,Lehmann,Lorenz,Ludwig,Maier,"
-        "Martin,Mayer,Meier,Meyer,Möller,Müller,Müller-Lüdenscheidt,Neumann,Otto,Peters,Pfeiffer,Pohl,Richter,Roth,Sauer,Schäfer,"
-        "Schmidt,Schmitz,Schneider,Scholz,Schreiber,Schröder,Schubert,Schulte,Schulz,Schuster,Schwarz,Seidel,Simon,Sommer,Stein,"
-        "Thomas,Vogel,Vogt,von der Heide,Wagner,Walter,Weber,Weiß,Werner,Winkler,Winter,Wolf,Ziegler,Zimmermann,zu Hohenfels",
+        "Albrecht,Arnold,Bauer,Beck,Becker,Bergmann,Böhm,Brandt,Braun,Busch,Dietrich,Engel,Ernst,Fischer,"
+        "Frank,Franke,Freiherr von Stetten,Friedrich,Fuchs,Graf,Groß,Günther,Haas,Hahn,Hartmann,Heinrich,"
+        "Herrmann,Hoffmann,Hofmann,Horn,Huber,Jäger,Jung,Kaiser,Keller,Klein,Koch,Köhler,König,Krämer,Kraus,"
+        "Krause,Krüger,Kühn,Kuhn,Lang,Lange,Lehmann,Lorenz,Ludwig,Maier,Martin,Mayer,Meier,Meyer,Möller,"
+        "Müller,Müller-Lüdenscheidt,Neumann,Otto,Peters,Pfeiffer,Pohl,Richter,Roth,Sauer,Schäfer,Schmidt,"
+        "Schmitz,Schneider,Scholz,Schreiber,Schröder,Schubert,Schulte,Schulz,Schuster,Schwarz,Seidel,Simon,"
+        "Sommer,Stein,Thomas,Vogel,Vogt,von der Heide,Wagner,Walter,Weber,Weiß,Werner,Winkler,Winter,Wolf,"
+        "Ziegler,Zimmermann,zu Hohenfels",
     ),
-    Culture(7, "Ayşe,Elif,Emine,Gül,Zeynep,Özlem", "Ahmet,Çağrı,Emre,Mehmet,Mustafa,Ömer", "Çelik,Demir,Öztürk,Şahin,Yıldız,Yılmaz"),
+    Culture(
+        7,
+        "Ayşe,Elif,Emine,Gül,Zeynep,Özlem",
+        "Ahmet,Çağrı,Emre,Mehmet,Mustafa,Ömer",
+        "Çelik,Demir,Öztürk,Şahin,Yıldız,Yılmaz",
+    ),
     Culture(
         6,
         "Agnieszka,Katarzyna,Małgorzata,Zofia,Łucja",
@@ -50,8 +57,15 @@ CULTURES = (
         "André,Benoît,François,Jérôme,Jean-Baptiste",
         "Lefèvre,Dubois,Girard,Béranger,de La Fontaine,Côté,Noël",
     ),
-    Culture(4, "Inés,Lucía,María José,Nuria", "Íñigo,Javier,José María,Raúl", "García Márquez,Muñoz,Núñez,de la Cruz,Peña Ortiz"),
-    Culture(3, "Åsa,Freja,Ingrid,Sølvi", "Bjørn,Håkon,Søren,Øystein", "Ångström,Bjørnstad,Jørgensen,Lindqvist,Sørensen"),
+    Culture(
+        4,
+        "Inés,Lucía,María José,Nuria",
+        "Íñigo,Javier,José María,Raúl",
+        "García Márquez,Muñoz,Núñez,de la Cruz,Peña Ortiz",
+    ),
+    Culture(
+        3, "Åsa,Freja,Ingrid,Sølvi", "Bjørn,Håkon,Søren,Øystein", "Ångström,Bjørnstad,Jørgensen,Lindqvist,Sørensen"
+    ),
     Culture(3, "Chiara,Giulia,Nicoletta", "Alessandro,Matteo,Niccolò", "D'Angelo,Di Stefano,Esposito,Rossi,Dell'Acqua"),
     Culture(2, "Aoife,Niamh,Siobhán,Fiona", "Ciarán,Seán,Liam,Oisín", "O'Brien,O'Neill,MacLeod,Ní Bhriain,Smith-Jones"),
     Culture(2, "Jiřina,Ludmila,Žaneta", "Jiří,Ondřej,Přemysl", "Černý,Dvořák,Novák,Říha,Šťastný"),

@@ -7,7 +7,7 @@ from sandbox.personio.units import Unit
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """``teams`` and ``positions`` are lists separated by commas; ``cost_center`` is a number as controllers give them."""
+    """``teams`` and ``positions`` are lists separated by commas; ``cost_center`` is a number as controllers do."""
 
     name: str
     cost_center: str
@@ -17,24 +17,60 @@ class Department:
 
 MANAGEMENT = Department("Geschäftsführung", "1000 Geschäftsführung", "", "Geschäftsführerin,Geschäftsführer")
 DEPARTMENTS = (
-    Department("Vertrieb", "2000 Vertrieb", "Key Account,Region Nord,Region Süd,DACH,Benelux", "Account Manager,Vertriebsinnendienst"),
-    Department("Logistik", "3000 Logistik", "Lager,Disposition,Zoll,Flotte", "Disponent,Fachkraft für Lagerlogistik,Zollsachbearbeiter"),
-    Department("IT & Entwicklung", "4000 IT", "Plattform,Backend,Frontend,Data,Support", "Software Engineer,Data Analyst,IT Support"),
-    Department("Finanzen", "5000 Finanzen", "Buchhaltung,Controlling,Treasury", "Controller,Buchhalter,Financial Analyst"),
-    Department("Personal", "5500 Personal", "Recruiting,Payroll,HR Services", "HR Business Partner,Recruiter,Payroll Specialist"),
-    Department("Marketing", "6000 Marketing", "Brand,Performance,Content", "Content Manager,Grafikdesigner,SEO Manager"),
+    Department(
+        "Vertrieb",
+        "2000 Vertrieb",
+        "Key Account,Region Nord,Region Süd,DACH,Benelux",
+        "Account Manager,Vertriebsinnendienst",
+    ),
+    Department(
+        "Logistik",
+        "3000 Logistik",
+        "Lager,Disposition,Zoll,Flotte",
+        "Disponent,Fachkraft für Lagerlogistik,Zollsachbearbeiter",
+    ),
+    Department(
+        "IT & Entwicklung",
+        "4000 IT",
+        "Plattform,Backend,Frontend,Data,Support",
+        "Software Engineer,Data Analyst,IT Support",
+    ),
+    Department(
+        "Finanzen", "5000 Finanzen", "Buchhaltung,Controlling,Treasury", "Controller,Buchhalter,Financial Analyst"
+    ),
+    Department(
+        "Personal",
+        "5500 Personal",
+        "Recruiting,Payroll,HR Services",
+        "HR Business Partner,Recruiter,Payroll Specialist",
+    ),
+    Department(
+        "Marketing", "6000 Marketing", "Brand,Performance,Content", "Content Manager,Grafikdesigner,SEO Manager"
+    ),
     Department("Einkauf", "6500 Einkauf", "Strategischer Einkauf,Operativer Einkauf", "Einkäufer,Category Manager"),
-    Department("Customer Support", "7000 Support", "First Level,Second Level,Onboarding", "Support Agent,Customer Success Manager"),
+    Department(
+        "Customer Support",
+        "7000 Support",
+        "First Level,Second Level,Onboarding",
+        "Support Agent,Customer Success Manager",
+    ),
     Department("Qualität", "7500 Qualität", "Audit,Labor", "Qualitätsprüfer,Auditor"),
     Department("Recht & Compliance", "8000 Recht", "Verträge,Datenschutz", "Syndikusrechtsanwalt,Legal Counsel"),
-    Department("Produktion", "9000 Produktion", "Montage,Instandhaltung,Planung", "Mechatroniker,Schichtplaner,Fertigungsplaner"),
-    Department("Forschung & Entwicklung", "9500 F&E", "Prototypen,Simulation", "Entwicklungsingenieur,Versuchstechniker"),
+    Department(
+        "Produktion",
+        "9000 Produktion",
+        "Montage,Instandhaltung,Planung",
+        "Mechatroniker,Schichtplaner,Fertigungsplaner",
+    ),
+    Department(
+        "Forschung & Entwicklung", "9500 F&E", "Prototypen,Simulation", "Entwicklungsingenieur,Versuchstechniker"
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """With the subcompany that runs it and the place whose public holidays count there. ``weight`` is its share of people."""
+    """With the subcompany that runs it and whose public holidays count there. ``weight`` is its share of people."""
 
     name: str
     weight: int
@@ -44,7 +80,13 @@ class Office:
     state: str
 
 
-GMBH, AT, CH, NL, FR = "Nordlicht GmbH", "Nordlicht Austria GmbH", "Nordlicht (Schweiz) AG", "Nordlicht Nederland B.V.", "Nordlicht S.à r.l."
+GMBH, AT, CH, NL, FR = (
+    "Nordlicht GmbH",
+    "Nordlicht Austria GmbH",
+    "Nordlicht (Schweiz) AG",
+    "Nordlicht Nederland B.V.",
+    "Nordlicht S.à r.l.",
+)
 OFFICES = (
     Office("München", 30, GMBH, "Deutschland (Bayern) Feiertage", "DE", "Bayern"),
     Office("Berlin", 20, GMBH, "Deutschland (Berlin) Feiertage", "DE", "Berlin"),
@@ -56,7 +98,10 @@ OFFICES = (
     Office("Orléans", 5, FR, "France jours fériés", "FR", "Centre-Val de Loire"),
 )
 
-FULL_TIME, PART_TIME = "Vollzeit, 40 Stunden ohne Zeiterfassung, (Mo,Di,Mi,Do,Fr)", "Teilzeit, 20 Stunden, (Mo,Di,Mi,Do,Fr)"
+FULL_TIME, PART_TIME = (
+    "Vollzeit, 40 Stunden ohne Zeiterfassung, (Mo,Di,Mi,Do,Fr)",
+    "Teilzeit, 20 Stunden, (Mo,Di,Mi,Do,Fr)",
+)
 VACATION = "Bezahlter Urlaub"
 
 
@@ -73,7 +118,10 @@ def founding_units() -> list[Unit]:
         *(Unit("subcompany", 7033 + number, name) for number, name in enumerate(subcompanies)),
         *(Unit("office", 131014 + 3 * number, office.name) for number, office in enumerate(OFFICES)),
         *(Unit("department", 281521 + 5 * number, department.name) for number, department in enumerate(departments)),
-        *(Unit("cost_centers", 82957 + number, department.cost_center) for number, department in enumerate(departments)),
+        *(
+            Unit("cost_centers", 82957 + number, department.cost_center)
+            for number, department in enumerate(departments)
+        ),
         *(
             Unit("holiday_calendar", 2 + number, office.calendar, {"country": office.country, "state": office.state})
             for number, office in enumerate(OFFICES)

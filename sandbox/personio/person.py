@@ -141,7 +141,9 @@ def _custom(rng: random.Random, person: Person, role: Role) -> dict[str, Any]:
         catalogue.COMPANY_CARD: rng.choice(("Ja", "Nein", "Nein", None)),
         catalogue.CHILDREN: rng.choice((0, 0, 1, 2, None)),
         catalogue.BONUS: rng.choice((None, 5, 7.5, 12.25)),
-        catalogue.NOTES: rng.choice((None, "", "Homeoffice montags\nLaptop übergeben", "Brillenträgerin – Zuschuss beantragt")),
+        catalogue.NOTES: rng.choice(
+            (None, "", "Homeoffice montags\nLaptop übergeben", "Brillenträgerin – Zuschuss beantragt")
+        ),
         catalogue.PROFILE_LINK: f"https://people.example/{person.id}",
     }
     return _without_some(rng, values)

@@ -13,6 +13,7 @@ from sandbox.personio.units import VENDOR_TYPES
 SupervisorForm = Literal["id", "short"]
 SHORT_EMPLOYEE = ("id", "first_name", "last_name", "email")
 REMEMBERED_SELECTIONS = 4
+SHARES = {"cost_centers": "percentage", "absence_entitlement": "entitlement"}
 
 Cached = dict[int, tuple[Employee, bytes]]
 
@@ -70,14 +71,17 @@ def attributes_of(
     supervisor: SupervisorForm = "id",
 ) -> dict[str, Any]:
     """The ``attributes`` object; what the person has no value for is absent."""
-    rendered = {}
-    for key in keys:
-        try:
-            value = _value(company, person, key, supervisor)
-        except KeyError:
-            continue
-        rendered[key] = _attribute(ATTRIBUTES[key], value, language)
-    return rendered
+    values = {
+        **person.values,
+        "id": person.id,
+        "created_at": timestamp(person.created_at),
+        "last_modified_at": timestamp(person.modified_at),
+    }
+    return {
+        key: _attribute(ATTRIBUTES[key], _expanded(company, key, values[key], supervisor), language)
+        for key in keys
+        if key in values
+    }
 
 
 def _attribute(attribute: Attribute, value: Any, language: Language) -> dict[str, Any]:
@@ -90,22 +94,14 @@ def _attribute(attribute: Attribute, value: Any, language: Language) -> dict[str
     }
 
 
-def _value(company: Company, person: Employee, key: str, supervisor: SupervisorForm) -> Any:
-    """Raises ``KeyError`` when the person has no such attribute."""
-    if key == "id":
-        return person.id
-    if key == "created_at":
-        return timestamp(person.created_at)
-    if key == "last_modified_at":
-        return timestamp(person.modified_at)
-    value = person.values[key]
+def _expanded(company: Company, key: str, value: Any, supervisor: SupervisorForm) -> Any:
+    """References with the names of what they refer to."""
     if key == "supervisor" and isinstance(value, int):
         return _supervisor(company, value, supervisor)
     if key in VENDOR_TYPES and isinstance(value, int):
         return _unit(company, key, value, {})
-    if key in {"cost_centers", "absence_entitlement"} and isinstance(value, list):
-        share = "percentage" if key == "cost_centers" else "entitlement"
-        return [_unit(company, key, unit, {share: amount}) for unit, amount in value]
+    if key in SHARES and isinstance(value, list):
+        return [_unit(company, key, unit, {SHARES[key]: amount}) for unit, amount in value]
     return value
 
 

@@ -1,4 +1,4 @@
-"""What employees belong to: subcompanies, offices, departments, teams, cost centres, calendars, schedules, absence types."""
+"""What employees belong to: offices, departments, teams, cost centres, and the like."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace

@@ -52,8 +52,12 @@ num.io.threads=4
 log.cleaner.dedupe.buffer.size=8388608
 """
 
-# The Java logger's settings are system properties of the process.
-_LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+# The Java logger writes to stderr, which is the process's log file; its settings are system properties.
+_LOGGING = (
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+)
 
 
 def java_binary() -> Path:
@@ -67,7 +71,7 @@ class Kafka:
     """Keeps its data in `data_dir`, so that a later start on the same folder finds it again.
 
     The ports stay the same for the life of this object, through every `kill` and `start`; give them to have them
-    stay the same beyond it. `server.log` and the pid file lie in `data_dir` too.
+    stay the same beyond it. `kafka.log` and the pid file lie in `data_dir` too.
     """
 
     def __init__(self, data_dir: Path, *, port: int | None = None, controller_port: int | None = None) -> None:
@@ -142,7 +146,8 @@ class Kafka:
 
     async def _format(self, tool: list[str], properties: Path) -> None:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*tool, "format", "-t", cluster_id, "-c", str(properties)]
+        # In one word, since an id may begin with a dash.
+        command = [*tool, "format", f"--cluster-id={cluster_id}", "--config", str(properties)]
         process = Process("kafka-format", command, folder=self.data_dir)
         process.launch()
         try:

@@ -81,7 +81,7 @@ def test_a_complete_listing_misses_nothing() -> None:
 
 def test_without_package_and_path_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(StackError, match="no-such-package .* no mongod is on PATH.*MONGODB_URL"):
+    with pytest.raises(StackError, match=r"no-such-package .* no mongod is on PATH.*MONGODB_URL"):
         mongod_binary("no-such-package")
 
 

@@ -1,0 +1,1 @@
+"""The clients of the vendors: the only code that speaks HTTP."""

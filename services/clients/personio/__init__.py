@@ -1,0 +1,1 @@
+"""Personio's API v1 (https://developer.personio.de/reference)."""

@@ -1,0 +1,130 @@
+"""Personio's employees as flat attributes, read tolerantly: the vendor sends the same thing in several ways.
+
+Nothing becomes None (``null``, an empty text, an empty list). Nested things keep their parts under dotted keys
+(``office.id``, ``office.name``), lists of them become lists per part. Dates are ``YYYY-MM-DD``.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.contracts.events import Attribute
+from services.contracts.ids import EmployeeId
+from services.contracts.model import Scalar, Value
+
+TIMESTAMPS = frozenset({"created_at", "last_modified_at"})
+"""Declared as dates, but with a time of day."""
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "absence_entitlement": ("id", "name"),
+    "cost_centers": ("id", "name"),
+    "department": ("id", "name"),
+    "holiday_calendar": ("id", "name"),
+    "office": ("id", "name"),
+    "subcompany": ("id", "name"),
+    "supervisor": ("id", "first_name", "last_name", "email"),
+    "team": ("id", "name"),
+    "work_schedule": ("id", "name"),
+}
+"""The parts that a nested attribute has at least; they are there, empty, also when the whole is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Employee:
+    id: EmployeeId
+    attributes: dict[str, Attribute]
+    modified_at: datetime | None
+
+
+def parse_employee(item: object) -> Employee | None:
+    """An element of ``data``; None for one without an id, which cannot be anybody."""
+    attributes = item.get("attributes") if isinstance(item, Mapping) else None
+    if not isinstance(attributes, Mapping):
+        return None
+    flat = dict(pair for key, raw in attributes.items() for pair in _attribute(str(key), raw))
+    number = flat.pop("id", Attribute()).value
+    if not isinstance(number, int | str) or isinstance(number, bool) or not str(number):
+        return None
+    return Employee(EmployeeId(str(number)), flat, _timestamp(flat.get("last_modified_at")))
+
+
+def _attribute(key: str, raw: object) -> Iterator[tuple[str, Attribute]]:
+    """One attribute, or one per part of a nested one."""
+    if not isinstance(raw, Mapping):
+        raw = {"value": raw}
+    label, kind = str(raw.get("label") or ""), str(raw.get("type") or "standard")
+    value = raw.get("value")
+    if key in PARTS or _is_nested(value):
+        for part, content in _parts(key, value).items():
+            yield f"{key}.{part}", Attribute(value=content, label=label, type=kind)
+    else:
+        yield key, Attribute(value=_plain(key, kind, value), label=label, type=kind)
+
+
+def _is_nested(value: object) -> bool:
+    if isinstance(value, list):
+        return any(isinstance(entry, Mapping) for entry in value)
+    return isinstance(value, Mapping)
+
+
+def _parts(key: str, value: object) -> dict[str, Value]:
+    names = dict.fromkeys(PARTS.get(key, ("id", "name")))
+    if isinstance(value, list):
+        members = [_members(entry) for entry in value]
+        names |= dict.fromkeys(name for member in members for name in member)
+        return {name: tuple(_scalar(member.get(name)) for member in members) or None for name in names}
+    member = _members(value)
+    names |= dict.fromkeys(member)
+    return {name: _scalar(member.get(name)) for name in names}
+
+
+def _members(value: object) -> dict[str, Any]:
+    """The members of a nested thing: ``attributes`` holds plain values, or again ``{label, value, type}``."""
+    if not isinstance(value, Mapping):
+        return {}
+    inner = value.get("attributes", value)
+    if not isinstance(inner, Mapping):
+        return {}
+    return {
+        str(name): part["value"] if isinstance(part, Mapping) and "value" in part else part
+        for name, part in inner.items()
+    }
+
+
+def _plain(key: str, kind: str, value: object) -> Value:
+    if kind == "tags":
+        return _tags(value)
+    if isinstance(value, list):
+        return tuple(_scalar(entry) for entry in value) or None
+    if kind == "date" and key not in TIMESTAMPS and isinstance(value, str):
+        return value[:10] or None
+    return _scalar(value)
+
+
+def _scalar(value: object) -> Scalar:
+    if isinstance(value, str | bool | int | float):
+        return value if value != "" else None
+    return None if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _tags(value: object) -> Value:
+    """A list, a list as JSON text, or texts separated by commas: all three occur in one account."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = [value]
+    entries: Iterable[object] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
+    texts = tuple(str(entry).strip() for entry in entries)
+    return tuple(text for text in texts if text) or None
+
+
+def _timestamp(attribute: Attribute | None) -> datetime | None:
+    text = attribute.value if attribute else None
+    try:
+        stamp = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return stamp if stamp is not None and stamp.tzinfo is not None else None

@@ -1,0 +1,1 @@
+"""Applies the published mappings to employees' changes."""

@@ -1,0 +1,86 @@
+"""The only place that makes brokers and producers, and so the only one that decides how Kafka is used.
+
+At least once: nothing is committed before it is done; every producer is idempotent and waits for all replicas; no
+topic is created by the way. Bodies are never validated by FastStream, whose errors would quote them.
+"""
+
+import ssl
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from services.runtime.settings import KafkaSettings
+
+MAX_BATCH_BYTES = 262_144
+MAX_REQUEST_BYTES = 1_048_576
+DEAD_LETTER_MAX_BYTES = 2_097_152
+"""A dead letter is the original record and its headers: it must fit wherever the record did."""
+
+
+def _context(settings: KafkaSettings) -> ssl.SSLContext | None:
+    return (
+        ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+        if "SSL" in settings.kafka_security_protocol[-3:]
+        else None
+    )
+
+
+def _security(settings: KafkaSettings) -> BaseSecurity | None:
+    context = _context(settings)
+    if not settings.kafka_security_protocol.startswith("SASL"):
+        return BaseSecurity(ssl_context=context, use_ssl=context is not None) if context else None
+    kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+    password = settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else ""
+    return kinds[settings.kafka_sasl_mechanism](
+        username=settings.kafka_sasl_username or "", password=password, ssl_context=context, use_ssl=context is not None
+    )
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """How any aiokafka client reaches the cluster."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": _context(settings),
+        "request_timeout_ms": settings.kafka_request_timeout_ms,
+    }
+    if settings.kafka_security_protocol.startswith("SASL"):
+        password = settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else ""
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": password,
+        }
+    return options
+
+
+def make_broker(settings: KafkaSettings, name: str, graceful_timeout: float) -> KafkaBroker:
+    """The broker of one consuming service; ``name`` tells its members apart in Kafka's logs."""
+    return KafkaBroker(
+        settings.kafka_bootstrap_servers.split(","),
+        client_id=name,
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        graceful_timeout=graceful_timeout,
+        request_timeout_ms=settings.kafka_request_timeout_ms,
+        security=_security(settings),
+        logger=None,
+    )
+
+
+def make_producer(settings: KafkaSettings, name: str) -> AIOKafkaProducer:
+    """The producer behind ``Publisher``; nobody else needs one."""
+    return AIOKafkaProducer(
+        **client_options(settings),
+        client_id=name,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=0,
+        max_batch_size=MAX_BATCH_BYTES,
+        max_request_size=DEAD_LETTER_MAX_BYTES,
+    )

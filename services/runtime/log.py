@@ -1,0 +1,83 @@
+"""Structured JSON logs with ids and without personal data.
+
+An exception of our own tree is logged with its message, which holds ids alone; of any other only the type and where
+it was raised, since foreign messages may quote what they were given.
+"""
+
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+from services.errors import ConnectorError
+
+NOISY = ("aiokafka", "faststream", "pymongo", "motor", "kafka")
+"""Libraries that repeat one line many times a second while a server is away."""
+
+
+class QuietExceptions(JsonFormatter):
+    """JSON lines whose exceptions name types and places, never values."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+        _, error, trace = ei
+        if error is None:
+            return ""
+        frames = traceback.extract_tb(trace)
+        where = [f"{frame.filename.rsplit('/services/')[-1]}:{frame.lineno} {frame.name}" for frame in frames[-6:]]
+        return " < ".join([describe(error), *reversed(where)])
+
+
+def describe(error: BaseException) -> str:
+    """What may be said of an exception: our own message, or the foreign type."""
+    if isinstance(error, BaseExceptionGroup):
+        return f"{type(error).__name__}: " + "; ".join(describe(inner) for inner in error.exceptions)
+    return f"{type(error).__name__}: {error}" if isinstance(error, ConnectorError) else type(error).__name__
+
+
+class Thinning(logging.Filter):
+    """Of the lines that noisy libraries repeat, one per place and interval passes."""
+
+    def __init__(self, every_seconds: float = 10.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._every = every_seconds
+        self._monotonic = monotonic
+        self._last: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(NOISY):
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        place, now = (record.pathname, record.lineno), self._monotonic()
+        if now - self._last.get(place, -self._every) < self._every:
+            return False
+        self._last[place] = now
+        return True
+
+
+class ForeignMessages(logging.Filter):
+    """A library's formatted arguments may hold what we sent: its template is enough."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith(NOISY):
+            record.args = None
+        return True
+
+
+def configure(service: str, level: str) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        QuietExceptions(
+            "{asctime}{levelname}{name}{message}",
+            style="{",
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "event"},
+            static_fields={"service": service},
+        )
+    )
+    handler.addFilter(Thinning())
+    handler.addFilter(ForeignMessages())
+    logging.basicConfig(level=level, handlers=[handler], force=True)

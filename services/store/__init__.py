@@ -1,0 +1,1 @@
+"""What the product remembers, in MongoDB: the only package that imports motor and pymongo."""
