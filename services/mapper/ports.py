@@ -1,6 +1,6 @@
 """What the mapper needs of the world."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from services.contracts.ids import ConnectionId
@@ -14,4 +14,6 @@ class Mappings(Protocol):
 
 
 class Connections(Protocol):
-    async def existing(self, ids: Iterable[ConnectionId]) -> Collection[ConnectionId]: ...
+    async def many(self, connections: Iterable[ConnectionId]) -> Mapping[ConnectionId, object]:
+        """Those of the connections that exist."""
+        ...

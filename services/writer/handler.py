@@ -113,7 +113,7 @@ class Writer:
             again |= await self._unblocked(connection, own)
             if again:
                 task = Resend(scope="people", people=tuple(sorted(again)), why="somebody's account has changed")
-                await self._requests.file(connection, task)
+                await self._requests.file(connection, task, now=self._clock.now())
 
     async def _reports(self, connection: ConnectionId, own: Mapping[PersonKey, Person]) -> set[EmployeeId]:
         """People who wait for one of these accounts as their manager's."""

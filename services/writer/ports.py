@@ -1,6 +1,7 @@
 """What the writer needs of the world, with only the methods that it calls."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal, Protocol
 
 from services.contracts.accounts import Account
@@ -20,7 +21,7 @@ class Ledger(Protocol):
     async def mark_verify(self, people: Iterable[PersonKey]) -> None: ...
 
     async def reports_waiting_for(
-        self, connection_id: ConnectionId, managers: Mapping[EmployeeId, AccountId]
+        self, connection: ConnectionId, managers: Mapping[EmployeeId, AccountId]
     ) -> tuple[EmployeeId, ...]:
         """People whose manager is one of these and is not written as this account yet."""
         ...
@@ -33,11 +34,11 @@ class Ledger(Protocol):
 
 
 class Connections(Protocol):
-    async def many(self, ids: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]: ...
+    async def many(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]: ...
 
 
 class Requests(Protocol):
-    async def file(self, connection_id: ConnectionId, task: Task, *, once: str | None = None) -> object: ...
+    async def file(self, connection: ConnectionId, task: Task, *, now: datetime, once: str | None = None) -> object: ...
 
 
 class AccountServer(Protocol):

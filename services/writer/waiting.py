@@ -66,5 +66,5 @@ class WaitingPeople:
                 continue
             self._next[connection] = (self._clock.monotonic() + pause, min(pause * 2, LONGEST_PAUSE))
             task = Resend(scope="unsettled", why="the connection's server works again")
-            await self._requests.file(connection, task, once=f"unsettled/{connection}")
+            await self._requests.file(connection, task, now=self._clock.now(), once=f"unsettled/{connection}")
             logger.info("waiting people are re-sent", extra={"connection": connection, "people": waiting[connection]})

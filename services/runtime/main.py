@@ -1,0 +1,26 @@
+"""What every ``__main__`` of a deployable does: logs, event loop, exit code."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from services.errors import ConfigurationError
+from services.runtime.log import configure
+from services.runtime.settings import EX_CONFIG, ProcessSettings
+
+
+def run(service: str, settings: ProcessSettings, start: Callable[[], Awaitable[int]]) -> None:
+    """Ends the process with ``start``'s exit code, or with 78 where the configuration is at fault."""
+    configure(service, settings.log_level)
+
+    async def started() -> int:
+        return await start()
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            sys.exit(runner.run(started()))
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the last word of a process that cannot work
+        sys.exit(EX_CONFIG)

@@ -1,0 +1,66 @@
+"""Creating the topics before the services start; nothing else ever creates one."""
+
+import asyncio
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from services.contracts.topics import Topic
+from services.runtime.kafka import DEAD_LETTER_MAX_BYTES, client_options
+from services.runtime.producer import KafkaUnavailableError
+from services.runtime.settings import KafkaSettings
+
+DAY_MS = 86_400_000
+
+
+async def create_topics(settings: KafkaSettings) -> tuple[str, ...]:
+    """Creates what is missing and says what; waits until every partition has a leader.
+
+    The number of partitions of an existing topic is never changed: keys would move and lose their order.
+    """
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    try:
+        await admin.start()
+        wanted = [_new_topic(settings, topic) for topic in Topic]
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in wanted if topic.name not in existing]
+        if missing:
+            _refuse_errors(await admin.create_topics(missing))
+        await _wait_for_leaders(admin, [topic.name for topic in wanted])
+    except (KafkaError, OSError) as error:
+        raise KafkaUnavailableError(
+            f"Kafka does not create the topics ({type(error).__name__}): is it running, and is KAFKA_BOOTSTRAP_SERVERS right?"
+        ) from error
+    finally:
+        await admin.close()
+    return tuple(topic.name for topic in missing)
+
+
+def _new_topic(settings: KafkaSettings, topic: Topic) -> NewTopic:
+    config = {"retention.ms": str(settings.kafka_retention_days * DAY_MS), "cleanup.policy": "delete"}
+    if topic is Topic.DEAD_LETTERS:
+        config["max.message.bytes"] = str(DEAD_LETTER_MAX_BYTES)
+    return NewTopic(
+        settings.topic(topic), settings.kafka_partitions, settings.kafka_replication_factor, topic_configs=config
+    )
+
+
+def _refuse_errors(answer: object) -> None:
+    for _, code, *_ in getattr(answer, "topic_errors", ()):
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error
+
+
+async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            described = await admin.describe_topics(names)
+            if all(_has_leaders(topic) for topic in described):
+                return
+            await asyncio.sleep(0.1)
+
+
+def _has_leaders(topic: dict[str, object]) -> bool:
+    partitions = topic.get("partitions")
+    return isinstance(partitions, list) and bool(partitions) and all(part["leader"] >= 0 for part in partitions)
