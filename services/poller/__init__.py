@@ -1,0 +1,1 @@
+"""Watches Personio and emits what has changed."""

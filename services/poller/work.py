@@ -1,0 +1,129 @@
+"""What the lease holder of a connection does: polls it when due, and carries out what was asked for."""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+
+from services.contracts.envelope import Cause
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.requests import Poll, Request, Resend
+from services.contracts.runs import Run, RunState
+from services.errors import ConnectorError
+from services.poller.outbox import Outbox
+from services.poller.ports import Source
+from services.poller.scan import Scan, Tally
+from services.runtime.clock import Clock
+from services.runtime.log import describe
+from services.runtime.metrics import Metrics
+from services.runtime.producer import ProducerDeadError
+from services.store.database import Store
+
+logger = logging.getLogger(__name__)
+
+
+class Work:
+    """Everything about one connection, while its lease is held."""
+
+    def __init__(self, store: Store, source: Source, clock: Clock, metrics: Metrics, outbox: Outbox) -> None:
+        self._store = store
+        self._source = source
+        self._clock = clock
+        self._metrics = metrics
+        self._outbox = outbox
+
+    async def poll(self, connection: ConnectionId, *, dry_run: bool = False) -> Run:
+        """One run. Its failure is noted in the run and never concerns another connection."""
+        run = Run(id="dry-run", connection_id=connection, started_at=self._clock.now())
+        if not dry_run:
+            run = await self._store.runs.begin(connection, now=self._clock.now())
+        try:
+            tally = await self._scan(connection, dry_run=dry_run)
+        except ProducerDeadError:
+            raise
+        except ConnectorError as error:
+            logger.warning("a poll failed: %s", error, extra={"connection": connection})
+            run = run.model_copy(update={"state": RunState.FAILED, "error": str(error)})
+        else:
+            counts = {"counts": tally.counts(), "unreleased": tuple(sorted(tally.unreleased))}
+            run = run.model_copy(update={"state": RunState.SUCCEEDED, **counts})
+            self._metrics.changes.labels("created").inc(tally.created)
+            self._metrics.changes.labels("changed").inc(tally.changed)
+            logger.info("polled", extra={"connection": connection, **tally.counts().model_dump()})
+        run = run.model_copy(update={"finished_at": self._clock.now()})
+        self._metrics.runs.labels(run.state.value).inc()
+        if not dry_run:
+            await self._store.runs.save(run)
+        return run
+
+    async def _scan(self, connection: ConnectionId, *, dry_run: bool) -> Tally:
+        if not dry_run:
+            await self._outbox.emit_pending(connection)
+        scan = Scan(self._store.snapshots, self._outbox, self._clock, dry_run=dry_run)
+        async with self._source(connection) as personio:
+            return await scan.run(connection, personio, lambda _: None)
+
+    async def resend_unsettled(self, connection: ConnectionId) -> int:
+        """At every poll: who waits, whose entry asks for a look, and who waits for a manager that is there by now."""
+        sent = await self._resend_pages(connection, self._store.accounts.unsettled(connection))
+        return sent + await self._resend(connection, await self._store.accounts.resolvable_reports(connection))
+
+    async def resend_rejected(self, connection: ConnectionId) -> int:
+        return await self._resend_pages(connection, self._store.accounts.rejected(connection))
+
+    async def _resend_pages(self, connection: ConnectionId, pages: AsyncIterator[Sequence[EmployeeId]]) -> int:
+        return sum([await self._resend(connection, page) async for page in pages])
+
+    async def _resend(self, connection: ConnectionId, people: Sequence[EmployeeId] | None) -> int:
+        """Sends the current snapshots again. A change that was never marked as sent counts as sent for the first time."""
+        if people is not None and not people:
+            return 0
+        sent = 0
+        async for snapshots in self._store.snapshots.stream(connection, people):
+            emitted, _ = await self._outbox.emit(connection, snapshots, Cause.RESENT)
+            sent += emitted
+        return sent
+
+    # ------------------------------------------------------------ requests
+
+    async def requests(self, connection: ConnectionId) -> None:
+        """Carries out what is open, oldest first; re-sends of single people are done in one pass."""
+        open_ones = await self._store.requests.open(connection)
+        people = [r for r in open_ones if isinstance(r.task, Resend) and r.task.scope == "people"]
+        if people:
+            await self._together(connection, people)
+        for request in open_ones:
+            if request not in people and await self._store.requests.start(request.id):
+                await self._one(connection, request)
+
+    async def _together(self, connection: ConnectionId, requests: list[Request]) -> None:
+        started = [request for request in requests if await self._store.requests.start(request.id)]
+        wanted = {person for r in started if isinstance(r.task, Resend) for person in r.task.people}
+        sent = await self._resend(connection, tuple(sorted(wanted)))
+        for request in started:
+            await self._store.requests.done(request.id, {"sent": sent}, now=self._clock.now())
+
+    async def _one(self, connection: ConnectionId, request: Request) -> None:
+        try:
+            counts, error = await self._carry_out(connection, request)
+        except ProducerDeadError:
+            raise
+        except ConnectorError as failure:
+            counts, error = {}, describe(failure)
+        now = self._clock.now()
+        if error is None:
+            await self._store.requests.done(request.id, counts, now=now)
+        else:
+            await self._store.requests.failed(request.id, error, now=now)
+
+    async def _carry_out(self, connection: ConnectionId, request: Request) -> tuple[dict[str, int], str | None]:
+        match request.task:
+            case Poll(dry_run=dry_run):
+                run = await self.poll(connection, dry_run=dry_run)
+                return run.counts.model_dump(), run.error
+            case Resend(scope="all"):
+                return {"sent": await self._resend(connection, None)}, None
+            case Resend(scope="rejected"):
+                return {"sent": await self.resend_rejected(connection)}, None
+            case Resend(scope="unsettled"):
+                return {"sent": await self.resend_unsettled(connection)}, None
+            case Resend(people=people):
+                return {"sent": await self._resend(connection, people)}, None
