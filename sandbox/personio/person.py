@@ -70,7 +70,7 @@ def _position(rng: random.Random, role: Role) -> dict[str, Any]:
         "position": role.position,
         "supervisor": role.supervisor,
         "department": role.department,
-        "team": role.team if role.team is not None else rng.choice((None, None, "", [])),
+        "team": role.team if role.team is not None and rng.random() > 0.02 else rng.choice((None, None, "", [])),
         "cost_centers": role.cost_centers if rng.random() > 0.03 else [],
         "employment_type": "external" if rng.random() < 0.04 else "internal",
     }

@@ -18,6 +18,9 @@ from services.errors import ConnectorError
 NOISY = ("aiokafka", "faststream", "pymongo", "motor", "kafka")
 """Libraries that repeat one line many times a second while a server is away."""
 
+SILENT = ("httpx", "httpcore", "uvicorn")
+"""Libraries whose lines hold addresses with e-mails in them, or say that somebody asked for our health."""
+
 
 class QuietExceptions(JsonFormatter):
     """JSON lines whose exceptions name types and places, never values."""
@@ -81,3 +84,5 @@ def configure(service: str, level: str) -> None:
     handler.addFilter(Thinning())
     handler.addFilter(ForeignMessages())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.WARNING)

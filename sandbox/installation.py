@@ -1,0 +1,170 @@
+"""The whole product on one machine: Kafka, MongoDB, both vendors' sandboxes and the services, as processes.
+
+It knows the product by command lines and environment alone.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from sandbox.stack.errors import StackError
+from sandbox.stack.kafka import Kafka
+from sandbox.stack.mongo import Mongo
+from sandbox.stack.ports import free_port
+from sandbox.stack.processes import Process, http_ready
+
+SERVICES = ("poller", "mapper", "writer")
+DECLAREE_KEY = "demo-key"
+PERSONIO_ID, PERSONIO_SECRET = "demo-client", "demo-secret"
+
+
+class Installation:
+    """Use as an asynchronous context manager. ``settings`` are environment variables over the defaults."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        active: int = 250,
+        seed: int = 1,
+        settings: Mapping[str, str] | None = None,
+        services: tuple[str, ...] = SERVICES,
+        declaree_options: tuple[str, ...] = (),
+    ) -> None:
+        self._folder = folder
+        self._active = active
+        self._seed = seed
+        self._settings = dict(settings or {})
+        self._services = services
+        self._declaree_options = declaree_options
+        self._stack = AsyncExitStack()
+        self._ports = self._remembered_ports()
+        self.processes: dict[str, Process] = {}
+        self.personio = f"http://127.0.0.1:{self._ports['personio']}"
+        self.declaree = f"http://127.0.0.1:{self._ports['declaree']}"
+        self.kafka = Kafka(folder / "kafka", port=self._ports["kafka"], controller_port=self._ports["controller"])
+        self.mongo = Mongo(folder / "mongo", port=self._ports["mongo"])
+
+    def _remembered_ports(self) -> dict[str, int]:
+        """The same addresses at every start of the same folder."""
+        file = self._folder / "ports.json"
+        if file.exists():
+            known: dict[str, int] = json.loads(file.read_text())
+            return known
+        self._folder.mkdir(parents=True, exist_ok=True)
+        ports: dict[str, int] = {}
+        for name in ("kafka", "controller", "mongo", "personio", "declaree", *SERVICES):
+            ports[name] = free_port()
+        file.write_text(json.dumps(ports))
+        return ports
+
+    def _key(self) -> str:
+        file = self._folder / "encryption.key"
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+        return file.read_text()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a service or a command of the CLI needs."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": os.environ.get("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap_servers),
+            "MONGODB_URL": os.environ.get("MONGODB_URL", self.mongo.url),
+            "ENCRYPTION_KEYS": self._key(),
+            **self._settings,
+        }
+
+    async def __aenter__(self) -> "Installation":
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        servers: list[Any] = []
+        if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:
+            servers.append(self._stack.enter_async_context(self.kafka))
+        if "MONGODB_URL" not in os.environ:
+            servers.append(self._stack.enter_async_context(self.mongo))
+        await asyncio.gather(*servers)
+        await self._start_sandboxes()
+        await self.cli("init")
+        if not json.loads(await self.cli("connections", "list", "--json")):
+            await self.connect("Demo company")
+        for service in self._services:
+            await self.start_service(service)
+
+    async def _start_sandboxes(self) -> None:
+        company = ("--employees", str(self._active), "--seed", str(self._seed))
+        personio = ("--state", str(self._folder / "personio.json"), *company)
+        declaree = ("--state", str(self._folder / "declaree.log"), "--api-key", DECLAREE_KEY, *self._declaree_options)
+        for name, options in (("personio", personio), ("declaree", declaree)):
+            url = f"{self.personio if name == 'personio' else self.declaree}/_control/health"
+            command = (sys.executable, "-m", f"sandbox.{name}", "--port", str(self._ports[name]), *options)
+            self.processes[name] = await self._stack.enter_async_context(
+                Process(name, command, folder=self._folder / name, ready=http_ready(url))
+            )
+
+    async def connect(self, name: str, *, key: str = DECLAREE_KEY) -> str:
+        """Adds a connection of the sandboxes; returns its id."""
+        answer = await self.cli(
+            "connections",
+            "add",
+            name,
+            "--personio-url",
+            self.personio,
+            "--personio-client-id",
+            PERSONIO_ID,
+            "--declaree-url",
+            f"{self.declaree}/SCIM/v2",
+            "--json",
+            secrets={"PERSONIO_CLIENT_SECRET": PERSONIO_SECRET, "DECLAREE_KEY": key},
+        )
+        return str(json.loads(answer)["id"])
+
+    async def start_service(self, service: str, *, replica: int = 0) -> Process:
+        """``replica`` above 0 starts one more of the service beside the first."""
+        port = free_port() if replica else self._ports[service]
+        name = f"{service}-{replica}" if replica else service
+        process = Process(
+            name,
+            (sys.executable, "-m", f"services.{service}"),
+            folder=self._folder / name,
+            environment={**self.environment, "HTTP_PORT": str(port)},
+            ready=http_ready(f"http://127.0.0.1:{port}/health/ready"),
+        )
+        self.processes[name] = await self._stack.enter_async_context(process)
+        return process
+
+    async def cli(self, *arguments: str, secrets: Mapping[str, str] | None = None, expect: int | None = 0) -> str:
+        """Runs a command and gives what it prints; raises ``StackError`` when its exit code is not ``expect``."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services.cli",
+            *arguments,
+            env={**os.environ, **self.environment, **(secrets or {})},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        if expect is not None and process.returncode != expect:
+            raise StackError(f"{' '.join(arguments[:2])} ended with {process.returncode}: {errors.decode()[-2000:]}")
+        return output.decode()
+
+    async def status(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(await self.cli("status", "--json", expect=None))
+        return found

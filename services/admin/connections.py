@@ -1,0 +1,87 @@
+"""Connections: adding, checking, pausing."""
+
+import asyncio
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from services.clients.declaree.client import DeclareeClient
+from services.clients.personio.client import PersonioClient
+from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, PersonioAccess
+from services.contracts.ids import ConnectionId
+from services.contracts.mappings import default_mapping
+from services.errors import ConnectorError
+from services.runtime.clock import Clock
+from services.store.database import Store
+
+MINIMUM = ("first_name", "last_name", "email", "status")
+
+VENDORS_CONNECTOR = (
+    "Switch off the Personio connector in Declaree itself (Configuration, Connections, Personio): "
+    "two writers overwrite each other."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked; ``problem`` None means that it is fine."""
+
+    what: str
+    problem: str | None = None
+
+
+async def add(store: Store, clock: Clock, name: str, personio: PersonioAccess, declaree: DeclareeAccess) -> Connection:
+    """A new connection with the default mapping published; polled from the next second on.
+
+    Raises ``ConfigurationError`` when the same two accounts are connected already.
+    """
+    now = clock.now()
+    connection = await store.connections.add(name, personio, declaree, now=now)
+    await store.mappings.publish(connection.id, default_mapping(), now=now, expected_version=None)
+    return connection
+
+
+async def check(store: Store, clock: Clock, connection: ConnectionId) -> tuple[Finding, ...]:
+    """Asks both systems with the stored credentials; writes nothing."""
+    found = await store.connections.get(connection)
+    personio, declaree = await asyncio.gather(_check_personio(found, clock), _check_declaree(found, clock))
+    published = await store.mappings.published(connection)
+    mapping = Finding("mapping", None if published else "none is published: import one with `mapping import`")
+    return (*personio, declaree, mapping)
+
+
+async def _check_personio(connection: Connection, clock: Clock) -> tuple[Finding, ...]:
+    async with PersonioClient(connection.personio, clock=clock) as client:
+        try:
+            released = {definition.key for definition in await client.attributes()}
+        except ConnectorError as error:
+            return (Finding("Personio", str(error)),)
+    missing = [key for key in MINIMUM if key not in released]
+    problem = f"the credential does not release: {', '.join(missing)}; release them in Personio" if missing else None
+    return Finding("Personio"), Finding("Personio attributes", problem)
+
+
+async def _check_declaree(connection: Connection, clock: Clock) -> Finding:
+    client = DeclareeClient(connection.declaree, clock=clock)
+    try:
+        await client.probe()
+    except ConnectorError as error:
+        return Finding("Declaree", str(error))
+    finally:
+        await client.close()
+    return Finding("Declaree")
+
+
+async def pause(store: Store, connection: ConnectionId) -> None:
+    """No more scheduled polls; what is on its way arrives."""
+    await store.connections.set_state(connection, ConnectionState.PAUSED)
+
+
+async def resume(store: Store, connection: ConnectionId) -> None:
+    await store.connections.set_state(connection, ConnectionState.ACTIVE)
+
+
+async def set_secrets(
+    store: Store, connection: ConnectionId, personio_secret: SecretStr | None, declaree_key: SecretStr | None
+) -> None:
+    await store.connections.set_secrets(connection, personio_secret=personio_secret, declaree_key=declaree_key)

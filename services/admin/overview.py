@@ -1,0 +1,63 @@
+"""How things stand: connections, balance, people."""
+
+from dataclasses import dataclass
+
+from services.contracts.accounts import Account
+from services.contracts.connections import ConnectionState
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.runs import Run
+from services.contracts.snapshots import Snapshot
+from services.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One connection. ``balance`` counts people whose newest change is not decided; 0 at rest."""
+
+    connection: ConnectionId
+    name: str
+    state: ConnectionState
+    employees: int
+    active: int
+    accounts: int
+    balance: int
+    waiting: int
+    outcomes: dict[str, int]
+    mapping_version: int
+    last_run: Run | None
+
+
+async def status(store: Store) -> tuple[Status, ...]:
+    waiting = await store.accounts.waiting_connections()
+    return tuple(
+        [await _status(store, c.id, c.name, c.state, waiting.get(c.id, 0)) for c in await store.connections.all()]
+    )
+
+
+async def _status(store: Store, connection: ConnectionId, name: str, state: ConnectionState, waiting: int) -> Status:
+    published = await store.mappings.published(connection)
+    return Status(
+        connection=connection,
+        name=name,
+        state=state,
+        employees=await store.snapshots.count(connection),
+        active=await store.snapshots.active_count(connection),
+        accounts=await store.accounts.enabled_count(connection),
+        balance=await store.accounts.behind(connection),
+        waiting=waiting,
+        outcomes=await store.accounts.outcomes(connection),
+        mapping_version=published.version if published else 0,
+        last_run=await store.runs.last_finished(connection),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    snapshot: Snapshot | None
+    account: Account | None
+
+
+async def person(store: Store, connection: ConnectionId, employee: EmployeeId) -> Person:
+    """What is known of one employee. Shown to the person who asks, and nowhere else: it holds personal data."""
+    snapshots = await store.snapshots.read(connection, [employee])
+    return Person(snapshots.get(employee), await store.accounts.get(PersonKey(connection, employee)))

@@ -1,0 +1,130 @@
+"""Recovery from Kafka's records: replay, and the dead letters."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from aiokafka import ConsumerRecord
+from pydantic import ValidationError
+
+from services.contracts.envelope import Cause, DeadLetter, Record, UnreadableRecordError, read_event, to_record
+from services.contracts.events import EmployeeChanged
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.topics import Topic
+from services.runtime.clock import Clock
+from services.runtime.producer import Publisher
+from services.runtime.reader import recorded
+from services.runtime.settings import KafkaSettings
+from services.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many records were read, and how many of them were (or in a dry run, would be) published again."""
+
+    read: int
+    published: int
+
+
+async def replay(
+    settings: KafkaSettings,
+    publisher: Publisher,
+    *,
+    connection: ConnectionId | None,
+    employee: EmployeeId | None,
+    everything: bool,
+    since_ms: int | None,
+    dry_run: bool,
+    progress: Callable[[int], None],
+) -> Replayed:
+    """Publishes recorded changes again: the newest per person, or all in their order.
+
+    An old event cannot win: it carries its revision, and the writer supersedes what is older than decided. For the
+    newest per person the keys and revisions of all people are held in memory, not the events.
+    """
+    newest: dict[bytes, int] = {}
+    if not everything:
+        async for batch in recorded(settings, Topic.EMPLOYEES_CHANGED, since_ms):
+            for event in _wanted(batch, connection, employee):
+                newest[bytes(event.person)] = max(newest.get(bytes(event.person), 0), event.revision)
+    read = published = 0
+    async for batch in recorded(settings, Topic.EMPLOYEES_CHANGED, since_ms):
+        read += len(batch)
+        chosen = [
+            event
+            for event in _wanted(batch, connection, employee)
+            if everything or newest.get(bytes(event.person)) == event.revision
+        ]
+        if not everything:
+            chosen = list({event.person: event for event in chosen if newest.pop(bytes(event.person), 0)}.values())
+        if not dry_run:
+            await publisher.publish([to_record(event, Cause.REPLAYED) for event in chosen])
+        published += len(chosen)
+        progress(read)
+    return Replayed(read, published)
+
+
+def _wanted(
+    batch: Sequence[ConsumerRecord], connection: ConnectionId | None, employee: EmployeeId | None
+) -> list[EmployeeChanged]:
+    events: list[EmployeeChanged] = []
+    for record in batch:
+        try:
+            event = read_event(EmployeeChanged, record.value)
+        except UnreadableRecordError:
+            continue  # it is a dead letter already
+        if connection in {None, event.connection_id} and employee in {None, event.employee_id}:
+            events.append(event)
+    return events
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter as listed: where it stands, where its record stood, and why; never what is in it."""
+
+    id: str
+    person: str
+    letter: DeadLetter
+
+
+async def dead_letters(settings: KafkaSettings, store: Store) -> tuple[Letter, ...]:
+    """Those that have not been retried."""
+    return tuple([letter for letter, _ in [pair async for pair in _open_letters(settings, store)]])
+
+
+async def retry_dead_letters(
+    settings: KafkaSettings, store: Store, publisher: Publisher, clock: Clock, only: frozenset[str]
+) -> int:
+    """Publishes the original bytes to the topic they came from, all or the ones named by id.
+
+    They arrive after newer events of their person; the writer supersedes them then.
+    """
+    count = 0
+    async for letter, record in _open_letters(settings, store):
+        if only and letter.id not in only:
+            continue
+        await publisher.publish([record])
+        await store.dead_letters.mark_retried([letter.id], now=clock.now())
+        count += 1
+    return count
+
+
+async def _open_letters(settings: KafkaSettings, store: Store) -> AsyncIterator[tuple[Letter, Record]]:
+    async for batch in recorded(settings, Topic.DEAD_LETTERS):
+        found = {f"{record.partition}/{record.offset}": record for record in batch}
+        done = await store.dead_letters.retried(found)
+        for name, record in found.items():
+            if name in done:
+                continue
+            try:
+                letter = DeadLetter.from_headers(tuple(record.headers))
+            except ValidationError:
+                continue  # not written by this product
+            original = Record(Topic(letter.topic), record.key, record.value)
+            yield Letter(name, _person(record.key), letter), original
+
+
+def _person(key: bytes | None) -> str:
+    try:
+        return str(PersonKey.parse((key or b"").decode()))
+    except ValueError:
+        return "unknown"

@@ -1,0 +1,53 @@
+"""Reading recorded events without a consumer group: from the beginning to the end as it was at the start."""
+
+from collections.abc import AsyncIterator
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.contracts.topics import Topic
+from services.runtime.kafka import client_options
+from services.runtime.producer import KafkaUnavailableError
+from services.runtime.settings import KafkaSettings
+
+BATCH = 500
+
+
+async def recorded(
+    settings: KafkaSettings, topic: Topic, since_ms: int | None = None
+) -> AsyncIterator[tuple[ConsumerRecord, ...]]:
+    """Batches of records, in order within each partition. No group's offsets are touched."""
+    consumer = AIOKafkaConsumer(
+        **client_options(settings), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=30
+    )
+    try:
+        await consumer.start()
+        ends = await _assign(consumer, settings.topic(topic), since_ms)
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            found = await consumer.getmany(timeout_ms=500, max_records=BATCH)
+            batch = tuple(
+                record for place, records in found.items() for record in records if record.offset < ends[place]
+            )
+            if batch:
+                yield batch
+    except (KafkaError, OSError) as error:
+        raise KafkaUnavailableError(f"recorded events cannot be read ({type(error).__name__})") from error
+    finally:
+        await consumer.stop()
+
+
+async def _assign(consumer: AIOKafkaConsumer, name: str, since_ms: int | None) -> dict[TopicPartition, int]:
+    """Where each partition ends now; the consumer stands at the beginning, or at the first record since then."""
+    await consumer._client.force_metadata_update()  # noqa: SLF001 - partitions of a topic not subscribed to
+    consumer._client.add_topic(name)  # noqa: SLF001 - as above
+    await consumer._client.force_metadata_update()  # noqa: SLF001 - as above
+    places = [TopicPartition(name, number) for number in consumer.partitions_for_topic(name) or ()]
+    consumer.assign(places)
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
+    if since_ms is None:
+        await consumer.seek_to_beginning(*places)
+        return ends
+    for place, found in (await consumer.offsets_for_times(dict.fromkeys(places, since_ms))).items():
+        # None: no record that late, so there is nothing to read
+        consumer.seek(place, found.offset if found is not None else ends[place])
+    return ends

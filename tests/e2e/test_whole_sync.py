@@ -1,0 +1,171 @@
+"""The whole product on real Kafka and real MongoDB, with both vendors' sandboxes: what the README promises."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandbox.installation import SERVICES, Installation
+from tests.e2e.world import at_rest, control, differences, exact, forget_journal, journal, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(240)]
+
+QUICK = {
+    "POLL_INTERVAL_SECONDS": "2",
+    "POLL_REQUESTS_EVERY_SECONDS": "0.2",
+    "POLL_LEASE_SECONDS": "4",
+    "KAFKA_SESSION_TIMEOUT_MS": "3000",
+    "KAFKA_PARTITIONS": "6",
+    "WRITER_PROBE_SECONDS": "0.5",
+}
+
+
+@pytest.fixture
+async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+    async with Installation(tmp_path / "data", active=120, seed=7, settings=QUICK) as running:
+        yield running
+
+
+async def connection_id(installation: Installation) -> str:
+    (status,) = await installation.status()
+    return str(status["connection"])
+
+
+def writes(entries: list[dict[str, object]]) -> list[object]:
+    return [entry["path"] for entry in entries if entry["method"] != "GET"]
+
+
+async def test_everybody_active_gets_an_exact_account_and_at_rest_a_replay_makes_no_call(
+    installation: Installation,
+) -> None:
+    await at_rest(installation)
+    await exact(installation)
+    await forget_journal(installation)
+
+    await installation.cli("replay")
+    await installation.cli("replay", "--all")
+    await installation.cli("resync", await connection_id(installation))
+    await control(installation, "POST", "/employees", first_name="Ada", last_name="Lovelace")
+    await at_rest(installation)
+
+    async def ada_is_there() -> bool:
+        (status,) = await installation.status()
+        return bool(status["accounts"] == 121)
+
+    await until("the new employee has an account", ada_is_there)
+    # the new employee came after everything that was sent again, so all of that is through
+    assert [path for path in writes(await journal(installation)) if path] == ["/Users"]
+    assert await differences(installation) == []
+
+
+async def test_changes_arrive_and_leavers_are_disabled_and_come_back(installation: Installation) -> None:
+    await at_rest(installation)
+    people = (await control(installation, "GET", "/employees"))["employees"]
+    active = [person["id"] for person in people if person["status"] == "active"]
+    await control(installation, "POST", f"/employees/{active[3]}/rename", last_name="Neumann")
+    await control(installation, "POST", f"/employees/{active[4]}/terminate")
+    await exact(installation)
+
+    await control(installation, "POST", f"/employees/{active[4]}/reactivate")
+    await exact(installation)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_killed_in_the_middle_loses_nobody_and_makes_no_second_account(
+    tmp_path: Path, service: str
+) -> None:
+    others = tuple(each for each in SERVICES if each != service)
+    async with Installation(tmp_path / "data", active=300, seed=11, settings=QUICK, services=others) as installation:
+        victim = await installation.start_service(service)
+
+        async def halfway() -> bool:
+            return len(writes(await journal(installation))) > 40
+
+        if service == "poller":
+            await until("some accounts are there", halfway)
+        await victim.kill()
+        await victim.start()
+        await at_rest(installation, 90)
+        await exact(installation, 60)
+
+
+async def test_two_mappers_and_two_writers_share_the_partitions(tmp_path: Path) -> None:
+    async with Installation(tmp_path / "data", active=300, seed=13, settings=QUICK, services=()) as installation:
+        for service in ("mapper", "writer"):
+            await installation.start_service(service)
+            await installation.start_service(service, replica=2)
+        await installation.start_service("poller")
+        await at_rest(installation, 90)
+        await exact(installation)
+
+
+async def test_a_writer_that_slept_while_its_partitions_moved_writes_nothing_old(tmp_path: Path) -> None:
+    async with Installation(tmp_path / "data", active=300, seed=17, settings=QUICK) as installation:
+        second = await installation.start_service("writer", replica=2)
+
+        async def begun() -> bool:
+            return len(writes(await journal(installation))) > 20
+
+        await until("some accounts are there", begun)
+        second.pause()
+        await at_rest(installation, 90)
+        second.resume()
+        people = (await control(installation, "GET", "/employees"))["employees"]
+        someone = next(person["id"] for person in people if person["status"] == "active")
+        await control(installation, "POST", f"/employees/{someone}/rename", last_name="Ostermann")
+        await exact(installation, 60)
+
+
+async def test_a_company_with_a_wrong_key_waits_without_holding_up_the_other(tmp_path: Path) -> None:
+    settings = {**QUICK, "WRITER_BATCH_RECORDS": "20", "KAFKA_PARTITIONS": "2"}
+    async with Installation(tmp_path / "data", active=150, seed=19, settings=settings, services=()) as installation:
+        right = await connection_id(installation)
+        # the same sandbox under another address counts as another administration
+        wrong = await installation.cli(
+            "connections",
+            "add",
+            "Wrong key",
+            "--personio-url",
+            installation.personio,
+            "--personio-client-id",
+            "demo-client",
+            "--declaree-url",
+            installation.declaree.replace("127.0.0.1", "localhost") + "/SCIM/v2/",
+            "--json",
+            secrets={"PERSONIO_CLIENT_SECRET": "demo-secret", "DECLAREE_KEY": "not-the-key"},
+        )
+        assert right in await installation.cli("connections", "list")
+        for service in SERVICES:
+            await installation.start_service(service)
+
+        async def of_right() -> bool:
+            found = {each["connection"]: each for each in await installation.status()}
+            return bool(found[right]["active"] == found[right]["accounts"] == 150 and not found[right]["balance"])
+
+        async def others_wait() -> bool:
+            found = {each["connection"]: each for each in await installation.status()}
+            return any(each["waiting"] >= 150 for key, each in found.items() if key != right)
+
+        await until("the company with the right key is done", of_right, 90)
+        await until("the other one's people wait", others_wait, 60)
+        assert '"id"' in wrong
+
+
+async def test_health_and_metrics_are_served(installation: Installation) -> None:
+    await at_rest(installation)
+    async with httpx.AsyncClient() as client:
+        for service in SERVICES:
+            port = installation.processes[service].environment["HTTP_PORT"]
+            assert (await client.get(f"http://127.0.0.1:{port}/health/live")).status_code == 200
+            metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+            assert "sync_" in metrics
+
+
+async def test_no_log_holds_an_email_address_or_a_secret(installation: Installation) -> None:
+    await at_rest(installation)
+    for service in SERVICES:
+        text = installation.processes[service].log.read_text()
+        assert "@" not in text
+        assert "demo-secret" not in text
+        assert "demo-key" not in text

@@ -1,0 +1,135 @@
+"""What the end-to-end tests ask of an installation: both sides compared, and conditions waited for."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from sandbox.installation import Installation
+
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+
+async def until(what: str, condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    """Waits for a condition; fails with its name when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        await asyncio.sleep(0.2)
+
+
+async def accounts(installation: Installation, key: str = "demo-key") -> list[dict[str, Any]]:
+    """Every account in the sandbox Declaree, over SCIM."""
+    found: list[dict[str, Any]] = []
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as client:
+        while True:
+            url = f"{installation.declaree}/SCIM/v2/Users?startIndex={len(found) + 1}&count=100"
+            page = (await client.get(url)).json()
+            found += page.get("Resources", [])
+            if len(found) >= page["totalResults"]:
+                return found
+
+
+async def employees(installation: Installation) -> dict[str, dict[str, Any]]:
+    """Every employee of the sandbox Personio by id, as the vendor's API shows them."""
+    found: dict[str, dict[str, Any]] = {}
+    async with httpx.AsyncClient(base_url=installation.personio) as client:
+        answer = await client.post("/v1/auth", json={"client_id": "demo-client", "client_secret": "demo-secret"})
+        headers = {"Authorization": f"Bearer {answer.json()['data']['token']}"}
+        while True:
+            url = f"/v1/company/employees?limit=100&offset={len(found)}"
+            page = (await client.get(url, headers=headers)).json()
+            for item in page["data"]:
+                attributes = {key: value["value"] for key, value in item["attributes"].items()}
+                found[str(attributes["id"])] = attributes
+            if len(found) >= page["metadata"]["total_elements"]:
+                return found
+
+
+async def differences(installation: Installation) -> list[str]:
+    """What is not exactly right: names, e-mail, supervisor and enabled, of everybody; duplicates; strangers."""
+    people, found = await employees(installation), await accounts(installation)
+    by_employee: dict[str, list[dict[str, Any]]] = {}
+    for account in found:
+        by_employee.setdefault(account.get("externalId", "none"), []).append(account)
+    wrong = [f"{len(group)} accounts for {key}" for key, group in by_employee.items() if len(group) > 1]
+    wrong += [f"account of nobody: {key}" for key in by_employee.keys() - people.keys()]
+    for key, person in people.items():
+        if person["status"] == "active":
+            wrong += _wrong(key, person, people, by_employee)
+        elif person["status"] == "inactive" and any(account["active"] for account in by_employee.get(key, [])):
+            wrong.append(f"{key} has left and is enabled")
+    return wrong
+
+
+def _wrong(
+    key: str, person: dict[str, Any], people: dict[str, dict[str, Any]], accounts: dict[str, list[dict[str, Any]]]
+) -> list[str]:
+    if key not in accounts:
+        return [f"{key} has no account"]
+    account = accounts[key][0]
+    supervisor = person["supervisor"]
+    chief = str(supervisor["attributes"]["id"]["value"]) if supervisor else None
+    manager = accounts[chief][0]["id"] if chief in accounts and people[chief]["status"] == "active" else None
+    held = account.get(ENTERPRISE, {}).get("manager", {}).get("value")
+    expected = {
+        "givenName": person["first_name"].strip(),
+        "familyName": person["last_name"].strip(),
+        "userName": person["email"],
+        "active": True,
+    }
+    shown = {**account["name"], **account}
+    wrong = [f"{key}: {name}" for name, value in expected.items() if shown.get(name) != value]
+    return [*wrong, f"{key}: manager"] if manager is not None and held != manager else wrong
+
+
+async def journal(installation: Installation) -> list[dict[str, Any]]:
+    async with httpx.AsyncClient(base_url=installation.declaree) as client:
+        answer = (await client.get("/_control/journal", params={"limit": "100000"})).json()
+        found: list[dict[str, Any]] = answer["entries"] if isinstance(answer, dict) else answer
+        return found
+
+
+async def forget_journal(installation: Installation) -> None:
+    async with httpx.AsyncClient(base_url=installation.declaree) as client:
+        (await client.delete("/_control/journal")).raise_for_status()
+
+
+async def control(installation: Installation, method: str, path: str, **body: Any) -> Any:
+    """The control API of the sandbox Personio."""
+    async with httpx.AsyncClient(base_url=installation.personio) as client:
+        answer = await client.request(method, f"/_control{path}", content=json.dumps(body))
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+async def at_rest(installation: Installation, seconds: float = 60) -> None:
+    """Everybody active has an account, and nothing is on its way."""
+
+    async def settled() -> bool:
+        (status,) = await installation.status()
+        return bool(
+            status["active"]
+            and status["accounts"] >= status["active"]
+            and not status["balance"]
+            and not status["waiting"]
+        )
+
+    await until("balance 0 and an account for everybody active", settled, seconds)
+
+
+async def exact(installation: Installation, seconds: float = 60) -> None:
+    """Both sides agree in everything that is mapped."""
+    last: list[str] = []
+
+    async def agrees() -> bool:
+        last[:] = await differences(installation)
+        return not last
+
+    try:
+        await until("both sides agree", agrees, seconds)
+    except AssertionError:
+        raise AssertionError(f"{len(last)} differences: {last[:8]}") from None
