@@ -21,3 +21,15 @@ $(READY): $(LOCKS) pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(addprefix -r ,$(LOCKS))
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+lint: $(READY) ## style, types, import boundaries
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+test: $(READY) ## the test suite, on a real Kafka and MongoDB started by itself
+	$(BIN)/pytest
+
+clean: ## the virtual environment and all data of the demo
+	rm -rf $(VENV) .data
