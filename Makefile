@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCKS := requirements/build.txt requirements/runtime.txt requirements/local.txt requirements/test.txt requirements/lint.txt
 
-.PHONY: help setup demo test chaos compose-test bench lint types format lock env docs clean
+.PHONY: help setup demo test chaos compose-test bench lint format docs lock env clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,14 +22,34 @@ $(READY): $(LOCKS) pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+demo: $(READY) ## the whole system on this machine, with sandboxes of Personio and Declaree
+	@exec $(BIN)/python -m sandbox
+
+test: $(READY) ## the test suite, on a real Kafka and MongoDB started by itself
+	$(BIN)/pytest
+
+chaos: $(READY) ## first synchronisations with services killed at random, for up to 25 minutes
+	$(BIN)/pytest -m chaos --timeout 1800 -s
+
+compose-test: $(READY) ## the compose stack on a container engine, with replicas and killed containers
+	$(BIN)/pytest -m compose --timeout 1800 -s
+
+bench: $(READY) ## rates of the whole and of each stage, beside bare loops of the same libraries
+	$(BIN)/python -m benchmarks
+
 lint: $(READY) ## style, types, import boundaries
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/codespell
 
-test: $(READY) ## the test suite, on a real Kafka and MongoDB started by itself
-	$(BIN)/pytest
+format: $(READY) ## style, put right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY) ## what is generated of the documentation
+	$(BIN)/python docs/generate.py
 
 clean: ## the virtual environment and all data of the demo
 	rm -rf $(VENV) .data

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sandbox.stack.errors import StackError
 from sandbox.stack.kafka import Kafka
@@ -82,7 +82,7 @@ class Installation:
             **self._settings,
         }
 
-    async def __aenter__(self) -> "Installation":
+    async def __aenter__(self) -> Self:
         try:
             await self._start()
         except BaseException:

@@ -95,9 +95,8 @@ async def test_a_body_can_be_no_json(stage: Stage) -> None:
 
 async def test_a_fault_hits_so_many_matching_requests_after_so_many_others(stage: Stage) -> None:
     await stage.control("POST", "/faults", {"kind": "server_error", "after": 1, "count": 2, "path": EMPLOYEES})
-    statuses = []
-    for path in (LIST, f"{EMPLOYEES}/0", LIST, LIST, LIST):
-        statuses.append((await stage.http.get(path)).status_code)
+    paths = (LIST, f"{EMPLOYEES}/0", LIST, LIST, LIST)
+    statuses = [(await stage.http.get(path)).status_code for path in paths]
     assert statuses == [200, 404, 500, 500, 200]
 
 
