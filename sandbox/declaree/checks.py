@@ -60,7 +60,11 @@ def _with_manager(resource: Resource, old: Entry | None, directory: Directory, b
     wanted = _manager(resource)
     if wanted is None or (old is not None and wanted == _manager(old.resource)):
         return resource
-    found = directory.user_by_email(wanted) or directory.user_by_name(wanted) if behaviour.manager_by_email else directory.users.get(wanted)
+    found = (
+        directory.user_by_email(wanted) or directory.user_by_name(wanted)
+        if behaviour.manager_by_email
+        else directory.users.get(wanted)
+    )
     if found is None and behaviour.manager == "must_exist":
         raise invalid("invalidValue", "manager.value is not an account")
     enterprise = dict(resource[ENTERPRISE_URN])
