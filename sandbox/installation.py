@@ -9,15 +9,16 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from sandbox.keeper import Part
 from sandbox.stack.errors import StackError
 from sandbox.stack.kafka import Kafka
 from sandbox.stack.mongo import Mongo
-from sandbox.stack.ports import free_port
+from sandbox.stack.ports import free_port, is_free
 from sandbox.stack.processes import Process, http_ready
 
 SERVICES = ("poller", "mapper", "writer")
@@ -26,7 +27,10 @@ PERSONIO_ID, PERSONIO_SECRET = "demo-client", "demo-secret"
 
 
 class Installation:
-    """Use as an asynchronous context manager. ``settings`` are environment variables over the defaults."""
+    """Use as an asynchronous context manager. ``settings`` are environment variables over the defaults.
+
+    ``ports`` are wished for by name; one that is taken at the first start of the folder is replaced by a free one.
+    """
 
     def __init__(
         self,
@@ -36,23 +40,28 @@ class Installation:
         seed: int = 1,
         settings: Mapping[str, str] | None = None,
         services: tuple[str, ...] = SERVICES,
+        personio_options: tuple[str, ...] = (),
         declaree_options: tuple[str, ...] = (),
+        ports: Mapping[str, int] | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._folder = folder
+        self._say = say
         self._active = active
         self._seed = seed
         self._settings = dict(settings or {})
         self._services = services
+        self._personio_options = personio_options
         self._declaree_options = declaree_options
         self._stack = AsyncExitStack()
-        self._ports = self._remembered_ports()
+        self._ports = self._remembered_ports(ports or {})
         self.processes: dict[str, Process] = {}
         self.personio = f"http://127.0.0.1:{self._ports['personio']}"
         self.declaree = f"http://127.0.0.1:{self._ports['declaree']}"
         self.kafka = Kafka(folder / "kafka", port=self._ports["kafka"], controller_port=self._ports["controller"])
         self.mongo = Mongo(folder / "mongo", port=self._ports["mongo"])
 
-    def _remembered_ports(self) -> dict[str, int]:
+    def _remembered_ports(self, wished: Mapping[str, int]) -> dict[str, int]:
         """The same addresses at every start of the same folder."""
         file = self._folder / "ports.json"
         if file.exists():
@@ -61,7 +70,7 @@ class Installation:
         self._folder.mkdir(parents=True, exist_ok=True)
         ports: dict[str, int] = {}
         for name in ("kafka", "controller", "mongo", "personio", "declaree", *SERVICES):
-            ports[name] = free_port()
+            ports[name] = wished[name] if name in wished and is_free(wished[name]) else free_port()
         file.write_text(json.dumps(ports))
         return ports
 
@@ -94,22 +103,24 @@ class Installation:
         await self._stack.aclose()
 
     async def _start(self) -> None:
+        self._say("starting Apache Kafka and MongoDB ...")
         servers: list[Any] = []
         if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:
             servers.append(self._stack.enter_async_context(self.kafka))
         if "MONGODB_URL" not in os.environ:
             servers.append(self._stack.enter_async_context(self.mongo))
         await asyncio.gather(*servers)
+        self._say("starting the sandboxes of Personio and Declaree ...")
         await self._start_sandboxes()
         await self.cli("init")
         if not json.loads(await self.cli("connections", "list", "--json")):
             await self.connect("Demo company")
-        for service in self._services:
-            await self.start_service(service)
+        self._say("starting poller, mapper and writer ...")
+        await asyncio.gather(*(self.start_service(service) for service in self._services))
 
     async def _start_sandboxes(self) -> None:
         company = ("--employees", str(self._active), "--seed", str(self._seed))
-        personio = ("--state", str(self._folder / "personio.json"), *company)
+        personio = ("--state", str(self._folder / "personio.json"), *company, *self._personio_options)
         declaree = ("--state", str(self._folder / "declaree.log"), "--api-key", DECLAREE_KEY, *self._declaree_options)
         for name, options in (("personio", personio), ("declaree", declaree)):
             url = f"{self.personio if name == 'personio' else self.declaree}/_control/health"
@@ -164,6 +175,12 @@ class Installation:
         if expect is not None and process.returncode != expect:
             raise StackError(f"{' '.join(arguments[:2])} ended with {process.returncode}: {errors.decode()[-2000:]}")
         return output.decode()
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """Everything of it that runs, by name."""
+        servers: dict[str, Part] = {"kafka": self.kafka, "mongo": self.mongo}
+        return {**{name: server for name, server in servers.items() if server.running}, **self.processes}
 
     async def status(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(await self.cli("status", "--json", expect=None))

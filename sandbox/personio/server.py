@@ -1,7 +1,9 @@
 """Serves the sandbox with uvicorn, with a connection that an application can drop without an answer."""
 
 import asyncio
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -33,7 +35,14 @@ class _Abortable:
 
 
 class AnnouncingServer(uvicorn.Server):
-    """Says in one line, once it listens, where."""
+    """Says in one line, once it listens, where. Being asked to stop is no failure: the process then ends with 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn's own raises the signal again when it has stopped, which ends the process with the signal's code
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)

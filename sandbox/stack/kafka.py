@@ -90,6 +90,10 @@ class Kafka:
             raise StackError("Apache Kafka was not started")
         return self._process
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.running
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

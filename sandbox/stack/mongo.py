@@ -79,6 +79,10 @@ class Mongo:
             raise StackError("MongoDB was not started")
         return self._process
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.running
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

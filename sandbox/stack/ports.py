@@ -30,6 +30,17 @@ def free_port(*, besides: int | None = None) -> int:
     raise OSError(f"no free port on {LOOPBACK} in {_TRIES} tries")
 
 
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this port of the loopback address at the moment."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
 def _ephemeral_floor() -> int:
     try:
         return int(_EPHEMERAL_RANGE.read_text().split()[0])

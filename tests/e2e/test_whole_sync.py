@@ -7,23 +7,14 @@ import httpx
 import pytest
 
 from sandbox.installation import SERVICES, Installation
-from tests.e2e.world import at_rest, control, differences, exact, forget_journal, journal, until
+from tests.e2e.world import at_rest, control, differences, exact, forget_journal, installed, journal, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(240)]
-
-QUICK = {
-    "POLL_INTERVAL_SECONDS": "2",
-    "POLL_REQUESTS_EVERY_SECONDS": "0.2",
-    "POLL_LEASE_SECONDS": "4",
-    "KAFKA_SESSION_TIMEOUT_MS": "3000",
-    "KAFKA_PARTITIONS": "6",
-    "WRITER_PROBE_SECONDS": "0.5",
-}
 
 
 @pytest.fixture
 async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with Installation(tmp_path / "data", active=120, seed=7, settings=QUICK) as running:
+    async with installed(tmp_path, active=120, seed=7) as running:
         yield running
 
 
@@ -76,7 +67,7 @@ async def test_a_service_killed_in_the_middle_loses_nobody_and_makes_no_second_a
     tmp_path: Path, service: str
 ) -> None:
     others = tuple(each for each in SERVICES if each != service)
-    async with Installation(tmp_path / "data", active=300, seed=11, settings=QUICK, services=others) as installation:
+    async with installed(tmp_path, active=300, seed=11, services=others) as installation:
         victim = await installation.start_service(service)
 
         async def halfway() -> bool:
@@ -91,7 +82,7 @@ async def test_a_service_killed_in_the_middle_loses_nobody_and_makes_no_second_a
 
 
 async def test_two_mappers_and_two_writers_share_the_partitions(tmp_path: Path) -> None:
-    async with Installation(tmp_path / "data", active=300, seed=13, settings=QUICK, services=()) as installation:
+    async with installed(tmp_path, active=300, seed=13, services=()) as installation:
         for service in ("mapper", "writer"):
             await installation.start_service(service)
             await installation.start_service(service, replica=2)
@@ -101,7 +92,7 @@ async def test_two_mappers_and_two_writers_share_the_partitions(tmp_path: Path) 
 
 
 async def test_a_writer_that_slept_while_its_partitions_moved_writes_nothing_old(tmp_path: Path) -> None:
-    async with Installation(tmp_path / "data", active=300, seed=17, settings=QUICK) as installation:
+    async with installed(tmp_path, active=300, seed=17) as installation:
         second = await installation.start_service("writer", replica=2)
 
         async def begun() -> bool:
@@ -118,8 +109,8 @@ async def test_a_writer_that_slept_while_its_partitions_moved_writes_nothing_old
 
 
 async def test_a_company_with_a_wrong_key_waits_without_holding_up_the_other(tmp_path: Path) -> None:
-    settings = {**QUICK, "WRITER_BATCH_RECORDS": "20", "KAFKA_PARTITIONS": "2"}
-    async with Installation(tmp_path / "data", active=150, seed=19, settings=settings, services=()) as installation:
+    settings = {"WRITER_BATCH_RECORDS": "20", "KAFKA_PARTITIONS": "2"}
+    async with installed(tmp_path, active=150, seed=19, settings=settings, services=()) as installation:
         right = await connection_id(installation)
         # the same sandbox under another address counts as another administration
         wrong = await installation.cli(

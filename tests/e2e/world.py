@@ -3,14 +3,47 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
 
-from sandbox.installation import Installation
+from sandbox.installation import SERVICES, Installation
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+
+QUICK = {
+    "POLL_INTERVAL_SECONDS": "2",
+    "POLL_REQUESTS_EVERY_SECONDS": "0.2",
+    "POLL_LEASE_SECONDS": "4",
+    "KAFKA_SESSION_TIMEOUT_MS": "3000",
+    "KAFKA_PARTITIONS": "6",
+    "WRITER_PROBE_SECONDS": "0.5",
+}
+"""Settings that make everything happen soon."""
+
+
+def installed(
+    folder: Path,
+    *,
+    active: int,
+    seed: int,
+    services: tuple[str, ...] = SERVICES,
+    settings: Mapping[str, str] | None = None,
+    declaree_options: tuple[str, ...] = (),
+) -> Installation:
+    """The whole product in a folder of the test's own. The sandbox Personio has no limits: the tests look often."""
+    return Installation(
+        folder / "data",
+        active=active,
+        seed=seed,
+        services=services,
+        settings={**QUICK, **(settings or {})},
+        personio_options=("--no-rate-limit",),
+        declaree_options=declaree_options,
+    )
 
 
 async def until(what: str, condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
