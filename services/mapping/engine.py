@@ -15,7 +15,7 @@ from services.contracts.events import (
 from services.contracts.ids import EmployeeId
 from services.contracts.mappings import MANAGER, AttributeSource, PublishedMapping, Rule
 from services.contracts.model import Value
-from services.mapping.transforms import Function, UnfitValueError, compiled, missing
+from services.mapping.transforms import Function, UnfitValueError, compiled, filled, missing
 
 STATUS = "status"
 NO_MAPPING = "no mapping is published for this connection: publish one, then everybody is sent again"
@@ -140,7 +140,7 @@ class _Rule:
         except UnfitValueError as error:
             raise RejectedError(f"the value for {self.target} {error}", self.target) from None
         if not missing(value):
-            return True, value
+            return True, filled(value) if isinstance(value, tuple) else value
         if self._rule.on_missing == "reject":
             raise RejectedError(f"there is no value for {self.target}", self.target)
         return self._rule.on_missing == "clear", None
@@ -165,6 +165,6 @@ def _user_name(attributes: Mapping[str, Attribute], key: str) -> str:
     value = attributes.get(key, Attribute()).value
     text = value.strip() if isinstance(value, str) else ""
     name, at, domain = text.rpartition("@")
-    if not (name and at and domain) or any(character.isspace() for character in text):
+    if not (name and at and domain) or "@" in name or any(character.isspace() for character in text):
         raise RejectedError(f"the attribute {key} holds no e-mail address: enter one in Personio", key)
     return text

@@ -1,6 +1,7 @@
 """What a rule does to a value, compiled once into plain functions.
 
-A missing value (None, an empty text or list) passes through everything but a default.
+A missing value (None, an empty text, a list of nothing else) passes through everything but a default; in a list of
+several, what is missing leaves the list.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,14 @@ class UnfitValueError(ValueError):
 
 
 def missing(value: Value) -> bool:
-    return value is None or value in ("", ())
+    if isinstance(value, tuple):
+        return not filled(value)
+    return value is None or value == ""
+
+
+def filled(values: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    """A list without its empty places."""
+    return tuple(value for value in values if value is not None and value != "")
 
 
 def compiled(transform: Transform) -> Function:
@@ -37,13 +45,18 @@ def compiled(transform: Transform) -> Function:
 
 def _each(change: Callable[[str], Scalar]) -> Function:
     """A change of texts, for a text or every text of a list; other values stay as they are."""
+    return _entries(lambda value: change(value) if isinstance(value, str) else value)
+
+
+def _entries(change: Callable[[Scalar], Scalar]) -> Function:
+    """A change of a value, or of each value of a list."""
 
     def apply(value: Value) -> Value:
-        if isinstance(value, str):
-            return change(value)
+        if missing(value):
+            return value
         if isinstance(value, tuple):
-            return tuple(change(entry) if isinstance(entry, str) else entry for entry in value)
-        return value
+            return filled(tuple(change(entry) for entry in filled(value)))
+        return change(value)
 
     return apply
 
@@ -64,12 +77,7 @@ def _looked_up(table: dict[str, Scalar], otherwise: str) -> Function:
             return None
         raise UnfitValueError("is not in the value table")
 
-    def apply(value: Value) -> Value:
-        if missing(value):
-            return value
-        return tuple(look_up(entry) for entry in value) if isinstance(value, tuple) else look_up(value)
-
-    return apply
+    return _entries(look_up)
 
 
 def _spelled(value: Scalar) -> str:
