@@ -23,13 +23,30 @@ E = TypeVar("E", bound=Event)
 
 CONTENT_TYPE = b"application/json"
 
+HEADERS: dict[str, str] = {
+    "ce_specversion": "Version of CloudEvents",
+    "ce_id": "The event's id, the same whenever it is sent again: connection, employee, revision and, once the change "
+    "has met a mapping, the mapping's version",
+    "ce_source": "Which part of the product the event comes from",
+    "ce_type": "Kind and version of the event",
+    "ce_subject": "Whom it is about; the same as the key",
+    "ce_time": "When what it tells of happened",
+    "ce_cause": "Why it is sent",
+    "content-type": "Media type of the value",
+    "traceparent": "W3C Trace Context: one trace for everything that follows from one change of one person",
+}
+"""The headers of every event, and their meaning."""
+
 
 class Cause(StrEnum):
-    """Why an event is sent; an extension attribute of the envelope (``ce_cause``)."""
+    """Why an event is sent; an extension attribute of the envelope (`ce_cause`)."""
 
     DETECTED = "detected"
+    """The poller has seen a change."""
     RESENT = "resent"
+    """The current snapshot is sent again, on request or because something outside the person has changed."""
     REPLAYED = "replayed"
+    """A recorded event is sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +83,7 @@ def to_record(event: Event, cause: Cause = Cause.DETECTED) -> Record:
             ("ce_source", event.ce_source.encode()),
             ("ce_type", event.ce_type.encode()),
             ("ce_subject", bytes(event.person)),
-            ("ce_time", event.detected_at.isoformat().encode()),
+            ("ce_time", event.occurred_at.isoformat().encode()),
             ("ce_cause", cause.value.encode()),
             ("content-type", CONTENT_TYPE),
             ("traceparent", f"00-{event.trace_id}-{span}-01".encode()),
@@ -76,7 +93,7 @@ def to_record(event: Event, cause: Cause = Cause.DETECTED) -> Record:
 
 def read_event(model: type[E], value: bytes | None) -> E:
     """The event in a record's value; raises ``UnreadableRecordError``, which never quotes the value."""
-    if value is None:
+    if not value:
         raise UnreadableRecordError("empty-value")
     try:
         return model.model_validate_json(value)
@@ -84,8 +101,9 @@ def read_event(model: type[E], value: bytes | None) -> E:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         if any(problem["type"] == "json_invalid" for problem in problems):
             raise UnreadableRecordError("not-json") from None
-        fields = tuple(".".join(map(str, problem["loc"][:1])) for problem in problems)
-        raise UnreadableRecordError("wrong-schema", tuple(dict.fromkeys(fields))) from None
+        # the outermost name alone: it is one of ours, what lies deeper may be a key of the sender's
+        fields = dict.fromkeys(str(problem["loc"][0]) for problem in problems if problem["loc"])
+        raise UnreadableRecordError("wrong-schema", tuple(fields)) from None
 
 
 def cause_of(headers: Sequence[tuple[str, bytes | None]]) -> Cause:
@@ -100,13 +118,21 @@ class DeadLetter(Frozen):
     """Where an unreadable record was, and why: the headers of its dead letter, whose value is the original bytes."""
 
     service: str
+    """Which service could not read the record."""
     reason: str
+    """What is wrong: `empty-value`, `not-json`, `wrong-schema` or `unknown-connection`."""
     fields: str = ""
-    topic: str
+    """Names of the fields that do not fit the schema, separated by commas; never their content."""
+    topic: Topic
+    """Where the record was, without the prefix that `KAFKA_TOPIC_PREFIX` puts before it; a retry sends it there."""
     partition: int
+    """Partition of that topic."""
     offset: int
+    """Offset in that partition."""
     timestamp_ms: int
+    """Kafka's timestamp of the record, in milliseconds."""
     failed_at: AwareDatetime
+    """When the service gave it up."""
 
     def to_record(self, key: bytes | None, value: bytes | None) -> Record:
         headers = tuple((f"dl_{name}", str(field).encode()) for name, field in self.model_dump(mode="json").items())

@@ -3,9 +3,10 @@
 ``format_version`` is the version of this shape; a published document's own ``version`` counts per connection.
 """
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from services.contracts.events import Intent
 from services.contracts.ids import ConnectionId
@@ -17,10 +18,25 @@ MANAGER = f"{ENTERPRISE}:manager.value"
 """The target "Submits to": takes a Personio employee id, is written as the id of that employee's account."""
 WORK_EMAIL = 'emails[type eq "work"].value'
 
-NOT_MAPPABLE = frozenset(
-    {"id", "externalid", "active", "username", "emails", WORK_EMAIL.lower(), "schemas", "meta", "groups"}
+NOT_MAPPABLE = frozenset({"id", "externalid", "active", "username", "schemas", "meta", "groups", "password"})
+"""Lower-case attributes that no rule may write: identity, life cycle, what the server owns or never shows again."""
+
+_TARGET = re.compile(
+    r"(?:urn:ietf:params:scim:schemas:core:2\.0:user:)?"
+    r"(?P<attribute>(?:urn:[^\[\]]+:)?[\w$-]+)(?:\[(?P<entry>[^\]]*)\])?",
 )
-"""Lower-case targets that no rule may have: identity, life cycle, and what the server owns."""
+"""A target in small letters: the attribute, and which entry of a list. The core schema's name may stand before it."""
+
+
+def _misuse(target: str) -> str | None:
+    """Why no rule may have this target, however it is spelled (SCIM ignores case: RFC 7643, section 2.1)."""
+    match = _TARGET.match(target.lower())
+    attribute, entry = (match["attribute"], match["entry"]) if match else (target.lower(), None)
+    if attribute in NOT_MAPPABLE or (attribute == "emails" and entry in {None, 'type eq "work"'}):
+        return f"{target} cannot be the target of a rule: it comes from the employee's id, e-mail or status, or is Declaree's"
+    if attribute == f"{ENTERPRISE}:manager".lower() and target != MANAGER:
+        return f"the manager's target is written {MANAGER}"
+    return None
 
 
 class AttributeSource(Frozen):
@@ -86,10 +102,9 @@ class Rule(Frozen):
 
     @model_validator(mode="after")
     def _target_is_mappable(self) -> Self:
-        if self.target.lower() in NOT_MAPPABLE:
-            raise ValueError(
-                f"{self.target} cannot be the target of a rule: it is set from the employee's id, e-mail or status"
-            )
+        misuse = _misuse(self.target)
+        if misuse is not None:
+            raise ValueError(misuse)
         if self.target == MANAGER and self.source.kind != "attribute":
             raise ValueError("the manager comes from an attribute that holds an employee id, such as supervisor.id")
         return self
@@ -108,14 +123,23 @@ class Mapping(Frozen):
     """All rules of one connection.
 
     The user name and the work e-mail come from ``user_name_attribute``, the external id from the employee id with an
-    optional prefix, ``active`` from the life cycle alone.
+    optional prefix, ``active`` from the life cycle alone, in which a document need only name what differs from the
+    usual one.
     """
 
     format_version: Literal[1] = 1
     rules: tuple[Rule, ...]
-    user_name_attribute: str = "email"
+    user_name_attribute: str = Field("email", min_length=1)
     external_id_prefix: str = ""
     life_cycle: dict[str, Intent] = Field(default_factory=lambda: dict(LIFE_CYCLE))
+
+    @field_validator("life_cycle")
+    @classmethod
+    def _over_the_usual(cls, given: dict[str, Intent]) -> dict[str, Intent]:
+        odd = sorted(status for status in given if status != status.strip().lower())
+        if odd:
+            raise ValueError(f"statuses are written in small letters, without blanks around: {', '.join(odd)}")
+        return LIFE_CYCLE | given
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

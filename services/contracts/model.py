@@ -6,9 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 
 
 class Frozen(BaseModel):
-    """Immutable; ignores what a newer producer added; its validation errors never quote the input."""
+    """Immutable; ignores what a newer producer added; its validation errors never quote the input.
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    The text below a field is its meaning: the schemas and the generated documentation print it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 Scalar: TypeAlias = StrictStr | StrictBool | StrictInt | StrictFloat | None

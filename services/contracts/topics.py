@@ -15,16 +15,21 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True)
 class TopicRole:
-    """What a topic carries and which parts of the product (or whose systems) write and read it."""
+    """What a topic carries and who writes and reads it: services, commands of the CLI, or somebody outside."""
 
     carries: str
     written_by: tuple[str, ...]
     read_by: tuple[str, ...]
 
 
+OUTSIDE = "the operator's own systems"
+"""Who reads what no part of the product does."""
+
 ROLES: dict[Topic, TopicRole] = {
-    Topic.EMPLOYEES_CHANGED: TopicRole("EmployeeChanged", ("poller", "replay"), ("mapper", "replay")),
-    Topic.ACCOUNTS_REQUESTED: TopicRole("AccountRequested", ("mapper",), ("writer",)),
-    Topic.ACCOUNT_OUTCOMES: TopicRole("AccountSynced", ("writer",), ("audit and the operator's own systems",)),
-    Topic.DEAD_LETTERS: TopicRole("the original bytes", ("mapper", "writer"), ("dead-letters",)),
+    Topic.EMPLOYEES_CHANGED: TopicRole(
+        "EmployeeChanged", ("poller", "replay", "dead-letters retry"), ("mapper", "replay")
+    ),
+    Topic.ACCOUNTS_REQUESTED: TopicRole("AccountRequested", ("mapper", "dead-letters retry"), ("writer",)),
+    Topic.ACCOUNT_OUTCOMES: TopicRole("AccountSynced", ("writer",), (OUTSIDE,)),
+    Topic.DEAD_LETTERS: TopicRole("DeadLetter", ("mapper", "writer"), ("dead-letters list", "dead-letters retry")),
 }
