@@ -36,9 +36,11 @@ async def add(store: Store, clock: Clock, name: str, personio: PersonioAccess, d
     Raises ``ConfigurationError`` when the same two accounts are connected already.
     """
     now = clock.now()
-    connection = await store.connections.add(name, personio, declaree, now=now)
+    # paused until its mapping is there: nobody is to be rejected for the lack of one
+    connection = await store.connections.add(name, personio, declaree, now=now, state=ConnectionState.PAUSED)
     await store.mappings.publish(connection.id, default_mapping(), now=now, expected_version=None)
-    return connection
+    await store.connections.set_state(connection.id, ConnectionState.ACTIVE)
+    return connection.model_copy(update={"state": ConnectionState.ACTIVE})
 
 
 async def check(store: Store, clock: Clock, connection: ConnectionId) -> tuple[Finding, ...]:

@@ -109,7 +109,7 @@ class Schedule:
 
     async def _look(self) -> None:
         due = await self._store.connections.due(self._clock.now())
-        wanted = [*due, *(await self._store.requests.connections_with_open()).difference(due)]
+        wanted = [*due, *(await self._store.requests.connections_with_unfinished()).difference(due)]
         self._running = {connection: task for connection, task in self._running.items() if not task.done()}
         for connection in wanted:
             if connection not in self._running and len(self._running) < self._settings.poll_concurrency:
@@ -133,7 +133,17 @@ class Schedule:
         except ConnectorError as error:
             logger.warning("work on a connection stopped: %s", describe(error), extra={"connection": connection})
         except Exception:
-            logger.exception("an unexpected error", extra={"connection": connection})
+            logger.exception(
+                "an unexpected error; the connection is polled again later", extra={"connection": connection}
+            )
+            await self._postpone(connection)
+
+    async def _postpone(self, connection: ConnectionId) -> None:
+        """What fails for a reason that we do not know is not tried again on the next second."""
+        try:
+            await self._set_next_poll(connection)
+        except ConnectorError as error:
+            logger.warning("the next poll cannot be set: %s", describe(error), extra={"connection": connection})
 
     async def _work(self, connection: ConnectionId, lease: Lease, *, due: bool) -> None:
         renewing = asyncio.create_task(self._renew(lease), name=f"lease {connection}")
@@ -162,20 +172,27 @@ class Schedule:
         last = await self._store.runs.last_finished(connection)
         await work.poll(connection)
         await work.resend_unsettled(connection)
-        today = self._clock.now()
-        if last is None or last.started_at.date() != today.date():
+        if last is None or last.started_at.date() != self._clock.now().date():
             await work.resend_rejected(connection)
+        await self._set_next_poll(connection)
+
+    async def _set_next_poll(self, connection: ConnectionId) -> None:
         # staggered by chance, so that many connections do not all ask on the same second
         wait = self._settings.poll_interval_seconds * random.uniform(0.97, 1.03)  # noqa: S311 - not a secret
-        await self._store.connections.set_next_poll(connection, today + timedelta(seconds=wait))
+        await self._store.connections.set_next_poll(connection, self._clock.now() + timedelta(seconds=wait))
 
     async def _renew(self, lease: Lease) -> None:
-        """Ends when the lease is lost."""
-        third = self._settings.poll_lease_seconds / 3
+        """Ends when the lease is lost, or can no longer be known to be held."""
+        lasts = self._settings.poll_lease_seconds
+        ends = self._clock.monotonic() + lasts
         while True:
-            await self._clock.sleep(third)
-            renewed = await self._store.leases.renew(
-                lease, now=self._clock.now(), seconds=self._settings.poll_lease_seconds
-            )
-            if not renewed:
-                return
+            await self._clock.sleep(lasts / 3)
+            asked = self._clock.monotonic()
+            try:
+                if not await self._store.leases.renew(lease, now=self._clock.now(), seconds=lasts):
+                    return
+            except TransientError:
+                if self._clock.monotonic() >= ends:
+                    return
+            else:
+                ends = asked + lasts

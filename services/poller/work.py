@@ -7,7 +7,7 @@ from services.contracts.envelope import Cause
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.requests import Poll, Request, Resend
 from services.contracts.runs import Run, RunState
-from services.errors import ConnectorError
+from services.errors import ConnectorError, TransientError
 from services.poller.outbox import Outbox
 from services.poller.ports import Source
 from services.poller.scan import Scan, Tally
@@ -42,12 +42,16 @@ class Work:
         except ConnectorError as error:
             logger.warning("a poll failed: %s", error, extra={"connection": connection})
             run = run.model_copy(update={"state": RunState.FAILED, "error": str(error)})
+        except Exception as error:  # a defect: noted like any failure, so that the connection is polled again
+            logger.exception("a poll failed unexpectedly", extra={"connection": connection})
+            unexpected = f"an unexpected error ({describe(error)}): see the poller's log"
+            run = run.model_copy(update={"state": RunState.FAILED, "error": unexpected})
         else:
             counts = {"counts": tally.counts(), "unreleased": tuple(sorted(tally.unreleased))}
             run = run.model_copy(update={"state": RunState.SUCCEEDED, **counts})
             self._metrics.changes.labels("created").inc(tally.created)
             self._metrics.changes.labels("changed").inc(tally.changed)
-            logger.info("polled", extra={"connection": connection, **tally.counts().model_dump()})
+            logger.info("polled", extra={"connection": connection, "counts": tally.counts().model_dump()})
         run = run.model_copy(update={"finished_at": self._clock.now()})
         self._metrics.runs.labels(run.state.value).inc()
         if not dry_run:
@@ -95,6 +99,7 @@ class Work:
                 await self._one(connection, request)
 
     async def _together(self, connection: ConnectionId, requests: list[Request]) -> None:
+        """A failure leaves them running: whoever holds the lease next opens them again."""
         started = [request for request in requests if await self._store.requests.start(request.id)]
         wanted = {person for r in started if isinstance(r.task, Resend) for person in r.task.people}
         sent = await self._resend(connection, tuple(sorted(wanted)))
@@ -102,9 +107,10 @@ class Work:
             await self._store.requests.done(request.id, {"sent": sent}, now=self._clock.now())
 
     async def _one(self, connection: ConnectionId, request: Request) -> None:
+        """A re-send that Kafka or MongoDB did not take stays running and is opened again: nobody is left out."""
         try:
             counts, error = await self._carry_out(connection, request)
-        except ProducerDeadError:
+        except (ProducerDeadError, TransientError):
             raise
         except ConnectorError as failure:
             counts, error = {}, describe(failure)

@@ -31,9 +31,19 @@ class Connections:
         self._cipher = cipher
         self._new_id = new_id
 
-    async def add(self, name: str, personio: PersonioAccess, declaree: DeclareeAccess, *, now: datetime) -> Connection:
+    async def add(
+        self,
+        name: str,
+        personio: PersonioAccess,
+        declaree: DeclareeAccess,
+        *,
+        now: datetime,
+        state: ConnectionState = ConnectionState.ACTIVE,
+    ) -> Connection:
         """Raises ``DuplicateConnectionError`` where these two are connected already: two would overwrite each other."""
-        connection = Connection(id=self._new_id(), name=name, personio=personio, declaree=declaree, created_at=now)
+        connection = Connection(
+            id=self._new_id(), name=name, state=state, personio=personio, declaree=declaree, created_at=now
+        )
         if not await self._collection.insert(self._to_document(connection)):
             raise DuplicateConnectionError(
                 f"Personio client {personio.client_id} is connected with {declaree.url} already; "

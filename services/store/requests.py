@@ -50,9 +50,11 @@ class Requests:
         )
         return tuple(to_model(Request, document) for document in documents)
 
-    async def connections_with_open(self) -> frozenset[ConnectionId]:
+    async def connections_with_unfinished(self) -> frozenset[ConnectionId]:
+        """Those with a request that is open, or that is running: its holder may have died over it."""
+        unfinished = {"$in": [RequestState.OPEN.value, RequestState.RUNNING.value]}
         documents = await self._collection.aggregate(
-            [{"$match": {"state": RequestState.OPEN.value}}, {"$group": {"_id": "$connection_id"}}]
+            [{"$match": {"state": unfinished}}, {"$group": {"_id": "$connection_id"}}]
         )
         return frozenset(ConnectionId(document["_id"]) for document in documents)
 

@@ -3,13 +3,20 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from pydantic import SecretStr
 
 from sandbox.installation import SERVICES, Installation
+from services.admin import overview
+from services.contracts.topics import Topic
+from services.store.database import Store
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
@@ -52,6 +59,19 @@ async def until(what: str, condition: Callable[[], Awaitable[bool]], seconds: fl
     while not await condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def store_of(installation: Installation) -> AsyncIterator[Store]:
+    environment = installation.environment
+    database = environment.get("MONGODB_DATABASE", "personio_declaree")
+    store = Store.connect(
+        SecretStr(environment["MONGODB_URL"]), database, [SecretStr(environment["ENCRYPTION_KEYS"])], timeout_ms=10_000
+    )
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 async def accounts(installation: Installation, key: str = "demo-key") -> list[dict[str, Any]]:
@@ -140,18 +160,52 @@ async def control(installation: Installation, method: str, path: str, **body: An
 
 
 async def at_rest(installation: Installation, seconds: float = 60) -> None:
-    """Everybody active has an account, and nothing is on its way."""
+    """Everybody active has an account, nothing is on its way, and every record is committed."""
+    last: list[overview.Status] = []
 
     async def settled() -> bool:
-        (status,) = await installation.status()
-        return bool(
-            status["active"]
-            and status["accounts"] >= status["active"]
-            and not status["balance"]
-            and not status["waiting"]
+        async with store_of(installation) as store:
+            last[:] = await overview.status(store)
+        return all(
+            each.active and each.accounts >= each.active and not each.balance and not each.waiting for each in last
         )
 
-    await until("balance 0 and an account for everybody active", settled, seconds)
+    try:
+        await until("balance 0 and an account for everybody active", settled, seconds)
+    except AssertionError as error:
+        counts = [(each.active, each.accounts, each.balance, each.waiting, each.outcomes) for each in last]
+        raise AssertionError(f"{error}: active, accounts, balance, waiting, outcomes are {counts}") from None
+    await drained(installation, seconds)
+
+
+async def drained(installation: Installation, seconds: float = 60) -> None:
+    """Mapper and writer have committed everything: what was sent is done, whatever came of it."""
+    environment = installation.environment
+    servers, prefix = environment["KAFKA_BOOTSTRAP_SERVERS"], environment.get("KAFKA_TOPIC_PREFIX", "")
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    consumer = AIOKafkaConsumer(
+        prefix + Topic.EMPLOYEES_CHANGED.value, prefix + Topic.ACCOUNTS_REQUESTED.value, bootstrap_servers=servers
+    )
+
+    async def committed(group: str, topic: Topic) -> bool:
+        places = [place for place in consumer.assignment() if place.topic == prefix + topic.value]
+        ends = {place: end for place, end in (await consumer.end_offsets(places)).items() if end}
+        offsets = await admin.list_consumer_group_offsets(prefix + group)
+        return all(place in offsets and offsets[place].offset >= end for place, end in ends.items())
+
+    async def both() -> bool:
+        # in this order: what the mapper has committed stands in the writer's topic
+        return await committed("mapper", Topic.EMPLOYEES_CHANGED) and await committed(
+            "writer", Topic.ACCOUNTS_REQUESTED
+        )
+
+    await admin.start()
+    await consumer.start()
+    try:
+        await until("everything is committed", both, seconds)
+    finally:
+        await consumer.stop()
+        await admin.close()
 
 
 async def exact(installation: Installation, seconds: float = 60) -> None:
