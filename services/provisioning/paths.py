@@ -1,7 +1,8 @@
 """Reading and writing one attribute of a SCIM user by its path (RFC 7644, section 3.5.2; RFC 7643, section 2.1).
 
 Names are compared without regard to case, as the RFC asks. Supported are the paths that fields are mapped to:
-``userName``, ``name.givenName``, ``emails[type eq "work"].value`` and the same below an extension's URN.
+``userName``, ``name.givenName``, ``emails[type eq "work"].value`` and the same below an extension's URN; the URN of
+the core schema may stand before any of them.
 """
 
 import re
@@ -14,10 +15,12 @@ from services.contracts.model import Value
 from services.provisioning.calls import Body
 
 _PATH = re.compile(
-    r"^(?:(?P<extension>urn:[^\[\]]+):)?(?P<attribute>[\w$-]+)"
+    r"^(?:urn:ietf:params:scim:schemas:core:2\.0:User:)?(?:(?P<extension>urn:[^\[\]]+):)?(?P<attribute>[\w$-]+)"
     r'(?:\[(?P<key>[\w-]+) eq "(?P<value>[^"]*)"\])?(?:\.(?P<sub>[\w-]+))?$',
     re.IGNORECASE,
 )
+
+_DESCRIBES_A_REFERENCE = frozenset({"$ref", "display", "displayname"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,7 @@ def _holder(body: Body, path: Path) -> object:
 def entry_of(body: Body, path: Path) -> Body | None:
     """The entry of a multi-valued attribute that a path with a filter chooses; None where there is none."""
     entries = _get(_holder(body, path), path.attribute)
-    for entry in entries if isinstance(entries, list) else []:
-        if str(_get(entry, path.key or "") or "").lower() == str(path.value).lower():
-            return dict(entry)
-    return None
+    return next((dict(entry) for entry in (entries if isinstance(entries, list) else []) if _chosen(entry, path)), None)
 
 
 def read(body: Body, text: str) -> Any:
@@ -94,27 +94,50 @@ def write(body: Body, text: str, value: Value) -> Body:
     inner = _get(body, path.extension)
     changed = _write(dict(inner) if isinstance(inner, Mapping) else {}, path, value)
     result = _put(body, path.extension, changed or None)
-    schemas = [urn for urn in result.get("schemas", []) if urn.lower() != path.extension.lower()]
+    schemas = [urn for urn in result.get("schemas") or [] if urn.lower() != path.extension.lower()]
     return result | {"schemas": [*schemas, path.extension] if changed else schemas}
 
 
 def _write(container: Body, path: Path, value: Value) -> Body:
     plain: Any = list(value) if isinstance(value, tuple) else value
+    held = _get(container, path.attribute)
     if path.key is not None:
-        plain = _with_entry(_get(container, path.attribute), path, plain)
+        plain = _with_entry(held, path, plain)
     elif path.sub is not None:
-        inner = _get(container, path.attribute)
-        plain = _put(dict(inner) if isinstance(inner, Mapping) else {}, path.sub, plain) or None
+        plain = _with_member(held, path.sub, plain)
     return _put(container, path.attribute, plain)
 
 
-def _with_entry(entries: object, path: Path, value: Any) -> list[Body]:
-    kept = [dict(entry) for entry in entries] if isinstance(entries, list) else []
-    for entry in kept:
-        if str(_get(entry, path.key or "") or "").lower() == str(path.value).lower():
-            entry[path.sub or "value"] = value
-            return kept if value is not None else [other for other in kept if other is not entry]
-    return kept if value is None else [*kept, path.entry(value)]
+def _with_entry(entries: object, path: Path, value: Any) -> list[Any]:
+    """The list with the value in the entry that the path chooses, or in a new one."""
+    kept = list(entries) if isinstance(entries, list) else []
+    sub = path.sub or "value"
+    for number, entry in enumerate(kept):
+        if _chosen(entry, path):
+            # an entry without its value is nothing: the whole of it goes
+            whole = value is None and sub.lower() == "value"
+            return [*kept[:number], *([] if whole else [_put(entry, sub, value)]), *kept[number + 1 :]]
+    if value is None:
+        return kept
+    made = path.entry(value)
+    return [*(map(_secondary, kept) if made.get("primary") else kept), made]
+
+
+def _secondary(entry: Any) -> Any:
+    """There is one primary entry at most (RFC 7643, section 2.4)."""
+    return _put(entry, "primary", value=False) if _get(entry, "primary") else entry
+
+
+def _with_member(held: object, sub: str, value: Any) -> Body | None:
+    """An object with the member changed; what described an old reference goes with its ``value``."""
+    members = dict(held) if isinstance(held, Mapping) else {}
+    if sub.lower() == "value":
+        members = {name: kept for name, kept in members.items() if name.lower() not in _DESCRIBES_A_REFERENCE}
+    return _put(members, sub, value) or None
+
+
+def _chosen(entry: object, path: Path) -> bool:
+    return isinstance(entry, Mapping) and str(_get(entry, path.key or "") or "").lower() == str(path.value).lower()
 
 
 def _put(container: Body, name: str, value: Any) -> Body:
