@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from services.contracts.accounts import Account, Manager, Waiting
 from services.contracts.events import AccountRequested, AccountSynced, Intent, Outcome
-from services.contracts.ids import AccountId
+from services.contracts.ids import AccountId, EmployeeId
 from services.provisioning.reconcile import Goal, Rejected, Settled
 from services.provisioning.target import DISABLED, Target, provisioned
 
@@ -50,7 +50,7 @@ def decide(request: AccountRequested, entry: Account, target: Target | None) -> 
         return Decision.REJECT
     if _needs_no_account(request, entry) or target is None:
         return Decision.OUT_OF_SCOPE
-    if target.hash == entry.applied and not (entry.verify or entry.open_reference):
+    if target.hash == entry.applied and not (entry.verify or entry.open_reference or _other_manager(request, entry)):
         return Decision.UNCHANGED
     return Decision.RECONCILE
 
@@ -137,10 +137,20 @@ def _manager(request: AccountRequested, entry: Account, manager: AccountId | Non
     if request.desired is None:
         # a disabled account keeps its manager, but waits for nobody's account
         return entry.manager if entry.manager and entry.manager.account_id else None
-    wanted = request.desired.manager
-    if wanted is None or wanted.employee_id is None or wanted.employee_id == request.employee_id:
-        return None
-    return Manager(employee_id=wanted.employee_id, account_id=manager)
+    wanted = _wanted_manager(request)
+    return None if wanted is None else Manager(employee_id=wanted, account_id=manager)
+
+
+def _wanted_manager(request: AccountRequested) -> EmployeeId | None:
+    """Nobody submits to themselves."""
+    wanted = request.desired.manager if request.desired else None
+    return None if wanted is None or wanted.employee_id == request.employee_id else wanted.employee_id
+
+
+def _other_manager(request: AccountRequested, entry: Account) -> bool:
+    """A manager without an account is no content yet, but the entry has to wait for that account from now on."""
+    noted = entry.manager.employee_id if entry.manager else None
+    return request.desired is not None and _wanted_manager(request) != noted
 
 
 def rejected(
