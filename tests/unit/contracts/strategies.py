@@ -1,0 +1,131 @@
+"""Any event, mapping and dead letter that our own code could make."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from services.contracts.envelope import DeadLetter
+from services.contracts.events import (
+    AccountRequested,
+    AccountSynced,
+    Attribute,
+    DesiredAccount,
+    EmployeeChanged,
+    Event,
+    Intent,
+    Kind,
+    ManagerReference,
+    Outcome,
+)
+from services.contracts.mappings import (
+    MANAGER,
+    AttributeSource,
+    ConstantSource,
+    DateFormat,
+    Default,
+    Lower,
+    Mapping,
+    Rule,
+    Trim,
+    ValueTable,
+)
+from services.contracts.topics import Topic
+
+everywhere_alike = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+"""The same examples on every machine, however busy it is."""
+
+texts = st.text(max_size=20)
+names = st.text(min_size=1, max_size=20)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(min_value=-(2**80), max_value=2**80)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts
+)
+values = scalars | st.lists(scalars, max_size=4).map(tuple)
+zones = st.just(UTC) | st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+times = st.datetimes(datetime(1999, 1, 1), datetime(2100, 1, 1), timezones=zones)  # noqa: DTZ001 - as hypothesis asks
+revisions = st.integers(min_value=1, max_value=2**63 - 1)
+optional_texts = st.none() | texts
+
+_event = {
+    "connection_id": names.filter(lambda text: "/" not in text),
+    "employee_id": names,
+    "revision": revisions,
+    "detected_at": times,
+    "source_modified_at": st.none() | times,
+}
+_mapped = {**_event, "mapping_version": st.integers(0, 2**31), "reason": optional_texts, "field": optional_texts}
+
+employee_changes = st.builds(
+    EmployeeChanged,
+    kind=st.sampled_from(Kind),
+    changed=st.lists(texts, max_size=4).map(tuple),
+    attributes=st.dictionaries(texts, st.builds(Attribute, value=values, label=texts, type=texts), max_size=5),
+    **_event,
+)
+desired_accounts = st.builds(
+    DesiredAccount,
+    external_id=names,
+    user_name=names,
+    fields=st.dictionaries(names, values, max_size=5),
+    manager=st.none() | st.builds(ManagerReference, employee_id=optional_texts),
+)
+account_requests = st.builds(
+    AccountRequested, intent=st.just(Intent.PROVISION), desired=desired_accounts, **_mapped
+) | st.builds(
+    AccountRequested, intent=st.sampled_from(sorted({*Intent} - {Intent.PROVISION})), desired=st.none(), **_mapped
+)
+outcomes = st.builds(
+    AccountSynced,
+    outcome=st.sampled_from(Outcome),
+    account_id=optional_texts,
+    written=st.lists(texts, max_size=4).map(tuple),
+    settled_at=times,
+    **_mapped,
+)
+events: st.SearchStrategy[Event] = st.one_of(employee_changes, account_requests, outcomes)
+
+dead_letters = st.builds(
+    DeadLetter,
+    service=names,
+    reason=names,
+    fields=texts,
+    topic=st.sampled_from(Topic),
+    partition=st.integers(0, 1000),
+    offset=st.integers(0, 2**63 - 1),
+    timestamp_ms=st.integers(-1, 2**62),
+    failed_at=times,
+)
+
+transforms = st.one_of(
+    st.builds(Trim),
+    st.builds(Lower),
+    st.builds(Default, value=values),
+    st.builds(DateFormat, format=texts),
+    st.builds(
+        ValueTable,
+        table=st.dictionaries(texts, scalars, max_size=3),
+        otherwise=st.sampled_from(["keep", "missing", "reject"]),
+    ),
+)
+_attribute = st.builds(AttributeSource, attribute=names)
+_on_missing = st.sampled_from(["leave", "clear", "reject"])
+_rules = st.builds(
+    Rule,
+    target=st.from_regex(r"x[a-z]{0,8}(\.[a-z]{1,8})?", fullmatch=True),
+    source=_attribute | st.builds(ConstantSource, value=values),
+    transforms=st.lists(transforms, max_size=3).map(tuple),
+    on_missing=_on_missing,
+) | st.builds(Rule, target=st.just(MANAGER), source=_attribute, on_missing=_on_missing)
+mappings = st.builds(
+    Mapping,
+    rules=st.lists(_rules, max_size=5, unique_by=lambda rule: rule.target.lower()).map(tuple),
+    user_name_attribute=names,
+    external_id_prefix=texts,
+    life_cycle=st.dictionaries(
+        st.from_regex(r"[a-zß]{1,10}", fullmatch=True), st.sampled_from(sorted({*Intent} - {Intent.REJECT}))
+    ),
+)
