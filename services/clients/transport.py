@@ -2,25 +2,37 @@
 
 httpx is the interface; aiohttp carries the requests, because httpx's own pool costs several times as much at the
 concurrency of a first import. Every request has a total deadline, answers are bounded, redirects are never followed,
-and nothing is sent a second time behind our back. No error's class says whether a request was carried out.
+cookies never kept, and nothing is sent a second time behind our back. No error's class says whether a request was
+carried out.
 """
 
 import asyncio
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
 import httpx
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
 
-MAX_BODY_BYTES = 32 * 1_048_576
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds; a server that names more, perhaps with a wrong clock, is asked again after these."""
+_GZIP = 31
+_FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, EOFError, ValueError, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds for the connection and for the whole request; most connections at once."""
+    """Seconds for the connection and for the whole request; most connections at once; largest body, unpacked."""
 
     connect: float = 10.0
     total: float = 30.0
     connections: int = 32
+    body_bytes: int = 32 * 1_048_576
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -34,7 +46,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._limits.connections, ttl_dns_cache=30),
-                timeout=aiohttp.ClientTimeout(total=self._limits.total, connect=self._limits.connect),
+                # the total deadline is set around the whole exchange
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._limits.connect),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=True,
@@ -47,23 +60,39 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
         try:
-            async with self._open().request(
-                request.method,
-                str(request.url),
-                headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
-                data=body or None,
-                allow_redirects=False,
-            ) as answer:
-                content = await _bounded(answer, request)
-                return httpx.Response(answer.status, headers=list(answer.raw_headers), content=content, request=request)
-        except aiohttp.ClientConnectorError as error:
-            raise httpx.ConnectError("no connection", request=request) from error
-        except TimeoutError as error:
-            raise httpx.ReadTimeout("no complete answer in time", request=request) from error
-        except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError) as error:
-            raise httpx.RemoteProtocolError(
-                "the connection broke or the answer is not HTTP", request=request
-            ) from error
+            async with asyncio.timeout(self._limits.total):
+                return await self._exchange(request, body)
+        except _FOREIGN as error:
+            raise translate(error, request) from error
+
+    async def _exchange(self, request: httpx.Request, body: bytes) -> httpx.Response:
+        async with self._open().request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
+            data=body or None,
+            allow_redirects=False,
+        ) as answer:
+            content = await self._content(answer, request)
+            headers = [(name, value) for name, value in answer.raw_headers if name.lower() != b"content-encoding"]
+            return httpx.Response(answer.status, headers=headers, content=content, request=request)
+
+    async def _content(self, answer: aiohttp.ClientResponse, request: httpx.Request) -> bytes:
+        most = self._limits.body_bytes
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in answer.content.iter_any():
+            size += len(chunk)
+            if size > most:
+                raise httpx.RemoteProtocolError("the answer is larger than any real one", request=request)
+            chunks.append(chunk)
+        content = b"".join(chunks)
+        encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding == "gzip" and content:
+            return _unpacked(content, most, request)
+        if encoding not in {"identity", "gzip"}:
+            raise httpx.RemoteProtocolError("the answer is packed in a way that was not asked for", request=request)
+        return content
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -71,36 +100,74 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await session.close()
 
 
-async def _bounded(answer: aiohttp.ClientResponse, request: httpx.Request) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in answer.content.iter_any():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise httpx.RemoteProtocolError("the answer is larger than any real one", request=request)
-        chunks.append(chunk)
-    return b"".join(chunks)
+def _unpacked(content: bytes, most: int, request: httpx.Request) -> bytes:
+    """A small answer must not become a huge one, nor half of it pass for the whole."""
+    unpacker = zlib.decompressobj(_GZIP)
+    unpacked = unpacker.decompress(content, most + 1)
+    if len(unpacked) > most:
+        raise httpx.RemoteProtocolError("the answer is larger than any real one", request=request)
+    if not unpacker.eof:
+        raise httpx.RemoteProtocolError("the packed answer is cut", request=request)
+    return unpacked
+
+
+_NAMES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[httpx.TransportError], str], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "no connection in time"),
+    (TimeoutError, httpx.ReadTimeout, "no complete answer in time"),
+    (
+        (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch),
+        httpx.ConnectError,
+        "no secure connection: is the certificate valid?",
+    ),
+    (aiohttp.ClientConnectorDNSError, httpx.ConnectError, "unknown host"),
+    (aiohttp.ClientConnectorError, httpx.ConnectError, "no connection"),
+    ((aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError), httpx.UnsupportedProtocol, "no address of HTTP"),
+    (UnicodeError, httpx.ConnectError, "the host's name is none"),
+    (ValueError, httpx.LocalProtocolError, "a header that cannot be sent"),
+    (Exception, httpx.RemoteProtocolError, "the connection broke or the answer is not HTTP"),
+)
+"""The first that fits."""
+
+
+def translate(error: Exception, request: httpx.Request) -> httpx.TransportError:
+    """What one of aiohttp's errors is called in httpx. Its text stays behind: it may quote addresses and headers."""
+    kind, message = next((kind, message) for theirs, kind, message in _NAMES if isinstance(error, theirs))
+    return kind(message, request=request)
 
 
 def make_http_client(
-    headers: dict[str, str], limits: Limits, transport: httpx.AsyncBaseTransport | None = None
+    headers: Mapping[str, str], limits: Limits, transport: httpx.AsyncBaseTransport | None = None
 ) -> httpx.AsyncClient:
     """A client without a base URL: paths are joined by the vendors' clients, whose base URLs have paths of their own."""
+    own = {"User-Agent": "personio-declaree", "Accept-Encoding": "gzip", **headers}
     return httpx.AsyncClient(
-        transport=transport or AiohttpTransport(limits), headers=headers, timeout=limits.total, follow_redirects=False
+        transport=transport or AiohttpTransport(limits),
+        # as bytes: httpx would stumble over a key with a letter outside ASCII, and the server shall refuse it instead
+        headers=[(name.encode(errors="replace"), value.encode(errors="replace")) for name, value in own.items()],
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        timeout=limits.total,
+        follow_redirects=False,
     )
 
 
-def retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the server asks us to wait (RFC 9110, section 10.2.3); None where it does not say or not in seconds."""
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else None
+def retry_after(response: httpx.Response, now: datetime) -> float | None:
+    """Seconds that the server asks us to wait (RFC 9110, section 10.2.3); None where it does not say."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        seconds = float(value)
+    else:
+        try:
+            at = parsedate_to_datetime(value)
+        except (ValueError, OverflowError):
+            return None
+        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
 def json_object(response: httpx.Response) -> dict[str, object] | None:
     """The answer's JSON object; None for anything else, such as a proxy's page."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None

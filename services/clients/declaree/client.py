@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
@@ -43,6 +42,10 @@ from services.provisioning.target import PATCH_OP
 from services.runtime.clock import Clock
 from services.runtime.metrics import Metrics
 
+ADDRESS = "the address should be that of the SCIM endpoint, such as https://app.declaree.com/SCIM/v2"
+AMBIGUOUS = frozenset({*range(300, 400), 408, 421, 425})
+"""Statuses below 500 that do not say whether a write happened: redirects, a timeout, a wrong server."""
+
 
 class DeclareeClient:
     """One company's SCIM server."""
@@ -59,6 +62,7 @@ class DeclareeClient:
         key = f"{access.key_scheme} {access.key.get_secret_value()}".strip()
         headers = {access.key_header: key, "Accept": "application/scim+json, application/json"}
         self._base = access.url.rstrip("/")
+        self._clock = clock
         self._pace = Pace(clock, concurrency)
         self._metrics = metrics
         self._http = make_http_client(headers, Limits(connections=concurrency), transport)
@@ -68,9 +72,10 @@ class DeclareeClient:
 
     async def probe(self) -> None:
         """Whether the server takes requests with this key; raises what ``perform`` would raise."""
-        response = await self._send("GET", "/Users", params={"startIndex": "1", "count": "1"})
-        _look_errors(response)
-        _object(response)
+        await self._pace.hold()
+        response = await self._send("/Users?startIndex=1&count=1")
+        self._look_errors(response)
+        _listed(response)
 
     async def perform(self, call: Call, *, before: Callable[[], None] = lambda: None) -> Answer:
         """Asks once. A write whose fate is not known is ``Lost``, never an error; a look without answer raises.
@@ -88,47 +93,77 @@ class DeclareeClient:
 
     async def _look(self, call: Look) -> Answer:
         if isinstance(call, ReadAccount):
-            response = await self._send("GET", _user(call.id))
-            if response.status_code == httpx.codes.NOT_FOUND:
+            response = await self._send(_user(call.id))
+            if response.status_code in {404, 410}:
                 return Seen()
-            _look_errors(response)
+            self._look_errors(response)
             return Seen((_resource(response, _object(response)),))
         value = json.dumps(call.value, ensure_ascii=False)
-        response = await self._send("GET", "/Users", params={"filter": f"{call.attribute} eq {value}"})
+        # the blanks as %20: not every server takes the + of forms for one
+        response = await self._send("/Users?filter=" + quote(f"{call.attribute} eq {value}", safe=""))
         if response.status_code in {400, 501} and call.attribute == "externalId":
             # a server that cannot look for external ids: the user name is what is left
             return Seen()
-        _look_errors(response)
-        found = _member(_object(response), "Resources")
-        entries = found if isinstance(found, list) else []
-        return Seen(tuple(_resource(None, entry) for entry in entries if isinstance(entry, dict) and entry.get("id")))
+        self._look_errors(response)
+        return Seen(_listed(response))
+
+    async def _send(self, path: str) -> httpx.Response:
+        try:
+            response = await self._http.get(self._base + path)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise DeclareeWrongAddressError(f"a request cannot be sent: {ADDRESS}") from error
+        except httpx.RequestError as error:
+            raise DeclareeUnavailableError(f"Declaree does not answer ({type(error).__name__}: {error})") from error
+        self._note(response)
+        return response
+
+    def _look_errors(self, response: httpx.Response) -> None:
+        self._common_errors(response)
+        status = response.status_code
+        if status == httpx.codes.NOT_FOUND or 300 <= status < 400:
+            raise DeclareeWrongAddressError(f"there are no users here ({status}): {ADDRESS}")
+        if status >= httpx.codes.BAD_REQUEST:
+            raise DeclareeUnavailableError(
+                f"Declaree answers {status} to a look-up", retry_after=retry_after(response, self._clock.now())
+            )
 
     # ------------------------------------------------------------ writes
 
     async def _write(self, call: Write) -> Answer:
         method, path, body, version = _request(call)
         headers = {"Content-Type": "application/scim+json"} | ({"If-Match": version} if version else {})
+        content = json.dumps(body, ensure_ascii=False).encode(errors="replace")
         try:
-            content = json.dumps(body, ensure_ascii=False).encode()
             response = await self._http.request(method, self._base + path, content=content, headers=headers)
-        except httpx.TransportError as error:
+        except httpx.InvalidURL as error:
+            raise DeclareeWrongAddressError(f"a request cannot be sent: {ADDRESS}") from error
+        except httpx.RequestError as error:
             return Lost(type(error).__name__)
         self._note(response)
+        self._common_errors(response)
         return _written(response, creating=isinstance(call, CreateAccount))
 
-    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
-            response = await self._http.request(method, self._base + path, **options)
-        except httpx.TransportError as error:
-            raise DeclareeUnavailableError(f"Declaree does not answer ({type(error).__name__})") from error
-        self._note(response)
-        return response
+    # ------------------------------------------------------------ both
 
     def _note(self, response: httpx.Response) -> None:
-        if response.status_code in {429, 503}:
-            self._pace.too_fast(retry_after(response))
-        else:
+        status = response.status_code
+        if status in {429, 503}:
+            self._pace.too_fast(retry_after(response, self._clock.now()))
+        elif status < 500:
             self._pace.went_well()
+
+    def _common_errors(self, response: httpx.Response) -> None:
+        """What concerns the connection rather than the account, and leaves no doubt that nothing was written."""
+        match response.status_code:
+            case 429:
+                wait = retry_after(response, self._clock.now())
+                raise DeclareeBusyError("Declaree asks for patience (429)", retry_after=wait)
+            case 401:
+                raise DeclareeKeyRefusedError(
+                    "Declaree refuses the key (401): generate a new one there and deposit it with `connections secrets`"
+                )
+            case 403:
+                raise DeclareeForbiddenError("Declaree forbids this (403): the key's user needs administrative rights")
 
 
 def _user(account: AccountId) -> str:
@@ -145,49 +180,35 @@ def _request(call: Write) -> tuple[str, str, Body, str | None]:
             return "PUT", _user(account), body, version
 
 
-def _common_errors(response: httpx.Response) -> None:
-    status = response.status_code
-    if status == httpx.codes.TOO_MANY_REQUESTS:
-        raise DeclareeBusyError("Declaree asks for patience (429)", retry_after=retry_after(response))
-    if status == httpx.codes.UNAUTHORIZED:
-        raise DeclareeKeyRefusedError(
-            "Declaree refuses the key (401): generate a new one there and deposit it with `connections secrets`"
-        )
-    if status == httpx.codes.FORBIDDEN:
-        raise DeclareeForbiddenError("Declaree forbids this (403): the key's user needs administrative rights")
-    if response.is_redirect:
-        raise DeclareeWrongAddressError(
-            f"Declaree redirects ({status}): the address should be that of the SCIM endpoint"
-        )
-
-
-def _look_errors(response: httpx.Response) -> None:
-    _common_errors(response)
-    if response.status_code >= httpx.codes.BAD_REQUEST:
-        raise DeclareeUnavailableError(
-            f"Declaree answers {response.status_code} to a look-up", retry_after=retry_after(response)
-        )
-
-
 def _object(response: httpx.Response) -> Body:
     body = json_object(response)
     if body is None:
-        raise DeclareeWrongAddressError(f"the answer ({response.status_code}) is not SCIM: is the address right?")
+        raise DeclareeWrongAddressError(f"the answer ({response.status_code}) is not SCIM: {ADDRESS}")
     return body
 
 
+def _listed(response: httpx.Response) -> tuple[Resource, ...]:
+    """The resources of a list. What says neither how many there are nor which is no list, and must not pass for empty."""
+    body = _object(response)
+    found, total = _member(body, "Resources"), _member(body, "totalResults")
+    if not isinstance(found, list) and (found is not None or total not in {0, "0"}):
+        raise DeclareeWrongAddressError(f"the answer ({response.status_code}) is no SCIM list: {ADDRESS}")
+    entries = [entry for entry in found or () if isinstance(entry, dict)]
+    return tuple(_resource(None, entry) for entry in entries if _id(entry))
+
+
 def _written(response: httpx.Response, *, creating: bool) -> Answer:
-    _common_errors(response)
     status = response.status_code
-    if status >= 500 and status != httpx.codes.NOT_IMPLEMENTED:
-        return Lost(str(status))
     if status < 300:
         return _success(response)
+    if status in AMBIGUOUS or (status >= 500 and status != httpx.codes.NOT_IMPLEMENTED):
+        return Lost(str(status))
     answers: dict[int, Answer] = {
         404: Refused("404 to a create: is the address that of the SCIM endpoint?") if creating else Gone(),
         405: Unsupported(),
         501: Unsupported(),
         409: Conflict(),
+        410: Refused("410 to a create") if creating else Gone(),
         412: Outdated(),
     }
     return answers.get(status) or _refused(response)
@@ -197,7 +218,7 @@ def _success(response: httpx.Response) -> Answer:
     if not response.content.strip():
         return Written(_located(response))
     body = json_object(response)
-    if body is None or not body.get("id"):
+    if body is None or not _id(body):
         # a web page with 200, or half an answer: whether it was written has to be looked up
         return Lost("unreadable answer")
     return Written(_resource(response, body))
@@ -205,14 +226,20 @@ def _success(response: httpx.Response) -> Answer:
 
 def _located(response: httpx.Response) -> Resource | None:
     """A created account whose body was left out is known by its ``Location`` (section 3.3)."""
-    location = urlsplit(response.headers.get("Location", "")).path.rpartition("/Users/")[2]
-    return Resource(AccountId(location), {}, response.headers.get("ETag")) if location else None
+    try:
+        path = urlsplit(response.headers.get("Location", "")).path
+    except ValueError:
+        return None
+    _, users, name = path.rstrip("/").rpartition("/Users/")
+    if not users or not name:
+        return None
+    return Resource(AccountId(unquote(name)), {}, response.headers.get("ETag"))
 
 
 def _refused(response: httpx.Response) -> Refused:
     body = json_object(response) or {}
     kind = body.get("scimType")
-    known = f", {kind}" if isinstance(kind, str) and kind.isalpha() else ""
+    known = f", {kind}" if isinstance(kind, str) and kind.isalpha() and len(kind) < 30 else ""
     return Refused(f"Declaree does not accept the account ({response.status_code}{known})")
 
 
@@ -220,8 +247,18 @@ def _member(body: Body, name: str) -> object:
     return next((value for key, value in body.items() if key.lower() == name.lower()), None)
 
 
+def _id(body: Body) -> str:
+    """The id of a resource, which some servers make a number; empty for what is none."""
+    found = _member(body, "id")
+    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+
+
 def _resource(response: httpx.Response | None, body: Body) -> Resource:
-    meta = body.get("meta")
-    version = meta.get("version") if isinstance(meta, dict) else None
+    """Raises ``DeclareeWrongAddressError`` for an object without an id: it is of somebody else's making."""
+    found = _id(body)
+    if not found:
+        raise DeclareeWrongAddressError(f"the answer is no SCIM user: {ADDRESS}")
+    meta = _member(body, "meta")
+    version = _member(meta, "version") if isinstance(meta, dict) else None
     etag = response.headers.get("ETag") if response is not None else None
-    return Resource(AccountId(str(body["id"])), body, etag or (version if isinstance(version, str) else None))
+    return Resource(AccountId(found), body, etag or (version if isinstance(version, str) else None))

@@ -4,10 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from services.clients.declaree.errors import DeclareeBusyError
 from services.runtime.clock import Clock
 
+FIRST = 8
+"""Requests at once before anything is known of the server."""
 PAUSE = 1.0
 """Seconds that all requests pause after a 429 which names no time."""
+LONGEST_HOLD = 10.0
+"""A request that would have to wait longer is not worth holding up a batch for."""
 
 
 class Pace:
@@ -16,30 +21,38 @@ class Pace:
     def __init__(self, clock: Clock, most: int) -> None:
         self._clock = clock
         self._most = most
-        self._allowed = float(min(8, most))
+        self._allowed = float(min(FIRST, most))
         self._running = 0
         self._free = asyncio.Condition()
-        self._not_before = 0.0
+        self._not_before = float("-inf")
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
+        """Room for one request; raises as ``hold`` does."""
         async with self._free:
             await self._free.wait_for(lambda: self._running < int(self._allowed))
             self._running += 1
         try:
-            wait = self._not_before - self._clock.monotonic()
-            if wait > 0:
-                await self._clock.sleep(wait)
+            await self.hold()
             yield
         finally:
             async with self._free:
                 self._running -= 1
                 self._free.notify_all()
 
+    async def hold(self) -> None:
+        """Waits until the server may be asked; raises ``DeclareeBusyError`` where that takes too long."""
+        while (wait := self._not_before - self._clock.monotonic()) > 0:
+            if wait > LONGEST_HOLD:
+                raise DeclareeBusyError("Declaree has asked for patience", retry_after=wait)
+            await self._clock.sleep(wait)
+
     def went_well(self) -> None:
         self._allowed = min(float(self._most), self._allowed + 1 / self._allowed)
 
     def too_fast(self, retry_after: float | None) -> None:
-        self._allowed = max(1.0, self._allowed / 2)
-        wait = retry_after if retry_after is not None else PAUSE
-        self._not_before = max(self._not_before, self._clock.monotonic() + wait)
+        now = self._clock.monotonic()
+        # the others that were on their way at the same time say the same thing once more
+        if now >= self._not_before:
+            self._allowed = max(1.0, self._allowed / 2)
+        self._not_before = max(self._not_before, now + (PAUSE if retry_after is None else retry_after))

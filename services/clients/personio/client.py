@@ -1,15 +1,22 @@
 """The endpoints of API v1 that a synchronisation needs."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
 from services.clients.personio.employees import Employee, parse_employee
-from services.clients.personio.errors import PersonioCredentialsError, PersonioRefusedError, PersonioUnavailableError
+from services.clients.personio.errors import (
+    PersonioAddressError,
+    PersonioCredentialsError,
+    PersonioRefusedError,
+    PersonioUnavailableError,
+)
 from services.clients.transport import Limits, json_object, make_http_client, retry_after
 from services.contracts.connections import PersonioAccess
 from services.contracts.ids import EmployeeId
@@ -17,12 +24,23 @@ from services.runtime.clock import Clock
 
 PAGE = 100
 """Most employees that one request may ask for (enforced by Personio since January 2025)."""
+SURPLUS = 10 * PAGE
+"""How far a list may go beyond the total that Personio gives for it; people are hired while it is read."""
+MOST_EMPLOYEES = 1_000_000
+"""Where a list of which Personio gives no total must have ended."""
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds before each further attempt after a 429 or a failure, where Personio names none."""
+"""Seconds before each further attempt after a failure."""
+PAUSES_WHEN_BUSY = (*PAUSES, 16.0, 30.0)
+"""After a 429 that names no time: together a little more than the minute over which Personio counts requests."""
 LONGEST_WAIT = 60.0
+"""Seconds that a poll waits at most where Personio names a time."""
 DAY = 86_400.0
+"""How long a token lives from its first issue, at most."""
 MARGIN = 300.0
 """A token is renewed so many seconds before it ends."""
+
+
+ADDRESS = "the address should be that of Personio's API, such as https://api.personio.de"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,50 +90,57 @@ class PersonioClient:
 
     async def attributes(self) -> tuple[AttributeDefinition, ...]:
         """``GET /v1/company/employees/attributes``: what the credential releases."""
-        body = await self._get("/v1/company/employees/attributes", {})
-        data = body.get("data")
+        data = _list(await self._get("/v1/company/employees/attributes", {}))
         return tuple(
             AttributeDefinition(
                 str(entry["key"]),
                 str(entry.get("label") or ""),
                 str(entry.get("type") or "standard"),
-                entry.get("universal_id"),
+                str(entry["universal_id"]) if entry.get("universal_id") else None,
             )
-            for entry in (data if isinstance(data, list) else ())
+            for entry in data
             if isinstance(entry, dict) and entry.get("key")
         )
 
     async def employees(self, offset: int = 0, limit: int = PAGE) -> EmployeePage:
         """``GET /v1/company/employees``: ``offset`` counts employees, not pages."""
         body = await self._get("/v1/company/employees", {"limit": limit, "offset": offset})
-        data = body.get("data")
-        if not isinstance(data, list):
-            raise PersonioUnavailableError(
-                "Personio's list of employees has no data: it is asked again at the next poll"
-            )
-        found = [parse_employee(entry) for entry in data]
+        found = [parse_employee(entry) for entry in _list(body)]
         employees = tuple(employee for employee in found if employee is not None)
         metadata = body.get("metadata")
         total = metadata.get("total_elements") if isinstance(metadata, dict) else None
         return EmployeePage(employees, offset, total if isinstance(total, int) else None, len(found) - len(employees))
 
     async def pages(self) -> AsyncIterator[EmployeePage]:
-        """All employees, a page at a time; ends with the first page that is not full."""
+        """All employees, a page at a time; a list that does not come to an end is a ``PersonioUnavailableError``.
+
+        Ends with a page that is not full and reaches the total, or is empty: a full one may have grown a successor.
+        """
         offset = 0
+        before: tuple[EmployeeId, ...] = ()
         while True:
             page = await self.employees(offset)
+            ids = tuple(employee.id for employee in page.employees)
+            if ids and ids == before:
+                raise PersonioUnavailableError(f"Personio's list of employees repeats itself at {offset}")
             yield page
-            received = len(page.employees) + page.skipped
+            received, before = len(ids) + page.skipped, ids
             offset += received
-            if received < PAGE and (page.total is None or offset >= page.total or not received):
+            if not received or (received < PAGE and page.total is not None and offset >= page.total):
                 return
+            if offset > (MOST_EMPLOYEES if page.total is None else page.total + SURPLUS):
+                raise PersonioUnavailableError(f"Personio's list of employees does not end: {page.total} were promised")
 
     async def employee(self, employee_id: EmployeeId) -> Employee | None:
         """``GET /v1/company/employees/{id}``; None when Personio does not know the person (404)."""
-        response = await self._answer("/v1/company/employees/" + employee_id, {})
-        if response.status_code == httpx.codes.NOT_FOUND:
+        response = await self._answer("/v1/company/employees/" + quote(employee_id, safe=""), {})
+        # a gateway's page with this status says nothing about the person
+        if response.status_code == httpx.codes.NOT_FOUND and json_object(response) is not None:
             return None
-        return parse_employee(self._checked(response).get("data"))
+        employee = parse_employee(self._checked(response).get("data"))
+        if employee is None or employee.id != employee_id:
+            raise PersonioUnavailableError(f"Personio's answer to a look-up is not employee {employee_id}")
+        return employee
 
     # ------------------------------------------------------------ requests
 
@@ -128,6 +153,8 @@ class PersonioClient:
             raise PersonioRefusedError(
                 f"Personio refuses {response.request.url.path} ({status}): give the credential the right to read employees"
             )
+        if status == httpx.codes.NOT_FOUND and json_object(response) is None:
+            raise PersonioAddressError(f"there is no {response.request.url.path} (404): {ADDRESS}")
         if status >= httpx.codes.BAD_REQUEST:
             raise PersonioRefusedError(f"Personio does not accept {response.request.url.path} ({status})")
         body = json_object(response)
@@ -136,12 +163,17 @@ class PersonioClient:
         return body
 
     async def _answer(self, path: str, params: dict[str, int]) -> httpx.Response:
-        """The answer, after one new authentication where the token was refused."""
+        """The answer, after one new authentication where the token was refused.
+
+        An ended token is also answered with 403, as a missing right is: another token tells them apart.
+        """
         token = await self._bearer()
         response = await self._send("GET", path, params=params, headers={"Authorization": f"Bearer {token}"})
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            token = await self._bearer(refused=token)
-            response = await self._send("GET", path, params=params, headers={"Authorization": f"Bearer {token}"})
+        status = response.status_code
+        if status in {401, 403}:
+            fresh = await self._bearer(refused=token)
+            if status == httpx.codes.UNAUTHORIZED or fresh != token:
+                return await self._send("GET", path, params=params, headers={"Authorization": f"Bearer {fresh}"})
         return response
 
     async def _bearer(self, refused: str | None = None) -> str:
@@ -155,35 +187,72 @@ class PersonioClient:
     async def _authenticate(self) -> None:
         """``POST /v1/auth``, credentials in the body; the token stays the same for 24 hours."""
         secret = self._access.client_secret.get_secret_value()
+        credentials = json.dumps({"client_id": self._access.client_id, "client_secret": secret})
         response = await self._send(
-            "POST", "/v1/auth", json={"client_id": self._access.client_id, "client_secret": secret}
+            "POST", "/v1/auth", content=credentials, headers={"Content-Type": "application/json"}
         )
-        body = json_object(response) or {}
-        data = body.get("data")
-        token = data.get("token") if isinstance(data, dict) else None
-        if response.status_code in {400, 401, 403, 404, 422}:
+        if response.status_code in {400, 401, 403, 422}:
             raise PersonioCredentialsError(
                 f"Personio refuses the client_id and client_secret ({response.status_code}): generate new ones in Personio "
                 "(Settings, API credentials) and deposit them with `connections add` or `connections secrets`"
             )
+        if response.status_code == httpx.codes.NOT_FOUND or response.has_redirect_location:
+            raise PersonioAddressError(f"there is no /v1/auth ({response.status_code}): {ADDRESS}")
+        data = (json_object(response) or {}).get("data")
+        token = data.get("token") if isinstance(data, dict) else None
         if response.status_code != httpx.codes.OK or not isinstance(token, str) or not isinstance(data, dict):
             raise PersonioUnavailableError(f"the answer to /v1/auth ({response.status_code}) is not the API's")
-        lifetime = data.get("expires_in")
-        seconds = float(lifetime) if isinstance(lifetime, int | float) else DAY
-        self._token, self._token_ends = token, self._clock.monotonic() + max(0.0, seconds - MARGIN)
+        seconds = _lifetime(data.get("expires_in"))
+        self._token, self._token_ends = token, self._clock.monotonic() + seconds - min(MARGIN, seconds / 2)
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One answer below 429/5xx. Reading and authenticating may be repeated without harm."""
-        for pause in (*PAUSES, None):
-            try:
-                response = await self._http.request(method, self._base + path, **options)
-            except httpx.TransportError as error:
-                failure, wait = f"no answer from Personio to {path} ({type(error).__name__})", None
-            else:
-                if response.status_code != httpx.codes.TOO_MANY_REQUESTS and response.status_code < 500:
-                    return response
-                failure, wait = f"Personio answers {response.status_code} to {path}", retry_after(response)
-            if pause is None or (wait or 0) > LONGEST_WAIT:
-                break
-            await self._clock.sleep(wait if wait is not None else pause)
-        raise PersonioUnavailableError(f"{failure}: it is tried again at the next poll", retry_after=wait)
+        attempt = 0
+        while isinstance(answer := await self._once(method, path, options), _Failure):
+            named = answer.retry_after or 0.0
+            if attempt >= len(answer.pauses) or named > LONGEST_WAIT:
+                raise PersonioUnavailableError(
+                    f"{answer.what}: it is tried again at the next poll", retry_after=answer.retry_after
+                )
+            await self._clock.sleep(max(named, answer.pauses[attempt]))
+            attempt += 1
+        return answer
+
+    async def _once(self, method: str, path: str, options: dict[str, Any]) -> "httpx.Response | _Failure":
+        try:
+            response = await self._http.request(method, self._base + path, **options)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise PersonioAddressError(f"a request to Personio cannot be sent: {ADDRESS}") from error
+        except httpx.RequestError as error:
+            return _Failure(f"no answer from Personio to {path} ({type(error).__name__}: {error})")
+        status = response.status_code
+        if status != httpx.codes.TOO_MANY_REQUESTS and status < 500:
+            return response
+        return _Failure(
+            f"Personio answers {status} to {path}",
+            retry_after(response, self._clock.now()),
+            PAUSES_WHEN_BUSY if status == httpx.codes.TOO_MANY_REQUESTS else PAUSES,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why an attempt led to no answer, and after which pauses it may be repeated."""
+
+    what: str
+    retry_after: float | None = None
+    pauses: tuple[float, ...] = PAUSES
+
+
+def _list(body: dict[str, Any]) -> list[object]:
+    data = body.get("data")
+    if not isinstance(data, list):
+        raise PersonioUnavailableError("Personio's list has no data: it is asked for again at the next poll")
+    return data
+
+
+def _lifetime(expires_in: object) -> float:
+    """The rest of a token's life in seconds; may be left out, and a token is never older than a day."""
+    if not isinstance(expires_in, int | float) or isinstance(expires_in, bool):
+        return DAY
+    return float(min(max(expires_in, 0), DAY))

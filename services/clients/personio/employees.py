@@ -1,10 +1,14 @@
 """Personio's employees as flat attributes, read tolerantly: the vendor sends the same thing in several ways.
 
 Nothing becomes None (``null``, an empty text, an empty list). Nested things keep their parts under dotted keys
-(``office.id``, ``office.name``), lists of them become lists per part. Dates are ``YYYY-MM-DD``.
+(``office.id``, ``office.name``), lists of them become lists per part. Dates are ``YYYY-MM-DD``. What is of another
+shape than expected is kept as a text rather than lost.
 """
 
+import contextlib
 import json
+import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,17 +22,23 @@ TIMESTAMPS = frozenset({"created_at", "last_modified_at"})
 """Declared as dates, but with a time of day."""
 
 PARTS: dict[str, tuple[str, ...]] = {
-    "absence_entitlement": ("id", "name"),
-    "cost_centers": ("id", "name"),
+    "absence_entitlement": ("id", "name", "category", "entitlement"),
+    "cost_centers": ("id", "name", "percentage"),
     "department": ("id", "name"),
-    "holiday_calendar": ("id", "name"),
+    "holiday_calendar": ("id", "name", "country", "state"),
     "office": ("id", "name"),
     "subcompany": ("id", "name"),
     "supervisor": ("id", "first_name", "last_name", "email"),
     "team": ("id", "name"),
-    "work_schedule": ("id", "name"),
+    "work_schedule": (
+        *("id", "name", "valid_from"),
+        *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+    ),
 }
 """The parts that a nested attribute has at least; they are there, empty, also when the whole is empty."""
+
+
+_DATE_WITH_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ def parse_employee(item: object) -> Employee | None:
     attributes = item.get("attributes") if isinstance(item, Mapping) else None
     if not isinstance(attributes, Mapping):
         return None
-    flat = dict(pair for key, raw in attributes.items() for pair in _attribute(str(key), raw))
+    flat = dict(pair for key, raw in attributes.items() for pair in _attribute(_text(str(key)), raw))
     number = flat.pop("id", Attribute()).value
     if not isinstance(number, int | str) or isinstance(number, bool) or not str(number):
         return None
@@ -54,7 +64,7 @@ def _attribute(key: str, raw: object) -> Iterator[tuple[str, Attribute]]:
     """One attribute, or one per part of a nested one."""
     if not isinstance(raw, Mapping):
         raw = {"value": raw}
-    label, kind = str(raw.get("label") or ""), str(raw.get("type") or "standard")
+    label, kind = _text(str(raw.get("label") or "")), _text(str(raw.get("type") or "standard"))
     value = raw.get("value")
     if key in PARTS or _is_nested(value):
         for part, content in _parts(key, value).items():
@@ -82,13 +92,11 @@ def _parts(key: str, value: object) -> dict[str, Value]:
 
 def _members(value: object) -> dict[str, Any]:
     """The members of a nested thing: ``attributes`` holds plain values, or again ``{label, value, type}``."""
-    if not isinstance(value, Mapping):
-        return {}
-    inner = value.get("attributes", value)
+    inner = value.get("attributes", value) if isinstance(value, Mapping) else value
     if not isinstance(inner, Mapping):
-        return {}
+        return {"id" if isinstance(inner, int) else "name": inner}
     return {
-        str(name): part["value"] if isinstance(part, Mapping) and "value" in part else part
+        _text(str(name)): part["value"] if isinstance(part, Mapping) and "value" in part else part
         for name, part in inner.items()
     }
 
@@ -98,26 +106,36 @@ def _plain(key: str, kind: str, value: object) -> Value:
         return _tags(value)
     if isinstance(value, list):
         return tuple(_scalar(entry) for entry in value) or None
-    if kind == "date" and key not in TIMESTAMPS and isinstance(value, str):
-        return value[:10] or None
+    if kind == "date" and key not in TIMESTAMPS and isinstance(value, str) and _DATE_WITH_TIME.match(value):
+        return value[:10]
     return _scalar(value)
 
 
 def _scalar(value: object) -> Scalar:
-    if isinstance(value, str | bool | int | float):
-        return value if value != "" else None
-    return None if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    match value:
+        case str():
+            return _text(value) or None
+        case float() if not math.isfinite(value):
+            return None
+        case None | bool() | int() | float():
+            return value
+    return _text(json.dumps(value, sort_keys=True, ensure_ascii=False)) if value else None
+
+
+def _text(value: str) -> str:
+    """JSON may hold halves of characters, which neither events nor the database can."""
+    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def _tags(value: object) -> Value:
     """A list, a list as JSON text, or texts separated by commas: all three occur in one account."""
     if isinstance(value, str) and value.startswith("["):
-        try:
+        with contextlib.suppress(ValueError):
             value = json.loads(value)
-        except ValueError:
-            value = [value]
-    entries: Iterable[object] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
-    texts = tuple(str(entry).strip() for entry in entries)
+    entries: Iterable[object] = (
+        value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    )
+    texts = [str(scalar).strip() for scalar in map(_scalar, entries) if scalar is not None]
     return tuple(text for text in texts if text) or None
 
 

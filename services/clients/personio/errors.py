@@ -2,6 +2,7 @@
 
 PersonioUnavailableError  (transient)      no answer, 429, 5xx, or an answer that is not the API's
 PersonioCredentialsError  (configuration)  the client_id/client_secret is refused
+PersonioAddressError      (configuration)  the address leads elsewhere, or the headers cannot be sent
 PersonioRefusedError      (permanent)      the credential lacks a right, or the request is not understood
 """
 
@@ -13,6 +14,10 @@ class PersonioUnavailableError(TransientError):
 
 
 class PersonioCredentialsError(ConfigurationError):
+    pass
+
+
+class PersonioAddressError(ConfigurationError):
     pass
 
 
