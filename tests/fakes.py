@@ -1,0 +1,188 @@
+"""Recording fakes of the ports, and a clock that is moved by hand."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from services.clients.personio.client import AttributeDefinition, EmployeePage
+from services.clients.personio.employees import Employee
+from services.contracts.envelope import Record
+from services.contracts.events import Attribute
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.model import Value
+from services.store.database import Store
+from tests.builders import ADA
+from tests.stack import MongoServers
+from tests.stored import NOW
+
+
+class FakeClock:
+    """A sleep takes no time and moves the clock; ``slept`` lists what was waited for."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.seconds += seconds
+        await asyncio.sleep(0)
+
+
+class StillClock(FakeClock):
+    """Whoever sleeps does so until the test moves the clock that far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sleepers: list[tuple[float, asyncio.Event]] = []
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.Event()
+        self.slept.append(seconds)
+        self._sleepers.append((self.seconds + seconds, woken))
+        await woken.wait()
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+        for due, woken in self._sleepers:
+            if due <= self.seconds:
+                woken.set()
+        self._sleepers = [(due, woken) for due, woken in self._sleepers if not woken.is_set()]
+
+
+@asynccontextmanager
+async def opened_store(mongo: MongoServers, database: str) -> AsyncIterator[Store]:
+    """A store on a real MongoDB, ready to be used."""
+    store = Store.connect(SecretStr(mongo.url), database, [SecretStr(Fernet.generate_key().decode())])
+    try:
+        await store.migrate()
+        yield store
+    finally:
+        store.close()
+
+
+# ---------------------------------------------------------------- Kafka and Personio, as the poller sees them
+
+
+@dataclass
+class FakePublisher:
+    """Notes what was published. ``too_large`` holds keys that Kafka refuses; ``effect`` may raise before each record."""
+
+    log: list[Record] = field(default_factory=list)
+    too_large: set[bytes] = field(default_factory=set)
+    effect: Callable[[str], None] = lambda _: None
+
+    async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]:
+        for record in records:
+            self.effect("publish")
+            if record.key not in self.too_large:
+                self.log.append(record)
+        return tuple(record for record in records if record.key in self.too_large)
+
+    def of(self, person: bytes) -> list[Record]:
+        return [record for record in self.log if record.key == person]
+
+
+MINIMUM = ("first_name", "last_name", "email", "status")
+
+
+class FakePersonio:
+    """A company whose people are listed in pages; ``list_total`` overrides what it says how many there are."""
+
+    def __init__(self, people: Mapping[str, Mapping[str, Value]] | None = None, page: int = 2) -> None:
+        self.people: dict[str, dict[str, Value]] = {key: ADA | dict(values) for key, values in (people or {}).items()}
+        self.page = page
+        self.released: tuple[str, ...] = (*MINIMUM, "supervisor")
+        self.odd_pages: list[EmployeePage] | None = None
+        self.notice: Callable[[str], None] = lambda _: None
+        self.failure: Exception | None = None
+        self.opened: list[ConnectionId] = []
+
+    async def attributes(self) -> tuple[AttributeDefinition, ...]:
+        return tuple(AttributeDefinition(key, key, "standard", None) for key in self.released)
+
+    async def pages(self) -> AsyncIterator[EmployeePage]:
+        for number, found in enumerate(self.odd_pages or self._listed(), 1):
+            self.notice(f"page {number} is asked for")
+            yield found
+        if self.failure is not None:
+            raise self.failure
+
+    def _listed(self) -> list[EmployeePage]:
+        people, total = list(self.people.items()), len(self.people)
+        return [
+            EmployeePage(tuple(employee(*each) for each in people[start : start + self.page]), start, total)
+            for start in range(0, max(total, 1), self.page)
+        ]
+
+    @asynccontextmanager
+    async def source(self, connection: ConnectionId) -> AsyncIterator["FakePersonio"]:
+        """As the poller opens it."""
+        self.opened.append(connection)
+        yield self
+
+
+def employee(key: str, values: Mapping[str, Value]) -> Employee:
+    return Employee(EmployeeId(key), {name: Attribute(value=value) for name, value in values.items()}, NOW)
+
+
+# ---------------------------------------------------------------- failures
+
+
+class CrashError(BaseException):
+    """Stands for the end of the process: nobody catches it."""
+
+
+class Crashes:
+    """Ends the process just before its ``at``-th effect, whatever that is; counts the effects in any case."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.effects: list[str] = []
+
+    def effect(self, name: str) -> None:
+        self.effects.append(name)
+        if self.at is not None and len(self.effects) > self.at:
+            raise CrashError(name)
+
+    def around(self, target: Any, effects: Iterable[str] = ()) -> Any:
+        """The same object, whose methods named ``effects`` count as such."""
+        return _Watched(target, frozenset(effects), self.effect)
+
+
+class _Watched:
+    def __init__(self, target: Any, effects: frozenset[str], before: Callable[[str], None]) -> None:
+        self._target = target
+        self._effects = effects
+        self._before = before
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._target, name)
+        if name not in self._effects:
+            return method
+
+        async def watched(*args: Any, **kwargs: Any) -> Any:
+            self._before(name)
+            return await method(*args, **kwargs)
+
+        return watched
+
+
+def by_person(records: Iterable[Record]) -> dict[bytes, list[Record]]:
+    found: dict[bytes, list[Record]] = defaultdict(list)
+    for record in records:
+        found[record.key or b""].append(record)
+    return dict(found)
