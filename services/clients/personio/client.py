@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -111,7 +111,7 @@ class PersonioClient:
         total = metadata.get("total_elements") if isinstance(metadata, dict) else None
         return EmployeePage(employees, offset, total if isinstance(total, int) else None, len(found) - len(employees))
 
-    async def pages(self) -> AsyncIterator[EmployeePage]:
+    async def pages(self) -> AsyncGenerator[EmployeePage, None]:
         """All employees, a page at a time; a list that does not come to an end is a ``PersonioUnavailableError``.
 
         Ends with a page that is not full and reaches the total, or is empty: a full one may have grown a successor.

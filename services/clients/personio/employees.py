@@ -94,7 +94,8 @@ def _members(value: object) -> dict[str, Any]:
     """The members of a nested thing: ``attributes`` holds plain values, or again ``{label, value, type}``."""
     inner = value.get("attributes", value) if isinstance(value, Mapping) else value
     if not isinstance(inner, Mapping):
-        return {"id" if isinstance(inner, int) else "name": inner}
+        plain = _scalar(inner)
+        return {} if plain is None else {"id" if isinstance(plain, int) else "name": plain}
     return {
         _text(str(name)): part["value"] if isinstance(part, Mapping) and "value" in part else part
         for name, part in inner.items()

@@ -1,0 +1,299 @@
+"""The tolerant parser: the vendor's own examples field for field, and everything that accounts send beside them."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.clients.personio.employees import PARTS, Employee, parse_employee
+from services.contracts.events import Attribute
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "personio"
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+PICTURE = "https://api.personio.de/v1/company/employees/1132888/profile-picture"
+EXAMPLE: dict[str, Any] = {
+    "first_name": "Alexander",
+    "last_name": "Bergmann",
+    "preferred_name": "Alexander Bergmann",
+    "email": "alexander.bergmann@demo.email",
+    "gender": "male",
+    "status": "active",
+    "position": "CTO",
+    "supervisor.id": 2,
+    "supervisor.first_name": None,
+    "supervisor.last_name": None,
+    "supervisor.email": None,
+    "employment_type": "external",
+    "weekly_working_hours": "40",
+    "hire_date": "2014-11-09",
+    "contract_end_date": None,
+    "termination_date": None,
+    "termination_type": None,
+    "termination_reason": None,
+    "probation_period_end": None,
+    "created_at": "2017-05-23T09:49:03+02:00",
+    "last_modified_at": "2020-11-18T17:33:55+01:00",
+    "subcompany.id": 7033,
+    "subcompany.name": "CS Demo GmbH",
+    "office.id": 131014,
+    "office.name": "Munich",
+    "department.id": 281521,
+    "department.name": "Customer Support",
+    "cost_centers.id": (82957,),
+    "cost_centers.name": ("Cost center 1",),
+    "cost_centers.percentage": (100,),
+    "holiday_calendar.id": 2,
+    "holiday_calendar.name": "Deutschland (Bayern) Feiertage",
+    "holiday_calendar.country": "DE",
+    "holiday_calendar.state": "Bayern",
+    "absence_entitlement.id": (113437,),
+    "absence_entitlement.name": ("Paid vacation",),
+    "absence_entitlement.category": ("paid_vacation",),
+    "absence_entitlement.entitlement": (24,),
+    "work_schedule.id": 97188,
+    "work_schedule.name": "Full-time, 40 hours without time tracking, (mon,tue,wed,thu,fri)",
+    "work_schedule.valid_from": None,
+    **{f"work_schedule.{day}": "08:00" for day in DAYS[:5]},
+    **{f"work_schedule.{day}": "00:00" for day in DAYS[5:]},
+    "fix_salary": 3000,
+    "fix_salary_interval": "monthly",
+    "hourly_salary": 0,
+    "last_working_day": None,
+    "profile_picture": PICTURE,
+    "team.id": 59026,
+    "team.name": "T_X",
+    "dynamic_24407": "Dr",
+    "dynamic_21827": "DE98 8989 9898 0000 8989 00",
+    "dynamic_33400": "2021-01-01",
+}
+
+
+def golden(name: str) -> Any:
+    return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("item", "more"),
+    [
+        (golden("employees-list-200")["data"][0], {"vacation_day_balance": 2}),
+        (golden("employee-get-200")["data"], {"dynamic_180883": "1983-08-18"}),
+    ],
+    ids=["of the list", "of the look-up"],
+)
+def test_the_vendor_s_example_is_read_field_for_field(item: Any, more: dict[str, Any]) -> None:
+    employee = parse_employee(item)
+    assert employee is not None
+    assert employee.id == "1"
+    assert employee.modified_at == datetime.fromisoformat("2020-11-18T17:33:55+01:00")
+    source = item["attributes"]
+    expected = {
+        key: Attribute(value=value, label=source[whole]["label"], type=source[whole]["type"])
+        for key, value in (EXAMPLE | more).items()
+        for whole in [key.partition(".")[0]]
+    }
+    assert employee.attributes == expected
+
+
+def parsed(**attributes: Any) -> Employee:
+    employee = parse_employee({"type": "Employee", "attributes": {"id": {"value": 7}, **attributes}})
+    assert employee is not None
+    return employee
+
+
+def values(key: str, value: Any, kind: str = "standard") -> dict[str, Any]:
+    found = parsed(**{key: {"label": key, "value": value, "type": kind, "universal_id": None}})
+    return {name: attribute.value for name, attribute in found.attributes.items()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("standard", "text", "text"),
+        ("standard", "", None),
+        ("standard", [], None),
+        ("standard", {}, None),
+        ("standard", None, None),
+        ("standard", "40", "40"),
+        ("standard", 40, 40),
+        ("standard", True, True),
+        ("standard", " kept as it is ", " kept as it is "),
+        ("standard", "2021-01-01T00:00:00+01:00", "2021-01-01T00:00:00+01:00"),
+        ("integer", 3, 3),
+        ("integer", "3", "3"),
+        ("integer", 0, 0),
+        ("decimal", 3000.5, 3000.5),
+        ("decimal", "3000.50", "3000.50"),
+        ("decimal", float("nan"), None),
+        ("decimal", float("inf"), None),
+        ("list", "single", "single"),
+        ("list", ["a", "", 3], ("a", None, 3)),
+        ("link", "https://example.com/x?y=z", "https://example.com/x?y=z"),
+        ("multiline", "one\r\ntwo", "one\r\ntwo"),
+        ("a kind of tomorrow", "value", "value"),
+        ("date", "2021-01-01", "2021-01-01"),
+        ("date", "1983-09-01T00:00:00+02:00", "1983-09-01"),
+        ("date", "1983-09-01T00:00:00+0100", "1983-09-01"),
+        ("date", "1835-02-01T00:00:00+00:53", "1835-02-01"),
+        ("date", "2021-01-01 00:00:00", "2021-01-01"),
+        ("date", "2021-01-01T00:00:00Z", "2021-01-01"),
+        ("date", "", None),
+        ("date", None, None),
+        ("date", "no date since 1999", "no date since 1999"),
+        ("date", 20210101, 20210101),
+        ("tags", "CI/CD,Presentation Training", ("CI/CD", "Presentation Training")),
+        ("tags", '["AT Power-Point","CI/CD"]', ("AT Power-Point", "CI/CD")),
+        ("tags", ["English", "German"], ("English", "German")),
+        ("tags", " English , ,German ", ("English", "German")),
+        ("tags", '["one, two", null, 3]', ("one, two", "3")),
+        ("tags", "[old], new", ("[old]", "new")),
+        ("tags", "one", ("one",)),
+        ("tags", 5, ("5",)),
+        ("tags", "[]", None),
+        ("tags", "", None),
+        ("tags", [], None),
+        ("tags", None, None),
+    ],
+)
+def test_values_of_every_type(kind: str, value: Any, expected: Any) -> None:
+    found = values("dynamic_1", value, kind)
+    assert found == ({"dynamic_1": expected} if value != {} else {"dynamic_1.id": None, "dynamic_1.name": None})
+
+
+@pytest.mark.parametrize("key", ["created_at", "last_modified_at"])
+def test_timestamps_keep_their_time_of_day_although_they_are_declared_as_dates(key: str) -> None:
+    assert values(key, "2020-11-18T17:33:55+01:00", "date") == {key: "2020-11-18T17:33:55+01:00"}
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        ("2020-11-18T17:33:55+01:00", "2020-11-18T17:33:55+01:00"),
+        ("2020-11-18T17:33:55+0100", "2020-11-18T17:33:55+01:00"),
+        ("2020-11-18T16:33:55Z", "2020-11-18T17:33:55+01:00"),
+        ("2020-11-18T17:33:55", None),
+        ("yesterday", None),
+        (1605717235, None),
+        (None, None),
+    ],
+)
+def test_when_somebody_was_modified_is_known_where_it_can_be_read(stamp: Any, expected: str | None) -> None:
+    found = parsed(last_modified_at={"value": stamp, "type": "date"}).modified_at
+    assert found == (datetime.fromisoformat(expected) if expected else None)
+
+
+@pytest.mark.parametrize("empty", [None, "", [], {}])
+@pytest.mark.parametrize("key", sorted(PARTS))
+def test_an_empty_nested_attribute_empties_every_part_that_it_may_have_had(key: str, empty: Any) -> None:
+    """An absent key keeps its old value, so none of them may be absent."""
+    assert values(key, empty) == {f"{key}.{part}": None for part in PARTS[key]}
+
+
+def test_every_part_of_the_vendor_s_example_is_known_to_be_one() -> None:
+    parts = {tuple(key.split(".")) for key in EXAMPLE if "." in key}
+    assert parts <= {(key, part) for key, names in PARTS.items() for part in names}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("office", {"type": "Office", "attributes": {"name": "Munich"}}, {"id": None, "name": "Munich"}),
+        ("office", {"type": "Office", "attributes": {"id": 1, "name": ""}}, {"id": 1, "name": None}),
+        ("office", "Munich", {"id": None, "name": "Munich"}),
+        ("office", 131014, {"id": 131014, "name": None}),
+        ("office", {"id": 1, "name": "Munich"}, {"id": 1, "name": "Munich"}),
+        ("office", {"type": "Office", "attributes": []}, {"id": None, "name": None}),
+        (
+            "team",
+            {"attributes": {"id": {"label": "ID", "value": 3, "type": "integer"}, "name": "T", "colour": "red"}},
+            {"id": 3, "name": "T", "colour": "red"},
+        ),
+        (
+            "supervisor",
+            {
+                "type": "Employee",
+                "attributes": {"id": {"value": 2}, "first_name": {"value": "Ada"}, "email": {"value": ""}},
+            },
+            {"id": 2, "first_name": "Ada", "last_name": None, "email": None},
+        ),
+        (
+            "cost_centers",
+            [{"attributes": {"id": 1, "name": "A", "percentage": 60}}, {"attributes": {"id": 2, "name": "B"}}],
+            {"id": (1, 2), "name": ("A", "B"), "percentage": (60, None)},
+        ),
+        ("dynamic_9", {"attributes": {"deep": {"er": [1]}}}, {"id": None, "name": None, "deep": '{"er": [1]}'}),
+        ("dynamic_9", [{"id": 1}, "loose"], {"id": (1, None), "name": (None, "loose")}),
+    ],
+)
+def test_nested_things_of_every_shape(key: str, value: Any, expected: dict[str, Any]) -> None:
+    assert values(key, value) == {f"{key}.{part}": content for part, content in expected.items()}
+
+
+def test_what_is_missing_or_of_another_kind_beside_the_value_does_no_harm() -> None:
+    found = parsed(
+        bare="text", empty={}, nothing=None, odd={"value": 1, "label": None, "type": None, "universal_id": 3, "x": []}
+    ).attributes
+    assert found == {
+        "bare": Attribute(value="text"),
+        "empty": Attribute(),
+        "nothing": Attribute(),
+        "odd": Attribute(value=1),
+    }
+
+
+@pytest.mark.parametrize("number", [7, "7"])
+def test_an_id_is_a_text_whatever_it_was(number: Any) -> None:
+    employee = parse_employee({"attributes": {"id": {"value": number}, "status": {"value": "active"}}})
+    assert employee == Employee(parsed().id, {"status": Attribute(value="active")}, None)
+
+
+@pytest.mark.parametrize("number", [None, "", True, 7.5, [7], {"attributes": {"id": 7}}])
+def test_nobody_is_somebody_without_an_id(number: Any) -> None:
+    assert parse_employee({"attributes": {"id": {"value": number}}}) is None
+
+
+@pytest.mark.parametrize(
+    "item", [None, 7, "text", [], {}, {"attributes": None}, {"attributes": []}, {"attributes": {}}]
+)
+def test_what_is_no_employee_is_nobody(item: Any) -> None:
+    assert parse_employee(item) is None
+
+
+def test_halves_of_characters_are_replaced() -> None:
+    """JSON may hold them, escaped; neither Kafka's UTF-8 nor the database takes them."""
+    half = "\ud83d"
+    found = parsed(**{f"k{half}": {"value": f"a{half}", "label": half, "type": half}}).attributes
+    assert found == {"k?": Attribute(value="a?", label="?", type="?")}
+    assert values("dynamic_1", [f"{half}"], "tags") == {"dynamic_1": ("?",)}
+    assert values("office", {f"n{half}": {"x": half}})["office.n?"] == '{"x": "?"}'
+    assert values("dynamic_1", "Zoë 😀") == {"dynamic_1": "Zoë 😀"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+ATTRIBUTE = st.one_of(
+    JSON,
+    st.fixed_dictionaries(
+        {"value": JSON},
+        optional={"label": JSON, "type": st.sampled_from(["standard", "date", "tags", "list", "integer"]) | JSON},
+    ),
+)
+ATTRIBUTES = st.dictionaries(
+    st.sampled_from(["id", "office", "tags", "last_modified_at", "dynamic_1", *PARTS]), ATTRIBUTE
+)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.one_of(JSON, st.fixed_dictionaries({"attributes": ATTRIBUTES})))
+def test_no_json_whatsoever_is_too_much(item: Any) -> None:
+    employee = parse_employee(item)
+    if employee is not None:
+        for attribute in employee.attributes.values():
+            attribute.model_dump_json()
