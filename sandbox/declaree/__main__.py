@@ -56,14 +56,14 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         wanted = behaviour(options)
         opened = listening_socket(options.host, options.port)
+        declaree = Declaree(
+            api_key=options.api_key,
+            behaviour=wanted,
+            journal_size=options.journal_size,
+            state_file=options.state,
+        )
     except (ValueError, OSError) as error:
         sys.exit(f"sandbox Declaree cannot start: {error}")
-    declaree = Declaree(
-        api_key=options.api_key,
-        behaviour=wanted,
-        journal_size=options.journal_size,
-        state_file=options.state,
-    )
     address = f"http://{options.host}:{opened.getsockname()[1]}"
 
     def announce() -> None:

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.declaree.directory import Administration, Directory, Entry, emails
 from sandbox.declaree.documents import display_name
-from sandbox.declaree.errors import invalid
 from sandbox.declaree.schemas import ENTERPRISE_URN
 from sandbox.declaree.state import Declaree
 from sandbox.declaree.values import Resource
@@ -29,10 +28,8 @@ class AccountEdit(BaseModel):
     administrations: list[Place] | None = None
 
 
-def create_account(declaree: Declaree, body: Any) -> Entry:
+def create_account(declaree: Declaree, body: Resource) -> Entry:
     """``body`` is a SCIM user. Raises ``ScimError`` as the endpoint does."""
-    if not isinstance(body, dict):
-        raise invalid("invalidSyntax", "the body must be a SCIM user")
     return declaree.registry.create("User", body, declaree.behaviour)
 
 

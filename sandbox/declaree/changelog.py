@@ -13,6 +13,10 @@ from typing import Any, BinaryIO
 from sandbox.declaree.directory import Directory, Entry
 
 
+class UnreadableStateError(ValueError):
+    """The file holds something else; it is left as it is."""
+
+
 class Changelog:
     """Open for appending; satisfies the directory's ``Changes``."""
 
@@ -42,9 +46,13 @@ def _line(line: dict[str, Any]) -> bytes:
 def open_changelog(path: Path, directory: Directory) -> tuple[Changelog, str | None]:
     """Fills the directory from the file, compacts the file, and lets the directory report its changes to it.
 
-    Returns the changelog and the API key that was in force, if one was ever generated.
+    Returns the changelog and the API key that was in force, if one was ever generated. Raises
+    ``UnreadableStateError``.
     """
-    api_key = _load(path, directory) if path.exists() else None
+    try:
+        api_key = _load(path, directory) if path.exists() else None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnreadableStateError(f"{path} is no state of this sandbox; move it away or delete it") from error
     _compact(path, directory, api_key)
     changelog = Changelog(path.open("ab", buffering=0))
     directory.changes = changelog
@@ -68,8 +76,12 @@ def _load(path: Path, directory: Directory) -> str | None:
 
 
 def _whole_lines(path: Path) -> list[dict[str, Any]]:
-    whole, _, _cut_short = path.read_bytes().rpartition(b"\n")
-    return [json.loads(line) for line in whole.splitlines()] if whole else []
+    text = path.read_bytes()
+    whole, _, _cut_short = text.rpartition(b"\n")
+    found = [json.loads(line) for line in whole.splitlines()]
+    if text and (not found or "last_number" not in found[0]):
+        raise ValueError("the first line is not ours")
+    return found
 
 
 def _compact(path: Path, directory: Directory, api_key: str | None) -> None:

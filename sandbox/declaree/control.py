@@ -59,6 +59,8 @@ def _handler(action: Action) -> Handler:
     async def handle(request: Request) -> Response:
         try:
             body = await request.json() if await request.body() else {}
+            if not isinstance(body, dict):
+                raise ScimError(400, "the body must be an object")
             return JSONResponse(action(_declaree(request), request, body))
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False, include_context=False)

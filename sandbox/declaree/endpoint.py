@@ -44,11 +44,11 @@ class ScimEndpoint:
             await _send(reply, send)
 
     def _faults(self, request: Request) -> list[Fault]:
-        found = self._declaree.faults.of(request.method, request.path)
+        """A request above the rate limit uses up no ordered fault."""
         rate = self._declaree.behaviour.rate_limit
         if rate is not None and not self._declaree.pace.admits(self._monotonic(), rate):
             return [Fault(kind="status", status=429, retry_after=1)]
-        return found
+        return self._declaree.faults.of(request.method, request.path)
 
     async def _answer(self, request: Request, faults: Sequence[Fault]) -> Reply | None:
         """None for a connection cut before the request was looked at."""

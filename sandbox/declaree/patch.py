@@ -99,7 +99,8 @@ class _Patch:
             raise invalid("invalidValue", f"{urn} needs an object of attributes")
         else:
             for name, item in value.items():
-                self._at(operator, f"{urn}:{name}", item)
+                if name.casefold() not in SET_BY_SERVER:
+                    self._at(operator, f"{urn}:{name}", item)
 
     def _coerce(self, attribute: Attribute, value: Any) -> Any:
         return coerce(attribute, value, refuse_unknown=self._refuse_unknown)

@@ -128,9 +128,10 @@ def _resource_lookup(kind: ResourceType, whole: Resource) -> Lookup:
         schema, holder, rest = _holder(kind, whole, path)
         name, _, sub = rest.casefold().partition(".")
         attribute = schema.by_name.get(name)
-        if name in {"id", "meta"}:
-            value = whole[name]
-            return [value.get(_spelled(value, sub)) if sub else CaseExact(value)]
+        if name == "id" and not sub:
+            return [CaseExact(whole["id"])]
+        if name == "meta" and sub:
+            return [whole["meta"].get(_spelled(whole["meta"], sub))]
         if attribute is None:
             raise invalid("invalidFilter", "the filter names an unknown attribute")
         return _values(attribute, holder.get(attribute.name), sub)

@@ -49,10 +49,10 @@ def _route(declaree: Declaree, request: Request) -> Reply:
             return _collection(declaree, request, COLLECTIONS[name])
         case ["Users", ".search"] if declaree.behaviour.search:
             return _search(declaree, request)
+        case [".search"] | [_, ".search"] | ["Me"] | ["Bulk"]:
+            raise ScimError(501, f"{request.path} is not supported")
         case [("Users" | "Groups") as name, entry_id] if name == "Users" or declaree.behaviour.groups:
             return _member(declaree, request, COLLECTIONS[name], entry_id)
-        case [".search"] | ["Me"] | ["Bulk"]:
-            raise ScimError(501, f"{request.path} is not supported")
     raise not_found(request.path)
 
 
@@ -135,8 +135,10 @@ def _reply(declaree: Declaree, request: Request, entry: Entry, status: int) -> R
     if status == 201:
         headers = (("Location", whole["meta"]["location"]), *headers)
     if request.query:
-        query = _query(request)
-        whole = projected(whole, query.attributes, query.excluded_attributes)
+        parameters = _parameters(request)
+        whole = projected(
+            whole, _names_in(parameters.get("attributes")), _names_in(parameters.get("excludedAttributes"))
+        )
     return json_reply(status, whole, headers, entry.id)
 
 
@@ -156,11 +158,11 @@ def _search(declaree: Declaree, request: Request) -> Reply:
     payload = request.json()
     count = payload.get("count")
     query = Query(
-        filter=payload.get("filter"),
+        filter=_text(payload.get("filter")),
         start_index=_number(payload.get("startIndex", 1)),
         count=None if count is None else _number(count),
-        attributes=tuple(payload.get("attributes", ())),
-        excluded_attributes=tuple(payload.get("excludedAttributes", ())),
+        attributes=_texts(payload.get("attributes")),
+        excluded_attributes=_texts(payload.get("excludedAttributes")),
     )
     return _list(declaree, request, "User", query)
 
@@ -168,7 +170,7 @@ def _search(declaree: Declaree, request: Request) -> Reply:
 def _query(request: Request) -> Query:
     if not request.query:
         return Query()
-    parameters = {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
+    parameters = _parameters(request)
     count = parameters.get("count")
     return Query(
         filter=parameters.get("filter"),
@@ -179,8 +181,23 @@ def _query(request: Request) -> Query:
     )
 
 
+def _parameters(request: Request) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
+
+
 def _names_in(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+def _text(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise invalid("invalidSyntax", "filter and attributes are texts")
+    return value
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    found = [_text(value) for value in values] if isinstance(values, list) else []
+    return tuple(value for value in found if value is not None)
 
 
 def _number(text: object) -> int:

@@ -41,7 +41,7 @@ def _extension(schema: Schema, value: Any, refuse_unknown: bool) -> Resource:
         attribute = schema.by_name.get(key.casefold())
         if attribute is not None:
             _store(found, attribute, item, refuse_unknown)
-        elif refuse_unknown:
+        elif refuse_unknown and key.casefold() not in SET_BY_SERVER:
             raise invalid("invalidSyntax", f"unknown attribute {schema.urn}:{key}")
     return found
 
