@@ -50,10 +50,17 @@ class StillClock(FakeClock):
         self._sleepers: list[tuple[float, asyncio.Event]] = []
 
     async def sleep(self, seconds: float) -> None:
-        woken = asyncio.Event()
+        sleeper = (self.seconds + seconds, asyncio.Event())
         self.slept.append(seconds)
-        self._sleepers.append((self.seconds + seconds, woken))
-        await woken.wait()
+        self._sleepers.append(sleeper)
+        try:
+            await sleeper[1].wait()
+        finally:
+            self._sleepers = [other for other in self._sleepers if other is not sleeper]
+
+    @property
+    def sleepers(self) -> int:
+        return len(self._sleepers)
 
     def advance(self, seconds: float) -> None:
         self.seconds += seconds
@@ -110,6 +117,7 @@ class FakePersonio:
         self.notice: Callable[[str], None] = lambda _: None
         self.failure: Exception | None = None
         self.opened: list[ConnectionId] = []
+        self._open: set[ConnectionId] = set()
 
     async def attributes(self) -> tuple[AttributeDefinition, ...]:
         return tuple(AttributeDefinition(key, key, "standard", None) for key in self.released)
@@ -131,8 +139,13 @@ class FakePersonio:
     @asynccontextmanager
     async def source(self, connection: ConnectionId) -> AsyncIterator["FakePersonio"]:
         """As the poller opens it."""
+        assert connection not in self._open, "a connection is polled by one at a time"
         self.opened.append(connection)
-        yield self
+        self._open.add(connection)
+        try:
+            yield self
+        finally:
+            self._open.remove(connection)
 
 
 def employee(key: str, values: Mapping[str, Value]) -> Employee:
