@@ -30,6 +30,7 @@ class Installation:
     """Use as an asynchronous context manager. ``settings`` are environment variables over the defaults.
 
     ``ports`` are wished for by name; one that is taken at the first start of the folder is replaced by a free one.
+    ``scim_url`` is another SCIM server's, with the same key, to be written to in place of the sandbox Declaree.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Installation:
         personio_options: tuple[str, ...] = (),
         declaree_options: tuple[str, ...] = (),
         ports: Mapping[str, int] | None = None,
+        scim_url: str | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._folder = folder
@@ -58,6 +60,7 @@ class Installation:
         self.processes: dict[str, Process] = {}
         self.personio = f"http://127.0.0.1:{self._ports['personio']}"
         self.declaree = f"http://127.0.0.1:{self._ports['declaree']}"
+        self.scim = scim_url or f"{self.declaree}/SCIM/v2"
         self.kafka = Kafka(folder / "kafka", port=self._ports["kafka"], controller_port=self._ports["controller"])
         self.mongo = Mongo(folder / "mongo", port=self._ports["mongo"])
 
@@ -140,7 +143,7 @@ class Installation:
             "--personio-client-id",
             PERSONIO_ID,
             "--declaree-url",
-            f"{self.declaree}/SCIM/v2",
+            self.scim,
             "--json",
             secrets={"PERSONIO_CLIENT_SECRET": PERSONIO_SECRET, "DECLAREE_KEY": key},
         )

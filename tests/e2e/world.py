@@ -75,11 +75,11 @@ async def store_of(installation: Installation) -> AsyncIterator[Store]:
 
 
 async def accounts(installation: Installation, key: str = "demo-key") -> list[dict[str, Any]]:
-    """Every account in the sandbox Declaree, over SCIM."""
+    """Every account in the SCIM server that the installation writes to."""
     found: list[dict[str, Any]] = []
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as client:
         while True:
-            url = f"{installation.declaree}/SCIM/v2/Users?startIndex={len(found) + 1}&count=100"
+            url = f"{installation.scim}/Users?startIndex={len(found) + 1}&count=100"
             page = (await client.get(url)).json()
             found += page.get("Resources", [])
             if len(found) >= page["totalResults"]:
