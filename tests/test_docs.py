@@ -93,6 +93,10 @@ def test_the_settings_of_every_service_are_documented() -> None:
     assert set(settings_of_services()) == set(READERS.values())
 
 
+def test_every_setting_has_a_meaning() -> None:
+    assert [setting.name for setting in all_settings() if not setting.meaning[:1].isupper()] == []
+
+
 def test_a_setting_that_one_service_alone_reads_has_its_prefix() -> None:
     prefixes = {"poller": "POLL_", "mapper": "MAPPER_", "writer": "WRITER_"}
     alone = {setting.name: setting.read_by[0] for setting in all_settings() if len(setting.read_by) == 1}

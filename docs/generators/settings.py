@@ -63,7 +63,7 @@ def all_settings() -> tuple[Setting, ...]:
     return tuple(
         Setting(
             name=name,
-            meaning=" ".join([described["description"], *_limits(described)]),
+            meaning=" ".join([described.get("description", ""), *_limits(described)]),
             default="required" if name in required else _default(described),
             secret=_is_secret(described),
             read_by=tuple(readers[name]),

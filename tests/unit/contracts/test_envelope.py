@@ -32,21 +32,23 @@ def golden(event: type[Event], name: str) -> Event:
     return event.model_validate_json((folder_of(event) / f"{name}.json").read_bytes())
 
 
-ONE_OF_EACH = [
-    pytest.param(golden(EmployeeChanged, "created"), id="EmployeeChanged"),
-    pytest.param(golden(AccountRequested, "provision"), id="AccountRequested"),
-    pytest.param(golden(AccountSynced, "created"), id="AccountSynced"),
-]
+# read within the tests: a contract that is broken must not keep the others from being run
+one_of_each = pytest.mark.parametrize(
+    ("kind", "name"),
+    [(EmployeeChanged, "created"), (AccountRequested, "provision"), (AccountSynced, "created")],
+    ids=["EmployeeChanged", "AccountRequested", "AccountSynced"],
+)
 
 
 # ------------------------------------------------------------ headers
 
 
 @pytest.mark.parametrize(
-    ("event", "identity", "source", "kind", "time", "span"),
+    ("kind", "name", "identity", "source", "ce_type", "time", "span"),
     [
         (
-            golden(EmployeeChanged, "created"),
+            EmployeeChanged,
+            "created",
             b"cjq4xk7wbm2vt/20871/1773045002417",
             b"/personio-declaree/poller",
             b"personio.employee.changed.v1",
@@ -54,7 +56,8 @@ ONE_OF_EACH = [
             b"3c147a4eadc907d7",
         ),
         (
-            golden(AccountRequested, "provision"),
+            AccountRequested,
+            "provision",
             b"cjq4xk7wbm2vt/20871/1773045002417/3",
             b"/personio-declaree/mapper",
             b"declaree.account.requested.v1",
@@ -62,7 +65,8 @@ ONE_OF_EACH = [
             b"2c3e311e97f495bf",
         ),
         (
-            golden(AccountSynced, "created"),
+            AccountSynced,
+            "created",
             b"cjq4xk7wbm2vt/20871/1773045002417/3",
             b"/personio-declaree/writer",
             b"declaree.account.synced.v1",
@@ -73,14 +77,14 @@ ONE_OF_EACH = [
     ids=["EmployeeChanged", "AccountRequested", "AccountSynced"],
 )
 def test_an_event_is_a_cloud_event_in_binary_content_mode(
-    event: Event, identity: bytes, source: bytes, kind: bytes, time: bytes, span: bytes
+    kind: type[Event], name: str, identity: bytes, source: bytes, ce_type: bytes, time: bytes, span: bytes
 ) -> None:
     """Header by header: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md"""
-    assert to_record(event).headers == (
+    assert to_record(golden(kind, name)).headers == (
         ("ce_specversion", b"1.0"),
         ("ce_id", identity),
         ("ce_source", source),
-        ("ce_type", kind),
+        ("ce_type", ce_type),
         ("ce_subject", b"cjq4xk7wbm2vt/20871"),
         ("ce_time", time),
         ("ce_cause", b"detected"),
@@ -89,9 +93,9 @@ def test_an_event_is_a_cloud_event_in_binary_content_mode(
     )
 
 
-@pytest.mark.parametrize("event", ONE_OF_EACH)
-def test_every_header_has_its_meaning_written_down(event: Event) -> None:
-    assert [name for name, _ in to_record(event).headers] == list(HEADERS)
+@one_of_each
+def test_every_header_has_its_meaning_written_down(kind: type[Event], name: str) -> None:
+    assert [header for header, _ in to_record(golden(kind, name)).headers] == list(HEADERS)
 
 
 @strategies.everywhere_alike
@@ -173,8 +177,9 @@ def test_mapped_again_with_another_mapping_a_change_keeps_its_trace_under_anothe
 # ------------------------------------------------------------ bytes
 
 
-@pytest.mark.parametrize("event", ONE_OF_EACH)
-def test_a_record_carries_the_person_as_key_and_the_event_as_value(event: Event) -> None:
+@one_of_each
+def test_a_record_carries_the_person_as_key_and_the_event_as_value(kind: type[Event], name: str) -> None:
+    event = golden(kind, name)
     record = to_record(event)
     assert record.topic is event.topic
     assert record.key == b"cjq4xk7wbm2vt/20871"
@@ -262,24 +267,26 @@ def test_what_is_not_json_is_said_to_be_just_that(value: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "fields"),
+    ("content", "fields"),
     [
         (b"[]", ()),
         (b"null", ()),
         (b'"text"', ()),
         (b"{}", ("connection_id", "employee_id", "revision", "detected_at", "kind", "attributes")),
-        (record_with(schema_version=2), ("schema_version",)),
-        (record_with(revision="soon"), ("revision",)),
-        (record_with(detected_at="2026-03-09T08:30:02"), ("detected_at",)),
-        (record_with(detected_at="yesterday", kind="moved"), ("detected_at", "kind")),
-        (record_with(attributes=[SECRET]), ("attributes",)),
-        (record_with(attributes={SECRET: SECRET}), ("attributes",)),
-        (record_with(attributes={"a": {"value": {"deep": SECRET}}, SECRET: {"value": [[1]]}}), ("attributes",)),
-        (record_with(changed=SECRET, employee_id=[SECRET], kind=SECRET), ("employee_id", "kind", "changed")),
+        ({"schema_version": 2}, ("schema_version",)),
+        ({"revision": "soon"}, ("revision",)),
+        ({"detected_at": "2026-03-09T08:30:02"}, ("detected_at",)),
+        ({"detected_at": "yesterday", "kind": "moved"}, ("detected_at", "kind")),
+        ({"attributes": [SECRET]}, ("attributes",)),
+        ({"attributes": {SECRET: SECRET}}, ("attributes",)),
+        ({"attributes": {"a": {"value": {"deep": SECRET}}, SECRET: {"value": [[1]]}}}, ("attributes",)),
+        ({"changed": SECRET, "employee_id": [SECRET], "kind": SECRET}, ("employee_id", "kind", "changed")),
     ],
 )
-def test_of_a_wrong_schema_the_fields_are_named_and_nothing_in_them(value: bytes, fields: tuple[str, ...]) -> None:
-    error = unreadable(value)
+def test_of_a_wrong_schema_the_fields_are_named_and_nothing_in_them(
+    content: bytes | dict[str, object], fields: tuple[str, ...]
+) -> None:
+    error = unreadable(content if isinstance(content, bytes) else record_with(**content))
     assert (error.reason, error.fields) == ("wrong-schema", fields)
     assert SECRET not in f"{error} {error!r} {error.args}"
     assert error.__cause__ is None, "the cause would quote the record wherever the error is logged"
@@ -301,11 +308,11 @@ def test_an_account_is_desired_for_the_intent_to_provision_and_for_no_other(inte
 
 def test_fields_that_a_newer_producer_has_added_are_ignored() -> None:
     value = json.dumps(
-        changed().model_dump(mode="json") | {"site": "Köln", "attributes": {"a": {"value": 1, "unit": "h"}}}
+        changed().model_dump(mode="json") | {"added_later": "Köln", "attributes": {"a": {"value": 1, "unit": "h"}}}
     )
     event = read_event(EmployeeChanged, value.encode())
     assert event.attributes["a"].value == 1
-    assert "site" not in event.model_dump()
+    assert "added_later" not in event.model_dump()
 
 
 # ------------------------------------------------------------ names

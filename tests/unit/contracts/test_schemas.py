@@ -32,7 +32,7 @@ def test_a_snapshot_is_written_as_the_tool_writes_it(contract: Contract) -> None
 
 
 def _with_optional_field(schema: Schema) -> None:
-    schema["properties"]["site"] = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
+    schema["properties"]["added_later"] = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
 
 
 def _with_optional_field_below(schema: Schema) -> None:
@@ -40,8 +40,8 @@ def _with_optional_field_below(schema: Schema) -> None:
 
 
 def _with_optional_object(schema: Schema) -> None:
-    schema["$defs"]["Site"] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    schema["properties"]["site"] = {"anyOf": [{"$ref": "#/$defs/Site"}, {"type": "null"}], "default": None}
+    schema["$defs"]["Added"] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    schema["properties"]["added_later"] = {"anyOf": [{"$ref": "#/$defs/Added"}, {"type": "null"}], "default": None}
 
 
 @pytest.mark.parametrize("change", [_with_optional_field, _with_optional_field_below, _with_optional_object])
@@ -69,8 +69,8 @@ def _another_type_below(schema: Schema) -> None:
 
 
 def _required(schema: Schema) -> None:
-    schema["properties"]["site"] = {"type": "string"}
-    schema["required"].append("site")
+    schema["properties"]["added_later"] = {"type": "string"}
+    schema["required"].append("added_later")
 
 
 def _no_longer_optional(schema: Schema) -> None:
@@ -110,8 +110,8 @@ def test_every_other_change_is_a_breach_and_is_named(change: Callable[[Schema], 
     assert any(breach.startswith(named) for breach in breaches(old, new)), list(breaches(old, new))
 
 
-class WithSite(EmployeeChanged):
-    site: str | None = None
+class WithMore(EmployeeChanged):
+    added_later: str | None = None
 
 
 class WithoutReason(AccountRequested):
@@ -119,7 +119,7 @@ class WithoutReason(AccountRequested):
 
 
 def test_who_adds_an_optional_field_is_told_how_to_take_it_over() -> None:
-    told = verdict(WithSite, schema_of(EmployeeChanged))
+    told = verdict(WithMore, schema_of(EmployeeChanged))
     assert told is not None
     assert "has new optional fields" in told
     assert "python -m tests.unit.contracts.schemas" in told
