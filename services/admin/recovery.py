@@ -10,11 +10,16 @@ from services.contracts.envelope import Cause, DeadLetter, Record, UnreadableRec
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.topics import Topic
+from services.errors import PermanentError
 from services.runtime.clock import Clock
 from services.runtime.producer import Publisher
 from services.runtime.reader import recorded
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
+
+
+class TooLargeError(PermanentError):
+    """Kafka does not take a record of this size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,8 @@ async def retry_dead_letters(
     async for letter, record in _open_letters(settings, store):
         if only and letter.id not in only:
             continue
-        await publisher.publish([record])
+        if await publisher.publish([record]):
+            raise TooLargeError(f"dead letter {letter.id} is too large to be sent again; it stays in the list")
         await store.dead_letters.mark_retried([letter.id], now=clock.now())
         count += 1
     return count

@@ -27,14 +27,16 @@ class Account(Frozen):
 
     ``decided`` is the outcome that orders and supersedes; ``applied`` the hash of what the account was last confirmed
     to hold, None when that is not known; ``verify`` asks for a look at the live account; ``seq`` counts the writes of
-    this entry, so that each can be conditional on the one before. ``blocked_by`` is the account whose e-mail or
-    external id stood in the way of a rejected change. ``enabled`` is what ``active`` was last confirmed
+    this entry, so that each can be conditional on the one before. ``external_id`` is ours on the account, by
+    which it is known to be this person's. ``blocked_by`` is the account that had the user name ``blocked_name`` and
+    so stood in the way of a rejected change. ``enabled`` is what ``active`` was last confirmed
     to be. ``attempted`` is the external id of a create whose fate is not known: the account may exist all the same.
     """
 
     connection_id: ConnectionId
     employee_id: EmployeeId
     account_id: AccountId | None = None
+    external_id: str | None = None
     user_name: str | None = None
     enabled: bool | None = None
     attempted: str | None = None
@@ -43,6 +45,7 @@ class Account(Frozen):
     manager: Manager | None = None
     waiting: Waiting | None = None
     blocked_by: AccountId | None = None
+    blocked_name: str | None = None
     verify: bool = False
     seq: int = 0
 

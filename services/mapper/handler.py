@@ -28,7 +28,7 @@ class Mapper:
 
     async def handle(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
         wanted = {incoming.event.connection_id for incoming in batch.events}
-        existing = await self._connections.many(wanted)
+        existing = await self._connections.existing(wanted)
         newest = await self._mappings.newest(wanted)
         engines = {connection: self._engine(connection, newest.get(connection)) for connection in existing}
         records: list[Record] = []

@@ -1,6 +1,6 @@
 """What the mapper needs of the world."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol
 
 from services.contracts.ids import ConnectionId
@@ -14,6 +14,4 @@ class Mappings(Protocol):
 
 
 class Connections(Protocol):
-    async def many(self, connections: Iterable[ConnectionId]) -> Mapping[ConnectionId, object]:
-        """Those of the connections that exist."""
-        ...
+    async def existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]: ...

@@ -26,8 +26,7 @@ class Seen:
 def content_hash(attributes: Mapping[str, Attribute]) -> str:
     """Of keys and values alone: a renamed or translated label is no change of the employee."""
     content = {key: attribute.value for key, attribute in attributes.items() if key not in VOLATILE}
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
 def detect(connection: ConnectionId, previous: Snapshot | None, seen: Seen, now: datetime) -> Snapshot | None:
@@ -55,4 +54,9 @@ def detect(connection: ConnectionId, previous: Snapshot | None, seen: Seen, now:
 
 
 def _differs(before: Mapping[str, Attribute], after: Mapping[str, Attribute], key: str) -> bool:
-    return key not in before or before[key].value != after[key].value
+    return key not in before or _canonical(before[key].value) != _canonical(after[key].value)
+
+
+def _canonical(content: object) -> str:
+    """As JSON, which tells 1 from true, as Python does not."""
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

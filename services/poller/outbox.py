@@ -8,13 +8,18 @@ from collections.abc import Callable, Sequence
 from services.contracts.envelope import Cause, to_record
 from services.contracts.ids import ConnectionId, PersonKey
 from services.contracts.snapshots import Snapshot
+from services.errors import TransientError
 from services.poller.ports import Publisher, Snapshots
 
 BATCH = 500
 
 
+class LeaseLostError(TransientError):
+    """Another replica polls this connection now: nothing more is sent here."""
+
+
 class Outbox:
-    """``held`` raises when the lease on the connection was lost: nothing more may be sent then."""
+    """``held`` raises ``LeaseLostError`` when the lease on the connection was lost: nothing more may be sent then."""
 
     def __init__(self, snapshots: Snapshots, publisher: Publisher, held: Callable[[], None]) -> None:
         self._snapshots = snapshots

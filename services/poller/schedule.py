@@ -8,17 +8,18 @@ import secrets
 import socket
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
-from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.errors import ConnectorError, TransientError
-from services.poller.outbox import Outbox
+from services.poller.outbox import LeaseLostError, Outbox
 from services.poller.ports import Publisher, Source
 from services.poller.settings import PollerSettings
 from services.poller.work import Work
 from services.runtime.clock import Clock
 from services.runtime.log import describe
 from services.runtime.metrics import Metrics
+from services.runtime.process import Background
 from services.runtime.producer import ProducerDeadError
 from services.store.database import Store
 from services.store.leases import Holder, Lease
@@ -26,12 +27,20 @@ from services.store.leases import Holder, Lease
 logger = logging.getLogger(__name__)
 
 
-class LeaseLostError(TransientError):
-    """Another replica polls this connection now: nothing more is sent here."""
+FIRST_REST, LONGEST_REST = 2.0, 60.0
+"""Seconds for which a connection that cannot be worked on is left alone, so that others get their turn."""
 
 
 def this_process() -> Holder:
-    return Holder(socket.gethostname(), os.getpid(), secrets.token_hex(8))
+    return Holder(f"{socket.gethostname()}/{_process_numbers()}", os.getpid(), secrets.token_hex(8))
+
+
+def _process_numbers() -> str:
+    """Within what process ids are unique: two containers may share a host's name, and have a process 1 each."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
 
 
 def is_dead(mine: Holder) -> Callable[[Holder], bool]:
@@ -79,14 +88,16 @@ class Schedule:
         self._fatal = fatal
         self._holder = holder
         self._running: dict[ConnectionId, asyncio.Task[None]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._resting: dict[ConnectionId, tuple[float, float]] = {}
+        self._background = Background("the schedule", self._loop, fatal)
         self._alive_at = clock.monotonic()
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._loop(), name="schedule")
+        await self._background.start()
 
     async def stop(self) -> None:
-        tasks = [task for task in (self._task, *self._running.values()) if task is not None]
+        await self._background.stop()
+        tasks = tuple(self._running.values())
         for task in tasks:
             task.cancel()
         if tasks:
@@ -111,10 +122,19 @@ class Schedule:
         due = await self._store.connections.due(self._clock.now())
         wanted = [*due, *(await self._store.requests.connections_with_unfinished()).difference(due)]
         self._running = {connection: task for connection, task in self._running.items() if not task.done()}
-        for connection in wanted:
-            if connection not in self._running and len(self._running) < self._settings.poll_concurrency:
-                task = asyncio.create_task(self._hold(connection, due=connection in due), name=f"poll {connection}")
-                self._running[connection] = task
+        free = self._settings.poll_concurrency - len(self._running)
+        for connection in [each for each in wanted if each not in self._running and not self._rests(each)][:free]:
+            task = asyncio.create_task(self._hold(connection, due=connection in due), name=f"poll {connection}")
+            self._running[connection] = task
+
+    def _rests(self, connection: ConnectionId) -> bool:
+        until, _ = self._resting.get(connection, (0.0, 0.0))
+        return self._clock.monotonic() < until
+
+    def _rest(self, connection: ConnectionId) -> None:
+        """After a failure, and longer after each further one."""
+        _, rest = self._resting.get(connection, (0.0, FIRST_REST))
+        self._resting[connection] = (self._clock.monotonic() + rest, min(rest * 2, LONGEST_REST))
 
     async def _hold(self, connection: ConnectionId, *, due: bool) -> None:
         """Works on a connection while its lease is held; without the lease somebody else does."""
@@ -126,12 +146,17 @@ class Schedule:
                 seconds=self._settings.poll_lease_seconds,
                 is_dead=is_dead(self._holder),
             )
-            if lease is not None:
-                await self._work(connection, lease, due=due)
+            if lease is None:
+                # another replica has it
+                self._resting[connection] = (self._clock.monotonic() + FIRST_REST, FIRST_REST)
+                return
+            await self._work(connection, lease, due=due)
+            self._resting.pop(connection, None)
         except ProducerDeadError as error:
             self._fatal(str(error))
         except ConnectorError as error:
             logger.warning("work on a connection stopped: %s", describe(error), extra={"connection": connection})
+            self._rest(connection)
         except Exception:
             logger.exception(
                 "an unexpected error; the connection is polled again later", extra={"connection": connection}
@@ -157,24 +182,21 @@ class Schedule:
         try:
             await self._store.requests.reopen_running(connection)
             await work.requests(connection)
-            if due and await self._is_active(connection):
+            if due and await self._store.connections.is_active(connection):
                 await self._poll(work, connection)
         finally:
             renewing.cancel()
             await asyncio.wait({renewing})
             await self._store.leases.release(lease)
 
-    async def _is_active(self, connection: ConnectionId) -> bool:
-        found = await self._store.connections.find(connection)
-        return found is not None and found.state is ConnectionState.ACTIVE
-
     async def _poll(self, work: Work, connection: ConnectionId) -> None:
-        last = await self._store.runs.last_finished(connection)
         await work.poll(connection)
-        await work.resend_unsettled(connection)
-        if last is None or last.started_at.date() != self._clock.now().date():
-            await work.resend_rejected(connection)
         await self._set_next_poll(connection)
+        await work.resend_unsettled(connection)
+        today = self._clock.now().date()
+        if await self._store.connections.rejected_resent_on(connection) != today:
+            await work.resend_rejected(connection)
+            await self._store.connections.set_rejected_resent_on(connection, today)
 
     async def _set_next_poll(self, connection: ConnectionId) -> None:
         # staggered by chance, so that many connections do not all ask on the same second

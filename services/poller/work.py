@@ -1,14 +1,14 @@
 """What the lease holder of a connection does: polls it when due, and carries out what was asked for."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from services.contracts.envelope import Cause
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.requests import Poll, Request, Resend
+from services.contracts.requests import Poll, Request, Resend, Task
 from services.contracts.runs import Run, RunState
 from services.errors import ConnectorError, TransientError
-from services.poller.outbox import Outbox
+from services.poller.outbox import LeaseLostError, Outbox
 from services.poller.ports import Source
 from services.poller.scan import Scan, Tally
 from services.runtime.clock import Clock
@@ -39,20 +39,28 @@ class Work:
             tally = await self._scan(connection, dry_run=dry_run)
         except ProducerDeadError:
             raise
+        except LeaseLostError as error:
+            await self._end(run, {"state": RunState.FAILED, "error": str(error)}, dry_run=dry_run)
+            raise
         except ConnectorError as error:
             logger.warning("a poll failed: %s", error, extra={"connection": connection})
-            run = run.model_copy(update={"state": RunState.FAILED, "error": str(error)})
+            outcome: dict[str, object] = {"state": RunState.FAILED, "error": str(error)}
         except Exception as error:  # a defect: noted like any failure, so that the connection is polled again
             logger.exception("a poll failed unexpectedly", extra={"connection": connection})
-            unexpected = f"an unexpected error ({describe(error)}): see the poller's log"
-            run = run.model_copy(update={"state": RunState.FAILED, "error": unexpected})
+            outcome = {
+                "state": RunState.FAILED,
+                "error": f"an unexpected error ({describe(error)}): see the poller's log",
+            }
         else:
             counts = {"counts": tally.counts(), "unreleased": tuple(sorted(tally.unreleased))}
-            run = run.model_copy(update={"state": RunState.SUCCEEDED, **counts})
+            outcome = {"state": RunState.SUCCEEDED, **counts}
             self._metrics.changes.labels("created").inc(tally.created)
             self._metrics.changes.labels("changed").inc(tally.changed)
             logger.info("polled", extra={"connection": connection, "counts": tally.counts().model_dump()})
-        run = run.model_copy(update={"finished_at": self._clock.now()})
+        return await self._end(run, outcome, dry_run=dry_run)
+
+    async def _end(self, run: Run, outcome: Mapping[str, object], *, dry_run: bool) -> Run:
+        run = run.model_copy(update={**outcome, "finished_at": self._clock.now()})
         self._metrics.runs.labels(run.state.value).inc()
         if not dry_run:
             await self._store.runs.save(run)
@@ -66,9 +74,10 @@ class Work:
             return await scan.run(connection, personio, lambda _: None)
 
     async def resend_unsettled(self, connection: ConnectionId) -> int:
-        """At every poll: who waits, whose entry asks for a look, and who waits for a manager that is there by now."""
+        """At every poll: who waits, whose entry asks for a look, and whose cause to wait or be rejected is gone."""
         sent = await self._resend_pages(connection, self._store.accounts.unsettled(connection))
-        return sent + await self._resend(connection, await self._store.accounts.resolvable_reports(connection))
+        sent += await self._resend(connection, await self._store.accounts.resolvable_reports(connection))
+        return sent + await self._resend(connection, await self._store.accounts.released(connection))
 
     async def resend_rejected(self, connection: ConnectionId) -> int:
         return await self._resend_pages(connection, self._store.accounts.rejected(connection))
@@ -96,32 +105,31 @@ class Work:
             await self._together(connection, people)
         for request in open_ones:
             if request not in people and await self._store.requests.start(request.id):
-                await self._one(connection, request)
+                await self._finish(connection, request.task, [request.id])
 
     async def _together(self, connection: ConnectionId, requests: list[Request]) -> None:
-        """A failure leaves them running: whoever holds the lease next opens them again."""
         started = [request for request in requests if await self._store.requests.start(request.id)]
         wanted = {person for r in started if isinstance(r.task, Resend) for person in r.task.people}
-        sent = await self._resend(connection, tuple(sorted(wanted)))
-        for request in started:
-            await self._store.requests.done(request.id, {"sent": sent}, now=self._clock.now())
+        everybody = Resend(scope="people", people=tuple(sorted(wanted)), why="several requests at once")
+        await self._finish(connection, everybody, [request.id for request in started])
 
-    async def _one(self, connection: ConnectionId, request: Request) -> None:
+    async def _finish(self, connection: ConnectionId, task: Task, requests: Sequence[str]) -> None:
         """A re-send that Kafka or MongoDB did not take stays running and is opened again: nobody is left out."""
         try:
-            counts, error = await self._carry_out(connection, request)
+            counts, error = await self._carry_out(connection, task)
         except (ProducerDeadError, TransientError):
             raise
         except ConnectorError as failure:
             counts, error = {}, describe(failure)
         now = self._clock.now()
-        if error is None:
-            await self._store.requests.done(request.id, counts, now=now)
-        else:
-            await self._store.requests.failed(request.id, error, now=now)
+        for request in requests:
+            if error is None:
+                await self._store.requests.done(request, counts, now=now)
+            else:
+                await self._store.requests.failed(request, error, now=now)
 
-    async def _carry_out(self, connection: ConnectionId, request: Request) -> tuple[dict[str, int], str | None]:
-        match request.task:
+    async def _carry_out(self, connection: ConnectionId, task: Task) -> tuple[dict[str, int], str | None]:
+        match task:
             case Poll(dry_run=dry_run):
                 run = await self.poll(connection, dry_run=dry_run)
                 return run.counts.model_dump(), run.error

@@ -39,12 +39,12 @@ def target_of(request: AccountRequested, manager: AccountId | None) -> Target | 
     return None
 
 
-def decide(request: AccountRequested, entry: Account, target: Target | None) -> Decision:
+def decide(request: AccountRequested, entry: Account, target: Target | None, *, resent: bool = False) -> Decision:
+    """``resent``: somebody asks for this person to be looked at again, so a rejection is not simply repeated."""
     newest = max(entry.decided_version, entry.waiting.version) if entry.waiting else entry.decided_version
     if request.version < newest:
         return Decision.SUPERSEDE
-    quiet = not (entry.waiting or entry.verify or entry.open_reference)
-    if quiet and request.version == entry.decided_version and (entry.applied or _needs_no_account(request, entry)):
+    if request.version == entry.decided_version and not entry.waiting and _is_settled(request, entry, resent=resent):
         return Decision.REPEAT
     if request.intent is Intent.REJECT:
         return Decision.REJECT
@@ -53,6 +53,17 @@ def decide(request: AccountRequested, entry: Account, target: Target | None) -> 
     if target.hash == entry.applied and not (entry.verify or entry.open_reference or _other_manager(request, entry)):
         return Decision.UNCHANGED
     return Decision.RECONCILE
+
+
+def _is_settled(request: AccountRequested, entry: Account, *, resent: bool) -> bool:
+    """Whether the outcome that was decided for this very request still says all there is to say."""
+    if entry.verify:
+        return False
+    if _needs_no_account(request, entry):
+        return True
+    if entry.decided is not None and entry.decided.outcome is Outcome.REJECTED:
+        return not resent
+    return entry.applied is not None and not entry.open_reference
 
 
 def _needs_no_account(request: AccountRequested, entry: Account) -> bool:
@@ -66,13 +77,20 @@ def goal(request: AccountRequested, entry: Account, target: Target) -> Goal:
     """What a reconciliation shall reach, and by what it may find the account."""
     if request.desired is None:
         # a create may have happened whose answer was lost: its mark, our external id, is all we may look for
-        return Goal(target, known=entry.account_id, external_id=None if entry.account_id else entry.attempted)
+        unknown = None if entry.account_id else entry.attempted
+        return Goal(target, known=entry.account_id, external_id=unknown, ours=_ours(entry.external_id))
     return Goal(
         target,
         known=entry.account_id,
         external_id=request.desired.external_id,
         user_name=request.desired.user_name,
+        ours=_ours(entry.external_id, request.desired.external_id),
+        spelling_sent=entry.user_name == request.desired.user_name,
     )
+
+
+def _ours(*external_ids: str | None) -> frozenset[str]:
+    return frozenset(each for each in external_ids if each)
 
 
 def outcome_event(request: AccountRequested, outcome: Outcome, now: AwareDatetime, **details: object) -> AccountSynced:
@@ -90,7 +108,10 @@ def outcome_event(request: AccountRequested, outcome: Outcome, now: AwareDatetim
 
 
 def without_call(request: AccountRequested, entry: Account, decision: Decision, now: AwareDatetime) -> Account:
-    """The entry after a decision that needed no call: ``decided`` moves, what is known of the account stays."""
+    """The entry after a decision that needed no call: ``decided`` moves, what is known of the account stays.
+
+    An entry that asks for a look at the account and does not get one now knows nothing of it any more.
+    """
     match decision:
         case Decision.REJECT:
             event = outcome_event(request, Outcome.REJECTED, now, reason=request.reason, field=request.field)
@@ -100,7 +121,10 @@ def without_call(request: AccountRequested, entry: Account, decision: Decision, 
             event = outcome_event(request, Outcome.UNCHANGED, now, account_id=entry.account_id)
         case _:
             raise ValueError(f"{decision} leaves the ledger as it is")
-    return entry.model_copy(update={"decided": event, "waiting": None, "blocked_by": None})
+    forgotten: dict[str, object] = {"applied": None, "verify": False} if entry.verify else {}
+    return entry.model_copy(
+        update={"decided": event, "waiting": None, "blocked_by": None, "blocked_name": None, **forgotten}
+    )
 
 
 def settled(
@@ -123,11 +147,13 @@ def settled(
             "applied": target.hash if exists else None,
             "account_id": result.account_id,
             "enabled": target != DISABLED if exists else None,
+            "external_id": request.desired.external_id if request.desired else entry.external_id,
             "user_name": request.desired.user_name if request.desired else entry.user_name,
             "manager": _manager(request, entry, manager),
             "attempted": None,
             "waiting": None,
             "blocked_by": None,
+            "blocked_name": None,
             "verify": False,
         }
     )
@@ -167,6 +193,7 @@ def rejected(
             "attempted": request.desired.external_id if create_attempted and request.desired else entry.attempted,
             "waiting": None,
             "blocked_by": result.blocked_by,
+            "blocked_name": request.desired.user_name if result.blocked_by and request.desired else None,
             "verify": False,
         }
     )

@@ -63,9 +63,17 @@ class ReplaceAccount:
     version: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FindHolder:
+    """Whose account is this already? Asked of the ledger, not of the server."""
+
+    id: AccountId
+
+
 Look: TypeAlias = ReadAccount | FindAccounts
 Write: TypeAlias = CreateAccount | PatchAccount | ReplaceAccount
 Call: TypeAlias = Look | Write
+"""What is asked of the server."""
 
 
 # ---------------------------------------------------------------- answers
@@ -76,6 +84,13 @@ class Seen:
     """What a look found: nothing, one resource, or several."""
 
     resources: tuple[Resource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The answer to ``FindHolder``: whether the account is another employee's."""
+
+    by_another: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +122,14 @@ class Unsupported:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Any other 4xx: permanent for this person. ``reason`` holds status and ``scimType``, never a value."""
+    """Any other 4xx: permanent for this person. ``reason`` holds status and ``scimType``, never a value.
+
+    ``forbidden`` is a 403: permanent only if the key may write other accounts.
+    """
 
     reason: str
     field: str | None = None
+    forbidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ A pure, immutable state machine. ``next`` is the call to perform; ``answered`` t
 state; a state whose ``result`` is set is finished. Whether a write happened is always looked up, never guessed.
 
 The account is found by the id that the ledger remembers, then by ``externalId``, then by user name. One that was
-found by user name is adopted only if it has no external id or ours: otherwise somebody else manages it.
+found by user name is adopted only if it has no external id or ours, and is no other employee's by the ledger:
+otherwise somebody else manages it. A remembered id that leads to an account with a foreign external id is forgotten.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +21,9 @@ from services.provisioning.calls import (
     Conflict,
     CreateAccount,
     FindAccounts,
+    FindHolder,
     Gone,
+    Held,
     Lost,
     Outdated,
     PatchAccount,
@@ -52,7 +55,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Permanent for this person. ``blocked_by`` is the account that stands in the way, where there is one."""
+    """Permanent for this person. ``blocked_by`` is the account that has the user name, where that stands in the way."""
 
     reason: str
     field: str | None = None
@@ -76,6 +79,7 @@ class Step(Enum):
     READ = "read"
     FIND_BY_EXTERNAL_ID = "find by external id"
     FIND_BY_USER_NAME = "find by user name"
+    CLAIM = "is it nobody else's"
     CREATE = "create"
     UPDATE = "update"
     NAME_BLOCKER = "name the account that is in the way"
@@ -83,12 +87,18 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The target, and by what the account is found. Without ``user_name`` no account is created or linked."""
+    """The target, and by what the account is found. Without ``user_name`` no account is created or linked.
+
+    ``ours`` are the external ids by which the known account is this person's. ``spelling_sent``: the user name was
+    sent before just as it is spelled now.
+    """
 
     target: Target
     known: AccountId | None = None
     external_id: str | None = None
     user_name: str | None = None
+    ours: frozenset[str] = frozenset()
+    spelling_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +129,17 @@ class Reconciliation:
         """An answer was lost: reading may lag behind the write, so wait a little before the next look."""
         return self.uncertain and self.step not in {Step.CREATE, Step.UPDATE}
 
+    def missing(self, live: Resource) -> Target:
+        """What the live account does not hold yet."""
+        return self.goal.target.differences(live.body, spelling_sent=self.goal.spelling_sent)
+
     @property
-    def next(self) -> Call:
+    def next(self) -> Call | FindHolder:
         """The call to perform now; only where ``result`` is None."""
         goal = self.goal
         match self.step:
+            case Step.CLAIM if self.live is not None:
+                return FindHolder(self.live.id)
             case Step.READ if goal.known is not None:
                 return ReadAccount(goal.known)
             case Step.FIND_BY_EXTERNAL_ID if goal.external_id is not None:
@@ -136,10 +152,12 @@ class Reconciliation:
                 return _update(self, self.live)
         raise RuntimeError(f"there is no call for {self.step}")
 
-    def answered(self, answer: Answer) -> "Reconciliation":
+    def answered(self, answer: Answer | Held) -> "Reconciliation":
         """The state after the answer to ``next``."""
         if isinstance(answer, Seen):
             return _LOOKS[self.step](self, answer.resources)
+        if isinstance(answer, Held):
+            return _claimed(self, answer)
         if isinstance(answer, Refused):
             return _end(self, Rejected(answer.reason, answer.field))
         if self.step is Step.CREATE:
@@ -159,7 +177,13 @@ def begin(goal: Goal, verb: Literal["patch", "put"] = "patch") -> Reconciliation
 
 
 def _read(state: Reconciliation, found: tuple[Resource, ...]) -> Reconciliation:
-    return _seen(state, found[0]) if found else _forget(state)
+    if not found:
+        return _forget(state)
+    external_id = _external_id(found[0])
+    if state.goal.ours and external_id and external_id not in state.goal.ours:
+        # the id leads to somebody else's account now: restored from a backup, or given to them by an administrator
+        return _forget(state)
+    return _seen(state, found[0])
 
 
 def _seen(state: Reconciliation, live: Resource) -> Reconciliation:
@@ -172,7 +196,7 @@ def _seen(state: Reconciliation, live: Resource) -> Reconciliation:
         uncertain=False,
         was_enabled=enabled if state.was_enabled is None else state.was_enabled,
     )
-    if state.goal.target.differences(live.body).fields:
+    if seen.missing(live).fields:
         return seen
     return _end(seen, Settled(_outcome(seen), live.id, seen.written))
 
@@ -187,7 +211,7 @@ def _forget(state: Reconciliation) -> Reconciliation:
 
 def _found_by_external_id(state: Reconciliation, found: tuple[Resource, ...]) -> Reconciliation:
     # a server that ignores the filter answers with others' accounts
-    hits = tuple(hit for hit in found if paths.read(hit.body, "externalId") == state.goal.external_id)
+    hits = tuple(hit for hit in found if _external_id(hit) == state.goal.external_id)
     if len(hits) > 1:
         return _ambiguous(state, "external id", hits)
     if hits:
@@ -201,13 +225,22 @@ def _found_by_user_name(state: Reconciliation, found: tuple[Resource, ...]) -> R
     hits = _named_like_ours(state, found)
     if len(hits) > 1:
         return _ambiguous(state, "user name", hits)
-    if hits and paths.read(hits[0].body, "externalId") not in {None, "", state.goal.external_id}:
-        return _end(state, _taken(hits[0]))
     if hits:
-        return _seen(replace(state, adopted=True), hits[0])
+        external_id = _external_id(hits[0])
+        if external_id == state.goal.external_id:
+            return _seen(replace(state, adopted=True), hits[0])
+        return _end(state, _taken(hits[0])) if external_id else replace(state, step=Step.CLAIM, live=hits[0])
     if state.uncertain and state.empty_looks + 1 < MAX_EMPTY_LOOKS:
         return replace(state, step=Step.FIND_BY_EXTERNAL_ID, empty_looks=state.empty_looks + 1)
     return replace(state, step=Step.CREATE, uncertain=False, created=False, written=())
+
+
+def _claimed(state: Reconciliation, answer: Held) -> Reconciliation:
+    if state.live is None:
+        raise RuntimeError("nobody was asked about")
+    if answer.by_another:
+        return _end(state, _taken(state.live))
+    return _seen(replace(state, adopted=True), state.live)
 
 
 def _name_blocker(state: Reconciliation, found: tuple[Resource, ...]) -> Reconciliation:
@@ -229,6 +262,12 @@ def _named_like_ours(state: Reconciliation, found: tuple[Resource, ...]) -> tupl
     return tuple(hit for hit in found if str(paths.read(hit.body, "userName") or "").casefold() == ours)
 
 
+def _external_id(resource: Resource) -> str:
+    """Empty where there is none; some servers give a number back as a number."""
+    value = paths.read(resource.body, "externalId")
+    return "" if value is None else str(value)
+
+
 def _ambiguous(state: Reconciliation, what: str, hits: tuple[Resource, ...]) -> Reconciliation:
     ids = ", ".join(sorted(hit.id for hit in hits))
     return _end(state, Rejected(f"several accounts have this {what}: {ids}", blocked_by=hits[0].id))
@@ -242,7 +281,7 @@ def _taken(other: Resource) -> Rejected:
 
 
 def _update(state: Reconciliation, live: Resource) -> Write:
-    missing = state.goal.target.differences(live.body)
+    missing = state.missing(live)
     if state.verb == "put":
         return ReplaceAccount(live.id, target.replaced(live.body, missing), live.version)
     return PatchAccount(live.id, target.operations(live.body, missing), live.version)
@@ -266,7 +305,7 @@ def _after_create(state: Reconciliation, answer: WriteAnswer) -> Reconciliation:
 
 
 def _after_update(state: Reconciliation, live: Resource, answer: WriteAnswer) -> Reconciliation:
-    sent = tuple(dict.fromkeys((*state.written, *state.goal.target.differences(live.body).paths)))
+    sent = tuple(dict.fromkeys((*state.written, *state.missing(live).paths)))
     match answer:
         case Written():
             done = replace(state, written=sent)

@@ -16,6 +16,7 @@ from services.provisioning.calls import Body
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 READ_ONLY = ("id", "meta", "groups")
+ADDRESSES = frozenset({"userName", WORK_EMAIL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,20 @@ class Target:
         canonical = json.dumps(sorted(self.fields), ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def differences(self, body: Body) -> "Target":
-        """The part of this target that the live resource does not hold yet."""
-        return Target(tuple((path, value) for path, value in self.fields if not _same(paths.read(body, path), value)))
+    def differences(self, body: Body, *, spelling_sent: bool = False) -> "Target":
+        """The part of this target that the live resource does not hold yet.
+
+        With ``spelling_sent`` the user name and e-mail were sent as they are spelled here: a server that keeps them
+        in another case does so for good, and is not written to again and again.
+        """
+
+        def holds(path: str, value: Value) -> bool:
+            live = paths.read(body, path)
+            if spelling_sent and path in ADDRESSES and isinstance(live, str) and isinstance(value, str):
+                return live.casefold() == value.casefold()
+            return _same(live, value)
+
+        return Target(tuple((path, value) for path, value in self.fields if not holds(path, value)))
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -10,6 +10,13 @@ from services.contracts.events import Outcome
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.store.collection import Collection, Document, to_model
 
+_TAKES_A_MANAGER: dict[str, Any] = {
+    "waiting": {"$exists": False},
+    "decided.outcome": {"$nin": [Outcome.REJECTED.value, Outcome.OUT_OF_SCOPE.value]},
+}
+"""Whose account can be written now. Who waits or is rejected is re-sent for that; whoever is out of scope, not at all."""
+_OTHER_NAME = {"$ne": ["$current", {"$toLower": "$blocked_name"}]}
+
 
 class Accounts:
     def __init__(self, collection: Collection, *, snapshots: str) -> None:
@@ -68,19 +75,16 @@ class Accounts:
                 "connection_id": connection,
                 "manager.employee_id": {"$in": sorted(managers)},
                 "manager.account_id": {"$exists": False},
+                **_TAKES_A_MANAGER,
             }
         )
 
     async def resolvable_reports(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
-        """Who has an open reference to a manager that has an account by now.
+        """Who is not written with the account that their manager has by now.
 
         Finds whom ``reports_waiting_for`` cannot see: reports written in the same moment as their manager.
         """
-        waiting = {
-            "connection_id": connection,
-            "manager.employee_id": {"$exists": True},
-            "manager.account_id": {"$exists": False},
-        }
+        waiting = {"connection_id": connection, "manager.employee_id": {"$exists": True}, **_TAKES_A_MANAGER}
         documents = await self._collection.aggregate(
             [
                 {"$match": waiting},
@@ -93,7 +97,8 @@ class Accounts:
                         "as": "found",
                     }
                 },
-                {"$match": {"found.account_id": {"$exists": True}}},
+                {"$set": {"current": {"$first": "$found.account_id"}}},
+                {"$match": {"current": {"$exists": True}, "$expr": {"$ne": ["$current", "$manager.account_id"]}}},
                 {"$project": {"employee_id": True}},
                 {"$sort": {"_id": 1}},
             ]
@@ -103,6 +108,41 @@ class Accounts:
     async def blocked_by(self, connection: ConnectionId, accounts: Iterable[AccountId]) -> tuple[EmployeeId, ...]:
         """Who was rejected because one of these accounts stood in the way."""
         return await self._people({"connection_id": connection, "blocked_by": {"$in": sorted(set(accounts))}})
+
+    async def released(
+        self, connection: ConnectionId, among: Iterable[EmployeeId] | None = None
+    ) -> tuple[EmployeeId, ...]:
+        """Who was rejected because of a user name that the account in the way does not have any more.
+
+        Finds whom ``blocked_by`` cannot see: people rejected in the same moment as that account was renamed.
+        """
+        blocked: dict[str, Any] = {"connection_id": connection, "blocked_by": {"$exists": True}}
+        if among is not None:
+            blocked["_id"] = {"$in": [str(PersonKey(connection, employee)) for employee in set(among)]}
+        documents = await self._collection.aggregate(
+            [
+                {"$match": blocked},
+                {
+                    "$lookup": {
+                        "from": self._collection.name,
+                        "localField": "blocked_by",
+                        "foreignField": "account_id",
+                        "pipeline": [{"$match": {"connection_id": connection}}, {"$project": {"user_name": True}}],
+                        "as": "found",
+                    }
+                },
+                {"$set": {"current": {"$toLower": {"$first": "$found.user_name"}}}},
+                {"$match": {"$expr": {"$and": [{"$ne": ["$current", ""]}, _OTHER_NAME]}}},
+                {"$project": {"employee_id": True}},
+                {"$sort": {"_id": 1}},
+            ]
+        )
+        return _employees(documents)
+
+    async def holder(self, connection: ConnectionId, account: AccountId) -> EmployeeId | None:
+        """Whose account it is by the ledger."""
+        found = await self._collection.find_one({"connection_id": connection, "account_id": account}, ["employee_id"])
+        return None if found is None else EmployeeId(found["employee_id"])
 
     def unsettled(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
         """Who waits, and whose entry asks for a look at the live account."""

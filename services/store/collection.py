@@ -116,12 +116,13 @@ class Collection:
 
         A server's cursor dies after ten idle minutes, and whoever takes the pages may wait longer than that.
         """
-        after: dict[str, Any] = {}
-        while page := await self.find({**where, **after}, fields=fields, sort={"_id": 1}, limit=size):
+        after: list[Filter] = []
+        # beside the filter, not merged into it: that may have a condition on _id of its own
+        while page := await self.find({"$and": [where, *after]}, fields=fields, sort={"_id": 1}, limit=size):
             yield page
             if len(page) < size:
                 return
-            after = {"_id": {"$gt": page[-1]["_id"]}}
+            after = [{"_id": {"$gt": page[-1]["_id"]}}]
 
     async def count(self, where: Filter) -> int:
         with translated():

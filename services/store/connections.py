@@ -1,8 +1,10 @@
 """Connections: two systems each, their credentials (encrypted), whether they are on, and when to poll them next."""
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import SecretStr
@@ -11,7 +13,14 @@ from services.contracts.connections import Connection, ConnectionState, Declaree
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document, to_model
 from services.store.encryption import Cipher
-from services.store.errors import DuplicateConnectionError, UnknownConnectionError
+from services.store.errors import (
+    DuplicateConnectionError,
+    EncryptionKeyError,
+    StoreFailedError,
+    UnknownConnectionError,
+)
+
+logger = logging.getLogger(__name__)
 
 PERSONIO_SECRET = ("personio", "client_secret")
 DECLAREE_KEY = ("declaree", "key")
@@ -23,6 +32,26 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 def random_id() -> ConnectionId:
     """Sixty random bits: never given twice, and free of everything that keys and file names give a meaning to."""
     return ConnectionId("c" + "".join(secrets.choice(_BASE32) for _ in range(12)))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What can be told of a connection without opening its secrets."""
+
+    id: ConnectionId
+    name: str
+    state: ConnectionState
+    personio_url: str
+    declaree_url: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """How many connections' secrets are encrypted with the first key now, and which cannot be read with any."""
+
+    done: int
+    unreadable: tuple[ConnectionId, ...]
 
 
 class Connections:
@@ -62,15 +91,35 @@ class Connections:
         return None if document is None else self._to_model(document)
 
     async def many(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
-        found = await self._where({"_id": {"$in": sorted(set(connections))}})
-        return {connection.id: connection for connection in found}
+        """Those that exist and can be read: one whose secret no key fits is left out, so that it stops nobody else."""
+        documents = await self._collection.find({"_id": {"$in": sorted(set(connections))}})
+        found: dict[ConnectionId, Connection] = {}
+        for document in documents:
+            try:
+                connection = self._to_model(document)
+            except (EncryptionKeyError, StoreFailedError) as error:
+                logger.warning("a connection cannot be read: %s", error, extra={"connection": document["_id"]})
+            else:
+                found[connection.id] = connection
+        return found
+
+    async def existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
+        """Those that exist, whether they can be read or not."""
+        documents = await self._collection.find({"_id": {"$in": sorted(set(connections))}}, fields=["_id"])
+        return frozenset(ConnectionId(document["_id"]) for document in documents)
+
+    async def is_active(self, connection: ConnectionId) -> bool:
+        found = await self._collection.find_one({"_id": connection}, ["state"])
+        return found is not None and found["state"] == ConnectionState.ACTIVE.value
+
+    async def listed(self) -> tuple[Listed, ...]:
+        """All there are, in the order in which they were added."""
+        found = map(_listed, await self._collection.find({}))
+        return tuple(sorted(found, key=lambda connection: (connection.created_at, connection.id)))
 
     async def all(self) -> tuple[Connection, ...]:
         """In the order in which they were added."""
         return tuple(sorted(await self._where({}), key=lambda connection: connection.created_at))
-
-    async def active(self) -> tuple[Connection, ...]:
-        return await self._where({"state": ConnectionState.ACTIVE.value})
 
     async def set_state(self, connection: ConnectionId, state: ConnectionState) -> None:
         await self._set(connection, {"state": state.value})
@@ -102,22 +151,34 @@ class Connections:
         )
         return tuple(ConnectionId(document["_id"]) for document in documents)
 
+    async def rejected_resent_on(self, connection: ConnectionId) -> date | None:
+        """The day (UTC) on which the rejected people were last sent again."""
+        found = await self._collection.find_one({"_id": connection}, ["rejected_resent_on"])
+        day = found.get("rejected_resent_on") if found else None
+        return date.fromisoformat(day) if day else None
+
+    async def set_rejected_resent_on(self, connection: ConnectionId, day: date) -> None:
+        await self._set(connection, {"rejected_resent_on": day.isoformat()})
+
     async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
         await self._set(connection, {"next_poll": at})
 
-    async def rotate(self) -> int:
-        """Encrypts every secret with the first key; returns the number of connections. May be repeated at any time."""
-        count = 0
+    async def rotate(self) -> Rotation:
+        """Encrypts every secret with the first key. May be repeated at any time."""
+        done, unreadable = 0, []
         async for page in self._collection.pages({}):
             for document in page:
-                count += await self._reseal(document)
-        return count
+                try:
+                    done += await self._reseal(document)
+                except EncryptionKeyError:
+                    unreadable.append(ConnectionId(document["_id"]))
+        return Rotation(done, tuple(unreadable))
 
     async def _reseal(self, document: Document) -> bool:
         # conditional on what was read: a secret that is entered at this moment wins
-        old = {".".join(field): document[field[0]][field[1]] for field in SECRETS}
+        old = {".".join(field): _sealed(document, field) for field in SECRETS}
         new = {
-            ".".join(field): self._cipher.reseal(_place(document["_id"], field), document[field[0]][field[1]])
+            ".".join(field): self._cipher.reseal(_place(document["_id"], field), _sealed(document, field))
             for field in SECRETS
         }
         return await self._collection.update({"_id": document["_id"], **old}, {"$set": new})
@@ -141,13 +202,29 @@ class Connections:
     def _to_model(self, document: Document) -> Connection:
         opened = {**document, "id": document["_id"]}
         for block, name in SECRETS:
-            secret = self._cipher.open(_place(document["_id"], (block, name)), document[block][name])
+            secret = self._cipher.open(_place(document["_id"], (block, name)), _sealed(document, (block, name)))
             opened[block] = {**opened[block], name: secret}
         return to_model(Connection, opened)
 
 
 def _place(connection: str, field: tuple[str, str]) -> str:
     return f"{connection}/{'.'.join(field)}"
+
+
+def _listed(document: Document) -> Listed:
+    return Listed(
+        id=ConnectionId(document["_id"]),
+        name=document["name"],
+        state=ConnectionState(document["state"]),
+        personio_url=document["personio"]["url"],
+        declaree_url=document["declaree"]["url"],
+        created_at=datetime.fromisoformat(document["created_at"]),
+    )
+
+
+def _sealed(document: Document, field: tuple[str, str]) -> object:
+    block = document.get(field[0])
+    return block.get(field[1]) if isinstance(block, dict) else None
 
 
 def _identity(connection: Connection) -> str:

@@ -30,10 +30,10 @@ class Cipher:
         content = json.dumps({"at": place, "secret": secret.get_secret_value()})
         return self._fernet.encrypt(content.encode()).decode()
 
-    def open(self, place: str, token: str) -> SecretStr:
+    def open(self, place: str, token: object) -> SecretStr:
         """Raises ``EncryptionKeyError`` where no key fits, or where the secret was sealed for another place."""
         try:
-            content = json.loads(self._fernet.decrypt(token))
+            content = json.loads(self._fernet.decrypt(str(token)))
         except InvalidToken:
             raise EncryptionKeyError(
                 f"the secret {place} cannot be read: none of ENCRYPTION_KEYS is the key it was encrypted with; "
@@ -43,6 +43,6 @@ class Cipher:
             raise EncryptionKeyError(f"the secret {place} was encrypted for another place: enter it again")
         return SecretStr(content["secret"])
 
-    def reseal(self, place: str, token: str) -> str:
+    def reseal(self, place: str, token: object) -> str:
         """The same secret under the first key."""
         return self.seal(place, self.open(place, token))

@@ -49,6 +49,7 @@ INDEXES = (
         {"connection_id": 1, "manager.employee_id": 1, "manager.account_id": 1},
         _partial(manager__employee_id=_EXISTS),
     ),
+    Index("accounts", "holder", {"account_id": 1, "connection_id": 1}, _partial(account_id=_EXISTS)),
     Index("accounts", "blocked", {"connection_id": 1, "blocked_by": 1}, _partial(blocked_by=_EXISTS)),
     Index("requests", "once", {"connection_id": 1, "once": 1}, {"unique": True} | _partial(once=_EXISTS)),
     Index("requests", "open", {"state": 1, "connection_id": 1, "filed": 1}),
@@ -60,18 +61,24 @@ INDEXES = (
 
 
 async def ensure(collection: Collection, index: Index) -> str | None:
-    """Creates the index, or makes it anew where it has another definition; tells what was done, None for nothing."""
+    """Creates the index, or makes it anew where it has another definition or another name; tells what was done."""
     with translated():
         before = await collection.motor.index_information()
         try:
             await _create(collection, index)
         except OperationFailure as error:
-            if error.code not in _ANOTHER_DEFINITION or index.name not in before:
+            in_the_way = [name for name, found in before.items() if name == index.name or _same_keys(found, index)]
+            if error.code not in _ANOTHER_DEFINITION or not in_the_way:
                 raise translate(error) from None
-            await collection.motor.drop_index(index.name)
+            for name in in_the_way:
+                await collection.motor.drop_index(name)
             await _create(collection, index)
             return f"rebuilt index {index.collection}.{index.name}"
     return None if index.name in before else f"created index {index.collection}.{index.name}"
+
+
+def _same_keys(found: Mapping[str, Any], index: Index) -> bool:
+    return list(found["key"]) == list(index.keys.items())
 
 
 async def _create(collection: Collection, index: Index) -> None:

@@ -15,6 +15,7 @@ from services.runtime.producer import Publisher
 from services.store.database import Store
 from services.store.part import StorePart
 from services.writer.handler import SERVICE, Writer
+from services.writer.resends import Resends
 from services.writer.servers import Servers
 from services.writer.settings import WriterSettings
 from services.writer.waiting import WaitingPeople
@@ -33,10 +34,11 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
     writer = Writer(
         ledger=store.accounts,
         connections=store.connections,
-        requests=store.requests,
+        resends=Resends(store.accounts, store.requests, clock),
         servers=servers,
         clock=clock,
         metrics=metrics,
+        batch_seconds=settings.writer_batch_seconds,
     )
     waiting = WaitingPeople(
         ledger=store.accounts,
@@ -45,6 +47,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         servers=servers,
         clock=clock,
         every_seconds=settings.writer_probe_seconds,
+        fatal=process.fatal,
     )
     consumption = Consumption(
         service=SERVICE,

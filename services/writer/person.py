@@ -1,18 +1,23 @@
 """One person's requests of a batch, strictly in their order."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from services.contracts.accounts import Account
+from services.contracts.envelope import Cause
 from services.contracts.events import AccountRequested, AccountSynced, Intent, Outcome
-from services.contracts.ids import AccountId, EmployeeId
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.errors import TransientError
 from services.provisioning import apply
 from services.provisioning.apply import Decision
+from services.provisioning.calls import Answer, Call, FindHolder, Held, Refused
 from services.provisioning.reconcile import Reconciliation, Rejected, Settled, Unsettled, begin
 from services.provisioning.target import Target
 from services.runtime.clock import Clock
+from services.runtime.consumer import Incoming, PartitionsMovedError
+from services.writer.ports import Ledger
 from services.writer.servers import Server, ServerClosedError
 
 logger = logging.getLogger(__name__)
@@ -21,6 +26,10 @@ PAUSES = (0.2, 0.5, 1.0)
 """Seconds before each further attempt, where the server named none."""
 LONGEST_WAIT = 10.0
 """A server that asks us to wait longer than so many seconds makes the person wait outside the batch."""
+
+
+class WritesForbiddenError(TransientError):
+    """403 to a write, and this key has never written anything: it lacks the right, which is nobody's data's fault."""
 
 
 @dataclass
@@ -36,27 +45,83 @@ class Person:
     def changed(self) -> bool:
         return self.entry != self.read
 
+    def waits(self, request: AccountRequested, cause: str, clock: Clock) -> None:
+        self.entry = apply.waits(request, self.entry, cause, clock.now())
+        self.causes.append(cause)
+
+
+class Claims:
+    """Whose accounts are whose within one connection: by the ledger, and by what this batch has done so far.
+
+    Where a server does not keep external ids, nothing on an account tells two employees with one e-mail apart.
+    """
+
+    def __init__(self, ledger: Ledger, connection: ConnectionId) -> None:
+        self._ledger = ledger
+        self._connection = connection
+        self._claimed: dict[AccountId, EmployeeId] = {}
+
+    def claim(self, account: AccountId, employee: EmployeeId) -> None:
+        self._claimed[account] = employee
+
+    async def by_another(self, account: AccountId, employee: EmployeeId) -> bool:
+        # claimed before the ledger is asked: nobody else of this batch can come in between
+        if self._claimed.setdefault(account, employee) != employee:
+            return True
+        holder = await self._ledger.holder(self._connection, account)
+        if holder in {None, employee}:
+            return False
+        del self._claimed[account]
+        return True
+
 
 ManagerOf = Callable[[EmployeeId], AccountId | None]
 
 
 class Applier:
-    """Applies requests to one connection's accounts. ``check`` raises when this writer may send nothing more."""
+    """Applies requests to one connection's accounts.
 
-    def __init__(self, server: Server, manager_of: ManagerOf, check: Callable[[], None], clock: Clock) -> None:
+    ``check`` raises when this writer may send nothing more. What is not done at ``deadline`` (monotonic) waits, so
+    that a slow server holds up nobody's batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        server: Server,
+        manager_of: ManagerOf,
+        claims: Claims,
+        check: Callable[[], None],
+        clock: Clock,
+        deadline: float,
+    ) -> None:
         self._server = server
         self._manager_of = manager_of
+        self._claims = claims
         self._check = check
         self._clock = clock
+        self._deadline = deadline
 
-    async def apply_all(self, person: Person, requests: Iterable[AccountRequested]) -> None:
-        for request in requests:
-            await self._apply(person, request)
+    async def apply_all(self, person: Person, records: Iterable[Incoming[AccountRequested]]) -> None:
+        """Raises ``PartitionsMovedError`` alone: whatever else goes wrong makes this one person wait."""
+        for record in records:
+            request = record.event
+            try:
+                async with asyncio.timeout(self._deadline - self._clock.monotonic()):
+                    await self._apply(person, request, resent=record.cause is Cause.RESENT)
+            except PartitionsMovedError:
+                raise
+            except TimeoutError:
+                self._server.out_of_time()
+                person.waits(request, "OutOfTime", self._clock)
+            except Exception as error:  # a defect, or an answer nobody thought of: it stops this person alone
+                logger.exception("a change cannot be applied; it waits", extra={"person": str(request.person)})
+                person.waits(request, type(error).__name__, self._clock)
 
-    async def _apply(self, person: Person, request: AccountRequested) -> None:
+    async def _apply(self, person: Person, request: AccountRequested, *, resent: bool) -> None:
         manager = self._manager(request)
         target = apply.target_of(request, manager)
-        decision = apply.decide(request, person.entry, target)
+        decision = apply.decide(request, person.entry, target, resent=resent)
         now = self._clock.now()
         match decision:
             case Decision.SUPERSEDE:
@@ -84,31 +149,54 @@ class Applier:
     ) -> None:
         state = begin(apply.goal(request, person.entry, target), self._server.verb)
         try:
-            state = await self._finish(state)
+            state = await self._finish(state, request.employee_id)
+        except ServerClosedError as error:
+            person.waits(request, error.cause, self._clock)
+            return
         except TransientError as error:
-            await self._wait(person, request, error)
+            await self._server.failed(type(error).__name__, error.retry_after)
+            person.waits(request, type(error).__name__, self._clock)
             return
         self._server.verb = state.verb
+        await self._note(person, request, target, manager, state)
+
+    async def _note(
+        self,
+        person: Person,
+        request: AccountRequested,
+        target: Target,
+        manager: AccountId | None,
+        state: Reconciliation,
+    ) -> None:
         now = self._clock.now()
         match state.result:
             case Settled() as result:
+                self._server.went_well(wrote=bool(result.written))
+                if result.account_id is not None:
+                    self._claims.claim(result.account_id, request.employee_id)
                 note = _note(request, manager)
                 person.entry = apply.settled(request, person.entry, target, result, manager, now, note)
             case Rejected() as result:
+                self._server.went_well(wrote=False)
                 person.entry = apply.rejected(
                     request, person.entry, result, now, create_attempted=state.create_attempted
                 )
             case Unsettled(cause):
+                await self._server.failed("Unsettled")
                 person.entry = apply.waits(request, person.entry, cause, now)
                 person.causes.append("Unsettled")
 
-    async def _finish(self, state: Reconciliation) -> Reconciliation:
+    async def _finish(self, state: Reconciliation, employee: EmployeeId) -> Reconciliation:
         attempt = 0
         while state.result is None:
+            call = state.next
+            if isinstance(call, FindHolder):
+                state = state.answered(Held(by_another=await self._claims.by_another(call.id, employee)))
+                continue
             if state.looks_again:
                 await self._clock.sleep(PAUSES[min(state.rounds, len(PAUSES) - 1)])
             try:
-                answer = await self._server.perform(state.next, self._check)
+                state = state.answered(await self._perform(call))
             except ServerClosedError:
                 raise
             except TransientError as error:
@@ -117,14 +205,13 @@ class Applier:
                     raise
                 attempt += 1
                 await self._clock.sleep(pause)
-                continue
-            state = state.answered(answer)
         return state
 
-    async def _wait(self, person: Person, request: AccountRequested, error: TransientError) -> None:
-        await self._server.judge(error)
-        person.entry = apply.waits(request, person.entry, type(error).__name__, self._clock.now())
-        person.causes.append(type(error).__name__)
+    async def _perform(self, call: Call) -> Answer:
+        answer = await self._server.perform(call, self._check)
+        if isinstance(answer, Refused) and answer.forbidden and not self._server.has_written:
+            raise WritesForbiddenError("Declaree forbids this key to write (403)")
+        return answer
 
 
 def _note(request: AccountRequested, manager: AccountId | None) -> str | None:

@@ -26,15 +26,29 @@ class Ledger(Protocol):
         """People whose manager is one of these and is not written as this account yet."""
         ...
 
-    async def blocked_by(
-        self, connection_id: ConnectionId, accounts: Iterable[AccountId]
-    ) -> tuple[EmployeeId, ...]: ...
+    async def blocked_by(self, connection: ConnectionId, accounts: Iterable[AccountId]) -> tuple[EmployeeId, ...]:
+        """People who were rejected because one of these accounts stood in the way."""
+        ...
+
+    async def released(
+        self, connection: ConnectionId, among: Iterable[EmployeeId] | None = None
+    ) -> tuple[EmployeeId, ...]:
+        """Those of the people whose rejection's cause is gone: the account in the way has another name by now."""
+        ...
+
+    async def holder(self, connection: ConnectionId, account: AccountId) -> EmployeeId | None:
+        """Whose account it is."""
+        ...
 
     async def waiting_connections(self) -> dict[ConnectionId, int]: ...
 
 
 class Connections(Protocol):
-    async def many(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]: ...
+    async def many(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
+        """Those that exist and can be read."""
+        ...
+
+    async def existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]: ...
 
 
 class Requests(Protocol):

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from services.contracts.ids import ConnectionId
 from services.contracts.requests import Resend
-from services.errors import TransientError
+from services.errors import ConnectorError
 from services.runtime.clock import Clock
+from services.runtime.process import Background
 from services.writer.ports import Connections, Ledger, Requests
-from services.writer.servers import Servers
+from services.writer.servers import Server, Servers
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class WaitingPeople:
         servers: Servers,
         clock: Clock,
         every_seconds: float,
+        fatal: Callable[[str], None],
     ) -> None:
         self._ledger = ledger
         self._connections = connections
@@ -36,21 +39,19 @@ class WaitingPeople:
         self._clock = clock
         self._every = every_seconds
         self._next: dict[ConnectionId, tuple[float, float]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("the look after waiting people", self._loop, fatal)
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._loop(), name="waiting people")
+        await self._background.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await self._background.stop()
 
     async def _loop(self) -> None:
         while True:
             try:
                 await self.look()
-            except TransientError as error:
+            except ConnectorError as error:
                 logger.warning("the waiting people cannot be looked at now: %s", error)
             await self._clock.sleep(self._every)
 
@@ -60,9 +61,11 @@ class WaitingPeople:
             del self._next[gone]
         connections = await self._connections.many(waiting)
         servers = await self._servers.of(connections.values())
-        for connection, server in servers.items():
+        # all at once: one server that hangs must not keep another's people waiting
+        opened = dict(zip(servers, await asyncio.gather(*map(Server.open_if_due, servers.values())), strict=True))
+        for connection, is_open in opened.items():
             due, pause = self._next.get(connection, (0.0, self._every))
-            if self._clock.monotonic() < due or not await server.open_if_due():
+            if self._clock.monotonic() < due or not is_open:
                 continue
             self._next[connection] = (self._clock.monotonic() + pause, min(pause * 2, LONGEST_PAUSE))
             task = Resend(scope="unsettled", why="the connection's server works again")

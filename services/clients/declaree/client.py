@@ -104,6 +104,9 @@ class DeclareeClient:
         if response.status_code in {400, 501} and call.attribute == "externalId":
             # a server that cannot look for external ids: the user name is what is left
             return Seen()
+        if response.status_code in {400, 414, 422}:
+            # this one user name cannot be asked for: trying again changes nothing
+            return _refused(response)
         self._look_errors(response)
         return Seen(_listed(response))
 
@@ -140,6 +143,8 @@ class DeclareeClient:
         except httpx.RequestError as error:
             return Lost(type(error).__name__)
         self._note(response)
+        if response.status_code == httpx.codes.FORBIDDEN:
+            return Refused("Declaree forbids this (403): the key's user needs the right to it", forbidden=True)
         self._common_errors(response)
         return _written(response, creating=isinstance(call, CreateAccount))
 

@@ -238,11 +238,19 @@ async def test_a_key_that_no_server_can_have_given_is_refused_by_the_server(key:
             await stage.client.perform(READ)
 
 
-@pytest.mark.parametrize("call", [*LOOKS, *WRITES])
-async def test_a_key_without_rights_is_forbidden(call: Call) -> None:
+@pytest.mark.parametrize("call", LOOKS)
+async def test_a_key_without_rights_is_forbidden_to_look(call: Call) -> None:
     async with staged(key_is_admin=False) as stage:
         with pytest.raises(DeclareeForbiddenError, match="rights"):
             await stage.client.perform(call)
+
+
+@pytest.mark.parametrize("call", WRITES)
+async def test_a_forbidden_write_says_so_and_leaves_it_to_the_writer_whose_fault_it_is(call: Call) -> None:
+    async with staged(key_is_admin=False) as stage:
+        answer = await stage.client.perform(call)
+    assert isinstance(answer, Refused)
+    assert answer.forbidden
 
 
 @pytest.mark.parametrize(("header", "scheme"), [("X-Api-Key", ""), ("Authorization", "Token")])
@@ -392,13 +400,36 @@ async def test_every_status_of_a_write_has_one_meaning(status: int, create: Answ
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 410, 412, 418, 429, 500, 501, 503, 204, 304, 307])
 @pytest.mark.parametrize("call", LOOKS)
 async def test_no_other_status_of_a_look_passes_for_nothing_found(call: Call, status: int) -> None:
-    """404 on one account is that it is gone; 400 and 501 on a search for external ids, that it cannot be made."""
+    """404 on one account is that it is gone; 400 and 501 on a search for external ids, that it cannot be made.
+
+    400 on a search for a user name is that this one cannot be asked for.
+    """
     nothing = (call is READ and status in {404, 410}) or (call is FIND_EXTERNAL and status in {400, 501})
     if nothing:
         assert await answered(call, Reply(status)) == Seen()
         return
+    if call is FIND_NAME and status == 400:
+        assert isinstance(await answered(call, Reply(status)), Refused)
+        return
     with pytest.raises(TransientError):
         await answered(call, Reply(status))
+
+
+@pytest.mark.parametrize("status", [300, 302, 304, 307])
+async def test_a_redirect_is_no_answer_whatever_it_holds(status: int) -> None:
+    body = {"id": "7", "totalResults": 0}
+    for call in LOOKS:
+        with pytest.raises(DeclareeWrongAddressError, match=str(status)):
+            await answered(call, reply(status, body))
+    for call in WRITES:
+        assert await answered(call, reply(status, body)) == Lost()
+
+
+async def test_failures_do_not_count_as_a_server_that_keeps_up() -> None:
+    async with client_of(Scripted(reply(500))) as client:
+        for _ in range(100):
+            await client.perform(CREATE)
+        assert client._pace._allowed == 8
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,7 @@ class Explorer:
             waiting=waiting,
             applied=entry.applied,
             account_id=ACCOUNT if entry.account else None,
+            external_id="7" if entry.account else None,
             attempted="7" if entry.attempted else None,
             verify=entry.verify,
             seq=entry.seq,

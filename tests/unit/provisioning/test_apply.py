@@ -88,7 +88,8 @@ def test_rule_2_what_needed_no_account_is_repeated_without_one(intent: Intent) -
 
 def test_rule_2_a_rejection_by_the_server_is_tried_again_when_the_person_is_sent_again() -> None:
     held = apply.rejected(requested(), entry(), Rejected("taken"), NOW, create_attempted=False)
-    assert decided(requested(), held) is Decision.RECONCILE
+    assert decided(requested(), held) is Decision.REPEAT
+    assert apply.decide(requested(), held, apply.target_of(requested(), None), resent=True) is Decision.RECONCILE
 
 
 @pytest.mark.parametrize(

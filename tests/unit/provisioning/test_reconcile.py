@@ -1,6 +1,6 @@
 """The rules of an idempotent writer, each driven through the pure state machine with a server's answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pytest
@@ -14,7 +14,9 @@ from services.provisioning.calls import (
     Conflict,
     CreateAccount,
     FindAccounts,
+    FindHolder,
     Gone,
+    Held,
     Lost,
     Outdated,
     PatchAccount,
@@ -83,13 +85,22 @@ class Story:
         return tuple(call for call in self.calls if not isinstance(call, ReadAccount | FindAccounts))
 
 
-def told(start: Goal, *answers: Answer, verb: Literal["patch", "put"] = "patch") -> Story:
-    """The reconciliation through these answers; it may end neither before the last of them nor later."""
-    state, calls = begin(start, verb), []
+def told(
+    start: Goal, *answers: Answer, verb: Literal["patch", "put"] = "patch", held_by_another: bool = False
+) -> Story:
+    """The reconciliation through these answers; it may end neither before the last of them nor later.
+
+    The ledger's answer to whose an account is comes by itself, and is no call to the server.
+    """
+    state, calls = begin(start, verb), list[Call]()
     for answer in answers:
         assert state.result is None, f"finished before {answer}: {state.result}"
-        calls.append(state.next)
+        call = state.next
+        assert not isinstance(call, FindHolder)
+        calls.append(call)
         state = state.answered(answer)
+        if state.result is None and isinstance(state.next, FindHolder):
+            state = state.answered(Held(by_another=held_by_another))
     assert state.result is not None, f"not finished: would go on with {state.next}"
     return Story(tuple(calls), state)
 
@@ -141,6 +152,35 @@ def test_w3_an_account_found_by_user_name_without_a_foreign_external_id_is_adopt
     assert patched(story.writes[0])["name.givenName"] == "Ada"
     if external_id != "7":
         assert patched(story.writes[0])["externalId"] == "7"
+
+
+def test_w3_an_account_that_another_employee_has_by_the_ledger_is_never_adopted() -> None:
+    story = told(goal(), NOTHING, seen(account("u5", externalId=None)), held_by_another=True)
+    assert story.result.blocked_by == "u5"
+    assert story.writes == ()
+
+
+def test_p5_a_known_id_that_leads_to_somebody_elses_account_is_forgotten() -> None:
+    known = replace(goal(KNOWN), ours=frozenset({"7"}))
+    story = told(known, seen(account(externalId="other-system-99")), NOTHING, NOTHING, Written(account("u9")))
+    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)
+
+
+def test_p5_a_leavers_known_id_that_leads_to_somebody_elses_account_is_left_alone() -> None:
+    leaver = Goal(DISABLED, known=KNOWN, ours=frozenset({"7"}))
+    assert told(leaver, seen(account(externalId="99"))).result == Settled(Outcome.OUT_OF_SCOPE, None)
+
+
+def test_an_old_prefix_of_the_external_id_is_still_ours_and_is_replaced() -> None:
+    known = replace(goal(KNOWN), ours=frozenset({"7", "old-7"}))
+    story = told(known, seen(account(externalId="old-7")), Written())
+    assert patched(story.writes[0]) == {"externalId": "7"}
+
+
+def test_w4_a_server_that_keeps_addresses_in_another_case_is_not_written_to_again() -> None:
+    kept = account(userName=EMAIL.upper(), emails=[{"type": "work", "value": EMAIL.upper(), "primary": True}])
+    assert told(replace(goal(KNOWN), spelling_sent=True), seen(kept)).writes == ()
+    assert len(told(goal(KNOWN), seen(kept), Written()).writes) == 1
 
 
 def test_w3_an_account_of_somebody_else_is_never_adopted() -> None:
