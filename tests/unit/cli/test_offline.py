@@ -1,0 +1,106 @@
+"""Commands where no server answers: help, settings that are missing or wrong, and what each failure ends with."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from services.cli.context import EX_TEMPFAIL
+from services.runtime.settings import EX_CONFIG
+from tests.unit.cli.conftest import Cli
+
+COMMANDS = (
+    "init", "up", "poll", "resync", "replay", "status", "connections add", "connections list", "connections check",
+    "connections pause", "connections resume", "connections secrets", "mapping export", "mapping import",
+    "people show", "dead-letters list", "dead-letters retry",
+)  # fmt: skip
+WITH_JSON = set(COMMANDS) - {
+    "up", "connections pause", "connections resume", "connections secrets", "mapping export", "dead-letters retry"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(offline: Cli, command: str) -> None:
+    result = offline(*command.split(), "--help", COLUMNS="200")
+    assert result.exit_code == 0
+    assert ("--json" in result.output) == (command in WITH_JSON)
+
+
+def test_without_a_command_the_commands_are_listed(offline: Cli) -> None:
+    result = offline()
+    assert all(command.split()[0] in result.output for command in COMMANDS)
+
+
+@pytest.mark.parametrize("name", ["MONGODB_URL", "KAFKA_BOOTSTRAP_SERVERS", "ENCRYPTION_KEYS"])
+def test_a_missing_setting_is_named(settings: dict[str, str], name: str) -> None:
+    del settings[name]
+    result = Cli(settings)("status")
+    assert result.exit_code == EX_CONFIG
+    assert f"{name} is missing; the settings are listed in .env.example" in result.output
+
+
+def test_a_wrong_setting_is_named_without_its_value(offline: Cli) -> None:
+    result = offline("status", MONGODB_TIMEOUT_MS="quite long")
+    assert result.exit_code == EX_CONFIG
+    assert "MONGODB_TIMEOUT_MS is wrong" in result.output
+    assert "quite long" not in result.output
+
+
+def test_a_server_that_does_not_answer_is_a_failure_to_try_again(offline: Cli) -> None:
+    result = offline("status")
+    assert result.exit_code == EX_TEMPFAIL
+    assert "MongoDB does not answer: is it running, and is MONGODB_URL right?" in result.output
+
+
+def test_kafka_that_does_not_answer_is_a_failure_to_try_again(offline: Cli) -> None:
+    result = offline("init")
+    assert result.exit_code == EX_TEMPFAIL
+    assert "KAFKA_BOOTSTRAP_SERVERS" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MONGODB_URL", "http://user:pass@nowhere"), ("ENCRYPTION_KEYS", "no-key"), ("ENCRYPTION_KEYS", " , ")],
+)
+def test_a_setting_that_cannot_work_is_said_in_one_line_without_its_value(offline: Cli, name: str, value: str) -> None:
+    result = offline("status", **{name: value})
+    assert result.exit_code == EX_CONFIG
+    assert name in result.output
+    assert value not in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_secret_setting_may_come_from_a_file(settings: dict[str, str], tmp_path: Path) -> None:
+    key = settings.pop("ENCRYPTION_KEYS")
+    file = tmp_path / "key"
+    file.write_text(f"{key}\n")
+    result = Cli(settings)("status", ENCRYPTION_KEYS_FILE=str(file))
+    assert result.exit_code == EX_TEMPFAIL, "the settings are right, the server is not there"
+
+
+@pytest.mark.parametrize("command", ["connections add", "connections secrets"])
+def test_no_option_takes_a_secret(offline: Cli, command: str) -> None:
+    options = {
+        word.strip(",")
+        for word in offline(*command.split(), "--help", COLUMNS="200").output.split()
+        if word.startswith("--")
+    }
+    assert {"--personio-secret-file", "--declaree-key-file"} <= options
+    secretive = {option for option in options if "secret" in option or "key" in option}
+    assert secretive == {"--personio-secret-file", "--declaree-key-file"}
+
+
+def test_secrets_need_a_source(offline: Cli) -> None:
+    result = offline("connections", "secrets", "c1")
+    assert result.exit_code == 2
+    assert "give a file" in result.output
+
+
+def test_a_file_that_is_not_there_is_a_wrong_use(offline: Cli) -> None:
+    assert offline("mapping", "import", "c1", "/no/such/file.json").exit_code == 2
+    assert offline("connections", "secrets", "c1", "--declaree-key-file", "/no/such/file").exit_code == 2
+
+
+def test_two_encryption_keys_are_two_keys(offline: Cli) -> None:
+    keys = f"{Fernet.generate_key().decode()}, {Fernet.generate_key().decode()},"
+    assert offline("status", ENCRYPTION_KEYS=keys).exit_code == EX_TEMPFAIL
