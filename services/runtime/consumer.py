@@ -4,24 +4,28 @@ A record that cannot be read becomes a dead letter and blocks nobody. A transien
 the batch again after a pause; an unexpected one brakes, and after several in a row ends the process.
 """
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.message import AckStatus
 
-from services.contracts.envelope import Cause, DeadLetter, Headers, Record, UnreadableRecordError, cause_of, read_event
+from services.contracts.envelope import Record
 from services.contracts.events import Event
 from services.contracts.topics import Topic
-from services.errors import TransientError
+from services.errors import ConnectorError, TransientError
 from services.runtime.clock import Clock
 from services.runtime.log import describe
-from services.runtime.membership import Membership, Ownership, PartitionsMovedError, watch_heartbeats
+from services.runtime.membership import Membership, Ownership, PartitionsMovedError
 from services.runtime.metrics import Metrics
 from services.runtime.producer import ProducerDeadError, Publisher
+from services.runtime.progress import Progress
+from services.runtime.reading import Batch, Incoming, Reader, dead_letter
 from services.runtime.settings import KafkaSettings
 
 __all__ = ["Batch", "Consumption", "Incoming", "Ownership", "PartitionsMovedError", "dead_letter"]
@@ -31,42 +35,31 @@ logger = logging.getLogger(__name__)
 E = TypeVar("E", bound=Event)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
+WATCH_SECONDS = 3.0
 UNEXPECTED_IN_A_ROW = 8
 """So many unexpected errors in a row end the process: a bug is not healed by trying."""
 
-
-@dataclass(frozen=True, slots=True)
-class Incoming(Generic[E]):
-    """A record that was read, and the event in it."""
-
-    event: E
-    cause: Cause
-    topic: Topic
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
+Kind: TypeAlias = Literal["retried", "dropped", "failed", "dead"]
+"""What an error means for its batch; of several errors the last in this order decides."""
+KINDS: tuple[Kind, ...] = ("retried", "dropped", "failed", "dead")
 
 
-@dataclass(frozen=True, slots=True)
-class Batch(Generic[E]):
-    events: tuple[Incoming[E], ...]
-    ownership: Ownership
+class ConsumerDeadError(ConnectorError):
+    """Nothing will ever be read again by this consumer: the process has to end and be started anew."""
 
 
-def dead_letter(incoming: Incoming[Any], service: str, reason: str, clock: Clock) -> Record:
-    """The dead letter of a record that a handler cannot place."""
-    letter = DeadLetter(
-        service=service,
-        reason=reason,
-        topic=incoming.topic.value,
-        partition=incoming.partition,
-        offset=incoming.offset,
-        timestamp_ms=incoming.timestamp_ms,
-        failed_at=clock.now(),
-    )
-    return letter.to_record(incoming.key, incoming.value)
+def _kind(error: BaseException) -> Kind:
+    match error:
+        case BaseExceptionGroup():
+            return max((_kind(each) for each in error.exceptions), key=KINDS.index)
+        case ProducerDeadError():
+            return "dead"
+        case PartitionsMovedError() | CommitFailedError():
+            return "dropped"
+        case TransientError() | KafkaError():
+            return "retried"
+        case _:
+            return "failed"
 
 
 async def _keep_bytes(message: Any) -> Any:
@@ -76,9 +69,7 @@ async def _keep_bytes(message: Any) -> Any:
 
 async def _tolerant(message: Any, parse: Callable[[Any], Awaitable[Any]]) -> Any:
     """A header that is null or not UTF-8 would lose the whole batch: such values are replaced for FastStream's eyes."""
-    if isinstance(message, tuple):
-        return await parse(tuple(_with_safe_headers(record) for record in message))
-    return await parse(_with_safe_headers(message))
+    return await parse(tuple(_with_safe_headers(record) for record in message))
 
 
 def _with_safe_headers(record: ConsumerRecord) -> ConsumerRecord:
@@ -105,21 +96,25 @@ class Consumption(Generic[E]):
     ) -> None:
         self._service = service
         self._source = source
-        self._event = event
         self._handler = handler
         self._publisher = publisher
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
-        self._fatal = fatal
         self._max_records = max_records
+        self._reader = Reader(service, source, event, clock)
+        self._progress = Progress(clock)
         self._pause = FIRST_PAUSE
         self._unexpected = 0
-        self._progress = clock.monotonic()
-        self.membership = Membership(
-            clock, settings.kafka_session_timeout_ms / 1000, settings.kafka_rebalance_timeout_ms / 1000 * 0.8
-        )
+        self._moves = 0
         self._subscriber: Any = None
+        self.fatal = fatal
+        self._heartbeat_ms = min(3_000, settings.kafka_session_timeout_ms // 3)
+        # a rebalance is learnt of with the next heartbeat; after it, we have to be back before the group goes on
+        drain_ms = max(0, settings.kafka_rebalance_timeout_ms - self._heartbeat_ms) * 0.8
+        self.membership = Membership(clock, settings.kafka_session_timeout_ms / 1000, drain_ms / 1000)
+
+    # ------------------------------------------------------------ life
 
     def subscribe(self, broker: KafkaBroker) -> None:
         self._subscriber = broker.subscriber(
@@ -132,7 +127,7 @@ class Consumption(Generic[E]):
             fetch_max_wait_ms=30,
             max_partition_fetch_bytes=4 * 1_048_576,
             session_timeout_ms=self._settings.kafka_session_timeout_ms,
-            heartbeat_interval_ms=min(3_000, self._settings.kafka_session_timeout_ms // 3),
+            heartbeat_interval_ms=self._heartbeat_ms,
             rebalance_timeout_ms=self._settings.kafka_rebalance_timeout_ms,
             listener=self.membership,
             parser=_tolerant,
@@ -140,105 +135,120 @@ class Consumption(Generic[E]):
             no_reply=True,
         )
         self._subscriber(self.on_batch)
+        consumer_of = self._subscriber
+        self.membership.watch(lambda: consumer_of.consumer._coordinator)  # noqa: SLF001 - see there
 
     def started(self) -> None:
-        """To be called once the broker has started: from now on the group's confirmations are noted."""
-        watch_heartbeats(self._subscriber.consumer, self.membership, self._clock)
+        """To be called once the broker has started: from now on each look for records is noted."""
+        consumer: AIOKafkaConsumer = self._subscriber.consumer
+        getmany = consumer.getmany
+
+        async def noted(**options: Any) -> Any:
+            return await self._look(getmany, options)
+
+        consumer.getmany = noted
+        self._progress.looked()
+
+    async def watch(self) -> None:
+        """Ends with ``ConsumerDeadError`` when the consumer has died in a way that nothing else notices."""
+        while True:
+            await self._clock.sleep(WATCH_SECONDS)
+            if reason := self.dead():
+                raise ConsumerDeadError(reason)
+
+    def dead(self) -> str | None:
+        """Which of the consumer's own tasks has ended for good, if any."""
+        consumer = self._subscriber.consumer
+        if consumer is None or all(task.done() for task in self._subscriber.tasks):
+            return "its consumer has ended"
+        if consumer._coordinator._coordination_task.done():  # noqa: SLF001 - there is no public way to know
+            return "its membership in the group has ended"
+        if consumer._fetcher._fetch_task.done():  # noqa: SLF001 - as above
+            return "its fetching has ended"
+        return None
+
+    # ------------------------------------------------------------ work
+
+    async def _look(self, getmany: Callable[..., Awaitable[Any]], options: dict[str, Any]) -> Any:
+        """Fetches; FastStream repeats it after 5 s (15 s for a missing codec) where Kafka is at fault, else at once."""
+        try:
+            found = await getmany(**options)
+        except ConsumerStoppedError:
+            raise
+        except KafkaError as error:
+            logger.warning("records cannot be fetched now: %s", describe(error))
+            raise
+        except Exception as error:
+            await self._clock.sleep(self._after(error))
+            raise
+        self._moves = self.membership.moves
+        self._progress.looked()
+        return found
 
     async def on_batch(self, message: KafkaMessage) -> None:
-        with self.membership.busy() as ownership:
+        self._progress.took(len(message.raw_message))
+        with self.membership.busy(self._moves) as ownership:
             try:
                 await self._work(message.raw_message, ownership)
                 await message.ack()
-            except Exception as error:  # noqa: BLE001 - decided by kind below, and raised again
-                self._seek_back(message)
+            except Exception as error:  # noqa: BLE001 - decided by kind
                 pause = self._after(error)
+                self._give_back(message, ownership)
             else:
-                self._progressed()
+                self._done()
                 return
         # outside of `busy`: a rebalance need not wait for the pause
         await self._clock.sleep(pause)
-        raise _SoughtBackError
 
     async def _work(self, records: Sequence[ConsumerRecord], ownership: Ownership) -> None:
-        events, letters = self._read(records)
+        events, letters = self._reader.read(records)
         answers = await self._handler(Batch(events, ownership)) if events else ()
+        ownership.check()
         refused = await self._publisher.publish([*letters, *answers])
-        for record in refused:
-            logger.error(
-                "a record is too large for Kafka and was left out", extra={"person": (record.key or b"").decode()}
-            )
-        self._metrics.records.labels(self._source.value, "handled").inc(len(events))
+        if refused:
+            too_large = self._reader.too_large(events, refused)
+            await self._publisher.publish(too_large)
+            letters += too_large
+        self._metrics.records.labels(self._source.value, "handled").inc(len(records) - len(letters))
         self._metrics.records.labels(self._source.value, "dead_letter").inc(len(letters))
 
-    def _read(self, records: Sequence[ConsumerRecord]) -> tuple[tuple[Incoming[E], ...], list[Record]]:
-        events: list[Incoming[E]] = []
-        letters: list[Record] = []
-        for record in records:
-            try:
-                event = read_event(self._event, record.value)
-            except UnreadableRecordError as error:
-                letters.append(self._letter(record, error))
-            else:
-                events.append(self._incoming(record, event))
-        return tuple(events), letters
+    def _done(self) -> None:
+        self._metrics.batches.labels(self._source.value, "done").inc()
+        self._pause, self._unexpected = FIRST_PAUSE, 0
+        self._progress.finished()
 
-    def _incoming(self, record: ConsumerRecord, event: E) -> Incoming[E]:
-        headers: Headers = tuple(record.headers)
-        return Incoming(
-            event,
-            cause_of(headers),
-            self._source,
-            record.partition,
-            record.offset,
-            record.timestamp,
-            record.key,
-            record.value,
-        )
-
-    def _letter(self, record: ConsumerRecord, error: UnreadableRecordError) -> Record:
-        where = {"topic": self._source.value, "partition": record.partition, "offset": record.offset}
-        logger.warning("a record cannot be read: it is a dead letter now", extra={**where, "reason": str(error)})
-        letter = DeadLetter(
-            service=self._service,
-            reason=error.reason,
-            fields=",".join(error.fields),
-            timestamp_ms=record.timestamp,
-            failed_at=self._clock.now(),
-            **where,
-        )
-        return letter.to_record(record.key, record.value)
-
-    def _seek_back(self, message: KafkaMessage) -> None:
-        """Of each partition that is still ours the batch is read again; what has moved, its new owner reads."""
+    def _give_back(self, message: KafkaMessage, ownership: Ownership) -> None:
+        """Of partitions that are still ours the batch is read again; of others the group knows where to go on."""
+        message.committed = AckStatus.NACKED  # FastStream has nothing left to do
+        self._progress.given_back()
+        if ownership.moved:
+            return
         first: dict[TopicPartition, int] = {}
         for record in message.raw_message:
             place = TopicPartition(record.topic, record.partition)
             first[place] = min(first.get(place, record.offset), record.offset)
         for place, offset in first.items():
-            try:
+            with contextlib.suppress(IllegalStateError):
                 message.consumer.seek(place, offset)
-            except IllegalStateError:
-                logger.info("a partition has moved away", extra={"partition": place.partition})
 
     def _after(self, error: Exception) -> float:
-        """What an error means; gives the seconds to pause before the batch is read again."""
-        match error:
-            case PartitionsMovedError() | CommitFailedError():
-                result, pause = "dropped", 0.0
-                logger.info("a batch was dropped: %s", describe(error))
-            case ProducerDeadError():
-                result, pause = "failed", 0.0
-                self._fatal(describe(error))
-            case TransientError():
-                result, pause = "retried", self._growing_pause()
+        """What an error means; gives the seconds to pause before records are read again."""
+        kind, pause = _kind(error), self._growing_pause()
+        match kind:
+            case "retried":
                 logger.warning("a batch is tried again in %.1f s: %s", pause, describe(error))
-            case _:
-                result, pause = "failed", self._growing_pause()
+            case "dropped":
+                logger.info("a batch was dropped: %s", describe(error))
+                if isinstance(error, CommitFailedError):
+                    self.membership.lost()
+            case "failed":
                 self._unexpected += 1
                 logger.error("an unexpected error; the batch is tried again", exc_info=error)
                 if self._unexpected >= UNEXPECTED_IN_A_ROW:
-                    self._fatal(f"{self._unexpected} unexpected errors in a row, the last: {describe(error)}")
+                    self.fatal(f"{self._unexpected} unexpected errors in a row, the last: {describe(error)}")
+            case "dead":
+                self.fatal(describe(error))
+        result = "failed" if kind == "dead" else kind
         self._metrics.batches.labels(self._source.value, result).inc()
         return pause
 
@@ -246,28 +256,22 @@ class Consumption(Generic[E]):
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
         return pause
 
-    def _progressed(self) -> None:
-        self._metrics.batches.labels(self._source.value, "done").inc()
-        self._pause, self._unexpected, self._progress = FIRST_PAUSE, 0, self._clock.monotonic()
+    # ------------------------------------------------------------ health
 
     async def ready(self, stalled_after: float) -> str | None:
-        """None when assigned (or one replica more than there are partitions) and not stuck, else the reason."""
+        """None when assigned (or one replica more than there are partitions) and getting on, else the reason."""
         consumer = self._subscriber.consumer if self._subscriber is not None else None
         if consumer is None or self.membership.assigned is None:
             return "has not joined its consumer group yet"
-        lag = 0
-        for place in consumer.assignment():
-            end = consumer.highwater(place)
-            if end is not None:
-                lag += max(0, end - await consumer.position(place))
-        self._metrics.lag.labels(self._source.value).set(lag)
-        idle = self._clock.monotonic() - self._progress
-        if not lag:
-            self._progress = self._clock.monotonic()
-        return (
-            f"no batch finished for {idle:.0f} s although {lag} records wait" if lag and idle > stalled_after else None
-        )
+        waiting = await _unread(consumer)
+        self._metrics.lag.labels(self._source.value).set(waiting + self._progress.in_work)
+        return self.dead() or self._progress.stuck(waiting, stalled_after)
 
 
-class _SoughtBackError(Exception):
-    """Tells FastStream not to commit; the consumer stands at the batch's beginning already."""
+async def _unread(consumer: AIOKafkaConsumer) -> int:
+    waiting = 0
+    for place in consumer.assignment():
+        end = consumer.highwater(place)
+        if end is not None:
+            waiting += max(0, end - await consumer.position(place))
+    return waiting

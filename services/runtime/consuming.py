@@ -1,4 +1,4 @@
-"""The parts of a process that consumes: its broker, started once Kafka answers, and its publisher."""
+"""The parts of a process that consumes: its broker, started once Kafka answers, and the watch over its consumer."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from faststream.kafka import KafkaBroker
 
 from services.runtime.consumer import Consumption
 from services.runtime.kafka import make_broker
+from services.runtime.process import Background
 from services.runtime.producer import KafkaUnavailableError
 from services.runtime.settings import KafkaSettings
 
@@ -20,11 +21,13 @@ class Consuming:
         self._settings = settings
         self._name = name
         self._consumption = consumption
-        self._graceful_timeout = graceful_timeout
+        # what is left of the time is for leaving the group, so that others need not wait for our session to expire
+        self._batch_timeout = graceful_timeout * 0.9
         self._broker: KafkaBroker | None = None
+        self._watch = Background("the consumer", consumption.watch, consumption.fatal)
 
     async def start(self) -> None:
-        broker = make_broker(self._settings, self._name, self._graceful_timeout)
+        broker = make_broker(self._settings, self._name, self._batch_timeout)
         self._consumption.subscribe(broker)
         try:
             await broker.start()
@@ -34,9 +37,14 @@ class Consuming:
                 f"Kafka does not answer or misses the topics ({type(error).__name__}): "
                 "is it running, and has `personio-declaree init` been run?"
             ) from error
+        except BaseException:
+            await broker.stop()
+            raise
         self._broker = broker
         self._consumption.started()
+        await self._watch.start()
 
     async def stop(self) -> None:
+        await self._watch.stop()
         if self._broker is not None:
             await self._broker.stop()

@@ -4,6 +4,7 @@ An exception of our own tree is logged with its message, which holds ids alone; 
 it was raised, since foreign messages may quote what they were given.
 """
 
+import asyncio
 import logging
 import sys
 import time
@@ -15,11 +16,15 @@ from pythonjsonlogger.json import JsonFormatter
 
 from services.errors import ConnectorError
 
+OURS = "services"
+
 NOISY = ("aiokafka", "faststream", "pymongo", "motor", "kafka")
 """Libraries that repeat one line many times a second while a server is away."""
 
 SILENT = ("httpx", "httpcore", "uvicorn")
 """Libraries whose lines hold addresses with e-mails in them, or say that somebody asked for our health."""
+
+STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
 
 class QuietExceptions(JsonFormatter):
@@ -51,24 +56,32 @@ class Thinning(logging.Filter):
         self._last: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not record.name.startswith(NOISY):
+        if record.name.partition(".")[0] not in NOISY:
             return True
         if record.levelno < logging.WARNING:
             return False
         place, now = (record.pathname, record.lineno), self._monotonic()
-        if now - self._last.get(place, -self._every) < self._every:
+        if place in self._last and now - self._last[place] < self._every:
             return False
         self._last[place] = now
         return True
 
 
 class ForeignMessages(logging.Filter):
-    """A library's formatted arguments may hold what we sent: its template is enough."""
+    """What a library puts into its message, or beside it, may be what we sent: the first line of its template is enough."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.startswith(NOISY):
+        if record.name.partition(".")[0] != OURS:
+            record.msg = str(record.msg).partition("\n")[0]
             record.args = None
+            for name in record.__dict__.keys() - STANDARD:
+                del record.__dict__[name]
         return True
+
+
+def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """In place of asyncio's own handler, which prints the values of exceptions."""
+    logging.getLogger(__name__).error("%s", context["message"], exc_info=context.get("exception"))
 
 
 def configure(service: str, level: str) -> None:

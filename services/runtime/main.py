@@ -1,14 +1,17 @@
 """What every ``__main__`` of a deployable does: logs, event loop, exit code."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 
 import uvloop
 
 from services.errors import ConfigurationError
-from services.runtime.log import configure
+from services.runtime.log import configure, log_unhandled
 from services.runtime.settings import EX_CONFIG, ProcessSettings
+
+logger = logging.getLogger(__name__)
 
 
 def run(service: str, settings: ProcessSettings, start: Callable[[], Awaitable[int]]) -> None:
@@ -16,6 +19,7 @@ def run(service: str, settings: ProcessSettings, start: Callable[[], Awaitable[i
     configure(service, settings.log_level)
 
     async def started() -> int:
+        asyncio.get_running_loop().set_exception_handler(log_unhandled)
         return await start()
 
     try:
@@ -24,3 +28,6 @@ def run(service: str, settings: ProcessSettings, start: Callable[[], Awaitable[i
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the last word of a process that cannot work
         sys.exit(EX_CONFIG)
+    except Exception as error:
+        logger.critical("the process ends with an unexpected error", exc_info=error)
+        sys.exit(1)

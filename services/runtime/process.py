@@ -1,36 +1,33 @@
 """A deployable's life: HTTP first, then its parts in order, each tried until its servers answer; stop in reverse."""
 
 import asyncio
-import json
 import logging
 import signal
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol, TypeAlias
-
-import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from services.errors import TransientError
 from services.runtime.clock import Clock
+from services.runtime.health import Check, Health, Http
+from services.runtime.log import describe
 from services.runtime.metrics import Metrics
 from services.runtime.settings import ProcessSettings
+from services.runtime.stopping import unless
 
 logger = logging.getLogger(__name__)
 
-Check: TypeAlias = Callable[[], Awaitable[str | None]]
-"""None when all is well, else what is not."""
-
-LONGEST_PAUSE = 10.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+LEAST_SECONDS = 2.0
+"""Each part gets at least so long to stop, even when those before it have used up the time."""
 
 
 class Part(Protocol):
     async def start(self) -> None:
-        """Raises ``TransientError`` while a server that it needs is away; it is then called again."""
+        """Raises ``TransientError`` while a server that it needs is away; it is then called again.
+
+        It may be cancelled, when the process is told to stop, and leaves nothing behind then.
+        """
         ...
 
     async def stop(self) -> None: ...
@@ -43,117 +40,103 @@ class Process:
         self.name = name
         self._settings = settings
         self._clock = clock
-        self._metrics = metrics
         self._parts: list[tuple[str, Part]] = []
-        self._checks: dict[str, Check] = {}
+        self._health = Health(name, metrics)
         self._stop = asyncio.Event()
-        self._failure: str | None = None
-        self._up = False
+        self.http_port: int | None = None
+        """Set while it runs; the one that was found free when the setting is 0."""
 
     def add(self, name: str, part: Part) -> None:
         self._parts.append((name, part))
 
     def add_check(self, name: str, check: Check) -> None:
-        self._checks[name] = check
+        self._health.add_check(name, check)
 
     def fatal(self, reason: str) -> None:
         """Something that only a new process can heal: ends this one with an exit code that says so."""
         logger.error("the process ends: %s", reason)
-        self._failure = reason
+        self._health.failure = self._health.failure or reason
         self._stop.set()
 
     async def main(self) -> int:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             loop.add_signal_handler(number, self._stop.set)
-        server = _Server(
-            uvicorn.Config(self._app(), self._settings.http_host, self._settings.http_port, log_config=None)
-        )
-        serving = asyncio.create_task(server.serve(), name="http")
+        http = Http(self._health.app, self._settings.http_host, self._settings.http_port)
+        self.http_port = http.port
         started: list[tuple[str, Part]] = []
         try:
             await self._start(started)
             await self._stop.wait()
         finally:
-            self._up = False
+            self._health.started = False
             await self._stop_all(started)
-            server.should_exit = True
-            await serving
-        return 1 if self._failure else 0
+            await http.stop()
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
+        return 1 if self._health.failure else 0
 
     async def _start(self, started: list[tuple[str, Part]]) -> None:
         for name, part in self._parts:
             if not await self._try_until_started(name, part):
                 return
             started.append((name, part))
-        self._up = True
+        self._health.started = True
         logger.info("started")
 
     async def _try_until_started(self, name: str, part: Part) -> bool:
-        pause = 0.5
+        """False when the process was told to stop before the part had started."""
+        pause = FIRST_PAUSE
         while not self._stop.is_set():
             try:
-                await part.start()
+                return await unless(self._stop, part.start())
             except TransientError as error:
                 logger.warning("waiting for %s: %s", name, error)
-                await self._pause(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-            else:
-                return True
+            await unless(self._stop, self._clock.sleep(pause))
+            pause = min(pause * 2, LONGEST_PAUSE)
         return False
 
-    async def _pause(self, seconds: float) -> None:
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        stopping = asyncio.ensure_future(self._stop.wait())
-        _, pending = await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-
     async def _stop_all(self, started: list[tuple[str, Part]]) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.graceful_timeout_seconds
         for name, part in reversed(started):
             try:
-                async with asyncio.timeout(self._settings.graceful_timeout_seconds):
+                async with asyncio.timeout_at(max(deadline, loop.time() + LEAST_SECONDS)):
                     await part.stop()
             except TimeoutError:
                 logger.warning("%s did not stop in time; what it had in work is done again", name)
+            except Exception as error:  # noqa: BLE001 - the others have to be stopped all the same
+                logger.warning("%s did not stop in order: %s", name, describe(error))
         logger.info("stopped")
 
-    # ------------------------------------------------------------ health
 
-    def _app(self) -> Starlette:
-        routes = [
-            Route("/health/live", self._live),
-            Route("/health/ready", self._ready),
-            Route("/metrics", self._show_metrics),
-        ]
-        return Starlette(routes=routes)
+class Background:
+    """A part that is a loop and must never end silently: when it does, the process is told so and ends."""
 
-    async def _live(self, _: Request) -> Response:
-        return JSONResponse({"service": self.name, "alive": self._failure is None}, 503 if self._failure else 200)
+    def __init__(self, name: str, work: Callable[[], Coroutine[Any, Any, None]], fatal: Callable[[str], None]) -> None:
+        self._name = name
+        self._work = work
+        self._fatal = fatal
+        self._task: asyncio.Task[None] | None = None
 
-    async def _ready(self, _: Request) -> Response:
-        checks = {name: await self._ask(check) for name, check in self._checks.items()} if self._up else {}
-        checks["started"] = "ok" if self._up else "starting: its servers have not answered yet"
-        good = all(answer == "ok" for answer in checks.values())
-        return Response(
-            json.dumps({"service": self.name, "checks": checks}), 200 if good else 503, media_type="application/json"
-        )
+    @property
+    def running(self) -> bool:
+        return self._task is not None and not self._task.done()
 
-    async def _ask(self, check: Check) -> str:
+    async def start(self) -> None:
+        if not self.running:
+            self._task = asyncio.create_task(self._run(), name=self._name)
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
         try:
-            async with asyncio.timeout(3):
-                return await check() or "ok"
-        except TransientError as error:
-            return str(error)
-        except TimeoutError:
-            return "no answer within 3 s"
-
-    async def _show_metrics(self, _: Request) -> Response:
-        return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-class _Server(uvicorn.Server):
-    """The process handles its signals itself."""
-
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        return nullcontext()
+            await self._work()
+        except Exception as error:
+            logger.error("%s has ended", self._name, exc_info=error)
+            self._fatal(f"{self._name} has ended: {describe(error)}")
+        else:
+            self._fatal(f"{self._name} has ended, although it never should")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaError,
+    MessageSizeTooLargeError,
     OutOfOrderSequenceNumber,
     ProducerFenced,
     UnknownProducerId,
@@ -21,7 +22,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from services.contracts.envelope import Record
 from services.contracts.topics import Topic
 from services.errors import ConnectorError, TransientError
-from services.runtime.kafka import make_producer
+from services.runtime.kafka import RECORD_MAX_BYTES, make_producer
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
 
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 MAX_RECORD_BYTES = 1_000_000
 """A record larger than this is refused for its own sake, so that its dead letter still fits with its headers."""
 REMEMBERED_KEYS = 200_000
+
+DEADLY = (OutOfOrderSequenceNumber, UnknownProducerId, ProducerFenced, MessageSizeTooLargeError)
+"""After these an idempotent producer of aiokafka has lost count of its sequence numbers, for good."""
 
 
 class KafkaUnavailableError(TransientError):
@@ -49,17 +53,20 @@ class Publisher:
         self._metrics = metrics
         self._producer: AIOKafkaProducer | None = None
         self._partitions: dict[tuple[Topic, bytes], int] = {}
-        self.dead = False
 
     async def start(self) -> None:
         producer = make_producer(self._settings, self._name)
         try:
-            await producer.start()
+            async with asyncio.timeout(self._settings.kafka_request_timeout_ms / 1000):
+                await producer.start()
         except (KafkaError, OSError) as error:
             await producer.stop()
             raise KafkaUnavailableError(
                 f"Kafka does not answer ({type(error).__name__}): is it running, and is KAFKA_BOOTSTRAP_SERVERS right?"
             ) from error
+        except BaseException:
+            await producer.stop()
+            raise
         self._producer = producer
 
     async def stop(self) -> None:
@@ -72,17 +79,17 @@ class Publisher:
 
         Raises ``KafkaUnavailableError`` or ``ProducerDeadError``.
         """
-        refused = tuple(
-            record for record in records if _size(record) > MAX_RECORD_BYTES and not _is_dead_letter(record)
-        )
-        wanted = [record for record in records if record not in refused] if refused else records
+        refused = tuple(record for record in records if _is_too_large(record))
+        wanted = [record for record in records if not _is_too_large(record)] if refused else records
         try:
             async with asyncio.timeout(self._settings.kafka_publish_timeout_seconds):
                 await self._send(wanted)
-        except (OutOfOrderSequenceNumber, UnknownProducerId, ProducerFenced) as error:
-            self.dead = True
-            raise ProducerDeadError(f"the producer is dead ({type(error).__name__}); the process ends") from error
-        except (KafkaError, TimeoutError, OSError) as error:
+        except DEADLY as error:
+            raise self._died(error) from error
+        except (KafkaError, OSError) as error:
+            if self._producer is not None and self._producer._sender.sender_task.done():  # noqa: SLF001 - see below
+                # what ends the sender is reported to the first who publishes, as any Kafka error, and to nobody else
+                raise self._died(error) from error
             raise KafkaUnavailableError(
                 f"Kafka did not acknowledge ({type(error).__name__}): it is tried again"
             ) from error
@@ -90,6 +97,14 @@ class Publisher:
             for record in wanted:
                 self._metrics.published.labels(record.topic.value).inc()
         return refused
+
+    def _died(self, error: BaseException) -> ProducerDeadError:
+        hint = (
+            f"; a topic's max.message.bytes is below {RECORD_MAX_BYTES}"
+            if isinstance(error, MessageSizeTooLargeError)
+            else ""
+        )
+        return ProducerDeadError(f"the producer is dead ({type(error).__name__}{hint}): the process has to end")
 
     async def _send(self, records: Iterable[Record]) -> None:
         producer = self._producer
@@ -99,45 +114,43 @@ class Publisher:
         for record in records:
             by_partition[record.topic, await self._partition(producer, record)].append(record)
         sends = [self._send_partition(producer, *place, batch) for place, batch in by_partition.items()]
-        await asyncio.gather(*sends)
+        # all are waited for, so that nothing is still on its way when the caller begins anew
+        for result in await asyncio.gather(*sends, return_exceptions=True):
+            if result is not None:
+                raise result
 
     async def _partition(self, producer: AIOKafkaProducer, record: Record) -> int:
+        """As the producer chooses it; remembered, since it is a hash over the key. Without a key it is any."""
         place = (record.topic, record.key or b"")
         known = self._partitions.get(place)
-        if known is not None:
+        if known is not None and record.key is not None:
             return known
         topic = self._settings.topic(record.topic)
         await producer.client._wait_on_metadata(topic)  # noqa: SLF001 - as `send` does; there is no public way
         if len(self._partitions) >= REMEMBERED_KEYS:
             self._partitions.clear()
-        chosen: int = producer._partition(topic, None, None, None, record.key, None)  # noqa: SLF001 - as `send` does
-        self._partitions[place] = chosen
+        chosen: int = producer._partition(topic, None, None, None, record.key, record.value)  # noqa: SLF001 - as `send` does
+        if record.key is not None:
+            self._partitions[place] = chosen
         return chosen
 
     async def _send_partition(
         self, producer: AIOKafkaProducer, topic: Topic, partition: int, records: Sequence[Record]
     ) -> None:
+        """One batch after the other, each once the one before is acknowledged: a lost one is followed by none."""
         name = self._settings.topic(topic)
-        acknowledged = []
         builder: BatchBuilder = producer.create_batch()
         for record in records:
-            if _append(builder, record):
-                continue
-            if builder.record_count():
-                builder.close()
-                acknowledged.append(await producer.send_batch(builder, name, partition=partition))
-                builder = producer.create_batch()
             if not _append(builder, record):
-                # larger than a whole batch: goes alone
-                acknowledged.append(
-                    await producer.send(
-                        name, record.value, key=record.key, headers=list(record.headers), partition=partition
-                    )
-                )
-        if builder.record_count():
-            builder.close()
-            acknowledged.append(await producer.send_batch(builder, name, partition=partition))
-        await asyncio.gather(*acknowledged)
+                await _acknowledged(producer, builder, name, partition)
+                builder = producer.create_batch()
+                _append(builder, record)  # an empty one takes a record of any size
+        await _acknowledged(producer, builder, name, partition)
+
+
+async def _acknowledged(producer: AIOKafkaProducer, builder: BatchBuilder, topic: str, partition: int) -> None:
+    builder.close()
+    await (await producer.send_batch(builder, topic, partition=partition))
 
 
 def _append(builder: BatchBuilder, record: Record) -> bool:
@@ -145,9 +158,7 @@ def _append(builder: BatchBuilder, record: Record) -> bool:
     return appended is not None
 
 
-def _size(record: Record) -> int:
-    return len(record.value or b"") + len(record.key or b"")
-
-
-def _is_dead_letter(record: Record) -> bool:
-    return record.topic is Topic.DEAD_LETTERS
+def _is_too_large(record: Record) -> bool:
+    """Dead letters have a topic that takes more, and whoever makes them sees to their size."""
+    size = len(record.value or b"") + len(record.key or b"") + sum(len(n) + len(v) for n, v in record.headers)
+    return size > MAX_RECORD_BYTES and record.topic is not Topic.DEAD_LETTERS

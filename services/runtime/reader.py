@@ -1,5 +1,6 @@
 """Reading recorded events without a consumer group: from the beginning to the end as it was at the start."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -23,13 +24,11 @@ async def recorded(
     try:
         await consumer.start()
         ends = await _assign(consumer, settings.topic(topic), since_ms)
-        while any([await consumer.position(place) < end for place, end in ends.items()]):
-            found = await consumer.getmany(timeout_ms=500, max_records=BATCH)
-            batch = tuple(
-                record for place, records in found.items() for record in records if record.offset < ends[place]
-            )
-            if batch:
-                yield batch
+        while unread := await _unread(consumer, ends):
+            batch = await _next(consumer, unread, settings.kafka_request_timeout_ms / 1000)
+            found = tuple(record for record in batch if record.offset < ends[record.topic, record.partition])
+            if found:
+                yield found
     except (KafkaError, OSError) as error:
         raise KafkaUnavailableError(f"recorded events cannot be read ({type(error).__name__})") from error
     finally:
@@ -42,12 +41,27 @@ async def _assign(consumer: AIOKafkaConsumer, name: str, since_ms: int | None) -
     consumer._client.add_topic(name)  # noqa: SLF001 - as above
     await consumer._client.force_metadata_update()  # noqa: SLF001 - as above
     places = [TopicPartition(name, number) for number in consumer.partitions_for_topic(name) or ()]
+    if not places:
+        raise KafkaUnavailableError(f"Kafka has no topic {name}: has `personio-declaree init` been run?")
     consumer.assign(places)
     ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
     if since_ms is None:
-        await consumer.seek_to_beginning(*places)
-        return ends
+        return ends  # `auto_offset_reset` has it begin there
     for place, found in (await consumer.offsets_for_times(dict.fromkeys(places, since_ms))).items():
         # None: no record that late, so there is nothing to read
         consumer.seek(place, found.offset if found is not None else ends[place])
     return ends
+
+
+async def _unread(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> list[TopicPartition]:
+    return [place for place, end in ends.items() if await consumer.position(place) < end]
+
+
+async def _next(consumer: AIOKafkaConsumer, places: list[TopicPartition], seconds: float) -> tuple[ConsumerRecord, ...]:
+    """The next records of partitions that have not ended; an aiokafka consumer itself would wait for ever."""
+    async with asyncio.timeout(seconds):
+        while True:
+            before = [await consumer.position(place) for place in places]
+            found = await consumer.getmany(*places, timeout_ms=500, max_records=BATCH)
+            if found or before != [await consumer.position(place) for place in places]:
+                return tuple(record for records in found.values() for record in records)

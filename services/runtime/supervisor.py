@@ -4,65 +4,88 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 
+from services.runtime import leash
 from services.runtime.clock import Clock
+from services.runtime.stopping import unless
 
 logger = logging.getLogger(__name__)
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 STABLE_SECONDS = 60.0
-"""Who has lived so long is started anew without a pause."""
+"""Who has lived so long is started anew after the first pause again."""
 
 
 class Supervisor:
-    """``main`` runs until SIGTERM or SIGINT, then stops all children and waits for them."""
+    """``main`` runs until SIGTERM or SIGINT, then stops its children in the order given, each before the next.
+
+    When it is killed itself, the kernel kills them (on Linux).
+    """
 
     def __init__(self, commands: Mapping[str, Sequence[str]], clock: Clock, *, grace_seconds: float) -> None:
-        self._commands = commands
-        self._clock = clock
-        self._grace = grace_seconds
+        self._children = [_Child(name, command, clock, grace_seconds) for name, command in commands.items()]
         self._stop = asyncio.Event()
 
     async def main(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             loop.add_signal_handler(number, self._stop.set)
-        async with asyncio.TaskGroup() as group:
-            for name, command in self._commands.items():
-                group.create_task(self._keep(name, command), name=name)
+        keeping = [asyncio.create_task(child.keep(), name=child.name) for child in self._children]
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            # a task that keeps a child ends by an error only
+            await asyncio.wait({*keeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            for child, task in zip(self._children, keeping, strict=True):
+                child.stop()
+                await asyncio.wait({task})
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
+        await asyncio.gather(*keeping)
 
-    async def _keep(self, name: str, command: Sequence[str]) -> None:
+
+class _Child:
+    def __init__(self, name: str, command: Sequence[str], clock: Clock, grace: float) -> None:
+        self.name = name
+        self._command = command
+        self._clock = clock
+        self._grace = grace
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def keep(self) -> None:
+        """Until it is stopped: whenever the child ends, another one is started."""
         pause = FIRST_PAUSE
         while not self._stop.is_set():
             began = self._clock.monotonic()
-            # a session of its own: Ctrl-C reaches the supervisor alone, which then stops the children in order
-            child = await asyncio.create_subprocess_exec(*command, start_new_session=True)
-            if await self._until_it_ends(child):
+            process = await self._start()
+            if not await unless(self._stop, process.wait()):
+                await self._end(process)
                 return
-            lived = self._clock.monotonic() - began
-            pause = FIRST_PAUSE if lived > STABLE_SECONDS else pause
-            logger.error("%s ended with %s and is started again in %.1f s", name, child.returncode, pause)
-            await self._wait(pause)
+            pause = FIRST_PAUSE if self._clock.monotonic() - began > STABLE_SECONDS else pause
+            logger.error("%s ended with %s and is started again in %.1f s", self.name, process.returncode, pause)
+            await unless(self._stop, self._clock.sleep(pause))
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _until_it_ends(self, child: asyncio.subprocess.Process) -> bool:
-        """True when it was stopped on purpose."""
-        ended, stop = asyncio.ensure_future(child.wait()), asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if not self._stop.is_set():
-            return False
-        if child.returncode is None:
-            child.send_signal(signal.SIGTERM)
-            done, _ = await asyncio.wait({ended}, timeout=self._grace)
-            if not done:
-                os.killpg(child.pid, signal.SIGKILL)
-                await ended
-        return True
+    async def _start(self) -> asyncio.subprocess.Process:
+        held = (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *self._command)
+        # a session of its own: Ctrl-C reaches the supervisor alone, which then stops the children in order
+        return await asyncio.create_subprocess_exec(*held, start_new_session=True)
 
-    async def _wait(self, seconds: float) -> None:
-        sleeping, stop = asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._stop.wait())
-        _, pending = await asyncio.wait({sleeping, stop}, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(self._grace):
+                await process.wait()
+        except TimeoutError:
+            logger.warning("%s does not end in time and is killed", self.name)
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()

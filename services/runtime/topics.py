@@ -6,11 +6,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from services.contracts.topics import Topic
-from services.runtime.kafka import DEAD_LETTER_MAX_BYTES, client_options
+from services.errors import ConfigurationError
+from services.runtime.kafka import DEAD_LETTER_MAX_BYTES, RECORD_MAX_BYTES, client_options
 from services.runtime.producer import KafkaUnavailableError
 from services.runtime.settings import KafkaSettings
 
 DAY_MS = 86_400_000
+LEADERS_SECONDS = 30
 
 
 async def create_topics(settings: KafkaSettings) -> tuple[str, ...]:
@@ -37,23 +39,31 @@ async def create_topics(settings: KafkaSettings) -> tuple[str, ...]:
 
 
 def _new_topic(settings: KafkaSettings, topic: Topic) -> NewTopic:
-    config = {"retention.ms": str(settings.kafka_retention_days * DAY_MS), "cleanup.policy": "delete"}
-    if topic is Topic.DEAD_LETTERS:
-        config["max.message.bytes"] = str(DEAD_LETTER_MAX_BYTES)
+    config = {
+        "retention.ms": str(settings.kafka_retention_days * DAY_MS),
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(DEAD_LETTER_MAX_BYTES if topic is Topic.DEAD_LETTERS else RECORD_MAX_BYTES),
+    }
     return NewTopic(
         settings.topic(topic), settings.kafka_partitions, settings.kafka_replication_factor, topic_configs=config
     )
 
 
 def _refuse_errors(answer: object) -> None:
-    for _, code, *_ in getattr(answer, "topic_errors", ()):
+    for name, code, *_ in getattr(answer, "topic_errors", ()):
         error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
+        if not code or error is TopicAlreadyExistsError:
+            continue
+        if error.retriable:
             raise error
+        raise ConfigurationError(
+            f"Kafka refuses to create the topic {name} ({error.__name__}): may KAFKA_SASL_USERNAME create topics, and "
+            "are there as many brokers as KAFKA_REPLICATION_FACTOR asks for?"
+        )
 
 
 async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: list[str]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LEADERS_SECONDS):
         while True:
             described = await admin.describe_topics(names)
             if all(_has_leaders(topic) for topic in described):

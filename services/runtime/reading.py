@@ -1,0 +1,115 @@
+"""What a batch consists of: the records that were read, and dead letters of those that were not."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from aiokafka import ConsumerRecord
+
+from services.contracts.envelope import Cause, DeadLetter, Record, UnreadableRecordError, cause_of, read_event
+from services.contracts.events import Event
+from services.contracts.topics import Topic
+from services.runtime.clock import Clock
+from services.runtime.kafka import DEAD_LETTER_MAX_BYTES
+from services.runtime.membership import Ownership
+
+logger = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event)
+
+TOO_LARGE = "too-large"
+LARGEST_LETTER = DEAD_LETTER_MAX_BYTES - 16_384
+"""Leaves room for the headers; only a topic that takes more than Kafka's default has larger records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming(Generic[E]):
+    """A record that was read, and the event in it."""
+
+    event: E
+    cause: Cause
+    topic: Topic
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[E]):
+    events: tuple[Incoming[E], ...]
+    ownership: Ownership
+
+
+def dead_letter(incoming: Incoming[Any], service: str, reason: str, clock: Clock) -> Record:
+    """The dead letter of a record that a handler cannot place."""
+    letter = DeadLetter(
+        service=service,
+        reason=reason,
+        topic=incoming.topic.value,
+        partition=incoming.partition,
+        offset=incoming.offset,
+        timestamp_ms=incoming.timestamp_ms,
+        failed_at=clock.now(),
+    )
+    return letter.to_record(incoming.key, incoming.value)
+
+
+class Reader(Generic[E]):
+    """Tells the events of one topic from what cannot be read as such, record by record."""
+
+    def __init__(self, service: str, source: Topic, event: type[E], clock: Clock) -> None:
+        self._service = service
+        self._source = source
+        self._event = event
+        self._clock = clock
+
+    def read(self, records: Iterable[ConsumerRecord]) -> tuple[tuple[Incoming[E], ...], list[Record]]:
+        events: list[Incoming[E]] = []
+        letters: list[Record] = []
+        for record in records:
+            try:
+                event = read_event(self._event, record.value)
+            except UnreadableRecordError as error:
+                letters.append(self._letter(record, error))
+            else:
+                events.append(self._incoming(record, event))
+        return tuple(events), letters
+
+    def too_large(self, events: Sequence[Incoming[E]], refused: Iterable[Record]) -> list[Record]:
+        """The dead letters of the records whose answers Kafka would not take."""
+        keys = {record.key for record in refused}
+        found = [incoming for incoming in events if bytes(incoming.event.person) in keys]
+        for incoming in found:
+            where = {"topic": self._source.value, "partition": incoming.partition, "offset": incoming.offset}
+            logger.warning("what follows from a record is too large for Kafka: it is a dead letter now", extra=where)
+        return [dead_letter(incoming, self._service, TOO_LARGE, self._clock) for incoming in found]
+
+    def _incoming(self, record: ConsumerRecord, event: E) -> Incoming[E]:
+        return Incoming(
+            event,
+            cause_of(record.headers),
+            self._source,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+        )
+
+    def _letter(self, record: ConsumerRecord, error: UnreadableRecordError) -> Record:
+        where = {"topic": self._source.value, "partition": record.partition, "offset": record.offset}
+        logger.warning("a record cannot be read: it is a dead letter now", extra={**where, "reason": str(error)})
+        fits = len(record.key or b"") + len(record.value or b"") <= LARGEST_LETTER
+        letter = DeadLetter(
+            service=self._service,
+            reason=error.reason if fits else TOO_LARGE,
+            fields=",".join(error.fields),
+            timestamp_ms=record.timestamp,
+            failed_at=self._clock.now(),
+            **where,
+        )
+        # what fits nowhere else stays where it is; the headers say where
+        return letter.to_record(record.key if fits else None, record.value if fits else None)

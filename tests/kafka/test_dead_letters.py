@@ -1,0 +1,137 @@
+"""What cannot be read becomes a dead letter, holds its original bytes, and blocks nobody."""
+
+from collections.abc import Sequence
+
+import pytest
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from services.contracts.envelope import DeadLetter, Record, to_record
+from services.contracts.events import EmployeeChanged
+from services.runtime.consumer import Batch
+from services.runtime.kafka import RECORD_MAX_BYTES
+from services.runtime.reading import TOO_LARGE
+from services.runtime.topics import create_topics
+from tests.builders import changed
+from tests.kafka.stage import ANSWERS, LETTERS, SOURCE, Seen, Stage, answers, settings
+from tests.stack import KafkaServers
+
+pytestmark = pytest.mark.kafka
+
+
+def good(revision: int) -> bytes:
+    return changed(revision=revision).model_dump_json().encode()
+
+
+def read(record: ConsumerRecord) -> DeadLetter:
+    return DeadLetter.from_headers(record.headers)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "fields"),
+    [
+        (b"\xff\xfe not UTF-8", "not-json", ""),
+        (b"{", "not-json", ""),
+        (b"[]", "wrong-schema", ""),
+        (good(1).replace(b'"revision":1,', b'"revision":"salary 5000",'), "wrong-schema", "revision"),
+        (None, "empty-value", ""),
+        (b"", "empty-value", ""),
+        (b"x" * 1_000_000, "not-json", ""),
+    ],
+    ids=["undecodable", "cut off", "no object", "another schema", "tombstone", "empty", "large"],
+)
+async def test_an_unreadable_record_is_parked_between_good_ones(
+    stage: Stage, value: bytes | None, reason: str, fields: str
+) -> None:
+    seen = Seen()
+    await stage.produce(good(1), value, good(2), key=b"c1/7")
+    async with stage.running(seen) as member:
+        await stage.committed_all(3)
+        assert member.count("sync_records_total", result="dead_letter") == 1
+        assert member.count("sync_records_total", result="handled") == 2
+    assert seen.revisions == [1, 2]
+    (letter,) = await stage.records(LETTERS)
+    assert (letter.key, letter.value) == (b"c1/7", value)
+    found = read(letter)
+    assert (found.service, found.topic, found.partition, found.offset) == ("member", SOURCE.value, 0, 1)
+    assert (found.reason, found.fields) == (reason, fields)
+
+
+async def test_a_record_with_neither_key_nor_value_is_parked(stage: Stage) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=stage.settings.kafka_bootstrap_servers) as producer:
+        batch = producer.create_batch()
+        batch.append(key=None, value=None, timestamp=None)
+        await (await producer.send_batch(batch, stage.settings.topic(SOURCE), partition=0))
+    async with stage.running(Seen()):
+        await stage.committed_all(1)
+    (letter,) = await stage.records(LETTERS)
+    assert (letter.key, letter.value, read(letter).reason) == (None, None, "empty-value")
+
+
+async def test_headers_that_are_null_or_no_text_spoil_nothing(stage: Stage) -> None:
+    seen = Seen()
+    headers = [("ce_cause", None), ("reply_to", b"\xff\xfe"), ("content-type", b"\xff"), ("correlation_id", None)]
+    await stage.produce(good(1))
+    await stage.produce(good(2), headers=headers)
+    await stage.produce(b"no event", headers=headers)
+    await stage.produce(good(3))
+    async with stage.running(seen):
+        await stage.committed_all(4)
+    assert seen.revisions == [1, 2, 3]
+    assert await stage.values(LETTERS) == [b"no event"]
+
+
+async def test_nothing_is_answered_to_the_topic_that_a_header_names(stage: Stage) -> None:
+    await stage.produce(good(1), headers=[("reply_to", stage.settings.topic(LETTERS).encode())])
+    async with stage.running(Seen()):
+        await stage.committed_all(1)
+    assert await stage.records(LETTERS) == []
+
+
+async def test_a_whole_batch_of_unreadable_records_is_parked_without_a_handler(stage: Stage) -> None:
+    seen = Seen()
+    await stage.produce(*(b"%d" % number for number in range(20)))
+    async with stage.running(seen):
+        await stage.committed_all(20)
+    assert seen.batches == []
+    assert await stage.values(LETTERS) == [b"%d" % number for number in range(20)]
+
+
+async def test_a_record_whose_answer_is_too_large_is_parked_itself(stage: Stage) -> None:
+    async def large_for_two(batch: Batch[EmployeeChanged]) -> Sequence[Record]:
+        return [
+            Record(ANSWERS, each.key, b"x" * RECORD_MAX_BYTES) if each.event.revision == 2 else answer
+            for each, answer in zip(batch.events, answers(batch), strict=True)
+        ]
+
+    events = [to_record(changed(employee=str(number), revision=number)) for number in (1, 2, 3)]
+    for event in events:
+        await stage.produce(event.value, key=event.key)
+    async with stage.running(large_for_two) as member:
+        await stage.committed_all(3)
+        assert member.count("sync_records_total", result="handled") == 2
+    assert await stage.answered() == [1, 3]
+    (letter,) = await stage.records(LETTERS)
+    assert (letter.key, letter.value) == (events[1].key, events[1].value)
+    assert (read(letter).reason, read(letter).offset) == (TOO_LARGE, 1)
+
+
+async def test_of_a_record_that_no_dead_letter_can_hold_its_place_is_kept(
+    kafka: KafkaServers, topic_prefix: str
+) -> None:
+    """Only where an operator has let the topic take more than Kafka's default."""
+    stage = Stage(settings(kafka.bootstrap_servers, topic_prefix))
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    await admin.create_topics(
+        [NewTopic(stage.settings.topic(SOURCE), 1, 1, topic_configs={"max.message.bytes": "8000000"})]
+    )
+    await admin.close()
+    await create_topics(stage.settings)
+    seen = Seen()
+    await stage.produce(good(1), b"x" * 3_000_000, good(2))
+    async with stage.running(seen):
+        await stage.committed_all(3)
+    assert seen.revisions == [1, 2]
+    (letter,) = await stage.records(LETTERS)
+    assert (letter.value, read(letter).reason, read(letter).offset) == (None, TOO_LARGE, 1)
