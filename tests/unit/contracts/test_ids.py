@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
@@ -10,6 +10,7 @@ CONNECTIONS = st.text(min_size=1).filter(lambda text: "/" not in text)
 
 @strategies.everywhere_alike
 @given(CONNECTIONS, st.text(min_size=1))
+@example("c", "7/8/")
 def test_the_key_of_a_person_is_read_as_it_was_written(connection: str, employee: str) -> None:
     """Also with a slash in the employee's id: only the connection's id, which we generate, has none."""
     key = PersonKey(ConnectionId(connection), EmployeeId(employee))
