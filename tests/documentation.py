@@ -34,17 +34,24 @@ def shown(file: Path) -> str:
 
 
 def problems_of_example(text: str, also_known: frozenset[str] = frozenset()) -> list[str]:
-    """What an ``.env.example`` lacks or has too much: each setting once, as a line of its own below what it means."""
+    """What is wrong with an ``.env.example``: it names each setting once, below what it means.
+
+    What is commented out shows its default.
+    """
+    defaults = {setting.name: setting.default for setting in all_settings() if setting.default is not None}
     lines = text.splitlines()
     found: list[str] = []
     problems: list[str] = []
     for before, line in zip(["", *lines], lines, strict=False):
-        match = re.match(r"(?:# ?)?([A-Z][A-Z0-9_]*)=", line)
+        match = re.match(r"(#? ?)([A-Z][A-Z0-9_]*)=(.*)", line)
         if match is None:
             continue
-        found.append(match[1])
+        comment, name, value = match.groups()
+        found.append(name)
         if not re.match(r"# ?\w", before) or re.match(r"# ?[A-Z][A-Z0-9_]*=", before):
-            problems.append(f"{match[1]} has no description above it")
+            problems.append(f"{name} has no description above it")
+        if comment and value != defaults.get(name, value):
+            problems.append(f"{name} is {value}, and by default {defaults[name]}")
     names = {setting.name for setting in all_settings()}
     files_of_secrets = {f"{setting.name}_FILE" for setting in all_settings() if setting.secret}
     known = names | files_of_secrets | SECRETS_OF_A_CONNECTION.keys() | also_known

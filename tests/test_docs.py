@@ -138,13 +138,16 @@ def test_every_setting_is_in_the_example_and_nothing_else() -> None:
 
 
 def test_the_check_of_the_example_finds_what_is_wrong() -> None:
-    good = "".join(f"# What it means\n# {setting.name}=value\n\n" for setting in all_settings())
+    good = "".join(f"# What it means\n# {setting.name}={setting.default or ''}\n\n" for setting in all_settings())
     assert problems_of_example(good) == []
-    without = good.replace("# What it means\n# LOG_LEVEL=value\n", "")
+    without = good.replace("# What it means\n# LOG_LEVEL=INFO\n", "")
     assert problems_of_example(without) == ["LOG_LEVEL is missing"]
     assert problems_of_example(good + "# Colour\nCOLOUR=red\n") == ["COLOUR is no setting"]
     assert problems_of_example(good + "# Colour\nCOLOUR=red\n", frozenset({"COLOUR"})) == []
     assert problems_of_example(good + "# Twice\nLOG_LEVEL=INFO\n") == ["LOG_LEVEL stands there twice"]
+    another = good.replace("# LOG_LEVEL=INFO", "# LOG_LEVEL=DEBUG")
+    assert problems_of_example(another) == ["LOG_LEVEL is DEBUG, and by default INFO"]
+    assert problems_of_example(good.replace("# LOG_LEVEL=INFO", "LOG_LEVEL=DEBUG")) == []
     bare = good.replace("# What it means\n# LOG_LEVEL", "LOG_LEVEL")
     assert problems_of_example(bare) == ["LOG_LEVEL has no description above it"]
 

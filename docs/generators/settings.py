@@ -44,7 +44,8 @@ class Setting:
 
     name: str
     meaning: str
-    default: str
+    default: str | None
+    """As it would stand in the environment; empty for none, None where one has to be given."""
     secret: bool
     read_by: tuple[str, ...]
 
@@ -64,7 +65,7 @@ def all_settings() -> tuple[Setting, ...]:
         Setting(
             name=name,
             meaning=" ".join([described.get("description", ""), *_limits(described)]),
-            default="required" if name in required else _default(described),
+            default=None if name in required else _as_text(described["default"]),
             secret=_is_secret(described),
             read_by=tuple(readers[name]),
         )
@@ -72,9 +73,8 @@ def all_settings() -> tuple[Setting, ...]:
     )
 
 
-def _default(described: Mapping[str, Any]) -> str:
-    default = described["default"]
-    return "none" if default is None else "empty" if default == "" else code(str(default))
+def _as_text(default: object) -> str:
+    return "" if default is None else str(default)
 
 
 def _limits(described: Mapping[str, Any]) -> Iterator[str]:
@@ -106,7 +106,12 @@ def _heading(readers: tuple[str, ...]) -> str:
 
 def _table(settings: list[Setting]) -> str:
     rows = [
-        (code(setting.name), setting.meaning + (" *(secret)*" if setting.secret else ""), setting.default)
-        for setting in settings
+        (code(each.name), each.meaning + (" *(secret)*" if each.secret else ""), _default(each)) for each in settings
     ]
     return table(("Setting", "Meaning", "Default"), rows)
+
+
+def _default(setting: Setting) -> str:
+    if setting.default is None:
+        return "required"
+    return code(setting.default) if setting.default else "none"
