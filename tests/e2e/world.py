@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from aiokafka import AIOKafkaConsumer
@@ -30,6 +30,23 @@ QUICK = {
     "WRITER_PROBE_SECONDS": "0.5",
 }
 """Settings that make everything happen soon."""
+
+
+class Sides(Protocol):
+    """The addresses of both systems, of whatever runs in between: an installation, or the containers of compose."""
+
+    @property
+    def personio(self) -> str: ...
+
+    @property
+    def declaree(self) -> str:
+        """The sandbox Declaree, with its control API."""
+        ...
+
+    @property
+    def scim(self) -> str:
+        """The SCIM server that is written to."""
+        ...
 
 
 def installed(
@@ -74,22 +91,22 @@ async def store_of(installation: Installation) -> AsyncIterator[Store]:
         store.close()
 
 
-async def accounts(installation: Installation, key: str = "demo-key") -> list[dict[str, Any]]:
-    """Every account in the SCIM server that the installation writes to."""
+async def accounts(sides: Sides, key: str = "demo-key") -> list[dict[str, Any]]:
+    """Every account in the SCIM server that is written to."""
     found: list[dict[str, Any]] = []
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as client:
         while True:
-            url = f"{installation.scim}/Users?startIndex={len(found) + 1}&count=100"
+            url = f"{sides.scim}/Users?startIndex={len(found) + 1}&count=100"
             page = (await client.get(url)).json()
             found += page.get("Resources", [])
             if len(found) >= page["totalResults"]:
                 return found
 
 
-async def employees(installation: Installation) -> dict[str, dict[str, Any]]:
+async def employees(sides: Sides) -> dict[str, dict[str, Any]]:
     """Every employee of the sandbox Personio by id, as the vendor's API shows them."""
     found: dict[str, dict[str, Any]] = {}
-    async with httpx.AsyncClient(base_url=installation.personio) as client:
+    async with httpx.AsyncClient(base_url=sides.personio) as client:
         answer = await client.post("/v1/auth", json={"client_id": "demo-client", "client_secret": "demo-secret"})
         headers = {"Authorization": f"Bearer {answer.json()['data']['token']}"}
         while True:
@@ -102,9 +119,9 @@ async def employees(installation: Installation) -> dict[str, dict[str, Any]]:
                 return found
 
 
-async def differences(installation: Installation) -> list[str]:
+async def differences(sides: Sides) -> list[str]:
     """What is not exactly right: names, e-mail, supervisor and enabled, of everybody; duplicates; strangers."""
-    people, found = await employees(installation), await accounts(installation)
+    people, found = await employees(sides), await accounts(sides)
     by_employee: dict[str, list[dict[str, Any]]] = {}
     for account in found:
         by_employee.setdefault(account.get("externalId", "none"), []).append(account)
@@ -139,21 +156,21 @@ def _wrong(
     return [*wrong, f"{key}: manager"] if manager is not None and held != manager else wrong
 
 
-async def journal(installation: Installation) -> list[dict[str, Any]]:
-    async with httpx.AsyncClient(base_url=installation.declaree) as client:
+async def journal(sides: Sides) -> list[dict[str, Any]]:
+    async with httpx.AsyncClient(base_url=sides.declaree) as client:
         answer = (await client.get("/_control/journal", params={"limit": "100000"})).json()
         found: list[dict[str, Any]] = answer["entries"] if isinstance(answer, dict) else answer
         return found
 
 
-async def forget_journal(installation: Installation) -> None:
-    async with httpx.AsyncClient(base_url=installation.declaree) as client:
+async def forget_journal(sides: Sides) -> None:
+    async with httpx.AsyncClient(base_url=sides.declaree) as client:
         (await client.delete("/_control/journal")).raise_for_status()
 
 
-async def control(installation: Installation, method: str, path: str, **body: Any) -> Any:
+async def control(sides: Sides, method: str, path: str, **body: Any) -> Any:
     """The control API of the sandbox Personio."""
-    async with httpx.AsyncClient(base_url=installation.personio) as client:
+    async with httpx.AsyncClient(base_url=sides.personio) as client:
         answer = await client.request(method, f"/_control{path}", content=json.dumps(body))
         answer.raise_for_status()
         return answer.json() if answer.content else None
@@ -208,12 +225,12 @@ async def drained(installation: Installation, seconds: float = 60) -> None:
         await admin.close()
 
 
-async def exact(installation: Installation, seconds: float = 60) -> None:
+async def exact(sides: Sides, seconds: float = 60) -> None:
     """Both sides agree in everything that is mapped."""
     last: list[str] = []
 
     async def agrees() -> bool:
-        last[:] = await differences(installation)
+        last[:] = await differences(sides)
         return not last
 
     try:
