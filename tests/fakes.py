@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,11 +13,16 @@ from pydantic import SecretStr
 
 from services.clients.personio.client import AttributeDefinition, EmployeePage
 from services.clients.personio.employees import Employee
+from services.contracts.connections import Connection
 from services.contracts.envelope import Record
 from services.contracts.events import Attribute
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.model import Value
+from services.contracts.requests import Resend, Task
+from services.provisioning.calls import Answer, Call, FindAccounts, ReadAccount
+from services.runtime.membership import Ownership, PartitionsMovedError
 from services.store.database import Store
+from services.writer.ports import AccountServer
 from tests.builders import ADA
 from tests.stack import MongoServers
 from tests.stored import NOW
@@ -199,3 +204,89 @@ def by_person(records: Iterable[Record]) -> dict[bytes, list[Record]]:
     for record in records:
         found[record.key or b""].append(record)
     return dict(found)
+
+
+# ---------------------------------------------------------------- the writer's surroundings
+
+
+class Owned(Ownership):
+    """Of a batch whose partitions stay, until ``moved_away`` is set."""
+
+    def __init__(self) -> None:
+        self.moved_away = False
+        self.checks = 0
+
+    def check(self) -> None:
+        self.checks += 1
+        if self.moved_away:
+            raise PartitionsMovedError("the partitions have moved")
+
+
+@dataclass
+class KnownConnections:
+    """Connections by id; those in ``unreadable`` exist, but no key opens their secrets."""
+
+    known: dict[ConnectionId, Connection] = field(default_factory=dict)
+    unreadable: set[ConnectionId] = field(default_factory=set)
+
+    async def many(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
+        return {each: self.known[each] for each in connections if each in self.known.keys() - self.unreadable}
+
+    async def existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
+        return frozenset(connections) & (self.known.keys() | self.unreadable)
+
+
+@dataclass
+class FiledRequests:
+    """What was asked of the pollers, in order."""
+
+    filed: list[tuple[ConnectionId, Task, str | None]] = field(default_factory=list)
+
+    async def file(self, connection: ConnectionId, task: Task, *, now: datetime, once: str | None = None) -> None:
+        self.filed.append((connection, task, once))
+
+    @property
+    def people(self) -> set[str]:
+        """Everybody who is to be sent again by name."""
+        return {each for _, task, _ in self.filed if isinstance(task, Resend) for each in task.people}
+
+
+async def _nothing(_: Call) -> None:
+    pass
+
+
+async def _the_same(_: Call, answer: Answer) -> Answer:
+    return answer
+
+
+@dataclass
+class WatchedServer:
+    """A server of accounts that notes every call; a test may hold a call up, fail it, or replace its answer."""
+
+    inner: AccountServer
+    calls: list[Call] = field(default_factory=list)
+    before: Callable[[Call], Awaitable[None]] = _nothing
+    after: Callable[[Call, Answer], Awaitable[Answer]] = _the_same
+    probes: int = 0
+    closed: bool = False
+
+    async def perform(self, call: Call, *, before: Callable[[], None]) -> Answer:
+        await self.before(call)
+
+        def noted() -> None:
+            before()
+            self.calls.append(call)
+
+        return await self.after(call, await self.inner.perform(call, before=noted))
+
+    async def probe(self) -> None:
+        self.probes += 1
+        await self.inner.probe()
+
+    async def close(self) -> None:
+        self.closed = True
+        await self.inner.close()
+
+    @property
+    def writes(self) -> list[Call]:
+        return [call for call in self.calls if not isinstance(call, ReadAccount | FindAccounts)]

@@ -1,0 +1,15 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fakes import opened_store
+from tests.stack import MongoServers
+from tests.unit.writer.stage import Stage
+
+
+@pytest.fixture
+async def stage(mongo: MongoServers, database: str) -> AsyncIterator[Stage]:
+    async with opened_store(mongo, database) as store:
+        stage = Stage(store)
+        yield stage
+        await stage.close()
