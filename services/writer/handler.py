@@ -1,6 +1,5 @@
 """A batch of requests: Declaree, then the ledger in one write, then whom to re-send; the outcomes are published after."""
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKe
 from services.runtime.clock import Clock
 from services.runtime.consumer import Batch, Incoming, PartitionsMovedError, dead_letter
 from services.runtime.metrics import Metrics
+from services.writer.lanes import manager_in, run
 from services.writer.person import Applier, Claims, Person
 from services.writer.ports import Connections, Ledger
 from services.writer.resends import Resends
@@ -74,8 +74,8 @@ class Writer:
         lanes: dict[PersonKey, list[Incoming[AccountRequested]]] = defaultdict(list)
         for incoming in records:
             lanes[incoming.event.person].append(incoming)
-        managers = {key for requests in lanes.values() for key in _managers(requests)}
-        entries = await self._ledger.read({*lanes, *managers})
+        managers = (manager_in([incoming]) for incoming in records)
+        entries = await self._ledger.read({*lanes, *(key for key in managers if key is not None)})
         people = {key: _person(key, entries.get(key)) for key in lanes}
         claims = {connection: Claims(self._ledger, connection) for connection in servers}
         deadline = self._clock.monotonic() + self._batch_seconds
@@ -99,9 +99,7 @@ class Writer:
             await applier.apply_all(people[key], lanes[key])
 
         try:
-            async with asyncio.TaskGroup() as group:
-                for key in lanes:
-                    group.create_task(lane(key))
+            await run(lanes, lane)
         except* PartitionsMovedError as moved:
             raise moved.exceptions[0] from None
         return people
@@ -132,10 +130,3 @@ class Writer:
 def _person(key: PersonKey, entry: Account | None) -> Person:
     read = entry or Account(connection_id=key.connection_id, employee_id=key.employee_id)
     return Person(read, read)
-
-
-def _managers(records: Iterable[Incoming[AccountRequested]]) -> Iterable[PersonKey]:
-    for record in records:
-        request = record.event
-        if request.desired and request.desired.manager and request.desired.manager.employee_id:
-            yield PersonKey(request.connection_id, request.desired.manager.employee_id)

@@ -37,8 +37,12 @@ class Resends:
                 await self._requests.file(connection, task, now=self._clock.now())
 
     async def _reports(self, connection: ConnectionId, own: Mapping[PersonKey, Person]) -> set[EmployeeId]:
-        """People who wait for one of these accounts as their manager's."""
-        accounts = {key.employee_id: p.entry.account_id for key, p in own.items() if p.entry.account_id is not None}
+        """People who wait for an account of this batch as their manager's; of one that was there before, nobody does."""
+        accounts = {
+            key.employee_id: person.entry.account_id
+            for key, person in own.items()
+            if person.entry.account_id is not None and person.entry.account_id != person.read.account_id
+        }
         return set(await self._ledger.reports_waiting_for(connection, accounts)) if accounts else set()
 
     async def _completed(self, own: Mapping[PersonKey, Person]) -> set[EmployeeId]:

@@ -68,6 +68,7 @@ class Server:
         self._probe_at = 0.0
         self._failures = 0
         self._answered_at = clock.monotonic()
+        self._hangs = False
         self._probing: asyncio.Task[None] | None = None
         self._in_flight = 0
         self._retired = False
@@ -83,6 +84,9 @@ class Server:
             answer = await self._client.perform(call, before=before)
             self._answered_at = self._clock.monotonic()
             return answer
+        except asyncio.CancelledError:
+            self._hangs = self._clock.monotonic() - self._answered_at >= SILENT_SECONDS
+            raise
         finally:
             self._in_flight -= 1
             await self._close_if_retired()
@@ -103,9 +107,10 @@ class Server:
             await self._probe_once()
 
     def out_of_time(self) -> None:
-        """A batch has ended in the middle of somebody's change. One that answers is only slow; one that hangs is closed."""
-        if self._closed is None and self._clock.monotonic() - self._answered_at >= SILENT_SECONDS:
+        """A batch has ended before somebody's change was done. One that answers is only slow; one that hangs is closed."""
+        if self._closed is None and self._hangs:
             self._close("NoAnswer")
+        self._hangs = False
 
     async def open_if_due(self) -> bool:
         """Whether requests may be sent; a closed server is probed when its pause is over."""
