@@ -82,11 +82,12 @@ class Server:
         self._in_flight += 1
         try:
             answer = await self._client.perform(call, before=before)
-            self._answered_at = self._clock.monotonic()
-            return answer
         except asyncio.CancelledError:
             self._hangs = self._clock.monotonic() - self._answered_at >= SILENT_SECONDS
             raise
+        else:
+            self._answered_at = self._clock.monotonic()
+            return answer
         finally:
             self._in_flight -= 1
             await self._close_if_retired()
