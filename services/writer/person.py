@@ -157,7 +157,8 @@ class Applier:
             await self._server.failed(type(error).__name__, error.retry_after)
             person.waits(request, type(error).__name__, self._clock)
             return
-        self._server.verb = state.verb
+        if state.verb_changed:
+            self._server.verb = state.verb
         await self._note(person, request, target, manager, state)
 
     async def _note(

@@ -83,7 +83,7 @@ class Server:
         try:
             answer = await self._client.perform(call, before=before)
         except asyncio.CancelledError:
-            self._hangs = self._clock.monotonic() - self._answered_at >= SILENT_SECONDS
+            self._hangs = self._is_silent()
             raise
         else:
             self._answered_at = self._clock.monotonic()
@@ -109,9 +109,12 @@ class Server:
 
     def out_of_time(self) -> None:
         """A batch has ended before somebody's change was done. One that answers is only slow; one that hangs is closed."""
-        if self._closed is None and self._hangs:
+        if self._closed is None and (self._hangs or (self._in_flight and self._is_silent())):
             self._close("NoAnswer")
         self._hangs = False
+
+    def _is_silent(self) -> bool:
+        return self._clock.monotonic() - self._answered_at >= SILENT_SECONDS
 
     async def open_if_due(self) -> bool:
         """Whether requests may be sent; a closed server is probed when its pause is over."""
