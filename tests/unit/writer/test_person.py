@@ -158,7 +158,6 @@ async def test_a_server_without_patch_is_asked_to_put_and_that_is_remembered(sta
     assert [stage.account(key)["name"]["givenName"] for key in "78"] == ["Eva", "Eva"]
 
 
-#@pytest.mark.xfail(reason="who began before the server's verb was learnt sets it back when done", strict=True)
 async def test_a_verb_that_was_learnt_meanwhile_is_not_forgotten_again(stage: Stage) -> None:
     await stage.handle(requested("7"), requested("8"))
     stage.declaree.behaviour = stage.declaree.behaviour.model_copy(update={"patch": False})
