@@ -115,6 +115,11 @@ def test_rule_4_what_the_account_was_confirmed_to_hold_needs_no_call() -> None:
     assert decided(requested(version=4), after(requested())) is Decision.UNCHANGED
 
 
+def test_rule_4_holds_for_somebody_whose_manager_is_written() -> None:
+    held = after(requested(manager=submits_to("9")), manager=BOSS)
+    assert decided(requested(revision=2_000, manager=submits_to("9")), held, BOSS) is Decision.UNCHANGED
+
+
 @pytest.mark.parametrize("unrest", [{"verify": True}, {"applied": None}])
 def test_rule_4_needs_a_confirmed_content_and_nobody_asking_for_a_look(unrest: dict[str, Any]) -> None:
     assert decided(requested(revision=2_000), after(requested()).model_copy(update=unrest)) is Decision.RECONCILE
@@ -123,6 +128,21 @@ def test_rule_4_needs_a_confirmed_content_and_nobody_asking_for_a_look(unrest: d
 def test_rule_5_everything_else_asks_the_server() -> None:
     assert decided(requested(), entry()) is Decision.RECONCILE
     assert decided(requested(revision=2_000, **OTHER_NAME), after(requested())) is Decision.RECONCILE
+
+
+def test_a_rejection_by_the_server_is_repeated_until_somebody_asks_for_another_try() -> None:
+    held = apply.rejected(requested(), entry(), Rejected("taken"), NOW, create_attempted=False)
+    target = apply.target_of(requested(), None)
+    assert apply.decide(requested(), held, target) is Decision.REPEAT
+    assert apply.decide(requested(), held, target, resent=True) is Decision.RECONCILE
+    assert apply.decide(requested(revision=2_000), held, target) is Decision.RECONCILE
+
+
+def test_an_entry_that_asks_for_a_look_and_gets_none_knows_nothing_of_the_account_any_more() -> None:
+    held = after(requested()).model_copy(update={"verify": True})
+    ignored = asked(Intent.IGNORE, revision=2_000)
+    now = apply.without_call(ignored, held, decided(ignored, held), NOW)
+    assert (now.verify, now.applied, now.account_id) == (False, None, ACCOUNT)
 
 
 # ---------------------------------------------------------------- afterwards

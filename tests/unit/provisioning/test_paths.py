@@ -97,6 +97,22 @@ def test_to_clear_an_entry_is_to_take_it_away_with_its_value() -> None:
     }
 
 
+def test_of_several_entries_only_the_chosen_one_is_changed() -> None:
+    entries = [{"type": kind, "value": kind} for kind in ("home", "work", "other")]
+    changed = paths.write({"emails": entries}, WORK_EMAIL, "new")["emails"]
+    assert changed == [entries[0], {"type": "work", "value": "new"}, entries[2]]
+    assert paths.write({"emails": entries}, WORK_EMAIL, None)["emails"] == [entries[0], entries[2]]
+
+
+def test_a_path_without_a_part_means_the_value_of_the_entry() -> None:
+    chosen = paths.parse('phoneNumbers[type eq "mobile"]')
+    assert chosen.entry("+49 1") == {"value": "+49 1", "type": "mobile"}
+    assert (chosen.list_path, paths.parse(f'{OWN}:cards[type eq "x"].value').list_path) == (
+        "phoneNumbers",
+        f"{OWN}:cards",
+    )
+
+
 def test_to_clear_a_part_of_an_entry_keeps_its_other_parts() -> None:
     body = {"addresses": [{"type": "work", "streetAddress": "Weg 1", "locality": "Kiel"}]}
     assert paths.write(body, 'addresses[type eq "work"].streetAddress', None) == {

@@ -129,6 +129,15 @@ def test_a_changed_spelling_of_the_user_name_is_written() -> None:
     assert target().differences(live(userName="E7@nordlicht.example")).paths == ("userName",)
 
 
+def test_a_spelling_that_was_sent_before_and_is_kept_in_another_case_is_not_written_again_and_again() -> None:
+    lower = live(userName="E7@Nordlicht.example", emails=[{"type": "work", "value": "E7@Nordlicht.example"}])
+    assert target().differences(lower).paths == ("userName", WORK_EMAIL)
+    assert target().differences(lower, spelling_sent=True).fields == ()
+    other = live(userName="other@nordlicht.example", name={"givenName": "ada"})
+    assert target().differences(other, spelling_sent=True).paths == ("userName", "name.givenName")
+    assert target().differences(live(userName=None), spelling_sent=True).paths == ("userName",)
+
+
 # ---------------------------------------------------------------- writes
 
 
