@@ -11,8 +11,7 @@ from services.contracts.events import EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.model import Value
 from services.contracts.runs import Run, RunState
-from services.poller.outbox import Outbox
-from services.poller.schedule import LeaseLostError
+from services.poller.outbox import LeaseLostError, Outbox
 from services.poller.work import Work
 from services.runtime.metrics import Metrics
 from services.runtime.producer import KafkaUnavailableError
