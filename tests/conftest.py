@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 import pytest_socket
 from pymongo import AsyncMongoClient
@@ -18,6 +19,10 @@ from tests.stack import KafkaServers, MongoServers
 
 LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"]
 OURS = ("services", "sandbox")
+
+# no time limit an example, and the same examples every time: a busy machine must not turn a test red
+hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("ours")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -28,7 +28,8 @@ async def export(store: Store, connection: ConnectionId) -> str:
 def read(document: str) -> Mapping:
     """Raises ``WrongMappingError``."""
     try:
-        mapping = Mapping.model_validate_json(document)
+        # a stored mapping may hold what a newer version added; in a file a person wrote it is a mistake
+        mapping = Mapping.model_validate_json(document, extra="forbid")
         for rule in mapping.rules:
             paths.parse(rule.target)
     except ValidationError as error:

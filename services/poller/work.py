@@ -54,15 +54,16 @@ class Work:
         else:
             counts = {"counts": tally.counts(), "unreleased": tuple(sorted(tally.unreleased))}
             outcome = {"state": RunState.SUCCEEDED, **counts}
-            self._metrics.changes.labels("created").inc(tally.created)
-            self._metrics.changes.labels("changed").inc(tally.changed)
+            if not dry_run:
+                self._metrics.changes.labels("created").inc(tally.created)
+                self._metrics.changes.labels("changed").inc(tally.changed)
             logger.info("polled", extra={"connection": connection, "counts": tally.counts().model_dump()})
         return await self._end(run, outcome, dry_run=dry_run)
 
     async def _end(self, run: Run, outcome: Mapping[str, object], *, dry_run: bool) -> Run:
         run = run.model_copy(update={**outcome, "finished_at": self._clock.now()})
-        self._metrics.runs.labels(run.state.value).inc()
         if not dry_run:
+            self._metrics.runs.labels(run.state.value).inc()
             await self._store.runs.save(run)
         return run
 
