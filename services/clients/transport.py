@@ -22,7 +22,8 @@ from yarl import URL
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds; a server that names more, perhaps with a wrong clock, is asked again after these."""
 _GZIP = 31
-_FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, EOFError, ValueError, zlib.error)
+FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, EOFError, ValueError, zlib.error)
+"""What aiohttp, its parser, the socket and the unpacker raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         try:
             async with asyncio.timeout(self._limits.total):
                 return await self._exchange(request, body)
-        except _FOREIGN as error:
+        except FOREIGN as error:
             raise translate(error, request) from error
 
     async def _exchange(self, request: httpx.Request, body: bytes) -> httpx.Response:

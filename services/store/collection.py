@@ -35,6 +35,7 @@ PAGE = 500
 _DUPLICATE_KEY = 11000
 _NO_REPLICA_SET = frozenset({20, 76})
 _ACCESS = frozenset({13, 18, 8000})
+_REFUSED = "AuthenticationFailed"
 _PASSING = frozenset(
     {6, 7, 43, 50, 64, 79, 89, 91, 100, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
 )
@@ -43,7 +44,8 @@ _PASSING = frozenset(
 def translate(error: PyMongoError) -> ConnectorError:
     """What an error of the driver means for us. Its text stays behind: it may quote documents."""
     code = error.code if isinstance(error, OperationFailure) else None
-    if code in _ACCESS:
+    # with several commands at once all but the first only hear that no server can be had, and why
+    if code in _ACCESS or (isinstance(error, ConnectionFailure) and _REFUSED in str(error)):
         return StoreAccessError("MongoDB refuses the user in MONGODB_URL: check user, password and their rights")
     if code in _NO_REPLICA_SET:
         return StoreSetupError("MongoDB runs without a replica set: start it with --replSet, one member is enough")

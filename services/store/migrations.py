@@ -61,13 +61,13 @@ INDEXES = (
 
 
 async def ensure(collection: Collection, index: Index) -> str | None:
-    """Creates the index, or makes it anew where it has another definition or another name; tells what was done."""
+    """Creates the index, or makes it anew where it has another definition or name; tells what was done, None for nothing."""
     with translated():
         before = await collection.motor.index_information()
         try:
             await _create(collection, index)
         except OperationFailure as error:
-            in_the_way = [name for name, found in before.items() if name == index.name or _same_keys(found, index)]
+            in_the_way = _in_the_way(index, before)
             if error.code not in _ANOTHER_DEFINITION or not in_the_way:
                 raise translate(error) from None
             for name in in_the_way:
@@ -77,8 +77,13 @@ async def ensure(collection: Collection, index: Index) -> str | None:
     return None if index.name in before else f"created index {index.collection}.{index.name}"
 
 
-def _same_keys(found: Mapping[str, Any], index: Index) -> bool:
-    return list(found["key"]) == list(index.keys.items())
+def _in_the_way(index: Index, before: Mapping[str, Any]) -> list[str]:
+    """The index of this name, else one over the same fields under a name that we do not use any more."""
+    if index.name in before:
+        return [index.name]
+    ours = {each.name for each in INDEXES if each.collection == index.collection}
+    keys = list(index.keys.items())
+    return [name for name, found in before.items() if name not in ours and list(found["key"]) == keys]
 
 
 async def _create(collection: Collection, index: Index) -> None:

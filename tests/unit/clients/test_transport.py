@@ -19,7 +19,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.clients.transport import AiohttpTransport, Limits, json_object, make_http_client, retry_after, translate
+from services.clients.transport import (
+    FOREIGN,
+    AiohttpTransport,
+    Limits,
+    json_object,
+    make_http_client,
+    retry_after,
+    translate,
+)
 from tests.unit.clients.misbehaving import (
     Answer,
     Misbehaving,
@@ -322,6 +330,7 @@ def foreign_errors() -> list[type[Exception]]:
 
 @pytest.mark.parametrize("kind", foreign_errors())
 def test_every_error_of_aiohttp_has_a_name_in_httpx(kind: type[Exception]) -> None:
+    assert issubclass(kind, FOREIGN)
     request = httpx.Request("GET", "http://personio.test")
     translated = translate(kind.__new__(kind), request)
     assert isinstance(translated, httpx.TransportError)
