@@ -138,9 +138,14 @@ class Consumption(Generic[E]):
         consumer_of = self._subscriber
         self.membership.watch(lambda: consumer_of.consumer._coordinator)  # noqa: SLF001 - see there
 
+    @property
+    def consumer(self) -> AIOKafkaConsumer | None:
+        """None before the start, and after FastStream has stopped it."""
+        return self._subscriber.consumer if self._subscriber is not None else None
+
     def started(self) -> None:
         """To be called once the broker has started: from now on each look for records is noted."""
-        consumer: AIOKafkaConsumer = self._subscriber.consumer
+        consumer = self._subscriber.consumer
         getmany = consumer.getmany
 
         async def noted(**options: Any) -> Any:
@@ -158,7 +163,7 @@ class Consumption(Generic[E]):
 
     def dead(self) -> str | None:
         """Which of the consumer's own tasks has ended for good, if any."""
-        consumer = self._subscriber.consumer
+        consumer = self.consumer
         if consumer is None or all(task.done() for task in self._subscriber.tasks):
             return "its consumer has ended"
         if consumer._coordinator._coordination_task.done():  # noqa: SLF001 - there is no public way to know
@@ -260,7 +265,7 @@ class Consumption(Generic[E]):
 
     async def ready(self, stalled_after: float) -> str | None:
         """None when assigned (or one replica more than there are partitions) and getting on, else the reason."""
-        consumer = self._subscriber.consumer if self._subscriber is not None else None
+        consumer = self.consumer
         if consumer is None or self.membership.assigned is None:
             return "has not joined its consumer group yet"
         waiting = await _unread(consumer)

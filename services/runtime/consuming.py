@@ -6,7 +6,7 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from services.runtime.consumer import Consumption
-from services.runtime.kafka import make_broker
+from services.runtime.kafka import make_broker, stopped
 from services.runtime.process import Background
 from services.runtime.producer import KafkaUnavailableError
 from services.runtime.settings import KafkaSettings
@@ -32,13 +32,13 @@ class Consuming:
         try:
             await broker.start()
         except (KafkaError, OSError) as error:
-            await broker.stop()
+            await self._stop(broker)
             raise KafkaUnavailableError(
                 f"Kafka does not answer or misses the topics ({type(error).__name__}): "
                 "is it running, and has `personio-declaree init` been run?"
             ) from error
         except BaseException:
-            await broker.stop()
+            await self._stop(broker)
             raise
         self._broker = broker
         self._consumption.started()
@@ -47,4 +47,11 @@ class Consuming:
     async def stop(self) -> None:
         await self._watch.stop()
         if self._broker is not None:
-            await self._broker.stop()
+            await self._stop(self._broker)
+
+    async def _stop(self, broker: KafkaBroker) -> None:
+        consumer = self._consumption.consumer
+        if consumer is None:
+            await broker.stop()
+        else:
+            await stopped(consumer, broker.stop())

@@ -10,13 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    KafkaError,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    ProducerFenced,
-    UnknownProducerId,
-)
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from services.contracts.envelope import Record
@@ -32,8 +26,10 @@ MAX_RECORD_BYTES = 1_000_000
 """A record larger than this is refused for its own sake, so that its dead letter still fits with its headers."""
 REMEMBERED_KEYS = 200_000
 
-DEADLY = (OutOfOrderSequenceNumber, UnknownProducerId, ProducerFenced, MessageSizeTooLargeError)
-"""After these an idempotent producer of aiokafka has lost count of its sequence numbers, for good."""
+WHY = {
+    MessageSizeTooLargeError: f"max.message.bytes of the topic has to be {RECORD_MAX_BYTES} at least",
+    TopicAuthorizationFailedError: "KAFKA_SASL_USERNAME may not write to the topic",
+}
 
 
 class KafkaUnavailableError(TransientError):
@@ -41,7 +37,11 @@ class KafkaUnavailableError(TransientError):
 
 
 class ProducerDeadError(ConnectorError):
-    """This producer can never publish again (aiokafka #1017): the process has to end and be started anew."""
+    """This producer can never publish again (aiokafka #1017): the process has to end and be started anew.
+
+    An idempotent producer numbers its batches. It repeats one until Kafka has it; one that it gives up - because no
+    leader was known for longer than the request timeout, say - leaves a gap, and whatever follows is out of order.
+    """
 
 
 class Publisher:
@@ -84,12 +84,9 @@ class Publisher:
         try:
             async with asyncio.timeout(self._settings.kafka_publish_timeout_seconds):
                 await self._send(wanted)
-        except DEADLY as error:
-            raise self._died(error) from error
         except (KafkaError, OSError) as error:
-            if self._producer is not None and self._producer._sender.sender_task.done():  # noqa: SLF001 - see below
-                # what ends the sender is reported to the first who publishes, as any Kafka error, and to nobody else
-                raise self._died(error) from error
+            if self._producer is not None and self._producer._sender.sender_task.done():  # noqa: SLF001 - no public way
+                raise _died(error) from error
             raise KafkaUnavailableError(
                 f"Kafka did not acknowledge ({type(error).__name__}): it is tried again"
             ) from error
@@ -97,14 +94,6 @@ class Publisher:
             for record in wanted:
                 self._metrics.published.labels(record.topic.value).inc()
         return refused
-
-    def _died(self, error: BaseException) -> ProducerDeadError:
-        hint = (
-            f"; a topic's max.message.bytes is below {RECORD_MAX_BYTES}"
-            if isinstance(error, MessageSizeTooLargeError)
-            else ""
-        )
-        return ProducerDeadError(f"the producer is dead ({type(error).__name__}{hint}): the process has to end")
 
     async def _send(self, records: Iterable[Record]) -> None:
         producer = self._producer
@@ -150,7 +139,16 @@ class Publisher:
 
 async def _acknowledged(producer: AIOKafkaProducer, builder: BatchBuilder, topic: str, partition: int) -> None:
     builder.close()
-    await (await producer.send_batch(builder, topic, partition=partition))
+    sent = await producer.send_batch(builder, topic, partition=partition)
+    try:
+        await sent
+    except KafkaError as error:
+        raise _died(error) from error
+
+
+def _died(error: BaseException) -> ProducerDeadError:
+    why = WHY.get(type(error))
+    return ProducerDeadError(f"the producer is dead ({type(error).__name__}{f': {why}' if why else ''})")
 
 
 def _append(builder: BatchBuilder, record: Record) -> bool:

@@ -1,13 +1,13 @@
 """Reading recorded events without a consumer group: from the beginning to the end as it was at the start."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.contracts.topics import Topic
-from services.runtime.kafka import client_options
+from services.runtime.kafka import client_options, stopped
 from services.runtime.producer import KafkaUnavailableError
 from services.runtime.settings import KafkaSettings
 
@@ -16,7 +16,7 @@ BATCH = 500
 
 async def recorded(
     settings: KafkaSettings, topic: Topic, since_ms: int | None = None
-) -> AsyncIterator[tuple[ConsumerRecord, ...]]:
+) -> AsyncGenerator[tuple[ConsumerRecord, ...], None]:
     """Batches of records, in order within each partition. No group's offsets are touched."""
     consumer = AIOKafkaConsumer(
         **client_options(settings), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=30
@@ -32,7 +32,7 @@ async def recorded(
     except (KafkaError, OSError) as error:
         raise KafkaUnavailableError(f"recorded events cannot be read ({type(error).__name__})") from error
     finally:
-        await consumer.stop()
+        await stopped(consumer, consumer.stop())
 
 
 async def _assign(consumer: AIOKafkaConsumer, name: str, since_ms: int | None) -> dict[TopicPartition, int]:

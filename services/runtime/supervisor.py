@@ -25,8 +25,19 @@ class Supervisor:
     When it is killed itself, the kernel kills them (on Linux).
     """
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], clock: Clock, *, grace_seconds: float) -> None:
-        self._children = [_Child(name, command, clock, grace_seconds) for name, command in commands.items()]
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        clock: Clock,
+        *,
+        grace_seconds: float,
+        environments: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """``environments`` are each child's own variables, over those of this process."""
+        own = environments or {}
+        self._children = [
+            _Child(name, command, own.get(name, {}), clock, grace_seconds) for name, command in commands.items()
+        ]
         self._stop = asyncio.Event()
 
     async def main(self) -> None:
@@ -49,9 +60,12 @@ class Supervisor:
 
 
 class _Child:
-    def __init__(self, name: str, command: Sequence[str], clock: Clock, grace: float) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], clock: Clock, grace: float
+    ) -> None:
         self.name = name
         self._command = command
+        self._environment = {**os.environ, **environment}
         self._clock = clock
         self._grace = grace
         self._stop = asyncio.Event()
@@ -76,7 +90,7 @@ class _Child:
     async def _start(self) -> asyncio.subprocess.Process:
         held = (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *self._command)
         # a session of its own: Ctrl-C reaches the supervisor alone, which then stops the children in order
-        return await asyncio.create_subprocess_exec(*held, start_new_session=True)
+        return await asyncio.create_subprocess_exec(*held, env=self._environment, start_new_session=True)
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         if process.returncode is not None:

@@ -81,10 +81,6 @@ class Member:
     metrics: Metrics
     fatal: list[str]
 
-    @property
-    def consumer(self) -> AIOKafkaConsumer:
-        return self.consumption._subscriber.consumer
-
     async def start(self) -> None:
         await self.publisher.start()
         await self.part.start()

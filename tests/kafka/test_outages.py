@@ -1,0 +1,210 @@
+"""Kafka itself killed, stopped, or not there yet; on a Kafka of this module's own."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+import pytest
+
+from sandbox.stack.kafka import Kafka
+from services.contracts.envelope import Record
+from services.contracts.events import EmployeeChanged
+from services.runtime.clock import SystemClock
+from services.runtime.consumer import Batch
+from services.runtime.metrics import Metrics
+from services.runtime.process import Process
+from services.runtime.producer import KafkaUnavailableError, ProducerDeadError, Publisher
+from services.runtime.reader import recorded
+from services.runtime.settings import ProcessSettings
+from tests.kafka.stage import ANSWERS, DEADLINE, SOURCE, Seen, Stage, staged, until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kafka]:
+    folder = tmp_path_factory.mktemp("own-kafka")
+    node = Kafka(folder)
+    yield node
+    await node.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def stage(node: Kafka, topic_prefix: str) -> Stage:
+    if not node.running:
+        await node.start()
+    return await staged(node.bootstrap_servers, topic_prefix, kafka_partitions=4)
+
+
+async def test_killed_and_restarted_midway_nothing_is_lost_and_the_order_is_kept(node: Kafka, stage: Stage) -> None:
+    publisher, seen = Publisher(stage.settings, "publisher"), Seen()
+    await publisher.start()
+    acknowledged = 0
+
+    async def pump() -> None:
+        nonlocal acknowledged
+        for first in range(0, 3_000, 20):
+            batch = [Record(ANSWERS, b"%d" % (number % 9), b"%d" % number) for number in range(first, first + 20)]
+            await publish_until_acknowledged(publisher, batch)
+            acknowledged += 20
+
+    await stage.produce_events(range(2_000), people=100)
+    async with stage.running(seen, max_records=5) as member:
+        pumping = asyncio.create_task(pump())
+        await until(lambda: acknowledged >= 200 and len(seen.incoming) >= 200)
+        await node.kill()
+        await node.start()
+        await pumping
+        await stage.committed_all(2_000)
+        assert member.fatal == []
+    await publisher.stop()
+    await assert_everything_arrived_in_order(stage)
+    assert set(seen.revisions) == {*range(2_000)}
+
+
+async def publish_until_acknowledged(publisher: Publisher, batch: Sequence[Record]) -> None:
+    while True:
+        try:
+            await publisher.publish(batch)
+        except KafkaUnavailableError:
+            continue
+        return
+
+
+async def assert_everything_arrived_in_order(stage: Stage) -> None:
+    """A batch may come twice; what counts is where each number came first."""
+    first_seen: dict[bytes | None, list[int]] = defaultdict(list)
+    for record in await stage.records(ANSWERS):
+        if record.key in {b"%d" % key for key in range(9)} and int(record.value) not in first_seen[record.key]:
+            first_seen[record.key].append(int(record.value))
+    assert all(numbers == sorted(numbers) for numbers in first_seen.values())
+    assert {number for numbers in first_seen.values() for number in numbers} == {*range(3_000)}
+
+
+async def test_a_producer_that_waited_too_long_for_a_leader_is_dead_and_a_new_one_works(
+    node: Kafka, topic_prefix: str
+) -> None:
+    stage = await with_short_requests(node, topic_prefix)
+    publisher = Publisher(stage.settings, "publisher")
+    await publisher.start()
+    number = 0
+
+    async def pump() -> None:
+        nonlocal number
+        while True:
+            await publisher.publish([Record(ANSWERS, b"key", b"%d" % number)])
+            number += 1
+
+    pumping = asyncio.create_task(pump())
+    await until(lambda: number > 10)
+    await node.stop()  # in order, so that the last that is heard of the partitions is that nobody leads them
+    with pytest.raises(ProducerDeadError, match="LeaderNotAvailable"):
+        await pumping
+    await node.start()
+    with pytest.raises(ProducerDeadError, match="OutOfOrderSequenceNumber"):
+        await publisher.publish([Record(ANSWERS, b"key", b"never")])
+    await publisher.stop()
+    another = Publisher(stage.settings, "another")
+    await another.start()
+    await another.publish([Record(ANSWERS, b"key", b"again")])
+    await another.stop()
+    assert await stage.values(ANSWERS) == [*(b"%d" % each for each in range(number)), b"again"]
+
+
+async def test_a_consumer_whose_producer_has_died_asks_for_the_end_and_the_next_one_loses_nothing(
+    node: Kafka, topic_prefix: str
+) -> None:
+    stage = await with_short_requests(node, topic_prefix)
+    seen = Seen()
+
+    async def slowly(batch: Batch[EmployeeChanged]) -> Sequence[Record]:
+        await asyncio.sleep(0.01)
+        return await seen(batch)
+
+    await stage.produce_events(range(3_000), people=100)
+    member = stage.member(slowly, max_records=5)
+    await member.start()
+    await until(lambda: len(seen.incoming) > 50)
+    await node.stop()
+    await until(lambda: member.fatal)
+    assert "the producer is dead" in member.fatal[0]
+    await node.start()
+    await member.stop()
+    async with stage.running(seen):
+        await stage.committed_all(3_000)
+    assert set(await stage.answered()) == {*range(3_000)}
+
+
+async def with_short_requests(node: Kafka, prefix: str) -> Stage:
+    if not node.running:
+        await node.start()
+    return await staged(
+        node.bootstrap_servers,
+        prefix,
+        kafka_partitions=1,
+        kafka_request_timeout_ms=1_500,
+        kafka_publish_timeout_seconds=10,
+    )
+
+
+async def test_publishing_fails_in_time_while_kafka_hangs(node: Kafka, topic_prefix: str) -> None:
+    if not node.running:
+        await node.start()
+    stage = await staged(node.bootstrap_servers, topic_prefix, kafka_publish_timeout_seconds=1)
+    publisher = Publisher(stage.settings, "publisher")
+    await publisher.start()
+    await publisher.publish([Record(ANSWERS, b"key", b"0")])
+    node.pause()
+    try:
+        with pytest.raises(KafkaUnavailableError, match="TimeoutError"):
+            await publisher.publish([Record(ANSWERS, b"key", b"1")])
+    finally:
+        node.resume()
+    await publish_until_acknowledged(publisher, [Record(ANSWERS, b"key", b"2")])
+    await publisher.stop()
+    assert await stage.values(ANSWERS) == [
+        b"0",
+        b"1",
+        b"2",
+    ]  # the 1 arrived all the same, which every reader has to bear
+
+
+async def test_reading_what_was_recorded_fails_in_time_while_kafka_hangs(node: Kafka, topic_prefix: str) -> None:
+    stage = await with_short_requests(node, topic_prefix)
+    await stage.produce_events(range(2_000))
+    batches = recorded(stage.settings, SOURCE)
+    await anext(batches)
+    node.pause()
+    try:
+        with pytest.raises(KafkaUnavailableError, match="cannot be read"):
+            async for _ in batches:
+                pass
+    finally:
+        node.resume()
+
+
+async def test_a_process_waits_for_kafka_and_then_works(node: Kafka, stage: Stage) -> None:
+    """And says meanwhile that it is alive, but not ready."""
+    await stage.produce_events(range(10))
+    await node.stop()
+    member, metrics = stage.member(Seen()), Metrics()
+    process = Process("waiting", ProcessSettings(http_port=0), SystemClock(), metrics)
+    process.add("Kafka's producer", member.publisher)
+    process.add("Kafka", member.part)
+    process.add_check("consumer", lambda: member.consumption.ready(60))
+    running = asyncio.create_task(process.main())
+    await until(lambda: process.http_port)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.http_port}/health") as health:
+        assert ((await health.get("/live")).status_code, (await health.get("/ready")).status_code) == (200, 503)
+        await node.start()
+        async with asyncio.timeout(DEADLINE):
+            while (await health.get("/ready")).status_code != 200:  # noqa: ASYNC110 - there is no other way to ask
+                await asyncio.sleep(0.05)
+    await stage.committed_all(10)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
