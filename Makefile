@@ -18,8 +18,10 @@ $(READY): $(LOCKS) pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: install it (Debian, Ubuntu: apt install python3-venv)." >&2; exit 1; }
 	@echo "Setting up $(VENV) (once; a few minutes at most) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(addprefix -r ,$(LOCKS))
+	@# the locks are complete: without --no-deps pip asks again for what they pin, and takes "coverage[toml]" newer than "coverage"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(addprefix -r ,$(LOCKS))
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip check --quiet --disable-pip-version-check
 	@touch $@
 
 demo: $(READY) ## the whole system on this machine, with sandboxes of Personio and Declaree
