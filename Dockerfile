@@ -10,13 +10,14 @@ WORKDIR /src
 COPY requirements/ requirements/
 # the product's environment has no pip: that of the base image fills it
 RUN python -m venv --without-pip /opt/venv \
- && python -m pip --python /opt/venv/bin/python install --require-hashes -r requirements/runtime.txt \
+ && python -m pip --python /opt/venv/bin/python install --no-deps --require-hashes -r requirements/runtime.txt \
  && python -m venv --without-pip /opt/build \
- && python -m pip --python /opt/build/bin/python install --require-hashes -r requirements/build.txt
+ && python -m pip --python /opt/build/bin/python install --no-deps --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md ./
 COPY services/ services/
 RUN /opt/build/bin/python -m hatchling build -t wheel \
- && python -m pip --python /opt/venv/bin/python install --no-deps dist/*.whl
+ && python -m pip --python /opt/venv/bin/python install --no-deps dist/*.whl \
+  && python -m pip --python /opt/venv/bin/python install --no-deps dist/*.whl && python -m pip --python /opt/venv/bin/python install --no-deps dist/*.whl python -m pip --python /opt/venv/bin/python check
 
 FROM ${PYTHON_IMAGE} AS runtime
 ENV PATH=/opt/venv/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -107,7 +107,8 @@ start_engine() {
       --log-level warn >"$ENGINE/dockerd.log" 2>&1 </dev/null
   ) &
   local process=$!
-  for _ in $(seq 300); do
+  # after an engine that was killed, the new one first stops its containers, each in its stop_grace_period
+  for _ in $(seq 750); do
     if answers; then
       say "the engine runs"
       remove_containers # of a run that was killed
