@@ -17,7 +17,7 @@ COPY pyproject.toml README.md ./
 COPY services/ services/
 RUN /opt/build/bin/python -m hatchling build -t wheel \
  && python -m pip --python /opt/venv/bin/python install --no-deps dist/*.whl \
-  && python -m pip --python /opt/venv/bin/python install --no-deps dist/*.whl && python -m pip --python /opt/venv/bin/python install --no-deps dist/*.whl python -m pip --python /opt/venv/bin/python check
+ && python -m pip --python /opt/venv/bin/python check
 
 FROM ${PYTHON_IMAGE} AS runtime
 ENV PATH=/opt/venv/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
