@@ -114,13 +114,23 @@ def cause_of(headers: Sequence[tuple[str, bytes | None]]) -> Cause:
     return Cause.DETECTED
 
 
+WHAT_TO_DO: dict[str, str] = {
+    "empty-value": "nothing is in it: find out who writes empty records to the topic",
+    "not-json": "it is no event: find out who writes to the topic; if it was one, send its person again with `resync`",
+    "wrong-schema": "another version has written it: upgrade this service, then `dead-letters retry`",
+    "unknown-connection": "its connection is not in MongoDB: restore it from a backup, then `dead-letters retry`",
+    "too-large": "Kafka does not take what follows from it: shorten the person's data in Personio",
+}
+"""The reasons why a record becomes a dead letter, and what an operator can do about each."""
+
+
 class DeadLetter(Frozen):
     """Where an unreadable record was, and why: the headers of its dead letter, whose value is the original bytes."""
 
     service: str
     """Which service could not read the record."""
     reason: str
-    """What is wrong: `empty-value`, `not-json`, `wrong-schema` or `unknown-connection`."""
+    """What is wrong: `empty-value`, `not-json`, `wrong-schema`, `unknown-connection` or `too-large`."""
     fields: str = ""
     """Names of the fields that do not fit the schema, separated by commas; never their content."""
     topic: Topic
@@ -133,6 +143,10 @@ class DeadLetter(Frozen):
     """Kafka's timestamp of the record, in milliseconds."""
     failed_at: AwareDatetime
     """When the service gave it up."""
+
+    @property
+    def what_to_do(self) -> str:
+        return WHAT_TO_DO.get(self.reason, "a newer version has written this letter: upgrade")
 
     def to_record(self, key: bytes | None, value: bytes | None) -> Record:
         headers = tuple((f"dl_{name}", str(field).encode()) for name, field in self.model_dump(mode="json").items())

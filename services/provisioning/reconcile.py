@@ -72,7 +72,9 @@ class Unsettled:
 Result: TypeAlias = Settled | Rejected | Unsettled
 WriteAnswer: TypeAlias = Written | Conflict | Outdated | Gone | Unsupported | Lost
 
-IN_THE_WAY = Rejected("another account has this user name, e-mail or external id (409)", "userName")
+IN_THE_WAY = Rejected(
+    "another account has this user name, e-mail or external id (409): look for it in Declaree", "userName"
+)
 
 
 class Step(Enum):
@@ -274,7 +276,8 @@ def _ambiguous(state: Reconciliation, what: str, hits: tuple[Resource, ...]) -> 
 
 
 def _taken(other: Resource) -> Rejected:
-    return Rejected(f"account {other.id} has this e-mail and belongs to somebody else", "userName", other.id)
+    reason = f"account {other.id} has this e-mail and belongs to somebody else: give one of the two another in Personio"
+    return Rejected(reason, "userName", other.id)
 
 
 # ---------------------------------------------------------------- writes

@@ -54,7 +54,7 @@ class Process:
 
     def fatal(self, reason: str) -> None:
         """Something that only a new process can heal: ends this one with an exit code that says so."""
-        logger.error("the process ends: %s", reason)
+        logger.error("the process ends, to be started again: %s", reason)
         self._health.failure = self._health.failure or reason
         self._stop.set()
 

@@ -44,7 +44,7 @@ class Batch(Generic[E]):
 
 
 def dead_letter(incoming: Incoming[Any], service: str, reason: str, clock: Clock) -> Record:
-    """The dead letter of a record that a handler cannot place."""
+    """The dead letter of a record that was read and leads nowhere."""
     letter = DeadLetter(
         service=service,
         reason=reason,
@@ -54,7 +54,13 @@ def dead_letter(incoming: Incoming[Any], service: str, reason: str, clock: Clock
         timestamp_ms=incoming.timestamp_ms,
         failed_at=clock.now(),
     )
+    _log(letter)
     return letter.to_record(incoming.key, incoming.value)
+
+
+def _log(letter: DeadLetter) -> None:
+    where = letter.model_dump(mode="json", include={"reason", "fields", "topic", "partition", "offset"})
+    logger.warning("a record is a dead letter now: %s", letter.what_to_do, extra=where)
 
 
 class Reader(Generic[E]):
@@ -82,9 +88,6 @@ class Reader(Generic[E]):
         """The dead letters of the records whose answers Kafka would not take."""
         keys = {record.key for record in refused}
         found = [incoming for incoming in events if bytes(incoming.event.person) in keys]
-        for incoming in found:
-            where = {"topic": self._source.value, "partition": incoming.partition, "offset": incoming.offset}
-            logger.warning("what follows from a record is too large for Kafka: it is a dead letter now", extra=where)
         return [dead_letter(incoming, self._service, TOO_LARGE, self._clock) for incoming in found]
 
     def _incoming(self, record: ConsumerRecord, event: E) -> Incoming[E]:
@@ -100,16 +103,17 @@ class Reader(Generic[E]):
         )
 
     def _letter(self, record: ConsumerRecord, error: UnreadableRecordError) -> Record:
-        where = {"topic": self._source.value, "partition": record.partition, "offset": record.offset}
-        logger.warning("a record cannot be read: it is a dead letter now", extra={**where, "reason": str(error)})
         fits = len(record.key or b"") + len(record.value or b"") <= LARGEST_LETTER
         letter = DeadLetter(
             service=self._service,
             reason=error.reason if fits else TOO_LARGE,
             fields=",".join(error.fields),
+            topic=self._source,
+            partition=record.partition,
+            offset=record.offset,
             timestamp_ms=record.timestamp,
             failed_at=self._clock.now(),
-            **where,
         )
+        _log(letter)
         # what fits nowhere else stays where it is; the headers say where
         return letter.to_record(record.key if fits else None, record.value if fits else None)

@@ -42,6 +42,7 @@ from services.provisioning.target import DISABLED, Target, provisioned
 from tests.builders import desired
 
 EMAIL = "e7@nordlicht.example"
+TAKEN = "has this e-mail and belongs to somebody else: give one of the two another in Personio"
 KNOWN = AccountId("u1")
 BY_EXTERNAL_ID, BY_USER_NAME = FindAccounts("externalId", "7"), FindAccounts("userName", EMAIL)
 NOTHING, LOST = Seen(), Lost("ReadTimeout")
@@ -185,9 +186,7 @@ def test_w4_a_server_that_keeps_addresses_in_another_case_is_not_written_to_agai
 
 def test_w3_an_account_of_somebody_else_is_never_adopted() -> None:
     story = told(goal(), NOTHING, seen(account("u5", externalId="8")))
-    assert story.result == Rejected(
-        "account u5 has this e-mail and belongs to somebody else", "userName", AccountId("u5")
-    )
+    assert story.result == Rejected(f"account u5 {TAKEN}", "userName", AccountId("u5"))
     assert story.writes == ()
 
 
@@ -216,15 +215,16 @@ def test_w5_an_email_that_another_account_has_rejects_and_names_that_account() -
     old = account(userName="old@x.example")
     story = told(goal(KNOWN), seen(old), Conflict(), seen(account("u2", externalId="8")))
     assert story.calls[-1] == BY_USER_NAME
-    assert story.result == Rejected(
-        "account u2 has this e-mail and belongs to somebody else", "userName", AccountId("u2")
-    )
+    assert story.result == Rejected(f"account u2 {TAKEN}", "userName", AccountId("u2"))
 
 
 @pytest.mark.parametrize("found", [NOTHING, seen(account("u1"))], ids=["nobody", "only ourselves"])
 def test_w5_a_conflict_whose_account_cannot_be_found_rejects_all_the_same(found: Seen) -> None:
     story = told(goal(KNOWN), seen(account(userName="old@x.example")), Conflict(), found)
-    assert story.result.reason == "another account has this user name, e-mail or external id (409)"
+    assert (
+        story.result.reason
+        == "another account has this user name, e-mail or external id (409): look for it in Declaree"
+    )
     assert story.result.blocked_by is None
 
 
@@ -329,7 +329,10 @@ def test_w12_a_conflict_on_a_first_create_means_look_again_and_link() -> None:
 
 def test_w12_a_conflict_that_stays_rejects() -> None:
     story = told(goal(), NOTHING, NOTHING, Conflict(), NOTHING, NOTHING, Conflict())
-    assert story.result.reason == "another account has this user name, e-mail or external id (409)"
+    assert (
+        story.result.reason
+        == "another account has this user name, e-mail or external id (409): look for it in Declaree"
+    )
 
 
 def test_w12_whether_a_create_may_have_happened_is_remembered_whatever_comes_of_it() -> None:
