@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import lru_cache
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
@@ -42,6 +43,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._session: aiohttp.ClientSession | None = None
+        # aiohttp would read the environment and a .netrc anew for every request, in a thread
+        self._proxy_of = lru_cache(maxsize=64)(environment_proxy)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -51,7 +54,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._limits.connect),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                trust_env=True,
                 skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
             )
             # aiohttp would send idempotent requests twice when a kept connection breaks; whether to repeat is ours
@@ -67,16 +69,18 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise translate(error, request) from error
 
     async def _exchange(self, request: httpx.Request, body: bytes) -> httpx.Response:
+        url = URL(str(request.url), encoded=True)
         async with self._open().request(
             request.method,
-            URL(str(request.url), encoded=True),
+            url,
+            proxy=self._proxy_of(url.scheme, url.host or ""),
             headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
             data=body or None,
             allow_redirects=False,
         ) as answer:
             content = await self._content(answer, request)
             headers = [(name, value) for name, value in answer.raw_headers if name.lower() != b"content-encoding"]
-            return httpx.Response(answer.status, headers=headers, content=content, request=request)
+            return httpx.Response(answer.status, headers=headers, content=content)
 
     async def _content(self, answer: aiohttp.ClientResponse, request: httpx.Request) -> bytes:
         most = self._limits.body_bytes
@@ -99,6 +103,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
+
+
+def environment_proxy(scheme: str, host: str) -> URL | None:
+    """The proxy that the environment names for a host (HTTP_PROXY, HTTPS_PROXY, NO_PROXY); credentials within it."""
+    named = getproxies().get(scheme)
+    if not named or proxy_bypass(host):
+        return None
+    return URL(named if "://" in named else f"http://{named}")
 
 
 def _unpacked(content: bytes, most: int, request: httpx.Request) -> bytes:
@@ -136,19 +148,30 @@ def translate(error: Exception, request: httpx.Request) -> httpx.TransportError:
     return kind(message, request=request)
 
 
-def make_http_client(
-    headers: Mapping[str, str], limits: Limits, transport: httpx.AsyncBaseTransport | None = None
-) -> httpx.AsyncClient:
-    """A client without a base URL: paths are joined by the vendors' clients, whose base URLs have paths of their own."""
-    own = {"User-Agent": "personio-declaree", "Accept-Encoding": "gzip", **headers}
-    return httpx.AsyncClient(
-        transport=transport or AiohttpTransport(limits),
-        # as bytes: httpx would stumble over a key with a letter outside ASCII, and the server shall refuse it instead
-        headers=[(name.encode(errors="replace"), value.encode(errors="replace")) for name, value in own.items()],
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        timeout=limits.total,
-        follow_redirects=False,
-    )
+class HttpClient(httpx.AsyncClient):
+    """Sends every request once and as it is: without httpx's redirects, cookies and authentication, which cost time.
+
+    Made without a base URL: paths are joined by the vendors' clients, whose base URLs have paths of their own.
+    """
+
+    def __init__(
+        self, headers: Mapping[str, str], limits: Limits, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        own = {"User-Agent": "personio-declaree", "Accept-Encoding": "gzip", **headers}
+        self._carrier = transport or AiohttpTransport(limits)
+        super().__init__(
+            transport=self._carrier,
+            # bytes: httpx would stumble over a key with a letter outside ASCII, and the server shall refuse it instead
+            headers=[(name.encode(errors="replace"), value.encode(errors="replace")) for name, value in own.items()],
+            timeout=limits.total,
+        )
+
+    async def send(self, request: httpx.Request, **_: object) -> httpx.Response:
+        """Raises ``httpx.TransportError``, whose class does not say whether the request was carried out."""
+        response = await self._carrier.handle_async_request(request)
+        await response.aread()
+        response.request = request
+        return response
 
 
 def retry_after(response: httpx.Response, now: datetime) -> float | None:

@@ -14,7 +14,7 @@ from services.clients.declaree.errors import (
     DeclareeWrongAddressError,
 )
 from services.clients.declaree.pace import Pace
-from services.clients.transport import Limits, json_object, make_http_client, retry_after
+from services.clients.transport import HttpClient, Limits, json_object, retry_after
 from services.contracts.connections import DeclareeAccess
 from services.contracts.ids import AccountId
 from services.provisioning.calls import (
@@ -65,7 +65,7 @@ class DeclareeClient:
         self._clock = clock
         self._pace = Pace(clock, concurrency)
         self._metrics = metrics
-        self._http = make_http_client(headers, Limits(connections=concurrency), transport)
+        self._http = HttpClient(headers, Limits(connections=concurrency), transport)
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -1,8 +1,9 @@
 """How many requests go to one server at once: more while it keeps up, half when it asks for patience."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+
+from anyio import CapacityLimiter
 
 from services.clients.declaree.errors import DeclareeBusyError
 from services.runtime.clock import Clock
@@ -22,23 +23,15 @@ class Pace:
         self._clock = clock
         self._most = most
         self._allowed = float(min(FIRST, most))
-        self._running = 0
-        self._free = asyncio.Condition()
+        self._room = CapacityLimiter(int(self._allowed))
         self._not_before = float("-inf")
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Room for one request; raises as ``hold`` does."""
-        async with self._free:
-            await self._free.wait_for(lambda: self._running < int(self._allowed))
-            self._running += 1
-        try:
+        """Room for one request, in the order of asking; raises as ``hold`` does."""
+        async with self._room:
             await self.hold()
             yield
-        finally:
-            async with self._free:
-                self._running -= 1
-                self._free.notify_all()
 
     async def hold(self) -> None:
         """Waits until the server may be asked; raises ``DeclareeBusyError`` where that takes too long."""
@@ -48,11 +41,15 @@ class Pace:
             await self._clock.sleep(wait)
 
     def went_well(self) -> None:
-        self._allowed = min(float(self._most), self._allowed + 1 / self._allowed)
+        self._allow(min(float(self._most), self._allowed + 1 / self._allowed))
 
     def too_fast(self, retry_after: float | None) -> None:
         now = self._clock.monotonic()
         # the others that were on their way at the same time say the same thing once more
         if now >= self._not_before:
-            self._allowed = max(1.0, self._allowed / 2)
+            self._allow(max(1.0, self._allowed / 2))
         self._not_before = max(self._not_before, now + (PAUSE if retry_after is None else retry_after))
+
+    def _allow(self, allowed: float) -> None:
+        self._allowed = allowed
+        self._room.total_tokens = int(allowed)

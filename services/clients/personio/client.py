@@ -17,7 +17,7 @@ from services.clients.personio.errors import (
     PersonioRefusedError,
     PersonioUnavailableError,
 )
-from services.clients.transport import Limits, json_object, make_http_client, retry_after
+from services.clients.transport import HttpClient, Limits, json_object, retry_after
 from services.contracts.connections import PersonioAccess
 from services.contracts.ids import EmployeeId
 from services.runtime.clock import Clock
@@ -75,7 +75,7 @@ class PersonioClient:
         self._access = access
         self._clock = clock
         self._base = access.url.rstrip("/")
-        self._http = make_http_client(headers, Limits(total=60.0, connections=4), transport)
+        self._http = HttpClient(headers, Limits(total=60.0, connections=4), transport)
         self._token: str | None = None
         self._token_ends = 0.0
         self._authenticating = asyncio.Lock()

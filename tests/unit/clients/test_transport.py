@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from services.clients.transport import (
     FOREIGN,
     AiohttpTransport,
+    HttpClient,
     Limits,
     json_object,
-    make_http_client,
     retry_after,
     translate,
 )
@@ -49,7 +49,7 @@ NOW = datetime(2026, 3, 9, 8, 30, tzinfo=UTC)
 
 @asynccontextmanager
 async def talking(limits: Limits = PATIENT) -> AsyncIterator[httpx.AsyncClient]:
-    async with make_http_client({}, limits) as client:
+    async with HttpClient({}, limits) as client:
         yield client
 
 
@@ -104,6 +104,28 @@ async def until_noticed(client: httpx.AsyncClient) -> None:
     connector = transport._session.connector
     assert connector is not None
     await until(lambda: not any(kept.is_connected() for place in connector._conns.values() for kept, _ in place))
+
+
+async def test_requests_go_through_the_proxy_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with misbehaving(sends(ok(b'{"by": "proxy"}'))) as proxy, talking() as client:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("http://", "http://user:secret@"))
+        monkeypatch.setenv("no_proxy", "localhost")
+        answer = await client.get("http://declaree.invalid/Users?startIndex=1")
+    assert answer.json() == {"by": "proxy"}
+    assert proxy.requests[0].startswith(b"GET http://declaree.invalid/Users?startIndex=1 HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n" in proxy.requests[0]
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "127.0.0.1:9"])
+async def test_a_proxy_is_left_out_for_the_hosts_that_the_environment_exempts(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    async with misbehaving(sends(ok())) as server, talking() as client:
+        assert (await client.get(server.url)).status_code == 200
+        with pytest.raises(httpx.ConnectError):
+            await client.get("http://declaree.invalid/")
 
 
 async def test_connections_are_kept() -> None:
