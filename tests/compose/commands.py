@@ -34,6 +34,7 @@ def run(
         stdout=None if show else subprocess.PIPE,
         stderr=None if show else subprocess.PIPE,
         text=True,
+        close_fds=False,  # the lock of tests.compose.engine is handed on
         start_new_session=True,
     ) as process:
         try:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compose.engine import Engine, NoEngineError, usable_engine
+from tests.compose.engine import Engine, NoEngineError, own_engine, stand_ins_are_possible, usable_engine
 from tests.compose.stack import Stack, running_stack
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     try:
-        with usable_engine() as found:
+        with usable_engine(Engine({}), own_engine if stand_ins_are_possible() else None) as found:
             yield found
     except NoEngineError as error:
         pytest.skip(str(error))
@@ -24,3 +24,12 @@ def stack(engine: Engine, request: pytest.FixtureRequest, tmp_path_factory: pyte
         yield running
         if request.session.testsfailed > failed:
             running.show()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Names what was not tried, and why."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", ()) if "tests/compose/" in report.nodeid]
+    if skipped:
+        terminalreporter.section("the containers were not tried")
+    for report in skipped:
+        terminalreporter.write_line(f"{report.nodeid}: {report.longrepr[2]}")

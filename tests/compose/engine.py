@@ -6,8 +6,8 @@ import platform
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,14 +77,16 @@ def stand_ins_are_possible() -> bool:
 
 
 @contextmanager
-def usable_engine() -> Iterator[Engine]:
-    """Raises ``NoEngineError`` where there is none and none can be made, ``CommandError`` where making it fails."""
-    given = Engine({})
+def usable_engine(given: Engine, make: Callable[[], AbstractContextManager[Engine]] | None) -> Iterator[Engine]:
+    """The given engine, or one that is made, where one can be: None says that it cannot.
+
+    Raises ``NoEngineError`` where there is none and none can be made, ``CommandError`` where making it fails.
+    """
     problem = problem_of(given)
     if problem is None:
         yield given
-    elif stand_ins_are_possible():
-        with _own_engine() as engine:
+    elif make is not None:
+        with make() as engine:
             yield engine
     else:
         raise NoEngineError(
@@ -94,23 +96,27 @@ def usable_engine() -> Iterator[Engine]:
 
 
 @contextmanager
-def _own_engine() -> Iterator[Engine]:
+def own_engine(script: Sequence[str] = STAND_INS) -> Iterator[Engine]:
     environment = dict(os.environ)
-    with _alone():
+    with _alone(Path(script[-1])):
         try:
-            run([*STAND_INS, "start"], environment, seconds=START_SECONDS, show=True)
-            lines = run([*STAND_INS, "env"], environment, seconds=30).output
+            run([*script, "start"], environment, seconds=START_SECONDS, show=True)
+            lines = run([*script, "env"], environment, seconds=30).output
             yield Engine(dict(line.split("=", 1) for line in shlex.split(lines)))
         finally:
-            run([*STAND_INS, "stop"], environment, seconds=180, show=True)
+            run([*script, "stop"], environment, seconds=180, show=True)
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """One run at a time, on one engine."""
-    with (ROOT / "containers" / "stand-ins.sh").open() as script:
+def _alone(script: Path) -> Iterator[None]:
+    """One run at a time, on one engine. Every command inherits the lock, so it outlasts a run that was killed for as
+    long as something of that run still works.
+    """
+    with script.open() as lock:
+        os.set_inheritable(lock.fileno(), True)
         try:
-            fcntl.flock(script, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CommandError("Another run of these tests uses the engine: wait until it has ended.") from None
+            print("another run, or what is left of one, uses the engine: waiting for its end ...", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

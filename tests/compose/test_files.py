@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from docs.generators.settings import READERS
 from services.runtime.settings import ProcessSettings
 from services.store.encryption import Cipher
-from tests.compose.engine import COMPOSE_FILE, ROOT, public_images
+from tests.compose.commands import CommandError
+from tests.compose.engine import COMPOSE_FILE, ROOT, Engine, NoEngineError, own_engine, public_images, usable_engine
 
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -89,6 +90,27 @@ def test_the_dockerfile_and_compose_name_the_same_public_base() -> None:
 def test_the_dockerfile_uses_nothing_that_the_classic_builder_lacks() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert re.findall(r"^# *syntax|--mount|--chmod|--link|<<", text, re.MULTILINE) == []
+
+
+# ---------------------------------------------------------------- the engine of `make compose-test`
+
+NOWHERE = Engine({"DOCKER_HOST": "unix:///nowhere"})
+
+
+def test_where_no_engine_can_be_made_it_is_said_what_is_missing() -> None:
+    with pytest.raises(NoEngineError, match=r"no container engine .*takes Debian 12"), usable_engine(NOWHERE, None):
+        pass
+
+
+def test_where_an_engine_can_be_made_not_to_make_it_is_an_error(tmp_path: Path) -> None:
+    script = tmp_path / "fails-to-start.sh"
+    script.write_text('[ "$1" = stop ] && touch "$0.stopped" || exit 3\n', encoding="utf-8")
+    with (
+        pytest.raises(CommandError, match="start ended with 3"),
+        usable_engine(NOWHERE, lambda: own_engine(("sh", str(script)))),
+    ):
+        pass
+    assert script.with_name(f"{script.name}.stopped").exists(), "what has started of it is stopped all the same"
 
 
 # ---------------------------------------------------------------- make env
