@@ -11,10 +11,13 @@ from typing import Any
 import hypothesis
 import pytest
 import pytest_socket
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
 from sandbox.stack.kafka import Kafka
 from sandbox.stack.mongo import Mongo
+from services.store.database import Store
 from tests.stack import KafkaServers, MongoServers
 
 LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"]
@@ -96,6 +99,27 @@ async def database(_mongo_client: AsyncMongoClient[dict[str, Any]]) -> AsyncIter
     name = f"test-{secrets.token_hex(4)}"
     yield name
     await _mongo_client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+async def _prepared(mongo: MongoServers, _mongo_client: AsyncMongoClient[dict[str, Any]]) -> AsyncIterator[str]:
+    """To make two dozen indexes takes longer than most tests, so they are made once."""
+    name = f"test-prepared-{secrets.token_hex(4)}"
+    store = Store.connect(SecretStr(mongo.url), name, [SecretStr(Fernet.generate_key().decode())], timeout_ms=30_000)
+    try:
+        await store.migrate()
+    finally:
+        store.close()
+    yield name
+    await _mongo_client.drop_database(name)
+
+
+@pytest.fixture
+async def prepared_database(_prepared: str, _mongo_client: AsyncMongoClient[dict[str, Any]]) -> AsyncIterator[str]:
+    """Name of a database as `init` leaves it, empty for each test."""
+    yield _prepared
+    for name in await _mongo_client[_prepared].list_collection_names():
+        await _mongo_client[_prepared][name].delete_many({})
 
 
 @pytest.fixture

@@ -77,10 +77,9 @@ class StillClock(FakeClock):
 
 @asynccontextmanager
 async def opened_store(mongo: MongoServers, database: str) -> AsyncIterator[Store]:
-    """A store on a real MongoDB, ready to be used."""
+    """A store on a real MongoDB, in a database that is prepared."""
     store = Store.connect(SecretStr(mongo.url), database, [SecretStr(Fernet.generate_key().decode())])
     try:
-        await store.migrate()
         yield store
     finally:
         store.close()

@@ -1,6 +1,5 @@
-"""A store on a real MongoDB: one database for all of these tests, empty for each."""
+"""A store on a real MongoDB, empty for each test."""
 
-import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -22,23 +21,10 @@ def key() -> SecretStr:
     return new_key()
 
 
-@pytest.fixture(scope="session")
-async def store_database(mongo: MongoServers) -> AsyncIterator[str]:
-    """To make two dozen indexes takes longer than most of these tests, so they are made once."""
-    name = f"test-store-{secrets.token_hex(4)}"
-    store = Store.connect(SecretStr(mongo.url), name, [new_key()], timeout_ms=30_000)
-    await store.migrate()
-    yield name
-    await store._client.drop_database(name)
-    store.close()
-
-
 @pytest.fixture
-async def store(mongo: MongoServers, store_database: str, key: SecretStr) -> AsyncIterator[Store]:
-    store = Store.connect(SecretStr(mongo.url), store_database, [key], timeout_ms=30_000)
+async def store(mongo: MongoServers, prepared_database: str, key: SecretStr) -> AsyncIterator[Store]:
+    store = Store.connect(SecretStr(mongo.url), prepared_database, [key], timeout_ms=30_000)
     yield store
-    for name in await store._database.list_collection_names():
-        await store._database[name].delete_many({})
     store.close()
 
 

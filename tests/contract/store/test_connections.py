@@ -140,25 +140,25 @@ async def test_the_day_of_the_last_daily_re_send_is_remembered(store: Store) -> 
 
 
 async def test_secrets_move_to_the_new_key_and_the_old_one_can_go(
-    store: Store, mongo: MongoServers, store_database: str, key: SecretStr
+    store: Store, mongo: MongoServers, prepared_database: str, key: SecretStr
 ) -> None:
     made = [await added(store, f"papi-{number}") for number in range(3)]
     new = new_key()
-    async with opened(mongo, store_database, [new, key]) as both:
+    async with opened(mongo, prepared_database, [new, key]) as both:
         assert await both.connections.get(made[0].id) == made[0]
         assert await both.connections.rotate() == Rotation(3, ())
         assert await both.connections.rotate() == Rotation(3, ())
-    async with opened(mongo, store_database, [new]) as rotated:
+    async with opened(mongo, prepared_database, [new]) as rotated:
         assert await rotated.connections.many(each.id for each in made) == {each.id: each for each in made}
     with pytest.raises(EncryptionKeyError):
         await store.connections.get(made[0].id)
 
 
 async def test_a_secret_that_is_entered_while_keys_are_exchanged_wins(
-    store: Store, mongo: MongoServers, store_database: str, key: SecretStr
+    store: Store, mongo: MongoServers, prepared_database: str, key: SecretStr
 ) -> None:
     made = [await added(store, f"papi-{number}") for number in range(20)]
-    async with opened(mongo, store_database, [new_key(), key]) as both:
+    async with opened(mongo, prepared_database, [new_key(), key]) as both:
         await asyncio.gather(
             both.connections.rotate(),
             *(both.connections.set_secrets(each.id, declaree_key=SecretStr(f"new {each.id}")) for each in made),
@@ -168,10 +168,10 @@ async def test_a_secret_that_is_entered_while_keys_are_exchanged_wins(
 
 
 @pytest.fixture
-async def one_lost(store: Store, mongo: MongoServers, store_database: str) -> tuple[Connection, ConnectionId]:
+async def one_lost(store: Store, mongo: MongoServers, prepared_database: str) -> tuple[Connection, ConnectionId]:
     """Two connections; the second's key of Declaree was encrypted with a key that nobody has any more."""
     readable = await added(store, "papi-1")
-    async with opened(mongo, store_database, [new_key()]) as elsewhere:
+    async with opened(mongo, prepared_database, [new_key()]) as elsewhere:
         lost = await added(elsewhere, "papi-2")
     return readable, lost.id
 
@@ -209,13 +209,13 @@ async def test_a_connection_that_cannot_be_read_can_be_paused_and_given_new_secr
 
 
 async def test_an_exchange_of_keys_names_what_it_cannot_read_and_does_the_others(
-    mongo: MongoServers, store_database: str, key: SecretStr, one_lost: tuple[Connection, ConnectionId]
+    mongo: MongoServers, prepared_database: str, key: SecretStr, one_lost: tuple[Connection, ConnectionId]
 ) -> None:
     readable, lost = one_lost
     new = new_key()
-    async with opened(mongo, store_database, [new, key]) as both:
+    async with opened(mongo, prepared_database, [new, key]) as both:
         assert await both.connections.rotate() == Rotation(1, (lost,))
-    async with opened(mongo, store_database, [new]) as rotated:
+    async with opened(mongo, prepared_database, [new]) as rotated:
         assert await rotated.connections.get(readable.id) == readable
 
 

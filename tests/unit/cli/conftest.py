@@ -7,7 +7,6 @@ from cryptography.fernet import Fernet
 from typer.testing import CliRunner, Result
 
 from services.cli.__main__ import app
-from tests.fakes import opened_store
 from tests.stack import MongoServers
 
 
@@ -54,8 +53,7 @@ def offline(settings: dict[str, str]) -> Cli:
 
 
 @pytest.fixture
-async def cli(settings: dict[str, str], mongo: MongoServers, database: str) -> Cli:
-    """With a real MongoDB, prepared as `init` does."""
-    async with opened_store(mongo, database):
-        found = {"MONGODB_URL": mongo.url, "MONGODB_DATABASE": database, "MONGODB_TIMEOUT_MS": "10000"}
-        return Cli({**settings, **found})
+async def cli(settings: dict[str, str], mongo: MongoServers, prepared_database: str) -> Cli:
+    """With a real MongoDB."""
+    found = {"MONGODB_URL": mongo.url, "MONGODB_DATABASE": prepared_database, "MONGODB_TIMEOUT_MS": "10000"}
+    return Cli({**settings, **found})

@@ -187,9 +187,9 @@ def test_status_tells_how_things_stand(cli: Cli) -> None:
 
 
 @pytest.fixture
-async def somebody(mongo: MongoServers, database: str) -> None:
+async def somebody(mongo: MongoServers, prepared_database: str) -> None:
     """Employee 1 waits, 2 is rejected."""
-    async with opened_store(mongo, database) as store:
+    async with opened_store(mongo, prepared_database) as store:
         await store.snapshots.save([(snapshot("1"), None), (snapshot("2"), None)])
         waiting = Waiting(cause="DeclareeUnavailableError", since=NOW, version=Version(1_000, 3))
         decided = outcome("2", how=Outcome.REJECTED).model_copy(update={"reason": "taken"})
@@ -212,9 +212,9 @@ def connected(cli: Cli) -> str:
 
 
 @pytest.fixture
-async def failed_poll(mongo: MongoServers, database: str, connected: str) -> None:
+async def failed_poll(mongo: MongoServers, prepared_database: str, connected: str) -> None:
     """Every connection's last poll has failed."""
-    async with opened_store(mongo, database) as store:
+    async with opened_store(mongo, prepared_database) as store:
         for connection in await store.connections.due(NOW + timedelta(days=9_999)):
             run = await store.runs.begin(connection, now=NOW)
             failed = {"state": RunState.FAILED, "error": "the credential does not release: status"}

@@ -8,6 +8,6 @@ from tests.stack import MongoServers
 
 
 @pytest.fixture
-async def store(mongo: MongoServers, database: str) -> AsyncIterator[Store]:
-    async with opened_store(mongo, database) as store:
+async def store(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Store]:
+    async with opened_store(mongo, prepared_database) as store:
         yield store

@@ -8,8 +8,8 @@ from tests.unit.writer.stage import Stage
 
 
 @pytest.fixture
-async def stage(mongo: MongoServers, database: str) -> AsyncIterator[Stage]:
-    async with opened_store(mongo, database) as store:
+async def stage(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Stage]:
+    async with opened_store(mongo, prepared_database) as store:
         stage = Stage(store)
         yield stage
         await stage.close()

@@ -28,8 +28,8 @@ WAITING = Waiting(cause="down", since=NOW, version=Version(1_000, 3))
 
 
 @pytest.fixture
-async def store(mongo: MongoServers, database: str) -> AsyncIterator[Store]:
-    async with opened_store(mongo, database) as store:
+async def store(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Store]:
+    async with opened_store(mongo, prepared_database) as store:
         yield store
 
 
