@@ -147,6 +147,52 @@ async def test_a_report_that_missed_its_manager_is_found_once_the_manager_has_an
     assert await store.accounts.resolvable_reports(CONNECTION) == ("1",)
 
 
+async def test_a_report_is_sent_for_its_manager_only_where_its_account_can_be_written_now(store: Store) -> None:
+    """Who waits or is rejected is re-sent for that; whoever is out of scope has no account to write."""
+    boss, left, none = manager("9"), manager("9", "old"), manager("9", "a-9")
+    await store.accounts.write(
+        [
+            entry("1", manager=boss, decided=outcome("1")),
+            entry("2", manager=left, decided=outcome("2", how=Outcome.UPDATED)),
+            entry("3", manager=none, decided=outcome("3")),
+            entry("4", manager=boss, waiting=WAITING),
+            entry("5", manager=boss, decided=outcome("5", how=Outcome.REJECTED)),
+            entry("6", manager=boss, decided=outcome("6", how=Outcome.OUT_OF_SCOPE)),
+            entry("7", manager=boss),
+            entry("8", connection_id=OTHER, manager=boss),
+            entry("9", account_id="a-9"),
+        ]
+    )
+    assert await store.accounts.resolvable_reports(CONNECTION) == ("1", "2", "7")
+    assert await store.accounts.reports_waiting_for(CONNECTION, {EmployeeId("9"): AccountId("a-9")}) == ("1", "2", "7")
+
+
+async def test_who_is_blocked_by_a_name_that_was_given_up_is_released(store: Store) -> None:
+    await store.accounts.write(
+        [
+            entry("1", blocked_by="a-9", blocked_name="Zoe@example.com"),
+            entry("2", blocked_by="a-8", blocked_name="ada@example.com"),
+            entry("3", blocked_by="a-7", blocked_name="of nobody we know"),
+            entry("4", connection_id=OTHER, blocked_by="a-9", blocked_name="zoe@example.com"),
+            entry("7", connection_id=OTHER, account_id="a-7", user_name="another@example.com"),
+            entry("8", account_id="a-8", user_name="ADA@example.com"),
+            entry("9", account_id="a-9", user_name="zoe@example.com"),
+        ]
+    )
+    assert await store.accounts.released(CONNECTION) == ()
+    await store.accounts.write([entry("9", 2, account_id="a-9", user_name="zoe.new@example.com")])
+    assert await store.accounts.released(CONNECTION) == ("1",)
+    assert await store.accounts.released(CONNECTION, [EmployeeId("1"), EmployeeId("2")]) == ("1",)
+    assert await store.accounts.released(CONNECTION, [EmployeeId("2")]) == ()
+    assert await store.accounts.released(CONNECTION, []) == ()
+
+
+async def test_the_holder_of_an_account_is_found_within_the_connection(store: Store) -> None:
+    await store.accounts.write([entry("1", account_id="a-1"), entry("2", connection_id=OTHER, account_id="a-2")])
+    assert await store.accounts.holder(CONNECTION, AccountId("a-1")) == "1"
+    assert await store.accounts.holder(CONNECTION, AccountId("a-2")) is None
+
+
 async def test_who_was_blocked_by_an_account_is_found(store: Store) -> None:
     await store.accounts.write(
         [entry("1", blocked_by="a-9"), entry("2", blocked_by="a-8"), entry("3", connection_id=OTHER, blocked_by="a-9")]

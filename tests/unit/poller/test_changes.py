@@ -48,6 +48,11 @@ def test_labels_types_and_the_time_of_the_last_modification_are_no_content() -> 
     assert content_hash(before.attributes) == content_hash(renamed)
 
 
+def test_the_order_of_attributes_is_no_content() -> None:
+    held = first().attributes
+    assert content_hash(dict(reversed(held.items()))) == content_hash(held)
+
+
 def test_a_change_names_what_differs_and_holds_everything() -> None:
     before = first({"last_modified_at": "a", "position": "x"})
     snapshot = detect(CONNECTION, before, seen({"last_modified_at": "b", "position": None, "office.name": "Kiel"}), NOW)
