@@ -11,6 +11,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,16 @@ from sandbox.stack.processes import Process, http_ready
 SERVICES = ("poller", "mapper", "writer")
 DECLAREE_KEY = "demo-key"
 PERSONIO_ID, PERSONIO_SECRET = "demo-client", "demo-secret"
+SCIM_PATH = "/SCIM/v2"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a command has ended, and what it has printed to its two outputs."""
+
+    code: int | None
+    output: str
+    errors: str
 
 
 class Installation:
@@ -60,7 +71,7 @@ class Installation:
         self.processes: dict[str, Process] = {}
         self.personio = f"http://127.0.0.1:{self._ports['personio']}"
         self.declaree = f"http://127.0.0.1:{self._ports['declaree']}"
-        self.scim = scim_url or f"{self.declaree}/SCIM/v2"
+        self.scim = scim_url or f"{self.declaree}{SCIM_PATH}"
         self.kafka = Kafka(folder / "kafka", port=self._ports["kafka"], controller_port=self._ports["controller"])
         self.mongo = Mongo(folder / "mongo", port=self._ports["mongo"])
 
@@ -123,17 +134,28 @@ class Installation:
 
     async def _start_sandboxes(self) -> None:
         company = ("--employees", str(self._active), "--seed", str(self._seed))
-        personio = ("--state", str(self._folder / "personio.json"), *company, *self._personio_options)
-        declaree = ("--state", str(self._folder / "declaree.log"), "--api-key", DECLAREE_KEY, *self._declaree_options)
-        for name, options in (("personio", personio), ("declaree", declaree)):
-            url = f"{self.personio if name == 'personio' else self.declaree}/_control/health"
-            command = (sys.executable, "-m", f"sandbox.{name}", "--port", str(self._ports[name]), *options)
-            self.processes[name] = await self._stack.enter_async_context(
-                Process(name, command, folder=self._folder / name, ready=http_ready(url))
-            )
+        options = ("--state", str(self._folder / "personio.json"), *company, *self._personio_options)
+        await self._start_sandbox("personio", "personio", self._ports["personio"], options)
+        await self._start_declaree("declaree", self._ports["declaree"])
 
-    async def connect(self, name: str, *, key: str = DECLAREE_KEY) -> str:
-        """Adds a connection of the sandboxes; returns its id."""
+    async def start_declaree(self, name: str) -> str:
+        """One more sandbox Declaree, with the same key; returns its address."""
+        port = free_port()
+        await self._start_declaree(name, port)
+        return f"http://127.0.0.1:{port}"
+
+    async def _start_declaree(self, name: str, port: int) -> None:
+        state = ("--state", str(self._folder / f"{name}.log"), "--api-key", DECLAREE_KEY)
+        await self._start_sandbox(name, "declaree", port, (*state, *self._declaree_options))
+
+    async def _start_sandbox(self, name: str, kind: str, port: int, options: tuple[str, ...]) -> None:
+        command = (sys.executable, "-m", f"sandbox.{kind}", "--port", str(port), *options)
+        ready = http_ready(f"http://127.0.0.1:{port}/_control/health")
+        process = Process(name, command, folder=self._folder / name, ready=ready)
+        self.processes[name] = await self._stack.enter_async_context(process)
+
+    async def connect(self, name: str, *, key: str = DECLAREE_KEY, scim: str | None = None) -> str:
+        """Adds a connection of the sandbox Personio, with ``scim`` or the first sandbox Declaree; returns its id."""
         answer = await self.cli(
             "connections",
             "add",
@@ -143,7 +165,7 @@ class Installation:
             "--personio-client-id",
             PERSONIO_ID,
             "--declaree-url",
-            self.scim,
+            scim or self.scim,
             "--json",
             secrets={"PERSONIO_CLIENT_SECRET": PERSONIO_SECRET, "DECLAREE_KEY": key},
         )
@@ -165,6 +187,13 @@ class Installation:
 
     async def cli(self, *arguments: str, secrets: Mapping[str, str] | None = None, expect: int | None = 0) -> str:
         """Runs a command and gives what it prints; raises ``StackError`` when its exit code is not ``expect``."""
+        answer = await self.command(*arguments, secrets=secrets)
+        if expect is not None and answer.code != expect:
+            raise StackError(f"{' '.join(arguments[:2])} ended with {answer.code}: {answer.errors[-2000:]}")
+        return answer.output
+
+    async def command(self, *arguments: str, secrets: Mapping[str, str] | None = None) -> Answer:
+        """Runs a command of the CLI, however it ends."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -175,9 +204,7 @@ class Installation:
             stderr=asyncio.subprocess.PIPE,
         )
         output, errors = await process.communicate()
-        if expect is not None and process.returncode != expect:
-            raise StackError(f"{' '.join(arguments[:2])} ended with {process.returncode}: {errors.decode()[-2000:]}")
-        return output.decode()
+        return Answer(process.returncode, output.decode(), errors.decode())
 
     @property
     def parts(self) -> dict[str, Part]:
