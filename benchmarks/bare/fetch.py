@@ -1,0 +1,34 @@
+"""Fetch and decode: every page of the list of employees, one after the other, with aiohttp and json.
+
+python -m benchmarks.bare.fetch URL CLIENT_ID CLIENT_SECRET
+"""
+
+import json
+import sys
+from collections import Counter
+
+import aiohttp
+
+from benchmarks.bare.outcome import timed
+
+PAGE = 100
+
+
+async def _read(url: str, client_id: str, client_secret: str) -> Counter[str]:
+    async with aiohttp.ClientSession(url) as session:
+        async with session.post("/v1/auth", json={"client_id": client_id, "client_secret": client_secret}) as answer:
+            token = json.loads(await answer.read())["data"]["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        seen = 0
+        while True:
+            query = {"limit": PAGE, "offset": seen}
+            async with session.get("/v1/company/employees", params=query, headers=headers) as answer:
+                answer.raise_for_status()
+                page = json.loads(await answer.read())
+            seen += len(page["data"])
+            if seen >= page["metadata"]["total_elements"]:
+                return Counter(employees=seen)
+
+
+if __name__ == "__main__":
+    timed(lambda: _read(*sys.argv[1:]))
