@@ -7,11 +7,18 @@ from pydantic import SecretStr
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.personio.client import PersonioClient
-from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, PersonioAccess
+from services.contracts.connections import (
+    Connection,
+    ConnectionState,
+    DeclareeAccess,
+    PersonioAccess,
+    checked_secret,
+)
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import default_mapping
-from services.errors import ConnectorError
+from services.errors import ConfigurationError, ConnectorError
 from services.runtime.clock import Clock
+from services.store.connections import Rotation
 from services.store.database import Store
 
 MINIMUM = ("first_name", "last_name", "email", "status")
@@ -30,8 +37,10 @@ class Finding:
     problem: str | None = None
 
 
-async def add(store: Store, clock: Clock, name: str, personio: PersonioAccess, declaree: DeclareeAccess) -> Connection:
-    """A new connection with the default mapping published; polled from the next second on.
+async def add(
+    store: Store, clock: Clock, name: str, personio: PersonioAccess, declaree: DeclareeAccess, *, paused: bool = False
+) -> Connection:
+    """A new connection with the default mapping published; polled from the next second on, unless it is ``paused``.
 
     Raises ``ConfigurationError`` when the same two accounts are connected already.
     """
@@ -39,6 +48,8 @@ async def add(store: Store, clock: Clock, name: str, personio: PersonioAccess, d
     # paused until its mapping is there: nobody is to be rejected for the lack of one
     connection = await store.connections.add(name, personio, declaree, now=now, state=ConnectionState.PAUSED)
     await store.mappings.publish(connection.id, default_mapping(), now=now, expected_version=None)
+    if paused:
+        return connection
     await store.connections.set_state(connection.id, ConnectionState.ACTIVE)
     return connection.model_copy(update={"state": ConnectionState.ACTIVE})
 
@@ -83,7 +94,28 @@ async def resume(store: Store, connection: ConnectionId) -> None:
     await store.connections.set_state(connection, ConnectionState.ACTIVE)
 
 
+class UnusableSecretError(ConfigurationError):
+    """What was entered cannot be a secret; the message says why, without quoting it."""
+
+
 async def set_secrets(
     store: Store, connection: ConnectionId, personio_secret: SecretStr | None, declaree_key: SecretStr | None
 ) -> None:
-    await store.connections.set_secrets(connection, personio_secret=personio_secret, declaree_key=declaree_key)
+    """None leaves a secret as it is. Raises ``UnusableSecretError``."""
+    await store.connections.set_secrets(
+        connection,
+        personio_secret=_usable("Personio client_secret", personio_secret),
+        declaree_key=_usable("Declaree key", declaree_key),
+    )
+
+
+def _usable(name: str, secret: SecretStr | None) -> SecretStr | None:
+    try:
+        return None if secret is None else checked_secret(secret)
+    except ValueError as error:
+        raise UnusableSecretError(f"the {name} cannot be stored: {error}") from None
+
+
+async def rotate_keys(store: Store) -> Rotation:
+    """Encrypts all stored secrets with the first of ENCRYPTION_KEYS, so that the others can be left out."""
+    return await store.connections.rotate()

@@ -1,6 +1,9 @@
 """How things stand: connections, balance, people."""
 
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
 from services.contracts.accounts import Account
 from services.contracts.connections import ConnectionState
@@ -8,6 +11,7 @@ from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.runs import Run
 from services.contracts.snapshots import Snapshot
 from services.store.database import Store
+from services.store.errors import UnknownConnectionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Status:
 async def status(store: Store) -> tuple[Status, ...]:
     waiting = await store.accounts.waiting_connections()
     return tuple(
-        [await _status(store, c.id, c.name, c.state, waiting.get(c.id, 0)) for c in await store.connections.all()]
+        [await _status(store, c.id, c.name, c.state, waiting.get(c.id, 0)) for c in await store.connections.listed()]
     )
 
 
@@ -61,3 +65,40 @@ async def person(store: Store, connection: ConnectionId, employee: EmployeeId) -
     """What is known of one employee. Shown to the person who asks, and nowhere else: it holds personal data."""
     snapshots = await store.snapshots.read(connection, [employee])
     return Person(snapshots.get(employee), await store.accounts.get(PersonKey(connection, employee)))
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Somebody who needs a look, by id alone: the data may be looked at with ``person``."""
+
+    employee: EmployeeId
+    state: Literal["waiting", "rejected", "refused"]
+    reason: str
+    since: datetime | None = None
+
+
+async def unsettled(store: Store, connection: ConnectionId) -> AsyncIterator[Unsettled]:
+    """Who waits, who is rejected, and whose event Kafka does not take; each once."""
+    if not await store.connections.existing([connection]):
+        raise UnknownConnectionError(f"there is no connection {connection}: `connections list` shows those that are")
+    async for account in _accounts(store, connection, store.accounts.waiting):
+        if account.waiting is not None:
+            yield Unsettled(account.employee_id, "waiting", account.waiting.cause, account.waiting.since)
+    async for account in _accounts(store, connection, store.accounts.rejected):
+        if account.waiting is None and account.decided is not None:
+            place = f"{account.decided.field}: " if account.decided.field else ""
+            reason = f"{place}{account.decided.reason or 'no reason was given'}"
+            yield Unsettled(account.employee_id, "rejected", reason, account.decided.settled_at)
+    for employee in await store.snapshots.refused(connection):
+        yield Unsettled(employee, "refused", "the employee's data is too large for Kafka: shorten it in Personio")
+
+
+async def _accounts(
+    store: Store,
+    connection: ConnectionId,
+    select: Callable[[ConnectionId], AsyncIterator[Sequence[EmployeeId]]],
+) -> AsyncIterator[Account]:
+    async for page in select(connection):
+        entries = await store.accounts.read(PersonKey(connection, employee) for employee in page)
+        for key in sorted(entries):
+            yield entries[key]

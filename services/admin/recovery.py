@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
-from services.contracts.envelope import Cause, DeadLetter, Record, UnreadableRecordError, read_event, to_record
+from services.contracts.envelope import (
+    Cause,
+    DeadLetter,
+    Record,
+    UnreadableRecordError,
+    envelope_of,
+    read_event,
+    to_record,
+)
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.topics import Topic
-from services.errors import PermanentError
 from services.runtime.clock import Clock
 from services.runtime.producer import Publisher
 from services.runtime.reader import recorded
+from services.runtime.reading import TOO_LARGE
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
-
-
-class TooLargeError(PermanentError):
-    """Kafka does not take a record of this size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,34 +88,49 @@ def _wanted(
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter as listed: where it stands, where its record stood, and why; never what is in it."""
+    """A dead letter as listed: where it stands, where its record stood, and why; never what is in it.
+
+    ``emptied`` is one whose record was too large for the dead letters too: it is only where it was.
+    """
 
     id: str
     person: str
     letter: DeadLetter
+    emptied: bool = False
 
 
 async def dead_letters(settings: KafkaSettings, store: Store) -> tuple[Letter, ...]:
     """Those that have not been retried."""
-    return tuple([letter for letter, _ in [pair async for pair in _open_letters(settings, store)]])
+    return tuple([letter async for letter, _ in _open_letters(settings, store)])
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """How many were sent again; by id, what cannot be sent and what is no open dead letter."""
+
+    sent: int
+    not_sendable: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 async def retry_dead_letters(
     settings: KafkaSettings, store: Store, publisher: Publisher, clock: Clock, only: frozenset[str]
-) -> int:
-    """Publishes the original bytes to the topic they came from, all or the ones named by id.
+) -> Retried:
+    """Publishes the original records to the topics they came from, all or the ones named by id.
 
     They arrive after newer events of their person; the writer supersedes them then.
     """
-    count = 0
+    sent, not_sendable, missing = 0, [], set(only)
     async for letter, record in _open_letters(settings, store):
         if only and letter.id not in only:
             continue
-        if await publisher.publish([record]):
-            raise TooLargeError(f"dead letter {letter.id} is too large to be sent again; it stays in the list")
+        missing.discard(letter.id)
+        if letter.emptied or await publisher.publish([record]):
+            not_sendable.append(letter.id)
+            continue
         await store.dead_letters.mark_retried([letter.id], now=clock.now())
-        count += 1
-    return count
+        sent += 1
+    return Retried(sent, tuple(not_sendable), tuple(sorted(missing)))
 
 
 async def _open_letters(settings: KafkaSettings, store: Store) -> AsyncIterator[tuple[Letter, Record]]:
@@ -125,8 +144,9 @@ async def _open_letters(settings: KafkaSettings, store: Store) -> AsyncIterator[
                 letter = DeadLetter.from_headers(tuple(record.headers))
             except ValidationError:
                 continue  # not written by this product
-            original = Record(Topic(letter.topic), record.key, record.value)
-            yield Letter(name, _person(record.key), letter), original
+            original = Record(Topic(letter.topic), record.key, record.value, envelope_of(record.headers))
+            emptied = letter.reason == TOO_LARGE and not record.value
+            yield Letter(name, _person(record.key), letter, emptied), original
 
 
 def _person(key: bytes | None) -> str:

@@ -1,7 +1,7 @@
 """``personio-declaree``, or ``python -m services.cli``."""
 
 import asyncio
-import dataclasses
+import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import PublishedMapping
 from services.contracts.requests import Request, RequestState, Task
 from services.runtime.clock import SystemClock
-from services.runtime.log import configure
+from services.runtime.settings import ProcessSettings, load, read_secret_files
 from services.runtime.supervisor import Supervisor
 from services.store.database import Store
 
@@ -47,15 +47,34 @@ def init(as_json: Json = False) -> None:
 
 @app.command()
 def up() -> None:
-    """Run poller, mapper and writer as one group, starting again what dies. Runs `init` first."""
-    run(setup.prepare)
-    configure("up", "INFO")
+    """Run poller, mapper and writer as one group, starting again what dies. Runs `init` as soon as the servers answer.
+
+    Health and metrics of the poller are at HTTP_PORT, of the mapper and the writer at the two ports after it.
+    """
+    read_secret_files()
+    process = load(ProcessSettings)
+
+    async def prepare(given: CliSettings, store: Store) -> None:
+        await setup.prepare_once_they_answer(given, store, SystemClock())
+
+    run(prepare, service="up", log_level=process.log_level)
     commands = {name: (sys.executable, "-m", f"services.{name}") for name in SERVICES}
+    ports = {name: {"HTTP_PORT": _port_of(process.http_port, place)} for place, name in enumerate(SERVICES)}
 
     async def supervise() -> None:
-        await Supervisor(commands, SystemClock(), grace_seconds=60).main()
+        supervisor = Supervisor(commands, SystemClock(), grace_seconds=_grace(process), environments=ports)
+        await supervisor.main()
 
     asyncio.run(supervise())
+
+
+def _port_of(first: int, place: int) -> str:
+    return str(first and first + place)
+
+
+def _grace(process: ProcessSettings) -> float:
+    """Whoever stops in order within the time that it is given is not killed."""
+    return process.graceful_timeout_seconds + 15
 
 
 def _ask(connection: str, task: Task, seconds: float) -> Request:
@@ -159,10 +178,10 @@ def _status_text(each: overview.Status) -> str:
 
 
 @mapping_app.command("export")
-def export_mapping(connection: Id) -> None:
-    """Print the published mapping as JSON."""
+def export_mapping(connection: Id, as_json: Json = False) -> None:
+    """Print the published mapping, a JSON document in any case; with --json on one line."""
     text = run(lambda _, store: mappings.export(store, ConnectionId(connection)))
-    typer.echo(text)
+    say(text, json.loads(text), as_json=as_json)
 
 
 @mapping_app.command("import")
@@ -205,6 +224,18 @@ def _person_text(found: overview.Person) -> str:
     return "\n".join(lines)
 
 
+@people_app.command("list")
+def list_people(connection: Id, as_json: Json = False) -> None:
+    """List who waits and who is rejected, with the reason. Ids alone: `people show` has the data."""
+
+    async def work(_: CliSettings, store: Store) -> list[overview.Unsettled]:
+        return [each async for each in overview.unsettled(store, ConnectionId(connection))]
+
+    found = run(work)
+    text = "\n".join(f"{each.employee}  {each.state}  {each.reason}" for each in found)
+    say(text or "Nobody waits or is rejected.", found, as_json=as_json)
+
+
 @letters_app.command("list")
 def list_letters(as_json: Json = False) -> None:
     """List the records that could not be read and were not retried."""
@@ -212,24 +243,27 @@ def list_letters(as_json: Json = False) -> None:
     text = "\n".join(
         f"{each.id}  {each.person}  {each.letter.service}: {each.letter.reason} {each.letter.fields}" for each in found
     )
-    say(
-        text or "There is none.",
-        [dataclasses.asdict(each) | {"letter": each.letter.model_dump(mode="json")} for each in found],
-        as_json=as_json,
-    )
+    say(text or "There is none.", found, as_json=as_json)
 
 
 @letters_app.command("retry")
 def retry_letters(
     letter: Annotated[list[str] | None, typer.Argument(help="Ids from the list; all if none.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Send the original records again to where they came from."""
 
-    async def work(given: CliSettings, store: Store) -> int:
+    async def work(given: CliSettings, store: Store) -> recovery.Retried:
         async with open_publisher(given) as publisher:
             return await recovery.retry_dead_letters(given, store, publisher, SystemClock(), frozenset(letter or ()))
 
-    typer.echo(f"{run(work)} sent again")
+    done = run(work)
+    lines = [f"{done.sent} sent again"]
+    lines += [f"{each} is too large to be sent again and stays in the list" for each in done.not_sendable]
+    lines += [f"{each} is no open dead letter: `dead-letters list` shows those that are" for each in done.unknown]
+    say("\n".join(lines), done, as_json=as_json)
+    if done.not_sendable or done.unknown:
+        raise typer.Exit(1)
 
 
 def main() -> None:

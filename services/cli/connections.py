@@ -1,17 +1,17 @@
 """``connections …``"""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 
 from services.admin import connections as admin
+from services.cli import entered
 from services.cli.context import CliSettings, run, say
 from services.contracts.connections import Connection, DeclareeAccess, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.runtime.clock import SystemClock
+from services.store.connections import Listed
 from services.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Connect a Personio account with a Declaree administration.")
@@ -19,15 +19,6 @@ app = typer.Typer(no_args_is_help=True, help="Connect a Personio account with a 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Id = Annotated[str, typer.Argument(help="The connection's id (see `connections list`).")]
 SecretFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Read the secret from this file.")]
-
-
-def _secret(variable: str, file: Path | None, prompt: str) -> SecretStr:
-    """From a file, the environment, or a prompt; never from an argument, which others could see."""
-    if file is not None:
-        return SecretStr(file.read_text(encoding="utf-8").strip())
-    if variable in os.environ:
-        return SecretStr(os.environ[variable])
-    return SecretStr(typer.prompt(prompt, hide_input=True))
 
 
 def _summary(connection: Connection) -> dict[str, str]:
@@ -42,24 +33,28 @@ def _summary(connection: Connection) -> dict[str, str]:
 
 @app.command()
 def add(
-    name: str,
-    personio_client_id: Annotated[str, typer.Option(help="The client_id generated in Personio.")],
-    personio_url: Annotated[str, typer.Option(help="Personio's API.")] = "https://api.personio.de",
-    declaree_url: Annotated[str, typer.Option(help="Declaree's SCIM endpoint.")] = "https://app.declaree.com/SCIM/v2",
+    name: Annotated[str, typer.Argument(callback=entered.label, help="A name for it, such as the company's.")],
+    personio_client_id: Annotated[
+        str, typer.Option(callback=entered.credential, help="The client_id generated in Personio.")
+    ],
+    personio_url: Annotated[
+        str, typer.Option(callback=entered.address, help="Personio's API.")
+    ] = "https://api.personio.de",
+    declaree_url: Annotated[
+        str, typer.Option(callback=entered.address, help="Declaree's SCIM endpoint.")
+    ] = "https://app.declaree.com/SCIM/v2",
     personio_secret_file: SecretFile = None,
     declaree_key_file: SecretFile = None,
+    paused: Annotated[bool, typer.Option("--paused", help="Poll on schedule only after `connections resume`.")] = False,
     as_json: Json = False,
 ) -> None:
     """Add a connection. Secrets come from files, from PERSONIO_CLIENT_SECRET and DECLAREE_KEY, or from a prompt."""
-    personio = PersonioAccess(
-        url=personio_url,
-        client_id=personio_client_id,
-        client_secret=_secret("PERSONIO_CLIENT_SECRET", personio_secret_file, "Personio client_secret"),
-    )
-    declaree = DeclareeAccess(url=declaree_url, key=_secret("DECLAREE_KEY", declaree_key_file, "Declaree API key"))
+    secret = entered.PERSONIO_SECRET.asked(personio_secret_file)
+    personio = PersonioAccess(url=personio_url, client_id=personio_client_id, client_secret=secret)
+    declaree = DeclareeAccess(url=declaree_url, key=entered.DECLAREE_KEY.asked(declaree_key_file))
 
     async def work(_: CliSettings, store: Store) -> Connection:
-        return await admin.add(store, SystemClock(), name, personio, declaree)
+        return await admin.add(store, SystemClock(), name, personio, declaree, paused=paused)
 
     connection = run(work)
     say(f"{connection.id}\n{admin.VENDORS_CONNECTOR}", _summary(connection), as_json=as_json)
@@ -69,10 +64,19 @@ def add(
 def list_(as_json: Json = False) -> None:
     """List the connections."""
 
-    async def work(_: CliSettings, store: Store) -> tuple[Connection, ...]:
-        return await store.connections.all()
+    async def work(_: CliSettings, store: Store) -> tuple[Listed, ...]:
+        return await store.connections.listed()
 
-    found = [_summary(connection) for connection in run(work)]
+    found = [
+        {
+            "id": each.id,
+            "name": each.name,
+            "state": each.state.value,
+            "personio": each.personio_url,
+            "declaree": each.declaree_url,
+        }
+        for each in run(work)
+    ]
     text = "\n".join("  ".join(entry.values()) for entry in found) or "There is no connection yet: `connections add`."
     say(text, found, as_json=as_json)
 
@@ -92,28 +96,52 @@ def check(connection: Id, as_json: Json = False) -> None:
 
 
 @app.command()
-def pause(connection: Id) -> None:
+def pause(connection: Id, as_json: Json = False) -> None:
     """Poll no more on schedule; what is on its way arrives."""
     run(lambda _, store: admin.pause(store, ConnectionId(connection)))
+    say("paused", {"id": connection, "state": "paused"}, as_json=as_json)
 
 
 @app.command()
-def resume(connection: Id) -> None:
+def resume(connection: Id, as_json: Json = False) -> None:
     """Poll again on schedule."""
     run(lambda _, store: admin.resume(store, ConnectionId(connection)))
+    say("active", {"id": connection, "state": "active"}, as_json=as_json)
 
 
 @app.command()
 def secrets(
     connection: Id,
+    personio: Annotated[bool, typer.Option("--personio", help="Ask for a new client_secret of Personio.")] = False,
+    declaree: Annotated[bool, typer.Option("--declaree", help="Ask for a new key of Declaree.")] = False,
     personio_secret_file: SecretFile = None,
     declaree_key_file: SecretFile = None,
+    as_json: Json = False,
 ) -> None:
-    """Deposit a new Personio secret or Declaree key, from a file or the environment; who waits follows by itself."""
-    personio = "PERSONIO_CLIENT_SECRET" in os.environ or personio_secret_file is not None
-    declaree = "DECLAREE_KEY" in os.environ or declaree_key_file is not None
-    if not personio and not declaree:
-        raise typer.BadParameter("give a file, or set PERSONIO_CLIENT_SECRET or DECLAREE_KEY")
-    new_secret = _secret("PERSONIO_CLIENT_SECRET", personio_secret_file, "") if personio else None
-    new_key = _secret("DECLAREE_KEY", declaree_key_file, "") if declaree else None
-    run(lambda _, store: admin.set_secrets(store, ConnectionId(connection), new_secret, new_key))
+    """Deposit a new Personio secret or Declaree key: from a file, the environment or a prompt.
+
+    Whatever waits for it goes on by itself.
+    """
+    secret = entered.PERSONIO_SECRET.asked_if(personio, personio_secret_file)
+    key = entered.DECLAREE_KEY.asked_if(declaree, declaree_key_file)
+    given = {"Personio secret": secret, "Declaree key": key}
+    stored = [name for name, value in given.items() if value is not None]
+    if not stored:
+        raise typer.BadParameter("give --personio or --declaree, a file, or PERSONIO_CLIENT_SECRET or DECLAREE_KEY")
+    run(lambda _, store: admin.set_secrets(store, ConnectionId(connection), secret, key))
+    say(f"stored: {', '.join(stored)}", {"id": connection, "stored": stored}, as_json=as_json)
+
+
+@app.command("rotate-keys")
+def rotate_keys(as_json: Json = False) -> None:
+    """Encrypt all stored secrets with the first of ENCRYPTION_KEYS. Exit code 1 if some fit none of the keys."""
+    found = run(lambda _, store: admin.rotate_keys(store))
+    lines = [f"{found.done} connections are encrypted with the first key"]
+    lines += [
+        f"{each} fits none of ENCRYPTION_KEYS and stays as it is: add its key, or enter both secrets again with "
+        "`connections secrets`"
+        for each in found.unreadable
+    ]
+    say("\n".join(lines), found, as_json=as_json)
+    if found.unreadable:
+        raise typer.Exit(1)

@@ -5,11 +5,10 @@ import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, is_dataclass
 from typing import Any, NoReturn, TypeVar
 
 import typer
-from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 from rich.console import Console
 
 from services.errors import ConfigurationError, ConnectorError, TransientError
@@ -60,9 +59,9 @@ async def open_publisher(given: CliSettings) -> AsyncIterator[Publisher]:
         await publisher.stop()
 
 
-def run(work: Callable[[CliSettings, Store], Awaitable[T]]) -> T:
+def run(work: Callable[[CliSettings, Store], Awaitable[T]], *, service: str = "cli", log_level: str = "ERROR") -> T:
     """Runs a command's work; an error becomes one line and an exit code."""
-    configure("cli", "ERROR")
+    configure(service, log_level)
     given = settings()
 
     async def working() -> T:
@@ -82,19 +81,6 @@ def fail(error: ConnectorError) -> NoReturn:
     raise typer.Exit(EX_CONFIG if isinstance(error, ConfigurationError) else 1)
 
 
-def plain(value: Any) -> Any:
-    """A result as JSON knows it; secrets stay masked."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: plain(getattr(value, name)) for name in asdict(value)}
-    if isinstance(value, tuple | list):
-        return [plain(entry) for entry in value]
-    if isinstance(value, dict):
-        return {key: plain(entry) for key, entry in value.items()}
-    return value
-
-
 def say(text: str, value: Any, *, as_json: bool) -> None:
-    """The result: for people, or with ``--json`` for machines."""
-    print(json.dumps(plain(value), ensure_ascii=False) if as_json else text)  # noqa: T201 - the command's word
+    """The result: for people, or with ``--json`` for machines; secrets stay masked."""
+    print(json.dumps(to_jsonable_python(value), ensure_ascii=False) if as_json else text)  # noqa: T201 - the command's word

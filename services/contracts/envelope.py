@@ -124,8 +124,21 @@ WHAT_TO_DO: dict[str, str] = {
 """The reasons why a record becomes a dead letter, and what an operator can do about each."""
 
 
+MOST_HEADER_BYTES = 8_192
+"""Headers of ours are far smaller; of a record that somebody else has loaded with more, a dead letter keeps none."""
+
+
+def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Headers:
+    """The headers of the event among a record's, as they came: without them nobody knows why it was sent."""
+    found = tuple((name, value) for name, value in headers if name in HEADERS and value)
+    return found if sum(len(name) + len(value) for name, value in found) <= MOST_HEADER_BYTES else ()
+
+
 class DeadLetter(Frozen):
-    """Where an unreadable record was, and why: the headers of its dead letter, whose value is the original bytes."""
+    """Where an unreadable record was, and why: the headers of its dead letter, beside those of the original.
+
+    Its key and value are the original's, byte for byte.
+    """
 
     service: str
     """Which service could not read the record."""
@@ -148,9 +161,9 @@ class DeadLetter(Frozen):
     def what_to_do(self) -> str:
         return WHAT_TO_DO.get(self.reason, "a newer version has written this letter: upgrade")
 
-    def to_record(self, key: bytes | None, value: bytes | None) -> Record:
+    def to_record(self, key: bytes | None, value: bytes | None, envelope: Headers = ()) -> Record:
         headers = tuple((f"dl_{name}", str(field).encode()) for name, field in self.model_dump(mode="json").items())
-        return Record(Topic.DEAD_LETTERS, key, value, headers)
+        return Record(Topic.DEAD_LETTERS, key, value, (*headers, *envelope))
 
     @classmethod
     def from_headers(cls, headers: Sequence[tuple[str, bytes | None]]) -> "DeadLetter":

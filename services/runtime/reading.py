@@ -7,7 +7,16 @@ from typing import Any, Generic, TypeVar
 
 from aiokafka import ConsumerRecord
 
-from services.contracts.envelope import Cause, DeadLetter, Record, UnreadableRecordError, cause_of, read_event
+from services.contracts.envelope import (
+    Cause,
+    DeadLetter,
+    Headers,
+    Record,
+    UnreadableRecordError,
+    cause_of,
+    envelope_of,
+    read_event,
+)
 from services.contracts.events import Event
 from services.contracts.topics import Topic
 from services.runtime.clock import Clock
@@ -35,6 +44,7 @@ class Incoming(Generic[E]):
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ def dead_letter(incoming: Incoming[Any], service: str, reason: str, clock: Clock
         failed_at=clock.now(),
     )
     _log(letter)
-    return letter.to_record(incoming.key, incoming.value)
+    return letter.to_record(incoming.key, incoming.value, incoming.headers)
 
 
 def _log(letter: DeadLetter) -> None:
@@ -100,6 +110,7 @@ class Reader(Generic[E]):
             record.timestamp,
             record.key,
             record.value,
+            envelope_of(record.headers),
         )
 
     def _letter(self, record: ConsumerRecord, error: UnreadableRecordError) -> Record:
@@ -116,4 +127,6 @@ class Reader(Generic[E]):
         )
         _log(letter)
         # what fits nowhere else stays where it is; the headers say where
-        return letter.to_record(record.key if fits else None, record.value if fits else None)
+        return letter.to_record(
+            record.key if fits else None, record.value if fits else None, envelope_of(record.headers)
+        )

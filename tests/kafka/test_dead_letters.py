@@ -6,7 +6,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from services.contracts.envelope import DeadLetter, Record, to_record
+from services.contracts.envelope import Cause, DeadLetter, Record, envelope_of, to_record
 from services.contracts.events import EmployeeChanged
 from services.runtime.consumer import Batch
 from services.runtime.kafka import RECORD_MAX_BYTES
@@ -79,6 +79,23 @@ async def test_headers_that_are_null_or_no_text_spoil_nothing(stage: Stage) -> N
         await stage.committed_all(4)
     assert seen.revisions == [1, 2, 3]
     assert await stage.values(LETTERS) == [b"no event"]
+
+
+async def test_a_dead_letter_keeps_why_its_record_was_sent_and_what_it_is_a_part_of(stage: Stage) -> None:
+    """Whether it was not read, or was read and its answer cannot be sent."""
+
+    async def too_large(batch: Batch[EmployeeChanged]) -> Sequence[Record]:
+        return [Record(ANSWERS, each.key, b"x" * RECORD_MAX_BYTES) for each in batch.events]
+
+    event = to_record(changed(), Cause.RESENT)
+    await stage.produce(event.value, b"no event", key=event.key, headers=[*event.headers, ("odd", b"\xff")])
+    async with stage.running(too_large):
+        await stage.committed_all(2)
+    letters = await stage.records(LETTERS)
+    assert {(letter.value, read(letter).reason) for letter in letters} == {
+        (event.value, TOO_LARGE), (b"no event", "not-json")
+    }  # fmt: skip
+    assert [envelope_of(letter.headers) for letter in letters] == [event.headers] * 2
 
 
 async def test_nothing_is_answered_to_the_topic_that_a_header_names(stage: Stage) -> None:

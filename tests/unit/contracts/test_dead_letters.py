@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.contracts.envelope import DeadLetter
+from services.contracts.envelope import HEADERS, MOST_HEADER_BYTES, Cause, DeadLetter, envelope_of, to_record
 from services.contracts.topics import Topic
+from tests.builders import changed
 from tests.unit.contracts import strategies
 from tests.unit.contracts.golden import folder_of
 
@@ -40,6 +41,24 @@ def test_any_dead_letter_is_read_as_it_was_written_around_the_untouched_bytes(
     record = letter.to_record(key, value)
     assert (record.key, record.value) == (key, value)
     assert DeadLetter.from_headers(record.headers) == letter
+
+
+def test_the_headers_of_the_event_stand_beside_those_of_the_letter_as_they_came() -> None:
+    event = to_record(changed(), Cause.RESENT)
+    record = LETTER.to_record(event.key, event.value, envelope_of(event.headers))
+    assert DeadLetter.from_headers(record.headers) == LETTER
+    assert envelope_of(record.headers) == event.headers
+    assert dict(event.headers).keys() == HEADERS.keys()
+
+
+def test_of_the_headers_of_others_none_is_kept() -> None:
+    ours = (("ce_cause", b"resent"), ("traceparent", b"\xff"))
+    theirs = (("reply_to", b"x"), ("ce_later", b"1"), ("dl_reason", b"x"), ("ce_id", None), ("ce_type", b""))
+    assert envelope_of((*theirs, *ours)) == ours
+
+
+def test_of_headers_that_somebody_has_loaded_none_is_kept() -> None:
+    assert envelope_of((("ce_id", b"x" * MOST_HEADER_BYTES), ("ce_cause", b"resent"))) == ()
 
 
 def test_headers_that_others_have_added_do_not_disturb() -> None:
