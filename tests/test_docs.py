@@ -19,6 +19,7 @@ import services
 from docs.generate import DOCUMENTS
 from docs.generators import cli
 from docs.generators.settings import READERS, SECRETS_OF_A_CONNECTION, all_settings
+from services.cli.entered import DECLAREE_KEY, PERSONIO_SECRET
 from services.contracts.events import EVENTS, Event
 from services.contracts.topics import OUTSIDE, ROLES, Topic
 from services.runtime.metrics import Metrics
@@ -153,8 +154,7 @@ def test_the_check_of_the_example_finds_what_is_wrong() -> None:
 
 
 def test_the_secrets_of_a_connection_are_those_that_its_commands_read() -> None:
-    source = (ROOT / "services" / "cli" / "connections.py").read_text(encoding="utf-8")
-    assert set(re.findall(r'"([A-Z][A-Z_]+)" in os\.environ', source)) == set(SECRETS_OF_A_CONNECTION)
+    assert {PERSONIO_SECRET.variable, DECLAREE_KEY.variable} == set(SECRETS_OF_A_CONNECTION)
 
 
 # ------------------------------------------------------------ topics
@@ -232,6 +232,20 @@ def test_the_check_of_commands_looks_into_blocks_and_into_the_text() -> None:
         "make a",
         "personio-declaree people show 7",
     ]
+
+
+# ------------------------------------------------------------ troubles
+
+
+def test_every_trouble_in_the_table_is_tested_and_every_tested_one_is_in_the_table() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\|.*\| `(test_\w+)` \|$", page, re.MULTILINE)
+    tested = [
+        name
+        for file in sorted((ROOT / "tests" / "e2e").glob("test_troubles*.py"))
+        for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert told == tested
 
 
 # ------------------------------------------------------------ links

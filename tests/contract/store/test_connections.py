@@ -51,11 +51,11 @@ async def opened(mongo: MongoServers, database: str, keys: Sequence[SecretStr]) 
 
 async def test_a_connection_is_read_as_it_was_added(store: Store) -> None:
     access = DeclareeAccess(
-        url="https://app.declaree.de/SCIM/v2", key=SecretStr("k ü\n"), key_header="X-Key", key_scheme="", updates="put"
+        url="https://app.declaree.de/SCIM/v2", key=SecretStr('k "{$}'), key_header="X-Key", key_scheme="", updates="put"
     )
     made = await store.connections.add("Müller & Söhne", PERSONIO, access, now=NOW + timedelta(milliseconds=7))
     assert await store.connections.get(made.id) == made
-    assert made.declaree.key.get_secret_value() == "k ü\n"
+    assert made.declaree.key.get_secret_value() == 'k "{$}'
     assert made.state is ConnectionState.ACTIVE
 
 

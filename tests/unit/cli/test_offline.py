@@ -11,19 +11,18 @@ from tests.unit.cli.conftest import Cli
 
 COMMANDS = (
     "init", "up", "poll", "resync", "replay", "status", "connections add", "connections list", "connections check",
-    "connections pause", "connections resume", "connections secrets", "mapping export", "mapping import",
-    "people show", "dead-letters list", "dead-letters retry",
+    "connections pause", "connections resume", "connections secrets", "connections rotate-keys", "mapping export",
+    "mapping import", "people show", "people list", "dead-letters list", "dead-letters retry",
 )  # fmt: skip
-WITH_JSON = set(COMMANDS) - {
-    "up", "connections pause", "connections resume", "connections secrets", "mapping export", "dead-letters retry"
-}  # fmt: skip
+ADD = ("connections", "add", "Nordlicht", "--personio-client-id", "papi-1")
+SECRETS = {"PERSONIO_CLIENT_SECRET": "a-secret", "DECLAREE_KEY": "a-key"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(offline: Cli, command: str) -> None:
     result = offline(*command.split(), "--help", COLUMNS="200")
     assert result.exit_code == 0
-    assert ("--json" in result.output) == (command in WITH_JSON)
+    assert ("--json" in result.output) == (command != "up")
 
 
 def test_without_a_command_the_commands_are_listed(offline: Cli) -> None:
@@ -93,7 +92,9 @@ def test_no_option_takes_a_secret(offline: Cli, command: str) -> None:
 def test_secrets_need_a_source(offline: Cli) -> None:
     result = offline("connections", "secrets", "c1")
     assert result.exit_code == 2
-    assert "give a file" in result.output
+    assert "give --personio or --declaree, a file, or" in result.output
+    result = offline("connections", "secrets", "c1", PERSONIO_CLIENT_SECRET="", DECLAREE_KEY="")
+    assert result.exit_code == 2, "an empty variable is no secret"
 
 
 def test_a_file_that_is_not_there_is_a_wrong_use(offline: Cli) -> None:
@@ -104,3 +105,80 @@ def test_a_file_that_is_not_there_is_a_wrong_use(offline: Cli) -> None:
 def test_two_encryption_keys_are_two_keys(offline: Cli) -> None:
     keys = f"{Fernet.generate_key().decode()}, {Fernet.generate_key().decode()},"
     assert offline("status", ENCRYPTION_KEYS=keys).exit_code == EX_TEMPFAIL
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "problem"),
+    [
+        (("--personio-url", "api.personio.de"), "--personio-url", "begin with https://"),
+        (("--declaree-url", "https://user:pass@scim.example"), "--declaree-url", "user or password"),
+        (("--declaree-url", "https://scim.example/?a=1"), "--declaree-url", "leave out"),
+        (("--personio-client-id", " "), "--personio-client-id", "empty"),
+        (("--personio-client-id", "päpi"), "--personio-client-id", "outside ASCII"),
+    ],
+)
+def test_an_option_that_cannot_be_right_is_named_with_what_is_wrong(
+    offline: Cli, arguments: tuple[str, ...], named: str, problem: str
+) -> None:
+    result = offline(*ADD, *arguments, COLUMNS="200", **SECRETS)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{named}'" in result.output
+    assert problem in result.output
+    assert "user:pass" not in result.output
+
+
+def test_a_name_that_is_none_is_a_wrong_use(offline: Cli) -> None:
+    result = offline("connections", "add", " ", "--personio-client-id", "papi-1", **SECRETS)
+    assert (result.exit_code, "Invalid value for 'name'" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize("variable", sorted(SECRETS))
+def test_a_secret_that_cannot_be_sent_is_refused_with_the_variable_it_came_by(offline: Cli, variable: str) -> None:
+    for command in (ADD, ("connections", "secrets", "c1")):
+        result = offline(*command, COLUMNS="200", **(SECRETS | {variable: "kéy-of-ours"}))
+        assert result.exit_code == 2
+        assert f"Invalid value for '{variable}'" in result.output
+        assert "outside ASCII" in result.output
+        assert "of-ours" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "empty"),
+        (b"one-of-ours\ntwo", "more than one line"),
+        ("of-ours".encode("utf-16"), "no text in UTF-8"),
+        (b"\xff\xfe\x00of-ours", "no text in UTF-8"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_refused_with_the_option_it_came_by(
+    offline: Cli, tmp_path: Path, content: bytes, problem: str
+) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(content)
+    for command in (ADD, ("connections", "secrets", "c1")):
+        result = offline(*command, "--declaree-key-file", str(file), COLUMNS="300", **SECRETS)
+        assert result.exit_code == 2
+        assert "Invalid value for '--declaree-key-file'" in result.output
+        assert problem in result.output
+        assert "of-ours" not in result.output
+
+
+def test_a_wrong_answer_is_asked_for_again(offline: Cli) -> None:
+    result = offline(*ADD, stdin="kéy\na-secret\na-key\n")
+    assert result.output.count("Personio client_secret") == 2
+    assert "outside ASCII" in result.output
+    assert result.exit_code == EX_TEMPFAIL, "all was entered, the server is not there"
+
+
+def test_secrets_asks_for_what_it_is_told_to(offline: Cli) -> None:
+    result = offline("connections", "secrets", "c1", "--declaree", stdin="a-key\n")
+    assert "Declaree API key" in result.output
+    assert "client_secret" not in result.output
+    assert result.exit_code == EX_TEMPFAIL
+
+
+def test_who_ends_the_input_is_not_asked_for_ever(offline: Cli) -> None:
+    result = offline(*ADD, stdin="")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
