@@ -164,15 +164,17 @@ class CrashError(BaseException):
 
 
 class Crashes:
-    """Ends the process just before its ``at``-th effect, whatever that is; counts the effects in any case."""
+    """Ends the process just before its ``at``-th effect (of ``kind``, if given); notes the effects in any case."""
 
-    def __init__(self, at: int | None = None) -> None:
+    def __init__(self, at: int | None = None, kind: str | None = None) -> None:
         self.at = at
+        self.kind = kind
         self.effects: list[str] = []
 
     def effect(self, name: str) -> None:
         self.effects.append(name)
-        if self.at is not None and len(self.effects) > self.at:
+        counted = len(self.effects) if self.kind is None else self.effects.count(self.kind)
+        if self.at is not None and counted > self.at and self.kind in {None, name}:
             raise CrashError(name)
 
     def around(self, target: Any, effects: Iterable[str] = ()) -> Any:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -56,7 +57,22 @@ async def test_what_can_end_a_service_is_all_there(whole: Whole) -> None:
     assert set(whole.crashes.effects) >= KINDS
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", sorted(KINDS))
+async def test_ended_before_any_kind_of_effect_the_accounts_are_exact(whole: Whole, kind: str) -> None:
+    """Also before the rare ones: a manager's reports whose request was never filed follow with the next poll."""
+    ended = 0
+    for at in (0, 1):
+        whole.restart(Crashes(at, kind))
+        with suppress(*ENDS):
+            await whole.sync()
+        ended += whole.crashes.effects[-1] == kind
+    assert ended
+    whole.restart(Crashes())
+    await whole.sync()
+    assert (whole.differences(), await whole.balance()) == ([], 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
 async def test_wherever_the_services_end_the_accounts_are_exact_and_nobody_has_two(whole: Whole, seed: int) -> None:
     rng = random.Random(seed)
     ended = await to_the_end(whole, rng, crashes=6, most=150)
