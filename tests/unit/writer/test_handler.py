@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from services.contracts.envelope import Cause, DeadLetter, to_record
-from services.contracts.events import Intent, Outcome
+from services.contracts.events import AccountRequested, Intent, Outcome
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import Topic
 from services.errors import TransientError
 from services.provisioning.calls import Answer, Call, CreateAccount, FindAccounts, Lost, PatchAccount
-from services.runtime.consumer import PartitionsMovedError
-from tests.builders import asked, requested, submits_to
+from services.runtime.consumer import Batch, PartitionsMovedError
+from tests.builders import asked, incoming, requested, submits_to
 from tests.fakes import CrashError, Crashes, FiledRequests
 from tests.stored import CONNECTION, OTHER, person
 from tests.unit.writer.stage import Stage
@@ -225,6 +225,54 @@ async def test_a_crash_before_others_are_asked_for_leaves_them_to_be_found_by_th
     stage.writer = stage.another_writer()
     await stage.handle(requested("2"))
     assert await stage.store.accounts.resolvable_reports(CONNECTION) == ("1",)
+
+
+async def test_a_crash_before_the_blocked_are_asked_for_leaves_them_to_be_found_by_the_next_poll(stage: Stage) -> None:
+    await stage.handle(requested("8", user_name="shared@x.example"))
+    await stage.handle(requested("7", user_name="shared@x.example"))
+    stage.requests = Crashes(at=0).around(FiledRequests(), ["file"])
+    stage.writer = stage.another_writer()
+    with pytest.raises(CrashError):
+        await stage.handle(requested("8", 2_000, user_name="other@x.example"))
+    assert await stage.store.accounts.released(CONNECTION) == ("7",)
+
+
+class Meanwhile:
+    """A ledger; just before it is written for the first time, another writer handles a request."""
+
+    def __init__(self, stage: Stage, request: AccountRequested) -> None:
+        self._inner, self._requests = stage.ledger, [request]
+        self._other, self._ownership = stage.another_writer(), stage.ownership
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def write(self, entries: Any) -> Any:
+        while self._requests:
+            await self._other.handle(Batch((incoming(self._requests.pop()),), self._ownership))
+        return await self._inner.write(entries)
+
+
+async def test_a_report_whose_manager_another_writer_has_written_meanwhile_is_sent_again(stage: Stage) -> None:
+    """That writer looked for reports before there was an entry of this one."""
+    stage.ledger = Meanwhile(stage, requested("9"))
+    stage.writer = stage.another_writer()
+    report = requested("7", manager=submits_to("9"))
+    await stage.handle(report)
+    assert (stage.manager("7"), stage.requests.people) == (None, {"7"})
+    await stage.handle(report, cause=Cause.RESENT)
+    assert stage.manager("7") == stage.account("9")["id"]
+
+
+async def test_who_was_blocked_by_an_address_that_another_writer_has_given_up_meanwhile_is_sent_again(
+    stage: Stage,
+) -> None:
+    """That writer looked for the blocked before there was an entry of this one."""
+    await stage.handle(requested("8", user_name="shared@x.example"))
+    stage.ledger = Meanwhile(stage, requested("8", 2_000, user_name="other@x.example"))
+    stage.writer = stage.another_writer()
+    (outcome,) = await stage.handle(requested("7", user_name="shared@x.example"))
+    assert (outcome.outcome, stage.requests.people) == (Outcome.REJECTED, {"7"})
 
 
 async def test_a_lost_race_publishes_no_outcome_marks_the_entry_and_sends_the_person_again(stage: Stage) -> None:
