@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from services.admin.causes import in_words
 from services.contracts.accounts import Account
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
@@ -83,7 +84,7 @@ async def unsettled(store: Store, connection: ConnectionId) -> AsyncIterator[Uns
         raise UnknownConnectionError(f"there is no connection {connection}: `connections list` shows those that are")
     async for account in _accounts(store, connection, store.accounts.waiting):
         if account.waiting is not None:
-            yield Unsettled(account.employee_id, "waiting", account.waiting.cause, account.waiting.since)
+            yield Unsettled(account.employee_id, "waiting", in_words(account.waiting.cause), account.waiting.since)
     async for account in _accounts(store, connection, store.accounts.rejected):
         if account.waiting is None and account.decided is not None:
             place = f"{account.decided.field}: " if account.decided.field else ""

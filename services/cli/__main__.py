@@ -11,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from services.admin import mappings, overview, recovery, requests, setup
+from services.admin.causes import in_words
 from services.cli import connections
 from services.cli.connections import Id, Json
 from services.cli.context import CliSettings, err, open_publisher, run, say
@@ -217,7 +218,7 @@ def _person_text(found: overview.Person) -> str:
     if account is None:
         return "\n".join([*lines, "no decision yet"])
     if account.waiting:
-        lines.append(f"waiting since {account.waiting.since:%Y-%m-%d %H:%M} UTC: {account.waiting.cause}")
+        lines.append(f"waiting since {account.waiting.since:%Y-%m-%d %H:%M} UTC: {in_words(account.waiting.cause)}")
     if account.decided:
         reason = f": {account.decided.reason}" if account.decided.reason else ""
         lines.append(f"account {account.account_id or '-'}, {account.decided.outcome.value}{reason}")
@@ -240,10 +241,12 @@ def list_people(connection: Id, as_json: Json = False) -> None:
 def list_letters(as_json: Json = False) -> None:
     """List the records that could not be read and were not retried."""
     found = run(recovery.dead_letters)
-    text = "\n".join(
-        f"{each.id}  {each.person}  {each.letter.service}: {each.letter.reason} {each.letter.fields}" for each in found
-    )
-    say(text or "There is none.", found, as_json=as_json)
+    say("\n".join(map(_letter_text, found)) or "There is none.", found, as_json=as_json)
+
+
+def _letter_text(each: recovery.Letter) -> str:
+    what = " ".join(filter(None, (each.letter.reason, each.letter.fields)))
+    return f"{each.id}  {each.person}  {each.letter.service}: {what}: {each.letter.what_to_do}"
 
 
 @letters_app.command("retry")

@@ -247,7 +247,7 @@ def test_who_needs_a_look_is_listed_once_with_the_reason_and_no_data(cli: Cli, u
     result = cli("people", "list", unsettled)
     assert result.exit_code == 0
     assert result.output.splitlines() == [
-        "1  waiting  DeclareeUnavailableError",
+        "1  waiting  Declaree does not answer; what waits is sent again by itself once it does",
         "12  rejected  no reason was given",
         "2  rejected  userName: taken",
         "3  refused  the employee's data is too large for Kafka: shorten it in Personio",
@@ -277,7 +277,7 @@ async def somebody(mongo: MongoServers, prepared_database: str) -> None:
 def test_what_is_known_of_an_employee_is_shown(cli: Cli, somebody: None) -> None:
     shown = cli("people", "show", CONNECTION, "1").output
     assert "first_name: Zoë" in shown
-    assert "waiting since 2026-03-09 08:30 UTC: DeclareeUnavailableError" in shown
+    assert "waiting since 2026-03-09 08:30 UTC: Declaree does not answer" in shown
     assert "account a-2, rejected: taken" in cli("people", "show", CONNECTION, "2").output
     found = json.loads(cli("people", "show", CONNECTION, "2", "--json").output)
     assert found["snapshot"]["attributes"]["first_name"]["value"] == "Zoë"
