@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from services.clients.personio.employees import Employee, parse_employee
+from services.clients.personio.employees import Employee, parse_employee, text
 from services.clients.personio.errors import (
     PersonioAddressError,
     PersonioCredentialsError,
@@ -93,8 +93,8 @@ class PersonioClient:
         data = _list(await self._get("/v1/company/employees/attributes", {}))
         return tuple(
             AttributeDefinition(
-                str(entry["key"]),
-                str(entry.get("label") or ""),
+                text(str(entry["key"])),
+                text(str(entry.get("label") or "")),
                 str(entry.get("type") or "standard"),
                 str(entry["universal_id"]) if entry.get("universal_id") else None,
             )

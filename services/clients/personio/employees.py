@@ -38,6 +38,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 """The parts that a nested attribute has at least; they are there, empty, also when the whole is empty."""
 
 
+_BROKEN = re.compile("[\0\ud800-\udfff]")
 _DATE_WITH_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 
 
@@ -53,7 +54,7 @@ def parse_employee(item: object) -> Employee | None:
     attributes = item.get("attributes") if isinstance(item, Mapping) else None
     if not isinstance(attributes, Mapping):
         return None
-    flat = dict(pair for key, raw in attributes.items() for pair in _attribute(_text(str(key)), raw))
+    flat = dict(pair for key, raw in attributes.items() for pair in _attribute(text(str(key)), raw))
     number = flat.pop("id", Attribute()).value
     if not isinstance(number, int | str) or isinstance(number, bool) or not str(number):
         return None
@@ -64,7 +65,7 @@ def _attribute(key: str, raw: object) -> Iterator[tuple[str, Attribute]]:
     """One attribute, or one per part of a nested one."""
     if not isinstance(raw, Mapping):
         raw = {"value": raw}
-    label, kind = _text(str(raw.get("label") or "")), _text(str(raw.get("type") or "standard"))
+    label, kind = text(str(raw.get("label") or "")), text(str(raw.get("type") or "standard"))
     value = raw.get("value")
     if key in PARTS or _is_nested(value):
         for part, content in _parts(key, value).items():
@@ -97,7 +98,7 @@ def _members(value: object) -> dict[str, Any]:
         plain = _scalar(inner)
         return {} if plain is None else {"id" if isinstance(plain, int) else "name": plain}
     return {
-        _text(str(name)): part["value"] if isinstance(part, Mapping) and "value" in part else part
+        text(str(name)): part["value"] if isinstance(part, Mapping) and "value" in part else part
         for name, part in inner.items()
     }
 
@@ -115,35 +116,42 @@ def _plain(key: str, kind: str, value: object) -> Value:
 def _scalar(value: object) -> Scalar:
     match value:
         case str():
-            return _text(value) or None
+            return text(value) or None
         case float() if not math.isfinite(value):
             return None
         case None | bool() | int() | float():
             return value
-    return _text(json.dumps(value, sort_keys=True, ensure_ascii=False)) if value else None
+    try:
+        return text(json.dumps(value, sort_keys=True, ensure_ascii=False)) if value else None
+    except RecursionError:
+        return "…"
 
 
-def _text(value: str) -> str:
-    """JSON may hold halves of characters, which neither events nor the database can."""
-    return value if value.isascii() else value.encode(errors="replace").decode()
+def text(value: str) -> str:
+    """JSON may hold halves of characters, which neither events nor the database can, and NUL, at which servers of
+    accounts stumble. Each becomes the sign for a broken character, so that the person is seen to and nobody else held.
+    """
+    if value.isascii() and "\0" not in value:
+        return value
+    return _BROKEN.sub("\ufffd", value)
 
 
 def _tags(value: object) -> Value:
     """A list, a list as JSON text, or texts separated by commas: all three occur in one account."""
     if isinstance(value, str) and value.startswith("["):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(value)
     entries: Iterable[object] = (
         value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
     )
-    texts = [str(scalar).strip() for scalar in map(_scalar, entries) if scalar is not None]
-    return tuple(text for text in texts if text) or None
+    tags = [str(scalar).strip() for scalar in map(_scalar, entries) if scalar is not None]
+    return tuple(tag for tag in tags if tag) or None
 
 
 def _timestamp(attribute: Attribute | None) -> datetime | None:
-    text = attribute.value if attribute else None
+    value = attribute.value if attribute else None
     try:
-        stamp = datetime.fromisoformat(text) if isinstance(text, str) else None
+        stamp = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
     return stamp if stamp is not None and stamp.tzinfo is not None else None

@@ -1,6 +1,7 @@
 """The tolerant parser: the vendor's own examples field for field, and everything that accounts send beside them."""
 
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -263,14 +264,33 @@ def test_what_is_no_employee_is_nobody(item: Any) -> None:
     assert parse_employee(item) is None
 
 
-def test_halves_of_characters_are_replaced() -> None:
-    """JSON may hold them, escaped; neither Kafka's UTF-8 nor the database takes them."""
-    half = "\ud83d"
-    found = parsed(**{f"k{half}": {"value": f"a{half}", "label": half, "type": half}}).attributes
-    assert found == {"k?": Attribute(value="a?", label="?", type="?")}
-    assert values("dynamic_1", [f"{half}"], "tags") == {"dynamic_1": ("?",)}
-    assert values("office", {f"n{half}": {"x": half}})["office.n?"] == '{"x": "?"}'
-    assert values("dynamic_1", "Zoë 😀") == {"dynamic_1": "Zoë 😀"}
+@pytest.mark.parametrize("broken", [chr(0xD83D), chr(0xDC00), "\0"], ids=ascii)
+def test_halves_of_characters_and_nul_become_the_sign_for_a_broken_character(broken: str) -> None:
+    """JSON may hold them, escaped; neither Kafka's UTF-8, nor the database, nor many a server takes them."""
+    found = parsed(**{f"k{broken}": {"value": f"a{broken}b", "label": broken, "type": broken}}).attributes
+    assert found == {"k\ufffd": Attribute(value="a\ufffdb", label="\ufffd", type="\ufffd")}
+    assert values("dynamic_1", [f"{broken}"], "tags") == {"dynamic_1": ("\ufffd",)}
+    assert values("dynamic_1", [f"{broken}"], "list") == {"dynamic_1": ("\ufffd",)}
+    nested = values("office", {f"n{broken}": {"x": broken}})["office.n\ufffd"]
+    assert isinstance(nested, str)
+    assert json.loads(nested) == {"x": "\0" if broken == "\0" else "\ufffd"}, "escaped within a text, it is harmless"
+    number = parse_employee({"attributes": {"id": {"value": f"7{broken}"}}})
+    assert number is not None
+    assert number.id == "7\ufffd"
+
+
+def test_whole_characters_stay_as_they_are() -> None:
+    assert values("dynamic_1", "Zoë 😀\n\ufffd") == {"dynamic_1": "Zoë 😀\n\ufffd"}
+
+
+def test_a_text_that_nests_beyond_all_reason_stops_nobody() -> None:
+    """Anybody who may edit a field of tags can enter it."""
+    deep = "[" * 100_000
+    assert values("dynamic_1", deep, "tags") == {"dynamic_1": (deep,)}
+    value: Any = "x"
+    for _ in range(sys.getrecursionlimit() * 2):
+        value = [value]
+    assert values("dynamic_1", [value]) == {"dynamic_1": ("…",)}
 
 
 JSON = st.recursive(
@@ -296,4 +316,4 @@ def test_no_json_whatsoever_is_too_much(item: Any) -> None:
     employee = parse_employee(item)
     if employee is not None:
         for attribute in employee.attributes.values():
-            attribute.model_dump_json()
+            assert "\\u0000" not in attribute.model_dump_json().replace("\\\\", "")
