@@ -156,8 +156,9 @@ forget_dead_processes() {
 
 # The engine makes these outside of its folders; those that were not there are removed again.
 note_missing_folders() {
-  local folder
-  for folder in /opt/containerd{,/bin,/lib} /run/docker{,/plugins}; do
+  local folder cgroups=(/sys/fs/cgroup/ /sys/fs/cgroup/*/)
+  for folder in /opt/containerd{,/bin,/lib} /run/{containerd,containerd/s,docker,docker/plugins,mount} \
+    "${cgroups[@]/%/docker}"; do
     [ -d "$folder" ] || echo "$folder" >>"$ENGINE/missing-folders"
   done
 }
@@ -197,11 +198,9 @@ stop_engine() {
 remove_containers() { docker ps --all --quiet | xargs -r docker rm --force --volumes >/dev/null; }
 
 engine_processes() {
-  local place
-  for place in /proc/[0-9]*; do
-    case $(cat "$place/comm" 2>/dev/null || true) in
-      dockerd | containerd | containerd-shim) ! grep -qsF "$ENGINE/" "$place/cmdline" || echo "${place#/proc/}" ;;
-    esac
+  local name
+  for name in $(grep -lsxE 'dockerd|containerd|containerd-shim' /proc/[0-9]*/comm); do
+    ! grep -qsF "$ENGINE/" "${name%comm}cmdline" || basename "${name%/comm}"
   done
 }
 
@@ -319,7 +318,7 @@ start() {
 environment() {
   local name
   BUILD_NETWORK=host # a build reaches the package indexes over this machine's network alone
-  for name in PATH DOCKER_HOST DOCKER_CONFIG DOCKER_BUILDKIT BUILD_NETWORK PYTHON_IMAGE KAFKA_IMAGE MONGO_IMAGE; do
+  for name in STAND_INS PATH DOCKER_HOST DOCKER_CONFIG DOCKER_BUILDKIT BUILD_NETWORK PYTHON_IMAGE KAFKA_IMAGE MONGO_IMAGE; do
     printf '%s=%q\n' $name "${!name}"
   done
 }

@@ -31,5 +31,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = [report for report in terminalreporter.stats.get("skipped", ()) if "tests/compose/" in report.nodeid]
     if skipped:
         terminalreporter.section("the containers were not tried")
+        terminalreporter.write_line(skipped[0].longrepr[2])
     for report in skipped:
-        terminalreporter.write_line(f"{report.nodeid}: {report.longrepr[2]}")
+        terminalreporter.write_line(f"  {report.nodeid}")

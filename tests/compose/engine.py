@@ -98,25 +98,29 @@ def usable_engine(given: Engine, make: Callable[[], AbstractContextManager[Engin
 @contextmanager
 def own_engine(script: Sequence[str] = STAND_INS) -> Iterator[Engine]:
     environment = dict(os.environ)
-    with _alone(Path(script[-1])):
+    lines = run([*script, "env"], environment, seconds=30).output
+    told = dict(line.split("=", 1) for line in shlex.split(lines))
+    with _alone_in(Path(told["STAND_INS"])):
         try:
             run([*script, "start"], environment, seconds=START_SECONDS, show=True)
-            lines = run([*script, "env"], environment, seconds=30).output
-            yield Engine(dict(line.split("=", 1) for line in shlex.split(lines)))
+            yield Engine(told)
         finally:
             run([*script, "stop"], environment, seconds=180, show=True)
 
 
 @contextmanager
-def _alone(script: Path) -> Iterator[None]:
+def _alone_in(folder: Path) -> Iterator[None]:
     """One run at a time, on one engine. Every command inherits the lock, so it outlasts a run that was killed for as
     long as something of that run still works.
     """
-    with script.open() as lock:
-        os.set_inheritable(lock.fileno(), True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        os.set_inheritable(lock, True)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print("another run, or what is left of one, uses the engine: waiting for its end ...", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)

@@ -104,7 +104,8 @@ def test_where_no_engine_can_be_made_it_is_said_what_is_missing() -> None:
 
 def test_where_an_engine_can_be_made_not_to_make_it_is_an_error(tmp_path: Path) -> None:
     script = tmp_path / "fails-to-start.sh"
-    script.write_text('[ "$1" = stop ] && touch "$0.stopped" || exit 3\n', encoding="utf-8")
+    branches = f'env) echo STAND_INS={tmp_path} ;; start) exit 3 ;; stop) touch "$0.stopped" ;;'
+    script.write_text(f"case $1 in {branches} esac\n", encoding="utf-8")
     with (
         pytest.raises(CommandError, match="start ended with 3"),
         usable_engine(NOWHERE, lambda: own_engine(("sh", str(script)))),
