@@ -17,6 +17,7 @@ from services.provisioning.reconcile import Reconciliation, Rejected, Settled, U
 from services.provisioning.target import Target
 from services.runtime.clock import Clock
 from services.runtime.consumer import Incoming, PartitionsMovedError
+from services.runtime.log import describe
 from services.writer.ports import Ledger
 from services.writer.servers import Server, ServerClosedError
 
@@ -154,7 +155,7 @@ class Applier:
             person.waits(request, error.cause, self._clock)
             return
         except TransientError as error:
-            await self._server.failed(type(error).__name__, error.retry_after)
+            await self._server.failed(type(error).__name__, error.retry_after, describe(error))
             person.waits(request, type(error).__name__, self._clock)
             return
         if state.verb_changed:

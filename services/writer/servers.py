@@ -97,13 +97,13 @@ class Server:
         self._failures, self._pause = 0, FIRST_PAUSE
         self.has_written = self.has_written or wrote
 
-    async def failed(self, cause: str, retry_after: float | None = None) -> None:
+    async def failed(self, cause: str, retry_after: float | None = None, details: str = "") -> None:
         """Somebody's change failed: is it the server, then it is closed, or this person alone?"""
         self._failures += 1
         if self._closed is not None:
             return
         if self._failures >= FAILURES_IN_A_ROW:
-            self._close(cause, retry_after)
+            self._close(cause, retry_after, details)
         else:
             await self._probe_once()
 

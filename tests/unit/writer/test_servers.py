@@ -93,11 +93,14 @@ async def test_a_failure_of_one_person_leaves_a_server_open_that_answers_probes(
     assert (stage.client.probed, await stage.is_closed()) == (1, False)
 
 
-async def test_many_failures_in_a_row_close_a_server_that_answers_probes(stage: Stage) -> None:
+async def test_many_failures_in_a_row_close_a_server_that_answers_probes(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     for number in range(FAILURES_IN_A_ROW):
         assert not await stage.is_closed(), number
-        await stage.server.failed("WritesForbiddenError")
+        await stage.server.failed("WritesForbiddenError", details="what the key lacks")
     assert await stage.is_closed()
+    assert "its changes wait until it does: what the key lacks" in caplog.text
 
 
 async def test_failures_with_successes_between_close_nothing(stage: Stage) -> None:
