@@ -156,19 +156,20 @@ class Accounts:
 
     async def waiting_connections(self) -> dict[ConnectionId, int]:
         """How many people wait, for each connection that has any."""
-        counts = await self._counts({"unsettled": True, "waiting": {"$exists": True}}, "$connection_id")
+        # the condition on the connection is what lets the index be used: it begins with it
+        waiting = {"connection_id": {"$gt": ""}, "unsettled": True, "waiting": {"$exists": True}}
+        counts = await self._counts(waiting, "$connection_id")
         return {ConnectionId(connection): count for connection, count in counts.items()}
 
     async def outcomes(self, connection: ConnectionId) -> dict[str, int]:
         """How many people were last settled in which way."""
-        where = {"connection_id": connection, "decided.outcome": {"$exists": True}}
+        # rather than that it exists: this is answered from the index alone
+        where = {"connection_id": connection, "decided.outcome": {"$gt": ""}}
         return await self._counts(where, "$decided.outcome")
 
     async def enabled_count(self, connection: ConnectionId) -> int:
         """People who have an account that was last confirmed to be enabled."""
-        return await self._collection.count(
-            {"connection_id": connection, "enabled": True, "account_id": {"$exists": True}}
-        )
+        return await self._collection.count({"connection_id": connection, "enabled": True, "account_id": {"$gt": ""}})
 
     async def behind(self, connection: ConnectionId) -> int:
         """The balance: people whose snapshot is newer than what was decided for them; 0 when all is at rest.

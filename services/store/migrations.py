@@ -32,7 +32,7 @@ _EXISTS = {"$exists": True}
 
 INDEXES = (
     Index("connections", "identity", {"identity": 1}, {"unique": True}),
-    Index("connections", "due", {"state": 1, "next_poll": 1}),
+    Index("connections", "due", {"state": 1, "next_poll": 1, "_id": 1}),
     Index("snapshots", "people", _PERSON),
     Index("snapshots", "pending", _PERSON, _partial(pending=True)),
     Index("snapshots", "status", {"connection_id": 1, "status": 1, "missing_since": 1}),
@@ -52,10 +52,11 @@ INDEXES = (
     Index("accounts", "holder", {"account_id": 1, "connection_id": 1}, _partial(account_id=_EXISTS)),
     Index("accounts", "blocked", {"connection_id": 1, "blocked_by": 1}, _partial(blocked_by=_EXISTS)),
     Index("requests", "once", {"connection_id": 1, "once": 1}, {"unique": True} | _partial(once=_EXISTS)),
-    Index("requests", "open", {"state": 1, "connection_id": 1, "filed": 1}),
-    Index("requests", "newest", {"connection_id": 1, "filed": -1}),
+    Index("requests", "open", {"state": 1, "connection_id": 1, "filed": 1, "_id": 1}),
+    Index("requests", "newest", {"connection_id": 1, "filed": -1, "_id": -1}),
     Index("requests", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
-    Index("runs", "newest", {"connection_id": 1, "started": -1}),
+    Index("runs", "newest", {"connection_id": 1, "started": -1, "_id": -1}),
+    Index("runs", "running", {"connection_id": 1}, _partial(state="running")),
     Index("runs", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
 )
 

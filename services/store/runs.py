@@ -25,6 +25,13 @@ class Runs:
         await self._collection.insert_new({"_id": run.id, **_to_document(run)})
         return run
 
+    async def fail_unfinished(self, connection: ConnectionId, error: str, *, now: datetime) -> int:
+        """Ends the runs that whoever held the lease before has left behind; returns how many."""
+        return await self._collection.update_all(
+            {"connection_id": connection, "state": RunState.RUNNING.value},
+            {"$set": {"state": RunState.FAILED.value, "error": error, "finished_at": now.isoformat()}},
+        )
+
     async def save(self, run: Run) -> None:
         """Also of a run whose document has expired meanwhile: it is not brought back."""
         await self._collection.update({"_id": run.id}, {"$set": _to_document(run)})

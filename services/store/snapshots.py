@@ -1,6 +1,6 @@
 """Snapshots of employees: what was last seen, and the outbox of the poller."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,7 +59,10 @@ class Snapshots:
     async def refuse(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
         """Notes events that Kafka will never take for their own sake: no longer pending, counted by ``refused``."""
         await self._collection.bulk(
-            [_emitted(connection, employee, revision, refused=revision) for employee, revision in revisions]
+            [
+                _emitted(connection, employee, revision, refused={"$max": ["$refused", revision]})
+                for employee, revision in revisions
+            ]
         )
 
     async def pending(
@@ -75,11 +78,14 @@ class Snapshots:
     async def stream(
         self, connection: ConnectionId, employees: Iterable[EmployeeId] | None = None, batch: int = PAGE
     ) -> AsyncIterator[tuple[Snapshot, ...]]:
-        where: dict[str, Any] = {"connection_id": connection}
-        if employees is not None:
-            where["_id"] = {"$in": _ids(connection, employees)}
-        async for page in self._collection.pages(where, size=batch):
-            yield tuple(map(_to_model, page))
+        """Everybody, or the people named as far as they are known, in the order of their keys."""
+        if employees is None:
+            async for page in self._collection.pages({"connection_id": connection}, size=batch):
+                yield tuple(map(_to_model, page))
+            return
+        for ids in _chunks(_ids(connection, employees), batch):
+            if page := await self._collection.find({"_id": {"$in": ids}}, sort={"_id": 1}):
+                yield tuple(map(_to_model, page))
 
     async def employee_ids(self, connection: ConnectionId) -> AsyncIterator[EmployeeId]:
         async for page in self._collection.pages({"connection_id": connection}, fields=["_id"], size=10 * PAGE):
@@ -88,16 +94,17 @@ class Snapshots:
 
     async def set_missing(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None:
         """A complete scan does not list them; the time of the first such scan is kept."""
-        await self._collection.update_all(
-            {"_id": {"$in": _ids(connection, employees)}, "missing_since": {"$exists": False}},
-            {"$set": {"missing_since": _TIME.dump_python(since, mode="json")}},
-        )
+        for ids in _chunks(_ids(connection, employees), PAGE):
+            await self._collection.update_all(
+                {"_id": {"$in": ids}, "missing_since": {"$exists": False}},
+                {"$set": {"missing_since": _TIME.dump_python(since, mode="json")}},
+            )
 
     async def clear_missing(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> None:
-        await self._collection.update_all(
-            {"_id": {"$in": _ids(connection, employees)}, "missing_since": {"$exists": True}},
-            {"$unset": {"missing_since": True}},
-        )
+        for ids in _chunks(_ids(connection, employees), PAGE):
+            await self._collection.update_all(
+                {"_id": {"$in": ids}, "missing_since": {"$exists": True}}, {"$unset": {"missing_since": True}}
+            )
 
     async def count(self, connection: ConnectionId) -> int:
         return await self._collection.count({"connection_id": connection})
@@ -126,7 +133,13 @@ class Snapshots:
 
 
 def _ids(connection: ConnectionId, employees: Iterable[EmployeeId]) -> list[str]:
-    return [str(PersonKey(connection, employee)) for employee in set(employees)]
+    return sorted(str(PersonKey(connection, employee)) for employee in set(employees))
+
+
+def _chunks(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """A command with everybody's ids in it would be too large one day."""
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
 
 
 def _save(snapshot: Snapshot, previous: int | None) -> InsertOne[Document] | UpdateOne:
@@ -140,7 +153,7 @@ def _save(snapshot: Snapshot, previous: int | None) -> InsertOne[Document] | Upd
     )
 
 
-def _emitted(connection: ConnectionId, employee: EmployeeId, revision: int, **also: int) -> UpdateOne:
+def _emitted(connection: ConnectionId, employee: EmployeeId, revision: int, **also: Any) -> UpdateOne:
     return UpdateOne(
         {"_id": str(PersonKey(connection, employee)), "revision": {"$gte": revision}},
         [{"$set": {"emitted_revision": {"$max": ["$emitted_revision", revision]}, **also}}, _SETS_PENDING],

@@ -43,6 +43,18 @@ async def test_the_last_finished_is_the_newest_that_has_ended_in_whichever_way(s
     assert (await store.runs.newest(CONNECTION))[0] == third
 
 
+async def test_runs_that_nobody_will_end_any_more_are_failed_and_no_others(store: Store) -> None:
+    left, ended, other = [await store.runs.begin(connection, now=NOW) for connection in (CONNECTION, CONNECTION, OTHER)]
+    await store.runs.save(finished(ended))
+    now = NOW + timedelta(hours=1)
+    assert await store.runs.fail_unfinished(CONNECTION, "the poller ended", now=now) == 1
+    failed = {"state": RunState.FAILED, "error": "the poller ended", "finished_at": now}
+    assert await store.runs.get(left.id) == left.model_copy(update=failed)
+    assert await store.runs.get(ended.id) == finished(ended)
+    assert await store.runs.get(other.id) == other
+    assert await store.runs.fail_unfinished(CONNECTION, "again", now=now) == 0
+
+
 async def test_a_run_that_has_expired_is_not_brought_back(store: Store) -> None:
     run = await store.runs.begin(CONNECTION, now=NOW)
     unknown = run.model_copy(update={"id": "n-expired"})

@@ -10,6 +10,7 @@ from services.contracts.envelope import to_record
 from services.contracts.events import Attribute, Kind
 from services.contracts.ids import EmployeeId
 from services.contracts.snapshots import Snapshot
+from services.store.collection import PAGE
 from services.store.database import Store
 from tests.stored import BERLIN, CONNECTION, NOW, OTHER, snapshot
 
@@ -123,6 +124,24 @@ async def test_a_refused_event_is_no_longer_pending_and_listed_until_the_next_ch
     assert await store.snapshots.refused(CONNECTION) == ()
 
 
+async def test_a_late_note_that_an_older_event_was_refused_hides_nothing_of_the_newer(store: Store) -> None:
+    """By a poller that had lost its lease meanwhile."""
+    await store.snapshots.save([(snapshot(revision=2_000), None)])
+    await store.snapshots.refuse(CONNECTION, [(ONE, 2_000)])
+    await store.snapshots.refuse(CONNECTION, [(ONE, 1_000)])
+    assert await store.snapshots.refused(CONNECTION) == (ONE,)
+    assert (await read(store)).emitted_revision == 2_000
+
+
+async def test_more_people_than_go_into_a_command_are_noted_as_missing_and_as_back(store: Store) -> None:
+    people = [EmployeeId(str(number)) for number in range(PAGE + 7)]
+    await store.snapshots.save([(snapshot(each), None) for each in people])
+    await store.snapshots.set_missing(CONNECTION, people, NOW)
+    assert await store.snapshots.missing_count(CONNECTION) == len(people)
+    await store.snapshots.clear_missing(CONNECTION, people)
+    assert await store.snapshots.missing_count(CONNECTION) == 0
+
+
 async def test_the_missing_keep_the_time_of_the_first_scan_without_them(store: Store) -> None:
     await store.snapshots.save([(snapshot(), None), (snapshot("2"), None)])
     await store.snapshots.set_missing(CONNECTION, [ONE], NOW)
@@ -158,6 +177,9 @@ async def test_a_stream_brings_every_snapshot_once_in_batches(store: Store) -> N
     batches = [batch async for batch in store.snapshots.stream(CONNECTION, batch=3)]
     assert [len(batch) for batch in batches] == [3, 3, 1]
     assert [item.employee_id for batch in batches for item in batch] == [str(number) for number in range(7)]
+    named = [EmployeeId(str(number)) for number in (9, 6, 0, 3, 2, 6, 1)]
+    several = [batch async for batch in store.snapshots.stream(CONNECTION, employees=named, batch=2)]
+    assert [[item.employee_id for item in batch] for batch in several] == [["0", "1"], ["2", "3"], ["6"]]
     some = [batch async for batch in store.snapshots.stream(CONNECTION, employees=[TWO, EmployeeId("9")], batch=3)]
     assert [[item.employee_id for item in batch] for batch in some] == [[TWO]]
 
