@@ -35,7 +35,7 @@ from tests.e2e.world import (
     until,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(480)]
 
 REQUEST = re.compile(r'"([A-Z]+) (/v2/Users\S*) HTTP/1\.[01]" (\d{3})')
 SERVER = Path(sysconfig.get_path("scripts")) / "scim2-server"
