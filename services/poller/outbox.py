@@ -19,18 +19,18 @@ class LeaseLostError(TransientError):
 
 
 class Outbox:
-    """``held`` raises ``LeaseLostError`` when the lease on the connection was lost: nothing more may be sent then."""
+    """``check`` raises ``LeaseLostError`` when the lease on the connection was lost: nothing more may be done then."""
 
-    def __init__(self, snapshots: Snapshots, publisher: Publisher, held: Callable[[], None]) -> None:
+    def __init__(self, snapshots: Snapshots, publisher: Publisher, check: Callable[[], None]) -> None:
         self._snapshots = snapshots
         self._publisher = publisher
-        self._held = held
+        self.check = check
 
     async def emit(self, connection: ConnectionId, snapshots: Sequence[Snapshot], cause: Cause) -> tuple[int, int]:
         """How many events were sent, and how many were refused for their own sake (too large)."""
         if not snapshots:
             return 0, 0
-        self._held()
+        self.check()
         refused = {
             record.key
             for record in await self._publisher.publish([to_record(snapshot.event(), cause) for snapshot in snapshots])

@@ -1,7 +1,7 @@
 """One full scan of a connection: page by page, at most two pages in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from services.clients.personio.client import EmployeePage
@@ -45,6 +45,11 @@ class Tally:
         """Every page came, ids are unique, and the total was the same from the first page to the last."""
         return not self.repeated and not self.skipped and self.totals == {len(self.ids)}
 
+    @property
+    def total(self) -> int | None:
+        """How many there are by what Personio says."""
+        return max((total for total in self.totals if total is not None), default=None)
+
     def counts(self) -> RunCounts:
         return RunCounts(
             seen=len(self.ids),
@@ -78,12 +83,15 @@ class Scan:
         self._clock = clock
         self._dry_run = dry_run
 
-    async def run(self, connection: ConnectionId, personio: Personio, progress: Callable[[Tally], None]) -> Tally:
+    async def run(
+        self, connection: ConnectionId, personio: Personio, progress: Callable[[Tally], Awaitable[None]]
+    ) -> Tally:
+        """``progress`` is told after each page."""
         tally = Tally()
         released = await check_minimum(personio)
         async for page in _ahead(personio.pages()):
             await self._page(connection, page, tally, released)
-            progress(tally)
+            await progress(tally)
         if tally.complete:
             await self._report_missing(connection, tally)
         return tally
@@ -100,6 +108,8 @@ class Scan:
             tally.unreleased |= {key for key in snapshot.attributes if key.partition(".")[0] not in released}
         if self._dry_run:
             return
+        # a page that was fetched before this process slept for longer than its lease is older than what is stored now
+        self._outbox.check()
         back = [key for key, snapshot in known.items() if snapshot.missing_since is not None]
         if back:
             await self._snapshots.clear_missing(connection, back)

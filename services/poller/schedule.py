@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
+import math
 import os
 import random
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from itertools import zip_longest
 from pathlib import Path
 
 from services.contracts.ids import ConnectionId
-from services.errors import ConnectorError, TransientError
+from services.errors import ConnectorError
 from services.poller.outbox import LeaseLostError, Outbox
 from services.poller.ports import Publisher, Source
 from services.poller.settings import PollerSettings
@@ -27,6 +29,7 @@ from services.store.leases import Holder, Lease
 logger = logging.getLogger(__name__)
 
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 FIRST_REST, LONGEST_REST = 2.0, 60.0
 """Seconds for which a connection that cannot be worked on is left alone, so that others get their turn."""
 
@@ -36,9 +39,9 @@ def this_process() -> Holder:
 
 
 def _process_numbers() -> str:
-    """Within what process ids are unique: two containers may share a host's name, and have a process 1 each."""
+    """Within what process ids are unique: machines may share a name, and containers of one have a process 1 each."""
     try:
-        return str(Path("/proc/self/ns/pid").readlink())
+        return f"{BOOT_ID.read_text(encoding='ascii').strip()}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return ""
 
@@ -62,6 +65,27 @@ def _exists(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+class Hold:
+    """What this process knows of its lease: lost once that was found out, or once it has not been renewed in time.
+
+    By the clock, too: a process that was stopped for long finds out only later, and must do nothing until then.
+    """
+
+    def __init__(self, clock: Clock, ends: float) -> None:
+        self._clock = clock
+        self.ends = ends
+
+    def check(self) -> None:
+        if self._clock.monotonic() >= self.ends:
+            raise LeaseLostError("the lease on this connection was lost: another replica goes on")
+
+
+def in_turn(one: Sequence[ConnectionId], other: Sequence[ConnectionId]) -> list[ConnectionId]:
+    """Both in their order, from either side by turns, so that neither keeps the other waiting for ever; each once."""
+    pairs = zip_longest(one, other)
+    return list(dict.fromkeys(connection for pair in pairs for connection in pair if connection is not None))
 
 
 class Schedule:
@@ -120,7 +144,7 @@ class Schedule:
 
     async def _look(self) -> None:
         due = await self._store.connections.due(self._clock.now())
-        wanted = [*due, *(await self._store.requests.connections_with_unfinished()).difference(due)]
+        wanted = in_turn(due, sorted(await self._store.requests.connections_with_unfinished()))
         self._running = {connection: task for connection, task in self._running.items() if not task.done()}
         free = self._settings.poll_concurrency - len(self._running)
         for connection in [each for each in wanted if each not in self._running and not self._rests(each)][:free]:
@@ -138,19 +162,20 @@ class Schedule:
 
     async def _hold(self, connection: ConnectionId, *, due: bool) -> None:
         """Works on a connection while its lease is held; without the lease somebody else does."""
+        lasts, asked = self._settings.poll_lease_seconds, self._clock.monotonic()
         try:
             lease = await self._store.leases.acquire(
                 f"connection/{connection}",
                 self._holder,
                 now=self._clock.now(),
-                seconds=self._settings.poll_lease_seconds,
+                seconds=lasts,
                 is_dead=is_dead(self._holder),
             )
             if lease is None:
                 # another replica has it
                 self._resting[connection] = (self._clock.monotonic() + FIRST_REST, FIRST_REST)
                 return
-            await self._work(connection, lease, due=due)
+            await self._work(connection, lease, Hold(self._clock, asked + lasts), due=due)
             self._resting.pop(connection, None)
         except ProducerDeadError as error:
             self._fatal(str(error))
@@ -161,6 +186,7 @@ class Schedule:
             logger.exception(
                 "an unexpected error; the connection is polled again later", extra={"connection": connection}
             )
+            self._rest(connection)
             await self._postpone(connection)
 
     async def _postpone(self, connection: ConnectionId) -> None:
@@ -170,14 +196,9 @@ class Schedule:
         except ConnectorError as error:
             logger.warning("the next poll cannot be set: %s", describe(error), extra={"connection": connection})
 
-    async def _work(self, connection: ConnectionId, lease: Lease, *, due: bool) -> None:
-        renewing = asyncio.create_task(self._renew(lease), name=f"lease {connection}")
-
-        def held() -> None:
-            if renewing.done():
-                raise LeaseLostError("the lease on this connection was lost: another replica goes on")
-
-        outbox = Outbox(self._store.snapshots, self._publisher, held)
+    async def _work(self, connection: ConnectionId, lease: Lease, hold: Hold, *, due: bool) -> None:
+        renewing = asyncio.create_task(self._renew(lease, hold), name=f"lease {connection}")
+        outbox = Outbox(self._store.snapshots, self._publisher, hold.check)
         work = Work(self._store, self._source, self._clock, self._metrics, outbox)
         try:
             await self._store.requests.reopen_running(connection)
@@ -203,18 +224,17 @@ class Schedule:
         wait = self._settings.poll_interval_seconds * random.uniform(0.97, 1.03)  # noqa: S311 - not a secret
         await self._store.connections.set_next_poll(connection, self._clock.now() + timedelta(seconds=wait))
 
-    async def _renew(self, lease: Lease) -> None:
-        """Ends when the lease is lost, or can no longer be known to be held."""
+    async def _renew(self, lease: Lease, hold: Hold) -> None:
+        """Ends when the lease is lost. While MongoDB is away it may still be held, as long as it lasts."""
         lasts = self._settings.poll_lease_seconds
-        ends = self._clock.monotonic() + lasts
         while True:
             await self._clock.sleep(lasts / 3)
             asked = self._clock.monotonic()
             try:
                 if not await self._store.leases.renew(lease, now=self._clock.now(), seconds=lasts):
+                    hold.ends = -math.inf
                     return
-            except TransientError:
-                if self._clock.monotonic() >= ends:
-                    return
+            except ConnectorError as error:
+                logger.warning("a lease cannot be renewed now: %s", error, extra={"lease": lease.name})
             else:
-                ends = asked + lasts
+                hold.ends = asked + lasts

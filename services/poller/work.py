@@ -1,7 +1,8 @@
 """What the lease holder of a connection does: polls it when due, and carries out what was asked for."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from services.contracts.envelope import Cause
 from services.contracts.ids import ConnectionId, EmployeeId
@@ -19,6 +20,13 @@ from services.store.database import Store
 
 logger = logging.getLogger(__name__)
 
+Progress: TypeAlias = Callable[[Mapping[str, int]], Awaitable[None]]
+LEFT_BEHIND = "the poller ended before the run did; the next run finds whatever it has not"
+
+
+async def nobody(_: Mapping[str, int]) -> None:
+    """Whom the progress of work concerns that nobody has asked for."""
+
 
 class Work:
     """Everything about one connection, while its lease is held."""
@@ -30,13 +38,14 @@ class Work:
         self._metrics = metrics
         self._outbox = outbox
 
-    async def poll(self, connection: ConnectionId, *, dry_run: bool = False) -> Run:
+    async def poll(self, connection: ConnectionId, *, dry_run: bool = False, progress: Progress = nobody) -> Run:
         """One run. Its failure is noted in the run and never concerns another connection."""
         run = Run(id="dry-run", connection_id=connection, started_at=self._clock.now())
         if not dry_run:
+            await self._store.runs.fail_unfinished(connection, LEFT_BEHIND, now=self._clock.now())
             run = await self._store.runs.begin(connection, now=self._clock.now())
         try:
-            tally = await self._scan(connection, dry_run=dry_run)
+            tally = await self._scan(connection, dry_run=dry_run, progress=progress)
         except ProducerDeadError:
             raise
         except LeaseLostError as error:
@@ -67,12 +76,16 @@ class Work:
             await self._store.runs.save(run)
         return run
 
-    async def _scan(self, connection: ConnectionId, *, dry_run: bool) -> Tally:
+    async def _scan(self, connection: ConnectionId, *, dry_run: bool, progress: Progress) -> Tally:
+        async def told(tally: Tally) -> None:
+            total = {} if tally.total is None else {"total": tally.total}
+            await progress(tally.counts().model_dump() | total)
+
         if not dry_run:
             await self._outbox.emit_pending(connection)
         scan = Scan(self._store.snapshots, self._outbox, self._clock, dry_run=dry_run)
         async with self._source(connection) as personio:
-            return await scan.run(connection, personio, lambda _: None)
+            return await scan.run(connection, personio, told)
 
     async def resend_unsettled(self, connection: ConnectionId) -> int:
         """At every poll: who waits, whose entry asks for a look, and whose cause to wait or be rejected is gone."""
@@ -86,14 +99,18 @@ class Work:
     async def _resend_pages(self, connection: ConnectionId, pages: AsyncIterator[Sequence[EmployeeId]]) -> int:
         return sum([await self._resend(connection, page) async for page in pages])
 
-    async def _resend(self, connection: ConnectionId, people: Sequence[EmployeeId] | None) -> int:
+    async def _resend(
+        self, connection: ConnectionId, people: Sequence[EmployeeId] | None, progress: Progress = nobody
+    ) -> int:
         """Sends the current snapshots again. A change that was never marked as sent counts as sent for the first time."""
         if people is not None and not people:
             return 0
         sent = 0
+        total = await self._store.snapshots.count(connection) if people is None else len(people)
         async for snapshots in self._store.snapshots.stream(connection, people):
             emitted, _ = await self._outbox.emit(connection, snapshots, Cause.RESENT)
             sent += emitted
+            await progress({"sent": sent, "total": total})
         return sent
 
     # ------------------------------------------------------------ requests
@@ -116,12 +133,21 @@ class Work:
 
     async def _finish(self, connection: ConnectionId, task: Task, requests: Sequence[str]) -> None:
         """A re-send that Kafka or MongoDB did not take stays running and is opened again: nobody is left out."""
+
+        async def progress(counts: Mapping[str, int]) -> None:
+            # of many that are done together nobody watches a single one
+            if len(requests) == 1:
+                await self._store.requests.progress(requests[0], counts)
+
         try:
-            counts, error = await self._carry_out(connection, task)
+            counts, error = await self._carry_out(connection, task, progress)
         except (ProducerDeadError, TransientError):
             raise
         except ConnectorError as failure:
             counts, error = {}, describe(failure)
+        except Exception as failure:  # a defect: opened again and again, it would keep the connection from all else
+            logger.exception("a request cannot be carried out", extra={"connection": connection})
+            counts, error = {}, f"an unexpected error ({describe(failure)}): see the poller's log"
         now = self._clock.now()
         for request in requests:
             if error is None:
@@ -129,16 +155,18 @@ class Work:
             else:
                 await self._store.requests.failed(request, error, now=now)
 
-    async def _carry_out(self, connection: ConnectionId, task: Task) -> tuple[dict[str, int], str | None]:
+    async def _carry_out(
+        self, connection: ConnectionId, task: Task, progress: Progress
+    ) -> tuple[dict[str, int], str | None]:
         match task:
             case Poll(dry_run=dry_run):
-                run = await self.poll(connection, dry_run=dry_run)
+                run = await self.poll(connection, dry_run=dry_run, progress=progress)
                 return run.counts.model_dump(), run.error
             case Resend(scope="all"):
-                return {"sent": await self._resend(connection, None)}, None
+                return {"sent": await self._resend(connection, None, progress)}, None
             case Resend(scope="rejected"):
                 return {"sent": await self.resend_rejected(connection)}, None
             case Resend(scope="unsettled"):
                 return {"sent": await self.resend_unsettled(connection)}, None
             case Resend(people=people):
-                return {"sent": await self._resend(connection, people)}, None
+                return {"sent": await self._resend(connection, people, progress)}, None

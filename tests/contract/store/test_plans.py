@@ -126,23 +126,23 @@ async def watched(mongo: MongoServers) -> AsyncIterator[Watched]:
 
 
 async def fill(store: Store, connection: ConnectionId, people: int) -> None:
-    named = {"connection_id": connection}
+    named: dict[str, Any] = {"connection_id": connection}
     boss = Manager(employee_id=EmployeeId("1"))
     waiting = Waiting(cause="down", since=NOW, version=Version(1_000, 3))
     snapshots, accounts = [], []
     for number in range(people):
         key = str(number)
-        missing = {"missing_since": NOW} if number % 5 == 1 else {}
+        missing: dict[str, Any] = {"missing_since": NOW} if number % 5 == 1 else {}
         snapshots.append((snapshot(key, emitted_revision=0 if number % 5 == 2 else 1_000, **named, **missing), None))
         decided = outcome(key, how=Outcome.REJECTED if number % 5 == 3 else Outcome.CREATED)
-        state: dict[str, Any] = [
+        states: list[dict[str, Any]] = [
             {"account_id": f"a-{key}", "enabled": True, "user_name": f"{key}@x.example"},
             {"account_id": f"a-{key}", "enabled": True, "manager": boss},
             {"waiting": waiting},
             {"blocked_by": "a-1", "blocked_name": "old@x.example"},
             {"verify": True, "manager": Manager(employee_id=EmployeeId("1"), account_id=AccountId("a-0"))},
-        ][number % 5]
-        accounts.append(entry(key, **named, decided=decided.model_copy(update=named), **state))
+        ]
+        accounts.append(entry(key, **named, decided=decided.model_copy(update=named), **states[number % 5]))
     await store.snapshots.save(snapshots)
     await store.snapshots.refuse(connection, [(EmployeeId("4"), 1_000)])
     await store.accounts.write(accounts)

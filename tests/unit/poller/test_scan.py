@@ -23,6 +23,10 @@ pytestmark = pytest.mark.mongo
 FIVE: dict[str, dict[str, Value]] = {key: {"email": f"e{key}@x.example"} for key in "12345"}
 
 
+async def untold(_: Tally) -> None:
+    pass
+
+
 class Poller:
     """A scan over a real store, with everything around it at hand."""
 
@@ -35,7 +39,7 @@ class Poller:
     async def scan(self, *, dry_run: bool = False) -> Tally:
         outbox = Outbox(self.store.snapshots, self.publisher, lambda: None)
         scan = Scan(self.store.snapshots, outbox, self.clock, dry_run=dry_run)
-        return await scan.run(CONNECTION, self.personio, lambda _: None)
+        return await scan.run(CONNECTION, self.personio, untold)
 
     async def snapshots(self) -> dict[str, Snapshot]:
         pages = [page async for page in self.store.snapshots.stream(CONNECTION)]
@@ -82,17 +86,21 @@ async def test_at_most_two_pages_are_in_memory(poller: Poller) -> None:
     poller.personio.notice = seen.effects.append
     outbox = Outbox(poller.store.snapshots, poller.publisher, lambda: None)
     scan = Scan(seen.around(poller.store.snapshots, ["save"]), outbox, poller.clock)
-    await scan.run(CONNECTION, poller.personio, lambda _: None)
+    await scan.run(CONNECTION, poller.personio, untold)
     for number in range(3, 7):
         before = seen.effects[: seen.effects.index(f"page {number} is asked for")]
         assert before.count("save") >= number - 2, seen.effects
 
 
 async def test_progress_is_told_page_by_page(poller: Poller) -> None:
-    told: list[int] = []
+    told: list[tuple[int, int | None]] = []
+
+    async def progress(tally: Tally) -> None:
+        told.append((tally.created, tally.total))
+
     scan = Scan(poller.store.snapshots, Outbox(poller.store.snapshots, poller.publisher, lambda: None), poller.clock)
-    await scan.run(CONNECTION, poller.personio, lambda tally: told.append(tally.created))
-    assert told == [2, 4, 5]
+    await scan.run(CONNECTION, poller.personio, progress)
+    assert told == [(2, 5), (4, 5), (5, 5)]
 
 
 # ---------------------------------------------------------------- complete or not
@@ -247,6 +255,6 @@ async def test_a_change_that_another_replica_has_stored_meanwhile_is_left_to_tha
             return found
 
     outbox = Outbox(poller.store.snapshots, poller.publisher, lambda: None)
-    await Scan(Late(), outbox, poller.clock).run(CONNECTION, poller.personio, lambda _: None)  # type: ignore[arg-type]
+    await Scan(Late(), outbox, poller.clock).run(CONNECTION, poller.personio, untold)  # type: ignore[arg-type]
     assert poller.publisher.log == []
     assert (await poller.snapshots())["1"].content_hash == "theirs"

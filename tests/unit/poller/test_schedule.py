@@ -15,7 +15,7 @@ from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.model import Value
 from services.contracts.requests import Poll, RequestState, Resend
 from services.contracts.runs import RunState
-from services.poller.schedule import FIRST_REST, Schedule, is_dead, this_process
+from services.poller.schedule import BOOT_ID, FIRST_REST, Schedule, in_turn, is_dead, this_process
 from services.poller.settings import PollerSettings
 from services.runtime.metrics import Metrics
 from services.runtime.producer import KafkaUnavailableError, ProducerDeadError
@@ -159,6 +159,25 @@ async def test_what_fails_unexpectedly_is_left_for_the_next_interval_and_holds_n
     assert [run.state for run in await stage.store.runs.newest(broken)] == [RunState.FAILED]
 
 
+@pytest.mark.expects_errors
+async def test_what_fails_unexpectedly_beside_a_run_is_tried_again_after_ever_longer_rests(stage: Stage) -> None:
+    await stage.connect()
+    tries: list[float] = []
+
+    async def defect(connection: ConnectionId) -> int:
+        tries.append(stage.clock.seconds)
+        raise RuntimeError("a defect")
+
+    stage.store.requests.reopen_running = defect  # type: ignore[method-assign]
+    request = Resend(scope="all", why="resync")
+    (connection,) = await stage.store.connections.due(stage.clock.now())
+    await stage.store.requests.file(connection, request, now=stage.clock.now())
+    await stage.poller()
+    for _ in range(14):
+        await stage.pass_time(1)
+    assert tries == [0, 2, 6, 14]
+
+
 async def test_a_paused_connection_is_not_polled_but_what_is_asked_of_it_is_done(stage: Stage) -> None:
     connection = await stage.connect()
     await stage.store.connections.set_state(connection, ConnectionState.PAUSED)
@@ -275,6 +294,11 @@ async def test_the_lease_of_a_living_process_of_this_host_is_respected(stage: St
     assert stage.personio.opened == []
 
 
+def test_a_machine_is_known_by_more_than_its_name() -> None:
+    """Many are called localhost, and process ids mean the same on all of them."""
+    assert BOOT_ID.read_text(encoding="ascii").strip() in this_process().host
+
+
 def test_nobody_of_another_host_is_taken_for_dead() -> None:
     assert not is_dead(US)(Holder("elsewhere", US.pid, "x"))
     assert this_process() != this_process(), "a token tells two lives of one process id apart"
@@ -323,6 +347,21 @@ async def test_who_has_lost_the_lease_leaves_the_connection_due(stage: Stage) ->
     connection = await stage.connect()
     await _lose_the_lease_midway(stage, connection)
     assert await stage.store.connections.due(stage.clock.now()) == (connection,)
+
+
+async def test_who_slept_for_longer_than_the_lease_lasts_does_nothing_even_before_that_is_found_out(
+    stage: Stage,
+) -> None:
+    """As a process that was stopped and goes on: it holds a page that is older than what others may have stored."""
+    connection, go_on = await stage.connect(), asyncio.Event()
+    await _stop_at_page(stage, 2, go_on)
+    await until(lambda: stage.clock.sleepers == 2)  # the schedule, and the renewal of the lease
+    stage.clock.seconds += 30  # and nobody wakes
+    go_on.set()
+    await until(lambda: _renewal_ended(connection))
+    (run,) = await stage.store.runs.newest(connection)
+    assert (run.state, "lease" in (run.error or "")) == (RunState.FAILED, True)
+    assert await stage.store.snapshots.count(connection) == len(stage.publisher.log) == stage.personio.page
 
 
 async def _lose_the_lease_midway(stage: Stage, connection: ConnectionId) -> None:
@@ -390,6 +429,13 @@ async def test_so_many_connections_are_polled_at_once_and_no_more(stage: Stage) 
     assert len(stage.personio.opened) == 2
     await stage.pass_time(1)
     assert len(stage.personio.opened) == 3
+
+
+def test_neither_who_is_due_nor_who_is_asked_for_keeps_the_others_waiting() -> None:
+    due, asked = list(map(ConnectionId, "abcd")), list(map(ConnectionId, "xby"))
+    assert in_turn(due, asked) == ["a", "x", "b", "c", "y", "d"]
+    assert in_turn([], asked) == asked
+    assert in_turn(due, []) == due
 
 
 async def test_a_schedule_that_does_not_move_is_not_ready(stage: Stage) -> None:

@@ -1,5 +1,7 @@
 """What the lease holder of a connection does: one run, and what was asked for."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from services.clients.personio.errors import PersonioCredentialsError, PersonioUnavailableError
@@ -9,10 +11,10 @@ from services.contracts.events import EmployeeChanged, Outcome, Version
 from services.contracts.ids import EmployeeId
 from services.contracts.model import Value
 from services.contracts.requests import Poll, Request, RequestState, Resend, Task
-from services.contracts.runs import RunState
+from services.contracts.runs import RunCounts, RunState
 from services.errors import ConnectorError
 from services.poller.outbox import Outbox
-from services.poller.work import Work
+from services.poller.work import LEFT_BEHIND, Work
 from services.runtime.metrics import Metrics
 from services.runtime.producer import KafkaUnavailableError, ProducerDeadError
 from services.store.database import Store
@@ -127,6 +129,17 @@ async def test_a_dead_producer_ends_more_than_the_run(poller: Poller) -> None:
         await poller.work.poll(CONNECTION)
 
 
+async def test_a_run_that_a_dead_poller_has_left_behind_is_ended_by_the_next(poller: Poller) -> None:
+    left = await poller.store.runs.begin(CONNECTION, now=NOW)
+    await poller.work.poll(CONNECTION, dry_run=True)
+    found = await poller.store.runs.get(left.id)
+    assert found == left, "a dry run leaves no trace"
+    await poller.work.poll(CONNECTION)
+    found = await poller.store.runs.get(left.id)
+    assert found is not None
+    assert (found.state, found.error, found.finished_at) == (RunState.FAILED, LEFT_BEHIND, poller.clock.now())
+
+
 @pytest.mark.expects_errors
 async def test_a_defect_is_noted_in_the_run_by_its_type(poller: Poller) -> None:
     poller.personio.failure = RuntimeError("secret detail")
@@ -201,6 +214,47 @@ async def test_a_poll_that_was_asked_for_and_failed_tells_why(poller: Poller) ->
     poller.personio.failure = PersonioCredentialsError("Personio refuses the client_id")
     (request,) = await poller.ask(Poll())
     assert (request.state, request.error) == (RequestState.FAILED, "Personio refuses the client_id")
+
+
+async def test_whoever_has_asked_alone_sees_how_far_it_is(poller: Poller) -> None:
+    told: list[tuple[str, dict[str, int]]] = []
+    progress = poller.store.requests.progress
+
+    async def noted(request: str, counts: Mapping[str, int]) -> None:
+        told.append((request, dict(counts)))
+        await progress(request, counts)
+
+    poller.store.requests.progress = noted  # type: ignore[method-assign]
+    (poll,) = await poller.ask(Poll())
+    assert [(request, counts["seen"], counts["total"]) for request, counts in told] == [
+        (poll.id, 2, 5), (poll.id, 4, 5), (poll.id, 5, 5)
+    ]  # fmt: skip
+    assert poll.counts == run_counts(seen=5, created=5, emitted=5)
+    told.clear()
+    (resync,) = await poller.ask(Resend(scope="all", why="resync"))
+    assert told == [(resync.id, {"sent": 5, "total": 5})]
+    assert resync.counts == {"sent": 5}
+    told.clear()
+    await poller.ask(*(Resend(scope="people", people=(EmployeeId(each),), why="moved") for each in "12"))
+    assert told == []
+
+
+def run_counts(**counts: int) -> dict[str, int]:
+    return RunCounts(**counts).model_dump()
+
+
+@pytest.mark.expects_errors
+async def test_a_request_that_meets_a_defect_fails_and_keeps_nobody_from_the_next(poller: Poller) -> None:
+    await unsettle(poller.store)
+
+    def defect(_: str) -> None:
+        poller.publisher.effect = lambda _: None
+        raise RuntimeError("secret detail")
+
+    poller.publisher.effect = defect
+    broken, sound = await poller.ask(Resend(scope="rejected", why="a"), Resend(scope="all", why="b"))
+    assert (broken.state, sound.state) == (RequestState.FAILED, RequestState.DONE)
+    assert broken.error == "an unexpected error (RuntimeError): see the poller's log"
 
 
 @pytest.mark.parametrize(
