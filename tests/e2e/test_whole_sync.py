@@ -121,41 +121,6 @@ async def test_a_writer_that_slept_while_its_partitions_moved_writes_nothing_old
         await exact(installation, 60)
 
 
-async def test_a_company_with_a_wrong_key_waits_without_holding_up_the_other(tmp_path: Path) -> None:
-    settings = {"WRITER_BATCH_RECORDS": "20", "KAFKA_PARTITIONS": "2"}
-    async with installed(tmp_path, active=150, seed=19, settings=settings, services=()) as installation:
-        right = await connection_id(installation)
-        # the same sandbox under another address counts as another administration
-        wrong = await installation.cli(
-            "connections",
-            "add",
-            "Wrong key",
-            "--personio-url",
-            installation.personio,
-            "--personio-client-id",
-            "demo-client",
-            "--declaree-url",
-            installation.declaree.replace("127.0.0.1", "localhost") + "/SCIM/v2/",
-            "--json",
-            secrets={"PERSONIO_CLIENT_SECRET": "demo-secret", "DECLAREE_KEY": "not-the-key"},
-        )
-        assert right in await installation.cli("connections", "list")
-        for service in SERVICES:
-            await installation.start_service(service)
-
-        async def of_right() -> bool:
-            found = {each["connection"]: each for each in await installation.status()}
-            return bool(found[right]["active"] == found[right]["accounts"] == 150 and not found[right]["balance"])
-
-        async def others_wait() -> bool:
-            found = {each["connection"]: each for each in await installation.status()}
-            return any(each["waiting"] >= 150 for key, each in found.items() if key != right)
-
-        await until("the company with the right key is done", of_right, 90)
-        await until("the other one's people wait", others_wait, 60)
-        assert '"id"' in wrong
-
-
 async def test_health_and_metrics_are_served(installation: Installation) -> None:
     await at_rest(installation)
     async with httpx.AsyncClient() as client:

@@ -148,7 +148,7 @@ def _wrong(
     expected = {
         "givenName": person["first_name"].strip(),
         "familyName": person["last_name"].strip(),
-        "userName": person["email"],
+        "userName": person["email"].strip(),
         "active": True,
     }
     shown = {**account["name"], **account}
