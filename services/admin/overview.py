@@ -12,7 +12,6 @@ from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.runs import Run
 from services.contracts.snapshots import Snapshot
 from services.store.database import Store
-from services.store.errors import UnknownConnectionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,7 @@ class Unsettled:
 
 async def unsettled(store: Store, connection: ConnectionId) -> AsyncIterator[Unsettled]:
     """Who waits, who is rejected, and whose event Kafka does not take; each once."""
-    if not await store.connections.existing([connection]):
-        raise UnknownConnectionError(f"there is no connection {connection}: `connections list` shows those that are")
+    await store.connections.must_exist(connection)
     async for account in _accounts(store, connection, store.accounts.waiting):
         if account.waiting is not None:
             yield Unsettled(account.employee_id, "waiting", in_words(account.waiting.cause), account.waiting.since)

@@ -36,6 +36,7 @@ class Replayed:
 
 async def replay(
     settings: KafkaSettings,
+    store: Store,
     publisher: Publisher,
     *,
     connection: ConnectionId | None,
@@ -43,18 +44,24 @@ async def replay(
     everything: bool,
     since_ms: int | None,
     dry_run: bool,
-    progress: Callable[[int], None],
+    progress: Callable[[str, int], None],
 ) -> Replayed:
     """Publishes recorded changes again: the newest per person, or all in their order.
 
     An old event cannot win: it carries its revision, and the writer supersedes what is older than decided. For the
-    newest per person the keys and revisions of all people are held in memory, not the events.
+    newest per person the keys and revisions of all people are held in memory, not the events. ``progress`` is told
+    what is done, and how many records have been read for it.
     """
+    if connection is not None:
+        await store.connections.must_exist(connection)
     newest: dict[bytes, int] = {}
+    looked = 0
     if not everything:
         async for batch in recorded(settings, Topic.EMPLOYEES_CHANGED, since_ms):
+            looked += len(batch)
             for event in _wanted(batch, connection, employee):
                 newest[bytes(event.person)] = max(newest.get(bytes(event.person), 0), event.revision)
+            progress("looking for the newest", looked)
     read = published = 0
     async for batch in recorded(settings, Topic.EMPLOYEES_CHANGED, since_ms):
         read += len(batch)
@@ -68,7 +75,7 @@ async def replay(
         if not dry_run:
             await publisher.publish([to_record(event, Cause.REPLAYED) for event in chosen])
         published += len(chosen)
-        progress(read)
+        progress("counting" if dry_run else "publishing", read)
     return Replayed(read, published)
 
 
@@ -101,7 +108,7 @@ class Letter:
 
 async def dead_letters(settings: KafkaSettings, store: Store) -> tuple[Letter, ...]:
     """Those that have not been retried."""
-    return tuple([letter async for letter, _ in _open_letters(settings, store)])
+    return tuple([each.letter async for each in _open_letters(settings, store)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,32 +128,46 @@ async def retry_dead_letters(
     They arrive after newer events of their person; the writer supersedes them then.
     """
     sent, not_sendable, missing = 0, [], set(only)
-    async for letter, record in _open_letters(settings, store):
+    async for found in _open_letters(settings, store):
+        letter = found.letter
         if only and letter.id not in only:
             continue
         missing.discard(letter.id)
-        if letter.emptied or await publisher.publish([record]):
+        if letter.emptied or await publisher.publish([found.original]):
             not_sendable.append(letter.id)
             continue
-        await store.dead_letters.mark_retried([letter.id], now=clock.now())
+        await store.dead_letters.mark_retried([found.mark], now=clock.now())
         sent += 1
     return Retried(sent, tuple(not_sendable), tuple(sorted(missing)))
 
 
-async def _open_letters(settings: KafkaSettings, store: Store) -> AsyncIterator[tuple[Letter, Record]]:
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """``mark`` tells it from a letter that stood in the same place before Kafka's data was lost."""
+
+    letter: Letter
+    mark: str
+    original: Record
+
+
+async def _open_letters(settings: KafkaSettings, store: Store) -> AsyncIterator[_Open]:
     async for batch in recorded(settings, Topic.DEAD_LETTERS):
-        found = {f"{record.partition}/{record.offset}": record for record in batch}
-        done = await store.dead_letters.retried(found)
-        for name, record in found.items():
-            if name in done:
-                continue
-            try:
-                letter = DeadLetter.from_headers(tuple(record.headers))
-            except ValidationError:
-                continue  # not written by this product
-            original = Record(Topic(letter.topic), record.key, record.value, envelope_of(record.headers))
-            emptied = letter.reason == TOO_LARGE and not record.value
-            yield Letter(name, _person(record.key), letter, emptied), original
+        marks = {f"{record.partition}/{record.offset}/{record.timestamp}": record for record in batch}
+        retried = await store.dead_letters.retried(marks)
+        for mark, record in marks.items():
+            if mark not in retried and (letter := _read(record)) is not None:
+                original = Record(letter.letter.topic, record.key, record.value, envelope_of(record.headers))
+                yield _Open(letter, mark, original)
+
+
+def _read(record: ConsumerRecord) -> Letter | None:
+    """None for what was not written by this product."""
+    try:
+        letter = DeadLetter.from_headers(tuple(record.headers))
+    except ValidationError:
+        return None
+    emptied = letter.reason == TOO_LARGE and not record.value
+    return Letter(f"{record.partition}/{record.offset}", _person(record.key), letter, emptied)
 
 
 def _person(key: bytes | None) -> str:

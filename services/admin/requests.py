@@ -5,13 +5,17 @@ from collections.abc import Callable
 
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.requests import Poll, Request, RequestState, Resend, Task
-from services.errors import TransientError
+from services.errors import PermanentError, TransientError
 from services.runtime.clock import Clock
 from services.store.database import Store
 
 
 class NobodyAnswersError(TransientError):
     """The request stays filed; no poller has finished it in time."""
+
+
+class UnknownEmployeesError(PermanentError):
+    """There is no snapshot of somebody who was named."""
 
 
 async def ask(
@@ -23,8 +27,15 @@ async def ask(
     seconds: float,
     progress: Callable[[Request], None],
 ) -> Request:
-    """Files the task and waits until it is finished; raises ``NobodyAnswersError`` after ``seconds``."""
-    await store.connections.get(connection)
+    """Files the task and waits until it is finished; raises ``NobodyAnswersError`` after ``seconds``.
+
+    For what nobody knows nothing is filed.
+    """
+    await store.connections.must_exist(connection)
+    if isinstance(task, Resend) and task.people:
+        unknown = set(task.people) - (await store.snapshots.read(connection, task.people)).keys()
+        if unknown:
+            raise UnknownEmployeesError(f"not known in connection {connection}: {', '.join(sorted(unknown))}")
     filed = await store.requests.file(connection, task, now=clock.now())
     deadline = clock.monotonic() + seconds
     while clock.monotonic() < deadline:

@@ -7,7 +7,7 @@ import typer
 
 from services.admin import connections as admin
 from services.cli import entered
-from services.cli.context import CliSettings, run, say
+from services.cli.context import CliSettings, Id, Json, run, say
 from services.contracts.connections import Connection, DeclareeAccess, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.runtime.clock import SystemClock
@@ -16,8 +16,6 @@ from services.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Connect a Personio account with a Declaree administration.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Id = Annotated[str, typer.Argument(help="The connection's id (see `connections list`).")]
 SecretFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Read the secret from this file.")]
 
 
@@ -136,7 +134,7 @@ def secrets(
 def rotate_keys(as_json: Json = False) -> None:
     """Encrypt all stored secrets with the first of ENCRYPTION_KEYS. Exit code 1 if some fit none of the keys."""
     found = run(lambda _, store: admin.rotate_keys(store))
-    lines = [f"{found.done} connections are encrypted with the first key"]
+    lines = [f"connections encrypted with the first key: {found.done}"]
     lines += [
         f"{each} fits none of ENCRYPTION_KEYS and stays as it is: add its key, or enter both secrets again with "
         "`connections secrets`"

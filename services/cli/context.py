@@ -2,17 +2,17 @@
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from pydantic_core import to_jsonable_python
-from rich.console import Console
 
 from services.errors import ConfigurationError, ConnectorError, TransientError
-from services.runtime.log import configure
+from services.runtime.log import NOISY, configure
 from services.runtime.producer import Publisher
 from services.runtime.settings import (
     EX_CONFIG,
@@ -28,7 +28,8 @@ EX_TEMPFAIL = 75
 
 T = TypeVar("T")
 
-err = Console(stderr=True)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Id = Annotated[str, typer.Argument(help="The connection's id (see `connections list`).")]
 
 
 class CliSettings(KafkaSettings, MongoSettings, EncryptionSettings):
@@ -59,9 +60,12 @@ async def open_publisher(given: CliSettings) -> AsyncIterator[Publisher]:
         await publisher.stop()
 
 
-def run(work: Callable[[CliSettings, Store], Awaitable[T]], *, service: str = "cli", log_level: str = "ERROR") -> T:
-    """Runs a command's work; an error becomes one line and an exit code."""
-    configure(service, log_level)
+def run(work: Callable[[CliSettings, Store], Awaitable[T]], *, service: str = "cli", log_level: str | None = None) -> T:
+    """Runs a command's work; an error becomes one line and an exit code. A ``log_level`` is given by what is a service."""
+    if log_level is None:
+        _speak_alone()
+    else:
+        configure(service, log_level)
     given = settings()
 
     async def working() -> T:
@@ -74,8 +78,15 @@ def run(work: Callable[[CliSettings, Store], Awaitable[T]], *, service: str = "c
         fail(error)
 
 
+def _speak_alone() -> None:
+    """A command's output is its own word; what a library has to say of a server that is away, the command says itself."""
+    configure("cli", "ERROR", stream=sys.stderr)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def fail(error: ConnectorError) -> NoReturn:
-    print(error, file=sys.stderr)  # noqa: T201 - the command's word
+    say_wrong(str(error))
     if isinstance(error, TransientError):
         raise typer.Exit(EX_TEMPFAIL)
     raise typer.Exit(EX_CONFIG if isinstance(error, ConfigurationError) else 1)
@@ -83,4 +94,14 @@ def fail(error: ConnectorError) -> NoReturn:
 
 def say(text: str, value: Any, *, as_json: bool) -> None:
     """The result: for people, or with ``--json`` for machines; secrets stay masked."""
-    print(json.dumps(to_jsonable_python(value), ensure_ascii=False) if as_json else text)  # noqa: T201 - the command's word
+    print(json.dumps(to_jsonable_python(value), ensure_ascii=False) if as_json else _harmless(text))  # noqa: T201 - the command's word
+
+
+def say_wrong(text: str) -> None:
+    """Why there is no result."""
+    print(_harmless(text), file=sys.stderr)  # noqa: T201 - as above
+
+
+def _harmless(text: str) -> str:
+    """Names and answers come from elsewhere, and may hold what a terminal takes for commands."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)

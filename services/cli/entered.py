@@ -10,6 +10,9 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from services.contracts.connections import Address, Credential, Label, Secret
 
+INTERRUPTED = 130
+"""The exit code of a command that was ended by Ctrl-C (128 and the signal's number)."""
+
 _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
 _CREDENTIAL: TypeAdapter[str] = TypeAdapter(Credential)
 _LABEL: TypeAdapter[str] = TypeAdapter(Label)
@@ -49,7 +52,7 @@ class SecretSource:
     def given(self, file: Path | None) -> SecretStr | None:
         """None where there is neither a file nor a variable; an empty variable is none."""
         if file is not None:
-            return self._secret(_text(file, self.option), self.option)
+            return self._secret(text(file, self.option), self.option)
         value = os.environ.get(self.variable)
         return self._secret(value, self.variable) if value else None
 
@@ -63,8 +66,7 @@ class SecretSource:
             return found
         while True:
             try:
-                # err: what is asked is no part of the result
-                return self._secret(typer.prompt(self.prompt, hide_input=True, err=True), self.prompt)
+                return self._secret(_prompt(self.prompt), self.prompt)
             except typer.BadParameter as error:
                 typer.echo(f"This cannot be it: {error.message}.", err=True)
 
@@ -73,7 +75,17 @@ class SecretSource:
         return secret
 
 
-def _text(file: Path, option: str) -> str:
+def _prompt(question: str) -> str:
+    try:
+        answer: str = typer.prompt(question, hide_input=True, err=True)  # what is asked is no part of the result
+    except typer.Abort as abort:
+        # Ctrl-C ends every command in the same way
+        raise (typer.Exit(INTERRUPTED) if isinstance(abort.__context__, KeyboardInterrupt) else abort) from None
+    return answer
+
+
+def text(file: Path, option: str) -> str:
+    """What is in a file that came by this option or argument."""
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

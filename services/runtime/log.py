@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -84,8 +84,9 @@ def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
     logging.getLogger(__name__).error("%s", context["message"], exc_info=context.get("exception"))
 
 
-def configure(service: str, level: str) -> None:
-    handler = logging.StreamHandler(sys.stdout)
+def configure(service: str, level: str, stream: TextIO | None = None) -> None:
+    """To standard output, unless that is for something else."""
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         QuietExceptions(
             "{asctime}{levelname}{name}{message}",

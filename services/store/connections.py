@@ -108,6 +108,11 @@ class Connections:
         documents = await self._collection.find({"_id": {"$in": sorted(set(connections))}}, fields=["_id"])
         return frozenset(ConnectionId(document["_id"]) for document in documents)
 
+    async def must_exist(self, connection: ConnectionId) -> None:
+        """Raises ``UnknownConnectionError``; one that cannot be read exists."""
+        if not await self.existing([connection]):
+            raise _unknown(connection)
+
     async def is_active(self, connection: ConnectionId) -> bool:
         found = await self._collection.find_one({"_id": connection}, ["state"])
         return found is not None and found["state"] == ConnectionState.ACTIVE.value
@@ -234,4 +239,4 @@ def _identity(connection: Connection) -> str:
 
 
 def _unknown(connection: ConnectionId) -> UnknownConnectionError:
-    return UnknownConnectionError(f"there is no connection {connection}: connections list shows those that are")
+    return UnknownConnectionError(f"there is no connection {connection}: `connections list` shows those that are")

@@ -9,7 +9,7 @@ from services.store.collection import Collection
 
 
 class DeadLetters:
-    """Marks by the id of a dead letter, ``<partition>/<offset>``, which is opaque here."""
+    """Marks of dead letters, by whatever tells one from another; opaque here."""
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection

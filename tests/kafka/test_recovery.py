@@ -1,22 +1,26 @@
-"""Dead letters are listed and sent again as they were, from a real Kafka, noted in a real MongoDB."""
+"""Recovery from the records of a real Kafka: replay, and dead letters that are sent again as they were."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import replace as changed_in
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from services.admin.recovery import Letter, Retried, dead_letters, retry_dead_letters
-from services.contracts.envelope import Cause, DeadLetter, Headers, to_record
+from services.admin.recovery import Letter, Replayed, Retried, dead_letters, replay, retry_dead_letters
+from services.contracts.envelope import Cause, DeadLetter, Headers, cause_of, read_event, to_record
+from services.contracts.events import EmployeeChanged
+from services.contracts.ids import EmployeeId
 from services.runtime.clock import SystemClock
 from services.runtime.producer import Publisher
 from services.runtime.reading import TOO_LARGE
 from services.store.database import Store
+from services.store.errors import UnknownConnectionError
 from tests.builders import changed
 from tests.fakes import opened_store
 from tests.kafka.stage import LETTERS, SOURCE, Seen, Stage
 from tests.stack import MongoServers
-from tests.stored import CONNECTION, NOW
+from tests.stored import CONNECTION, DECLAREE, NOW, PERSONIO
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo]
 
@@ -60,7 +64,7 @@ LETTER = DeadLetter(
 
 
 async def test_a_retry_sends_what_was_there_with_its_cause_and_its_trace(stage: Stage, store: Store) -> None:
-    event = replace(to_record(changed(), Cause.RESENT), value=b"of a later version")
+    event = changed_in(to_record(changed(), Cause.RESENT), value=b"of a later version")
     await unreadable(stage, event.value, headers=event.headers)
     assert await retry(stage, store) == Retried(1)
     first, again = await stage.records(SOURCE)
@@ -107,3 +111,83 @@ async def test_a_letter_of_nobody_is_listed_as_such(stage: Stage, store: Store) 
     (letter,) = await dead_letters(stage.settings, store)
     assert isinstance(letter, Letter)
     assert letter.person == "unknown"
+
+
+async def test_what_was_retried_before_kafkas_data_was_lost_hides_nothing_that_stands_in_its_place(
+    stage: Stage, store: Store
+) -> None:
+    await store.dead_letters.mark_retried(["0/0", "0/0/1000"], now=NOW)
+    await written(stage, LETTER, b"x")
+    assert await retry(stage, store) == Retried(1)
+
+
+# ---------------------------------------------------------------- replay
+
+
+class Replays:
+    """What a replay has told of its progress."""
+
+    def __init__(self, stage: Stage, store: Store) -> None:
+        self.stage, self.store = stage, store
+        self.told: list[tuple[str, int]] = []
+
+    async def __call__(self, **options: Any) -> Replayed:
+        wanted: dict[str, Any] = {"connection": None, "employee": None, "everything": False, "since_ms": None,
+                                  "dry_run": False, **options}  # fmt: skip
+        publisher = Publisher(self.stage.settings, "replay")
+        await publisher.start()
+        try:
+            return await replay(
+                self.stage.settings, self.store, publisher, progress=lambda *step: self.told.append(step), **wanted
+            )
+        finally:
+            await publisher.stop()
+
+    async def published(self) -> list[tuple[str, int]]:
+        """Whom and which revision the replays have sent, in their order."""
+        records = [each for each in await self.stage.records(SOURCE) if cause_of(each.headers) is Cause.REPLAYED]
+        return [
+            (event.employee_id, event.revision) for event in (read_event(EmployeeChanged, r.value) for r in records)
+        ]
+
+
+@pytest.fixture
+async def replays(stage: Stage, store: Store) -> Replays:
+    """Recorded: two changes of 1 around one of 2, what cannot be read, and the older change of 1 once more."""
+    for employee, revision, at in (("1", 1_000, 1), ("2", 1_500, 2), ("1", 2_000, 3)):
+        record = to_record(changed(employee=employee, revision=revision))
+        await stage.produce(record.value, key=record.key, headers=list(record.headers), timestamp_ms=at * 1_000_000)
+    await stage.produce(b"no event")
+    record = to_record(changed(employee="1", revision=1_000))
+    await stage.produce(record.value, key=record.key, headers=list(record.headers))
+    return Replays(stage, store)
+
+
+async def test_a_replay_sends_the_newest_of_everybody_once_however_often_it_was_recorded(replays: Replays) -> None:
+    assert await replays() == Replayed(read=5, published=2)
+    assert sorted(await replays.published()) == [("1", 2_000), ("2", 1_500)]
+    assert dict(replays.told) == {"looking for the newest": 5, "publishing": 5}
+    assert await replays() == Replayed(read=7, published=2), "what was replayed is recorded, too"
+
+
+async def test_a_replay_of_all_sends_every_change_in_its_order(replays: Replays) -> None:
+    assert await replays(everything=True) == Replayed(read=5, published=4)
+    assert await replays.published() == [("1", 1_000), ("2", 1_500), ("1", 2_000), ("1", 1_000)]
+
+
+async def test_a_replay_may_be_of_somebody_or_of_what_was_recorded_since_a_time(replays: Replays) -> None:
+    assert await replays(employee=EmployeeId("2")) == Replayed(read=5, published=1)
+    assert await replays.published() == [("2", 1_500)]
+    assert await replays(since_ms=3_000_000, everything=True) == Replayed(read=4, published=3)
+
+
+async def test_a_replay_may_be_of_a_connection_that_there_is(replays: Replays) -> None:
+    with pytest.raises(UnknownConnectionError):
+        await replays(connection=CONNECTION)
+    made = await replays.store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+    assert await replays(connection=made.id) == Replayed(read=5, published=0)
+
+
+async def test_a_dry_run_counts_and_sends_nothing(replays: Replays) -> None:
+    assert await replays(dry_run=True) == Replayed(read=5, published=2)
+    assert await replays.published() == []

@@ -183,6 +183,9 @@ async def test_a_connection_that_cannot_be_read_stops_no_other(
     readable, lost = one_lost
     assert await store.connections.many([readable.id, lost, NOBODY]) == {readable.id: readable}
     assert await store.connections.existing([readable.id, lost, NOBODY]) == {readable.id, lost}
+    await store.connections.must_exist(lost)
+    with pytest.raises(UnknownConnectionError, match=NOBODY):
+        await store.connections.must_exist(NOBODY)
     assert [entry.id for entry in await store.connections.listed()] == sorted([readable.id, lost])
     assert set(await store.connections.due(NOW)) == {readable.id, lost}
     assert await store.connections.is_active(lost)

@@ -7,13 +7,14 @@ from cryptography.fernet import Fernet
 from typer.testing import CliRunner, Result
 
 from services.cli.__main__ import app
+from services.runtime.log import NOISY, SILENT
 from tests.stack import MongoServers
 
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     """Commands set up the logging of the whole process; the tests after this one have their own."""
-    root, names = logging.getLogger(), ("httpx", "httpcore", "uvicorn")
+    root, names = logging.getLogger(), (*SILENT, *NOISY)
     handlers, level = list(root.handlers), root.level
     levels = {name: logging.getLogger(name).level for name in names}
     yield

@@ -10,12 +10,13 @@ from cryptography.fernet import Fernet
 
 from services.cli.context import EX_TEMPFAIL
 from services.contracts.accounts import Waiting
-from services.contracts.events import AccountSynced, Outcome, Version
+from services.contracts.events import AccountSynced, Attribute, Outcome, Version
 from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.model import Value
 from services.contracts.runs import RunState
 from services.runtime.settings import EX_CONFIG
 from tests.fakes import opened_store
-from tests.stack import MongoServers
+from tests.stack import KafkaServers, MongoServers
 from tests.stored import CONNECTION, NOW, entry, outcome, snapshot
 from tests.unit.cli.conftest import Cli
 
@@ -138,7 +139,7 @@ def test_stored_secrets_are_encrypted_with_the_first_key_so_that_the_old_one_can
     connection = add(cli)
     old, new = settings["ENCRYPTION_KEYS"], Fernet.generate_key().decode()
     result = cli("connections", "rotate-keys", ENCRYPTION_KEYS=f"{new},{old}")
-    assert (result.exit_code, result.output) == (0, "1 connections are encrypted with the first key\n")
+    assert (result.exit_code, result.output) == (0, "connections encrypted with the first key: 1\n")
     result = cli("connections", "rotate-keys", "--json", ENCRYPTION_KEYS=new)
     assert json.loads(result.output) == {"done": 1, "unreadable": []}
     result = cli("connections", "rotate-keys")
@@ -313,8 +314,52 @@ def test_an_employee_who_is_not_known_is_an_error(cli: Cli) -> None:
     assert result.output == f"employee 7 is not known in connection {connection}\n"
 
 
-@pytest.mark.parametrize("command", [("poll", "--dry-run"), ("poll",), ("resync",), ("resync", "--employee", "7")])
-def test_where_no_poller_runs_a_request_stays_filed_and_the_command_says_so(cli: Cli, command: tuple[str, ...]) -> None:
-    result = cli(command[0], add(cli), *command[1:], "--seconds", "0.1")
+@pytest.mark.parametrize("command", [("poll", "--dry-run"), ("poll",), ("resync",), ("resync", "--employee", "3")])
+def test_where_no_poller_runs_a_request_stays_filed_and_the_command_says_so(
+    cli: Cli, unsettled: str, command: tuple[str, ...]
+) -> None:
+    result = cli(command[0], unsettled, *command[1:], "--seconds", "0.1")
     assert result.exit_code == EX_TEMPFAIL
     assert "it stays filed. Is a poller running?" in result.output
+
+
+def test_for_somebody_nobody_knows_nothing_is_filed(cli: Cli, unsettled: str) -> None:
+    result = cli("resync", unsettled, *("--employee", "3"), *("--employee", "98"), *("--employee", "7"))
+    assert (result.exit_code, result.output) == (1, f"not known in connection {unsettled}: 7, 98\n")
+
+
+@pytest.fixture
+async def odd(mongo: MongoServers, prepared_database: str) -> None:
+    """Employee 7 has entered what a terminal takes for commands, and what looks like lines of ours."""
+    values: dict[str, Value] = {
+        "first_name": "\x1b[2JAda\x07", "dynamic_7": ("a", "b\n account a-1, created"), "office.name": None, "x": 7.5
+    }  # fmt: skip
+    attributes = {key: Attribute(value=value, label="Own\x9bfield") for key, value in values.items()}
+    async with opened_store(mongo, prepared_database) as store:
+        await store.snapshots.save([(snapshot("7", attributes=attributes), None)])
+
+
+def test_what_people_have_entered_commands_no_terminal_and_passes_for_no_line_of_ours(cli: Cli, odd: None) -> None:
+    assert cli("people", "show", CONNECTION, "7").output.splitlines() == [
+        "dynamic_7 (Own\ufffdfield): a, b account a-1, created",
+        "first_name: \ufffd[2JAda\ufffd",
+        "office.name: -",
+        "x: 7.5",
+        "no decision yet",
+    ]
+    found = json.loads(cli("people", "show", CONNECTION, "7", "--json").output)
+    assert found["snapshot"]["attributes"]["first_name"]["value"] == "\x1b[2JAda\x07", "for machines it is as it is"
+
+
+def test_a_file_that_is_no_text_is_a_wrong_use(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "mapping.json"
+    file.write_bytes(b"\xff\xfe")
+    result = cli("mapping", "import", add(cli), str(file), COLUMNS="300")
+    assert result.exit_code == 2
+    assert "no text in UTF-8" in result.output
+
+
+@pytest.mark.kafka
+def test_an_unknown_connection_is_not_replayed(cli: Cli, kafka: KafkaServers) -> None:
+    result = cli("replay", "--connection", "nobody", KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap_servers)
+    assert (result.exit_code, "there is no connection nobody" in result.output) == (1, True)

@@ -55,6 +55,7 @@ def test_kafka_that_does_not_answer_is_a_failure_to_try_again(offline: Cli) -> N
     result = offline("init")
     assert result.exit_code == EX_TEMPFAIL
     assert "KAFKA_BOOTSTRAP_SERVERS" in result.output
+    assert len(result.output.splitlines()) == 1, "and no library's lines beside it"
 
 
 @pytest.mark.parametrize(
