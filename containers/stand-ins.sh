@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A container engine, and stand-ins for the public images that docker-compose.yml names, made of nothing but Debian,
 # PyPI and Maven packages: for a machine from which no image registry can be reached. Debian 12 on x86-64, as root.
+# Nothing is installed, and nothing is left running or changed outside of its folder when it is stopped.
 #
 #   containers/stand-ins.sh start     starts an engine of its own, and makes the stand-ins that it does not have yet
 #   containers/stand-ins.sh env       prints what docker and docker compose have to be told, one NAME=value a line
@@ -164,8 +165,8 @@ note_missing_folders() {
 }
 
 remove_noted_folders() {
-  [ -e "$ENGINE/missing-folders" ] || return 0
   local folder
+  [ -e "$ENGINE/missing-folders" ] || return 0
   while read -r folder; do
     [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
   done < <(sort -ru "$ENGINE/missing-folders")
@@ -329,9 +330,9 @@ one_at_a_time() {
 }
 
 case ${1:-} in
-  start) one_at_a_time && start ;;
+  start) one_at_a_time; start ;;
   env) environment ;;
-  stop) one_at_a_time && stop_engine ;;
-  forget) one_at_a_time && stop_engine && rm -rf "$STAND_INS" ;;
-  *) sed -n 's/^# \{0,1\}//; 2,11p' "$0" >&2 && exit 2 ;;
+  stop) one_at_a_time; stop_engine ;;
+  forget) one_at_a_time; stop_engine; rm -rf --one-file-system "$STAND_INS" ;;
+  *) sed -n 's/^# \{0,1\}//; 2,12p' "$0" >&2 && exit 2 ;;
 esac
