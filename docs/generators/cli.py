@@ -16,7 +16,8 @@ WIDTH = 100
 INTRODUCTION = """\
 `personio-declaree` is installed with the project (`.venv/bin/personio-declaree`); `python -m services.cli` is the
 same. It reads the [settings](settings.md) from the environment. Exit codes: 0 done, 1 failed, 2 wrong use,
-75 try again later (a server does not answer), 78 something is not configured or configured wrongly."""
+75 try again later (a server does not answer), 78 something is not configured or configured wrongly, 130 ended by
+Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
