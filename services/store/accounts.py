@@ -12,7 +12,7 @@ from services.store.collection import Collection, Document, to_model
 
 _TAKES_A_MANAGER: dict[str, Any] = {
     "waiting": {"$exists": False},
-    "decided.outcome": {"$nin": [Outcome.REJECTED.value, Outcome.OUT_OF_SCOPE.value]},
+    "decided.outcome": {"$not": {"$in": [Outcome.REJECTED.value, Outcome.OUT_OF_SCOPE.value]}},
 }
 """Whose account can be written now. Who waits or is rejected is re-sent for that; whoever is out of scope, not at all."""
 _OTHER_NAME = {"$ne": ["$current", {"$toLower": "$blocked_name"}]}
