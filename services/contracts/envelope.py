@@ -106,11 +106,14 @@ def read_event(model: type[E], value: bytes | None) -> E:
         raise UnreadableRecordError("wrong-schema", tuple(fields)) from None
 
 
+_CAUSES: dict[bytes | None, Cause] = {cause.value.encode(): cause for cause in Cause}
+
+
 def cause_of(headers: Sequence[tuple[str, bytes | None]]) -> Cause:
     """The cause a record was sent for; a record without one, or with one we do not know, was detected."""
     for name, value in headers:
-        if name == "ce_cause" and value is not None and value.decode(errors="replace") in set(Cause):
-            return Cause(value.decode())
+        if name == "ce_cause" and value in _CAUSES:
+            return _CAUSES[value]
     return Cause.DETECTED
 
 

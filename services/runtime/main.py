@@ -14,8 +14,9 @@ from services.runtime.settings import EX_CONFIG, ProcessSettings
 
 logger = logging.getLogger(__name__)
 
-YOUNG_OBJECTS = 20_000
-"""So many more objects than were freed make the collector look for cycles. A batch is larger than Python's 700."""
+YOUNG_OBJECTS = 50_000
+"""So many more objects than were freed make the collector look for cycles: about what a batch of events is made of, where
+Python's own 700 would have it look at each of them again and again."""
 
 
 def run(service: str, settings: ProcessSettings, start: Callable[[], Awaitable[int]]) -> None:

@@ -6,7 +6,7 @@ what makes a producer slow, not the network.
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from aiokafka import AIOKafkaProducer
@@ -91,8 +91,8 @@ class Publisher:
                 f"Kafka did not acknowledge ({type(error).__name__}): it is tried again"
             ) from error
         if self._metrics is not None:
-            for record in wanted:
-                self._metrics.published.labels(record.topic.value).inc()
+            for topic, count in Counter(record.topic for record in wanted).items():
+                self._metrics.published.labels(topic.value).inc(count)
         return refused
 
     async def _send(self, records: Iterable[Record]) -> None:
