@@ -6,6 +6,7 @@ One installation with two companies for all of them. Whatever the trouble was, i
 import asyncio
 import gc
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.e2e.troubles import (
     arrived,
     database_of,
     delayed,
+    everybody_publishes,
     founded,
     health,
     letters,
@@ -31,11 +33,12 @@ from tests.e2e.troubles import (
     status_of,
     well,
 )
-from tests.e2e.world import control, drained, exact, installed, store_of, until
+from tests.e2e.world import connection_of, control, drained, exact, installed, store_of, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(180)]
 
 ACTIVE, MANY = 40, 40
+WRONG = "not-the-right-one"
 SETTINGS = {
     "POLL_INTERVAL_SECONDS": "1",
     "KAFKA_PARTITIONS": "2",
@@ -56,9 +59,7 @@ async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 
 @pytest.fixture(scope="module")
 async def company(installation: Installation) -> Company:
-    async with store_of(installation) as store:
-        (first,) = await store.connections.listed()
-    return Company(first.id, installation.personio, installation.declaree)
+    return Company(await connection_of(installation), installation.personio, installation.declaree)
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +69,13 @@ async def other(installation: Installation, company: Company) -> Company:
 
 @pytest.fixture
 async def logs(installation: Installation, company: Company, other: Company) -> AsyncIterator[Logs]:
-    """From a time when all was well, to the time when all is well again."""
+    """From a time when all was well, to the time when all is well again. No log holds personal data or a secret."""
     await well(installation, company, other)
-    yield Logs(installation)
+    logs = Logs(installation)
+    yield logs
     await well(installation, company, other)
+    said = "".join(logs.text(service) for service in SERVICES)
+    assert [secret for secret in ("@", "Dahinter", PERSONIO_SECRET, DECLAREE_KEY, WRONG) if secret in said] == []
     gc.collect()
 
 
@@ -233,7 +237,7 @@ async def test_two_employees_with_one_email(installation: Installation, company:
 
 async def test_wrong_personio_secret(installation: Installation, company: Company, other: Company, logs: Logs) -> None:
     async with store_of(installation) as store:
-        await store.connections.set_secrets(other.id, personio_secret=SecretStr("not-the-secret"))
+        await store.connections.set_secrets(other.id, personio_secret=SecretStr(WRONG))
     await logs.said("poller", "a poll failed", "Personio refuses the client_id and client_secret")
     person = await hire(installation)
     await arrived(company, person)
@@ -249,7 +253,7 @@ async def test_wrong_personio_secret(installation: Installation, company: Compan
 
 async def test_wrong_declaree_key(installation: Installation, company: Company, logs: Logs) -> None:
     """Nobody waits for others: the company with the wrong key has more people in a partition than a batch holds."""
-    wrong = await founded(installation, "westufer", key="not-the-key")
+    wrong = await founded(installation, "westufer", key=WRONG)
     person = await hire(installation)
 
     async def waiting() -> bool:
@@ -309,8 +313,9 @@ async def test_kafka_down_at_start(installation: Installation, company: Company,
     await arrived(company, person)
 
 
-async def many_on_their_way(installation: Installation, company: Company) -> None:
-    """Returns when some of many newcomers have an account and others do not."""
+@asynccontextmanager
+async def many_on_their_way(installation: Installation, company: Company) -> AsyncIterator[None]:
+    """Within it, some of many newcomers have an account and others do not."""
     before = (await status_of(installation, company)).accounts
     await delayed(company, seconds=0.1)
     await control(installation, "POST", "/employees", count=MANY)
@@ -320,33 +325,52 @@ async def many_on_their_way(installation: Installation, company: Company) -> Non
 
     await until("the first of them have an account", begun)
     assert (await status_of(installation, company)).accounts < before + MANY
+    yield
     await delayed(company, seconds=0)
 
 
 async def test_kafka_down_during_a_run(installation: Installation, company: Company, logs: Logs) -> None:
-    await many_on_their_way(installation, company)
-    await installation.kafka.kill()
-    await hire(installation)
-    await logs.said("writer", "a batch is tried again", "Kafka did not acknowledge")
-    await logs.said("poller", "a poll failed", "Kafka did not acknowledge")
-    await installation.kafka.start()
-    await well(installation, company)
+    async with restarted_when_they_end(installation):
+        async with many_on_their_way(installation, company):
+            await installation.kafka.kill()
+        await hire(installation)
+        await logs.said("writer", "a batch is tried again", "Kafka did not acknowledge")
+        await logs.said("poller", "a poll failed", "Kafka did not acknowledge")
+
+        async def told() -> bool:
+            status = await status_of(installation, company)
+            return status.balance > 0 and status.last_run is not None and "Kafka did" in str(status.last_run.error)
+
+        await until("the status tells of it", told)
+        await installation.kafka.start()
+        await well(installation, company)
 
 
 async def test_kafka_down_for_longer_than_the_request_timeout(
-    installation: Installation, company: Company, logs: Logs
+    installation: Installation, company: Company, other: Company, logs: Logs
 ) -> None:
-    """A producer that has given up a batch can never publish again: its process ends, and another goes on."""
-    await many_on_their_way(installation, company)
-    writer = installation.processes["writer"]
-    ended = writer.pid
-    await installation.kafka.stop()
-    await logs.said("writer", "the process ends, to be started again", "the producer is dead")
-    assert await writer.wait(40) == 1
+    """A producer that has given up a batch can never publish again: its process ends, and another goes on.
+
+    It gives up when the last that it hears of a partition is that nobody leads it, so all have to publish when Kafka goes.
+    """
+    dead = ("the process ends, to be started again", "the producer is dead")
+
+    async def somebody_has_died() -> bool:
+        return any(logs.says(service, *dead) for service in SERVICES)
+
+    await control(installation, "POST", "/employees", count=MANY)
+    async with everybody_publishes(installation, company, other):
+        await installation.kafka.stop()
+    await until("somebody's producer has died", somebody_has_died)
+    ended = next(service for service in SERVICES if logs.says(service, *dead))
+    assert await installation.processes[ended].wait(40) == 1
+
     async with restarted_when_they_end(installation):
         await installation.kafka.start()
-        await well(installation, company)
-    assert writer.pid != ended
+        await well(installation, company, other)
+        # each of the three publishes once more: who could not do so has ended by now, and was started again
+        await arrived(company, await hire(installation))
+        await ready(installation)
 
 
 @leaves_sockets
@@ -364,10 +388,11 @@ async def test_mongodb_down_at_start(installation: Installation, company: Compan
 
 @leaves_sockets
 async def test_mongodb_down_during_a_run(installation: Installation, company: Company, logs: Logs) -> None:
-    await many_on_their_way(installation, company)
     pids = [installation.processes[service].pid for service in SERVICES]
-    await installation.mongo.kill()
+    async with many_on_their_way(installation, company):
+        await installation.mongo.kill()
     await logs.said("poller", "the schedule cannot be read now", "MongoDB does not answer")
+    await logs.said("writer", "a batch is tried again", "MongoDB does not answer")
     assert [await health(installation, service) for service in SERVICES] == [(200, 503)] * 3
     await installation.mongo.start()
     await well(installation, company)

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from sandbox.installation import SERVICES, Installation
-from services.contracts.ids import ConnectionId
 from tests.e2e.world import (
     at_rest,
+    connection_of,
     control,
     differences,
     drained,
@@ -24,55 +24,8 @@ from tests.e2e.world import (
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(240)]
 
 
-@pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installed(tmp_path, active=120, seed=7) as running:
-        yield running
-
-
-async def connection_id(installation: Installation) -> str:
-    (status,) = await installation.status()
-    return str(status["connection"])
-
-
 def writes(entries: list[dict[str, object]]) -> list[object]:
     return [entry["path"] for entry in entries if entry["method"] != "GET"]
-
-
-async def test_everybody_active_gets_an_exact_account_and_at_rest_nothing_is_asked_again(
-    installation: Installation,
-) -> None:
-    """The whole sync a second time, and every recorded event replayed, once newest and once all: no call at all."""
-    await at_rest(installation)
-    await exact(installation)
-    await forget_journal(installation)
-
-    await installation.cli("poll", await connection_id(installation))
-    await installation.cli("resync", await connection_id(installation))
-    await installation.cli("replay")
-    await installation.cli("replay", "--all")
-    await drained(installation)
-    assert await journal(installation) == []
-
-    async with store_of(installation) as store:
-        await store.accounts.forget_applied(ConnectionId(await connection_id(installation)))
-    await installation.cli("replay", "--all")
-    await drained(installation)
-    methods = {entry["method"] for entry in await journal(installation)}
-    assert methods == {"GET"}
-    assert await differences(installation) == []
-
-
-async def test_changes_arrive_and_leavers_are_disabled_and_come_back(installation: Installation) -> None:
-    await at_rest(installation)
-    people = (await control(installation, "GET", "/employees"))["employees"]
-    active = [person["id"] for person in people if person["status"] == "active"]
-    await control(installation, "POST", f"/employees/{active[3]}/rename", last_name="Neumann")
-    await control(installation, "POST", f"/employees/{active[4]}/terminate")
-    await exact(installation)
-
-    await control(installation, "POST", f"/employees/{active[4]}/reactivate")
-    await exact(installation)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -119,6 +72,52 @@ async def test_a_writer_that_slept_while_its_partitions_moved_writes_nothing_old
         someone = next(person["id"] for person in people if person["status"] == "active")
         await control(installation, "POST", f"/employees/{someone}/rename", last_name="Ostermann")
         await exact(installation, 60)
+
+
+# ------------------------------------------------------------ one installation for all that follow
+
+
+@pytest.fixture(scope="module")
+async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
+    async with installed(tmp_path_factory.mktemp("whole"), active=120, seed=7) as running:
+        yield running
+
+
+async def test_everybody_active_gets_an_exact_account_and_at_rest_nothing_is_asked_again(
+    installation: Installation,
+) -> None:
+    """The whole sync a second time, and every recorded event replayed, once newest and once all: no call at all."""
+    await at_rest(installation)
+    await exact(installation)
+    await forget_journal(installation)
+
+    connection = await connection_of(installation)
+    await installation.cli("poll", connection)
+    await installation.cli("resync", connection)
+    await installation.cli("replay")
+    await installation.cli("replay", "--all")
+    await drained(installation)
+    assert await journal(installation) == []
+
+    async with store_of(installation) as store:
+        await store.accounts.forget_applied(connection)
+    await installation.cli("replay", "--all")
+    await drained(installation)
+    methods = {entry["method"] for entry in await journal(installation)}
+    assert methods == {"GET"}
+    assert await differences(installation) == []
+
+
+async def test_changes_arrive_and_leavers_are_disabled_and_come_back(installation: Installation) -> None:
+    await at_rest(installation)
+    people = (await control(installation, "GET", "/employees"))["employees"]
+    active = [person["id"] for person in people if person["status"] == "active"]
+    await control(installation, "POST", f"/employees/{active[3]}/rename", last_name="Neumann")
+    await control(installation, "POST", f"/employees/{active[4]}/terminate")
+    await exact(installation)
+
+    await control(installation, "POST", f"/employees/{active[4]}/reactivate")
+    await exact(installation)
 
 
 async def test_health_and_metrics_are_served(installation: Installation) -> None:

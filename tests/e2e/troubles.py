@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from services.admin import overview, recovery
 from services.admin.recovery import Letter
 from services.contracts.events import EmployeeChanged, Kind
 from services.contracts.ids import ConnectionId
+from services.contracts.requests import Resend
 from services.contracts.topics import Topic
 from services.mapper.handler import SERVICE, Mapper
 from services.runtime.clock import SystemClock
@@ -27,6 +29,7 @@ from services.runtime.consuming import Consuming
 from services.runtime.metrics import Metrics
 from services.runtime.producer import Publisher
 from services.runtime.settings import KafkaSettings
+from services.store.database import Store
 from tests.e2e.world import accounts, exact, store_of, until
 
 
@@ -61,16 +64,21 @@ class Logs:
         self._files = {service: installation.processes[service].log for service in SERVICES}
         self._begin = {service: file.stat().st_size for service, file in self._files.items()}
 
+    def text(self, service: str) -> str:
+        return self._files[service].read_bytes()[self._begin[service] :].decode()
+
     def events(self, service: str) -> list[str]:
         """The messages of one service. A line that is not JSON is no log line, and fails the test."""
-        text = self._files[service].read_bytes()[self._begin[service] :].decode()
-        return [str(json.loads(line)["event"]) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        lines = self.text(service).splitlines(keepends=True)
+        return [str(json.loads(line)["event"]) for line in lines if line.endswith("\n")]
+
+    def says(self, service: str, *words: str) -> bool:
+        """Whether the service has logged a message that holds all of these words."""
+        return any(all(word in event for word in words) for event in self.events(service))
 
     async def said(self, service: str, *words: str) -> None:
-        """Returns once the service has logged a message that holds all of these words."""
-
         async def there() -> bool:
-            return any(all(word in event for word in words) for event in self.events(service))
+            return self.says(service, *words)
 
         await until(f"the {service} says {words}", there, 40)
 
@@ -80,6 +88,17 @@ async def health(installation: Installation, service: str) -> tuple[int, int]:
     port = installation.processes[service].environment["HTTP_PORT"]
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/health") as client:
         return (await client.get("/live")).status_code, (await client.get("/ready")).status_code
+
+
+async def outcomes_published(installation: Installation) -> float:
+    """By the writer since it was started."""
+    port = installation.processes["writer"].environment["HTTP_PORT"]
+    async with httpx.AsyncClient() as client:
+        metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    counter = re.search(
+        rf'^sync_published_total{{topic="{Topic.ACCOUNT_OUTCOMES.value}"}} (\S+)', metrics, re.MULTILINE
+    )
+    return float(counter[1]) if counter else 0.0
 
 
 async def letters(installation: Installation, employee: str) -> list[Letter]:
@@ -147,6 +166,31 @@ async def database_of(installation: Installation) -> AsyncIterator[AsyncDatabase
 
 
 @asynccontextmanager
+async def everybody_publishes(installation: Installation, *companies: Company) -> AsyncIterator[None]:
+    """Within it, poller, mapper and writer have something to publish at any time."""
+
+    async def ask(store: Store) -> None:
+        task = Resend(scope="all", why="a test keeps everybody busy")
+        while True:
+            for company in companies:
+                await store.requests.file(company.id, task, now=SystemClock().now(), once="test")
+            await asyncio.sleep(0.05)
+
+    before = await outcomes_published(installation)
+
+    async def flowing() -> bool:
+        return await outcomes_published(installation) > before + 100
+
+    async with store_of(installation) as store:
+        asking = asyncio.create_task(ask(store))
+        await until("outcomes flow", flowing)
+        try:
+            yield
+        finally:
+            await _cancelled(asking)
+
+
+@asynccontextmanager
 async def restarted_when_they_end(installation: Installation) -> AsyncIterator[None]:
     """As compose, `up` and the demo do it."""
     keeper = Keeper({service: installation.processes[service] for service in SERVICES}, lambda _: None)
@@ -154,9 +198,14 @@ async def restarted_when_they_end(installation: Installation) -> AsyncIterator[N
     try:
         yield
     finally:
-        keeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeping
+        await _cancelled(keeping)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Raises what the task has raised before."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 class OlderEvent(EmployeeChanged):

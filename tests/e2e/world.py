@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from sandbox.installation import SERVICES, Installation
 from services.admin import overview
+from services.contracts.ids import ConnectionId
 from services.contracts.topics import Topic
 from services.store.database import Store
 
@@ -89,6 +90,12 @@ async def store_of(installation: Installation) -> AsyncIterator[Store]:
         yield store
     finally:
         store.close()
+
+
+async def connection_of(installation: Installation) -> ConnectionId:
+    """The first one, which an installation makes by itself."""
+    async with store_of(installation) as store:
+        return (await store.connections.listed())[0].id
 
 
 async def accounts(sides: Sides, key: str = "demo-key") -> list[dict[str, Any]]:
