@@ -4,7 +4,7 @@ import os
 
 from services.contracts.events import EmployeeChanged
 from services.contracts.topics import Topic
-from services.mapper.handler import SERVICE, Mapper
+from services.mapper.handler import AT_ONCE, SERVICE, Mapper
 from services.mapper.settings import MapperSettings
 from services.runtime.clock import Clock
 from services.runtime.consumer import Consumption
@@ -33,6 +33,7 @@ def create_app(settings: MapperSettings, store: Store, clock: Clock) -> Process:
         metrics=metrics,
         fatal=process.fatal,
         max_records=settings.mapper_batch_records,
+        handled_at_once=AT_ONCE,
     )
     process.add("MongoDB", StorePart(store))
     process.add("Kafka's producer", publisher)

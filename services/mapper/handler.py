@@ -1,6 +1,5 @@
 """A batch is mapped first and published as a whole: fastest, and a failure publishes nothing twice."""
 
-import asyncio
 from collections.abc import Sequence
 
 from services.contracts.envelope import Record, to_record
@@ -13,12 +12,12 @@ from services.runtime.clock import Clock
 from services.runtime.consumer import Batch, dead_letter
 
 SERVICE = "mapper"
-YIELD_EVERY = 100
-"""Records mapped before heartbeats and health checks get their turn."""
+AT_ONCE = 100
+"""Records of a batch that are mapped at a time."""
 
 
 class Mapper:
-    """The published mappings are read once per batch, after it was fetched: what is re-sent after publishing meets the new one."""
+    """The published mappings are read after the records were fetched: what is re-sent after publishing meets the new one."""
 
     def __init__(self, mappings: Mappings, connections: Connections, clock: Clock) -> None:
         self._mappings = mappings
@@ -32,14 +31,12 @@ class Mapper:
         newest = await self._mappings.newest(wanted)
         engines = {connection: self._engine(connection, newest.get(connection)) for connection in existing}
         records: list[Record] = []
-        for position, incoming in enumerate(batch.events, 1):
+        for incoming in batch.events:
             engine = engines.get(incoming.event.connection_id)
             if engine is None:
                 records.append(dead_letter(incoming, SERVICE, "unknown-connection", self._clock))
             else:
                 records.append(to_record(engine.map(incoming.event), incoming.cause))
-            if position % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
         return records
 
     def _engine(self, connection: ConnectionId, published: PublishedMapping | None) -> Engine:

@@ -4,6 +4,7 @@ A record that cannot be read becomes a dead letter and blocks nobody. A transien
 the batch again after a pause; an unexpected one brakes, and after several in a row ends the process.
 """
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -93,7 +94,13 @@ class Consumption(Generic[E]):
         metrics: Metrics,
         fatal: Callable[[str], None],
         max_records: int,
+        handled_at_once: int | None = None,
     ) -> None:
+        """``handled_at_once`` is how many records of a batch the handler gets at a time; None is all of them.
+
+        What it answers is published for the whole batch. A handler that needs no more than one record at a time is
+        quicker with few of them: their events are gone before they have left the processor's cache.
+        """
         self._service = service
         self._source = source
         self._handler = handler
@@ -102,6 +109,7 @@ class Consumption(Generic[E]):
         self._clock = clock
         self._metrics = metrics
         self._max_records = max_records
+        self._handled_at_once = handled_at_once or max_records
         self._reader = Reader(service, source, event, clock)
         self._progress = Progress(clock)
         self._pause = FIRST_PAUSE
@@ -206,12 +214,18 @@ class Consumption(Generic[E]):
         await self._clock.sleep(pause)
 
     async def _work(self, records: Sequence[ConsumerRecord], ownership: Ownership) -> None:
-        events, letters = self._reader.read(records)
-        answers = await self._handler(Batch(events, ownership)) if events else ()
+        letters: list[Record] = []
+        answers: list[Record] = []
+        for first in range(0, len(records), self._handled_at_once):
+            events, unreadable = self._reader.read(records[first : first + self._handled_at_once])
+            letters += unreadable
+            if events:
+                answers += await self._handler(Batch(events, ownership))
+            await asyncio.sleep(0)  # heartbeats and health checks get their turn
         ownership.check()
         refused = await self._publisher.publish([*letters, *answers])
         if refused:
-            too_large = self._reader.too_large(events, refused)
+            too_large = self._reader.too_large(records, refused)
             await self._publisher.publish(too_large)
             letters += too_large
         self._metrics.records.labels(self._source.value, "handled").inc(len(records) - len(letters))

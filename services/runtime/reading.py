@@ -1,7 +1,7 @@
 """What a batch consists of: the records that were read, and dead letters of those that were not."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -94,9 +94,10 @@ class Reader(Generic[E]):
                 events.append(self._incoming(record, event))
         return tuple(events), letters
 
-    def too_large(self, events: Sequence[Incoming[E]], refused: Iterable[Record]) -> list[Record]:
+    def too_large(self, records: Iterable[ConsumerRecord], refused: Iterable[Record]) -> list[Record]:
         """The dead letters of the records whose answers Kafka would not take."""
         keys = {record.key for record in refused}
+        events, _ = self.read(records)
         found = [incoming for incoming in events if bytes(incoming.event.person) in keys]
         return [dead_letter(incoming, self._service, TOO_LARGE, self._clock) for incoming in found]
 

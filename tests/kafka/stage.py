@@ -100,7 +100,7 @@ class Stage:
     settings: KafkaSettings
 
     def member(self, handler: Handler, *, clock: SystemClock | None = None, **more: Any) -> Member:
-        """Not started; ``more`` may hold a ``publisher`` and ``max_records``."""
+        """Not started; ``more`` may hold a ``publisher``, ``max_records`` and ``handled_at_once``."""
         metrics, fatal, clock = Metrics(), list[str](), clock or SystemClock()
         publisher = more.pop("publisher", None) or Publisher(self.settings, SERVICE, metrics)
         consumption = Consumption(
@@ -114,6 +114,7 @@ class Stage:
             metrics=metrics,
             fatal=fatal.append,
             max_records=more.pop("max_records", 100),
+            handled_at_once=more.pop("handled_at_once", None),
         )
         return Member(consumption, Consuming(self.settings, SERVICE, consumption, 10.0), publisher, metrics, fatal)
 

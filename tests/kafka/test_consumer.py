@@ -8,6 +8,7 @@ import pytest
 
 from services.contracts.envelope import Record, to_record
 from services.contracts.events import EmployeeChanged
+from services.contracts.topics import Topic
 from services.errors import TransientError
 from services.runtime.consumer import UNEXPECTED_IN_A_ROW, WATCH_SECONDS, Batch
 from services.runtime.producer import KafkaUnavailableError, ProducerDeadError, Publisher
@@ -87,6 +88,25 @@ async def test_what_was_handled_is_answered_and_committed(stage: Stage) -> None:
         await stage.committed_all(5)
     assert seen.revisions == [0, 1, 2, 3, 4]
     assert await stage.answered() == [0, 1, 2, 3, 4]
+
+
+async def test_a_batch_that_is_handled_a_few_records_at_a_time_is_published_as_a_whole(stage: Stage) -> None:
+    class FailsAtFirstInTheEnd(Seen):
+        async def __call__(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
+            self.note(batch)
+            if self.batches == [[0, 1, 2], [3, 4, 5, 6]]:
+                raise TransientError("MongoDB is away")
+            return answers(batch)
+
+    seen = FailsAtFirstInTheEnd()
+    await stage.produce(b"no event")
+    await stage.produce_events(range(7))
+    async with stage.running(seen, clock=ShortPauses(), max_records=8, handled_at_once=4) as member:
+        await stage.committed_all(8)
+        assert member.count("sync_records_total", result="handled") == 7
+    assert seen.batches[:3] == [[0, 1, 2], [3, 4, 5, 6], [0, 1, 2]]
+    assert await stage.answered() == [*range(7)]
+    assert len(await stage.values(Topic.DEAD_LETTERS)) == 1
 
 
 async def test_a_transient_error_reads_the_batch_again_after_growing_pauses(stage: Stage) -> None:

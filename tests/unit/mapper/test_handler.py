@@ -8,7 +8,7 @@ from services.contracts.events import AccountRequested, EmployeeChanged, Intent
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import PublishedMapping
 from services.contracts.topics import Topic
-from services.mapper.handler import YIELD_EVERY, Mapper
+from services.mapper.handler import Mapper
 from services.mapping.engine import NO_MAPPING, Engine
 from services.runtime.consumer import Batch
 from tests.builders import changed, connection, incoming, published, rule
@@ -55,7 +55,7 @@ async def test_every_change_becomes_one_request_in_its_order() -> None:
 
 async def test_the_mappings_are_read_once_a_batch_for_the_connections_in_it() -> None:
     stage = Stage()
-    await stage.handle(*[changed(employee=str(number)) for number in range(3 * YIELD_EVERY)])
+    await stage.handle(*[changed(employee=str(number)) for number in range(30)])
     await stage.handle(of(CONNECTION), of(OTHER))
     assert stage.mappings.asked == [{CONNECTION}, {CONNECTION, OTHER}]
 
