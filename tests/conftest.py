@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
 from sandbox.stack.kafka import Kafka
-from sandbox.stack.mongo import Mongo
+from sandbox.stack.mongo import Mongo, connect
 from services.store.database import Store
 from tests.stack import KafkaServers, MongoServers
 
@@ -89,7 +89,7 @@ async def mongo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mongo
 
 @pytest.fixture(scope="session")
 async def _mongo_client(mongo: MongoServers) -> AsyncIterator[AsyncMongoClient[dict[str, Any]]]:
-    async with AsyncMongoClient[dict[str, Any]](mongo.url) as client:
+    async with connect(mongo.url) as client:
         yield client
 
 

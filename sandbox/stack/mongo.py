@@ -26,6 +26,13 @@ _NOT_YET_INITIALIZED, _INVALID_CONFIG = 94, 93
 _LIBRARY_PACKAGES = {"libcurl.so.4": "libcurl4", "libssl.so.3": "libssl3", "libcrypto.so.3": "libssl3"}
 
 
+def connect(url: str, **options: Any) -> AsyncMongoClient[dict[str, Any]]:
+    """A client that may be closed at any time: by default a second connection of its watch over the server is left open
+    when it is closed while that one is made.
+    """
+    return AsyncMongoClient(url, serverMonitoringMode="poll", **options)
+
+
 def mongod_binary(package: str = _PACKAGE) -> Path:
     """Return the server of the installed package, else the one on PATH; raise StackError where there is neither."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -92,9 +99,8 @@ class Mongo(Server):
 
     async def _ready(self) -> bool:
         """Tell whether the server takes writes; make it a replica set, or correct its address in it, on the way."""
-        async with AsyncMongoClient[dict[str, Any]](
-            LOOPBACK, self.port, directConnection=True, serverSelectionTimeoutMS=2_000
-        ) as client:
+        alone = f"mongodb://{self._address}/?directConnection=true"
+        async with connect(alone, serverSelectionTimeoutMS=2_000) as client:
             try:
                 hello = await client.admin.command("hello")
                 if not hello["isWritablePrimary"]:

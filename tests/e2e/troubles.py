@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 import httpx
 from aiokafka import AIOKafkaProducer
-from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from sandbox.installation import SCIM_PATH, SERVICES, Installation
 from sandbox.keeper import Keeper
+from sandbox.stack.mongo import connect
 from services.admin import overview, recovery
 from services.admin.recovery import Letter
 from services.contracts.events import EmployeeChanged, Kind
@@ -161,7 +161,7 @@ async def delayed(company: Company, *, seconds: float) -> None:
 @asynccontextmanager
 async def database_of(installation: Installation) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
     """The database itself, past the product."""
-    async with AsyncMongoClient[dict[str, Any]](installation.environment["MONGODB_URL"]) as client:
+    async with connect(installation.environment["MONGODB_URL"]) as client:
         yield client["personio_declaree"]
 
 

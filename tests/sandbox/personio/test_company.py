@@ -1,7 +1,6 @@
 """The made-up company, its tree of supervisors, and what time does to it."""
 
 import random
-import time
 from collections import Counter
 from datetime import UTC, date, datetime
 
@@ -50,10 +49,8 @@ def test_the_same_seed_gives_the_same_company_and_another_seed_another() -> None
     assert _company(40).listed() != _company(40, seed=2).listed()
 
 
-def test_ten_thousand_people_are_made_in_seconds_and_have_their_own_email_addresses() -> None:
-    begin = time.perf_counter()
+def test_ten_thousand_people_have_their_own_email_addresses() -> None:
     people = _company(10_000).listed()
-    assert time.perf_counter() - begin < 10
     assert len({person.email for person in people}) == len(people) > 10_000
     assert all(person.email.isascii() and person.email.endswith("@nordlicht.example") for person in people)
 

@@ -1,14 +1,13 @@
 """The session's servers, as every other test gets them."""
 
 import socket
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from pymongo import AsyncMongoClient
 from pytest_socket import SocketConnectBlockedError
 
+from sandbox.stack.mongo import connect
 from tests.stack import KafkaServers, MongoServers
 
 
@@ -29,7 +28,7 @@ async def test_the_session_s_kafka_takes_a_record(kafka: KafkaServers, topic_pre
 
 @pytest.mark.mongo
 async def test_the_session_s_mongodb_takes_a_transaction(mongo: MongoServers, database: str) -> None:
-    async with AsyncMongoClient[dict[str, Any]](mongo.url) as client:
+    async with connect(mongo.url) as client:
         people = client[database]["people"]
         async with client.start_session() as session, await session.start_transaction():
             await people.insert_one({"_id": 1}, session=session)

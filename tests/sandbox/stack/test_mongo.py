@@ -2,13 +2,11 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pymongo import AsyncMongoClient
 
 from sandbox.stack.errors import StackError
-from sandbox.stack.mongo import Mongo, check_libraries, missing_libraries, mongod_binary
+from sandbox.stack.mongo import Mongo, check_libraries, connect, missing_libraries, mongod_binary
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +25,7 @@ async def server(folder: Path) -> AsyncIterator[Mongo]:
 async def write(url: str, name: str) -> None:
     """Insert in a transaction, which only a replica set has."""
     async with (
-        AsyncMongoClient[dict[str, Any]](url) as client,
+        connect(url) as client,
         client.start_session() as session,
         await session.start_transaction(),
     ):
@@ -35,7 +33,7 @@ async def write(url: str, name: str) -> None:
 
 
 async def names(url: str) -> list[str]:
-    async with AsyncMongoClient[dict[str, Any]](url) as client:
+    async with connect(url) as client:
         return [person["_id"] async for person in client["stack"]["people"].find().sort("_id")]
 
 
