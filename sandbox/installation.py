@@ -116,7 +116,18 @@ class Installation:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    def _check_ports(self) -> None:
+        """Raises ``StackError`` where somebody else listens: who asks there would take them for ours."""
+        taken = {name: port for name, port in self._ports.items() if not is_free(port)}
+        if taken:
+            places = ", ".join(f"{port} (for {name})" for name, port in taken.items())
+            raise StackError(
+                f"other programs listen where this installation did before: {places}. "
+                f"Stop them, or remove {self._folder / 'ports.json'} to have other ports chosen"
+            )
+
     async def _start(self) -> None:
+        self._check_ports()
         self._say("starting Apache Kafka and MongoDB ...")
         servers: list[Any] = []
         if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:
