@@ -28,7 +28,7 @@ demo: $(READY) ## the whole system on this machine, with sandboxes of Personio a
 	@exec $(BIN)/python -m sandbox
 
 test: $(READY) ## the test suite, on a real Kafka and MongoDB started by itself
-	$(BIN)/pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest --reruns 1
 
 chaos: $(READY) ## first synchronisations with services killed at random, for up to 25 minutes
 	$(BIN)/pytest -m chaos --timeout 1800 -s

@@ -12,7 +12,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure
 
 from sandbox.stack.errors import StackError
-from sandbox.stack.ports import LOOPBACK
+from sandbox.stack.ports import LOOPBACK, is_free
 from sandbox.stack.processes import Process
 from sandbox.stack.server import Server
 
@@ -99,6 +99,8 @@ class Mongo(Server):
 
     async def _ready(self) -> bool:
         """Tell whether the server takes writes; make it a replica set, or correct its address in it, on the way."""
+        if is_free(self.port):
+            return False  # a client that is closed while it is refused leaves a socket open
         alone = f"mongodb://{self._address}/?directConnection=true"
         async with connect(alone, serverSelectionTimeoutMS=2_000) as client:
             try:

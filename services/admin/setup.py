@@ -1,5 +1,6 @@
 """Preparing Kafka and MongoDB; may be repeated any time."""
 
+import asyncio
 import logging
 from dataclasses import dataclass
 
@@ -32,6 +33,9 @@ async def prepare_once_they_answer(settings: KafkaSettings, store: Store, clock:
         try:
             return await prepare(settings, store)
         except TransientError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # whoever was asked to stop while it waited for an answer
+                raise asyncio.CancelledError from error
             logger.warning("waiting for Kafka and MongoDB: %s", error)
         await clock.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

@@ -164,10 +164,13 @@ class Consumption(Generic[E]):
 
     async def watch(self) -> None:
         """Ends with ``ConsumerDeadError`` when the consumer has died in a way that nothing else notices."""
+        before = None
         while True:
             await self._clock.sleep(WATCH_SECONDS)
-            if reason := self.dead():
-                raise ConsumerDeadError(reason)
+            # seen twice in a row: FastStream begins anew after an error, and before it does nothing runs
+            if (reason := self.dead()) and before:
+                raise ConsumerDeadError(before)
+            before = reason
 
     def dead(self) -> str | None:
         """Which of the consumer's own tasks has ended for good, if any."""
