@@ -37,6 +37,8 @@ async def up(**settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
         env={**os.environ, "ENCRYPTION_KEYS": Fernet.generate_key().decode(), **settings},
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
+        # as at a terminal: whoever runs the tests in the background has it ignored, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process
