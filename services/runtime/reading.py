@@ -1,5 +1,6 @@
 """What a batch consists of: the records that were read, and dead letters of those that were not."""
 
+import contextlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -97,9 +98,13 @@ class Reader(Generic[E]):
     def too_large(self, records: Iterable[ConsumerRecord], refused: Iterable[Record]) -> list[Record]:
         """The dead letters of the records whose answers Kafka would not take."""
         keys = {record.key for record in refused}
-        events, _ = self.read(records)
-        found = [incoming for incoming in events if bytes(incoming.event.person) in keys]
-        return [dead_letter(incoming, self._service, TOO_LARGE, self._clock) for incoming in found]
+        letters: list[Record] = []
+        for record in records:
+            with contextlib.suppress(UnreadableRecordError):  # its dead letter was made when it was read first
+                event = read_event(self._event, record.value)
+                if bytes(event.person) in keys:
+                    letters.append(dead_letter(self._incoming(record, event), self._service, TOO_LARGE, self._clock))
+        return letters
 
     def _incoming(self, record: ConsumerRecord, event: E) -> Incoming[E]:
         return Incoming(

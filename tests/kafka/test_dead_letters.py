@@ -81,7 +81,9 @@ async def test_headers_that_are_null_or_no_text_spoil_nothing(stage: Stage) -> N
     assert await stage.values(LETTERS) == [b"no event"]
 
 
-async def test_a_dead_letter_keeps_why_its_record_was_sent_and_what_it_is_a_part_of(stage: Stage) -> None:
+async def test_a_dead_letter_keeps_why_its_record_was_sent_and_what_it_is_a_part_of(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whether it was not read, or was read and its answer cannot be sent."""
 
     async def too_large(batch: Batch[EmployeeChanged]) -> Sequence[Record]:
@@ -96,6 +98,8 @@ async def test_a_dead_letter_keeps_why_its_record_was_sent_and_what_it_is_a_part
         (event.value, TOO_LARGE), (b"no event", "not-json")
     }  # fmt: skip
     assert [envelope_of(letter.headers) for letter in letters] == [event.headers] * 2
+    said = [record for record in caplog.records if record.name == "services.runtime.reading"]
+    assert len(said) == 2, "each is said once"
 
 
 async def test_nothing_is_answered_to_the_topic_that_a_header_names(stage: Stage) -> None:
