@@ -116,6 +116,7 @@ class Consumption(Generic[E]):
         self._unexpected = 0
         self._moves = 0
         self._subscriber: Any = None
+        self._died_of: str | None = None
         self.fatal = fatal
         self._heartbeat_ms = min(3_000, settings.kafka_session_timeout_ms // 3)
         # a rebalance is learnt of with the next heartbeat; after it, we have to be back before the group goes on
@@ -169,11 +170,14 @@ class Consumption(Generic[E]):
             await self._clock.sleep(WATCH_SECONDS)
             # seen twice in a row: FastStream begins anew after an error, and before it does nothing runs
             if (reason := self.dead()) and before:
+                self._died_of = before
                 raise ConsumerDeadError(before)
             before = reason
 
     def dead(self) -> str | None:
-        """Which of the consumer's own tasks has ended for good, if any."""
+        """Which of the consumer's own tasks has ended for good, if any: the first, which the others then follow."""
+        if self._died_of is not None:
+            return self._died_of
         consumer = self.consumer
         if consumer is None or all(task.done() for task in self._subscriber.tasks):
             return "its consumer has ended"
