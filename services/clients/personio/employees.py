@@ -61,7 +61,7 @@ def parse_employee(item: object) -> Employee | None:
     number = plain.pop("id", {}).get("value")
     if not isinstance(number, int | str) or isinstance(number, bool) or not str(number):
         return None
-    flat = _ATTRIBUTES.validate_python(plain)  # all at once: a tenth of the time
+    flat = _ATTRIBUTES.validate_python(plain)  # all at once: some two thirds of the time that one by one takes
     return Employee(EmployeeId(str(number)), flat, _timestamp(flat.get("last_modified_at")))
 
 
