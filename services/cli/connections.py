@@ -8,7 +8,7 @@ import typer
 from services.admin import connections as admin
 from services.cli import entered
 from services.cli.context import CliSettings, Id, Json, run, say
-from services.contracts.connections import Connection, DeclareeAccess, PersonioAccess
+from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.runtime.clock import SystemClock
 from services.store.connections import Listed
@@ -19,14 +19,8 @@ app = typer.Typer(no_args_is_help=True, help="Connect a Personio account with a 
 SecretFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Read the secret from this file.")]
 
 
-def _summary(connection: Connection) -> dict[str, str]:
-    return {
-        "id": connection.id,
-        "name": connection.name,
-        "state": connection.state.value,
-        "personio": connection.personio.url,
-        "declaree": connection.declaree.url,
-    }
+def _summary(id_: ConnectionId, name: str, state: ConnectionState, personio: str, declaree: str) -> dict[str, str]:
+    return {"id": id_, "name": name, "state": state.value, "personio": personio, "declaree": declaree}
 
 
 @app.command()
@@ -54,8 +48,9 @@ def add(
     async def work(_: CliSettings, store: Store) -> Connection:
         return await admin.add(store, SystemClock(), name, personio, declaree, paused=paused)
 
-    connection = run(work)
-    say(f"{connection.id}\n{admin.VENDORS_CONNECTOR}", _summary(connection), as_json=as_json)
+    added = run(work)
+    summary = _summary(added.id, added.name, added.state, added.personio.url, added.declaree.url)
+    say(f"{added.id}\n{admin.VENDORS_CONNECTOR}", summary, as_json=as_json)
 
 
 @app.command("list")
@@ -65,16 +60,7 @@ def list_(as_json: Json = False) -> None:
     async def work(_: CliSettings, store: Store) -> tuple[Listed, ...]:
         return await store.connections.listed()
 
-    found = [
-        {
-            "id": each.id,
-            "name": each.name,
-            "state": each.state.value,
-            "personio": each.personio_url,
-            "declaree": each.declaree_url,
-        }
-        for each in run(work)
-    ]
+    found = [_summary(each.id, each.name, each.state, each.personio_url, each.declaree_url) for each in run(work)]
     text = "\n".join("  ".join(entry.values()) for entry in found) or "There is no connection yet: `connections add`."
     say(text, found, as_json=as_json)
 
