@@ -7,8 +7,8 @@ from pathlib import Path
 from sandbox.declaree.app import create_app
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.endpoint import BASE_PATH
-from sandbox.declaree.server import listening_socket, server
 from sandbox.declaree.state import Declaree
+from sandbox.serving import listening_socket, server
 
 
 def requests_a_second(text: str) -> float:

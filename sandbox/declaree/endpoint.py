@@ -13,6 +13,7 @@ from sandbox.declaree.faults import Fault
 from sandbox.declaree.message import HTML_ERROR, Reply, Request, error_reply, html_reply
 from sandbox.declaree.scim import answer
 from sandbox.declaree.state import Declaree
+from sandbox.serving import cut
 
 BASE_PATH = "/SCIM/v2"
 
@@ -20,10 +21,6 @@ LOGIN_PAGE = (
     "<!doctype html><html><head><title>Declaree</title></head><body><h1>Log in</h1>"
     '<form method="post"><input name="username"><input name="password" type="password"></form></body></html>'
 )
-
-
-class ConnectionCutError(ConnectionError):
-    """Raised into a caller that runs the app without a server, where there is no connection to cut."""
 
 
 class ScimEndpoint:
@@ -36,10 +33,10 @@ class ScimEndpoint:
         faults = self._faults(request)
         reply = await self._answer(request, faults)
         deciding = faults[-1] if faults and faults[-1].kind != "slow" else None
-        cut = deciding is not None and deciding.kind == "cut"
-        self._note(request, reply, faults, delivered=not cut)
-        if cut or reply is None:
-            await _cut(scope, receive)
+        lost = deciding is not None and deciding.kind == "cut"
+        self._note(request, reply, faults, delivered=not lost)
+        if lost or reply is None:
+            await cut(scope, receive)
         else:
             await _send(reply, send)
 
@@ -143,13 +140,3 @@ async def _send(reply: Reply, send: Send) -> None:
         headers.append((b"content-length", str(len(reply.body)).encode("latin-1")))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _cut(scope: Scope, receive: Receive) -> None:
-    """Drops the connection without a byte of answer, and leaves only once the server has noticed."""
-    abort = scope.get("state", {}).get("abort")
-    if abort is None:
-        raise ConnectionCutError("the sandbox cut the connection")
-    abort()
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -9,9 +9,9 @@ from sandbox.personio.app import create_app
 from sandbox.personio.catalogue import ALL_KEYS, ATTRIBUTES, DEFAULT_WHITELIST
 from sandbox.personio.clock import Clock
 from sandbox.personio.credentials import Credential
-from sandbox.personio.server import serve
 from sandbox.personio.state import State
 from sandbox.personio.storage import UnreadableStateError, load, save
+from sandbox.serving import listening_socket, server
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -59,11 +59,18 @@ def _state(options: argparse.Namespace) -> State:
 def main() -> int:
     options = _arguments().parse_args()
     try:
+        opened = listening_socket(options.host, options.port)
         state = _state(options)
-    except (UnreadableStateError, ValueError) as error:
+    except (UnreadableStateError, ValueError, OSError) as error:
         print(f"The Personio sandbox cannot start: {error}", file=sys.stderr)
         return 1
-    serve(create_app(state), options.host, options.port)
+    host, port = opened.getsockname()[:2]
+
+    def announce() -> None:
+        print(f"Personio sandbox listening on http://{host}:{port}", flush=True)
+
+    with opened:
+        server(create_app(state), announce).run(sockets=[opened])
     return 0
 
 

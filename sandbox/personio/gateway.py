@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -12,9 +11,8 @@ from sandbox.personio import errors
 from sandbox.personio.faults import ON_PAGES, Fault
 from sandbox.personio.journal import Entry
 from sandbox.personio.state import State
+from sandbox.serving import cut
 
-ABORT = "sandbox.abort"
-"""The ASGI extension by which a server lets an application drop the connection: ``{"call": () -> None}``."""
 PAGE_FAULTS = "sandbox.page_faults"
 
 
@@ -41,7 +39,7 @@ class Gateway:
         await asyncio.sleep(self._delay(faults))
         instead = next((fault for fault in faults if fault.kind not in {"slow", *ON_PAGES}), None)
         if instead is not None and instead.kind == "cut":
-            await _cut(scope, receive)
+            await cut(scope, receive)
         elif instead is not None:
             await _answer(instead)(scope, receive, send)
         elif not self._admitted(scope):
@@ -114,13 +112,3 @@ ANSWERS: dict[str, Callable[[Fault], Response]] = {
 
 def _answer(fault: Fault) -> Response:
     return ANSWERS[fault.kind](fault)
-
-
-async def _cut(scope: Scope, receive: Receive) -> None:
-    """Drops the connection without an answer. Raises ``ConnectionResetError`` where no server stands in between."""
-    abort: dict[str, Any] | None = scope.get("extensions", {}).get(ABORT)
-    if abort is None:
-        raise ConnectionResetError("the connection is cut by a fault; only a served sandbox shows that to the client")
-    abort["call"]()
-    while (await receive())["type"] != "http.disconnect":
-        pass

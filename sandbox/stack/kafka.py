@@ -73,7 +73,7 @@ class Kafka(Server):
 
     def __init__(self, data_dir: Path, *, port: int | None = None, controller_port: int | None = None) -> None:
         super().__init__(data_dir, port=port)
-        self._controller_port = controller_port or free_port(besides=self.port)
+        self._controller_port = controller_port or free_port()
 
     @property
     def bootstrap_servers(self) -> str:

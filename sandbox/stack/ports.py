@@ -6,10 +6,11 @@ LOOPBACK = "127.0.0.1"
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST = 10_240
 _TRIES = 100
+_given: set[int] = set()
 
 
-def free_port(*, besides: int | None = None) -> int:
-    """Return a port of the loopback address on which nobody listens at the moment, and that is not `besides`.
+def free_port() -> int:
+    """Return a port of the loopback address on which nobody listens at the moment, another one at every call.
 
     The port lies below the range from which the system takes the source ports of outgoing connections. A server that
     comes back on the same port would otherwise find it taken now and then, and a client that dials a dead server
@@ -19,14 +20,16 @@ def free_port(*, besides: int | None = None) -> int:
     ceiling = _ephemeral_floor()
     for _ in range(_TRIES):
         port = random.randrange(_LOWEST, ceiling) if ceiling > _LOWEST else 0
-        if port == besides:
+        if port in _given:
             continue
         with socket.socket() as probe:
             try:
                 probe.bind((LOOPBACK, port))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
+            found = int(probe.getsockname()[1])
+        _given.add(found)
+        return found
     raise OSError(f"no free port on {LOOPBACK} in {_TRIES} tries")
 
 

@@ -116,9 +116,12 @@ class Process:
             return
         try:
             async with asyncio.timeout(self._start_seconds):
-                while not await self._ready():
-                    if not self.running:
+                while True:
+                    ready = await self._ready()
+                    if not self.running:  # whoever said yes then was somebody else on the same port
                         raise StackError(self._report(f"ended with exit code {self.exit_code} before it was ready"))
+                    if ready:
+                        return
                     await asyncio.sleep(0.05)
         except TimeoutError as error:
             raise StackError(self._report(f"was not ready after {self._start_seconds:g} s")) from error

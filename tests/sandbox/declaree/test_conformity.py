@@ -17,8 +17,8 @@ from scim2_tester.utils import CheckResult
 from sandbox.declaree.app import create_app
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.endpoint import BASE_PATH
-from sandbox.declaree.server import listening_socket, server
 from sandbox.declaree.state import Declaree
+from sandbox.serving import listening_socket, server
 from tests.sandbox.declaree.stage import DECLAREE, KEY
 
 DEVIATIONS = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.declaree.endpoint import ConnectionCutError
 from sandbox.declaree.pace import Pace
+from sandbox.serving import ConnectionCutError
 from tests.sandbox.declaree.stage import Stage, operation, refusal, user
 
 

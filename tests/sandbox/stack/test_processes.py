@@ -65,6 +65,18 @@ async def test_one_that_ends_before_it_is_ready_is_reported_with_the_end_of_its_
         await child.start()
 
 
+async def test_another_that_answers_in_its_place_does_not_make_it_ready(tmp_path: Path) -> None:
+    child = python(tmp_path, "raise SystemExit('address in use')")
+
+    async def somebody_else_is() -> bool:
+        await child.wait(20)
+        return True
+
+    child._ready = somebody_else_is
+    with pytest.raises(StackError, match=r"ended with exit code 1 before it was ready[\s\S]*address in use"):
+        await child.start()
+
+
 async def test_one_that_does_not_get_ready_in_time_is_reported_and_ended(tmp_path: Path) -> None:
     child = python(tmp_path, WAIT_FOR_EVER, ready=never, start_seconds=0.2)
     with pytest.raises(StackError, match=r"was not ready after 0\.2 s"):

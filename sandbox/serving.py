@@ -1,4 +1,4 @@
-"""Serving over uvicorn, with connections that the app can cut."""
+"""Serving an app of the sandbox over uvicorn, with connections that the app can cut."""
 
 import asyncio
 import signal
@@ -8,16 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.types import ASGIApp, Receive, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+ABORT = "abort"
 
 
-class CuttableProtocol(H11Protocol):
-    """Lends every request its connection's ``abort`` as ``scope["state"]["abort"]``; ASGI has no message for it."""
+class ConnectionCutError(ConnectionResetError):
+    """Raised into a caller that runs an app without a server, where there is no connection to cut."""
+
+
+class CuttableProtocol(HttpToolsProtocol):
+    """Lends every request its connection's ``abort`` in ``scope["state"]``; ASGI has no message for it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
-        self.app_state = {**self.app_state, "abort": transport.abort}
+        self.app_state = {**self.app_state, ABORT: transport.abort}
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -39,6 +45,19 @@ class AnnouncingServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._listening()
+
+
+async def cut(scope: Scope, receive: Receive) -> None:
+    """Drops the request's connection without a byte of answer, and returns only once the server has noticed.
+
+    Raises ``ConnectionCutError`` where no ``CuttableProtocol`` stands in between.
+    """
+    abort: Callable[[], None] | None = scope.get("state", {}).get(ABORT)
+    if abort is None:
+        raise ConnectionCutError("the sandbox cut the connection")
+    abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def server(app: ASGIApp, listening: Callable[[], None]) -> AnnouncingServer:
