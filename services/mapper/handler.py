@@ -1,6 +1,7 @@
 """A batch is mapped first and published as a whole: fastest, and a failure publishes nothing twice."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 
 from services.contracts.envelope import Record, to_record
 from services.contracts.events import EmployeeChanged
@@ -9,7 +10,7 @@ from services.contracts.mappings import PublishedMapping
 from services.mapper.ports import Connections, Mappings
 from services.mapping.engine import Engine
 from services.runtime.clock import Clock
-from services.runtime.consumer import Batch, dead_letter
+from services.runtime.consumer import Batch, Incoming, Ownership, dead_letter
 
 SERVICE = "mapper"
 AT_ONCE = 100
@@ -23,25 +24,34 @@ class Mapper:
         self._mappings = mappings
         self._connections = connections
         self._clock = clock
-        self._engines: dict[ConnectionId, Engine] = {}
+        self._compiled: dict[ConnectionId, Engine] = {}
+        self._fetch: Ownership | None = None
+        self._engines: dict[ConnectionId, Engine | None] = {}
 
     async def handle(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
-        wanted = {incoming.event.connection_id for incoming in batch.events}
-        existing = await self._connections.existing(wanted)
-        newest = await self._mappings.newest(wanted)
-        engines = {connection: self._engine(connection, newest.get(connection)) for connection in existing}
-        records: list[Record] = []
-        for incoming in batch.events:
-            engine = engines.get(incoming.event.connection_id)
-            if engine is None:
-                records.append(dead_letter(incoming, SERVICE, "unknown-connection", self._clock))
-            else:
-                records.append(to_record(engine.map(incoming.event), incoming.cause))
-        return records
+        """What was read of MongoDB serves all batches of one fetch: those with the same ownership."""
+        if batch.ownership is not self._fetch:
+            self._fetch, self._engines = batch.ownership, {}
+        await self._read({incoming.event.connection_id for incoming in batch.events} - self._engines.keys())
+        return [self._answer(incoming, self._engines[incoming.event.connection_id]) for incoming in batch.events]
 
-    def _engine(self, connection: ConnectionId, published: PublishedMapping | None) -> Engine:
-        version = published.version if published else 0
-        known = self._engines.get(connection)
-        if known is None or known.version != version:
-            known = self._engines[connection] = Engine(published)
+    async def _read(self, connections: set[ConnectionId]) -> None:
+        if not connections:
+            return
+        existing, newest = await asyncio.gather(
+            self._connections.existing(connections), self._mappings.newest(connections)
+        )
+        for connection in connections:
+            self._engines[connection] = self._engine(connection, newest) if connection in existing else None
+
+    def _engine(self, connection: ConnectionId, newest: Mapping[ConnectionId, PublishedMapping]) -> Engine:
+        published = newest.get(connection)
+        known = self._compiled.get(connection)
+        if known is None or known.version != (published.version if published else 0):
+            known = self._compiled[connection] = Engine(published)
         return known
+
+    def _answer(self, incoming: Incoming[EmployeeChanged], engine: Engine | None) -> Record:
+        if engine is None:
+            return dead_letter(incoming, SERVICE, "unknown-connection", self._clock)
+        return to_record(engine.map(incoming.event), incoming.cause)

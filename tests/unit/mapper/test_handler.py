@@ -60,6 +60,16 @@ async def test_the_mappings_are_read_once_a_batch_for_the_connections_in_it() ->
     assert stage.mappings.asked == [{CONNECTION}, {CONNECTION, OTHER}]
 
 
+async def test_the_batches_of_one_fetch_are_mapped_with_what_was_read_first() -> None:
+    stage, fetch = Stage(), Owned()
+    for events in ([of(CONNECTION)], [of(CONNECTION), of(OTHER)], [of(OTHER)]):
+        stage.mappings.newest_ones[CONNECTION] = published(version=3 + len(stage.mappings.asked))
+        records = await stage.mapper.handle(Batch(tuple(map(incoming, events)), fetch))
+        requests = [read_event(AccountRequested, record.value) for record in records]
+        assert {r.mapping_version for r in requests if r.connection_id == CONNECTION} <= {3}
+    assert stage.mappings.asked == [{CONNECTION}, {OTHER}]
+
+
 async def test_what_is_published_between_two_batches_counts_for_the_second() -> None:
     stage = Stage()
     (before,) = await stage.handle(changed())
