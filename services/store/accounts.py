@@ -69,7 +69,8 @@ class Accounts:
         """
         if not managers:
             return ()
-        await self._collection.bulk([_reopen(connection, *manager) for manager in managers.items()])
+        others = await self._written_with_another(connection, managers)
+        await self._collection.bulk([_reopen(connection, manager, managers[manager]) for manager in others])
         return await self._people(
             {
                 "connection_id": connection,
@@ -78,6 +79,20 @@ class Accounts:
                 **_TAKES_A_MANAGER,
             }
         )
+
+    async def _written_with_another(
+        self, connection: ConnectionId, managers: Mapping[EmployeeId, AccountId]
+    ) -> frozenset[EmployeeId]:
+        documents = await self._collection.find(
+            {
+                "connection_id": connection,
+                "manager.employee_id": {"$in": sorted(managers)},
+                "manager.account_id": {"$exists": True},
+            },
+            fields=["manager"],
+        )
+        written = {(EmployeeId(d["manager"]["employee_id"]), d["manager"]["account_id"]) for d in documents}
+        return frozenset(manager for manager, account in written if account != managers[manager])
 
     async def resolvable_reports(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Who is not written with the account that their manager has by now.

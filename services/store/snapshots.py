@@ -1,11 +1,12 @@
 """Snapshots of employees: what was last seen, and the outbox of the poller."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from pymongo import InsertOne, UpdateOne
+from pymongo import InsertOne, UpdateMany, UpdateOne
 
 from services.contracts.events import Attribute
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
@@ -54,16 +55,22 @@ class Snapshots:
 
     async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
         """Notes that Kafka has acknowledged these events."""
-        await self._collection.bulk([_emitted(connection, employee, revision) for employee, revision in revisions])
+        await self._mark(connection, revisions, ("emitted_revision",))
 
     async def refuse(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
         """Notes events that Kafka will never take for their own sake: no longer pending, counted by ``refused``."""
-        await self._collection.bulk(
-            [
-                _emitted(connection, employee, revision, refused={"$max": ["$refused", revision]})
-                for employee, revision in revisions
-            ]
-        )
+        await self._mark(connection, revisions, ("emitted_revision", "refused"))
+
+    async def _mark(
+        self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]], fields: Sequence[str]
+    ) -> None:
+        people: dict[int, list[EmployeeId]] = defaultdict(list)
+        for employee, revision in revisions:
+            people[revision].append(employee)
+        marks = [(_ids(connection, employees), revision) for revision, employees in people.items()]
+        result = await self._collection.bulk([_marked(ids, revision, fields) for ids, revision in marks])
+        if result.matched < sum(len(ids) for ids, _ in marks):
+            await self._collection.bulk([_marked_below(ids, revision, fields) for ids, revision in marks])
 
     async def pending(
         self, connection: ConnectionId, limit: int, after: EmployeeId | None = None
@@ -153,11 +160,15 @@ def _save(snapshot: Snapshot, previous: int | None) -> InsertOne[Document] | Upd
     )
 
 
-def _emitted(connection: ConnectionId, employee: EmployeeId, revision: int, **also: Any) -> UpdateOne:
-    return UpdateOne(
-        {"_id": str(PersonKey(connection, employee)), "revision": {"$gte": revision}},
-        [{"$set": {"emitted_revision": {"$max": ["$emitted_revision", revision]}, **also}}, _SETS_PENDING],
-    )
+def _marked(ids: Sequence[str], revision: int, fields: Sequence[str]) -> UpdateMany:
+    """Whose newest change it is: all of a page with one command, since they were detected at the same time."""
+    grows = {"$max": dict.fromkeys(fields, revision)}
+    return UpdateMany({"_id": {"$in": ids}, "revision": revision}, {**grows, "$set": {"pending": False}})
+
+
+def _marked_below(ids: Sequence[str], revision: int, fields: Sequence[str]) -> UpdateMany:
+    """Who has changed again meanwhile: as pending as before."""
+    return UpdateMany({"_id": {"$in": ids}, "revision": {"$gt": revision}}, {"$max": dict.fromkeys(fields, revision)})
 
 
 def _to_document(snapshot: Snapshot) -> Document:
