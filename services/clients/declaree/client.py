@@ -5,6 +5,7 @@ from collections.abc import Callable
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
+from prometheus_client import Counter
 
 from services.clients.declaree.errors import (
     DeclareeBusyError,
@@ -65,6 +66,7 @@ class DeclareeClient:
         self._clock = clock
         self._pace = Pace(clock, concurrency)
         self._metrics = metrics
+        self._counters: dict[tuple[type, type], Counter] = {}
         self._http = HttpClient(headers, Limits(connections=concurrency), transport)
 
     async def close(self) -> None:
@@ -82,12 +84,19 @@ class DeclareeClient:
 
         ``before`` is called when everything is ready to be sent, and may forbid it by raising.
         """
-        async with self._pace.slot():
+        async with self._pace:
             before()
             answer = await (self._look(call) if isinstance(call, ReadAccount | FindAccounts) else self._write(call))
-        if self._metrics is not None:
-            self._metrics.requests.labels(type(call).__name__, type(answer).__name__).inc()
+        self._count(type(call), type(answer))
         return answer
+
+    def _count(self, call: type, answer: type) -> None:
+        if self._metrics is None:
+            return
+        counter = self._counters.get((call, answer))
+        if counter is None:
+            counter = self._counters[call, answer] = self._metrics.requests.labels(call.__name__, answer.__name__)
+        counter.inc()
 
     # ------------------------------------------------------------ looks
 
@@ -112,7 +121,7 @@ class DeclareeClient:
 
     async def _send(self, path: str) -> httpx.Response:
         try:
-            response = await self._http.get(self._base + path)
+            response = await self._http.ask("GET", self._base + path)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             raise DeclareeWrongAddressError(f"a request cannot be sent: {ADDRESS}") from error
         except httpx.RequestError as error:
@@ -137,7 +146,7 @@ class DeclareeClient:
         headers = {"Content-Type": "application/scim+json"} | ({"If-Match": version} if version else {})
         content = json.dumps(body, ensure_ascii=False).encode(errors="replace")
         try:
-            response = await self._http.request(method, self._base + path, content=content, headers=headers)
+            response = await self._http.ask(method, self._base + path, content=content, headers=headers)
         except httpx.InvalidURL as error:
             raise DeclareeWrongAddressError(f"a request cannot be sent: {ADDRESS}") from error
         except httpx.RequestError as error:

@@ -1,8 +1,5 @@
 """How many requests go to one server at once: more while it keeps up, half when it asks for patience."""
 
-import contextlib
-from collections.abc import AsyncIterator
-
 from anyio import CapacityLimiter
 
 from services.clients.declaree.errors import DeclareeBusyError
@@ -26,12 +23,17 @@ class Pace:
         self._room = CapacityLimiter(int(self._allowed))
         self._not_before = float("-inf")
 
-    @contextlib.asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def __aenter__(self) -> None:
         """Room for one request, in the order of asking; raises as ``hold`` does."""
-        async with self._room:
+        await self._room.acquire()
+        try:
             await self.hold()
-            yield
+        except BaseException:
+            self._room.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._room.release()
 
     async def hold(self) -> None:
         """Waits until the server may be asked; raises ``DeclareeBusyError`` where that takes too long."""
@@ -52,4 +54,5 @@ class Pace:
 
     def _allow(self, allowed: float) -> None:
         self._allowed = allowed
-        self._room.total_tokens = int(allowed)
+        if self._room.total_tokens != int(allowed):
+            self._room.total_tokens = int(allowed)

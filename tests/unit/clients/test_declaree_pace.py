@@ -15,7 +15,7 @@ async def most_at_once(pace: Pace, wanted: int = 40) -> int:
 
     async def request() -> None:
         nonlocal running, most
-        async with pace.slot():
+        async with pace:
             running += 1
             most = max(most, running)
             for _ in range(5):
@@ -65,7 +65,7 @@ async def test_the_time_that_the_server_names_holds_every_request() -> None:
 
 
 async def hold_and_note(pace: Pace, clock: FakeClock, began: float) -> float:
-    async with pace.slot():
+    async with pace:
         assert clock.monotonic() - began >= 7.0
         return clock.monotonic() - began
 
@@ -74,7 +74,7 @@ async def test_without_a_time_requests_pause_for_a_second() -> None:
     clock = FakeClock()
     pace = Pace(clock, 16)
     pace.too_fast(None)
-    async with pace.slot():
+    async with pace:
         assert clock.slept == [1.0]
 
 
@@ -88,7 +88,7 @@ async def test_who_waits_waits_on_when_the_server_asks_again_meanwhile() -> None
     clock = Reminded()
     pace = Pace(clock, 16)
     pace.too_fast(2.0)
-    async with pace.slot():
+    async with pace:
         assert clock.slept == [2.0, 3.0]
 
 
@@ -98,7 +98,7 @@ async def test_a_long_wait_is_refused_rather_than_waited_for_and_over_when_its_t
     pace.too_fast(60.0)
     for _ in range(20):
         with pytest.raises(DeclareeBusyError) as caught:
-            async with pace.slot():
+            async with pace:
                 pytest.fail("nothing may be sent")
     assert caught.value.retry_after == 60.0
     await clock.sleep(60.0)
@@ -110,13 +110,13 @@ async def test_a_shorter_time_named_later_does_not_shorten_the_wait() -> None:
     pace = Pace(clock, 16)
     pace.too_fast(9.0)
     pace.too_fast(1.0)
-    async with pace.slot():
+    async with pace:
         assert clock.slept == [9.0]
 
 
 async def test_who_is_cancelled_while_waiting_gives_the_place_back() -> None:
     pace = Pace(FakeClock(), 1)
-    async with pace.slot():
+    async with pace:
         waiting = asyncio.create_task(most_at_once(pace, 1))
         await asyncio.sleep(0)
         waiting.cancel()
