@@ -133,7 +133,7 @@ class Consumption(Generic[E]):
             batch=True,
             max_records=self._max_records,
             batch_timeout_ms=20,
-            fetch_max_wait_ms=30,
+            fetch_max_wait_ms=100,  # at rest it is this that a consumer costs; records are answered at once
             max_partition_fetch_bytes=4 * 1_048_576,
             session_timeout_ms=self._settings.kafka_session_timeout_ms,
             heartbeat_interval_ms=self._heartbeat_ms,
