@@ -40,6 +40,8 @@ class Answer:
 class Installation:
     """Use as an asynchronous context manager. ``settings`` are environment variables over the defaults.
 
+    Where the settings, or the environment, name KAFKA_BOOTSTRAP_SERVERS or MONGODB_URL, none is started for it.
+
     ``ports`` are wished for by name; one that is taken at the first start of the folder is replaced by a free one.
     ``scim_url`` is another SCIM server's, with the same key, to be written to in place of the sandbox Declaree.
     """
@@ -88,12 +90,15 @@ class Installation:
         file.write_text(json.dumps(ports))
         return ports
 
+    @property
+    def _key_file(self) -> Path:
+        return self._folder / "encryption.key"
+
     def _key(self) -> str:
-        file = self._folder / "encryption.key"
-        if not file.exists():
-            file.touch(mode=0o600)
-            file.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
-        return file.read_text()
+        if not self._key_file.exists():
+            self._key_file.touch(mode=0o600)
+            self._key_file.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+        return self._key_file.read_text()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -127,18 +132,19 @@ class Installation:
             )
 
     async def _start(self) -> None:
+        first = not self._key_file.exists()
         self._check_ports()
         self._say("starting Apache Kafka and MongoDB ...")
         servers: list[Any] = []
-        if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:
+        if self.environment["KAFKA_BOOTSTRAP_SERVERS"] == self.kafka.bootstrap_servers:
             servers.append(self._stack.enter_async_context(self.kafka))
-        if "MONGODB_URL" not in os.environ:
+        if self.environment["MONGODB_URL"] == self.mongo.url:
             servers.append(self._stack.enter_async_context(self.mongo))
         await asyncio.gather(*servers)
         self._say("starting the sandboxes of Personio and Declaree ...")
         await self._start_sandboxes()
         await self.cli("init")
-        if not json.loads(await self.cli("connections", "list", "--json")):
+        if first or not json.loads(await self.cli("connections", "list", "--json")):
             await self.connect("Demo company")
         self._say("starting poller, mapper and writer ...")
         await asyncio.gather(*(self.start_service(service) for service in self._services))

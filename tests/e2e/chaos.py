@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,12 +48,15 @@ class _Kills:
         return found
 
 
-async def play(folder: Path, seed: int, active: int = 1000) -> Round:
-    """Raises ``AssertionError`` for anything that is not exactly right in the end; the round's data stays in the folder."""
+async def play(folder: Path, seed: int, servers: Mapping[str, str], active: int = 1000) -> Round:
+    """Raises ``AssertionError`` for anything that is not exactly right in the end; the round's data stays in the folder.
+
+    ``servers`` are the settings that name Kafka and MongoDB.
+    """
     dice = random.Random(seed)
     done = Round(seed, active)
     began = time.monotonic()
-    async with installed(folder, active=active, seed=seed, services=()) as installation:
+    async with installed(folder, active=active, seed=seed, services=(), settings=servers) as installation:
         replicas = await _start(installation, twice=bool(seed % 2))
         await _order_faults(installation, seed)
         kills = _Kills(

@@ -7,7 +7,7 @@ PATCH with 204, and refuses attributes that its schemas do not have.
 import json
 import re
 import sysconfig
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +31,11 @@ from tests.e2e.world import (
     employees,
     exact,
     journal,
+    shared,
     store_of,
     until,
 )
+from tests.stack import KafkaServers, MongoServers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(480)]
 
@@ -83,14 +85,16 @@ async def scim_server(folder: Path, *options: str) -> AsyncIterator[ScimServer]:
         yield ScimServer(url, process)
 
 
-def installation(folder: Path, server: ScimServer, services: tuple[str, ...] = SERVICES) -> Installation:
+def installation(
+    folder: Path, server: ScimServer, servers: Mapping[str, str], services: tuple[str, ...] = SERVICES
+) -> Installation:
     """Everything of the product as always, but for the address that is deposited with the connection."""
     return Installation(
         folder / "data",
         active=40,
         seed=23,
         services=services,
-        settings=QUICK,
+        settings={**QUICK, **servers},
         personio_options=("--no-rate-limit",),
         scim_url=server.url,
     )
@@ -133,8 +137,13 @@ async def nothing_is_written_at_rest(running: Installation, server: ScimServer) 
     assert server.writes() == written
 
 
-async def test_everybody_arrives_changes_follow_and_at_rest_nothing_is_written(tmp_path: Path) -> None:
-    async with scim_server(tmp_path) as server, installation(tmp_path, server) as running:
+async def test_everybody_arrives_changes_follow_and_at_rest_nothing_is_written(
+    tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
+) -> None:
+    async with (
+        scim_server(tmp_path) as server,
+        installation(tmp_path, server, shared(kafka, mongo)) as running,
+    ):
         await at_rest(running)
         await exact(running)
         found = await accounts(running)
@@ -160,13 +169,15 @@ async def test_everybody_arrives_changes_follow_and_at_rest_nothing_is_written(t
         assert await journal(running) == []  # the sandbox Declaree has no part in this
 
 
-async def test_accounts_that_are_there_are_adopted_without_loss_also_where_there_is_no_patch(tmp_path: Path) -> None:
+async def test_accounts_that_are_there_are_adopted_without_loss_also_where_there_is_no_patch(
+    tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
+) -> None:
     """The one with an employee's address gets what is mapped and keeps the rest; a stranger's is left alone."""
     config = tmp_path / "config.json"
     config.write_text(json.dumps(WITHOUT_PATCH))
     async with (
         scim_server(tmp_path, "--service-provider-config", str(config)) as server,
-        installation(tmp_path, server, services=()) as running,
+        installation(tmp_path, server, shared(kafka, mongo), services=()) as running,
     ):
         employee = (await active_people(running))[7]
         more = {

@@ -17,9 +17,11 @@ from tests.e2e.world import (
     forget_journal,
     installed,
     journal,
+    shared,
     store_of,
     until,
 )
+from tests.stack import KafkaServers, MongoServers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(240)]
 
@@ -30,10 +32,10 @@ def writes(entries: list[dict[str, object]]) -> list[object]:
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_killed_in_the_middle_loses_nobody_and_makes_no_second_account(
-    tmp_path: Path, service: str
+    tmp_path: Path, kafka: KafkaServers, mongo: MongoServers, service: str
 ) -> None:
     others = tuple(each for each in SERVICES if each != service)
-    async with installed(tmp_path, active=300, seed=11, services=others) as installation:
+    async with installed(tmp_path, active=300, seed=11, services=others, settings=shared(kafka, mongo)) as installation:
         victim = await installation.start_service(service)
 
         async def halfway() -> bool:
@@ -47,8 +49,10 @@ async def test_a_service_killed_in_the_middle_loses_nobody_and_makes_no_second_a
         await exact(installation, 60)
 
 
-async def test_two_mappers_and_two_writers_share_the_partitions(tmp_path: Path) -> None:
-    async with installed(tmp_path, active=300, seed=13, services=()) as installation:
+async def test_two_mappers_and_two_writers_share_the_partitions(
+    tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
+) -> None:
+    async with installed(tmp_path, active=300, seed=13, services=(), settings=shared(kafka, mongo)) as installation:
         for service in ("mapper", "writer"):
             await installation.start_service(service)
             await installation.start_service(service, replica=2)
@@ -57,8 +61,10 @@ async def test_two_mappers_and_two_writers_share_the_partitions(tmp_path: Path) 
         await exact(installation)
 
 
-async def test_a_writer_that_slept_while_its_partitions_moved_writes_nothing_old(tmp_path: Path) -> None:
-    async with installed(tmp_path, active=300, seed=17) as installation:
+async def test_a_writer_that_slept_while_its_partitions_moved_writes_nothing_old(
+    tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
+) -> None:
+    async with installed(tmp_path, active=300, seed=17, settings=shared(kafka, mongo)) as installation:
         second = await installation.start_service("writer", replica=2)
 
         async def begun() -> bool:
@@ -78,8 +84,11 @@ async def test_a_writer_that_slept_while_its_partitions_moved_writes_nothing_old
 
 
 @pytest.fixture(scope="module")
-async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
-    async with installed(tmp_path_factory.mktemp("whole"), active=120, seed=7) as running:
+async def installation(
+    tmp_path_factory: pytest.TempPathFactory, kafka: KafkaServers, mongo: MongoServers
+) -> AsyncIterator[Installation]:
+    folder = tmp_path_factory.mktemp("whole")
+    async with installed(folder, active=120, seed=7, settings=shared(kafka, mongo)) as running:
         yield running
 
 

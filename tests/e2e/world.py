@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from services.admin import overview
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import Topic
 from services.store.database import Store
+from tests.stack import KafkaServers, MongoServers
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
@@ -31,6 +33,17 @@ QUICK = {
     "WRITER_PROBE_SECONDS": "0.5",
 }
 """Settings that make everything happen soon."""
+
+
+def shared(kafka: KafkaServers, mongo: MongoServers) -> dict[str, str]:
+    """Settings of an installation on the session's servers, with topics and a database of its own."""
+    name = f"e2e-{secrets.token_hex(4)}"
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_TOPIC_PREFIX": f"{name}-",
+        "MONGODB_URL": mongo.url,
+        "MONGODB_DATABASE": name,
+    }
 
 
 class Sides(Protocol):
