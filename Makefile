@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORKERS ?= 4 # of the tests, each with a Kafka and a MongoDB: half of the time they wait, so two cores carry four
 LOCKS := requirements/build.txt requirements/runtime.txt requirements/local.txt requirements/test.txt requirements/lint.txt
 
 .PHONY: help setup demo test chaos compose-test bench lint format docs lock env clean
@@ -28,7 +29,7 @@ demo: $(READY) ## the whole system on this machine, with sandboxes of Personio a
 	@exec $(BIN)/python -m sandbox
 
 test: $(READY) ## the test suite, on a real Kafka and MongoDB started by itself
-	$(BIN)/pytest --reruns 1
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 chaos: $(READY) ## first synchronisations with services killed at random, for up to 25 minutes
 	$(BIN)/pytest -m chaos --timeout 1800 -s
