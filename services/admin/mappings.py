@@ -42,10 +42,16 @@ def read(document: str) -> Mapping:
 
 
 async def publish(store: Store, clock: Clock, connection: ConnectionId, document: str) -> PublishedMapping:
-    """Publishes the next version and asks for everybody to be re-sent; only real differences are then written."""
+    """Publishes the next version and asks for everybody to be re-sent; only real differences are then written.
+
+    Both or nothing: a version that is in force without that would reach only those who change by themselves.
+    """
     mapping = read(document)
     await store.connections.get(connection)
-    published = await store.mappings.publish(connection, mapping, now=clock.now(), expected_version=None)
-    task = Resend(scope="all", why=f"mapping version {published.version} was published")
-    await store.requests.file(connection, task, now=clock.now())
+    async with store.together() as session:
+        published = await store.mappings.publish(
+            connection, mapping, now=clock.now(), expected_version=None, session=session
+        )
+        task = Resend(scope="all", why=f"mapping version {published.version} was published")
+        await store.requests.file(connection, task, now=clock.now(), session=session)
     return published

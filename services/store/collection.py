@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from bson.errors import BSONError
-from motor.motor_asyncio import AsyncIOMotorCollection
+from motor.motor_asyncio import AsyncIOMotorClientSession, AsyncIOMotorCollection
 from pydantic import BaseModel, ValidationError
 from pymongo import InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import (
@@ -25,6 +25,8 @@ from services.store.errors import StoreAccessError, StoreFailedError, StoreSetup
 Document: TypeAlias = dict[str, Any]
 Filter: TypeAlias = Mapping[str, Any]
 Update: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Session: TypeAlias = AsyncIOMotorClientSession
+"""Of a transaction (``Store.together``)."""
 Operation: TypeAlias = InsertOne[Document] | ReplaceOne[Document] | UpdateOne | UpdateMany
 
 M = TypeVar("M", bound=BaseModel)
@@ -134,18 +136,18 @@ class Collection:
         with translated():
             return await self.motor.aggregate(pipeline, allowDiskUse=True).to_list(None)
 
-    async def insert(self, document: Document) -> bool:
+    async def insert(self, document: Document, session: Session | None = None) -> bool:
         """False if a unique index, such as that of ``_id``, has it already."""
         with translated():
             try:
-                await self.motor.insert_one(document)
+                await self.motor.insert_one(document, session=session)
             except DuplicateKeyError:
                 return False
             return True
 
-    async def insert_new(self, document: Document) -> None:
+    async def insert_new(self, document: Document, session: Session | None = None) -> None:
         """For a document whose id was made up for it."""
-        if not await self.insert(document):
+        if not await self.insert(document, session):
             raise StoreFailedError(f"the id {document['_id']} is in {self.name} already")
 
     async def update(self, where: Filter, change: Update) -> bool:

@@ -1,6 +1,7 @@
 """The store as a whole: one client, one object a collection."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -12,7 +13,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from services.store.accounts import Accounts
-from services.store.collection import Collection, Document, translated
+from services.store.collection import Collection, Document, Session, translated
 from services.store.connections import Connections
 from services.store.dead_letters import DeadLetters
 from services.store.encryption import Cipher
@@ -64,6 +65,16 @@ class Store:
     async def ping(self) -> None:
         with translated():
             await self._database.command("ping")
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[Session]:
+        """A transaction: all that is written with its session, or nothing if the block raises or the process dies."""
+        with translated():
+            async with (
+                await self._client.start_session() as session,
+                session.start_transaction(write_concern=WriteConcern("majority")),
+            ):
+                yield session
 
     async def migrate(self) -> tuple[str, ...]:
         """Prepares the database for this version; tells what it did, nothing if it was ready. May be repeated."""

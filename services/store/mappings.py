@@ -5,7 +5,7 @@ from datetime import datetime
 
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import Mapping, PublishedMapping
-from services.store.collection import Collection, Document, to_model
+from services.store.collection import Collection, Document, Session, to_model
 from services.store.errors import MappingConflictError
 
 
@@ -31,7 +31,13 @@ class Mappings:
         return {mapping.connection_id: mapping for mapping in found}
 
     async def publish(
-        self, connection: ConnectionId, mapping: Mapping, *, now: datetime, expected_version: int | None
+        self,
+        connection: ConnectionId,
+        mapping: Mapping,
+        *,
+        now: datetime,
+        expected_version: int | None,
+        session: Session | None = None,
     ) -> PublishedMapping:
         """Publishes under the next version. ``expected_version`` is the one in force when the person looked: 0 for
         none, None for whichever. Raises ``MappingConflictError`` if it is another, also by one at this very moment.
@@ -41,7 +47,7 @@ class Mappings:
         if expected_version not in {None, version}:
             raise _conflict(connection, version)
         published = PublishedMapping(connection_id=connection, version=version + 1, mapping=mapping, published_at=now)
-        if not await self._collection.insert(_to_document(published)):
+        if not await self._collection.insert(_to_document(published), session):
             raise _conflict(connection, version + 1)
         return published
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from services.contracts.ids import ConnectionId
 from services.contracts.requests import Request, RequestState, Task
-from services.store.collection import Collection, Document, to_model
+from services.store.collection import Collection, Document, Session, to_model
 
 KEPT = timedelta(days=90)
 """How long a finished request is kept."""
@@ -21,15 +21,24 @@ class Requests:
         self._collection = collection
         self._new_id = new_id
 
-    async def file(self, connection: ConnectionId, task: Task, *, now: datetime, once: str | None = None) -> Request:
+    async def file(
+        self,
+        connection: ConnectionId,
+        task: Task,
+        *,
+        now: datetime,
+        once: str | None = None,
+        session: Session | None = None,
+    ) -> Request:
         """With ``once``, a request of the same key that is still open is returned instead of a second one.
 
-        One that is running does not count: it may have passed what the new one asks for.
+        One that is running does not count: it may have passed what the new one asks for. A request that is part of a
+        transaction is always a new one.
         """
         request = Request(id=self._new_id(), connection_id=connection, task=task, filed_at=now)
         document = {**request.model_dump(mode="json"), "_id": request.id, "filed": now}
-        if once is None:
-            await self._collection.insert_new(document)
+        if once is None or session is not None:
+            await self._collection.insert_new(document, session)
             return request
         where = {"connection_id": connection, "once": once}
         # the first may find nothing and yet be refused by the unique index: another filed it at the same moment; and
