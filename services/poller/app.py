@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.clients.personio.client import PersonioClient
+from services.clients.personio.pace import Pace
 from services.contracts.ids import ConnectionId
 from services.poller.schedule import Schedule, this_process
 from services.poller.settings import PollerSettings
@@ -21,12 +22,13 @@ SERVICE = "poller"
 def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     metrics = Metrics()
     process = Process(SERVICE, settings, clock, metrics)
+    pace = Pace(clock, settings.poll_personio_per_minute)
     publisher = Publisher(settings, f"{SERVICE}-{os.getpid()}", metrics)
 
     @asynccontextmanager
     async def source(connection: ConnectionId) -> AsyncIterator[PersonioClient]:
         found = await store.connections.get(connection)
-        async with PersonioClient(found.personio, clock=clock) as client:
+        async with PersonioClient(found.personio, clock=clock, pace=pace) as client:
             yield client
 
     schedule = Schedule(

@@ -17,6 +17,7 @@ from services.clients.personio.errors import (
     PersonioRefusedError,
     PersonioUnavailableError,
 )
+from services.clients.personio.pace import Pace
 from services.clients.transport import HttpClient, Limits, json_object, retry_after
 from services.contracts.connections import PersonioAccess
 from services.contracts.ids import EmployeeId
@@ -39,7 +40,7 @@ DAY = 86_400.0
 MARGIN = 300.0
 """A token is renewed so many seconds before it ends."""
 
-
+AUTH = "/v1/auth"
 ADDRESS = "the address should be that of Personio's API, such as https://api.personio.de"
 
 
@@ -64,16 +65,22 @@ class AttributeDefinition:
 
 
 class PersonioClient:
-    """One company's Personio. Use as an asynchronous context manager."""
+    """One company's Personio. Use as an asynchronous context manager. Without a ``pace`` it asks as fast as it can."""
 
     def __init__(
-        self, access: PersonioAccess, *, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        access: PersonioAccess,
+        *,
+        clock: Clock,
+        pace: Pace | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         headers = {"Accept": "application/json", "X-Personio-App-ID": access.app_id}
         if access.partner_id:
             headers["X-Personio-Partner-ID"] = access.partner_id
         self._access = access
         self._clock = clock
+        self._pace = pace
         self._base = access.url.rstrip("/")
         self._http = HttpClient(headers, Limits(total=60.0, connections=4), transport)
         self._token: str | None = None
@@ -188,9 +195,7 @@ class PersonioClient:
         """``POST /v1/auth``, credentials in the body; the token stays the same for 24 hours."""
         secret = self._access.client_secret.get_secret_value()
         credentials = json.dumps({"client_id": self._access.client_id, "client_secret": secret})
-        response = await self._send(
-            "POST", "/v1/auth", content=credentials, headers={"Content-Type": "application/json"}
-        )
+        response = await self._send("POST", AUTH, content=credentials, headers={"Content-Type": "application/json"})
         if response.status_code in {400, 401, 403, 422}:
             raise PersonioCredentialsError(
                 f"Personio refuses the client_id and client_secret ({response.status_code}): generate new ones in Personio "
@@ -219,6 +224,8 @@ class PersonioClient:
         return answer
 
     async def _once(self, method: str, path: str, options: dict[str, Any]) -> "httpx.Response | _Failure":
+        if self._pace is not None and path != AUTH:
+            await self._pace.turn()
         try:
             response = await self._http.request(method, self._base + path, **options)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:

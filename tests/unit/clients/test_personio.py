@@ -29,6 +29,7 @@ from services.clients.personio.errors import (
     PersonioRefusedError,
     PersonioUnavailableError,
 )
+from services.clients.personio.pace import BURST, Pace
 from services.contracts.connections import PersonioAccess
 from services.contracts.ids import EmployeeId
 from services.errors import ConnectorError
@@ -70,7 +71,7 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    employees: int = 5, *, secret: str = SECRET, may_read: bool = True, **behaviour: Any
+    employees: int = 5, *, secret: str = SECRET, may_read: bool = True, per_minute: int | None = None, **behaviour: Any
 ) -> AsyncIterator[Stage]:
     clock = FakeClock()
     state = State.generated(
@@ -81,7 +82,8 @@ async def staged(
         behaviour=Behaviour.model_validate({"rate_limits": False, **behaviour}),
     )
     wire = InProcess(create_app(state))
-    async with PersonioClient(ACCESS, clock=clock, transport=wire) as client:
+    pace = None if per_minute is None else Pace(clock, per_minute)
+    async with PersonioClient(ACCESS, clock=clock, pace=pace, transport=wire) as client:
         yield Stage(state, client, clock, wire)
 
 
@@ -347,6 +349,29 @@ async def test_what_is_not_the_api_s_answer_is_never_taken_for_one(call: str, an
     async with told(TOKEN, answer) as (client, _):
         with pytest.raises(PersonioUnavailableError):
             await (client.employee(EmployeeId("7")) if call == "employee" else getattr(client, call)())
+
+
+async def test_who_keeps_pace_is_never_told_to_wait() -> None:
+    """The sandbox limits as Personio does: 300 a minute, 15 a second. Signing in has a limit of its own."""
+    async with staged(1, per_minute=200, rate_limits=True) as stage:
+        began = stage.clock.monotonic()
+        for _ in range(400):
+            await stage.client.attributes()
+        assert {entry["status"] for entry in stage.state.journal.documents()} == {200}
+        assert stage.clock.monotonic() - began == pytest.approx((400 - BURST) * 60 / 200)
+
+
+async def test_after_a_while_without_any_some_requests_need_not_wait() -> None:
+    clock = FakeClock()
+    pace = Pace(clock, 60)
+    for _ in range(BURST + 2):
+        await pace.turn()
+    assert clock.slept == [pytest.approx(1.0)] * 2
+    await clock.sleep(3600)
+    clock.slept.clear()
+    for _ in range(BURST + 1):
+        await pace.turn()
+    assert clock.slept == [pytest.approx(1.0)]
 
 
 # ---------------------------------------------------------------- pages
