@@ -59,8 +59,8 @@ def _state(options: argparse.Namespace) -> State:
 def main() -> int:
     options = _arguments().parse_args()
     try:
-        opened = listening_socket(options.host, options.port)
         state = _state(options)
+        opened = listening_socket(options.host, options.port)
     except (UnreadableStateError, ValueError, OSError) as error:
         print(f"The Personio sandbox cannot start: {error}", file=sys.stderr)
         return 1

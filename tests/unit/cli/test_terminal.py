@@ -16,8 +16,14 @@ from tests.unit.cli.conftest import Cli
 
 ADD = ("connections", "add", "Nordlicht", "--personio-client-id", "papi-1")
 CTRL_C = b"\x03"
-BECOME = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
-"""Makes the terminal that it is given its own, so that Ctrl-C there concerns it; then becomes the command."""
+BECOME = (
+    "import fcntl, os, signal, sys, termios; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
+)
+"""Makes the terminal that it is given its own, so that Ctrl-C there concerns it; then becomes the command.
+
+Tests that run in the background have Ctrl-C ignored, and children inherit that.
+"""
 
 
 class Terminal:
