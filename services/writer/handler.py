@@ -36,7 +36,9 @@ class Writer:
         clock: Clock,
         metrics: Metrics,
         batch_seconds: float,
+        at_once: int,
     ) -> None:
+        """``at_once`` is how many people of a connection are worked on at the same time."""
         self._ledger = ledger
         self._connections = connections
         self._resends = resends
@@ -44,6 +46,7 @@ class Writer:
         self._clock = clock
         self._metrics = metrics
         self._batch_seconds = batch_seconds
+        self._at_once = at_once
 
     async def handle(self, batch: Batch[AccountRequested]) -> Sequence[Record]:
         servers = await self._servers_of({incoming.event.connection_id for incoming in batch.events})
@@ -99,7 +102,7 @@ class Writer:
             await applier.apply_all(people[key], lanes[key])
 
         try:
-            await run(lanes, lane)
+            await run(lanes, lane, self._at_once)
         except* PartitionsMovedError as moved:
             raise moved.exceptions[0] from None
         return people

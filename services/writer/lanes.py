@@ -1,13 +1,15 @@
-"""The order of a batch: one lane a person, all at once, but a manager of the batch before those who submit to them.
+"""The order of a batch: one lane a person, so many at once, a manager of the batch before those who submit to them.
 
-A report written after its manager is complete at once; written before, it would have to be sent again.
+A report written after its manager is complete at once; written before, it would have to be sent again. And of people who
+are all begun at the same time, a slow server would complete none before the batch is out of time.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from services.contracts.events import AccountRequested
-from services.contracts.ids import EmployeeId, PersonKey
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.runtime.consumer import Incoming
 
 Lanes = Mapping[PersonKey, Sequence[Incoming[AccountRequested]]]
@@ -41,18 +43,23 @@ def _in_a_circle(key: PersonKey, managers: Mapping[PersonKey, PersonKey | None])
     return at is not None
 
 
-async def run(lanes: Lanes, lane: Callable[[PersonKey], Awaitable[None]]) -> None:
-    """Raises what a lane raises, as the group of a ``TaskGroup``; the other lanes are then cancelled."""
+async def run(lanes: Lanes, lane: Callable[[PersonKey], Awaitable[None]], at_once: int) -> None:
+    """At most ``at_once`` lanes of each connection run at the same time: no company takes another's place.
+
+    Raises what a lane raises, as the group of a ``TaskGroup``; the other lanes are then cancelled.
+    """
     before = waits_for(lanes)
     ended = {key: asyncio.Event() for key in set(before.values())}
+    places: dict[ConnectionId, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(at_once))
 
     async def in_turn(key: PersonKey) -> None:
         if key in before:
-            await ended[before[key]].wait()
-        await lane(key)
+            await ended[before[key]].wait()  # without a place, which the manager may need
+        async with places[key.connection_id]:
+            await lane(key)
         if key in ended:
             ended[key].set()
 
     async with asyncio.TaskGroup() as group:
-        for key in lanes:
+        for key in sorted(lanes, key=lambda key: key not in ended):  # for whom nobody waits comes last
             group.create_task(in_turn(key))

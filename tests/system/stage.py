@@ -89,6 +89,7 @@ class Whole:
             clock=self.clock,
             metrics=Metrics(),
             batch_seconds=600,
+            at_once=32,
         )
         self.waiting = WaitingPeople(
             ledger=ledger, connections=self.store.connections, requests=requests, servers=self.servers,

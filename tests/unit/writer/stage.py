@@ -58,7 +58,7 @@ class Stage:
             access = DeclareeAccess.model_validate({"url": URL, "key": key})
         self.connections.known[name] = connection(name, declaree=access)
 
-    def another_writer(self, batch_seconds: float = 60) -> Writer:
+    def another_writer(self, batch_seconds: float = 60, at_once: int = 32) -> Writer:
         """As after a restart: it shares the ledger and the server, and remembers nothing."""
         return Writer(
             ledger=self.ledger,
@@ -68,6 +68,7 @@ class Stage:
             clock=self.clock,
             metrics=self.metrics,
             batch_seconds=batch_seconds,
+            at_once=at_once,
         )
 
     async def server(self) -> WatchedServer:
