@@ -1,4 +1,4 @@
-"""A batch of requests: Declaree, then the ledger in one write, then whom to re-send; the outcomes are published after."""
+"""A batch of requests: Declaree, the ledger, then whom to re-send; the outcomes are published after."""
 
 import logging
 from collections import defaultdict
@@ -20,6 +20,8 @@ from services.writer.servers import Server, Servers
 logger = logging.getLogger(__name__)
 
 SERVICE = "writer"
+NOTED_AT_ONCE = 50
+"""So many people who are done are written into the ledger together, while others of the batch are still worked on."""
 ON_SERVER = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.ENABLED})
 
 
@@ -52,8 +54,7 @@ class Writer:
         servers = await self._servers_of({incoming.event.connection_id for incoming in batch.events})
         known = [incoming for incoming in batch.events if incoming.event.connection_id in servers]
         strangers = [incoming for incoming in batch.events if incoming.event.connection_id not in servers]
-        people = await self._apply(known, servers, batch)
-        lost = await self._note(people)
+        people, lost = await self._apply(known, servers, batch)
         await self._resends.ask(people, lost)
         self._count(people)
         return [
@@ -73,7 +74,8 @@ class Writer:
         records: Sequence[Incoming[AccountRequested]],
         servers: Mapping[ConnectionId, Server],
         batch: Batch[AccountRequested],
-    ) -> dict[PersonKey, Person]:
+    ) -> tuple[dict[PersonKey, Person], frozenset[PersonKey]]:
+        """Everybody of the batch, and whom another writer has handled meanwhile."""
         lanes: dict[PersonKey, list[Incoming[AccountRequested]]] = defaultdict(list)
         for incoming in records:
             lanes[incoming.event.person].append(incoming)
@@ -82,6 +84,8 @@ class Writer:
         people = {key: _person(key, entries.get(key)) for key in lanes}
         claims = {connection: Claims(self._ledger, connection) for connection in servers}
         deadline = self._clock.monotonic() + self._batch_seconds
+        done: list[Person] = []
+        lost: set[PersonKey] = set()
 
         def account_of(key: PersonKey) -> AccountId | None:
             entry = people[key].entry if key in people else entries.get(key)
@@ -100,18 +104,21 @@ class Writer:
                 deadline=deadline,
             )
             await applier.apply_all(people[key], lanes[key])
+            done.append(people[key])
+            if len(done) >= NOTED_AT_ONCE:
+                noted = done[:]
+                done.clear()
+                lost.update(await self._note(noted))
 
         try:
             await run(lanes, lane, self._at_once)
         except* PartitionsMovedError as moved:
             raise moved.exceptions[0] from None
-        return people
+        return people, frozenset(lost | await self._note(done))
 
-    async def _note(self, people: Mapping[PersonKey, Person]) -> frozenset[PersonKey]:
+    async def _note(self, people: Iterable[Person]) -> frozenset[PersonKey]:
         """Writes what changed into the ledger. Lost races are marked, so that the next writer looks at the account."""
-        changed = [
-            person.entry.model_copy(update={"seq": person.read.seq + 1}) for person in people.values() if person.changed
-        ]
+        changed = [person.entry.model_copy(update={"seq": person.read.seq + 1}) for person in people if person.changed]
         lost = await self._ledger.write(changed) if changed else frozenset[PersonKey]()
         if lost:
             await self._ledger.mark_verify(lost)

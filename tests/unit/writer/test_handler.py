@@ -1,17 +1,20 @@
 """A batch of requests: Declaree, the ledger, whom to send again, the outcomes - for each person in order."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from services.contracts.accounts import Account
 from services.contracts.envelope import Cause, DeadLetter, to_record
 from services.contracts.events import AccountRequested, Intent, Outcome
-from services.contracts.ids import ConnectionId
+from services.contracts.ids import ConnectionId, PersonKey
 from services.contracts.topics import Topic
 from services.errors import TransientError
 from services.provisioning.calls import Answer, Call, CreateAccount, FindAccounts, Lost, PatchAccount
 from services.runtime.consumer import Batch, PartitionsMovedError
+from services.writer.handler import NOTED_AT_ONCE
 from tests.builders import asked, incoming, requested, submits_to
 from tests.fakes import CrashError, Crashes, FiledRequests
 from tests.stored import CONNECTION, OTHER, person
@@ -51,6 +54,27 @@ async def test_two_requests_of_one_person_in_a_batch_are_applied_in_order_and_th
     assert [type(call) for call in server.writes] == [CreateAccount, PatchAccount, PatchAccount]
     assert stage.account()["name"]["givenName"] == "Zoë"
     assert (await stage.entry()).seq == 1, "the ledger is written once a batch"
+
+
+async def test_who_is_done_is_noted_while_others_are_still_worked_on(stage: Stage) -> None:
+    """By fifties: the time that MongoDB takes for them is nobody's."""
+    ledger, server, noted = stage.ledger, await stage.server(), []
+
+    class Ledger:
+        async def write(self, accounts: Sequence[Account]) -> frozenset[PersonKey]:
+            noted.append((len(accounts), len(server.writes)))
+            lost: frozenset[PersonKey] = await ledger.write(accounts)
+            return lost
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ledger, name)
+
+    stage.ledger = Ledger()
+    stage.writer = stage.another_writer(at_once=8)
+    outcomes = await stage.handle(*(requested(str(number)) for number in range(2 * NOTED_AT_ONCE + 10)))
+    assert len(outcomes) == 2 * NOTED_AT_ONCE + 10
+    assert [people for people, _ in noted] == [NOTED_AT_ONCE, NOTED_AT_ONCE, 10]
+    assert noted[0][1] < 2 * NOTED_AT_ONCE
 
 
 async def test_a_batch_that_comes_again_makes_no_call_and_gives_the_same_outcomes(stage: Stage) -> None:
