@@ -50,7 +50,8 @@ def decide(request: AccountRequested, entry: Account, target: Target | None, *, 
         return Decision.REJECT
     if _needs_no_account(request, entry) or target is None:
         return Decision.OUT_OF_SCOPE
-    if target.hash == entry.applied and not (entry.verify or entry.open_reference or _other_manager(request, entry)):
+    in_doubt = entry.applied is None or entry.verify or entry.open_reference or _other_manager(request, entry)
+    if not in_doubt and target.hash == entry.applied:
         return Decision.UNCHANGED
     return Decision.RECONCILE
 

@@ -14,6 +14,7 @@ async def test_a_port_that_another_program_has_taken_is_named_before_anything_st
     installation = Installation(tmp_path)
     port = int(installation.declaree.rpartition(":")[2])
     with socket.socket() as another:
+        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         another.bind((LOOPBACK, port))
         another.listen()
         with pytest.raises(StackError, match=rf"{port} \(for declaree\)\. Stop them, or remove \S+ports\.json"):

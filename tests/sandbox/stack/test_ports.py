@@ -1,6 +1,9 @@
+import socket
 from pathlib import Path
 
-from sandbox.stack.ports import free_port
+import pytest
+
+from sandbox.stack.ports import free_port, is_free
 
 
 def test_a_free_port_lies_below_the_source_ports_of_outgoing_connections() -> None:
@@ -8,6 +11,16 @@ def test_a_free_port_lies_below_the_source_ports_of_outgoing_connections() -> No
     assert all(1024 < free_port() < floor for _ in range(50))
 
 
-def test_no_port_is_given_twice() -> None:
-    ports = [free_port() for _ in range(1_000)]
-    assert len(set(ports)) == len(ports)
+def test_a_port_is_held_for_a_server_and_for_nobody_else() -> None:
+    port = free_port()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    for _ in range(2):
+        assert is_free(port)
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(("127.0.0.1", port))
+            server.listen()
+            assert not is_free(port)
+            with socket.create_connection(("127.0.0.1", port), 5), server.accept()[0]:
+                pass
