@@ -1,3 +1,4 @@
+import atexit
 import random
 import socket
 from pathlib import Path
@@ -31,6 +32,12 @@ def free_port() -> int:
         _held.append(holder)
         return int(holder.getsockname()[1])
     raise OSError(f"no free port on {LOOPBACK} in {_TRIES} tries")
+
+
+@atexit.register
+def _let_go() -> None:
+    while _held:
+        _held.pop().close()
 
 
 def is_free(port: int) -> bool:

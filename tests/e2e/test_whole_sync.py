@@ -35,7 +35,7 @@ async def test_a_service_killed_in_the_middle_loses_nobody_and_makes_no_second_a
     tmp_path: Path, kafka: KafkaServers, mongo: MongoServers, service: str
 ) -> None:
     others = tuple(each for each in SERVICES if each != service)
-    async with installed(tmp_path, active=300, seed=11, services=others, settings=shared(kafka, mongo)) as installation:
+    async with installed(tmp_path, active=200, seed=11, services=others, settings=shared(kafka, mongo)) as installation:
         victim = await installation.start_service(service)
 
         async def halfway() -> bool:
@@ -52,7 +52,7 @@ async def test_a_service_killed_in_the_middle_loses_nobody_and_makes_no_second_a
 async def test_two_mappers_and_two_writers_share_the_partitions(
     tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
 ) -> None:
-    async with installed(tmp_path, active=300, seed=13, services=(), settings=shared(kafka, mongo)) as installation:
+    async with installed(tmp_path, active=200, seed=13, services=(), settings=shared(kafka, mongo)) as installation:
         for service in ("mapper", "writer"):
             await installation.start_service(service)
             await installation.start_service(service, replica=2)
@@ -64,7 +64,7 @@ async def test_two_mappers_and_two_writers_share_the_partitions(
 async def test_a_writer_that_slept_while_its_partitions_moved_writes_nothing_old(
     tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
 ) -> None:
-    async with installed(tmp_path, active=300, seed=17, settings=shared(kafka, mongo)) as installation:
+    async with installed(tmp_path, active=200, seed=17, settings=shared(kafka, mongo)) as installation:
         second = await installation.start_service("writer", replica=2)
 
         async def begun() -> bool:

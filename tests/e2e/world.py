@@ -201,15 +201,17 @@ async def at_rest(installation: Installation, seconds: float = 60) -> None:
     """Everybody active has an account, nothing is on its way, and every record is committed."""
     last: list[overview.Status] = []
 
-    async def settled() -> bool:
-        async with store_of(installation) as store:
-            last[:] = await overview.status(store)
-        return all(
-            each.active and each.accounts >= each.active and not each.balance and not each.waiting for each in last
-        )
-
     try:
-        await until("balance 0 and an account for everybody active", settled, seconds)
+        async with store_of(installation) as store:
+
+            async def settled() -> bool:
+                last[:] = await overview.status(store)
+                return all(
+                    each.active and each.accounts >= each.active and not each.balance and not each.waiting
+                    for each in last
+                )
+
+            await until("balance 0 and an account for everybody active", settled, seconds)
     except AssertionError as error:
         counts = [(each.active, each.accounts, each.balance, each.waiting, each.outcomes) for each in last]
         raise AssertionError(f"{error}: active, accounts, balance, waiting, outcomes are {counts}") from None
