@@ -39,6 +39,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         clock=clock,
         metrics=metrics,
         batch_seconds=settings.writer_batch_seconds,
+        # while one person's answer is read, another's request is on its way
         at_once=2 * settings.writer_concurrency,
     )
     waiting = WaitingPeople(

@@ -1,5 +1,6 @@
 """A batch of requests: Declaree, the ledger, then whom to re-send; the outcomes are published after."""
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -85,7 +86,7 @@ class Writer:
         claims = {connection: Claims(self._ledger, connection) for connection in servers}
         deadline = self._clock.monotonic() + self._batch_seconds
         done: list[Person] = []
-        lost: set[PersonKey] = set()
+        notes: list[asyncio.Task[frozenset[PersonKey]]] = []
 
         def account_of(key: PersonKey) -> AccountId | None:
             entry = people[key].entry if key in people else entries.get(key)
@@ -105,16 +106,18 @@ class Writer:
             )
             await applier.apply_all(people[key], lanes[key])
             done.append(people[key])
-            if len(done) >= NOTED_AT_ONCE:
-                noted = done[:]
+            if len(done) == NOTED_AT_ONCE:
+                notes.append(asyncio.create_task(self._note(done[:])))
                 done.clear()
-                lost.update(await self._note(noted))
 
         try:
             await run(lanes, lane, self._at_once)
         except* PartitionsMovedError as moved:
             raise moved.exceptions[0] from None
-        return people, frozenset(lost | await self._note(done))
+        finally:
+            # a ledger that cannot be written ends nobody's request on its way; and nothing is written after the batch
+            await asyncio.gather(*notes, return_exceptions=True)
+        return people, frozenset().union(*await asyncio.gather(*notes, self._note(done)))
 
     async def _note(self, people: Iterable[Person]) -> frozenset[PersonKey]:
         """Writes what changed into the ledger. Lost races are marked, so that the next writer looks at the account."""

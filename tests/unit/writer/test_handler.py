@@ -77,6 +77,20 @@ async def test_who_is_done_is_noted_while_others_are_still_worked_on(stage: Stag
     assert noted[0][1] < 2 * NOTED_AT_ONCE
 
 
+async def test_a_ledger_that_cannot_be_written_ends_nobody_s_request_on_its_way(stage: Stage) -> None:
+    """The error of the ledger comes as it is, and only once everybody of the batch has been seen to."""
+    people = [requested(str(number)) for number in range(NOTED_AT_ONCE + 10)]
+    ledger, stage.ledger = stage.ledger, Crashes(at=0).around(stage.ledger, ["write"])
+    stage.writer = stage.another_writer(at_once=8)
+    with pytest.raises(CrashError):
+        await stage.handle(*people)
+    assert len((await stage.server()).writes) == len(people)
+    stage.ledger = ledger
+    stage.writer = stage.another_writer(at_once=8)
+    assert len(await stage.handle(*people)) == len(people)
+    assert len(stage.declaree.directory.users) == len(people)
+
+
 async def test_a_batch_that_comes_again_makes_no_call_and_gives_the_same_outcomes(stage: Stage) -> None:
     batch = [requested(), asked(Intent.REJECT, "8", reason="no e-mail", field="email"), asked(Intent.IGNORE, "9")]
     first = await stage.records(*batch)

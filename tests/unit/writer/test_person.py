@@ -223,6 +223,25 @@ async def test_an_address_that_is_no_scim_endpoint_makes_everybody_wait(stage: S
 # ---------------------------------------------------------------- nobody waits for others
 
 
+async def test_a_slow_server_completes_some_of_a_batch_and_the_rest_waits(stage: Stage) -> None:
+    """A new account takes three requests; of twelve people it answers but eighteen in the batch's time."""
+    answered, stalled = 0, asyncio.Event()
+
+    async def slow(_: Call) -> None:
+        nonlocal answered
+        answered += 1
+        if answered > 18:
+            await stalled.wait()
+
+    (await stage.server()).before = slow
+    stage.writer = stage.another_writer(batch_seconds=2, at_once=4)
+    people = [str(number) for number in range(12)]
+    done = {outcome.employee_id for outcome in await stage.handle(*map(requested, people))}
+    assert len(done) >= 4
+    assert len(stage.declaree.directory.users) == len(done)
+    assert {await cause(stage, each) for each in people if each not in done} == {"OutOfTime"}
+
+
 async def test_a_server_that_hangs_costs_the_others_of_a_batch_no_more_than_its_time(stage: Stage) -> None:
     hangs = asyncio.Event()
     stage.connect(OTHER)
