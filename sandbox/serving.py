@@ -59,7 +59,7 @@ async def cut(scope: Scope, receive: Receive) -> None:
     """
     abort: Callable[[], None] | None = scope.get("state", {}).get(ABORT)
     if abort is None:
-        raise ConnectionCutError("the sandbox cut the connection")
+        raise ConnectionCutError("the connection is cut by a fault; only a served sandbox shows that to the client")
     abort()
     while (await receive())["type"] != "http.disconnect":
         pass

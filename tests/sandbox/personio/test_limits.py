@@ -153,6 +153,6 @@ async def test_the_total_can_shrink(stage: Stage) -> None:
 
 async def test_cutting_the_connection_is_said_to_need_a_server(stage: Stage) -> None:
     await stage.control("POST", "/faults", {"kind": "cut"})
-    with pytest.raises(ConnectionCutError):
+    with pytest.raises(ConnectionCutError, match="only a served sandbox"):
         await stage.http.get(LIST)
     assert (await stage.control("GET", "/requests"))["requests"][-1]["status"] == 0
