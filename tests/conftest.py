@@ -18,6 +18,7 @@ from pymongo import AsyncMongoClient
 from sandbox.stack.kafka import Kafka
 from sandbox.stack.mongo import Mongo, connect
 from services.store.database import Store
+from services.store.migrations import INDEXES
 from tests.stack import KafkaServers, MongoServers
 
 LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"]
@@ -113,8 +114,9 @@ async def _prepared(mongo: MongoServers, _mongo_client: AsyncMongoClient[dict[st
         await store.migrate()
     finally:
         store.close()
-    for collection in ("requests", "runs"):
-        await _mongo_client[name][collection].drop_index("expiry")
+    for index in INDEXES:
+        if "expireAfterSeconds" in index.options:
+            await _mongo_client[name][index.collection].drop_index(index.name)
     yield name
     await _mongo_client.drop_database(name)
 

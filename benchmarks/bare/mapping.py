@@ -2,8 +2,8 @@
 
 python -m benchmarks.bare.mapping SERVERS SOURCE TARGET RECORDS
 
-Tuned: large fetches and batches, many records in flight, one commit a batch of 1,000, as the mapper. Every answer is the default
-mapping's, written out by hand, under the same headers as the mapper's.
+Tuned: large fetches and batches, many records in flight, one commit a batch, which is as large as the mapper's. Every
+answer is the default mapping's, written out by hand, under the same headers as the mapper's.
 """
 
 import asyncio
@@ -15,8 +15,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
 from benchmarks.bare.outcome import timed
 from services.contracts.events import AccountRequested, DesiredAccount, EmployeeChanged, Intent, ManagerReference
+from services.mapper.settings import MapperSettings
 
-BATCH = 1_000
+BATCH: int = MapperSettings.model_fields["mapper_batch_records"].default
 INTENTS = {"active": Intent.PROVISION, "inactive": Intent.DISABLE}
 Headers = list[tuple[str, bytes]]
 

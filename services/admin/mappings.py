@@ -53,5 +53,5 @@ async def publish(store: Store, clock: Clock, connection: ConnectionId, document
             connection, mapping, now=clock.now(), expected_version=None, session=session
         )
         task = Resend(scope="all", why=f"mapping version {published.version} was published")
-        await store.requests.file(connection, task, now=clock.now(), session=session)
+        await store.requests.file_within(session, connection, task, now=clock.now())
     return published

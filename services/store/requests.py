@@ -21,24 +21,14 @@ class Requests:
         self._collection = collection
         self._new_id = new_id
 
-    async def file(
-        self,
-        connection: ConnectionId,
-        task: Task,
-        *,
-        now: datetime,
-        once: str | None = None,
-        session: Session | None = None,
-    ) -> Request:
+    async def file(self, connection: ConnectionId, task: Task, *, now: datetime, once: str | None = None) -> Request:
         """With ``once``, a request of the same key that is still open is returned instead of a second one.
 
-        One that is running does not count: it may have passed what the new one asks for. A request that is part of a
-        transaction is always a new one.
+        One that is running does not count: it may have passed what the new one asks for.
         """
-        request = Request(id=self._new_id(), connection_id=connection, task=task, filed_at=now)
-        document = {**request.model_dump(mode="json"), "_id": request.id, "filed": now}
-        if once is None or session is not None:
-            await self._collection.insert_new(document, session)
+        request, document = self._made(connection, task, now)
+        if once is None:
+            await self._collection.insert_new(document)
             return request
         where = {"connection_id": connection, "once": once}
         # the first may find nothing and yet be refused by the unique index: another filed it at the same moment; and
@@ -47,6 +37,16 @@ class Requests:
             filed = await self._collection.changed(where, {"$setOnInsert": document}, insert=True)
             if filed is not None:
                 return to_model(Request, filed)
+
+    async def file_within(self, session: Session, connection: ConnectionId, task: Task, *, now: datetime) -> Request:
+        """As part of a transaction."""
+        request, document = self._made(connection, task, now)
+        await self._collection.insert_new(document, session)
+        return request
+
+    def _made(self, connection: ConnectionId, task: Task, now: datetime) -> tuple[Request, Document]:
+        request = Request(id=self._new_id(), connection_id=connection, task=task, filed_at=now)
+        return request, {**request.model_dump(mode="json"), "_id": request.id, "filed": now}
 
     async def get(self, request: str) -> Request | None:
         document = await self._collection.find_one({"_id": request})

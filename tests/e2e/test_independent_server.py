@@ -7,7 +7,7 @@ PATCH with 204, and refuses attributes that its schemas do not have.
 import json
 import re
 import sysconfig
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,6 @@ from sandbox.stack.processes import Process, http_ready
 from services.contracts.ids import ConnectionId
 from tests.e2e.world import (
     ENTERPRISE,
-    QUICK,
     accounts,
     at_rest,
     control,
@@ -30,6 +29,7 @@ from tests.e2e.world import (
     drained,
     employees,
     exact,
+    installed,
     journal,
     shared,
     store_of,
@@ -85,21 +85,6 @@ async def scim_server(folder: Path, *options: str) -> AsyncIterator[ScimServer]:
         yield ScimServer(url, process)
 
 
-def installation(
-    folder: Path, server: ScimServer, servers: Mapping[str, str], services: tuple[str, ...] = SERVICES
-) -> Installation:
-    """Everything of the product as always, but for the address that is deposited with the connection."""
-    return Installation(
-        folder / "data",
-        active=40,
-        seed=23,
-        services=services,
-        settings={**QUICK, **servers},
-        personio_options=("--no-rate-limit",),
-        scim_url=server.url,
-    )
-
-
 async def active_people(running: Installation) -> list[dict[str, Any]]:
     return [person for person in (await employees(running)).values() if person["status"] == "active"]
 
@@ -142,7 +127,7 @@ async def test_everybody_arrives_changes_follow_and_at_rest_nothing_is_written(
 ) -> None:
     async with (
         scim_server(tmp_path) as server,
-        installation(tmp_path, server, shared(kafka, mongo)) as running,
+        installed(tmp_path, active=40, seed=23, settings=shared(kafka, mongo), scim_url=server.url) as running,
     ):
         await at_rest(running)
         await exact(running)
@@ -177,7 +162,9 @@ async def test_accounts_that_are_there_are_adopted_without_loss_also_where_there
     config.write_text(json.dumps(WITHOUT_PATCH))
     async with (
         scim_server(tmp_path, "--service-provider-config", str(config)) as server,
-        installation(tmp_path, server, shared(kafka, mongo), services=()) as running,
+        installed(
+            tmp_path, active=40, seed=23, services=(), settings=shared(kafka, mongo), scim_url=server.url
+        ) as running,
     ):
         employee = (await active_people(running))[7]
         more = {

@@ -124,12 +124,14 @@ async def arrived(company: Company, employee: str) -> None:
 
 async def well(installation: Installation, *companies: Company) -> None:
     """Returns once nothing is open in these companies, and both of their sides agree in everything."""
+    ids = {company.id for company in companies}
+    async with store_of(installation) as store:
 
-    async def settled() -> bool:
-        found = [await status_of(installation, company) for company in companies]
-        return not any(each.balance or each.waiting for each in found)
+        async def settled() -> bool:
+            found = [each for each in await overview.status(store) if each.connection in ids]
+            return len(found) == len(ids) and not any(each.balance or each.waiting for each in found)
 
-    await until("nothing is open", settled)
+        await until("nothing is open", settled)
     for company in companies:
         await exact(company)
 

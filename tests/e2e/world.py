@@ -72,6 +72,7 @@ def installed(
     services: tuple[str, ...] = SERVICES,
     settings: Mapping[str, str] | None = None,
     declaree_options: tuple[str, ...] = (),
+    scim_url: str | None = None,
 ) -> Installation:
     """The whole product in a folder of the test's own. The sandbox Personio has no limits: the tests look often."""
     return Installation(
@@ -82,6 +83,7 @@ def installed(
         settings={**QUICK, **(settings or {})},
         personio_options=("--no-rate-limit",),
         declaree_options=declaree_options,
+        scim_url=scim_url,
     )
 
 
