@@ -14,6 +14,6 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     )
     poll_requests_every_seconds: float = Field(1, gt=0, description="How often the poller looks for requests")
     poll_personio_per_minute: int = Field(
-        200, ge=1, description="Most requests a minute for employees; Personio allows an address 300"
+        200, ge=1, description="Most requests for employees a minute by one poller; Personio allows an address 300"
     )
     poll_concurrency: int = Field(4, ge=1, description="Most connections polled at once by one poller")
