@@ -158,7 +158,7 @@ async def test_publishing_fails_in_time_while_kafka_hangs(node: Kafka, topic_pre
     stage = await staged(node.bootstrap_servers, topic_prefix, kafka_publish_timeout_seconds=1)
     publisher = Publisher(stage.settings, "publisher")
     await publisher.start()
-    await publisher.publish([Record(ANSWERS, b"key", b"0")])
+    await publish_until_acknowledged(publisher, [Record(ANSWERS, b"key", b"0")])  # a new topic has no leader at first
     node.pause()
     try:
         with pytest.raises(KafkaUnavailableError, match="TimeoutError"):
@@ -167,11 +167,8 @@ async def test_publishing_fails_in_time_while_kafka_hangs(node: Kafka, topic_pre
         node.resume()
     await publish_until_acknowledged(publisher, [Record(ANSWERS, b"key", b"2")])
     await publisher.stop()
-    assert await stage.values(ANSWERS) == [
-        b"0",
-        b"1",
-        b"2",
-    ]  # the 1 arrived all the same, which every reader has to bear
+    # the 1 arrived all the same, and any other may have come twice: every reader has to bear both
+    assert [*dict.fromkeys(await stage.values(ANSWERS))] == [b"0", b"1", b"2"]
 
 
 async def test_reading_what_was_recorded_fails_in_time_while_kafka_hangs(node: Kafka, topic_prefix: str) -> None:
