@@ -1,6 +1,7 @@
 """Serving an app of the sandbox over uvicorn, with connections that the app can cut."""
 
 import asyncio
+import gc
 import signal
 import socket
 import threading
@@ -17,6 +18,9 @@ else:  # httptools where it is installed, a third quicker; h11 in the demo's ima
     from uvicorn.protocols.http.auto import AutoHTTPProtocol as HTTPProtocol
 
 ABORT = "abort"
+YOUNG_OBJECTS = 50_000
+"""So many more objects than were freed make the collector look for cycles, of which a sandbox makes few; Python's own 700
+would have it look at every account and journal entry again and again."""
 
 
 class ConnectionCutError(ConnectionResetError):
@@ -65,6 +69,13 @@ async def cut(scope: Scope, receive: Receive) -> None:
         pass
 
 
+def serve(app: ASGIApp, opened: socket.socket, listening: Callable[[], None]) -> None:
+    """What a sandbox's process does until it is told to end."""
+    gc.freeze()  # what was imported and loaded stays
+    gc.set_threshold(YOUNG_OBJECTS)
+    server(app, listening).run(sockets=[opened])
+
+
 def server(app: ASGIApp, listening: Callable[[], None]) -> AnnouncingServer:
     """To be run on an open socket: ``server(...).run(sockets=[...])``."""
     config = uvicorn.Config(
@@ -73,6 +84,7 @@ def server(app: ASGIApp, listening: Callable[[], None]) -> AnnouncingServer:
         ws="none",
         lifespan="off",
         access_log=False,
+        proxy_headers=False,
         log_level="warning",
         timeout_graceful_shutdown=2,
     )

@@ -278,7 +278,9 @@ class WatchedServer:
             before()
             self.calls.append(call)
 
-        return await self.after(call, await self.inner.perform(call, before=noted))
+        answer = await self.inner.perform(call, before=noted)
+        await asyncio.sleep(0)  # a real answer takes a while, in which others get on
+        return await self.after(call, answer)
 
     async def probe(self) -> None:
         self.probes += 1

@@ -8,7 +8,7 @@ from sandbox.declaree.app import create_app
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.endpoint import BASE_PATH
 from sandbox.declaree.state import Declaree
-from sandbox.serving import listening_socket, server
+from sandbox.serving import listening_socket, serve
 
 
 def requests_a_second(text: str) -> float:
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"sandbox Declaree listens: {address}{BASE_PATH}/ (page: {address}/)", flush=True)
 
     try:
-        server(create_app(declaree), announce).run(sockets=[opened])
+        serve(create_app(declaree), opened, announce)
     finally:
         declaree.close()
         opened.close()

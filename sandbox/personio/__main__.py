@@ -11,7 +11,7 @@ from sandbox.personio.clock import Clock
 from sandbox.personio.credentials import Credential
 from sandbox.personio.state import State
 from sandbox.personio.storage import UnreadableStateError, load, save
-from sandbox.serving import listening_socket, server
+from sandbox.serving import listening_socket, serve
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -70,7 +70,7 @@ def main() -> int:
         print(f"Personio sandbox listening on http://{host}:{port}", flush=True)
 
     with opened:
-        server(create_app(state), announce).run(sockets=[opened])
+        serve(create_app(state), opened, announce)
     return 0
 
 

@@ -1,6 +1,6 @@
 """How many requests go to one server at once: more while it keeps up, half when it asks for patience."""
 
-from anyio import CapacityLimiter
+from asyncio import Semaphore
 
 from services.clients.declaree.errors import DeclareeBusyError
 from services.runtime.clock import Clock
@@ -20,20 +20,32 @@ class Pace:
         self._clock = clock
         self._most = most
         self._allowed = float(min(FIRST, most))
-        self._room = CapacityLimiter(int(self._allowed))
+        self._places = int(self._allowed)
+        self._surplus = 0
+        self._room = Semaphore(self._places)
         self._not_before = float("-inf")
 
     async def __aenter__(self) -> None:
         """Room for one request, in the order of asking; raises as ``hold`` does."""
+        while self._surplus and not self._room.locked():
+            self._surplus -= 1
+            await self._room.acquire()  # at once, since a place is free
         await self._room.acquire()
         try:
             await self.hold()
         except BaseException:
-            self._room.release()
+            self._leave()
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        self._room.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        """A place that is one too many by now is given to nobody."""
+        if self._surplus:
+            self._surplus -= 1
+        else:
+            self._room.release()
 
     async def hold(self) -> None:
         """Waits until the server may be asked; raises ``DeclareeBusyError`` where that takes too long."""
@@ -54,5 +66,8 @@ class Pace:
 
     def _allow(self, allowed: float) -> None:
         self._allowed = allowed
-        if self._room.total_tokens != int(allowed):
-            self._room.total_tokens = int(allowed)
+        more = int(allowed) - self._places
+        self._places += more
+        self._surplus += max(-more, 0)
+        for _ in range(more):
+            self._leave()

@@ -394,3 +394,20 @@ def test_a_date_to_come_back_is_counted_from_now() -> None:
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[1]", b"{", b'"text"', b"\xff\xfe", b"[" * 100_000])
 def test_what_is_no_json_object_is_none(content: bytes) -> None:
     assert json_object(httpx.Response(200, content=content)) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b'{"a": "\\ud83d"}', "\ud83d"),
+        ('\ufeff{"a": "b"}'.encode(), "b"),
+        ('{"a": "b"}'.encode("utf-16"), "b"),
+        (b'{"a": 123456789012345678901234567890}', 123456789012345678901234567890),
+        (b'{"a": 1, "a": 1.0}', 1.0),
+    ],
+    ids=["half a character", "byte order mark", "UTF-16", "a large number", "a name twice"],
+)
+def test_json_that_python_reads_is_read(content: bytes, value: object) -> None:
+    body = json_object(httpx.Response(200, content=content))
+    assert body == {"a": value}
+    assert type(body["a"]) is type(value)
