@@ -9,7 +9,7 @@ from services.contracts.accounts import Account
 from services.contracts.connections import DeclareeAccess, PersonioAccess
 from services.contracts.events import AccountSynced, Attribute, Kind, Outcome
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.contracts.snapshots import Snapshot
+from services.contracts.snapshots import Snapshot, to_json
 
 CONNECTION = ConnectionId("cabcdefghijkl")
 OTHER = ConnectionId("czyxwvutsrqpo")
@@ -25,6 +25,14 @@ def person(employee: str, connection: ConnectionId = CONNECTION) -> PersonKey:
 
 
 def snapshot(employee: str = "1", revision: int = 1_000, **changes: Any) -> Snapshot:
+    attributes = changes.pop(
+        "attributes",
+        {
+            "first_name": Attribute(value="Zoë", label="First name"),
+            "status": Attribute(value="active", label="Status"),
+        },
+    )
+    status = attributes.get("status", Attribute()).value
     content: dict[str, Any] = {
         "connection_id": CONNECTION,
         "employee_id": EmployeeId(employee),
@@ -32,10 +40,8 @@ def snapshot(employee: str = "1", revision: int = 1_000, **changes: Any) -> Snap
         "kind": Kind.CREATED,
         "changed": ("first_name",),
         "content_hash": f"hash-{employee}-{revision}",
-        "attributes": {
-            "first_name": Attribute(value="Zoë", label="First name"),
-            "status": Attribute(value="active", label="Status"),
-        },
+        "attributes_json": to_json(attributes),
+        "status": status if isinstance(status, str) else None,
         "detected_at": NOW,
     }
     return Snapshot.model_validate(content | changes)

@@ -28,7 +28,8 @@ def show(connection: Id, employee: str, as_json: Json = False) -> None:
         raise typer.Exit(1)
     lines = [_attribute(*each) for each in sorted(found.snapshot.attributes.items())]
     lines += _account(found.account)
-    say("\n".join(lines), {"snapshot": found.snapshot, "account": found.account}, as_json=as_json)
+    snapshot = found.snapshot.model_dump(exclude={"attributes_json"}) | {"attributes": found.snapshot.attributes}
+    say("\n".join(lines), {"snapshot": snapshot, "account": found.account}, as_json=as_json)
 
 
 def _attribute(key: str, attribute: Attribute) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from services.contracts.events import Attribute, Kind
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.snapshots import Snapshot
+from services.contracts.snapshots import Snapshot, to_json
 
 VOLATILE = frozenset({"last_modified_at"})
 """Attributes that change with every change, and so say nothing of what has changed."""
@@ -39,6 +39,7 @@ def detect(connection: ConnectionId, previous: Snapshot | None, seen: Seen, now:
     digest = content_hash(attributes)
     if previous is not None and previous.content_hash == digest:
         return None
+    status = attributes.get("status", Attribute()).value
     return Snapshot(
         connection_id=connection,
         employee_id=seen.employee_id,
@@ -47,7 +48,8 @@ def detect(connection: ConnectionId, previous: Snapshot | None, seen: Seen, now:
         kind=Kind.CREATED if previous is None else Kind.CHANGED,
         changed=tuple(sorted(key for key in attributes if key not in VOLATILE and _differs(before, attributes, key))),
         content_hash=digest,
-        attributes=attributes,
+        attributes_json=to_json(attributes),
+        status=status if isinstance(status, str) else None,
         detected_at=now,
         source_modified_at=seen.modified_at,
     )

@@ -5,7 +5,7 @@ A crash anywhere in between sends the same revision again, byte for byte, before
 
 from collections.abc import Callable, Sequence
 
-from services.contracts.envelope import Cause, to_record
+from services.contracts.envelope import Cause
 from services.contracts.ids import ConnectionId, PersonKey
 from services.contracts.snapshots import Snapshot
 from services.errors import TransientError
@@ -32,8 +32,7 @@ class Outbox:
             return 0, 0
         self.check()
         refused = {
-            record.key
-            for record in await self._publisher.publish([to_record(snapshot.event(), cause) for snapshot in snapshots])
+            record.key for record in await self._publisher.publish([snapshot.record(cause) for snapshot in snapshots])
         }
         sent = [(s.employee_id, s.revision) for s in snapshots if bytes(s.person) not in refused]
         if refused:

@@ -8,13 +8,11 @@ from typing import Any
 from pydantic import TypeAdapter
 from pymongo import InsertOne, UpdateMany, UpdateOne
 
-from services.contracts.events import Attribute
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
 from services.store.collection import PAGE, Collection, Document, to_model
 
 _TIME = TypeAdapter(datetime)
-_ATTRIBUTES = TypeAdapter(dict[str, Attribute])
 _SETS_PENDING = {"$set": {"pending": {"$gt": ["$revision", "$emitted_revision"]}}}
 
 
@@ -48,9 +46,9 @@ class Snapshots:
 
     async def _lost(self, doubtful: Sequence[Snapshot]) -> frozenset[EmployeeId]:
         documents = await self._collection.find({"_id": {"$in": [str(snapshot.person) for snapshot in doubtful]}})
-        stored = {snapshot.employee_id: snapshot.event() for snapshot in map(_to_model, documents)}
+        stored = {snapshot.employee_id: snapshot.record() for snapshot in map(_to_model, documents)}
         return frozenset(
-            snapshot.employee_id for snapshot in doubtful if stored.get(snapshot.employee_id) != snapshot.event()
+            snapshot.employee_id for snapshot in doubtful if stored.get(snapshot.employee_id) != snapshot.record()
         )
 
     async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
@@ -175,13 +173,9 @@ def _to_document(snapshot: Snapshot) -> Document:
     """The attributes are JSON text: their names are the vendor's and hold dots, and a number or time that the
     database has turned into its own kind would change the bytes of the event.
     """
-    document = snapshot.model_dump(mode="json", exclude={"attributes"}, exclude_none=True)
-    document["attributes"] = _ATTRIBUTES.dump_json(snapshot.attributes).decode()
-    status = snapshot.attributes.get("status")
-    if status is not None and isinstance(status.value, str):
-        document["status"] = status.value
-    return {"_id": str(snapshot.person), **document}
+    document = snapshot.model_dump(mode="json", exclude={"attributes_json"}, exclude_none=True)
+    return {"_id": str(snapshot.person), **document, "attributes": snapshot.attributes_json}
 
 
 def _to_model(document: Document) -> Snapshot:
-    return to_model(Snapshot, {**document, "attributes": _ATTRIBUTES.validate_json(document["attributes"])})
+    return to_model(Snapshot, {**document, "attributes_json": document["attributes"]})

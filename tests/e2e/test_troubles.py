@@ -144,8 +144,8 @@ async def test_unknown_connection(installation: Installation, company: Company, 
         await arrived(company, person)
         async with store_of(installation) as store:
             snapshot = (await store.snapshots.read(company.id, [EmployeeId(person)]))[EmployeeId(person)]
-        event = snapshot.event().model_copy(update={"connection_id": other.id})
-        await produce(installation, event.topic, str(event.person), event.model_dump_json().encode())
+        record = snapshot.model_copy(update={"connection_id": other.id}).record()
+        await produce(installation, record.topic, f"{other.id}/{person}", record.value or b"")
 
         await logs.said("mapper", "dead letter", "restore it from a backup")
         await control(installation, "POST", f"/employees/{person}/rename", last_name="Daneben")

@@ -9,7 +9,7 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,10 +54,12 @@ class Employee:
 
 def parse_employee(item: object) -> Employee | None:
     """An element of ``data``; None for one without an id, which cannot be anybody."""
-    attributes = item.get("attributes") if isinstance(item, Mapping) else None
-    if not isinstance(attributes, Mapping):
+    attributes = item.get("attributes") if isinstance(item, dict) else None
+    if not isinstance(attributes, dict):
         return None
-    plain = dict(pair for key, raw in attributes.items() for pair in _attribute(text(str(key)), raw))
+    plain: dict[str, dict[str, Any]] = {}
+    for key, raw in attributes.items():
+        plain |= _attribute(text(key), raw)
     number = plain.pop("id", {}).get("value")
     if not isinstance(number, int | str) or isinstance(number, bool) or not str(number):
         return None
@@ -65,23 +67,22 @@ def parse_employee(item: object) -> Employee | None:
     return Employee(EmployeeId(str(number)), flat, _timestamp(flat.get("last_modified_at")))
 
 
-def _attribute(key: str, raw: object) -> Iterator[tuple[str, dict[str, Any]]]:
+def _attribute(key: str, raw: object) -> dict[str, dict[str, Any]]:
     """The fields of one attribute, or of one per part of a nested one."""
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raw = {"value": raw}
     label, kind = text(str(raw.get("label") or "")), text(str(raw.get("type") or "standard"))
     value = raw.get("value")
     if key in PARTS or _is_nested(value):
-        for part, content in _parts(key, value).items():
-            yield f"{key}.{part}", {"value": content, "label": label, "type": kind}
-    else:
-        yield key, {"value": _plain(key, kind, value), "label": label, "type": kind}
+        parts = _parts(key, value)
+        return {f"{key}.{part}": {"value": parts[part], "label": label, "type": kind} for part in parts}
+    return {key: {"value": _plain(key, kind, value), "label": label, "type": kind}}
 
 
 def _is_nested(value: object) -> bool:
     if isinstance(value, list):
-        return any(isinstance(entry, Mapping) for entry in value)
-    return isinstance(value, Mapping)
+        return any(isinstance(entry, dict) for entry in value)
+    return isinstance(value, dict)
 
 
 def _parts(key: str, value: object) -> dict[str, Value]:
@@ -97,12 +98,12 @@ def _parts(key: str, value: object) -> dict[str, Value]:
 
 def _members(value: object) -> dict[str, Any]:
     """The members of a nested thing: ``attributes`` holds plain values, or again ``{label, value, type}``."""
-    inner = value.get("attributes", value) if isinstance(value, Mapping) else value
-    if not isinstance(inner, Mapping):
+    inner = value.get("attributes", value) if isinstance(value, dict) else value
+    if not isinstance(inner, dict):
         plain = _scalar(inner)
         return {} if plain is None else {"id" if isinstance(plain, int) else "name": plain}
     return {
-        text(str(name)): part["value"] if isinstance(part, Mapping) and "value" in part else part
+        text(str(name)): part["value"] if isinstance(part, dict) and "value" in part else part
         for name, part in inner.items()
     }
 
@@ -118,13 +119,12 @@ def _plain(key: str, kind: str, value: object) -> Value:
 
 
 def _scalar(value: object) -> Scalar:
-    match value:
-        case str():
-            return text(value) or None
-        case float() if not math.isfinite(value):
-            return None
-        case None | bool() | int() | float():
-            return value
+    if isinstance(value, str):
+        return text(value) or None
+    if value is None or isinstance(value, int):  # truth values are among them
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     try:
         return text(json.dumps(value, sort_keys=True, ensure_ascii=False)) if value else None
     except RecursionError:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from services.contracts.envelope import Cause, cause_of, read_event, to_record
+from services.contracts.envelope import Cause, cause_of, read_event
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.model import Value
@@ -45,7 +45,7 @@ async def test_what_an_earlier_run_stored_and_did_not_send_is_sent_byte_for_byte
     await store.snapshots.save([(change, None)])
     publisher = FakePublisher()
     assert await outbox(store, publisher).emit_pending(CONNECTION) == 1
-    assert publisher.log == [to_record(change.event())]
+    assert publisher.log == [change.record()]
     assert await pending(store) == []
 
 
@@ -57,7 +57,7 @@ async def test_what_was_sent_and_not_marked_is_sent_again_as_the_same_bytes(stor
     with pytest.raises(CrashError):
         await dying.emit(CONNECTION, [change], Cause.DETECTED)
     assert await outbox(store, publisher).emit_pending(CONNECTION) == 1
-    assert publisher.log == [to_record(change.event())] * 2
+    assert publisher.log == [change.record()] * 2
 
 
 async def test_more_than_a_batch_of_pending_changes_is_sent_completely(store: Store) -> None:
@@ -114,7 +114,7 @@ async def test_to_send_again_is_the_same_event_with_another_cause_and_marks_what
     await store.snapshots.save([(old, None), (new, None)])
     publisher = FakePublisher()
     assert await outbox(store, publisher).emit(CONNECTION, [old, new], Cause.RESENT) == (2, 0)
-    assert publisher.log == [to_record(each.event(), Cause.RESENT) for each in (old, new)]
+    assert publisher.log == [each.record(Cause.RESENT) for each in (old, new)]
     assert {cause_of(record.headers) for record in publisher.log} == {Cause.RESENT}
     assert await pending(store) == []
 
