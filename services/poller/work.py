@@ -1,7 +1,7 @@
 """What the lease holder of a connection does: polls it when due, and carries out what was asked for."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from services.contracts.envelope import Cause
@@ -90,7 +90,10 @@ class Work:
     async def resend_unsettled(self, connection: ConnectionId) -> int:
         """At every poll: who waits, whose entry asks for a look, and whose cause to wait or be rejected is gone."""
         sent = await self._resend_pages(connection, self._store.accounts.unsettled(connection))
-        sent += await self._resend(connection, await self._store.accounts.resolvable_reports(connection))
+        # whom a writer has asked for is sent for that: of a large import's first poll, these are nearly all
+        asked = _people(await self._store.requests.open(connection))
+        reports = await self._store.accounts.resolvable_reports(connection)
+        sent += await self._resend(connection, [report for report in reports if report not in asked])
         return sent + await self._resend(connection, await self._store.accounts.released(connection))
 
     async def resend_rejected(self, connection: ConnectionId) -> int:
@@ -127,8 +130,7 @@ class Work:
 
     async def _together(self, connection: ConnectionId, requests: list[Request]) -> None:
         started = [request for request in requests if await self._store.requests.start(request.id)]
-        wanted = {person for r in started if isinstance(r.task, Resend) for person in r.task.people}
-        everybody = Resend(scope="people", people=tuple(sorted(wanted)), why="several requests at once")
+        everybody = Resend(scope="people", people=tuple(sorted(_people(started))), why="several requests at once")
         await self._finish(connection, everybody, [request.id for request in started])
 
     async def _finish(self, connection: ConnectionId, task: Task, requests: Sequence[str]) -> None:
@@ -170,3 +172,8 @@ class Work:
                 return {"sent": await self.resend_unsettled(connection)}, None
             case Resend(people=people):
                 return {"sent": await self._resend(connection, people, progress)}, None
+
+
+def _people(requests: Iterable[Request]) -> frozenset[EmployeeId]:
+    """Who is named in them."""
+    return frozenset(person for r in requests if isinstance(r.task, Resend) for person in r.task.people)

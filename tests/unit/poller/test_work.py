@@ -160,6 +160,15 @@ async def test_the_unsettled_are_who_waits_who_is_to_be_looked_at_and_whose_mana
     assert poller.sent(Cause.RESENT) == ["1", "2", "3"]
 
 
+async def test_whom_a_writer_has_asked_for_is_sent_once_and_for_that(poller: Poller) -> None:
+    await unsettle(poller.store)
+    report = Resend(scope="people", people=(EmployeeId("3"),), why="the manager is there")
+    await poller.store.requests.file(CONNECTION, report, now=NOW)
+    assert await poller.work.resend_unsettled(CONNECTION) == 2
+    await poller.work.requests(CONNECTION)
+    assert poller.sent(Cause.RESENT) == ["1", "2", "3"]
+
+
 async def test_the_rejected_are_sent_again(poller: Poller) -> None:
     await unsettle(poller.store)
     assert await poller.work.resend_rejected(CONNECTION) == 1
