@@ -14,6 +14,8 @@ from sandbox.installation import SERVICES, Installation
 from services.store.database import Store
 
 JOURNAL_SIZE = 1_000_000
+WITHOUT_LIMITS = {"POLL_PERSONIO_PER_MINUTE": "100000"}
+"""The sandbox has no limit that the poller would have to keep to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,6 @@ class Plan:
     active: int
     copies: int
     seed: int = 1
-    settings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ async def play(plan: Plan, steps: Steps) -> Round:
             active=plan.active,
             seed=plan.seed,
             services=("mapper", "writer"),
-            settings=dict(plan.settings),
+            settings=WITHOUT_LIMITS,
             personio_options=("--no-rate-limit",),
             declaree_options=("--journal-size", str(JOURNAL_SIZE)),
         )
@@ -58,12 +59,14 @@ async def _measured(installation: Installation, folder: Path, plan: Plan, steps:
         whole = await first_import.run(installation, store, plan.active, steps.people)
     for service in SERVICES:
         await installation.processes[service].stop()
+    steps.stage("the import's requests to Declaree")
+    write = await replaying.run(installation, folder / "replay", whole.employees)
     steps.stage("fetch and decode")
     fetch, parse = await fetching.run(installation)
     steps.stage("consume, decode, encode, produce")
     mapped, mapper = await mapping.run(installation, folder / "mapper", plan.copies)
-    steps.stage("the import's requests to Declaree")
-    write = await replaying.run(installation, folder / "replay", whole.employees)
+    steps.stage("the import's requests to Declaree once more")
+    write = write.and_again(await replaying.run(installation, folder / "replay again", whole.employees))
     return Round(whole=whole, fetch=fetch, parse=parse, map=mapped, mapper=mapper, write=write)
 
 
