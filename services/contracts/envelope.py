@@ -6,9 +6,8 @@ its cause alone, so that the same event sent twice is the same record, byte for 
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, ValidationError
 
@@ -49,8 +48,7 @@ class Cause(StrEnum):
     """A recorded event is sent again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record to be produced. ``topic`` is without the prefix."""
 
     topic: Topic
@@ -72,17 +70,18 @@ class UnreadableRecordError(PermanentError):
 
 
 def to_record(event: Event, cause: Cause = Cause.DETECTED) -> Record:
-    span = hashlib.sha256(f"{event.ce_type}/{event.event_id}".encode()).hexdigest()[:16]
+    person, event_id = bytes(event.person), event.event_id
+    span = hashlib.sha256(f"{event.ce_type}/{event_id}".encode()).hexdigest()[:16]
     return Record(
         topic=event.topic,
-        key=bytes(event.person),
+        key=person,
         value=event.model_dump_json().encode(),
         headers=(
             ("ce_specversion", b"1.0"),
-            ("ce_id", event.event_id.encode()),
+            ("ce_id", event_id.encode()),
             ("ce_source", event.ce_source.encode()),
             ("ce_type", event.ce_type.encode()),
-            ("ce_subject", bytes(event.person)),
+            ("ce_subject", person),
             ("ce_time", event.occurred_at.isoformat().encode()),
             ("ce_cause", cause.value.encode()),
             ("content-type", CONTENT_TYPE),

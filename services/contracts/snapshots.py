@@ -1,7 +1,6 @@
 """What we last saw of an employee. The snapshot is the outbox of the poller."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 
 from pydantic import AwareDatetime, Field, TypeAdapter
@@ -68,4 +67,4 @@ class Snapshot(Frozen):
             attributes={},
         )
         record = to_record(event, cause)
-        return replace(record, value=(record.value or b"").removesuffix(_NONE) + self.attributes_json.encode() + b"}")
+        return record._replace(value=(record.value or b"").removesuffix(_NONE) + self.attributes_json.encode() + b"}")

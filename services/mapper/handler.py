@@ -13,8 +13,8 @@ from services.runtime.clock import Clock
 from services.runtime.consumer import Batch, Incoming, Ownership, dead_letter
 
 SERVICE = "mapper"
-AT_ONCE = 100
-"""Records of a batch that are mapped at a time."""
+AT_ONCE = 10
+"""Records of a batch that are mapped at a time: read, mapped and gone before they have left the processor's cache."""
 
 
 class Mapper:

@@ -18,6 +18,7 @@ from services.contracts.model import Value
 from services.mapping.transforms import Function, UnfitValueError, compiled, filled, missing
 
 STATUS = "status"
+EMPTY = Attribute()
 NO_MAPPING = "no mapping is published for this connection: publish one, then everybody is sent again"
 
 
@@ -67,7 +68,7 @@ class Engine:
         """What the life cycle says of this person; unknown and empty statuses are left alone."""
         if event.kind is Kind.REMOVED:
             return Intent.DISABLE
-        status = event.attributes.get(STATUS, Attribute()).value
+        status = event.attributes.get(STATUS, EMPTY).value
         known = self._published.mapping.life_cycle if self._published else {}
         return known.get(status.strip().lower(), Intent.IGNORE) if isinstance(status, str) else Intent.IGNORE
 
@@ -162,9 +163,9 @@ def _manager(value: Value) -> ManagerReference:
 
 
 def _user_name(attributes: Mapping[str, Attribute], key: str) -> str:
-    value = attributes.get(key, Attribute()).value
+    value = attributes.get(key, EMPTY).value
     text = value.strip() if isinstance(value, str) else ""
     name, at, domain = text.rpartition("@")
-    if not (name and at and domain) or "@" in name or any(character.isspace() for character in text):
+    if not (name and at and domain) or "@" in name or len(text.split()) != 1:
         raise RejectedError(f"the attribute {key} holds no e-mail address: enter one in Personio", key)
     return text

@@ -74,8 +74,11 @@ async def _tolerant(message: Any, parse: Callable[[Any], Awaitable[Any]]) -> Any
 
 
 def _with_safe_headers(record: ConsumerRecord) -> ConsumerRecord:
+    values = [value for _, value in record.headers]
+    if None not in values and b"".join(values).isascii():
+        return record
     safe = tuple((name, (value or b"").decode(errors="replace").encode()) for name, value in record.headers)
-    return record if safe == tuple(record.headers) else replace(record, headers=safe)
+    return replace(record, headers=safe)
 
 
 class Consumption(Generic[E]):

@@ -2,16 +2,15 @@
 
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from aiokafka import ConsumerRecord
 
 from services.contracts.envelope import (
     Cause,
     DeadLetter,
-    Headers,
     Record,
     UnreadableRecordError,
     cause_of,
@@ -33,8 +32,7 @@ LARGEST_LETTER = DEAD_LETTER_MAX_BYTES - 16_384
 """Leaves room for the headers; only a topic that takes more than Kafka's default has larger records."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming(Generic[E]):
+class Incoming(NamedTuple, Generic[E]):
     """A record that was read, and the event in it."""
 
     event: E
@@ -45,7 +43,8 @@ class Incoming(Generic[E]):
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: Headers = ()
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    """All of the record's, as they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def dead_letter(incoming: Incoming[Any], service: str, reason: str, clock: Clock
         failed_at=clock.now(),
     )
     _log(letter)
-    return letter.to_record(incoming.key, incoming.value, incoming.headers)
+    return letter.to_record(incoming.key, incoming.value, envelope_of(incoming.headers))
 
 
 def _log(letter: DeadLetter) -> None:
@@ -116,7 +115,7 @@ class Reader(Generic[E]):
             record.timestamp,
             record.key,
             record.value,
-            envelope_of(record.headers),
+            record.headers,
         )
 
     def _letter(self, record: ConsumerRecord, error: UnreadableRecordError) -> Record:

@@ -1,7 +1,6 @@
 """Recovery from the records of a real Kafka: replay, and dead letters that are sent again as they were."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace as changed_in
 from typing import Any
 
 import pytest
@@ -64,7 +63,7 @@ LETTER = DeadLetter(
 
 
 async def test_a_retry_sends_what_was_there_with_its_cause_and_its_trace(stage: Stage, store: Store) -> None:
-    event = changed_in(to_record(changed(), Cause.RESENT), value=b"of a later version")
+    event = to_record(changed(), Cause.RESENT)._replace(value=b"of a later version")
     await unreadable(stage, event.value, headers=event.headers)
     assert await retry(stage, store) == Retried(1)
     first, again = await stage.records(SOURCE)
