@@ -23,32 +23,38 @@ from services.runtime.settings import KafkaSettings
 from services.runtime.topics import create_topics
 
 LONGEST_SECONDS = 300
-PRODUCT, BARE = "alone-", "bare-"
-"""Prefixes of the topics: both read the product's source and answer into a topic of their own."""
+PRODUCT, BARE, AGAIN = "alone-", "bare-", "bare-again-"
+"""Prefixes of the topics: all read the product's source and answer into a topic of their own."""
 
 
 async def run(installation: Installation, folder: Path, copies: int) -> tuple[Stage, Stage]:
     """The bare loop, and the mapper's process; both read every record of the import ``copies`` times.
 
-    The rate of both is taken from the times of their answers. Raises ``StackError`` when these differ.
+    The loop runs before and after the mapper. All rates are taken from the times of the answers. Raises ``StackError``
+    when these differ.
     """
     servers = installation.environment["KAFKA_BOOTSTRAP_SERVERS"]
-    product, bare = _settings(servers, PRODUCT), _settings(servers, BARE)
-    for settings in (product, bare):
+    product, *bare = (_settings(servers, prefix) for prefix in (PRODUCT, BARE, AGAIN))
+    for settings in (product, *bare):
         await create_topics(settings)
-    records = await _copy(servers, product.topic(Topic.EMPLOYEES_CHANGED), copies)
-    kafka = {"kafka": installation.kafka.process.pid}
-    topics = (product.topic(Topic.EMPLOYEES_CHANGED), bare.topic(Topic.ACCOUNTS_REQUESTED))
-    outcome = await loops.run("bare.mapping", servers, *topics, str(records), beside=kafka)
+    source = product.topic(Topic.EMPLOYEES_CHANGED)
+    records = await _copy(servers, source, copies)
+    before = await _bare(installation, source, bare[0], records)
     used = await _map(installation, folder, product, records)
-    bare_times, bare_values = await _answers(bare)
+    after = await _bare(installation, source, bare[1], records)
     times, values = await _answers(product)
-    if sorted(values) != sorted(bare_values):
-        raise StackError("the bare loop's answers are not the mapper's: they cannot be compared")
-    return (
-        Stage("consume, decode, encode, produce", *steady(bare_times), outcome.usage),
-        Stage("the mapper alone", *steady(times), used),
-    )
+    for settings in bare:
+        if sorted((await _answers(settings))[1]) != sorted(values):
+            raise StackError("the bare loop's answers are not the mapper's: they cannot be compared")
+    return before.and_again(after), Stage("the mapper alone", *steady(times), used)
+
+
+async def _bare(installation: Installation, source: str, settings: KafkaSettings, records: int) -> Stage:
+    servers, target = settings.kafka_bootstrap_servers, settings.topic(Topic.ACCOUNTS_REQUESTED)
+    kafka = {"kafka": installation.kafka.process.pid}
+    outcome = await loops.run("bare.mapping", servers, source, target, str(records), beside=kafka)
+    times, _ = await _answers(settings)
+    return Stage("consume, decode, encode, produce", *steady(times), outcome.usage)
 
 
 def _settings(servers: str, prefix: str) -> KafkaSettings:
