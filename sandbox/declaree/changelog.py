@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pydantic_core import to_json
+
 from sandbox.declaree.directory import Directory, Entry
 
 
@@ -40,7 +42,7 @@ class Changelog:
 
 
 def _line(line: dict[str, Any]) -> bytes:
-    return json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    return to_json(line) + b"\n"
 
 
 def open_changelog(path: Path, directory: Directory) -> tuple[Changelog, str | None]:

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import to_json
+
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.errors import ERROR_URN, ScimError, invalid
 
@@ -47,7 +49,7 @@ class Reply:
 def json_reply(
     status: int, payload: Any, headers: tuple[tuple[str, str], ...] = (), account_id: str | None = None
 ) -> Reply:
-    return Reply(status, json.dumps(payload, ensure_ascii=False).encode(), headers, account_id=account_id)
+    return Reply(status, to_json(payload), headers, account_id=account_id)
 
 
 HTML_ERROR = "<!doctype html><html><head><title>{status}</title></head><body><h1>Error {status}</h1></body></html>"

@@ -12,6 +12,8 @@ from services.contracts.snapshots import Snapshot, to_json
 
 VOLATILE = frozenset({"last_modified_at"})
 """Attributes that change with every change, and so say nothing of what has changed."""
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+"""As JSON, which tells 1 from true, as Python does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,3 @@ def detect(connection: ConnectionId, previous: Snapshot | None, seen: Seen, now:
 
 def _differs(before: Mapping[str, Attribute], after: Mapping[str, Attribute], key: str) -> bool:
     return key not in before or _canonical(before[key].value) != _canonical(after[key].value)
-
-
-def _canonical(content: object) -> str:
-    """As JSON, which tells 1 from true, as Python does not."""
-    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

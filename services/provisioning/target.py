@@ -17,6 +17,7 @@ CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 READ_ONLY = ("id", "meta", "groups")
 ADDRESSES = frozenset({"userName", WORK_EMAIL})
+_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Target:
 
     @property
     def hash(self) -> str:
-        canonical = json.dumps(sorted(self.fields), ensure_ascii=False, separators=(",", ":"))
+        canonical = _canonical(sorted(self.fields))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def differences(self, body: Body, *, spelling_sent: bool = False) -> "Target":

@@ -46,6 +46,7 @@ from services.runtime.metrics import Metrics
 ADDRESS = "the address should be that of the SCIM endpoint, such as https://app.declaree.com/SCIM/v2"
 AMBIGUOUS = frozenset({*range(300, 400), 408, 421, 425})
 """Statuses below 500 that do not say whether a write happened: redirects, a timeout, a wrong server."""
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class DeclareeClient:
@@ -107,7 +108,7 @@ class DeclareeClient:
                 return Seen()
             self._look_errors(response)
             return Seen((_resource(response, _object(response)),))
-        value = json.dumps(call.value, ensure_ascii=False)
+        value = _encode(call.value)
         # the blanks as %20: not every server takes the + of forms for one
         response = await self._send("/Users?filter=" + quote(f"{call.attribute} eq {value}", safe=""))
         if response.status_code in {400, 501} and call.attribute == "externalId":
@@ -144,7 +145,7 @@ class DeclareeClient:
     async def _write(self, call: Write) -> Answer:
         method, path, body, version = _request(call)
         headers = {"Content-Type": "application/scim+json"} | ({"If-Match": version} if version else {})
-        content = json.dumps(body, ensure_ascii=False).encode(errors="replace")
+        content = _encode(body).encode(errors="replace")
         try:
             response = await self._http.ask(method, self._base + path, content=content, headers=headers)
         except httpx.InvalidURL as error:

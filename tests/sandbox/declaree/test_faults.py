@@ -27,8 +27,8 @@ def names(stage: Stage) -> set[str]:
     [
         ("empty", None, b""),
         ("html", "text/html; charset=utf-8", b"<!doctype html>"),
-        ("numeric_status", "application/scim+json", b'"status": 404'),
-        ("scim", "application/scim+json", b'"status": "404"'),
+        ("numeric_status", "application/scim+json", b'"status":404'),
+        ("scim", "application/scim+json", b'"status":"404"'),
     ],
 )
 async def test_refusals_come_as_scim_errors_or_as_proxies_send_them(
