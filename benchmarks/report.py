@@ -47,7 +47,8 @@ class Stage:
 
     def and_again(self, other: "Stage") -> "Stage":
         """The same work done at two times: a machine whose speed drifts is not caught at its best or worst."""
-        return replace(self, items=self.items + other.items, seconds=self.seconds + other.seconds)
+        items, seconds = self.items + other.items, self.seconds + other.seconds
+        return replace(self, items=items, seconds=seconds, requests=self.requests + other.requests)
 
 
 @dataclass(frozen=True, slots=True)

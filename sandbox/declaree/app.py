@@ -17,6 +17,7 @@ def create_app(state: Declaree) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # SCIM does its own routing; past the framework's it costs a tenth less
-        await (scim if f"{scope['path']}/".startswith(f"{BASE_PATH}/") else beside)(scope, receive, send)
+        is_scim = scope["type"] == "http" and f"{scope['path']}/".startswith(f"{BASE_PATH}/")
+        await (scim if is_scim else beside)(scope, receive, send)
 
     return app

@@ -89,7 +89,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             request.method,
             url,
             proxy=self._proxy_of(url.scheme, url.host or ""),
-            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
+            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
             data=body or None,
             allow_redirects=False,
         ) as answer:
@@ -187,7 +187,11 @@ class HttpClient(httpx.AsyncClient):
 
         Raises ``httpx.InvalidURL`` and what ``send`` raises.
         """
-        all_headers = httpx.Headers([*self.headers.raw, *httpx.Headers(headers).raw]) if headers else self.headers
+        all_headers = self.headers
+        if headers:
+            # bytes, as above: a server's version, which it gets back, may hold any letter
+            more = [(name.encode(), value.encode(errors="replace")) for name, value in headers.items()]
+            all_headers = httpx.Headers([*self.headers.raw, *more])
         # a stream rather than a content: the carrier adds the headers that belong to a body
         stream = httpx.ByteStream(content or b"")
         request = httpx.Request(method, self._url(url), headers=all_headers, stream=stream)

@@ -90,7 +90,8 @@ class Work:
     async def resend_unsettled(self, connection: ConnectionId) -> int:
         """At every poll: who waits, whose entry asks for a look, and whose cause to wait or be rejected is gone."""
         sent = await self._resend_pages(connection, self._store.accounts.unsettled(connection))
-        # whom a writer has asked for is sent for that: of a large import's first poll, these are nearly all
+        # whom a writer has asked for is sent for that: of a large import's first poll, these are nearly all (and should
+        # their request fail, the next poll finds them)
         asked = _people(await self._store.requests.open(connection))
         reports = await self._store.accounts.resolvable_reports(connection)
         sent += await self._resend(connection, [report for report in reports if report not in asked])

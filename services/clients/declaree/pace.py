@@ -27,10 +27,10 @@ class Pace:
 
     async def __aenter__(self) -> None:
         """Room for one request, in the order of asking; raises as ``hold`` does."""
-        while self._surplus and not self._room.locked():
-            self._surplus -= 1
-            await self._room.acquire()  # at once, since a place is free
         await self._room.acquire()
+        while self._surplus:  # this place is one too many: on to the next
+            self._surplus -= 1
+            await self._room.acquire()
         try:
             await self.hold()
         except BaseException:

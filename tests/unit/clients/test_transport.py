@@ -48,7 +48,7 @@ NOW = datetime(2026, 3, 9, 8, 30, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def talking(limits: Limits = PATIENT) -> AsyncIterator[httpx.AsyncClient]:
+async def talking(limits: Limits = PATIENT) -> AsyncIterator[HttpClient]:
     async with HttpClient({}, limits) as client:
         yield client
 
@@ -273,6 +273,14 @@ async def test_an_answer_as_large_as_allowed_is_taken() -> None:
     async with misbehaving(sends(packed)) as server, talking(Limits(body_bytes=10_000)) as client:
         answer = await client.get(server.url)
     assert answer.content == b"x" * 10_000
+
+
+async def test_a_header_of_a_single_request_may_hold_any_letter() -> None:
+    """Such as the version of an account, which is whatever the server has called it."""
+    async with misbehaving(sends(ok())) as server, talking() as client:
+        answer = await client.ask("GET", server.url, headers={"If-Match": 'W/"v\u00e9\ud83d"'})
+    assert answer.status_code == 200
+    assert b'if-match: w/"v\xc3\xa9?"\r\n' in server.requests[0].lower()
 
 
 async def test_packed_answers_are_asked_for_and_unpacked() -> None:
