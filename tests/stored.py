@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from services.contracts.accounts import Account
 from services.contracts.connections import DeclareeAccess, PersonioAccess
-from services.contracts.events import AccountSynced, Attribute, Kind, Outcome
+from services.contracts.events import AccountSynced, Attribute, Kind, Outcome, text_of
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot, to_json
 
@@ -32,7 +32,6 @@ def snapshot(employee: str = "1", revision: int = 1_000, **changes: Any) -> Snap
             "status": Attribute(value="active", label="Status"),
         },
     )
-    status = attributes.get("status", Attribute()).value
     content: dict[str, Any] = {
         "connection_id": CONNECTION,
         "employee_id": EmployeeId(employee),
@@ -41,7 +40,7 @@ def snapshot(employee: str = "1", revision: int = 1_000, **changes: Any) -> Snap
         "changed": ("first_name",),
         "content_hash": f"hash-{employee}-{revision}",
         "attributes_json": to_json(attributes),
-        "status": status if isinstance(status, str) else None,
+        "status": text_of(attributes, "status"),
         "detected_at": NOW,
     }
     return Snapshot.model_validate(content | changes)

@@ -220,7 +220,7 @@ def retry_after(response: httpx.Response, now: datetime) -> float | None:
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
-def loads(content: bytes) -> Any:
+def _loads(content: bytes) -> Any:
     """As ``json.loads``, raising the same, in half of the time for what is proper JSON.
 
     Vendors send improper JSON, too: halves of characters, which Python's own takes.
@@ -234,7 +234,7 @@ def loads(content: bytes) -> Any:
 def json_object(response: httpx.Response) -> dict[str, object] | None:
     """The answer's JSON object; None for anything else, such as a proxy's page."""
     try:
-        body = loads(response.content)
+        body = _loads(response.content)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None

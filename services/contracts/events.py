@@ -1,6 +1,7 @@
 """The events. Fields may be added with a default; a rename or a change of meaning is a new version."""
 
 import hashlib
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar, Literal, NamedTuple
 
@@ -20,6 +21,13 @@ class Attribute(Frozen):
     """Personio's name of the attribute, for humans: it may change or be translated."""
     type: str = "standard"
     """Personio's type of the attribute."""
+
+
+def text_of(attributes: Mapping[str, Attribute], key: str) -> str | None:
+    """The value of an attribute that is a text; None for anything else, and where there is no such attribute."""
+    attribute = attributes.get(key)
+    value = attribute.value if attribute is not None else None
+    return value if isinstance(value, str) else None
 
 
 class Kind(StrEnum):

@@ -11,14 +11,13 @@ from services.contracts.events import (
     Intent,
     Kind,
     ManagerReference,
+    text_of,
 )
 from services.contracts.ids import EmployeeId
 from services.contracts.mappings import MANAGER, AttributeSource, PublishedMapping, Rule
 from services.contracts.model import Value
 from services.mapping.transforms import Function, UnfitValueError, compiled, filled, missing
 
-STATUS = "status"
-EMPTY = Attribute()
 NO_MAPPING = "no mapping is published for this connection: publish one, then everybody is sent again"
 
 
@@ -68,9 +67,9 @@ class Engine:
         """What the life cycle says of this person; unknown and empty statuses are left alone."""
         if event.kind is Kind.REMOVED:
             return Intent.DISABLE
-        status = event.attributes.get(STATUS, EMPTY).value
+        status = text_of(event.attributes, "status")
         known = self._published.mapping.life_cycle if self._published else {}
-        return known.get(status.strip().lower(), Intent.IGNORE) if isinstance(status, str) else Intent.IGNORE
+        return Intent.IGNORE if status is None else known.get(status.strip().lower(), Intent.IGNORE)
 
     def provenance(self) -> tuple[FieldProvenance, ...]:
         return tuple(rule.provenance for rule in self._rules)
@@ -163,8 +162,7 @@ def _manager(value: Value) -> ManagerReference:
 
 
 def _user_name(attributes: Mapping[str, Attribute], key: str) -> str:
-    value = attributes.get(key, EMPTY).value
-    text = value.strip() if isinstance(value, str) else ""
+    text = (text_of(attributes, key) or "").strip()
     name, at, domain = text.rpartition("@")
     if not (name and at and domain) or "@" in name or len(text.split()) != 1:
         raise RejectedError(f"the attribute {key} holds no e-mail address: enter one in Personio", key)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.contracts.events import Attribute, Kind
+from services.contracts.events import Attribute, Kind, text_of
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.snapshots import Snapshot, to_json
 
@@ -41,7 +41,6 @@ def detect(connection: ConnectionId, previous: Snapshot | None, seen: Seen, now:
     digest = content_hash(attributes)
     if previous is not None and previous.content_hash == digest:
         return None
-    status = attributes.get("status", Attribute()).value
     return Snapshot(
         connection_id=connection,
         employee_id=seen.employee_id,
@@ -51,7 +50,7 @@ def detect(connection: ConnectionId, previous: Snapshot | None, seen: Seen, now:
         changed=tuple(sorted(key for key in attributes if key not in VOLATILE and _differs(before, attributes, key))),
         content_hash=digest,
         attributes_json=to_json(attributes),
-        status=status if isinstance(status, str) else None,
+        status=text_of(attributes, "status"),
         detected_at=now,
         source_modified_at=seen.modified_at,
     )

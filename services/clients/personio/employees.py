@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from services.contracts.events import Attribute
+from services.contracts.events import Attribute, text_of
 from services.contracts.ids import EmployeeId
 from services.contracts.model import Scalar, Value
 
@@ -64,7 +64,7 @@ def parse_employee(item: object) -> Employee | None:
     if not isinstance(number, int | str) or isinstance(number, bool) or not str(number):
         return None
     flat = _ATTRIBUTES.validate_python(plain)  # all at once: some two thirds of the time that one by one takes
-    return Employee(EmployeeId(str(number)), flat, _timestamp(flat.get("last_modified_at")))
+    return Employee(EmployeeId(str(number)), flat, _timestamp(text_of(flat, "last_modified_at")))
 
 
 def _attribute(key: str, raw: object) -> dict[str, dict[str, Any]]:
@@ -152,10 +152,9 @@ def _tags(value: object) -> Value:
     return tuple(tag for tag in tags if tag) or None
 
 
-def _timestamp(attribute: Attribute | None) -> datetime | None:
-    value = attribute.value if attribute else None
+def _timestamp(value: str | None) -> datetime | None:
     try:
-        stamp = datetime.fromisoformat(value) if isinstance(value, str) else None
+        stamp = datetime.fromisoformat(value) if value is not None else None
     except ValueError:
         return None
     return stamp if stamp is not None and stamp.tzinfo is not None else None
