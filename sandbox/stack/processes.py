@@ -153,8 +153,11 @@ class Process:
         self._pid_file.unlink(missing_ok=True)
 
     def pause(self) -> None:
-        """Stop it where it stands (SIGSTOP): it keeps its connections and answers nothing."""
-        self.send(signal.SIGSTOP)
+        """Stop it where it stands (SIGSTOP), and return once it does: it keeps its connections and answers nothing."""
+        if self.running:
+            self.send(signal.SIGSTOP)
+            # the signal alone leaves its threads on other processors a moment to go on in
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         self.send(signal.SIGCONT)

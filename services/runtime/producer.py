@@ -52,6 +52,7 @@ class Publisher:
         self._name = name
         self._metrics = metrics
         self._producer: AIOKafkaProducer | None = None
+        self._died: ProducerDeadError | None = None
         self._partitions: dict[tuple[Topic, bytes], int] = {}
 
     async def start(self) -> None:
@@ -67,7 +68,7 @@ class Publisher:
         except BaseException:
             await producer.stop()
             raise
-        self._producer = producer
+        self._producer, self._died = producer, None
 
     async def stop(self) -> None:
         if self._producer is not None:
@@ -77,16 +78,23 @@ class Publisher:
     async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]:
         """Returns the records that were refused for their own sake (too large); all others are acknowledged.
 
-        Raises ``KafkaUnavailableError`` or ``ProducerDeadError``.
+        Raises ``KafkaUnavailableError``, or ``ProducerDeadError``: that from then on at every call, for a batch that was
+        given up either leaves a gap or was written after all, and nobody can tell which.
         """
+        if self._died is not None:
+            raise ProducerDeadError(str(self._died))
         refused = tuple(record for record in records if _is_too_large(record))
         wanted = [record for record in records if not _is_too_large(record)] if refused else records
         try:
             async with asyncio.timeout(self._settings.kafka_publish_timeout_seconds):
                 await self._send(wanted)
+        except ProducerDeadError as error:
+            self._died = error
+            raise
         except (KafkaError, OSError) as error:
             if self._producer is not None and self._producer._sender.sender_task.done():  # noqa: SLF001 - no public way
-                raise _died(error) from error
+                self._died = _died(error)
+                raise self._died from error
             raise KafkaUnavailableError(
                 f"Kafka did not acknowledge ({type(error).__name__}): it is tried again"
             ) from error

@@ -1,11 +1,12 @@
 """Kafka itself killed, stopped, or not there yet; on a Kafka of this module's own."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import httpx
 import pytest
@@ -84,7 +85,7 @@ async def assert_everything_arrived_in_order(stage: Stage) -> None:
     assert {number for numbers in first_seen.values() for number in numbers} == {*range(3_000)}
 
 
-async def test_a_producer_that_waited_too_long_for_a_leader_is_dead_and_a_new_one_works(
+async def test_a_producer_that_waited_too_long_for_a_leader_stays_dead_and_a_new_one_works(
     node: Kafka, topic_prefix: str
 ) -> None:
     stage = await with_short_requests(node, topic_prefix)
@@ -95,23 +96,25 @@ async def test_a_producer_that_waited_too_long_for_a_leader_is_dead_and_a_new_on
     async def pump() -> None:
         nonlocal number
         while True:
-            await publisher.publish([Record(ANSWERS, b"key", b"%d" % number)])
+            await publish_until_acknowledged(publisher, [Record(ANSWERS, b"key", b"%d" % number)])
             number += 1
 
     pumping = asyncio.create_task(pump())
-    await until(lambda: number > 10)
-    await node.stop()  # in order, so that the last that is heard of the partitions is that nobody leads them
+    await stop_until(node, pumping.done, progress=lambda: number)
     with pytest.raises(ProducerDeadError, match="LeaderNotAvailable"):
         await pumping
     await node.start()
-    with pytest.raises(ProducerDeadError, match="OutOfOrderSequenceNumber"):
+    with pytest.raises(ProducerDeadError, match="LeaderNotAvailable"):
         await publisher.publish([Record(ANSWERS, b"key", b"never")])
     await publisher.stop()
     another = Publisher(stage.settings, "another")
     await another.start()
     await another.publish([Record(ANSWERS, b"key", b"again")])
     await another.stop()
-    assert await stage.values(ANSWERS) == [*(b"%d" % each for each in range(number)), b"again"]
+    arrived = dict.fromkeys(await stage.values(ANSWERS))
+    acknowledged, given_up = [b"%d" % each for each in range(number)], b"%d" % number
+    # the batch given up may have been written: then it was its answer that the end of Kafka took
+    assert [value for value in arrived if value != given_up] == [*acknowledged, b"again"]
 
 
 async def test_a_consumer_whose_producer_has_died_asks_for_the_end_and_the_next_one_loses_nothing(
@@ -121,23 +124,41 @@ async def test_a_consumer_whose_producer_has_died_asks_for_the_end_and_the_next_
     seen = Seen()
 
     class Talkative(Publisher):
+        published = 0
+
         async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]:
             while len(seen.incoming) > 50:  # again until nobody listens: in the midst of that Kafka goes away
                 await super().publish(records)
+                self.published += 1
             return await super().publish(records)
 
     await stage.produce_events(range(3_000), people=100)
-    member = stage.member(seen, max_records=5, publisher=Talkative(stage.settings, "talkative"))
+    publisher = Talkative(stage.settings, "talkative")
+    member = stage.member(seen, max_records=5, publisher=publisher)
     await member.start()
-    await until(lambda: len(seen.incoming) > 50)
-    await node.stop()
-    await until(lambda: member.fatal)
+    await stop_until(node, lambda: bool(member.fatal), progress=lambda: publisher.published)
     assert "the producer is dead" in member.fatal[0]
     await node.start()
     await member.stop()
     async with stage.running(seen):
         await stage.committed_all(3_000)
     assert set(await stage.answered()) == {*range(3_000)}
+
+
+async def stop_until(node: Kafka, dead: Callable[[], bool], *, progress: Callable[[], int]) -> None:
+    """Kafka goes away in order, once more and more, until a producer in the midst of its work has died of it.
+
+    It dies if the last that it heard of its partition is that nobody leads it; if it did not come to hear that, it goes
+    on trying, and is none the worse for it.
+    """
+    while not dead():
+        if not node.running:
+            await node.start()
+        so_far = progress()
+        await until(lambda: dead() or progress() > so_far + 10)  # noqa: B023 - it ends before the next round begins
+        await node.stop()
+        with contextlib.suppress(TimeoutError):
+            await until(dead, 5)
 
 
 async def with_short_requests(node: Kafka, prefix: str) -> Stage:
@@ -173,7 +194,7 @@ async def test_publishing_fails_in_time_while_kafka_hangs(node: Kafka, topic_pre
 
 async def test_reading_what_was_recorded_fails_in_time_while_kafka_hangs(node: Kafka, topic_prefix: str) -> None:
     stage = await with_short_requests(node, topic_prefix)
-    await stage.produce_events(range(2_000))
+    await stage.produce_events(range(6_000))  # three times what one fetch brings
     batches = recorded(stage.settings, SOURCE)
     await anext(batches)
     node.pause()
