@@ -122,14 +122,13 @@ class _Rule:
     def __init__(self, rule: Rule) -> None:
         self.target = rule.target
         self._rule = rule
+        self._attribute = rule.source.attribute if isinstance(rule.source, AttributeSource) else None
         self._read = _reader(rule)
         self._transforms: tuple[Function, ...] = tuple(compiled(transform) for transform in rule.transforms)
 
     @property
     def provenance(self) -> FieldProvenance:
-        source = self._rule.source
-        attribute = source.attribute if isinstance(source, AttributeSource) else None
-        return FieldProvenance(self.target, attribute, tuple(transform.kind for transform in self._rule.transforms))
+        return FieldProvenance(self.target, self._attribute, tuple(each.kind for each in self._rule.transforms))
 
     def value(self, attributes: Mapping[str, Attribute]) -> tuple[bool, Value]:
         """Whether the field is written at all, and with what; raises ``RejectedError``."""
@@ -143,7 +142,9 @@ class _Rule:
             return True, filled(value) if isinstance(value, tuple) else value
         if self._rule.on_missing == "reject":
             raise RejectedError(f"there is no value for {self.target}", self.target)
-        return self._rule.on_missing == "clear", None
+        # an attribute that the credential has never shown says nothing of the value: there is nothing to clear
+        unseen = self._attribute is not None and self._attribute not in attributes
+        return self._rule.on_missing == "clear" and not unseen, None
 
 
 def _reader(rule: Rule) -> Callable[[Mapping[str, Attribute]], Value]:

@@ -132,9 +132,20 @@ def test_a_missing_value_leaves_or_clears_the_field_or_rejects_the_person() -> N
         assert request.reason == "there is no value for title"
 
 
-def test_an_attribute_that_is_not_there_is_missing() -> None:
-    assert fields(rule("title", "no_such", on_missing="clear")) == {"title": None}
+def test_an_attribute_that_was_never_seen_is_missing_yet_clears_nothing() -> None:
+    assert fields(rule("title", "no_such", on_missing="clear")) == {}
     assert fields(rule("title", "no_such", transforms=(Default(value="-"),))) == {"title": "-"}
+    request = mapped(rule("title", "no_such", on_missing="reject"))
+    assert (request.intent, request.field) == (Intent.REJECT, "title")
+
+
+def test_a_credential_with_the_minimum_alone_says_nothing_of_the_manager() -> None:
+    """Whoever releases no supervisor has their managers entered in Declaree by hand: they stay."""
+    event = changed()
+    seen = {key: event.attributes[key] for key in ("first_name", "last_name", "email", "status")}
+    desired = Engine(published()).map(event.model_copy(update={"attributes": seen})).desired
+    assert desired is not None
+    assert desired.manager is None
 
 
 @pytest.mark.parametrize("value", [0, False, 0.0])
