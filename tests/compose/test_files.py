@@ -37,7 +37,17 @@ def test_a_service_is_handed_exactly_the_settings_that_it_reads(service: str, re
 def test_what_is_only_handed_on_has_no_default_in_the_file() -> None:
     """Defaults live in one place, the code; what is given here holds between containers alone, or is the secret."""
     given = {name for service in WITH_SETTINGS for name, value in SERVICES[service]["environment"].items() if value}
-    assert given == {"ENCRYPTION_KEYS", "KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URL", "HTTP_HOST", "HTTP_PORT"}
+    between = {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URL", "HTTP_HOST", "HTTP_PORT", "KAFKA_SSL_CAFILE"}
+    assert given == {"ENCRYPTION_KEYS", *between}
+
+
+@pytest.mark.parametrize("service", WITH_SETTINGS)
+def test_whatever_asks_kafka_and_mongodb_reaches_those_of_ones_own_too(service: str) -> None:
+    """And has the certificates of theirs where its setting says, which is empty where there are none."""
+    found = SERVICES[service]
+    assert found["networks"] == ["inside", "outside"]
+    assert found["environment"]["KAFKA_SSL_CAFILE"] == "${KAFKA_SSL_CAFILE:+/run/kafka-ca.pem}"
+    assert found["volumes"] == ["${KAFKA_SSL_CAFILE:-/dev/null}:/run/kafka-ca.pem:ro"]
 
 
 @pytest.mark.parametrize("service", ["poller", "mapper", "writer"])
