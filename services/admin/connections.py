@@ -44,14 +44,12 @@ async def add(
 
     Raises ``ConfigurationError`` when the same two accounts are connected already.
     """
-    now = clock.now()
-    # paused until its mapping is there: nobody is to be rejected for the lack of one
-    connection = await store.connections.add(name, personio, declaree, now=now, state=ConnectionState.PAUSED)
-    await store.mappings.publish(connection.id, default_mapping(), now=now, expected_version=None)
-    if paused:
-        return connection
-    await store.connections.set_state(connection.id, ConnectionState.ACTIVE)
-    return connection.model_copy(update={"state": ConnectionState.ACTIVE})
+    now, state = clock.now(), ConnectionState.PAUSED if paused else ConnectionState.ACTIVE
+    # both or neither: without its mapping everybody would be rejected
+    async with store.together() as session:
+        connection = await store.connections.add(name, personio, declaree, now=now, state=state, session=session)
+        await store.mappings.publish(connection.id, default_mapping(), now=now, expected_version=None, session=session)
+    return connection
 
 
 async def check(store: Store, clock: Clock, connection: ConnectionId) -> tuple[Finding, ...]:
@@ -98,14 +96,22 @@ class UnusableSecretError(ConfigurationError):
     """What was entered cannot be a secret; the message says why, without quoting it."""
 
 
-async def set_secrets(
-    store: Store, connection: ConnectionId, personio_secret: SecretStr | None, declaree_key: SecretStr | None
-) -> None:
-    """None leaves a secret as it is. Raises ``UnusableSecretError``."""
-    await store.connections.set_secrets(
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a connection is given anew; None leaves it as it is. A new client_id comes with a secret of its own."""
+
+    personio_client_id: str | None = None
+    personio_secret: SecretStr | None = None
+    declaree_key: SecretStr | None = None
+
+
+async def set_credentials(store: Store, connection: ConnectionId, given: Credentials) -> None:
+    """Raises ``UnusableSecretError``, and ``DuplicateConnectionError`` for a client_id that is connected already."""
+    await store.connections.set_credentials(
         connection,
-        personio_secret=_usable("Personio client_secret", personio_secret),
-        declaree_key=_usable("Declaree key", declaree_key),
+        personio_client_id=given.personio_client_id,
+        personio_secret=_usable("Personio client_secret", given.personio_secret),
+        declaree_key=_usable("Declaree key", given.declaree_key),
     )
 
 

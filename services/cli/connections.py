@@ -96,24 +96,41 @@ def resume(connection: Id, as_json: Json = False) -> None:
 @app.command()
 def secrets(
     connection: Id,
-    personio: Annotated[bool, typer.Option("--personio", help="Ask for a new client_secret of Personio.")] = False,
-    declaree: Annotated[bool, typer.Option("--declaree", help="Ask for a new key of Declaree.")] = False,
+    personio: Annotated[bool, typer.Option("--personio", help="Deposit a new client_secret of Personio.")] = False,
+    declaree: Annotated[bool, typer.Option("--declaree", help="Deposit a new key of Declaree.")] = False,
+    personio_client_id: Annotated[
+        str | None,
+        typer.Option(
+            callback=entered.credential_if_any, help="The new client_id that the new client_secret came with."
+        ),
+    ] = None,
     personio_secret_file: SecretFile = None,
     declaree_key_file: SecretFile = None,
     as_json: Json = False,
 ) -> None:
-    """Deposit a new Personio secret or Declaree key: from a file, the environment or a prompt.
+    """Deposit a new Personio credential or Declaree key: from a file, the environment or a prompt.
 
+    What an option names is deposited and nothing else; without any, what PERSONIO_CLIENT_SECRET and DECLAREE_KEY hold.
     Whatever waits for it goes on by itself.
     """
-    secret = entered.PERSONIO_SECRET.asked_if(personio, personio_secret_file)
-    key = entered.DECLAREE_KEY.asked_if(declaree, declaree_key_file)
-    given = {"Personio secret": secret, "Declaree key": key}
-    stored = [name for name, value in given.items() if value is not None]
-    if not stored:
+    personio = personio or personio_client_id is not None or personio_secret_file is not None
+    declaree = declaree or declaree_key_file is not None
+    if not personio and not declaree:
+        personio = entered.PERSONIO_SECRET.given(None) is not None
+        declaree = entered.DECLAREE_KEY.given(None) is not None
+    if not personio and not declaree:
         raise typer.BadParameter("give --personio or --declaree, a file, or PERSONIO_CLIENT_SECRET or DECLAREE_KEY")
-    run(lambda _, store: admin.set_secrets(store, ConnectionId(connection), secret, key))
-    say(f"stored: {', '.join(stored)}", {"id": connection, "stored": stored}, as_json=as_json)
+    given = admin.Credentials(
+        personio_client_id,
+        entered.PERSONIO_SECRET.asked(personio_secret_file) if personio else None,
+        entered.DECLAREE_KEY.asked(declaree_key_file) if declaree else None,
+    )
+    origins = {"Personio client_id": "as given"} if personio_client_id is not None else {}
+    origins |= {"Personio secret": entered.PERSONIO_SECRET.origin(personio_secret_file)} if personio else {}
+    origins |= {"Declaree key": entered.DECLAREE_KEY.origin(declaree_key_file)} if declaree else {}
+    run(lambda _, store: admin.set_credentials(store, ConnectionId(connection), given))
+    said = ", ".join(f"{what} ({origin})" for what, origin in origins.items())
+    say(f"stored: {said}", {"id": connection, "stored": origins}, as_json=as_json)
 
 
 @app.command("rotate-keys")

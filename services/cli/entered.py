@@ -1,6 +1,7 @@
 """What people enter for a connection: checked as it is stored, and refused with the name of the option it came by."""
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ def credential(value: str) -> str:
     return str(_checked(_CREDENTIAL, value))
 
 
+def credential_if_any(value: str | None) -> str | None:
+    return None if value is None else credential(value)
+
+
 @dataclass(frozen=True, slots=True)
 class SecretSource:
     """Where a secret comes from: a file, the environment, or a prompt; never an argument, which others could see."""
@@ -56,32 +61,40 @@ class SecretSource:
         value = os.environ.get(self.variable)
         return self._secret(value, self.variable) if value else None
 
-    def asked_if(self, wanted: bool, file: Path | None) -> SecretStr | None:
-        return self.asked(file) if wanted else self.given(file)
-
     def asked(self, file: Path | None) -> SecretStr:
         """Asks where nothing is given, and again after an answer that cannot be right."""
         found = self.given(file)
         if found is not None:
             return found
         while True:
+            answer = self._prompted()
             try:
-                return self._secret(_prompt(self.prompt), self.prompt)
+                return self._secret(answer, self.prompt)
             except typer.BadParameter as error:
                 typer.echo(f"This cannot be it: {error.message}.", err=True)
+
+    def origin(self, file: Path | None) -> str:
+        """Where ``asked`` has it from, for those who may not have thought of a variable that is set."""
+        if file is not None:
+            return f"from {file}"
+        return f"from {self.variable}" if os.environ.get(self.variable) else "as entered"
+
+    def _prompted(self) -> str:
+        nobody = typer.BadParameter(
+            f"nobody answers; give it with {self.option} or {self.variable}", param_hint=self.prompt
+        )
+        if sys.stdin is None:
+            raise nobody
+        try:
+            answer: str = typer.prompt(self.prompt, hide_input=True, err=True)  # what is asked is no part of the result
+        except typer.Abort as abort:
+            # Ctrl-C ends every command in the same way
+            raise (typer.Exit(INTERRUPTED) if isinstance(abort.__context__, KeyboardInterrupt) else nobody) from None
+        return answer
 
     def _secret(self, value: str, source: str) -> SecretStr:
         secret: SecretStr = _checked(_SECRET, value, source)
         return secret
-
-
-def _prompt(question: str) -> str:
-    try:
-        answer: str = typer.prompt(question, hide_input=True, err=True)  # what is asked is no part of the result
-    except typer.Abort as abort:
-        # Ctrl-C ends every command in the same way
-        raise (typer.Exit(INTERRUPTED) if isinstance(abort.__context__, KeyboardInterrupt) else abort) from None
-    return answer
 
 
 def text(file: Path, option: str) -> str:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, PersonioAccess
 from services.contracts.ids import ConnectionId
-from services.store.collection import Collection, Document, to_model
+from services.store.collection import Collection, Document, Session, to_model
 from services.store.encryption import Cipher
 from services.store.errors import (
     DuplicateConnectionError,
@@ -68,16 +68,14 @@ class Connections:
         *,
         now: datetime,
         state: ConnectionState = ConnectionState.ACTIVE,
+        session: Session | None = None,
     ) -> Connection:
         """Raises ``DuplicateConnectionError`` where these two are connected already: two would overwrite each other."""
         connection = Connection(
             id=self._new_id(), name=name, state=state, personio=personio, declaree=declaree, created_at=now
         )
-        if not await self._collection.insert(self._to_document(connection)):
-            raise DuplicateConnectionError(
-                f"Personio client {personio.client_id} is connected with {declaree.url} already; "
-                "a second connection would overwrite the first: change or resume that one"
-            )
+        if not await self._collection.insert(self._to_document(connection), session):
+            raise _duplicate(personio.client_id, declaree.url)
         return connection
 
     async def get(self, connection: ConnectionId) -> Connection:
@@ -129,23 +127,31 @@ class Connections:
     async def set_state(self, connection: ConnectionId, state: ConnectionState) -> None:
         await self._set(connection, {"state": state.value})
 
-    async def set_secrets(
+    async def set_credentials(
         self,
         connection: ConnectionId,
         *,
+        personio_client_id: str | None = None,
         personio_secret: SecretStr | None = None,
         declaree_key: SecretStr | None = None,
     ) -> None:
-        """None leaves a secret as it is."""
+        """None leaves one as it is. Raises ``DuplicateConnectionError`` where another connection has the client_id."""
         given = {PERSONIO_SECRET: personio_secret, DECLAREE_KEY: declaree_key}
-        await self._set(
-            connection,
-            {
-                ".".join(field): self._cipher.seal(_place(connection, field), secret)
-                for field, secret in given.items()
-                if secret is not None
-            },
-        )
+        sealed = {
+            ".".join(field): self._cipher.seal(_place(connection, field), secret)
+            for field, secret in given.items()
+            if secret is not None
+        }
+        if personio_client_id is None:
+            await self._set(connection, sealed)
+            return
+        found = await self._collection.find_one({"_id": connection}, ["personio.url", "declaree.url"])
+        if found is None:
+            raise _unknown(connection)
+        urls = found["personio"]["url"], found["declaree"]["url"]
+        named = {"personio.client_id": personio_client_id, "identity": _identity(personio_client_id, *urls)}
+        if await self._collection.changed({"_id": connection}, {"$set": sealed | named}) is None:
+            raise _duplicate(personio_client_id, urls[1])
 
     async def due(self, now: datetime) -> tuple[ConnectionId, ...]:
         """The active connections whose time to be polled has come, the longest due first."""
@@ -202,7 +208,8 @@ class Connections:
         for block, name in SECRETS:
             secret: SecretStr = getattr(getattr(connection, block), name)
             document[block][name] = self._cipher.seal(_place(connection.id, (block, name)), secret)
-        return {"_id": connection.id, "identity": _identity(connection), **document}
+        identity = _identity(connection.personio.client_id, connection.personio.url, connection.declaree.url)
+        return {"_id": connection.id, "identity": identity, **document}
 
     def _to_model(self, document: Document) -> Connection:
         opened = {**document, "id": document["_id"]}
@@ -232,10 +239,16 @@ def _sealed(document: Document, field: tuple[str, str]) -> object:
     return block.get(field[1]) if isinstance(block, dict) else None
 
 
-def _identity(connection: Connection) -> str:
+def _identity(personio_client_id: str, *urls: str) -> str:
     """What two connections must not have in common."""
-    urls = (url.rstrip("/").lower() for url in (connection.personio.url, connection.declaree.url))
-    return " ".join((connection.personio.client_id, *urls))
+    return " ".join((personio_client_id, *(url.rstrip("/").lower() for url in urls)))
+
+
+def _duplicate(personio_client_id: str, declaree_url: str) -> DuplicateConnectionError:
+    return DuplicateConnectionError(
+        f"Personio client {personio_client_id} is connected with {declaree_url} already; "
+        "a second connection would overwrite the first: change or resume that one"
+    )
 
 
 def _unknown(connection: ConnectionId) -> UnknownConnectionError:

@@ -240,7 +240,7 @@ async def test_two_employees_with_one_email(installation: Installation, company:
 
 async def test_wrong_personio_secret(installation: Installation, company: Company, other: Company, logs: Logs) -> None:
     async with store_of(installation) as store:
-        await store.connections.set_secrets(other.id, personio_secret=SecretStr(WRONG))
+        await store.connections.set_credentials(other.id, personio_secret=SecretStr(WRONG))
     await logs.said("poller", "a poll failed", "Personio refuses the client_id and client_secret")
     person = await hire(installation)
     await arrived(company, person)

@@ -61,7 +61,7 @@ async def test_a_connection_is_read_as_it_was_added(store: Store) -> None:
 
 async def test_no_secret_can_be_read_in_the_database(store: Store, raw: Raw) -> None:
     made = await added(store)
-    await store.connections.set_secrets(made.id, declaree_key=SecretStr("another-key-value"))
+    await store.connections.set_credentials(made.id, declaree_key=SecretStr("another-key-value"))
     text = json.dumps(await raw["connections"].find().to_list(None), default=str)
     assert made.personio.client_id in text
     for secret in (*SECRETS, "another-key-value"):
@@ -97,7 +97,7 @@ async def test_an_unknown_connection_is_said_to_be_unknown(store: Store) -> None
     for work in (
         store.connections.get(NOBODY),
         store.connections.set_state(NOBODY, ConnectionState.PAUSED),
-        store.connections.set_secrets(NOBODY, declaree_key=SecretStr("x")),
+        store.connections.set_credentials(NOBODY, declaree_key=SecretStr("x")),
         store.connections.set_next_poll(NOBODY, NOW),
     ):
         with pytest.raises(UnknownConnectionError, match=NOBODY):
@@ -110,11 +110,11 @@ async def test_an_unknown_connection_is_said_to_be_unknown(store: Store) -> None
 
 async def test_new_secrets_replace_the_given_ones_alone(store: Store) -> None:
     made = await added(store)
-    await store.connections.set_secrets(made.id, personio_secret=SecretStr("new"))
+    await store.connections.set_credentials(made.id, personio_secret=SecretStr("new"))
     found = await store.connections.get(made.id)
     assert found.personio.client_secret.get_secret_value() == "new"
     assert found.declaree.key == DECLAREE.key
-    await store.connections.set_secrets(made.id)
+    await store.connections.set_credentials(made.id)
     assert await store.connections.get(made.id) == found
 
 
@@ -161,7 +161,7 @@ async def test_a_secret_that_is_entered_while_keys_are_exchanged_wins(
     async with opened(mongo, prepared_database, [new_key(), key]) as both:
         await asyncio.gather(
             both.connections.rotate(),
-            *(both.connections.set_secrets(each.id, declaree_key=SecretStr(f"new {each.id}")) for each in made),
+            *(both.connections.set_credentials(each.id, declaree_key=SecretStr(f"new {each.id}")) for each in made),
         )
         found = await both.connections.many(each.id for each in made)
     assert {each.declaree.key.get_secret_value() for each in found.values()} == {f"new {each.id}" for each in made}
@@ -206,7 +206,7 @@ async def test_a_connection_that_cannot_be_read_can_be_paused_and_given_new_secr
 ) -> None:
     _, lost = one_lost
     await store.connections.set_state(lost, ConnectionState.PAUSED)
-    await store.connections.set_secrets(lost, personio_secret=SecretStr("a"), declaree_key=SecretStr("b"))
+    await store.connections.set_credentials(lost, personio_secret=SecretStr("a"), declaree_key=SecretStr("b"))
     found = await store.connections.get(lost)
     assert (found.state, found.declaree.key.get_secret_value()) == (ConnectionState.PAUSED, "b")
 

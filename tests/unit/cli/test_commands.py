@@ -123,14 +123,30 @@ def test_an_unknown_connection_is_an_error_that_names_it(cli: Cli, command: tupl
     assert "Traceback" not in result.output
 
 
-def test_new_secrets_are_deposited_without_showing_them(cli: Cli, tmp_path: Path) -> None:
+def test_new_secrets_are_deposited_without_showing_them_and_it_is_said_where_they_came_from(
+    cli: Cli, tmp_path: Path
+) -> None:
     connection = add(cli)
     file = tmp_path / "secret"
     file.write_text("new")
-    result = cli("connections", "secrets", connection, "--personio-secret-file", str(file), DECLAREE_KEY="newer-key")
-    assert (result.exit_code, result.output) == (0, "stored: Personio secret, Declaree key\n")
     result = cli("connections", "secrets", connection, "--json", DECLAREE_KEY=" newest-key\n")
-    assert json.loads(result.output) == {"id": connection, "stored": ["Declaree key"]}
+    assert json.loads(result.output) == {"id": connection, "stored": {"Declaree key": "from DECLAREE_KEY"}}
+    result = cli("connections", "secrets", connection, "--declaree", "--personio-secret-file", str(file), stdin="k\n")
+    assert result.exit_code == 0
+    assert f"stored: Personio secret (from {file}), Declaree key (as entered)\n" in result.output
+    result = cli("connections", "secrets", connection, "--personio-client-id", "papi-2", **SECRETS)
+    assert result.output == "stored: Personio client_id (as given), Personio secret (from PERSONIO_CLIENT_SECRET)\n"
+
+
+def test_what_stands_in_the_environment_for_another_company_is_not_taken_along(cli: Cli, tmp_path: Path) -> None:
+    connection = add(cli)
+    (tmp_path / "secret").write_text("new")
+    for options, stored in (
+        (("--personio-secret-file", str(tmp_path / "secret")), "Personio secret"),
+        (("--declaree",), "Declaree key"),
+    ):
+        result = cli("connections", "secrets", connection, *options, "--json", **SECRETS)
+        assert [*json.loads(result.output)["stored"]] == [stored]
 
 
 def test_stored_secrets_are_encrypted_with_the_first_key_so_that_the_old_one_can_go(

@@ -1,5 +1,8 @@
 """Commands where no server answers: help, settings that are missing or wrong, and what each failure ends with."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,14 +63,37 @@ def test_kafka_that_does_not_answer_is_a_failure_to_try_again(offline: Cli) -> N
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MONGODB_URL", "http://user:pass@nowhere"), ("ENCRYPTION_KEYS", "no-key"), ("ENCRYPTION_KEYS", " , ")],
-)
-def test_a_setting_that_cannot_work_is_said_in_one_line_without_its_value(offline: Cli, name: str, value: str) -> None:
-    result = offline("status", **{name: value})
+    [
+        ("MONGODB_URL", "http://user:pass@nowhere"), ("ENCRYPTION_KEYS", "no-key"), ("ENCRYPTION_KEYS", " , "),
+        ("MONGODB_DATABASE", "my.db"), ("KAFKA_BOOTSTRAP_SERVERS", "kafka:abc"), ("KAFKA_BOOTSTRAP_SERVERS", "k:1,:2"),
+        ("KAFKA_BOOTSTRAP_SERVERS", " , "), ("KAFKA_SSL_CAFILE", "/no/such/file"), ("KAFKA_TOPIC_PREFIX", "our topics/"),
+        ("ENCRYPTION_KEYS_FILE", "/no/such/file"), ("MONGODB_URL_FILE", "/no/such/file"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_work_is_said_in_one_line_without_its_value(
+    settings: dict[str, str], name: str, value: str
+) -> None:
+    settings.pop(name.removesuffix("_FILE"), None)
+    result = Cli(settings)("status", **{name: value})
     assert result.exit_code == EX_CONFIG
-    assert name in result.output
+    assert result.output.startswith(f"{name} ")
     assert value not in result.output
-    assert "Traceback" not in result.output
+    assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"])
+def test_what_the_protocol_of_kafka_needs_is_asked_for_at_the_start(offline: Cli, name: str) -> None:
+    given = {"KAFKA_SASL_USERNAME": "sync", "KAFKA_SASL_PASSWORD": "word"} | {name: ""}
+    result = offline("status", KAFKA_SECURITY_PROTOCOL="SASL_SSL", **given)
+    assert result.exit_code == EX_CONFIG
+    assert result.output.startswith(f"{name} is wrong: KAFKA_SECURITY_PROTOCOL=SASL_SSL needs it")
+
+
+def test_a_file_of_certificates_that_holds_none_is_refused(offline: Cli, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    result = offline("status", KAFKA_SSL_CAFILE=str(tmp_path / "ca.pem"))
+    assert result.exit_code == EX_CONFIG
+    assert result.output.startswith("KAFKA_SSL_CAFILE is wrong: certificates cannot be read from that file (SSLError)")
 
 
 def test_a_secret_setting_may_come_from_a_file(settings: dict[str, str], tmp_path: Path) -> None:
@@ -180,6 +206,22 @@ def test_secrets_asks_for_what_it_is_told_to(offline: Cli) -> None:
 
 
 def test_who_ends_the_input_is_not_asked_for_ever(offline: Cli) -> None:
-    result = offline(*ADD, stdin="")
-    assert result.exit_code == 1
-    assert "Traceback" not in result.output
+    result = offline(*ADD, stdin="", COLUMNS="200")
+    assert result.exit_code == 2
+    assert "nobody answers; give it with --personio-secret-file or PERSONIO_CLIENT_SECRET" in result.output
+
+
+def test_where_there_is_no_input_at_all_the_command_says_how_else_to_give_a_secret(settings: dict[str, str]) -> None:
+    """As a service manager starts it: its standard input closed, and no terminal."""
+    command = [sys.executable, "-m", "services.cli", *ADD]
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+    result = subprocess.run(
+        closed,
+        env={**os.environ, **settings, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert result.returncode == 2
+    assert "nobody answers; give it with --personio-secret-file" in result.stderr
