@@ -16,7 +16,9 @@ from services.store.database import Store
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One connection. ``balance`` counts people whose newest change is not decided; 0 at rest."""
+    """One connection. ``accounts`` counts the active employees who have one; ``balance`` people whose newest change is
+    not decided, 0 at rest; ``missing`` people whom Personio lists no more.
+    """
 
     connection: ConnectionId
     name: str
@@ -26,6 +28,7 @@ class Status:
     accounts: int
     balance: int
     waiting: int
+    missing: int
     outcomes: dict[str, int]
     mapping_version: int
     last_run: Run | None
@@ -46,9 +49,10 @@ async def _status(store: Store, connection: ConnectionId, name: str, state: Conn
         state=state,
         employees=await store.snapshots.count(connection),
         active=await store.snapshots.active_count(connection),
-        accounts=await store.accounts.enabled_count(connection),
+        accounts=await store.accounts.active_count(connection),
         balance=await store.accounts.behind(connection),
         waiting=waiting,
+        missing=await store.snapshots.missing_count(connection),
         outcomes=await store.accounts.outcomes(connection),
         mapping_version=published.version if published else 0,
         last_run=await store.runs.last_finished(connection),
@@ -72,14 +76,25 @@ class Unsettled:
     """Somebody who needs a look, by id alone: the data may be looked at with ``person``."""
 
     employee: EmployeeId
-    state: Literal["waiting", "rejected", "refused"]
+    state: Literal["waiting", "rejected", "refused", "missing"]
     reason: str
     since: datetime | None = None
 
 
+NOT_LISTED = "Personio lists this employee no more; the account stays as it is: look whether it is to be disabled"
+
+
 async def unsettled(store: Store, connection: ConnectionId) -> AsyncIterator[Unsettled]:
-    """Who waits, who is rejected, and whose event Kafka does not take; each once."""
+    """Who waits, who is rejected, whose event Kafka does not take, and whom Personio lists no more; each once."""
     await store.connections.must_exist(connection)
+    named: set[EmployeeId] = set()
+    async for found in _unsettled(store, connection):
+        if found.employee not in named:
+            named.add(found.employee)
+            yield found
+
+
+async def _unsettled(store: Store, connection: ConnectionId) -> AsyncIterator[Unsettled]:
     async for account in _accounts(store, connection, store.accounts.waiting):
         if account.waiting is not None:
             yield Unsettled(account.employee_id, "waiting", in_words(account.waiting.cause), account.waiting.since)
@@ -90,6 +105,9 @@ async def unsettled(store: Store, connection: ConnectionId) -> AsyncIterator[Uns
             yield Unsettled(account.employee_id, "rejected", reason, account.decided.settled_at)
     for employee in await store.snapshots.refused(connection):
         yield Unsettled(employee, "refused", "the employee's data is too large for Kafka: shorten it in Personio")
+    async for page in store.snapshots.missing(connection):
+        for snapshot in page:
+            yield Unsettled(snapshot.employee_id, "missing", NOT_LISTED, snapshot.missing_since)
 
 
 async def _accounts(

@@ -2,12 +2,15 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 
 import typer
 
 from services.admin import overview, setup
 from services.cli import connections, dead_letters, mapping, people, sending
 from services.cli.context import CliSettings, Json, run, say
+from services.contracts.connections import ConnectionState
+from services.contracts.runs import Run
 from services.runtime.clock import SystemClock
 from services.runtime.settings import ProcessSettings, load, read_secret_files
 from services.runtime.supervisor import Supervisor
@@ -67,10 +70,10 @@ app.command()(sending.replay)
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """How things stand. Exit code 1 while a connection's last poll failed."""
+    """How things stand. Exit code 1 while the last poll of an active connection has failed."""
     found = run(lambda _, store: overview.status(store))
     say("\n".join(map(_status_text, found)) or "There is no connection yet: `connections add`.", found, as_json=as_json)
-    if any(each.last_run and each.last_run.error for each in found):
+    if any(each.state is ConnectionState.ACTIVE and each.last_run and each.last_run.error for each in found):
         raise typer.Exit(1)
 
 
@@ -80,10 +83,21 @@ def _status_text(each: overview.Status) -> str:
         f"{each.connection}  {each.name}  {each.state.value}",
         f"  {each.accounts} of {each.active} active employees have an account; balance {each.balance}, waiting {each.waiting}",
         f"  mapping version {each.mapping_version}; outcomes: {outcomes or 'none yet'}",
+        *_last_poll(each.last_run),
     ]
-    if each.last_run and each.last_run.error:
-        lines.append(f"  the last poll failed: {each.last_run.error}")
+    if each.missing:
+        lines.append(f"  missing {each.missing}: Personio lists them no more, `people list` says whom")
     return "\n".join(lines)
+
+
+def _last_poll(run: Run | None) -> Iterator[str]:
+    if run is None:
+        yield "  not polled yet"
+        return
+    when = f"{run.finished_at or run.started_at:%Y-%m-%d %H:%M} UTC"
+    yield f"  the last poll failed: {run.error} ({when})" if run.error else f"  last polled {when}"
+    if run.unreleased:
+        yield f"  released no more, so kept as they were: {', '.join(run.unreleased)}"
 
 
 app.add_typer(connections.app, name="connections")

@@ -46,6 +46,13 @@ def credential_if_any(value: str | None) -> str | None:
     return None if value is None else credential(value)
 
 
+def named(value: str | None) -> str | None:
+    """An id that narrows a command down: an empty one, as an unset variable of a shell gives it, widens nothing."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class SecretSource:
     """Where a secret comes from: a file, the environment, or a prompt; never an argument, which others could see."""

@@ -27,6 +27,8 @@ def show(connection: Id, employee: str, as_json: Json = False) -> None:
         say_wrong(f"employee {employee} is not known in connection {connection}")
         raise typer.Exit(1)
     lines = [_attribute(*each) for each in sorted(found.snapshot.attributes.items())]
+    if found.snapshot.missing_since:
+        lines.append(f"since {found.snapshot.missing_since:%Y-%m-%d %H:%M} UTC Personio lists this employee no more")
     lines += _account(found.account)
     snapshot = found.snapshot.model_dump(exclude={"attributes_json"}) | {"attributes": found.snapshot.attributes}
     say("\n".join(lines), {"snapshot": snapshot, "account": found.account}, as_json=as_json)
@@ -57,11 +59,11 @@ def _account(account: Account | None) -> Iterator[str]:
 
 @app.command("list")
 def list_(connection: Id, as_json: Json = False) -> None:
-    """List who waits and who is rejected, with the reason. Ids alone: `people show` has the data."""
+    """List who waits, is rejected or is missing, with the reason. Ids alone: `people show` has the data."""
 
     async def work(_: CliSettings, store: Store) -> list[overview.Unsettled]:
         return [each async for each in overview.unsettled(store, ConnectionId(connection))]
 
     found = run(work)
     text = "\n".join(f"{each.employee}  {each.state}  {_one_line(each.reason)}" for each in found)
-    say(text or "Nobody waits or is rejected.", found, as_json=as_json)
+    say(text or "Nobody waits, is rejected or is missing.", found, as_json=as_json)

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from services.admin import recovery, requests
-from services.cli.context import CliSettings, Id, Json, open_publisher, run, say
+from services.cli import entered
+from services.cli.context import CliSettings, Id, Json, open_publisher, run, say, say_wrong
 from services.cli.progress import shown
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.requests import Request, RequestState, Task
@@ -57,8 +58,10 @@ def resync(
 
 
 def replay(
-    connection: Annotated[str | None, typer.Option(help="Only this connection.")] = None,
-    employee: Annotated[str | None, typer.Option(help="Only this employee.")] = None,
+    connection: Annotated[str | None, typer.Option(callback=entered.named, help="Only this connection.")] = None,
+    employee: Annotated[
+        str | None, typer.Option(callback=entered.named, help="Only this employee, of the connection.")
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Every recorded change, not the newest per person.")
     ] = False,
@@ -66,7 +69,12 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Publish recorded changes again, up to the end of the topic as it is now."""
+    """Publish recorded changes again, up to the end of the topic as it is now.
+
+    Exit code 1 if there is none of the employee that was named.
+    """
+    if employee is not None and connection is None:
+        raise typer.BadParameter("each company counts its own: give --connection, too", param_hint="--employee")
     with shown("reading") as step:
 
         async def work(given: CliSettings, store: Store) -> recovery.Replayed:
@@ -75,8 +83,8 @@ def replay(
                     given,
                     store,
                     publisher,
-                    connection=ConnectionId(connection) if connection else None,
-                    employee=EmployeeId(employee) if employee else None,
+                    connection=None if connection is None else ConnectionId(connection),
+                    employee=None if employee is None else EmployeeId(employee),
                     everything=everything,
                     since_ms=None if since is None else _milliseconds(since),
                     dry_run=dry_run,
@@ -86,6 +94,9 @@ def replay(
         done = run(work)
     verb = "would be published" if dry_run else "published"
     say(f"{done.read} read, {done.published} {verb}", done, as_json=as_json)
+    if employee is not None and not done.published:
+        say_wrong(f"nothing is recorded of employee {employee}; `resync` sends what was last seen")
+        raise typer.Exit(1)
 
 
 def _milliseconds(since: datetime) -> int:

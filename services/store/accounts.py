@@ -9,6 +9,7 @@ from services.contracts.accounts import Account
 from services.contracts.events import Outcome
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.store.collection import Collection, Document, to_model
+from services.store.snapshots import LISTED_AS_ACTIVE
 
 _TAKES_A_MANAGER: dict[str, Any] = {
     "waiting": {"$exists": False},
@@ -20,7 +21,7 @@ _OTHER_NAME = {"$ne": ["$current", {"$toLower": "$blocked_name"}]}
 
 class Accounts:
     def __init__(self, collection: Collection, *, snapshots: str) -> None:
-        """``snapshots`` is the name of the collection that the balance is drawn against."""
+        """``snapshots`` is the name of the collection that accounts and balance are counted against."""
         self._collection = collection
         self._snapshots = snapshots
 
@@ -182,9 +183,22 @@ class Accounts:
         where = {"connection_id": connection, "decided.outcome": {"$gt": ""}}
         return await self._counts(where, "$decided.outcome")
 
-    async def enabled_count(self, connection: ConnectionId) -> int:
-        """People who have an account that was last confirmed to be enabled."""
-        return await self._collection.count({"connection_id": connection, "enabled": True, "account_id": {"$gt": ""}})
+    async def active_count(self, connection: ConnectionId) -> int:
+        """People whom Personio lists as active, with an account that was last confirmed to be enabled.
+
+        Others may have one, too: who is on leave keeps it, and so does who is listed no more.
+        """
+        of_the_same = {"from": self._snapshots, "localField": "_id", "foreignField": "_id", "as": "listed"}
+        documents = await self._collection.aggregate(
+            [
+                {"$match": {"connection_id": connection, "enabled": True, "account_id": {"$gt": ""}}},
+                {"$project": {"_id": True}},
+                {"$lookup": {**of_the_same, "pipeline": [{"$match": LISTED_AS_ACTIVE}, {"$project": {"_id": True}}]}},
+                {"$match": {"listed": {"$ne": []}}},
+                {"$count": "people"},
+            ]
+        )
+        return int(documents[0]["people"]) if documents else 0
 
     async def behind(self, connection: ConnectionId) -> int:
         """The balance: people whose snapshot is newer than what was decided for them; 0 when all is at rest.

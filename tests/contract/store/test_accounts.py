@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.contracts.accounts import Manager, Waiting
-from services.contracts.events import Outcome, Version
+from services.contracts.events import Attribute, Outcome, Version
 from services.contracts.ids import AccountId, EmployeeId
 from services.store.database import Store
 from tests.stored import CONNECTION, NOW, OTHER, entry, outcome, person, snapshot
@@ -110,16 +110,25 @@ async def test_outcomes_are_counted_and_the_rejected_listed(store: Store) -> Non
     assert [batch async for batch in store.accounts.rejected(CONNECTION)] == [("1",)]
 
 
-async def test_enabled_are_accounts_confirmed_to_be(store: Store) -> None:
+async def test_of_the_active_those_count_whose_account_is_confirmed_to_be_enabled(store: Store) -> None:
+    """Not who is on leave and keeps an account, nor who is listed no more."""
+    on_leave = {"status": Attribute(value="leave")}
+    await store.snapshots.save([(snapshot(each), None) for each in ("1", "2", "3", "6", "7")])
+    await store.snapshots.save([(snapshot("5", attributes=on_leave), None), (snapshot("4", connection_id=OTHER), None)])
+    await store.snapshots.set_missing(CONNECTION, [EmployeeId("6")], NOW)
     await store.accounts.write(
         [
             entry("1", account_id="a-1", enabled=True),
             entry("2", account_id="a-2", enabled=False),
             entry("3", account_id="a-3"),
             entry("4", connection_id=OTHER, account_id="a-4", enabled=True),
+            entry("5", account_id="a-5", enabled=True),
+            entry("6", account_id="a-6", enabled=True),
+            entry("8", account_id="a-8", enabled=True),
         ]
     )
-    assert await store.accounts.enabled_count(CONNECTION) == 1
+    assert await store.accounts.active_count(CONNECTION) == 1
+    assert await store.snapshots.active_count(CONNECTION) == 4
 
 
 async def test_reports_wait_for_a_manager_whose_account_they_do_not_have(store: Store) -> None:

@@ -1,7 +1,6 @@
 """Commands with a real MongoDB: what they do, what they print for people and machines, and how they end."""
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -231,16 +230,21 @@ def test_status_without_a_connection_says_what_to_do(cli: Cli) -> None:
 
 def test_status_tells_how_things_stand(cli: Cli) -> None:
     connection = add(cli)
-    assert "0 of 0 active employees have an account; balance 0, waiting 0" in cli("status").output
+    said = cli("status").output
+    assert "0 of 0 active employees have an account; balance 0, waiting 0" in said
+    assert said.endswith("  not polled yet\n")
     (status,) = json.loads(cli("status", "--json").output)
     known = {"connection": connection, "name": "Nordlicht", "state": "active", "employees": 0, "active": 0,
-             "accounts": 0, "balance": 0, "waiting": 0, "outcomes": {}, "mapping_version": 1, "last_run": None}  # fmt: skip
+             "accounts": 0, "balance": 0, "waiting": 0, "missing": 0, "outcomes": {}, "mapping_version": 1, "last_run": None}  # fmt: skip
     assert known.items() <= status.items()
 
 
 @pytest.fixture
 async def unsettled(mongo: MongoServers, prepared_database: str, connected: str) -> str:
-    """Of the connection: 1 waits and was rejected before, 2 and 12 are rejected, 3 is too large, 4 is well."""
+    """Of the connection: 1 waits and was rejected before, 2 and 12 are rejected, 3 is too large, 4 is well.
+
+    2 and 5 are listed no more.
+    """
     connection = ConnectionId(connected)
 
     def rejected(employee: str, **more: Any) -> AccountSynced:
@@ -254,7 +258,9 @@ async def unsettled(mongo: MongoServers, prepared_database: str, connected: str)
         entry("4", decided=outcome("4")),
     ]
     async with opened_store(mongo, prepared_database) as store:
-        await store.snapshots.save([(snapshot("3", connection_id=connection), None)])
+        people = [snapshot(each, connection_id=connection) for each in ("2", "3", "5")]
+        await store.snapshots.save([(each, None) for each in people])
+        await store.snapshots.set_missing(connection, [EmployeeId("2"), EmployeeId("5")], NOW)
         await store.snapshots.refuse(connection, [(EmployeeId("3"), 1_000)])
         await store.accounts.write([each.model_copy(update={"connection_id": connection}) for each in entries])
     return connected
@@ -268,16 +274,25 @@ def test_who_needs_a_look_is_listed_once_with_the_reason_and_no_data(cli: Cli, u
         "12  rejected  no reason was given",
         "2  rejected  userName: taken",
         "3  refused  the employee's data is too large for Kafka: shorten it in Personio",
+        "5  missing  Personio lists this employee no more; the account stays as it is: look whether it is to be disabled",
     ]
     found = json.loads(cli("people", "list", unsettled, "--json").output)
     assert [(each["employee"], each["state"]) for each in found] == [
-        ("1", "waiting"), ("12", "rejected"), ("2", "rejected"), ("3", "refused")
+        ("1", "waiting"), ("12", "rejected"), ("2", "rejected"), ("3", "refused"), ("5", "missing")
     ]  # fmt: skip
     assert found[0]["since"] == "2026-03-09T08:30:00.123000Z"
 
 
+def test_whom_personio_lists_no_more_is_said_where_one_looks(cli: Cli, unsettled: str) -> None:
+    said = cli("status").output
+    assert "\n  missing 2: Personio lists them no more, `people list` says whom\n" in said
+    assert json.loads(cli("status", "--json").output)[0]["missing"] == 2
+    shown = cli("people", "show", unsettled, "5").output
+    assert "since 2026-03-09 08:30 UTC Personio lists this employee no more\n" in shown
+
+
 def test_where_all_is_well_nobody_is_listed(cli: Cli, connected: str) -> None:
-    assert cli("people", "list", connected).output == "Nobody waits or is rejected.\n"
+    assert cli("people", "list", connected).output == "Nobody waits, is rejected or is missing.\n"
     assert json.loads(cli("people", "list", connected, "--json").output) == []
 
 
@@ -306,21 +321,41 @@ def connected(cli: Cli) -> str:
     return add(cli)
 
 
+async def polled(mongo: MongoServers, database: str, connection: str, **outcome: object) -> None:
+    """The connection's last poll ended so."""
+    async with opened_store(mongo, database) as store:
+        run = await store.runs.begin(ConnectionId(connection), now=NOW)
+        await store.runs.save(run.model_copy(update={"finished_at": NOW, **outcome}))
+
+
 @pytest.fixture
-async def failed_poll(mongo: MongoServers, prepared_database: str, connected: str) -> None:
-    """Every connection's last poll has failed."""
-    async with opened_store(mongo, prepared_database) as store:
-        for connection in await store.connections.due(NOW + timedelta(days=9_999)):
-            run = await store.runs.begin(connection, now=NOW)
-            failed = {"state": RunState.FAILED, "error": "the credential does not release: status"}
-            await store.runs.save(run.model_copy(update=failed))
+async def failed_poll(mongo: MongoServers, prepared_database: str, connected: str) -> str:
+    failed = {"state": RunState.FAILED, "error": "the credential does not release: status"}
+    await polled(mongo, prepared_database, connected, **failed)
+    return connected
 
 
-def test_status_ends_with_1_while_the_last_poll_failed(cli: Cli, failed_poll: None) -> None:
+@pytest.fixture
+async def unreleased(mongo: MongoServers, prepared_database: str, connected: str) -> None:
+    """Two attributes went missing from the credential."""
+    succeeded = {"state": RunState.SUCCEEDED, "unreleased": ("office.id", "office.name")}
+    await polled(mongo, prepared_database, connected, **succeeded)
+
+
+def test_status_ends_with_1_while_the_last_poll_of_an_active_connection_has_failed(cli: Cli, failed_poll: str) -> None:
     result = cli("status")
     assert result.exit_code == 1
-    assert "the last poll failed: the credential does not release: status" in result.output
+    assert "the last poll failed: the credential does not release: status (2026-03-09 08:30 UTC)" in result.output
     assert json.loads(cli("status", "--json").output)[0]["last_run"]["state"] == "failed"
+    cli("connections", "pause", failed_poll)
+    assert cli("status").exit_code == 0, "it is meant to stand still"
+
+
+def test_status_says_when_the_last_poll_was_and_what_the_credential_shows_no_more(cli: Cli, unreleased: None) -> None:
+    result = cli("status")
+    assert result.exit_code == 0
+    assert "\n  last polled 2026-03-09 08:30 UTC\n" in result.output
+    assert "\n  released no more, so kept as they were: office.id, office.name\n" in result.output
 
 
 def test_an_employee_who_is_not_known_is_an_error(cli: Cli) -> None:
@@ -379,3 +414,12 @@ def test_a_file_that_is_no_text_is_a_wrong_use(cli: Cli, tmp_path: Path) -> None
 def test_an_unknown_connection_is_not_replayed(cli: Cli, kafka: KafkaServers) -> None:
     result = cli("replay", "--connection", "nobody", KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap_servers)
     assert (result.exit_code, "there is no connection nobody" in result.output) == (1, True)
+
+
+@pytest.mark.kafka
+def test_an_employee_of_whom_nothing_is_recorded_is_an_error(cli: Cli, kafka: KafkaServers, topic_prefix: str) -> None:
+    servers = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "KAFKA_TOPIC_PREFIX": topic_prefix}
+    assert cli("init", **servers).exit_code == 0
+    result = cli("replay", "--connection", add(cli), "--employee", "7", **servers)
+    assert result.exit_code == 1
+    assert "nothing is recorded of employee 7; `resync` sends what was last seen" in result.output

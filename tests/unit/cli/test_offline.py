@@ -124,6 +124,19 @@ def test_secrets_need_a_source(offline: Cli) -> None:
     assert result.exit_code == 2, "an empty variable is no secret"
 
 
+@pytest.mark.parametrize(
+    "narrowed", [("--connection", ""), ("--connection", " "), ("--connection", "c1", "--employee", "")]
+)
+def test_a_replay_that_an_unset_variable_would_widen_is_refused(offline: Cli, narrowed: tuple[str, ...]) -> None:
+    result = offline("replay", *narrowed, COLUMNS="200")
+    assert (result.exit_code, "it is empty" in result.output) == (2, True)
+
+
+def test_an_employee_is_replayed_of_a_connection_alone(offline: Cli) -> None:
+    result = offline("replay", "--employee", "7", COLUMNS="200")
+    assert (result.exit_code, "give --connection, too" in result.output) == (2, True)
+
+
 def test_a_file_that_is_not_there_is_a_wrong_use(offline: Cli) -> None:
     assert offline("mapping", "import", "c1", "/no/such/file.json").exit_code == 2
     assert offline("connections", "secrets", "c1", "--declaree-key-file", "/no/such/file").exit_code == 2
