@@ -34,10 +34,11 @@ def content_hash(attributes: Mapping[str, Attribute]) -> str:
 def detect(connection: ConnectionId, previous: Snapshot | None, seen: Seen, now: datetime) -> Snapshot | None:
     """The snapshot to store, or None where nothing has changed.
 
-    A key that is absent now keeps its old value: it is no longer released, which does not mean that it was cleared.
+    An attribute that is absent now keeps its old value: it is no longer released, which does not mean that it was
+    cleared. Of one that is there, the parts that it no longer has are cleared.
     """
     before = previous.attributes if previous else {}
-    attributes = {**before, **seen.attributes}
+    attributes = {**before, **_lost_parts(before, seen.attributes), **seen.attributes}
     digest = content_hash(attributes)
     if previous is not None and previous.content_hash == digest:
         return None
@@ -54,6 +55,17 @@ def detect(connection: ConnectionId, previous: Snapshot | None, seen: Seen, now:
         detected_at=now,
         source_modified_at=seen.modified_at,
     )
+
+
+def _lost_parts(before: Mapping[str, Attribute], seen: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    """``dynamic_9.name`` once that attribute is empty: Personio sends no parts of nothing."""
+    absent = before.keys() - seen.keys()
+    there = {key.partition(".")[0] for key in seen} if absent else set()
+    return {
+        key: before[key].model_copy(update={"value": None})
+        for key in absent
+        if "." in key and key.partition(".")[0] in there
+    }
 
 
 def _differs(before: Mapping[str, Attribute], after: Mapping[str, Attribute], key: str) -> bool:

@@ -82,6 +82,19 @@ def test_a_key_that_is_there_and_empty_is_cleared() -> None:
     assert snapshot.attributes["position"].value is None
 
 
+def test_an_attribute_that_is_there_and_empty_takes_its_parts_with_it_and_those_of_no_other() -> None:
+    """Of an attribute of the company's own Personio sends parts while it has a value, and a null when it has none."""
+    before = first({"dynamic_9__id": 5, "dynamic_9__name": "Berlin", "dynamic_8__name": "Kiel"})
+    after = detect(CONNECTION, before, seen({"dynamic_9": None}), NOW)
+    assert after is not None
+    assert after.changed == ("dynamic_9", "dynamic_9.id", "dynamic_9.name")
+    values = {key: attribute.value for key, attribute in after.attributes.items() if key.startswith("dynamic")}
+    assert values == {"dynamic_9": None, "dynamic_9.id": None, "dynamic_9.name": None, "dynamic_8.name": "Kiel"}
+    again = detect(CONNECTION, after, seen({"dynamic_9__id": 6, "dynamic_9__name": "Bonn"}), NOW)
+    assert again is not None
+    assert again.changed == ("dynamic_9.id", "dynamic_9.name")
+
+
 @pytest.mark.parametrize(("days", "grows_to"), [(-400, 1_001), (0, 1_001), (1, 86_400_000)])
 def test_the_revision_is_the_time_and_grows_even_when_the_clock_goes_back(days: int, grows_to: int) -> None:
     before = first().model_copy(update={"revision": MILLISECONDS + 1_000, "emitted_revision": 5})
