@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from services.clients.personio.client import PersonioClient
 from services.clients.personio.pace import Pace
+from services.clients.personio.tokens import Tokens
 from services.contracts.ids import ConnectionId
 from services.poller.schedule import Schedule, this_process
 from services.poller.settings import PollerSettings
@@ -22,13 +23,13 @@ SERVICE = "poller"
 def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     metrics = Metrics()
     process = Process(SERVICE, settings, clock, metrics)
-    pace = Pace(clock, settings.poll_personio_per_minute)
+    pace, tokens = Pace(clock, settings.poll_personio_per_minute), Tokens()
     publisher = Publisher(settings, f"{SERVICE}-{os.getpid()}", metrics)
 
     @asynccontextmanager
     async def source(connection: ConnectionId) -> AsyncIterator[PersonioClient]:
         found = await store.connections.get(connection)
-        async with PersonioClient(found.personio, clock=clock, pace=pace) as client:
+        async with PersonioClient(found.personio, clock=clock, pace=pace, tokens=tokens) as client:
             yield client
 
     schedule = Schedule(

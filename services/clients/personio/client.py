@@ -1,6 +1,5 @@
 """The endpoints of API v1 that a synchronisation needs."""
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from services.clients.personio.errors import (
     PersonioUnavailableError,
 )
 from services.clients.personio.pace import Pace
+from services.clients.personio.tokens import Tokens
 from services.clients.transport import HttpClient, Limits, json_object, retry_after
 from services.contracts.connections import PersonioAccess
 from services.contracts.ids import EmployeeId
@@ -65,7 +65,10 @@ class AttributeDefinition:
 
 
 class PersonioClient:
-    """One company's Personio. Use as an asynchronous context manager. Without a ``pace`` it asks as fast as it can."""
+    """One company's Personio. Use as an asynchronous context manager. Without a ``pace`` it asks as fast as it can.
+
+    ``tokens`` are those that other clients of this process have already; without them it has one of its own.
+    """
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class PersonioClient:
         *,
         clock: Clock,
         pace: Pace | None = None,
+        tokens: Tokens | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         headers = {"Accept": "application/json", "X-Personio-App-ID": access.app_id}
@@ -83,9 +87,7 @@ class PersonioClient:
         self._pace = pace
         self._base = access.url.rstrip("/")
         self._http = HttpClient(headers, Limits(total=60.0, connections=4), transport)
-        self._token: str | None = None
-        self._token_ends = 0.0
-        self._authenticating = asyncio.Lock()
+        self._held = (tokens or Tokens()).of(access)
 
     async def __aenter__(self) -> Self:
         return self
@@ -184,15 +186,14 @@ class PersonioClient:
         return response
 
     async def _bearer(self, refused: str | None = None) -> str:
-        async with self._authenticating:
-            if self._token is None or self._token == refused or self._clock.monotonic() >= self._token_ends:
-                await self._authenticate()
-            if self._token is None:
-                raise PersonioUnavailableError("Personio gave no token")
-            return self._token
+        held = self._held
+        async with held.lock:
+            if held.token is None or held.token == refused or self._clock.monotonic() >= held.ends:
+                held.token, held.ends = await self._authenticate()
+            return held.token
 
-    async def _authenticate(self) -> None:
-        """``POST /v1/auth``, credentials in the body; the token stays the same for 24 hours."""
+    async def _authenticate(self) -> tuple[str, float]:
+        """``POST /v1/auth``, credentials in the body: a token, and when to renew it. It stays the same for 24 hours."""
         secret = self._access.client_secret.get_secret_value()
         credentials = json.dumps({"client_id": self._access.client_id, "client_secret": secret})
         response = await self._send("POST", AUTH, content=credentials, headers={"Content-Type": "application/json"})
@@ -208,7 +209,7 @@ class PersonioClient:
         if response.status_code != httpx.codes.OK or not isinstance(token, str) or not isinstance(data, dict):
             raise PersonioUnavailableError(f"the answer to /v1/auth ({response.status_code}) is not the API's")
         seconds = _lifetime(data.get("expires_in"))
-        self._token, self._token_ends = token, self._clock.monotonic() + seconds - min(MARGIN, seconds / 2)
+        return token, self._clock.monotonic() + seconds - min(MARGIN, seconds / 2)
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One answer below 429/5xx. Reading and authenticating may be repeated without harm."""

@@ -30,6 +30,7 @@ from services.clients.personio.errors import (
     PersonioUnavailableError,
 )
 from services.clients.personio.pace import BURST, Pace
+from services.clients.personio.tokens import Tokens
 from services.contracts.connections import PersonioAccess
 from services.contracts.ids import EmployeeId
 from services.errors import ConnectorError
@@ -186,6 +187,19 @@ async def test_a_token_is_asked_for_once_also_by_many_at_once() -> None:
         await asyncio.gather(*(stage.client.attributes() for _ in range(5)))
         await stage.pages()
         assert stage.asked.count(AUTH) == 1
+
+
+async def test_the_clients_of_a_process_share_the_token_of_a_credential() -> None:
+    """As poll after poll has a client of its own; another secret has to authenticate for itself."""
+    tokens, answers = Tokens(), [reply(200, TOKEN_BODY), EMPTY, EMPTY, reply(200, TOKEN_BODY), EMPTY]
+    wire = Scripted(*answers)
+    for secret in (SECRET, SECRET, "another"):
+        access = ACCESS.model_copy(update={"client_secret": SecretStr(secret)})
+        async with PersonioClient(access, clock=FakeClock(), tokens=tokens, transport=wire) as client:
+            await client.employees()
+    assert [request.method for request in wire.requests] == ["POST", "GET", "GET", "POST", "GET"]
+    assert SECRET not in repr(tokens.of(ACCESS))
+    assert "papi-1" not in repr(tokens.of(ACCESS))
 
 
 @pytest.mark.parametrize("send_expires_in", [True, False])

@@ -29,3 +29,15 @@ async def test_all_connections_of_a_poller_keep_the_pace_of_its_setting_together
             for _ in range(BURST):
                 await client._pace.turn()
     assert clock.slept == [pytest.approx(0.5)] * BURST
+
+
+async def test_poll_after_poll_uses_the_same_token(store: Store) -> None:
+    schedule = dict(create_app(SETTINGS, store, FakeClock())._parts)["schedule"]
+    assert isinstance(schedule, Schedule)
+    made = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+    held = []
+    for _ in range(2):
+        async with schedule._source(made.id) as client:
+            assert isinstance(client, PersonioClient)
+            held.append(client._held)
+    assert held[0] is held[1]
