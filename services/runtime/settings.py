@@ -69,7 +69,9 @@ class KafkaSettings(Block):
     )
     kafka_partitions: int = Field(12, ge=1, description="Partitions of each topic when `init` creates it")
     kafka_replication_factor: int = Field(1, ge=1, description="Copies of each topic when `init` creates it")
-    kafka_retention_days: int = Field(90, ge=1, description="How long events are kept; as far back goes a replay")
+    kafka_retention_days: int = Field(
+        90, ge=1, description="How long events are kept, as `init` creates the topics; as far back goes a replay"
+    )
     kafka_session_timeout_ms: int = Field(10_000, ge=1_000, description="A consumer silent for so long is given up")
     kafka_rebalance_timeout_ms: int = Field(60_000, ge=1_000, description="How long a rebalance waits for a batch")
     kafka_request_timeout_ms: int = Field(40_000, ge=1_000, description="Limit of one request to Kafka")
