@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generators import asyncapi, cli, events, metrics, settings
+from docs.generators import asyncapi, cli, events, mappings, metrics, settings
 
 FOLDER = Path(__file__).parent
 
@@ -14,6 +14,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "asyncapi.json": asyncapi.text,
     "cli.md": cli.text,
     "events.md": events.text,
+    "mappings.md": mappings.text,
     "metrics.md": metrics.text,
     "settings.md": settings.text,
 }

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from packaging.requirements import Requirement
@@ -17,10 +18,12 @@ from pydantic_settings import BaseSettings
 
 import services
 from docs.generate import DOCUMENTS
-from docs.generators import cli
+from docs.generators import cli, mappings
 from docs.generators.settings import READERS, SECRETS_OF_A_CONNECTION, all_settings
+from services.admin.mappings import as_document, read
 from services.cli.entered import DECLAREE_KEY, PERSONIO_SECRET
 from services.contracts.events import EVENTS, Event
+from services.contracts.mappings import Mapping, Rule, Transform
 from services.contracts.topics import OUTSIDE, ROLES, Topic
 from services.runtime.metrics import Metrics
 from services.runtime.settings import read_secret_files
@@ -49,6 +52,21 @@ def test_a_generated_page_is_current(name: str) -> None:
     file = ROOT / "docs" / name
     written = file.read_text(encoding="utf-8") if file.exists() else ""
     assert written == DOCUMENTS[name](), f"docs/{name} is behind the code: run `make docs`"
+
+
+def test_a_mapping_that_the_page_shows_can_be_imported() -> None:
+    documents = re.findall(r"^```json\n(.*?)^```$", mappings.text(), re.MULTILINE | re.DOTALL)
+    assert [as_document(read(document)) + "\n" for document in documents] == documents
+    assert len(documents) == 2
+
+
+def test_every_transform_and_every_field_of_a_mapping_has_a_meaning_on_the_page() -> None:
+    shown = {transform.kind for transform, _ in mappings.SHOWN}
+    kinds = get_args(get_args(Transform)[0])
+    assert shown == {kind.model_fields["kind"].default for kind in kinds}
+    for model in (Mapping, Rule):
+        assert all(field.description for field in model.model_fields.values())
+    assert all(kind.__doc__ for kind in kinds)
 
 
 def test_the_help_of_commands_is_the_same_on_any_terminal() -> None:

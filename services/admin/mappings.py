@@ -22,7 +22,11 @@ async def export(store: Store, connection: ConnectionId) -> str:
     published = await store.mappings.published(connection)
     if published is None:
         raise WrongMappingError(f"connection {connection} has no published mapping")
-    return json.dumps(published.mapping.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    return as_document(published.mapping)
+
+
+def as_document(mapping: Mapping) -> str:
+    return json.dumps(mapping.model_dump(mode="json"), indent=2, ensure_ascii=False)
 
 
 def read(document: str) -> Mapping:

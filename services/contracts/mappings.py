@@ -47,6 +47,8 @@ class AttributeSource(Frozen):
 
 
 class ConstantSource(Frozen):
+    """The same value for everybody."""
+
     kind: Literal["constant"] = "constant"
     value: Value
 
@@ -61,6 +63,8 @@ class Trim(Frozen):
 
 
 class Lower(Frozen):
+    """Capital letters become small ones."""
+
     kind: Literal["lower"] = "lower"
 
 
@@ -90,15 +94,17 @@ Transform = Annotated[Trim | Lower | Default | DateFormat | ValueTable, Field(di
 
 
 class Rule(Frozen):
-    """One target field: where its value comes from and how it is transformed, in order.
-
-    ``on_missing``: ``leave`` the field as it is in Declaree, ``clear`` it, or ``reject`` the person.
-    """
+    """One target field: where its value comes from and how it is transformed, in order."""
 
     target: str = Field(min_length=1)
+    """The field of the Declaree account, as a SCIM path."""
     source: Source
+    """Where the value comes from."""
     transforms: tuple[Transform, ...] = ()
+    """What is done to the value, one after the other."""
     on_missing: Literal["leave", "clear", "reject"] = "leave"
+    """Without a value: `leave` the field as it is in Declaree, `clear` it, or `reject` the person. An attribute that the
+    credential does not release clears nothing."""
 
     @model_validator(mode="after")
     def _target_is_mappable(self) -> Self:
@@ -120,18 +126,18 @@ LIFE_CYCLE: dict[str, Intent] = {
 
 
 class Mapping(Frozen):
-    """All rules of one connection.
-
-    The user name and the work e-mail come from ``user_name_attribute``, the external id from the employee id with an
-    optional prefix, ``active`` from the life cycle alone, in which a document need only name what differs from the
-    usual one.
-    """
+    """All rules of one connection."""
 
     format_version: Literal[1] = 1
+    """Of the shape of this document."""
     rules: tuple[Rule, ...]
+    """One a field; a field that no rule names is never written."""
     user_name_attribute: str = Field("email", min_length=1)
+    """The attribute with the e-mail address, which becomes user name and work e-mail."""
     external_id_prefix: str = ""
+    """Stands before the employee's id in the external id, where several companies share one Declaree administration."""
     life_cycle: dict[str, Intent] = Field(default_factory=lambda: dict(LIFE_CYCLE))
+    """What each status means for the account; a document need only name what differs from the usual."""
 
     @field_validator("life_cycle")
     @classmethod
