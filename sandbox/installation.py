@@ -38,7 +38,8 @@ class Answer:
 
 
 class Installation:
-    """Use as an asynchronous context manager. ``settings`` are environment variables over the defaults.
+    """Use as an asynchronous context manager. ``settings`` are environment variables over the defaults; those
+    ``of_services`` are not for commands.
 
     Where the settings, or the environment, name KAFKA_BOOTSTRAP_SERVERS or MONGODB_URL, none is started for it.
 
@@ -53,6 +54,7 @@ class Installation:
         active: int = 250,
         seed: int = 1,
         settings: Mapping[str, str] | None = None,
+        of_services: Mapping[str, str] | None = None,
         services: tuple[str, ...] = SERVICES,
         personio_options: tuple[str, ...] = (),
         declaree_options: tuple[str, ...] = (),
@@ -65,6 +67,7 @@ class Installation:
         self._active = active
         self._seed = seed
         self._settings = dict(settings or {})
+        self._of_services = dict(of_services or {})
         self._services = services
         self._personio_options = personio_options
         self._declaree_options = declaree_options
@@ -196,7 +199,7 @@ class Installation:
             name,
             (sys.executable, "-m", f"services.{service}"),
             folder=self._folder / name,
-            environment={**self.environment, "HTTP_PORT": str(port)},
+            environment={**self.environment, **self._of_services, "HTTP_PORT": str(port)},
             ready=http_ready(f"http://127.0.0.1:{port}/health/ready"),
         )
         self.processes[name] = await self._stack.enter_async_context(process)

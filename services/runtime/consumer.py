@@ -182,13 +182,13 @@ class Consumption(Generic[E]):
         if self._died_of is not None:
             return self._died_of
         consumer = self.consumer
-        if consumer is None or all(task.done() for task in self._subscriber.tasks):
+        if consumer is None or not self._subscriber.tasks:
             return "its consumer has ended"
         if consumer._coordinator._coordination_task.done():  # noqa: SLF001 - there is no public way to know
             return "its membership in the group has ended"
         if consumer._fetcher._fetch_task.done():  # noqa: SLF001 - as above
             return "its fetching has ended"
-        return None
+        return "its consumer has ended" if all(task.done() for task in self._subscriber.tasks) else None
 
     # ------------------------------------------------------------ work
 

@@ -61,7 +61,7 @@ async def play(folder: Path, seed: int, servers: Mapping[str, str], active: int 
         await _order_faults(installation, seed)
         kills = _Kills(
             [
-                (dice.randrange(1, active), name)
+                (dice.randrange(1, active * 4 // 5), name)  # early enough that somebody is left when it is noticed
                 for service in SERVICES
                 for name in dice.choices(replicas[service], k=dice.randint(1, 3))
             ]

@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.world import until
+from services.contracts.ids import ConnectionId
+from tests.e2e.troubles import Company
+from tests.e2e.world import exact, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(300)]
 
@@ -48,9 +50,14 @@ class Demo:
     async def address(self, what: str) -> str:
         await self.until("Ctrl-C stops everything")
         text = "\n".join(self.said)
-        found = re.search(r"POST (http://\S+)/_control" if what == "personio" else r"Declaree +(http://\S+)/", text)
+        found = re.search(
+            r"POST (http://\S+)/_control" if what == "personio" else r"in Declaree +(http://\S+)/$", text, re.MULTILINE
+        )
         assert found is not None, text
         return found.group(1)
+
+    async def company(self) -> Company:
+        return Company(ConnectionId("demo"), await self.address("personio"), await self.address("declaree"))
 
     async def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
@@ -111,6 +118,7 @@ async def test_people_arrive_changes_follow_and_what_is_kept_is_not_written_agai
         await first.until(f"{PEOPLE} of {PEOPLE} active employees have an account")
         await hire(first, "Ada")
         await first.until(f"{PEOPLE + 1} of {PEOPLE + 1} active employees have an account")
+        await exact(await first.company())  # reports come to have their supervisor after they have an account
         assert len(processes_of(data)) > 6
         assert await first.end(signal.SIGINT) == 0
     assert processes_of(data) == []

@@ -76,11 +76,11 @@ class Logs:
         """Whether the service has logged a message that holds all of these words."""
         return any(all(word in event for word in words) for event in self.events(service))
 
-    async def said(self, service: str, *words: str) -> None:
+    async def said(self, service: str, *words: str, seconds: float = 40) -> None:
         async def there() -> bool:
             return self.says(service, *words)
 
-        await until(f"the {service} says {words}", there, 40)
+        await until(f"the {service} says {words}", there, seconds)
 
 
 async def health(installation: Installation, service: str) -> tuple[int, int]:
@@ -238,9 +238,9 @@ async def older_mapper(installation: Installation) -> AsyncIterator[None]:
         )
         part = Consuming(settings, "older-mapper", consumption, 10.0)
         await installation.processes["mapper"].stop()
-        await publisher.start()
-        await part.start()
         try:
+            await publisher.start()
+            await part.start()
             yield
         finally:
             await part.stop()

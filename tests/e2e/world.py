@@ -71,6 +71,7 @@ def installed(
     seed: int,
     services: tuple[str, ...] = SERVICES,
     settings: Mapping[str, str] | None = None,
+    of_services: Mapping[str, str] | None = None,
     declaree_options: tuple[str, ...] = (),
     scim_url: str | None = None,
 ) -> Installation:
@@ -81,6 +82,7 @@ def installed(
         seed=seed,
         services=services,
         settings={**QUICK, **(settings or {})},
+        of_services=of_services,
         personio_options=("--no-rate-limit",),
         declaree_options=declaree_options,
         scim_url=scim_url,

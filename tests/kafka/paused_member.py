@@ -38,6 +38,7 @@ class AtTheGate:
                 say("moved")
                 raise
             say("mine")
+        batch.ownership.check()
         self.handled += len(batch.events)
         say(f"handled {self.handled}")
         return answers(batch)

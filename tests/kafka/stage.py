@@ -121,8 +121,8 @@ class Stage:
     @asynccontextmanager
     async def running(self, handler: Handler, **more: Any) -> AsyncIterator[Member]:
         member = self.member(handler, **more)
-        await member.start()
         try:
+            await member.start()
             yield member
         finally:
             await member.stop()

@@ -79,8 +79,10 @@ async def test_a_server_that_hangs_or_dies_is_unavailable_within_the_time_out_an
     tmp_path: Path,
 ) -> None:
     async with Mongo(tmp_path) as server, opened(server.url, timeout_ms=1000) as store:
-        await store.migrate()
-        await store.accounts.write([entry()])
+        async with opened(server.url, timeout_ms=30_000) as patient:
+            await patient.migrate()
+            await patient.accounts.write([entry()])
+        await until_it_works(store)
         server.pause()
         try:
             began = time.monotonic()
@@ -107,7 +109,7 @@ async def until_it_works(store: Store) -> None:
 
 async def test_a_wrong_user_is_named_without_the_password(mongo: MongoServers) -> None:
     place = urlsplit(mongo.url).netloc.rpartition("@")[2]
-    async with opened(f"mongodb://nobody:{PASSWORD}@{place}/", timeout_ms=1000) as store:
+    async with opened(f"mongodb://nobody:{PASSWORD}@{place}/", timeout_ms=10_000) as store:
         for _ in range(2):
             with pytest.raises(StoreAccessError, match="user, password") as caught:
                 await store.ping()
