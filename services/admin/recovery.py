@@ -21,7 +21,7 @@ from services.contracts.topics import Topic
 from services.runtime.clock import Clock
 from services.runtime.producer import Publisher
 from services.runtime.reader import recorded
-from services.runtime.reading import TOO_LARGE
+from services.runtime.reading import WITHOUT_CONTENT
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
 
@@ -97,7 +97,7 @@ def _wanted(
 class Letter:
     """A dead letter as listed: where it stands, where its record stood, and why; never what is in it.
 
-    ``emptied`` is one whose record was too large for the dead letters too: it is only where it was.
+    ``emptied`` is one whose record the dead letters could not hold: it is only where it was.
     """
 
     id: str
@@ -166,7 +166,7 @@ def _read(record: ConsumerRecord) -> Letter | None:
         letter = DeadLetter.from_headers(tuple(record.headers))
     except ValidationError:
         return None
-    emptied = letter.reason == TOO_LARGE and not record.value
+    emptied = letter.reason in WITHOUT_CONTENT and not record.value
     return Letter(f"{record.partition}/{record.offset}", _person(record.key), letter, emptied)
 
 

@@ -37,7 +37,10 @@ def retry(
 
     done = run(work)
     lines = [f"{done.sent} sent again"]
-    lines += [f"{each} is too large to be sent again and stays in the list" for each in done.not_sendable]
+    lines += [
+        f"{each} cannot be sent again (too large, or without content) and stays in the list"
+        for each in done.not_sendable
+    ]
     lines += [f"{each} is no open dead letter: `dead-letters list` shows those that are" for each in done.unknown]
     say("\n".join(lines), done, as_json=as_json)
     if done.not_sendable or done.unknown:

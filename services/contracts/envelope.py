@@ -122,6 +122,7 @@ WHAT_TO_DO: dict[str, str] = {
     "wrong-schema": "another version has written it: upgrade this service, then `dead-letters retry`",
     "unknown-connection": "its connection is not in MongoDB: restore it from a backup, then `dead-letters retry`",
     "too-large": "Kafka does not take what follows from it: shorten the person's data in Personio",
+    "header-no-text": "the name of a header is no text, so nobody can read it: find out who writes to the topic",
 }
 """The reasons why a record becomes a dead letter, and what an operator can do about each."""
 
@@ -139,13 +140,14 @@ def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Headers:
 class DeadLetter(Frozen):
     """Where an unreadable record was, and why: the headers of its dead letter, beside those of the original.
 
-    Its key and value are the original's, byte for byte.
+    Its key and value are the original's, byte for byte. What the topic of dead letters cannot hold has neither.
     """
 
     service: str
     """Which service could not read the record."""
     reason: str
-    """What is wrong: `empty-value`, `not-json`, `wrong-schema`, `unknown-connection` or `too-large`."""
+    """What is wrong: `empty-value`, `not-json`, `wrong-schema`, `unknown-connection`, `too-large` or
+    `header-no-text`."""
     fields: str = ""
     """Names of the fields that do not fit the schema, separated by commas; never their content."""
     topic: Topic
@@ -155,7 +157,7 @@ class DeadLetter(Frozen):
     offset: int
     """Offset in that partition."""
     timestamp_ms: int
-    """Kafka's timestamp of the record, in milliseconds."""
+    """Kafka's timestamp of the record, in milliseconds; of one that nobody can read, when it was found."""
     failed_at: AwareDatetime
     """When the service gave it up."""
 

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.contracts.topics import Topic
+from services.runtime.fetching import fetched
 from services.runtime.kafka import client_options, stopped
 from services.runtime.producer import KafkaUnavailableError
 from services.runtime.settings import KafkaSettings
@@ -59,9 +60,11 @@ async def _unread(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -
 
 async def _next(consumer: AIOKafkaConsumer, places: list[TopicPartition], seconds: float) -> tuple[ConsumerRecord, ...]:
     """The next records of partitions that have not ended; an aiokafka consumer itself would wait for ever."""
+    before = [await consumer.position(place) for place in places]
     async with asyncio.timeout(seconds):
         while True:
-            before = [await consumer.position(place) for place in places]
-            found = await consumer.getmany(*places, timeout_ms=500, max_records=BATCH)
+            found = await fetched(consumer, consumer.getmany, most=BATCH, timeout_ms=100, only=places)
+            for place, offset in found.unreadable.items():  # there is a dead letter of such a record
+                consumer.seek(place, offset + 1)
             if found or before != [await consumer.position(place) for place in places]:
-                return tuple(record for records in found.values() for record in records)
+                return tuple(record for records in found.records.values() for record in records)

@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 
-TOO_LARGE = "too-large"
+TOO_LARGE, NO_TEXT = "too-large", "header-no-text"
+WITHOUT_CONTENT = frozenset({TOO_LARGE, NO_TEXT})
+"""Why a dead letter may have neither key nor value: it only says where the record is."""
 LARGEST_LETTER = DEAD_LETTER_MAX_BYTES - 16_384
 """Leaves room for the headers; only a topic that takes more than Kafka's default has larger records."""
 
@@ -104,6 +106,21 @@ class Reader(Generic[E]):
                 if bytes(event.person) in keys:
                     letters.append(dead_letter(self._incoming(record, event), self._service, TOO_LARGE, self._clock))
         return letters
+
+    def without_content(self, partition: int, offset: int) -> Record:
+        """The dead letter of a record of which a header's name is no text: it cannot be had, so it stays where it is."""
+        now = self._clock.now()
+        letter = DeadLetter(
+            service=self._service,
+            reason=NO_TEXT,
+            topic=self._source,
+            partition=partition,
+            offset=offset,
+            timestamp_ms=int(now.timestamp() * 1000),
+            failed_at=now,
+        )
+        _log(letter)
+        return letter.to_record(None, None)
 
     def _incoming(self, record: ConsumerRecord, event: E) -> Incoming[E]:
         return Incoming(

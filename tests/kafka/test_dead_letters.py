@@ -5,15 +5,17 @@ from collections.abc import Sequence
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.record.util import calc_crc32c
 
 from services.contracts.envelope import Cause, DeadLetter, Record, envelope_of, to_record
 from services.contracts.events import EmployeeChanged
 from services.runtime.consumer import Batch
 from services.runtime.kafka import RECORD_MAX_BYTES
-from services.runtime.reading import TOO_LARGE
+from services.runtime.reader import recorded
+from services.runtime.reading import NO_TEXT, TOO_LARGE
 from services.runtime.topics import create_topics
 from tests.builders import changed
-from tests.kafka.stage import ANSWERS, LETTERS, SOURCE, Seen, Stage, answers, settings
+from tests.kafka.stage import ANSWERS, LETTERS, SOURCE, Seen, Stage, answers, settings, staged
 from tests.stack import KafkaServers
 
 pytestmark = pytest.mark.kafka
@@ -79,6 +81,47 @@ async def test_headers_that_are_null_or_no_text_spoil_nothing(stage: Stage) -> N
         await stage.committed_all(4)
     assert seen.revisions == [1, 2, 3]
     assert await stage.values(LETTERS) == [b"no event"]
+
+
+async def unreadable_by_name(stage: Stage, partition: int) -> None:
+    """A record with a header whose name is no UTF-8. aiokafka writes none, and Java would not read one.
+
+    So it is swapped in a batch that is ready to be sent, whose checksum then has to be made anew.
+    """
+    async with AIOKafkaProducer(bootstrap_servers=stage.settings.kafka_bootstrap_servers) as producer:
+        batch = producer.create_batch()
+        batch.append(key=b"c1/7", value=good(1), timestamp=None, headers=[("swapped", b"")])
+        batch.close()
+        build = batch._build
+
+        def swapped() -> bytes:
+            data = bytearray(build()).replace(b"swapped", b"swapp\xff\xfe")
+            data[17:21] = calc_crc32c(bytes(data[21:])).to_bytes(4, "big")
+            return bytes(data)
+
+        batch._build = swapped
+        await (await producer.send_batch(batch, stage.settings.topic(SOURCE), partition=partition))
+
+
+async def test_a_header_whose_name_is_no_text_costs_its_record_alone(kafka: KafkaServers, topic_prefix: str) -> None:
+    """It cannot even be fetched. Those around it arrive, and those of the other partition in the same fetch."""
+    stage = await staged(kafka.bootstrap_servers, topic_prefix, kafka_partitions=2)
+    seen = Seen()
+    for partition in (0, 1):
+        revisions = range(1_000 * partition, 1_000 * partition + 40)
+        await stage.produce(*map(good, revisions), partition=partition)
+    await unreadable_by_name(stage, 1)
+    await stage.produce(*map(good, range(1_040, 1_060)), partition=1)
+    async with stage.running(seen) as member:
+        await stage.committed_all(101)
+        assert member.fatal == []
+        assert member.count("sync_records_total", result="dead_letter") == 1
+    assert sorted(seen.revisions) == [*range(40), *range(1_000, 1_060)]
+    assert [revision for revision in seen.revisions if revision >= 1_000] == [*range(1_000, 1_060)]
+    (letter,) = await stage.records(LETTERS)
+    assert (letter.key, letter.value, read(letter).reason) == (None, None, NO_TEXT)
+    assert (read(letter).partition, read(letter).offset) == (1, 40)
+    assert [batch async for batch in recorded(stage.settings, SOURCE)], "a replay passes over it, too"
 
 
 async def test_a_dead_letter_keeps_why_its_record_was_sent_and_what_it_is_a_part_of(

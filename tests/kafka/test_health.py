@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -132,8 +132,7 @@ def fetching_raises(member: Member, error: Exception) -> None:
     consumer = member.consumption.consumer
     assert consumer is not None
 
-    async def getmany(**_: Any) -> Any:
+    async def getmany(*_: Any, **__: Any) -> Any:
         raise error
 
-    look: Callable[..., Awaitable[Any]] = member.consumption._look
-    consumer.getmany = lambda **options: look(getmany, options)
+    consumer.getmany = lambda **options: member.consumption._look(consumer, getmany, options)
