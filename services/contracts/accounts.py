@@ -30,7 +30,8 @@ class Account(Frozen):
     this entry, so that each can be conditional on the one before. ``external_id`` is ours on the account, by
     which it is known to be this person's. ``blocked_by`` is the account that had the user name ``blocked_name`` and
     so stood in the way of a rejected change. ``enabled`` is what ``active`` was last confirmed
-    to be. ``attempted`` is the external id of a create whose fate is not known: the account may exist all the same.
+    to be. ``attempted`` is the external id of a create whose fate is not known, ``attempted_names`` the user names that
+    it may have had: the account may exist all the same, and not every server finds it by its external id.
     """
 
     connection_id: ConnectionId
@@ -40,6 +41,7 @@ class Account(Frozen):
     user_name: str | None = None
     enabled: bool | None = None
     attempted: str | None = None
+    attempted_names: tuple[str, ...] = ()
     decided: AccountSynced | None = None
     applied: str | None = None
     manager: Manager | None = None

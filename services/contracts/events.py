@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.contracts.model import Frozen, Value
+from services.contracts.model import Counter, Frozen, Value
 from services.contracts.topics import Topic
 
 
@@ -86,7 +86,7 @@ class Event(Frozen):
     """The link of one Personio account with one Declaree administration."""
     employee_id: EmployeeId
     """Personio's id of the employee."""
-    revision: int
+    revision: Counter
     """Orders the changes of one person: `max(previous + 1, time of detection in milliseconds)`."""
     detected_at: AwareDatetime
     """When the poller saw the change."""
@@ -165,7 +165,7 @@ class Version(NamedTuple):
 class MappedEvent(Event):
     """What comes of a change once it has met a mapping."""
 
-    mapping_version: int
+    mapping_version: Counter
     """The published mapping that the change was mapped with; 0 while none was published."""
 
     @property

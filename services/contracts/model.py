@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 
 class Frozen(BaseModel):
@@ -14,6 +14,14 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
+def _storable(number: int) -> int:
+    if not 0 <= number < 1 << 63:
+        raise ValueError("it is negative, or does not fit into 64 bits")
+    return number
+
+
+Counter: TypeAlias = Annotated[int, AfterValidator(_storable)]
+"""What grows; the database holds 64 bits of it."""
 Scalar: TypeAlias = StrictStr | StrictBool | StrictInt | StrictFloat | None
 Value: TypeAlias = Annotated[
     StrictStr | StrictBool | StrictInt | StrictFloat | tuple[Scalar, ...] | None,

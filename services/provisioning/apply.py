@@ -16,6 +16,8 @@ from services.contracts.ids import AccountId, EmployeeId
 from services.provisioning.reconcile import Goal, Rejected, Settled
 from services.provisioning.target import DISABLED, Target, provisioned
 
+MOST_NAMES = 5
+
 
 class Decision(Enum):
     SUPERSEDE = "older than what was decided: no call"
@@ -44,7 +46,8 @@ def decide(request: AccountRequested, entry: Account, target: Target | None, *, 
     newest = max(entry.decided_version, entry.waiting.version) if entry.waiting else entry.decided_version
     if request.version < newest:
         return Decision.SUPERSEDE
-    if request.version == entry.decided_version and not entry.waiting and _is_settled(request, entry, resent=resent):
+    decided = request.version == entry.decided_version and not entry.waiting
+    if decided and _is_settled(request, entry, target, resent=resent):
         return Decision.REPEAT
     if request.intent is Intent.REJECT:
         return Decision.REJECT
@@ -56,7 +59,7 @@ def decide(request: AccountRequested, entry: Account, target: Target | None, *, 
     return Decision.RECONCILE
 
 
-def _is_settled(request: AccountRequested, entry: Account, *, resent: bool) -> bool:
+def _is_settled(request: AccountRequested, entry: Account, target: Target | None, *, resent: bool) -> bool:
     """Whether the outcome that was decided for this very request still says all there is to say."""
     if entry.verify:
         return False
@@ -64,7 +67,8 @@ def _is_settled(request: AccountRequested, entry: Account, *, resent: bool) -> b
         return True
     if entry.decided is not None and entry.decided.outcome is Outcome.REJECTED:
         return not resent
-    return entry.applied is not None and not entry.open_reference
+    # the same request means something else once the manager has another account: that reference is open, too
+    return target is not None and entry.applied == target.hash and not entry.open_reference
 
 
 def _needs_no_account(request: AccountRequested, entry: Account) -> bool:
@@ -77,17 +81,23 @@ def _needs_no_account(request: AccountRequested, entry: Account) -> bool:
 def goal(request: AccountRequested, entry: Account, target: Target) -> Goal:
     """What a reconciliation shall reach, and by what it may find the account."""
     if request.desired is None:
-        # a create may have happened whose answer was lost: its mark, our external id, is all we may look for
-        unknown = None if entry.account_id else entry.attempted
-        return Goal(target, known=entry.account_id, external_id=unknown, ours=_ours(entry.external_id))
+        # where the id leads nowhere, and where the answer to a create was lost: our mark is all that we may look for
+        mark = _mark(entry)
+        return Goal(target, known=entry.account_id, external_id=mark, ours=_ours(mark))
     return Goal(
         target,
         known=entry.account_id,
         external_id=request.desired.external_id,
         user_name=request.desired.user_name,
+        attempted_names=tuple(name for name in entry.attempted_names if name != request.desired.user_name),
         ours=_ours(entry.external_id, request.desired.external_id),
         spelling_sent=entry.user_name == request.desired.user_name,
     )
+
+
+def _mark(entry: Account) -> str | None:
+    """Our external id on the account, or on the one that may have been created."""
+    return entry.external_id or entry.attempted
 
 
 def _ours(*external_ids: str | None) -> frozenset[str]:
@@ -148,10 +158,11 @@ def settled(
             "applied": target.hash if exists else None,
             "account_id": result.account_id,
             "enabled": target != DISABLED if exists else None,
-            "external_id": request.desired.external_id if request.desired else entry.external_id,
+            "external_id": request.desired.external_id if request.desired else _mark(entry),
             "user_name": request.desired.user_name if request.desired else entry.user_name,
             "manager": _manager(request, entry, manager),
             "attempted": None,
+            "attempted_names": (),
             "waiting": None,
             "blocked_by": None,
             "blocked_name": None,
@@ -181,17 +192,31 @@ def _other_manager(request: AccountRequested, entry: Account) -> bool:
 
 
 def rejected(
-    request: AccountRequested, entry: Account, result: Rejected, now: AwareDatetime, *, create_attempted: bool
+    request: AccountRequested,
+    entry: Account,
+    result: Rejected,
+    now: AwareDatetime,
+    *,
+    known: AccountId | None,
+    create_attempted: bool,
 ) -> Account:
-    """The entry after the server (or an account of somebody else) stood in the way."""
-    event = outcome_event(
-        request, Outcome.REJECTED, now, account_id=entry.account_id, reason=result.reason, field=result.field
-    )
+    """The entry after the server (or an account of somebody else) stood in the way.
+
+    ``known`` is the account that was found at last. If it is not the one of the entry, that one is gone or somebody
+    else's: nobody submits to it any more, and our mark is what may lead to another.
+    """
+    forgotten = entry.account_id is not None and known != entry.account_id
+    account = None if forgotten else entry.account_id
+    event = outcome_event(request, Outcome.REJECTED, now, account_id=account, reason=result.reason, field=result.field)
+    attempted = _mark(entry) if forgotten else entry.attempted
     return entry.model_copy(
         update={
             "decided": event,
             "applied": None,
-            "attempted": request.desired.external_id if create_attempted and request.desired else entry.attempted,
+            "account_id": account,
+            "enabled": None if forgotten else entry.enabled,
+            "attempted": request.desired.external_id if create_attempted and request.desired else attempted,
+            "attempted_names": _attempted_names(request, entry) if create_attempted else entry.attempted_names,
             "waiting": None,
             "blocked_by": result.blocked_by,
             "blocked_name": request.desired.user_name if result.blocked_by and request.desired else None,
@@ -213,5 +238,12 @@ def waits(request: AccountRequested, entry: Account, cause: str, now: AwareDatet
             "waiting": Waiting(cause=cause, since=since, version=request.version),
             "applied": None,
             "attempted": request.desired.external_id if may_exist and request.desired else entry.attempted,
+            "attempted_names": _attempted_names(request, entry) if may_exist else entry.attempted_names,
         }
     )
+
+
+def _attempted_names(request: AccountRequested, entry: Account) -> tuple[str, ...]:
+    """The newest last; who has had more e-mail addresses than so many without any answer has met a broken server."""
+    wanted = (request.desired.user_name,) if request.desired else ()
+    return tuple(dict.fromkeys((*entry.attempted_names, *wanted)))[-MOST_NAMES:]

@@ -91,14 +91,15 @@ class Step(Enum):
 class Goal:
     """The target, and by what the account is found. Without ``user_name`` no account is created or linked.
 
-    ``ours`` are the external ids by which the known account is this person's. ``spelling_sent``: the user name was
-    sent before just as it is spelled now.
+    ``ours`` are the external ids by which the known account is this person's. ``attempted_names`` are other user names
+    with which it may have been created. ``spelling_sent``: the user name was sent before just as it is spelled now.
     """
 
     target: Target
     known: AccountId | None = None
     external_id: str | None = None
     user_name: str | None = None
+    attempted_names: tuple[str, ...] = ()
     ours: frozenset[str] = frozenset()
     spelling_sent: bool = False
 
@@ -118,6 +119,7 @@ class Reconciliation:
     rounds: int = 0
     conflicts: int = 0
     empty_looks: int = 0
+    names_tried: int = 0
     uncertain: bool = False
     created: bool = False
     create_attempted: bool = False
@@ -136,6 +138,12 @@ class Reconciliation:
         return self.goal.target.differences(live.body, spelling_sent=self.goal.spelling_sent)
 
     @property
+    def name(self) -> str | None:
+        """The user name that is looked for now: the wanted one, then those of creates whose answers were lost."""
+        names = (self.goal.user_name, *self.goal.attempted_names)
+        return names[self.names_tried]
+
+    @property
     def next(self) -> Call | FindHolder:
         """The call to perform now; only where ``result`` is None."""
         goal = self.goal
@@ -146,8 +154,8 @@ class Reconciliation:
                 return ReadAccount(goal.known)
             case Step.FIND_BY_EXTERNAL_ID if goal.external_id is not None:
                 return FindAccounts("externalId", goal.external_id)
-            case Step.FIND_BY_USER_NAME | Step.NAME_BLOCKER if goal.user_name is not None:
-                return FindAccounts("userName", goal.user_name)
+            case Step.FIND_BY_USER_NAME | Step.NAME_BLOCKER if self.name is not None:
+                return FindAccounts("userName", self.name)
             case Step.CREATE:
                 return CreateAccount(target.new_resource(goal.target))
             case Step.UPDATE if self.live is not None:
@@ -215,7 +223,7 @@ def _found_by_external_id(state: Reconciliation, found: tuple[Resource, ...]) ->
     # a server that ignores the filter answers with others' accounts
     hits = tuple(hit for hit in found if _external_id(hit) == state.goal.external_id)
     if len(hits) > 1:
-        return _ambiguous(state, "external id", hits)
+        return _end(state, _ambiguous("external id", hits))
     if hits:
         return _seen(replace(state, adopted=True), hits[0])
     if state.goal.user_name is None:
@@ -226,12 +234,20 @@ def _found_by_external_id(state: Reconciliation, found: tuple[Resource, ...]) ->
 def _found_by_user_name(state: Reconciliation, found: tuple[Resource, ...]) -> Reconciliation:
     hits = _named_like_ours(state, found)
     if len(hits) > 1:
-        return _ambiguous(state, "user name", hits)
+        return _not_ours(state, _ambiguous("user name", hits))
     if hits:
         external_id = _external_id(hits[0])
         if external_id == state.goal.external_id:
             return _seen(replace(state, adopted=True), hits[0])
-        return _end(state, _taken(hits[0])) if external_id else replace(state, step=Step.CLAIM, live=hits[0])
+        return _not_ours(state, _taken(hits[0])) if external_id else replace(state, step=Step.CLAIM, live=hits[0])
+    return _not_found(state)
+
+
+def _not_found(state: Reconciliation) -> Reconciliation:
+    """Nobody has the name that was looked for."""
+    if state.names_tried < len(state.goal.attempted_names):
+        return replace(state, step=Step.FIND_BY_USER_NAME, live=None, names_tried=state.names_tried + 1)
+    state = replace(state, live=None, names_tried=0)
     if state.uncertain and state.empty_looks + 1 < MAX_EMPTY_LOOKS:
         return replace(state, step=Step.FIND_BY_EXTERNAL_ID, empty_looks=state.empty_looks + 1)
     return replace(state, step=Step.CREATE, uncertain=False, created=False, written=())
@@ -241,8 +257,13 @@ def _claimed(state: Reconciliation, answer: Held) -> Reconciliation:
     if state.live is None:
         raise RuntimeError("nobody was asked about")
     if answer.by_another:
-        return _end(state, _taken(state.live))
+        return _not_ours(state, _taken(state.live))
     return _seen(replace(state, adopted=True), state.live)
+
+
+def _not_ours(state: Reconciliation, why: Rejected) -> Reconciliation:
+    """Somebody has the name. That is in the way of the one that we want; another can be anybody's."""
+    return _end(state, why) if state.names_tried == 0 else _not_found(state)
 
 
 def _name_blocker(state: Reconciliation, found: tuple[Resource, ...]) -> Reconciliation:
@@ -260,7 +281,7 @@ _LOOKS = {
 
 
 def _named_like_ours(state: Reconciliation, found: tuple[Resource, ...]) -> tuple[Resource, ...]:
-    ours = (state.goal.user_name or "").casefold()
+    ours = (state.name or "").casefold()
     return tuple(hit for hit in found if str(paths.read(hit.body, "userName") or "").casefold() == ours)
 
 
@@ -270,9 +291,9 @@ def _external_id(resource: Resource) -> str:
     return "" if value is None else str(value)
 
 
-def _ambiguous(state: Reconciliation, what: str, hits: tuple[Resource, ...]) -> Reconciliation:
+def _ambiguous(what: str, hits: tuple[Resource, ...]) -> Rejected:
     ids = ", ".join(sorted(hit.id for hit in hits))
-    return _end(state, Rejected(f"several accounts have this {what}: {ids}", blocked_by=hits[0].id))
+    return Rejected(f"several accounts have this {what}: {ids}", blocked_by=hits[0].id)
 
 
 def _taken(other: Resource) -> Rejected:
@@ -299,7 +320,8 @@ def _after_create(state: Reconciliation, answer: WriteAnswer) -> Reconciliation:
             sent = replace(state, created=True, create_attempted=True, written=state.goal.target.paths, empty_looks=0)
             return _again(sent, Step.FIND_BY_EXTERNAL_ID, uncertain=True)
         case Conflict() if state.conflicts == 0:
-            return _again(replace(state, conflicts=1), Step.FIND_BY_EXTERNAL_ID)
+            # it may be our own: of a writer before us, whose create reading does not show yet
+            return _again(replace(state, conflicts=1, empty_looks=0), Step.FIND_BY_EXTERNAL_ID, uncertain=True)
         case Conflict():
             return _end(state, IN_THE_WAY)
         case Outdated() | Gone() | Unsupported():

@@ -35,12 +35,16 @@ class WritesForbiddenError(TransientError):
 
 @dataclass
 class Person:
-    """A person's way through a batch: the entry carried forward in memory, and the outcomes so far."""
+    """A person's way through a batch: the entry carried forward in memory, and the outcomes so far.
+
+    ``resent``: the last request was there because somebody had asked for it.
+    """
 
     read: Account
     entry: Account
     outcomes: list[AccountSynced] = field(default_factory=list)
     causes: list[str] = field(default_factory=list)
+    resent: bool = False
 
     @property
     def changed(self) -> bool:
@@ -107,9 +111,10 @@ class Applier:
         """Raises ``PartitionsMovedError`` alone: whatever else goes wrong makes this one person wait."""
         for record in records:
             request = record.event
+            person.resent = record.cause is Cause.RESENT
             try:
                 async with asyncio.timeout(self._deadline - self._clock.monotonic()):
-                    await self._apply(person, request, resent=record.cause is Cause.RESENT)
+                    await self._apply(person, request)
             except PartitionsMovedError:
                 raise
             except TimeoutError:
@@ -119,10 +124,10 @@ class Applier:
                 logger.exception("a change cannot be applied; it waits", extra={"person": str(request.person)})
                 person.waits(request, type(error).__name__, self._clock)
 
-    async def _apply(self, person: Person, request: AccountRequested, *, resent: bool) -> None:
+    async def _apply(self, person: Person, request: AccountRequested) -> None:
         manager = self._manager(request)
         target = apply.target_of(request, manager)
-        decision = apply.decide(request, person.entry, target, resent=resent)
+        decision = apply.decide(request, person.entry, target, resent=person.resent)
         now = self._clock.now()
         match decision:
             case Decision.SUPERSEDE:
@@ -181,7 +186,12 @@ class Applier:
             case Rejected() as result:
                 self._server.went_well(wrote=False)
                 person.entry = apply.rejected(
-                    request, person.entry, result, now, create_attempted=state.create_attempted
+                    request,
+                    person.entry,
+                    result,
+                    now,
+                    known=state.goal.known,
+                    create_attempted=state.create_attempted,
                 )
             case Unsettled(cause):
                 await self._server.failed("Unsettled")

@@ -68,7 +68,10 @@ class Resends:
             and person.read.account_id == person.entry.account_id
             and person.read.user_name != person.entry.user_name
         ]
-        blocked = [key.employee_id for key, person in own.items() if person.entry.blocked_by is not None]
+        # whoever was sent again for it and is blocked all the same is looked at by the next poll, not at once for ever
+        blocked = [
+            key.employee_id for key, person in own.items() if person.entry.blocked_by is not None and not person.resent
+        ]
         found = set(await self._ledger.blocked_by(connection, renamed)) if renamed else set[EmployeeId]()
         return found | set(await self._ledger.released(connection, blocked)) if blocked else found
 

@@ -36,11 +36,12 @@ def read(record: ConsumerRecord) -> DeadLetter:
         (b"{", "not-json", ""),
         (b"[]", "wrong-schema", ""),
         (good(1).replace(b'"revision":1,', b'"revision":"salary 5000",'), "wrong-schema", "revision"),
+        (good(1).replace(b'"revision":1,', b'"revision":9223372036854775808,'), "wrong-schema", "revision"),
         (None, "empty-value", ""),
         (b"", "empty-value", ""),
         (b"x" * 1_000_000, "not-json", ""),
     ],
-    ids=["undecodable", "cut off", "no object", "another schema", "tombstone", "empty", "large"],
+    ids=["undecodable", "cut off", "no object", "another schema", "no number of ours", "tombstone", "empty", "large"],
 )
 async def test_an_unreadable_record_is_parked_between_good_ones(
     stage: Stage, value: bytes | None, reason: str, fields: str

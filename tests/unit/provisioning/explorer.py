@@ -173,7 +173,14 @@ class Explorer:
                 return self._entry(apply.settled(request, account, target, result, None, NOW))
             case Rejected() as result:
                 return self._entry(
-                    apply.rejected(request, account, result, NOW, create_attempted=state.create_attempted)
+                    apply.rejected(
+                        request,
+                        account,
+                        result,
+                        NOW,
+                        known=state.goal.known,
+                        create_attempted=state.create_attempted,
+                    )
                 )
             case Unsettled():
                 return self.waits(revision, entry)

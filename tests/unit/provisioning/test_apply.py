@@ -10,7 +10,7 @@ from services.contracts.events import AccountRequested, Intent, Outcome, Version
 from services.contracts.ids import AccountId, EmployeeId
 from services.provisioning import apply
 from services.provisioning.apply import Decision
-from services.provisioning.reconcile import Rejected, Settled
+from services.provisioning.reconcile import Goal, Rejected, Settled
 from services.provisioning.target import DISABLED, Target
 from tests.builders import NOBODY, asked, requested, submits_to
 from tests.stored import CONNECTION, NOW
@@ -36,6 +36,17 @@ def after(request: AccountRequested, how: Outcome = Outcome.CREATED, manager: Ac
 
 def decided(request: AccountRequested, held: Account, manager: AccountId | None = None) -> Decision:
     return apply.decide(request, held, apply.target_of(request, manager))
+
+
+def refused(
+    request: AccountRequested,
+    held: Account,
+    result: Rejected,
+    known: AccountId | None = ACCOUNT,
+    *,
+    create_attempted: bool = False,
+) -> Account:
+    return apply.rejected(request, held, result, LATER, known=known, create_attempted=create_attempted)
 
 
 NOW_WAITING = Waiting(cause="down", since=NOW, version=Version(2_000, 3))
@@ -87,7 +98,7 @@ def test_rule_2_what_needed_no_account_is_repeated_without_one(intent: Intent) -
 
 
 def test_rule_2_a_rejection_by_the_server_is_tried_again_when_the_person_is_sent_again() -> None:
-    held = apply.rejected(requested(), entry(), Rejected("taken"), NOW, create_attempted=False)
+    held = refused(requested(), entry(), Rejected("taken"))
     assert decided(requested(), held) is Decision.REPEAT
     assert apply.decide(requested(), held, apply.target_of(requested(), None), resent=True) is Decision.RECONCILE
 
@@ -131,7 +142,7 @@ def test_rule_5_everything_else_asks_the_server() -> None:
 
 
 def test_a_rejection_by_the_server_is_repeated_until_somebody_asks_for_another_try() -> None:
-    held = apply.rejected(requested(), entry(), Rejected("taken"), NOW, create_attempted=False)
+    held = refused(requested(), entry(), Rejected("taken"))
     target = apply.target_of(requested(), None)
     assert apply.decide(requested(), held, target) is Decision.REPEAT
     assert apply.decide(requested(), held, target, resent=True) is Decision.RECONCILE
@@ -227,7 +238,7 @@ def test_a_create_that_may_have_happened_is_remembered_so_that_a_leaver_is_looke
 def test_a_rejection_by_the_server_forgets_what_the_account_holds() -> None:
     held = after(requested()).model_copy(update={"waiting": NOW_WAITING, "verify": True})
     request = requested(revision=2_000, **OTHER_NAME)
-    now = apply.rejected(request, held, Rejected("taken", "userName", BOSS), LATER, create_attempted=False)
+    now = refused(request, held, Rejected("taken", "userName", BOSS))
     assert now.decided is not None
     assert (now.decided.outcome, now.decided.reason, now.decided.field) == (Outcome.REJECTED, "taken", "userName")
     assert (now.applied, now.account_id, now.blocked_by) == (None, ACCOUNT, BOSS)
@@ -236,24 +247,64 @@ def test_a_rejection_by_the_server_forgets_what_the_account_holds() -> None:
 
 
 def test_a_rejection_after_a_lost_create_remembers_that_the_account_may_exist() -> None:
-    assert apply.rejected(requested(), entry(), Rejected("no"), NOW, create_attempted=True).attempted == "7"
+    assert refused(requested(), entry(), Rejected("no"), create_attempted=True).attempted == "7"
+    assert refused(requested(), entry(attempted="7"), Rejected("no")).attempted == "7"
+
+
+def test_a_rejection_after_the_known_account_turned_out_not_to_be_ours_leaves_it_to_nobody() -> None:
+    """Nobody is to submit to it from now on; a leaver is still looked for by our mark."""
+    now = refused(requested(revision=2_000), after(requested()), Rejected("taken", "userName", BOSS), known=None)
+    assert (now.account_id, now.enabled, now.attempted) == (None, None, "7")
+    assert now.decided is not None
+    assert now.decided.account_id is None
+    leaver = asked(Intent.DISABLE, revision=3_000)
+    assert decided(leaver, now) is Decision.RECONCILE
+    assert apply.goal(leaver, now, DISABLED) == Goal(DISABLED, external_id="7", ours=frozenset({"7"}))
+
+
+def test_the_names_that_a_create_may_have_used_are_remembered_until_the_account_is_known() -> None:
+    first = apply.waits(requested(), entry(), "down", NOW)
+    second = apply.waits(requested(revision=2_000, user_name="right@x.example"), first, "down", NOW)
+    assert second.attempted_names == ("e7@nordlicht.example", "right@x.example")
+    assert apply.goal(requested(revision=3_000), second, target(requested())).attempted_names == ("right@x.example",)
+    for number in range(9):
+        second = apply.waits(requested(revision=3_000 + number, user_name=f"{number}@x.example"), second, "down", NOW)
+    assert second.attempted_names == tuple(f"{number}@x.example" for number in range(4, 9))
+    settled = Settled(Outcome.CREATED, ACCOUNT)
     assert (
-        apply.rejected(requested(), entry(attempted="7"), Rejected("no"), NOW, create_attempted=False).attempted == "7"
+        apply.settled(requested(revision=9_000), second, target(requested()), settled, None, NOW).attempted_names == ()
     )
+    known = after(requested())
+    assert apply.waits(requested(revision=2_000, **OTHER_NAME), known, "down", NOW).attempted_names == ()
 
 
 # ---------------------------------------------------------------- by what an account is found
 
 
-def test_whom_we_know_is_found_by_id_external_id_and_user_name_and_a_leaver_by_id_alone() -> None:
+def test_whom_we_know_is_found_by_id_external_id_and_user_name_and_a_leaver_by_id_and_our_mark() -> None:
     held = after(requested())
     hired = apply.goal(requested(), held, target(requested()))
     assert (hired.known, hired.external_id, hired.user_name) == (ACCOUNT, "7", "e7@nordlicht.example")
-    left = apply.goal(asked(Intent.DISABLE), held.model_copy(update={"attempted": "7"}), DISABLED)
-    assert (left.known, left.external_id, left.user_name) == (ACCOUNT, None, None)
+    left = apply.goal(asked(Intent.DISABLE), held, DISABLED)
+    assert (left.known, left.external_id, left.user_name) == (ACCOUNT, "7", None)
+
+
+def test_a_leaver_who_was_found_by_our_mark_keeps_it() -> None:
+    """By it the account is known to be theirs the next time, too."""
+    leaver, found = asked(Intent.DISABLE, revision=2_000), Settled(Outcome.DISABLED, ACCOUNT)
+    now = apply.settled(leaver, entry(attempted="7"), DISABLED, found, None, NOW)
+    assert (now.account_id, now.external_id, now.attempted) == (ACCOUNT, "7", None)
 
 
 # ---------------------------------------------------------------- open references
+
+
+def test_a_manager_who_has_got_another_account_is_written_anew_for_the_same_request() -> None:
+    request = requested(manager=submits_to("9"))
+    held = after(request, manager=BOSS)
+    assert decided(request, held, BOSS) is Decision.REPEAT
+    assert decided(request, held, AccountId("another")) is Decision.RECONCILE
+    assert decided(request, held, None) is Decision.RECONCILE, "from now on the reference is open"
 
 
 def test_a_manager_without_an_account_leaves_the_reference_open_and_the_entry_is_never_skipped() -> None:

@@ -167,9 +167,20 @@ def test_p5_a_known_id_that_leads_to_somebody_elses_account_is_forgotten() -> No
     assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)
 
 
+LEAVER = Goal(DISABLED, known=KNOWN, external_id="7", ours=frozenset({"7"}))
+
+
 def test_p5_a_leavers_known_id_that_leads_to_somebody_elses_account_is_left_alone() -> None:
-    leaver = Goal(DISABLED, known=KNOWN, ours=frozenset({"7"}))
-    assert told(leaver, seen(account(externalId="99"))).result == Settled(Outcome.OUT_OF_SCOPE, None)
+    story = told(LEAVER, seen(account(externalId="99")), NOTHING)
+    assert (story.result, story.writes) == (Settled(Outcome.OUT_OF_SCOPE, None), ())
+
+
+def test_w17_a_leaver_whose_account_has_another_id_now_is_found_by_our_mark_and_disabled() -> None:
+    """As after a restore that gave ids anew: access has to end all the same."""
+    story = told(LEAVER, NOTHING, seen(account("u2")), Written())
+    assert story.calls[1] == BY_EXTERNAL_ID
+    assert patched(story.writes[0]) == {"active": False}
+    assert story.result == Settled(Outcome.DISABLED, AccountId("u2"), ("active",))
 
 
 def test_an_old_prefix_of_the_external_id_is_still_ours_and_is_replaced() -> None:
@@ -322,13 +333,44 @@ def test_w12_a_create_confirmed_without_a_body_is_looked_up() -> None:
     assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)
 
 
+MISTYPED = "typo@nordlicht.example"
+BY_OLDER_NAME = FindAccounts("userName", MISTYPED)
+
+
+def test_p4_a_lost_create_is_found_by_the_name_that_it_had_where_external_ids_are_not_kept() -> None:
+    """The e-mail was corrected meanwhile: nothing else leads to the account that may have been created."""
+    start = replace(goal(), attempted_names=(MISTYPED,))
+    story = told(start, NOTHING, NOTHING, seen(account("u5", externalId=None, userName=MISTYPED)), Written())
+    assert story.calls[:3] == (BY_EXTERNAL_ID, BY_USER_NAME, BY_OLDER_NAME)
+    assert patched(story.writes[0])["userName"] == EMAIL
+    assert (story.result.account_id, story.result.outcome) == ("u5", Outcome.LINKED)
+
+
+@pytest.mark.parametrize("other", [account("u5", externalId="8", userName=MISTYPED), None], ids=["marked", "held"])
+def test_p5_whoever_else_has_the_older_name_is_left_alone_and_in_nobodys_way(other: Resource | None) -> None:
+    found = other or account("u5", externalId=None, userName=MISTYPED)
+    start = replace(goal(), attempted_names=(MISTYPED,))
+    story = told(start, NOTHING, NOTHING, seen(found), Written(account("u9")), held_by_another=other is None)
+    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)
+
+
 def test_w12_a_conflict_on_a_first_create_means_look_again_and_link() -> None:
     story = told(goal(), NOTHING, NOTHING, Conflict(), NOTHING, seen(account("u2", externalId=None)), Written())
     assert (story.result.account_id, story.result.outcome) == ("u2", Outcome.LINKED)
 
 
+def test_w12_what_is_in_the_way_may_be_our_own_and_not_yet_shown_so_the_looks_after_a_conflict_wait() -> None:
+    state = begin(goal()).answered(NOTHING).answered(NOTHING).answered(Conflict())
+    for _ in range(2 * MAX_EMPTY_LOOKS - 1):
+        assert state.looks_again
+        state = state.answered(NOTHING)
+    state = state.answered(seen(account("u2", externalId="7")))
+    assert state.result == Settled(Outcome.LINKED, AccountId("u2"))
+
+
 def test_w12_a_conflict_that_stays_rejects() -> None:
-    story = told(goal(), NOTHING, NOTHING, Conflict(), NOTHING, NOTHING, Conflict())
+    looks = [NOTHING, NOTHING] * MAX_EMPTY_LOOKS
+    story = told(goal(), NOTHING, NOTHING, Conflict(), *looks, Conflict())
     assert (
         story.result.reason
         == "another account has this user name, e-mail or external id (409): look for it in Declaree"

@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from services.clients.declaree.errors import DeclareeUnavailableError, DeclareeWrongAddressError
 from services.contracts.accounts import Account
 from services.contracts.envelope import Cause, DeadLetter, to_record
 from services.contracts.events import AccountRequested, Intent, Outcome
 from services.contracts.ids import ConnectionId, PersonKey
 from services.contracts.topics import Topic
 from services.errors import TransientError
-from services.provisioning.calls import Answer, Call, CreateAccount, FindAccounts, Lost, PatchAccount
+from services.provisioning.calls import Answer, Call, CreateAccount, FindAccounts, Lost, PatchAccount, Seen
 from services.runtime.consumer import Batch, PartitionsMovedError
 from services.writer.handler import NOTED_AT_ONCE
+from services.writer.servers import Servers
 from tests.builders import asked, incoming, requested, submits_to
 from tests.fakes import CrashError, Crashes, FiledRequests
 from tests.stored import CONNECTION, OTHER, person
@@ -265,6 +268,25 @@ async def test_a_crash_before_others_are_asked_for_leaves_them_to_be_found_by_th
     assert await stage.store.accounts.resolvable_reports(CONNECTION) == ("1",)
 
 
+async def test_a_crash_after_a_manager_got_another_account_leaves_no_report_with_the_old_one(stage: Stage) -> None:
+    """The next poll finds the report, and to send it again is enough to write the new account."""
+    await stage.handle(requested("9"))
+    report = requested("7", manager=submits_to("9"))
+    await stage.handle(report)
+    stage.declaree.directory.delete(stage.declaree.directory.users[stage.account("9")["id"]])
+    ledger, stage.ledger = stage.ledger, Crashes(at=0).around(stage.ledger, ["reports_waiting_for"])
+    stage.writer = stage.another_writer()
+    with pytest.raises(CrashError):
+        await stage.handle(requested("9", 2_000, **EVA))
+    stage.ledger = ledger
+    stage.writer = stage.another_writer()
+    await stage.handle(requested("9", 2_000, **EVA))
+    assert await stage.store.accounts.resolvable_reports(CONNECTION) == ("7",)
+    await stage.handle(report, cause=Cause.RESENT)
+    assert stage.manager("7") == stage.account("9")["id"]
+    assert await stage.store.accounts.resolvable_reports(CONNECTION) == ()
+
+
 async def test_a_crash_before_the_blocked_are_asked_for_leaves_them_to_be_found_by_the_next_poll(stage: Stage) -> None:
     await stage.handle(requested("8", user_name="shared@x.example"))
     await stage.handle(requested("7", user_name="shared@x.example"))
@@ -311,6 +333,21 @@ async def test_who_was_blocked_by_an_address_that_another_writer_has_given_up_me
     stage.writer = stage.another_writer()
     (outcome,) = await stage.handle(requested("7", user_name="shared@x.example"))
     assert (outcome.outcome, stage.requests.people) == (Outcome.REJECTED, {"7"})
+
+
+async def test_who_is_blocked_again_after_being_sent_for_it_is_left_to_the_next_poll(stage: Stage) -> None:
+    """The ledger has another name for the account in the way than Declaree: at once again would be for ever."""
+    await stage.handle(requested("8", user_name="theirs@x.example"))
+    account = stage.declaree.directory.users[stage.account("8")["id"]]
+    by_hand = {"userName": "shared@x.example", "emails": [{"type": "work", "value": "shared@x.example"}]}
+    stage.declaree.directory.put(replace(account, resource={**account.resource, **by_hand}))
+    request = requested("7", user_name="shared@x.example")
+    (outcome,) = await stage.handle(request)
+    assert (outcome.outcome, stage.requests.people) == (Outcome.REJECTED, {"7"})
+    stage.requests.filed.clear()
+    (outcome,) = await stage.handle(request, cause=Cause.RESENT)
+    assert (outcome.outcome, stage.requests.filed) == (Outcome.REJECTED, [])
+    assert await stage.store.accounts.released(CONNECTION) == ("7",)
 
 
 async def test_a_lost_race_publishes_no_outcome_marks_the_entry_and_sends_the_person_again(stage: Stage) -> None:
@@ -391,6 +428,51 @@ async def test_the_answer_to_a_create_may_be_lost_without_a_second_account(stage
     server.after = loses_creates
     assert how(await stage.handle(requested())) == [("7", Outcome.CREATED)]
     assert len(stage.declaree.directory.users) == 1
+
+
+@pytest.mark.parametrize("external_id", ["stored", "ignored"])
+async def test_the_answer_to_a_create_may_be_lost_and_the_address_corrected_without_a_second_account(
+    stage: Stage, external_id: str
+) -> None:
+    stage.declaree.behaviour = stage.declaree.behaviour.model_copy(update={"external_id": external_id})
+    server = await stage.server()
+
+    async def breaks_down_after_a_create(call: Call, answer: Answer) -> Answer:
+        if isinstance(call, CreateAccount):
+            server.before = down
+        return Lost("ReadTimeout") if isinstance(call, CreateAccount) else answer
+
+    async def down(_: Call) -> None:
+        raise DeclareeUnavailableError("down")
+
+    server.after = breaks_down_after_a_create
+    assert await stage.handle(requested(user_name="typo@x.example")) == []
+    assert (await stage.entry()).attempted_names == ("typo@x.example",)
+    await stage.servers.stop()
+    stage.servers = Servers(stage.client, stage.clock)
+    stage.writer = stage.another_writer()
+    await stage.handle(requested("7", 2_000, user_name="right@x.example"))
+    (account,) = stage.declaree.directory.users.values()
+    assert account.resource["userName"] == "right@x.example"
+    assert (await stage.entry()).attempted_names == ()
+
+
+async def test_a_proxy_that_knows_no_address_settles_no_leaver(stage: Stage) -> None:
+    """Its 404 to the account is no word of Declaree's: access has to end, so the person waits."""
+    await stage.handle(requested())
+    server = await stage.server()
+
+    async def deploying(call: Call) -> None:
+        if isinstance(call, FindAccounts):
+            raise DeclareeWrongAddressError("404")
+
+    async def knows_nothing(_: Call, __: Answer) -> Answer:
+        return Seen()
+
+    server.before, server.after = deploying, knows_nothing
+    assert await stage.handle(asked(Intent.DISABLE, revision=2_000)) == []
+    assert (await stage.entry()).waiting is not None
+    assert stage.account()["active"] is True
 
 
 # ---------------------------------------------------------------- managers
