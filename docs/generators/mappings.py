@@ -52,7 +52,8 @@ nests has a key per part, such as `office.name`, `cost_centers.percentage` (a li
 TARGETS = """\
 Targets are SCIM paths (RFC 7643, RFC 7644 section 3.10): of the core schema `title`, `preferredLanguage` or
 `phoneNumbers[type eq "mobile"].value`; of an extension its URN, a colon and the attribute. Which of them Declaree keeps,
-and what its own extension is called, it says itself under `/Schemas` of its SCIM address."""
+and what its own extension is called, it says itself under `/Schemas` of its SCIM address. A field that its answer does not
+show after it was written is named by `people show`."""
 
 MANAGERS = """\
 The supervisor ("Submits to") has a target of its own: it takes the Personio id of an employee and becomes the id of that

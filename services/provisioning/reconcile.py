@@ -46,11 +46,14 @@ MAX_EMPTY_LOOKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The account is confirmed to hold the target. ``written`` are the paths that were sent, none for ``unchanged``."""
+    """The account is confirmed to hold the target. ``written`` are the paths that were sent, none for ``unchanged``;
+    ``not_shown`` those of them that the server's answer does not show as they were sent: it may not keep them.
+    """
 
     outcome: Outcome
     account_id: AccountId | None
     written: tuple[str, ...] = ()
+    not_shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,11 +317,12 @@ def _update(state: Reconciliation, live: Resource) -> Write:
 def _after_create(state: Reconciliation, answer: WriteAnswer) -> Reconciliation:
     match answer:
         case Written(Resource() as live):
-            return _end(state, Settled(Outcome.CREATED, live.id, state.goal.target.paths))
+            sent = state.goal.target.paths
+            return _end(state, Settled(Outcome.CREATED, live.id, sent, _not_shown(state, live, sent)))
         case Written() | Lost():
             # without a body we do not know the id: look, as after a lost answer
-            sent = replace(state, created=True, create_attempted=True, written=state.goal.target.paths, empty_looks=0)
-            return _again(sent, Step.FIND_BY_EXTERNAL_ID, uncertain=True)
+            looks = replace(state, created=True, create_attempted=True, written=state.goal.target.paths, empty_looks=0)
+            return _again(looks, Step.FIND_BY_EXTERNAL_ID, uncertain=True)
         case Conflict() if state.conflicts == 0:
             # it may be our own: of a writer before us, whose create reading does not show yet
             return _again(replace(state, conflicts=1, empty_looks=0), Step.FIND_BY_EXTERNAL_ID, uncertain=True)
@@ -332,9 +336,9 @@ def _after_create(state: Reconciliation, answer: WriteAnswer) -> Reconciliation:
 def _after_update(state: Reconciliation, live: Resource, answer: WriteAnswer) -> Reconciliation:
     sent = tuple(dict.fromkeys((*state.written, *state.missing(live).paths)))
     match answer:
-        case Written():
+        case Written(resource):
             done = replace(state, written=sent)
-            return _end(done, Settled(_outcome(done), live.id, sent))
+            return _end(done, Settled(_outcome(done), live.id, sent, _not_shown(done, resource, sent)))
         case Lost():
             return _again(replace(state, written=sent), Step.READ, uncertain=True)
         case Outdated() | Gone():
@@ -346,6 +350,14 @@ def _after_update(state: Reconciliation, live: Resource, answer: WriteAnswer) ->
         case Unsupported():
             return _end(state, Rejected("the server does not let accounts be changed over SCIM"))
     assert_never(answer)
+
+
+def _not_shown(state: Reconciliation, answer: Resource | None, sent: tuple[str, ...]) -> tuple[str, ...]:
+    """Servers drop attributes that they do not know without a word. An answer without a user name shows a part only."""
+    if answer is None or paths.read(answer.body, "userName") is None:
+        return ()
+    differs = state.goal.target.differences(answer.body, spelling_sent=True).paths
+    return tuple(path for path in sent if path in differs)
 
 
 def _again(state: Reconciliation, step: Step, *, uncertain: bool = False) -> Reconciliation:

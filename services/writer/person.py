@@ -181,7 +181,7 @@ class Applier:
                 self._server.went_well(wrote=bool(result.written))
                 if result.account_id is not None:
                     self._claims.claim(result.account_id, request.employee_id)
-                note = _note(request, manager)
+                note = _note(request, manager, result)
                 person.entry = apply.settled(request, person.entry, target, result, manager, now, note)
             case Rejected() as result:
                 self._server.went_well(wrote=False)
@@ -226,8 +226,16 @@ class Applier:
         return answer
 
 
-def _note(request: AccountRequested, manager: AccountId | None) -> str | None:
+def _note(request: AccountRequested, manager: AccountId | None, result: Settled) -> str | None:
     """What an operator should know of an account that is right as far as it can be."""
+    notes = [_of_manager(request, manager)]
+    if result.not_shown:
+        fields = ", ".join(result.not_shown)
+        notes.append(f"Declaree's answer does not show what was sent for {fields}: it may not keep that")
+    return "; ".join(note for note in notes if note) or None
+
+
+def _of_manager(request: AccountRequested, manager: AccountId | None) -> str | None:
     wanted = request.desired.manager if request.desired and request.intent is Intent.PROVISION else None
     if wanted is None or wanted.employee_id is None or manager is not None:
         return None

@@ -328,6 +328,16 @@ def test_w12_a_conflict_after_ones_own_lost_create_is_a_success() -> None:
     assert (story.result.account_id, story.result.outcome) == ("u9", Outcome.LINKED)
 
 
+def test_w21_what_the_answer_to_a_write_does_not_show_is_named() -> None:
+    wish = provisioned(desired(fields={"name.givenName": "Ada", "title": "Engineer"}, manager=None), None)
+    story = told(goal(target=wish), NOTHING, NOTHING, Written(account("u9", userName=EMAIL.upper())))
+    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), wish.paths, ("title",))
+    story = told(goal(KNOWN, wish), seen(OLD_NAME), Written(account()))
+    assert (story.result.written, story.result.not_shown) == (("name.givenName", "title"), ("title",))
+    for silent in (Written(), Written(account(userName=None))):
+        assert told(goal(KNOWN, wish), seen(OLD_NAME), silent).result.not_shown == ()
+
+
 def test_w12_a_create_confirmed_without_a_body_is_looked_up() -> None:
     story = told(goal(), NOTHING, NOTHING, Written(None), seen(account("u9")))
     assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)

@@ -475,6 +475,16 @@ async def test_a_proxy_that_knows_no_address_settles_no_leaver(stage: Stage) -> 
     assert stage.account()["active"] is True
 
 
+async def test_a_field_that_declaree_drops_without_a_word_is_named_in_the_outcome(stage: Stage) -> None:
+    fields = {"name.givenName": "Ada", "name.familyName": "Lovelace", "urn:example:own:2.0:User:badge": "12"}
+    (outcome,) = await stage.handle(requested(fields=fields))
+    assert outcome.outcome is Outcome.CREATED
+    assert outcome.reason == (
+        "Declaree's answer does not show what was sent for urn:example:own:2.0:User:badge: it may not keep that"
+    )
+    assert "12" not in str(outcome.reason).replace("2.0", "")
+
+
 # ---------------------------------------------------------------- managers
 
 
