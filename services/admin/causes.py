@@ -9,6 +9,7 @@ _RIGHTS = "give the key's user administrative rights in Declaree"
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         "DeclareeUnavailableError": f"Declaree does not answer; {_BY_ITSELF}",
+        "LedgerAwayError": f"MongoDB did not answer; {_BY_ITSELF}",
         "NoAnswer": f"Declaree hangs and does not answer; {_BY_ITSELF}",
         "DeclareeBusyError": "Declaree asks for patience (429); what waits is sent again by itself",
         "DeclareeKeyRefusedError": "Declaree refuses the key (401): deposit the right one with `connections secrets`",

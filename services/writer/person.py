@@ -33,6 +33,10 @@ class WritesForbiddenError(TransientError):
     """403 to a write, and this key has never written anything: it lacks the right, which is nobody's data's fault."""
 
 
+class LedgerAwayError(Exception):
+    """The ledger could not be asked: no word about the server. The batch's own write to it will fail, or not."""
+
+
 @dataclass
 class Person:
     """A person's way through a batch: the entry carried forward in memory, and the outcomes so far.
@@ -159,6 +163,10 @@ class Applier:
         except ServerClosedError as error:
             person.waits(request, error.cause, self._clock)
             return
+        except LedgerAwayError as error:
+            logger.warning("the ledger cannot be asked: %s", error, extra={"person": str(request.person)})
+            person.waits(request, type(error).__name__, self._clock)
+            return
         except TransientError as error:
             await self._server.failed(type(error).__name__, error.retry_after, describe(error))
             person.waits(request, type(error).__name__, self._clock)
@@ -203,7 +211,7 @@ class Applier:
         while state.result is None:
             call = state.next
             if isinstance(call, FindHolder):
-                state = state.answered(Held(by_another=await self._claims.by_another(call.id, employee)))
+                state = state.answered(Held(by_another=await self._held(call.id, employee)))
                 continue
             if state.looks_again:
                 await self._clock.sleep(PAUSES[min(state.rounds, len(PAUSES) - 1)])
@@ -218,6 +226,12 @@ class Applier:
                 attempt += 1
                 await self._clock.sleep(pause)
         return state
+
+    async def _held(self, account: AccountId, employee: EmployeeId) -> bool:
+        try:
+            return await self._claims.by_another(account, employee)
+        except TransientError as error:
+            raise LedgerAwayError(describe(error)) from error
 
     async def _perform(self, call: Call) -> Answer:
         answer = await self._server.perform(call, self._check)

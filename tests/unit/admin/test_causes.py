@@ -7,12 +7,14 @@ import pytest
 from services.admin.causes import WORDS, in_words
 from services.clients.declaree import errors
 from services.store.errors import EncryptionKeyError
-from services.writer.person import WritesForbiddenError
+from services.writer.person import LedgerAwayError, WritesForbiddenError
 
 DECLAREE = [name for name, _ in inspect.getmembers(errors, inspect.isclass) if name.startswith("Declaree")]
 
 
-@pytest.mark.parametrize("cause", [*DECLAREE, WritesForbiddenError.__name__, EncryptionKeyError.__name__])
+@pytest.mark.parametrize(
+    "cause", [*DECLAREE, *(error.__name__ for error in (WritesForbiddenError, LedgerAwayError, EncryptionKeyError))]
+)
 def test_every_error_that_makes_people_wait_has_words(cause: str) -> None:
     assert in_words(cause) == WORDS[cause]
 

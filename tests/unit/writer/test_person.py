@@ -10,6 +10,7 @@ from services.contracts.envelope import Cause
 from services.contracts.events import Intent, Outcome
 from services.errors import TransientError
 from services.provisioning.calls import Answer, Call, Lost, PatchAccount, ReplaceAccount
+from services.store.errors import StoreUnavailableError
 from services.writer.person import LONGEST_WAIT, PAUSES
 from tests.builders import asked, requested
 from tests.stored import OTHER
@@ -191,6 +192,29 @@ async def test_a_refused_key_stops_the_connection_and_rejects_nobody(stage: Stag
     before = len(await stage.calls())
     assert await stage.handle(*[requested(str(number)) for number in range(40, 80)]) == []
     assert len(await stage.calls()) == before, "a closed server is not asked at all"
+
+
+async def test_a_ledger_that_cannot_be_asked_is_no_word_about_the_server(stage: Stage) -> None:
+    """Whose account it is that has the address: MongoDB goes away at this very moment, for many at once."""
+
+    class Away:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(stage.store.accounts, name)
+
+        async def holder(self, *_: object) -> None:
+            raise StoreUnavailableError("away")
+
+    people = [str(number) for number in range(8)]
+    for each in people:
+        stage.add_account(f"{each}@x.example")
+    stage.ledger = Away()
+    stage.writer = stage.another_writer()
+    assert await stage.handle(*(requested(each, user_name=f"{each}@x.example") for each in people)) == []
+    assert {await cause(stage, each) for each in people} == {"LedgerAwayError"}
+    stage.ledger = stage.store.accounts
+    stage.writer = stage.another_writer()
+    linked = await stage.handle(*(requested(each, user_name=f"{each}@x.example") for each in people))
+    assert {outcome.outcome for outcome in linked} == {Outcome.LINKED}, "the server was never closed"
 
 
 async def test_a_corrected_key_works_at_once(stage: Stage) -> None:
