@@ -21,7 +21,7 @@ from services.contracts.events import Event
 from services.contracts.topics import Topic
 from services.errors import ConnectorError, TransientError
 from services.runtime.clock import Clock
-from services.runtime.fetching import GetMany, fetched
+from services.runtime.fetching import Fetching
 from services.runtime.log import describe
 from services.runtime.membership import Membership, Ownership, PartitionsMovedError
 from services.runtime.metrics import Metrics
@@ -119,7 +119,6 @@ class Consumption(Generic[E]):
         self._pause = FIRST_PAUSE
         self._unexpected = 0
         self._moves = 0
-        self._unreadable: dict[TopicPartition, int] = {}
         self._subscriber: Any = None
         self._died_of: str | None = None
         self.fatal = fatal
@@ -160,10 +159,10 @@ class Consumption(Generic[E]):
     def started(self) -> None:
         """To be called once the broker has started: from now on each look for records is noted."""
         consumer = self._subscriber.consumer
-        getmany = consumer.getmany
+        fetching = Fetching(consumer, consumer.getmany, self._taking)
 
         async def noted(**options: Any) -> Any:
-            return await self._look(consumer, getmany, options)
+            return await self._look(fetching, options)
 
         consumer.getmany = noted
         self._progress.looked()
@@ -194,17 +193,13 @@ class Consumption(Generic[E]):
 
     # ------------------------------------------------------------ work
 
-    async def _look(self, consumer: AIOKafkaConsumer, getmany: GetMany, options: dict[str, Any]) -> Any:
+    async def _look(self, fetching: Fetching, options: dict[str, Any]) -> Any:
         """Fetches; FastStream repeats it after 5 s (15 s for a missing codec) where Kafka is at fault, else at once."""
         try:
-            await self._pass_over(consumer)
-            found = await fetched(
-                consumer,
-                getmany,
-                most=options["max_records"],
-                timeout_ms=options["timeout_ms"],
-                taking=self._taking,
-            )
+            # nothing has been taken yet, so nothing is lost if this fails
+            for place, offset in tuple(fetching.unreadable.items()):
+                await self._pass_over(fetching, place, offset)
+            found = await fetching.look(most=options["max_records"], timeout_ms=options["timeout_ms"])
         except ConsumerStoppedError:
             raise
         except KafkaError as error:
@@ -213,22 +208,18 @@ class Consumption(Generic[E]):
         except Exception as error:
             await self._clock.sleep(self._after(error))
             raise
-        self._unreadable = found.unreadable
         self._progress.looked()
-        return found.records
+        return found
+
+    async def _pass_over(self, fetching: Fetching, place: TopicPartition, offset: int) -> None:
+        if await fetching.stands_at(place, offset):
+            await self._publisher.publish([self._reader.without_content(place.partition, offset)])
+            self._metrics.records.labels(self._source.value, "dead_letter").inc()
+        if await fetching.pass_over(place):
+            await fetching.consumer.commit({place: offset + 1})
 
     def _taking(self) -> None:
         self._moves = self.membership.moves
-
-    async def _pass_over(self, consumer: AIOKafkaConsumer) -> None:
-        """What the look before came upon. Nothing has been taken yet, so nothing is lost if this fails."""
-        for place, offset in self._unreadable.items():
-            if place in consumer.assignment() and await consumer.position(place) == offset:
-                await self._publisher.publish([self._reader.without_content(place.partition, offset)])
-                self._metrics.records.labels(self._source.value, "dead_letter").inc()
-                consumer.seek(place, offset + 1)
-                await consumer.commit({place: offset + 1})
-        self._unreadable = {}
 
     async def on_batch(self, message: KafkaMessage) -> None:
         self._progress.took(len(message.raw_message))

@@ -6,98 +6,83 @@ committed with the next batch. So partitions are asked one by one: the position 
 """
 
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError
 
-GetMany: TypeAlias = Callable[..., Awaitable[dict[TopicPartition, list[ConsumerRecord]]]]
+Records: TypeAlias = dict[TopicPartition, list[ConsumerRecord]]
+GetMany: TypeAlias = Callable[..., Awaitable[Records]]
 
-REFETCH_MS = 1_000
-"""For records that were there a moment ago."""
 NOWHERE = TopicPartition("", 0)
 """Whoever asks for its records waits for some to arrive, and gets none."""
 
 
-@dataclass(slots=True)
-class Fetched:
-    """Records by partition; and where a partition goes on with a record that cannot be had, which has to be passed over."""
+class Fetching:
+    """One consumer's records. ``unreadable`` are the partitions whose next record cannot be had, and its offset.
 
-    records: dict[TopicPartition, list[ConsumerRecord]] = field(default_factory=dict)
-    unreadable: dict[TopicPartition, int] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.records or self.unreadable)
-
-
-class _Unreadable(Exception):  # noqa: N818 - it is the record that is
-    """Its partition stands at it."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(offset)
-        self.offset = offset
-
-
-async def fetched(
-    consumer: AIOKafkaConsumer,
-    getmany: GetMany,
-    *,
-    most: int,
-    timeout_ms: int,
-    only: Collection[TopicPartition] | None = None,
-    taking: Callable[[], None] = lambda: None,
-) -> Fetched:
-    """What there is, at most ``most`` records; where there is nothing, what there is after ``timeout_ms``.
-
-    ``taking`` is called before the first record is taken, when no partitions are being given out: if they move from then
-    on, some records may be of before. Raises what a partition raised if no other has anything.
+    ``getmany`` is the consumer's own. ``taking`` is called before the first record is taken, at a time when no partitions
+    are being given out; from then on nothing is awaited until all are taken, so they are all of one assignment.
     """
-    for wait in (0, timeout_ms):
-        await getmany(NOWHERE, timeout_ms=wait, max_records=1)
-        taking()
-        if found := await _taken(consumer, getmany, most, only):
-            return found
-    return found
 
+    def __init__(self, consumer: AIOKafkaConsumer, getmany: GetMany, taking: Callable[[], None] = lambda: None) -> None:
+        self.consumer = consumer
+        self._getmany = getmany
+        self._taking = taking
+        self._narrow: dict[TopicPartition, int] = {}
+        self.unreadable: dict[TopicPartition, int] = {}
 
-async def _taken(
-    consumer: AIOKafkaConsumer, getmany: GetMany, most: int, only: Collection[TopicPartition] | None
-) -> Fetched:
-    found = Fetched()
-    failed: KafkaError | None = None
-    # in the order in which they arrived, so that none is left out for long
-    for place in tuple(consumer._fetcher._records):  # noqa: SLF001 - `getmany` does the same
-        if most <= 0 or not (only is None or place in only):
-            continue
-        try:
-            records = await _of_one(consumer, getmany, place, most)
-        except _Unreadable as error:
-            found.unreadable[place] = error.offset
-        except ConsumerStoppedError:
-            raise
-        except KafkaError as error:
-            failed = failed or error
-        else:
-            found.records |= records
-            most -= sum(map(len, records.values()))
-    if failed is not None and not found:
-        raise failed
-    return found
+    async def look(self, *, most: int, timeout_ms: int, only: Collection[TopicPartition] | None = None) -> Records:
+        """What there is, at most ``most`` records; where there is nothing, what there is after ``timeout_ms``.
 
+        Raises what a partition raised if no other has anything.
+        """
+        found: Records = {}
+        for wait in (0, timeout_ms):
+            await self._getmany(NOWHERE, timeout_ms=wait, max_records=1)
+            self._taking()
+            if found := await self._take(most, only):
+                break
+        return found
 
-async def _of_one(
-    consumer: AIOKafkaConsumer, getmany: GetMany, place: TopicPartition, most: int
-) -> dict[TopicPartition, list[ConsumerRecord]]:
-    """Raises ``_Unreadable`` if the first record is; if a later one is, there are fewer."""
-    try:
-        return await getmany(place, timeout_ms=0, max_records=most)
-    except UnicodeDecodeError:  # of a header's name, which aiokafka unpacks unasked
-        pass
-    while True:
-        most = max(1, most // 4)
-        try:
-            return await getmany(place, timeout_ms=REFETCH_MS, max_records=most)
-        except UnicodeDecodeError:
-            if most == 1:
-                raise _Unreadable(await consumer.position(place)) from None
+    async def stands_at(self, place: TopicPartition, offset: int) -> bool:
+        """Whether the partition is ours and would go on there; it may have moved, and come back."""
+        return place in self.consumer.assignment() and await self.consumer.position(place) == offset
+
+    async def pass_over(self, place: TopicPartition) -> bool:
+        """Goes on behind the record that is unreadable; False if the partition does not stand there any more."""
+        offset = self.unreadable.pop(place)
+        self._narrow.pop(place, None)
+        stands = await self.stands_at(place, offset)
+        if stands:
+            self.consumer.seek(place, offset + 1)
+        return stands
+
+    async def _take(self, most: int, only: Collection[TopicPartition] | None) -> Records:
+        found: Records = {}
+        failed: Exception | None = None
+        # in the order in which they arrived, so that none is left out for long
+        for place in tuple(self.consumer._fetcher._records):  # noqa: SLF001 - `getmany` does the same
+            if most <= 0 or place in self.unreadable or not (only is None or place in only):
+                continue
+            count = min(most, self._narrow.get(place, most))
+            try:
+                records = await self._getmany(place, timeout_ms=0, max_records=count)
+            except UnicodeDecodeError:  # of a header's name, which aiokafka unpacks unasked
+                await self._narrow_down(place, count)
+            except ConsumerStoppedError:
+                raise
+            except Exception as error:  # noqa: BLE001 - raised below, or again at the next look
+                failed = failed or error
+            else:
+                found |= records
+                most -= sum(map(len, records.values()))
+        if failed is not None and not found:
+            raise failed
+        return found
+
+    async def _narrow_down(self, place: TopicPartition, count: int) -> None:
+        """Fewer records next time, until the one in front is it."""
+        self._narrow[place] = max(1, count // 4)
+        if count == 1:
+            self.unreadable[place] = await self.consumer.position(place)  # known, so this awaits nothing

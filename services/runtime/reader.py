@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.contracts.topics import Topic
-from services.runtime.fetching import fetched
+from services.runtime.fetching import Fetching
 from services.runtime.kafka import client_options, stopped
 from services.runtime.producer import KafkaUnavailableError
 from services.runtime.settings import KafkaSettings
@@ -25,8 +25,9 @@ async def recorded(
     try:
         await consumer.start()
         ends = await _assign(consumer, settings.topic(topic), since_ms)
+        fetching = Fetching(consumer, consumer.getmany)
         while unread := await _unread(consumer, ends):
-            batch = await _next(consumer, unread, settings.kafka_request_timeout_ms / 1000)
+            batch = await _next(fetching, unread, settings.kafka_request_timeout_ms / 1000)
             found = tuple(record for record in batch if record.offset < ends[record.topic, record.partition])
             if found:
                 yield found
@@ -58,13 +59,13 @@ async def _unread(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -
     return [place for place, end in ends.items() if await consumer.position(place) < end]
 
 
-async def _next(consumer: AIOKafkaConsumer, places: list[TopicPartition], seconds: float) -> tuple[ConsumerRecord, ...]:
+async def _next(fetching: Fetching, places: list[TopicPartition], seconds: float) -> tuple[ConsumerRecord, ...]:
     """The next records of partitions that have not ended; an aiokafka consumer itself would wait for ever."""
-    before = [await consumer.position(place) for place in places]
+    before = [await fetching.consumer.position(place) for place in places]
     async with asyncio.timeout(seconds):
         while True:
-            found = await fetched(consumer, consumer.getmany, most=BATCH, timeout_ms=100, only=places)
-            for place, offset in found.unreadable.items():  # there is a dead letter of such a record
-                consumer.seek(place, offset + 1)
-            if found or before != [await consumer.position(place) for place in places]:
-                return tuple(record for records in found.records.values() for record in records)
+            found = await fetching.look(most=BATCH, timeout_ms=100, only=places)
+            for place in tuple(fetching.unreadable):  # there is a dead letter of such a record
+                await fetching.pass_over(place)
+            if found or before != [await fetching.consumer.position(place) for place in places]:
+                return tuple(record for records in found.values() for record in records)

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
-from services.runtime.fetching import Fetched, fetched
+from services.runtime.fetching import Fetching
 from tests.kafka.stage import DEADLINE, SOURCE, staged
 from tests.stack import KafkaServers
 
@@ -32,19 +32,18 @@ async def test_a_partition_that_cannot_be_read_holds_up_no_other_and_is_reported
                 raise CorruptRecordException("Invalid CRC")
             return await consumer.getmany(place, **options)
 
-        async def look() -> Fetched:
-            return await fetched(consumer, getmany, most=5, timeout_ms=20)
+        fetching = Fetching(consumer, getmany)
 
         offsets: list[int] = []
         async with asyncio.timeout(DEADLINE):
             while not consumer._fetcher._records.keys() >= {good, broken}:  # noqa: ASYNC110 - fetching goes on by itself
                 await asyncio.sleep(0.01)
             while len(offsets) < 7:
-                found = await look()
-                assert set(found.records) <= {good}
-                assert len(found.records.get(good, [])) <= 5
-                offsets += [record.offset for record in found.records.get(good, [])]
+                found = await fetching.look(most=5, timeout_ms=20)
+                assert set(found) <= {good}
+                assert len(found.get(good, [])) <= 5
+                offsets += [record.offset for record in found.get(good, [])]
         assert offsets == [*range(7)]
         with pytest.raises(CorruptRecordException):
-            await look()
+            await fetching.look(most=5, timeout_ms=20)
         assert (await consumer.position(broken), await consumer.position(good)) == (0, 7)

@@ -12,6 +12,7 @@ from services.contracts.envelope import Record
 from services.contracts.events import EmployeeChanged
 from services.errors import TransientError
 from services.runtime.consumer import UNEXPECTED_IN_A_ROW, Batch
+from services.runtime.fetching import Fetching
 from tests.kafka.stage import Member, Seen, ShortPauses, Stage, until
 
 pytestmark = pytest.mark.kafka
@@ -135,4 +136,5 @@ def fetching_raises(member: Member, error: Exception) -> None:
     async def getmany(*_: Any, **__: Any) -> Any:
         raise error
 
-    consumer.getmany = lambda **options: member.consumption._look(consumer, getmany, options)
+    fetching = Fetching(consumer, getmany)
+    consumer.getmany = lambda **options: member.consumption._look(fetching, options)
