@@ -17,7 +17,7 @@ from services.store.database import Store
 @dataclass(frozen=True, slots=True)
 class Status:
     """One connection. ``accounts`` counts the active employees who have one; ``balance`` people whose newest change is
-    not decided, 0 at rest; ``missing`` people whom Personio lists no more.
+    not decided, 0 at rest; ``missing`` people with an enabled account whom Personio lists no more.
     """
 
     connection: ConnectionId
@@ -52,7 +52,7 @@ async def _status(store: Store, connection: ConnectionId, name: str, state: Conn
         accounts=await store.accounts.active_count(connection),
         balance=await store.accounts.behind(connection),
         waiting=waiting,
-        missing=await store.snapshots.missing_count(connection),
+        missing=len(await store.accounts.missing(connection)),
         outcomes=await store.accounts.outcomes(connection),
         mapping_version=published.version if published else 0,
         last_run=await store.runs.last_finished(connection),
@@ -85,7 +85,7 @@ NOT_LISTED = "Personio lists this employee no more; the account stays as it is: 
 
 
 async def unsettled(store: Store, connection: ConnectionId) -> AsyncIterator[Unsettled]:
-    """Who waits, who is rejected, whose event Kafka does not take, and whom Personio lists no more; each once."""
+    """Who waits, who is rejected, whose event Kafka does not take, and who has an account and is listed no more; each once."""
     await store.connections.must_exist(connection)
     named: set[EmployeeId] = set()
     async for found in _unsettled(store, connection):
@@ -105,7 +105,7 @@ async def _unsettled(store: Store, connection: ConnectionId) -> AsyncIterator[Un
             yield Unsettled(account.employee_id, "rejected", reason, account.decided.settled_at)
     for employee in await store.snapshots.refused(connection):
         yield Unsettled(employee, "refused", "the employee's data is too large for Kafka: shorten it in Personio")
-    async for page in store.snapshots.missing(connection):
+    async for page in store.snapshots.stream(connection, await store.accounts.missing(connection)):
         for snapshot in page:
             yield Unsettled(snapshot.employee_id, "missing", NOT_LISTED, snapshot.missing_since)
 

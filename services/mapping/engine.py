@@ -143,8 +143,12 @@ class _Rule:
         if self._rule.on_missing == "reject":
             raise RejectedError(f"there is no value for {self.target}", self.target)
         # an attribute that the credential has never shown says nothing of the value: there is nothing to clear
-        unseen = self._attribute is not None and self._attribute not in attributes
-        return self._rule.on_missing == "clear" and not unseen, None
+        return self._rule.on_missing == "clear" and self._is_released(attributes), None
+
+    def _is_released(self, attributes: Mapping[str, Attribute]) -> bool:
+        """Of a nested attribute that is empty Personio may send the whole alone."""
+        key = self._attribute
+        return key is None or key in attributes or key.partition(".")[0] in attributes
 
 
 def _reader(rule: Rule) -> Callable[[Mapping[str, Attribute]], Value]:

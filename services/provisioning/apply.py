@@ -209,13 +209,16 @@ def rejected(
     account = None if forgotten else entry.account_id
     event = outcome_event(request, Outcome.REJECTED, now, account_id=account, reason=result.reason, field=result.field)
     attempted = _mark(entry) if forgotten else entry.attempted
+    if create_attempted or (known is not None and account is None):
+        # it may exist, or does, without being noted as theirs: a leaver is looked for by our mark all the same
+        attempted = request.desired.external_id if request.desired else attempted
     return entry.model_copy(
         update={
             "decided": event,
             "applied": None,
             "account_id": account,
             "enabled": None if forgotten else entry.enabled,
-            "attempted": request.desired.external_id if create_attempted and request.desired else attempted,
+            "attempted": attempted,
             "attempted_names": _attempted_names(request, entry) if create_attempted else entry.attempted_names,
             "waiting": None,
             "blocked_by": result.blocked_by,
@@ -225,20 +228,23 @@ def rejected(
     )
 
 
-def waits(request: AccountRequested, entry: Account, cause: str, now: AwareDatetime) -> Account:
+def waits(
+    request: AccountRequested, entry: Account, cause: str, now: AwareDatetime, *, create_sent: bool = False
+) -> Account:
     """The entry of somebody whose change cannot be settled now: no outcome yet, and nothing known of the account.
 
     ``since`` is kept while the same change waits, so that the operator sees how long it has been. Where no account is
-    known one may exist all the same, from this attempt or from one that died before it could note anything.
+    known one may exist all the same, from this attempt or from one that died before it could note anything: our mark on
+    it is safe to look for. The user name is not - it may be anybody's - unless a create with it has been sent.
     """
     since = entry.waiting.since if entry.waiting and entry.waiting.version == request.version else now
-    may_exist = request.desired is not None and entry.account_id is None
+    may_exist = request.desired is not None and (entry.account_id is None or create_sent)
     return entry.model_copy(
         update={
             "waiting": Waiting(cause=cause, since=since, version=request.version),
             "applied": None,
             "attempted": request.desired.external_id if may_exist and request.desired else entry.attempted,
-            "attempted_names": _attempted_names(request, entry) if may_exist else entry.attempted_names,
+            "attempted_names": _attempted_names(request, entry) if create_sent else entry.attempted_names,
         }
     )
 

@@ -206,6 +206,7 @@ def _seen(state: Reconciliation, live: Resource) -> Reconciliation:
         goal=replace(state.goal, known=live.id),
         live=live,
         step=Step.UPDATE,
+        names_tried=0,
         uncertain=False,
         was_enabled=enabled if state.was_enabled is None else state.was_enabled,
     )

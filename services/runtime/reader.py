@@ -64,7 +64,7 @@ async def _next(fetching: Fetching, places: list[TopicPartition], seconds: float
     before = [await fetching.consumer.position(place) for place in places]
     async with asyncio.timeout(seconds):
         while True:
-            found = await fetching.look(most=BATCH, timeout_ms=100, only=places)
+            found = await fetching.look(most=BATCH, timeout_ms=500, only=places)
             for place in tuple(fetching.unreadable):  # there is a dead letter of such a record
                 await fetching.pass_over(place)
             if found or before != [await fetching.consumer.position(place) for place in places]:

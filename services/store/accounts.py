@@ -9,7 +9,7 @@ from services.contracts.accounts import Account
 from services.contracts.events import Outcome
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.store.collection import Collection, Document, to_model
-from services.store.snapshots import LISTED_AS_ACTIVE
+from services.store.snapshots import LISTED_AS_ACTIVE, NOT_LISTED
 
 _TAKES_A_MANAGER: dict[str, Any] = {
     "waiting": {"$exists": False},
@@ -188,17 +188,25 @@ class Accounts:
 
         Others may have one, too: who is on leave keeps it, and so does who is listed no more.
         """
-        of_the_same = {"from": self._snapshots, "localField": "_id", "foreignField": "_id", "as": "listed"}
         documents = await self._collection.aggregate(
-            [
-                {"$match": {"connection_id": connection, "enabled": True, "account_id": {"$gt": ""}}},
-                {"$project": {"_id": True}},
-                {"$lookup": {**of_the_same, "pipeline": [{"$match": LISTED_AS_ACTIVE}, {"$project": {"_id": True}}]}},
-                {"$match": {"listed": {"$ne": []}}},
-                {"$count": "people"},
-            ]
+            [*self._enabled_of(connection, LISTED_AS_ACTIVE), {"$count": "people"}]
         )
         return int(documents[0]["people"]) if documents else 0
+
+    async def missing(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
+        """People whom Personio lists no more, whose account is enabled all the same, as far as is known."""
+        documents = await self._collection.aggregate([*self._enabled_of(connection, NOT_LISTED), {"$sort": {"_id": 1}}])
+        return _employees(documents)
+
+    def _enabled_of(self, connection: ConnectionId, listed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Entries with an account that was last confirmed to be enabled, of people whose snapshot is so."""
+        of_the_same = {"from": self._snapshots, "localField": "_id", "foreignField": "_id", "as": "listed"}
+        return [
+            {"$match": {"connection_id": connection, "enabled": True, "account_id": {"$gt": ""}}},
+            {"$project": {"employee_id": True}},
+            {"$lookup": {**of_the_same, "pipeline": [{"$match": listed}, {"$project": {"_id": True}}]}},
+            {"$match": {"listed": {"$ne": []}}},
+        ]
 
     async def behind(self, connection: ConnectionId) -> int:
         """The balance: people whose snapshot is newer than what was decided for them; 0 when all is at rest.

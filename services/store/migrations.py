@@ -36,7 +36,6 @@ INDEXES = (
     Index("snapshots", "people", _PERSON),
     Index("snapshots", "pending", _PERSON, _partial(pending=True)),
     Index("snapshots", "status", {"connection_id": 1, "status": 1, "missing_since": 1}),
-    Index("snapshots", "missing", _PERSON, _partial(missing_since=_EXISTS)),
     Index("snapshots", "refused", _PERSON, _partial(refused=_EXISTS)),
     Index("mappings", "versions", {"connection_id": 1, "version": -1}, {"unique": True}),
     Index("accounts", "people", _PERSON),

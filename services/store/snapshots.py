@@ -13,6 +13,7 @@ from services.contracts.snapshots import Snapshot
 from services.store.collection import PAGE, Collection, Document, to_model
 
 LISTED_AS_ACTIVE = {"status": "active", "missing_since": {"$exists": False}}
+NOT_LISTED = {"missing_since": {"$exists": True}}
 
 _TIME = TypeAdapter(datetime)
 _SETS_PENDING = {"$set": {"pending": {"$gt": ["$revision", "$emitted_revision"]}}}
@@ -119,14 +120,6 @@ class Snapshots:
     async def active_count(self, connection: ConnectionId) -> int:
         """People whom Personio lists as active."""
         return await self._collection.count({"connection_id": connection, **LISTED_AS_ACTIVE})
-
-    async def missing(self, connection: ConnectionId) -> AsyncIterator[tuple[Snapshot, ...]]:
-        """People whom Personio lists no more, in the order of their keys."""
-        async for page in self._collection.pages({"connection_id": connection, "missing_since": {"$exists": True}}):
-            yield tuple(map(_to_model, page))
-
-    async def missing_count(self, connection: ConnectionId) -> int:
-        return await self._collection.count({"connection_id": connection, "missing_since": {"$exists": True}})
 
     async def refused(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """People whose newest event Kafka will not take."""

@@ -12,7 +12,7 @@ from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.errors import TransientError
 from services.provisioning import apply
 from services.provisioning.apply import Decision
-from services.provisioning.calls import Answer, Call, FindHolder, Held, Refused
+from services.provisioning.calls import Answer, Call, CreateAccount, FindHolder, Held, Refused
 from services.provisioning.reconcile import Reconciliation, Rejected, Settled, Unsettled, begin
 from services.provisioning.target import Target
 from services.runtime.clock import Clock
@@ -41,7 +41,8 @@ class LedgerAwayError(Exception):
 class Person:
     """A person's way through a batch: the entry carried forward in memory, and the outcomes so far.
 
-    ``resent``: the last request was there because somebody had asked for it.
+    ``resent``: the last request was there because somebody had asked for it; ``create_sent``: for it a create has left
+    this writer.
     """
 
     read: Account
@@ -49,13 +50,14 @@ class Person:
     outcomes: list[AccountSynced] = field(default_factory=list)
     causes: list[str] = field(default_factory=list)
     resent: bool = False
+    create_sent: bool = False
 
     @property
     def changed(self) -> bool:
         return self.entry != self.read
 
     def waits(self, request: AccountRequested, cause: str, clock: Clock) -> None:
-        self.entry = apply.waits(request, self.entry, cause, clock.now())
+        self.entry = apply.waits(request, self.entry, cause, clock.now(), create_sent=self.create_sent)
         self.causes.append(cause)
 
 
@@ -115,7 +117,7 @@ class Applier:
         """Raises ``PartitionsMovedError`` alone: whatever else goes wrong makes this one person wait."""
         for record in records:
             request = record.event
-            person.resent = record.cause is Cause.RESENT
+            person.resent, person.create_sent = record.cause is Cause.RESENT, False
             try:
                 async with asyncio.timeout(self._deadline - self._clock.monotonic()):
                     await self._apply(person, request)
@@ -159,7 +161,7 @@ class Applier:
     ) -> None:
         state = begin(apply.goal(request, person.entry, target), self._server.verb)
         try:
-            state = await self._finish(state, request.employee_id)
+            state = await self._finish(state, person)
         except ServerClosedError as error:
             person.waits(request, error.cause, self._clock)
             return
@@ -203,20 +205,20 @@ class Applier:
                 )
             case Unsettled(cause):
                 await self._server.failed("Unsettled")
-                person.entry = apply.waits(request, person.entry, cause, now)
+                person.entry = apply.waits(request, person.entry, cause, now, create_sent=person.create_sent)
                 person.causes.append("Unsettled")
 
-    async def _finish(self, state: Reconciliation, employee: EmployeeId) -> Reconciliation:
+    async def _finish(self, state: Reconciliation, person: Person) -> Reconciliation:
         attempt = 0
         while state.result is None:
             call = state.next
             if isinstance(call, FindHolder):
-                state = state.answered(Held(by_another=await self._held(call.id, employee)))
+                state = state.answered(Held(by_another=await self._held(call.id, person.read.employee_id)))
                 continue
             if state.looks_again:
                 await self._clock.sleep(PAUSES[min(state.rounds, len(PAUSES) - 1)])
             try:
-                state = state.answered(await self._perform(call))
+                state = state.answered(await self._perform(call, person))
             except ServerClosedError:
                 raise
             except TransientError as error:
@@ -233,8 +235,12 @@ class Applier:
         except TransientError as error:
             raise LedgerAwayError(describe(error)) from error
 
-    async def _perform(self, call: Call) -> Answer:
-        answer = await self._server.perform(call, self._check)
+    async def _perform(self, call: Call, person: Person) -> Answer:
+        def leaves() -> None:
+            self._check()
+            person.create_sent = person.create_sent or isinstance(call, CreateAccount)
+
+        answer = await self._server.perform(call, leaves)
         if isinstance(answer, Refused) and answer.forbidden and not self._server.has_written:
             raise WritesForbiddenError("Declaree forbids this key to write (403)")
         return answer

@@ -1,21 +1,23 @@
 """What cannot be read becomes a dead letter, holds its original bytes, and blocks nobody."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.record.util import calc_crc32c
 
 from services.contracts.envelope import Cause, DeadLetter, Record, envelope_of, to_record
 from services.contracts.events import EmployeeChanged
 from services.runtime.consumer import Batch
+from services.runtime.fetching import Fetching
 from services.runtime.kafka import RECORD_MAX_BYTES
 from services.runtime.reader import recorded
 from services.runtime.reading import NO_TEXT, TOO_LARGE
 from services.runtime.topics import create_topics
 from tests.builders import changed
-from tests.kafka.stage import ANSWERS, LETTERS, SOURCE, Seen, Stage, answers, settings, staged
+from tests.kafka.stage import ANSWERS, DEADLINE, LETTERS, SOURCE, Seen, Stage, answers, settings, staged
 from tests.stack import KafkaServers
 
 pytestmark = pytest.mark.kafka
@@ -122,7 +124,38 @@ async def test_a_header_whose_name_is_no_text_costs_its_record_alone(kafka: Kafk
     (letter,) = await stage.records(LETTERS)
     assert (letter.key, letter.value, read(letter).reason) == (None, None, NO_TEXT)
     assert (read(letter).partition, read(letter).offset) == (1, 40)
-    assert [batch async for batch in recorded(stage.settings, SOURCE)], "a replay passes over it, too"
+    replayed = [record async for batch in recorded(stage.settings, SOURCE) for record in batch]
+    assert len({(record.partition, record.offset) for record in replayed}) == 100, "a replay passes over it, too"
+
+
+async def test_behind_an_unreadable_record_as_many_are_asked_for_as_before_it(stage: Stage) -> None:
+    """Also where somebody else has passed over it: the partition was away meanwhile, and has come back."""
+    place = TopicPartition(stage.settings.topic(SOURCE), 0)
+    await stage.produce_events(range(20))
+    await unreadable_by_name(stage, 0)
+    await stage.produce_events(range(20, 100))
+    async with AIOKafkaConsumer(
+        bootstrap_servers=stage.settings.kafka_bootstrap_servers, auto_offset_reset="earliest", fetch_max_wait_ms=20
+    ) as consumer:
+        consumer.assign([place])
+        fetching, most = Fetching(consumer, consumer.getmany), list[int]()
+
+        async def look() -> list[int]:
+            records = (await fetching.look(most=16, timeout_ms=20)).get(place, [])
+            most.extend([len(records)] if records else [])
+            return [record.offset for record in records]
+
+        offsets: list[int] = []
+        async with asyncio.timeout(DEADLINE):
+            while not fetching.unreadable:
+                offsets += await look()
+            assert fetching.unreadable == {place: 20}
+            fetching.unreadable.clear()
+            consumer.seek(place, 21)
+            while len(offsets) < 100:
+                offsets += await look()
+    assert offsets == [*range(20), *range(21, 101)]
+    assert max(most[-4:]) == 16
 
 
 async def test_a_dead_letter_keeps_why_its_record_was_sent_and_what_it_is_a_part_of(

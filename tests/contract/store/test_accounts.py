@@ -128,7 +128,10 @@ async def test_of_the_active_those_count_whose_account_is_confirmed_to_be_enable
         ]
     )
     assert await store.accounts.active_count(CONNECTION) == 1
-    assert await store.snapshots.active_count(CONNECTION) == 4
+    assert await store.accounts.missing(CONNECTION) == ("6",)
+    await store.snapshots.set_missing(CONNECTION, [EmployeeId("2")], NOW)
+    assert await store.accounts.missing(CONNECTION) == ("6",), "who is disabled is nobody's concern any more"
+    assert await store.snapshots.active_count(CONNECTION) == 3
 
 
 async def test_reports_wait_for_a_manager_whose_account_they_do_not_have(store: Store) -> None:

@@ -105,7 +105,6 @@ async def test_data_that_contradicts_an_index_is_reported_and_kept(bare: Store, 
     ("collection", "where", "index"),
     [
         ("snapshots", {"connection_id": "c", "pending": True}, "pending"),
-        ("snapshots", {"connection_id": "c", "missing_since": {"$exists": True}}, "missing"),
         ("accounts", {"connection_id": "c", "unsettled": True}, "unsettled"),
         ("accounts", {"connection_id": "c", "blocked_by": {"$in": ["a"]}}, "blocked"),
         ("accounts", {"connection_id": "c", "account_id": "a"}, "holder"),

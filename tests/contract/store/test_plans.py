@@ -190,6 +190,7 @@ LEDGER = {
     "waiting": lambda store: _all(store.accounts.waiting(CONNECTION)),
     "rejected": lambda store: _all(store.accounts.rejected(CONNECTION)),
     "outcomes": lambda store: store.accounts.outcomes(CONNECTION),
+    "accounts of the missing": lambda store: store.accounts.missing(CONNECTION),
     "accounts of the active": lambda store: store.accounts.active_count(CONNECTION),
     "behind": lambda store: store.accounts.behind(CONNECTION),
 }
@@ -207,8 +208,6 @@ OUTBOX = {
     "clear missing": lambda store: store.snapshots.clear_missing(CONNECTION, SOME),
     "count": lambda store: store.snapshots.count(CONNECTION),
     "active count": lambda store: store.snapshots.active_count(CONNECTION),
-    "missing": lambda store: _all(store.snapshots.missing(CONNECTION)),
-    "missing count": lambda store: store.snapshots.missing_count(CONNECTION),
     "refused": lambda store: store.snapshots.refused(CONNECTION),
 }
 OTHERS = {

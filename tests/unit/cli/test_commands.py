@@ -243,7 +243,7 @@ def test_status_tells_how_things_stand(cli: Cli) -> None:
 async def unsettled(mongo: MongoServers, prepared_database: str, connected: str) -> str:
     """Of the connection: 1 waits and was rejected before, 2 and 12 are rejected, 3 is too large, 4 is well.
 
-    2 and 5 are listed no more.
+    2 and 5 have an account and are listed no more.
     """
     connection = ConnectionId(connected)
 
@@ -253,7 +253,8 @@ async def unsettled(mongo: MongoServers, prepared_database: str, connected: str)
     waiting = Waiting(cause="DeclareeUnavailableError", since=NOW, version=Version(1_000, 3))
     entries = [
         entry("1", waiting=waiting, decided=rejected("1")),
-        entry("2", decided=rejected("2", reason="taken", field="userName")),
+        entry("2", account_id="a-2", enabled=True, decided=rejected("2", reason="taken", field="userName")),
+        entry("5", account_id="a-5", enabled=True, decided=outcome("5")),
         entry("12", decided=rejected("12")),
         entry("4", decided=outcome("4")),
     ]

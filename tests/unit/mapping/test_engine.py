@@ -135,6 +135,7 @@ def test_a_missing_value_leaves_or_clears_the_field_or_rejects_the_person() -> N
 def test_an_attribute_that_was_never_seen_is_missing_yet_clears_nothing() -> None:
     assert fields(rule("title", "no_such", on_missing="clear")) == {}
     assert fields(rule("title", "no_such", transforms=(Default(value="-"),))) == {"title": "-"}
+    assert fields(rule("title", "dynamic_9.name", on_missing="clear"), dynamic_9=None) == {"title": None}, "it is empty"
     request = mapped(rule("title", "no_such", on_missing="reject"))
     assert (request.intent, request.field) == (Intent.REJECT, "title")
 

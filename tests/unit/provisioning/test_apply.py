@@ -263,19 +263,39 @@ def test_a_rejection_after_the_known_account_turned_out_not_to_be_ours_leaves_it
 
 
 def test_the_names_that_a_create_may_have_used_are_remembered_until_the_account_is_known() -> None:
-    first = apply.waits(requested(), entry(), "down", NOW)
-    second = apply.waits(requested(revision=2_000, user_name="right@x.example"), first, "down", NOW)
+    def sent(request: AccountRequested, held: Account) -> Account:
+        return apply.waits(request, held, "down", NOW, create_sent=True)
+
+    first = sent(requested(), entry())
+    second = sent(requested(revision=2_000, user_name="right@x.example"), first)
     assert second.attempted_names == ("e7@nordlicht.example", "right@x.example")
     assert apply.goal(requested(revision=3_000), second, target(requested())).attempted_names == ("right@x.example",)
     for number in range(9):
-        second = apply.waits(requested(revision=3_000 + number, user_name=f"{number}@x.example"), second, "down", NOW)
+        second = sent(requested(revision=3_000 + number, user_name=f"{number}@x.example"), second)
     assert second.attempted_names == tuple(f"{number}@x.example" for number in range(4, 9))
     settled = Settled(Outcome.CREATED, ACCOUNT)
     assert (
         apply.settled(requested(revision=9_000), second, target(requested()), settled, None, NOW).attempted_names == ()
     )
-    known = after(requested())
-    assert apply.waits(requested(revision=2_000, **OTHER_NAME), known, "down", NOW).attempted_names == ()
+
+
+def test_a_name_with_which_nothing_was_sent_is_not_looked_for() -> None:
+    """It may be a colleague's, or a department's: whoever has it is none of ours."""
+    for held in (entry(), after(requested())):
+        assert (
+            apply.waits(requested(revision=2_000, user_name="info@x.example"), held, "401", NOW).attempted_names == ()
+        )
+
+
+def test_a_create_after_the_known_account_was_gone_is_remembered_too() -> None:
+    waiting = apply.waits(requested(revision=2_000), after(requested()), "down", NOW, create_sent=True)
+    assert (waiting.attempted, waiting.attempted_names) == ("7", ("e7@nordlicht.example",))
+
+
+def test_an_account_of_theirs_that_could_not_be_updated_is_still_found_when_they_leave() -> None:
+    now = refused(requested(), entry(), Rejected("a wrong department"), known=ACCOUNT)
+    assert (now.account_id, now.attempted) == (None, "7")
+    assert decided(asked(Intent.DISABLE, revision=2_000), now) is Decision.RECONCILE
 
 
 # ---------------------------------------------------------------- by what an account is found

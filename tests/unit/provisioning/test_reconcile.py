@@ -356,6 +356,18 @@ def test_p4_a_lost_create_is_found_by_the_name_that_it_had_where_external_ids_ar
     assert (story.result.account_id, story.result.outcome) == ("u5", Outcome.LINKED)
 
 
+def test_p4_after_an_adoption_by_an_older_name_it_is_the_wanted_one_that_is_looked_for() -> None:
+    start = replace(goal(), attempted_names=(MISTYPED,))
+    adopted = seen(account("u5", externalId=None, userName=MISTYPED))
+    blocked = told(start, NOTHING, NOTHING, adopted, Conflict(), seen(account("u6", externalId="8")))
+    assert (blocked.calls[-1], blocked.result.blocked_by) == (BY_USER_NAME, "u6")
+    gone = told(
+        start, NOTHING, NOTHING, adopted, LOST, NOTHING, NOTHING, seen(account("u5", externalId=None)), Written()
+    )
+    assert gone.calls[-2] == BY_USER_NAME
+    assert gone.result.account_id == "u5"
+
+
 @pytest.mark.parametrize("other", [account("u5", externalId="8", userName=MISTYPED), None], ids=["marked", "held"])
 def test_p5_whoever_else_has_the_older_name_is_left_alone_and_in_nobodys_way(other: Resource | None) -> None:
     found = other or account("u5", externalId=None, userName=MISTYPED)

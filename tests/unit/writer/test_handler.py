@@ -457,6 +457,17 @@ async def test_the_answer_to_a_create_may_be_lost_and_the_address_corrected_with
     assert (await stage.entry()).attempted_names == ()
 
 
+async def test_an_address_that_was_never_sent_leads_to_nobodys_account(stage: Stage) -> None:
+    """The key was wrong, and so was the address: that of a colleague whom nobody manages yet."""
+    theirs = stage.add_account("info@x.example")
+    stage.connect(key="wrong")
+    assert await stage.handle(requested(user_name="info@x.example")) == []
+    stage.connect()
+    (outcome,) = await stage.handle(requested("7", 2_000, user_name="alice@x.example"))
+    assert outcome.outcome is Outcome.CREATED
+    assert stage.declaree.directory.users[theirs].resource["userName"] == "info@x.example"
+
+
 async def test_a_proxy_that_knows_no_address_settles_no_leaver(stage: Stage) -> None:
     """Its 404 to the account is no word of Declaree's: access has to end, so the person waits."""
     await stage.handle(requested())
