@@ -107,7 +107,7 @@ def _fields(schema: dict[str, Any], prefix: str = "") -> str:
     rows = []
     for name, field in schema["properties"].items():
         default = "required" if name in schema.get("required", ()) else code(json.dumps(field["default"]))
-        rows.append((code(prefix + name), _kind(field), default, " ".join(field.get("description", "").split())))
+        rows.append((code(prefix + name), _kind(field), default, prose(field.get("description"))))
     return table(("Field", "Type", "Default", "Meaning"), rows)
 
 

@@ -153,7 +153,7 @@ def _fields(model: type[BaseModel]) -> str:
     rows = []
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else code(_json(field.get_default(call_default_factory=True)))
-        rows.append((code(name), " ".join((field.description or "").split()), default))
+        rows.append((code(name), prose(field.description), default))
     return table(("Field", "Meaning", "Unless given"), rows)
 
 

@@ -37,10 +37,15 @@ async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kafka]
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-async def stage(node: Kafka, topic_prefix: str) -> Stage:
+async def up(node: Kafka) -> None:
+    """However the test before has left it."""
     if not node.running:
         await node.start()
+
+
+@pytest.fixture
+async def stage(node: Kafka, topic_prefix: str) -> Stage:
+    await up(node)
     return await staged(node.bootstrap_servers, topic_prefix, kafka_partitions=4)
 
 
@@ -180,8 +185,7 @@ async def stop_until(node: Kafka, dead: Callable[[], bool], *, progress: Callabl
     on trying, and is none the worse for it.
     """
     while not dead():
-        if not node.running:
-            await node.start()
+        await up(node)
         so_far = progress()
         await until(lambda: dead() or progress() > so_far + 10)  # noqa: B023 - it ends before the next round begins
         await node.stop()
@@ -191,8 +195,7 @@ async def stop_until(node: Kafka, dead: Callable[[], bool], *, progress: Callabl
 
 async def with_impatient_settings(node: Kafka, prefix: str) -> tuple[Stage, KafkaSettings]:
     """A stage with one partition; and settings for the one who is to give up soon, while all others have their time."""
-    if not node.running:
-        await node.start()
+    await up(node)
     stage = await staged(node.bootstrap_servers, prefix)
     short = {"kafka_request_timeout_ms": 1_500, "kafka_publish_timeout_seconds": 10}
     return stage, stage.settings.model_copy(update=short)
@@ -205,8 +208,7 @@ async def resumed(node: Kafka) -> None:
 
 
 async def test_publishing_fails_in_time_while_kafka_hangs(node: Kafka, topic_prefix: str) -> None:
-    if not node.running:
-        await node.start()
+    await up(node)
     stage = await staged(node.bootstrap_servers, topic_prefix, kafka_publish_timeout_seconds=1)
     async with started(Publisher(stage.settings, "publisher")) as publisher:
         await publish_until_acknowledged(publisher, [Record(ANSWERS, b"key", b"0")])  # a new topic has no leader yet
@@ -222,8 +224,7 @@ async def test_publishing_fails_in_time_while_kafka_hangs(node: Kafka, topic_pre
 
 
 async def test_reading_what_was_recorded_fails_in_time_while_kafka_hangs(node: Kafka, topic_prefix: str) -> None:
-    if not node.running:
-        await node.start()
+    await up(node)
     stage = await staged(node.bootstrap_servers, topic_prefix, kafka_request_timeout_ms=5_000)
     await stage.produce_events(range(6_000))  # three times what one fetch brings
     batches = recorded(stage.settings, SOURCE)
