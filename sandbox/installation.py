@@ -1,6 +1,6 @@
-"""The whole product on one machine: Kafka, MongoDB, both vendors' sandboxes and the services, as processes.
+"""An installation of the whole product on one machine: Kafka, MongoDB, both sandboxes and the services, as processes.
 
-It knows the product by command lines and environment alone.
+It knows the product by its command lines and environment variables only.
 """
 
 import asyncio
@@ -15,36 +15,49 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from sandbox.keeper import Part
 from sandbox.stack.errors import StackError
 from sandbox.stack.kafka import Kafka
 from sandbox.stack.mongo import Mongo
-from sandbox.stack.ports import free_port, is_free
-from sandbox.stack.processes import Process, http_ready
+from sandbox.stack.ports import is_free, reserve_port
+from sandbox.stack.processes import Process, create_http_check
+from sandbox.supervisor import Component
 
 SERVICES = ("poller", "mapper", "writer")
+"""Names of the product's services."""
+
 DECLAREE_KEY = "demo-key"
+"""API key of the sandbox Declaree."""
+
 PERSONIO_ID, PERSONIO_SECRET = "demo-client", "demo-secret"
+"""Client id and client secret of the sandbox Personio."""
+
 SCIM_PATH = "/SCIM/v2"
+"""Path of the SCIM server in the sandbox Declaree."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """How a command has ended, and what it has printed to its two outputs."""
+class CommandResult:
+    """The exit code and the output of a command that has ended."""
 
     code: int | None
+    """The exit code, or minus the number of the signal that ended the command."""
     output: str
+    """The text that the command wrote to standard output."""
     errors: str
+    """The text that the command wrote to standard error."""
 
 
 class Installation:
-    """Use as an asynchronous context manager. ``settings`` are environment variables over the defaults; those
-    ``of_services`` are not for commands.
+    """An installation in a folder, used as an asynchronous context manager.
 
-    Where the settings, or the environment, name KAFKA_BOOTSTRAP_SERVERS or MONGODB_URL, none is started for it.
+    ``settings`` are environment variables of services and commands; ``service_settings`` are for the services only.
+    If KAFKA_BOOTSTRAP_SERVERS or MONGODB_URL is in the settings or the environment, the installation uses that server
+    and does not start its own.
 
-    ``ports`` are wished for by name; one that is taken at the first start of the folder is replaced by a free one.
-    ``scim_url`` is another SCIM server's, with the same key, to be written to in place of the sandbox Declaree.
+    ``active`` is the number of active employees in the sandbox Personio, ``seed`` the random seed of its company.
+    ``ports`` are preferred ports by name. At the first start of the folder, a free port replaces a port that is taken.
+    ``scim_url`` is the address of another SCIM server that accepts the same key. The connection then writes to that
+    server instead of the sandbox Declaree. ``report`` receives one line for each step.
     """
 
     def __init__(
@@ -54,25 +67,25 @@ class Installation:
         active: int = 250,
         seed: int = 1,
         settings: Mapping[str, str] | None = None,
-        of_services: Mapping[str, str] | None = None,
+        service_settings: Mapping[str, str] | None = None,
         services: tuple[str, ...] = SERVICES,
         personio_options: tuple[str, ...] = (),
         declaree_options: tuple[str, ...] = (),
         ports: Mapping[str, int] | None = None,
         scim_url: str | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._folder = folder
-        self._say = say
+        self._report = report
         self._active = active
         self._seed = seed
         self._settings = dict(settings or {})
-        self._of_services = dict(of_services or {})
+        self._service_settings = dict(service_settings or {})
         self._services = services
         self._personio_options = personio_options
         self._declaree_options = declaree_options
         self._stack = AsyncExitStack()
-        self._ports = self._remembered_ports(ports or {})
+        self._ports = self._load_or_choose_ports(ports or {})
         self.processes: dict[str, Process] = {}
         self.personio = f"http://127.0.0.1:{self._ports['personio']}"
         self.declaree = f"http://127.0.0.1:{self._ports['declaree']}"
@@ -80,16 +93,17 @@ class Installation:
         self.kafka = Kafka(folder / "kafka", port=self._ports["kafka"], controller_port=self._ports["controller"])
         self.mongo = Mongo(folder / "mongo", port=self._ports["mongo"])
 
-    def _remembered_ports(self, wished: Mapping[str, int]) -> dict[str, int]:
-        """The same addresses at every start of the same folder."""
+    def _load_or_choose_ports(self, preferred: Mapping[str, int]) -> dict[str, int]:
+        """Returns the same ports at every start of the same folder."""
         file = self._folder / "ports.json"
         if file.exists():
-            known: dict[str, int] = json.loads(file.read_text())
-            return known
+            saved: dict[str, int] = json.loads(file.read_text())
+            return saved
         self._folder.mkdir(parents=True, exist_ok=True)
         ports: dict[str, int] = {}
         for name in ("kafka", "controller", "mongo", "personio", "declaree", *SERVICES):
-            ports[name] = wished[name] if name in wished and is_free(wished[name]) else free_port()
+            can_use_preferred = name in preferred and is_free(preferred[name])
+            ports[name] = preferred[name] if can_use_preferred else reserve_port()
         file.write_text(json.dumps(ports))
         return ports
 
@@ -97,7 +111,7 @@ class Installation:
     def _key_file(self) -> Path:
         return self._folder / "encryption.key"
 
-    def _key(self) -> str:
+    def _read_or_create_key(self) -> str:
         if not self._key_file.exists():
             self._key_file.touch(mode=0o600)
             self._key_file.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
@@ -105,11 +119,11 @@ class Installation:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a service or a command of the CLI needs."""
+        """The environment variables of services and commands, by name."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": os.environ.get("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap_servers),
             "MONGODB_URL": os.environ.get("MONGODB_URL", self.mongo.url),
-            "ENCRYPTION_KEYS": self._key(),
+            "ENCRYPTION_KEYS": self._read_or_create_key(),
             **self._settings,
         }
 
@@ -125,31 +139,31 @@ class Installation:
         await self._stack.aclose()
 
     def _check_ports(self) -> None:
-        """Raises ``StackError`` where somebody else listens: who asks there would take them for ours."""
+        """Raises ``StackError`` if another program uses a port, because clients would take it for this installation."""
         taken = {name: port for name, port in self._ports.items() if not is_free(port)}
         if taken:
-            places = ", ".join(f"{port} (for {name})" for name, port in taken.items())
+            ports = ", ".join(f"{port} (for {name})" for name, port in taken.items())
             raise StackError(
-                f"other programs listen where this installation did before: {places}. "
-                f"Stop them, or remove {self._folder / 'ports.json'} to have other ports chosen"
+                f"other programs use the ports of this installation: {ports}. "
+                f"Stop them, or remove {self._folder / 'ports.json'} so that other ports are chosen"
             )
 
     async def _start(self) -> None:
-        first = not self._key_file.exists()
+        is_first_start = not self._key_file.exists()
         self._check_ports()
-        self._say("starting Apache Kafka and MongoDB ...")
+        self._report("starting Apache Kafka and MongoDB ...")
         servers: list[Any] = []
         if self.environment["KAFKA_BOOTSTRAP_SERVERS"] == self.kafka.bootstrap_servers:
             servers.append(self._stack.enter_async_context(self.kafka))
         if self.environment["MONGODB_URL"] == self.mongo.url:
             servers.append(self._stack.enter_async_context(self.mongo))
         await asyncio.gather(*servers)
-        self._say("starting the sandboxes of Personio and Declaree ...")
+        self._report("starting the sandboxes of Personio and Declaree ...")
         await self._start_sandboxes()
-        await self.cli("init")
-        if first or not json.loads(await self.cli("connections", "list", "--json")):
+        await self.run_cli("init")
+        if is_first_start or not json.loads(await self.run_cli("connections", "list", "--json")):
             await self.connect("Demo company")
-        self._say("starting poller, mapper and writer ...")
+        self._report("starting poller, mapper and writer ...")
         await asyncio.gather(*(self.start_service(service) for service in self._services))
 
     async def _start_sandboxes(self) -> None:
@@ -159,8 +173,8 @@ class Installation:
         await self._start_declaree("declaree", self._ports["declaree"])
 
     async def start_declaree(self, name: str) -> str:
-        """One more sandbox Declaree, with the same key; returns its address."""
-        port = free_port()
+        """Starts another sandbox Declaree with the same key; returns its address."""
+        port = reserve_port()
         await self._start_declaree(name, port)
         return f"http://127.0.0.1:{port}"
 
@@ -170,13 +184,16 @@ class Installation:
 
     async def _start_sandbox(self, name: str, kind: str, port: int, options: tuple[str, ...]) -> None:
         command = (sys.executable, "-m", f"sandbox.{kind}", "--port", str(port), *options)
-        ready = http_ready(f"http://127.0.0.1:{port}/_control/health")
+        ready = create_http_check(f"http://127.0.0.1:{port}/_control/health")
         process = Process(name, command, folder=self._folder / name, ready=ready)
         self.processes[name] = await self._stack.enter_async_context(process)
 
     async def connect(self, name: str, *, key: str = DECLAREE_KEY, scim: str | None = None) -> str:
-        """Adds a connection of the sandbox Personio, with ``scim`` or the first sandbox Declaree; returns its id."""
-        answer = await self.cli(
+        """Adds a connection from the sandbox Personio to a SCIM server; returns the id of the connection.
+
+        ``scim`` is the address of the server; None takes the default one: ``scim_url`` or the first sandbox Declaree.
+        """
+        output = await self.run_cli(
             "connections",
             "add",
             name,
@@ -189,31 +206,37 @@ class Installation:
             "--json",
             secrets={"PERSONIO_CLIENT_SECRET": PERSONIO_SECRET, "DECLAREE_KEY": key},
         )
-        return str(json.loads(answer)["id"])
+        return str(json.loads(output)["id"])
 
     async def start_service(self, service: str, *, replica: int = 0) -> Process:
-        """``replica`` above 0 starts one more of the service beside the first."""
-        port = free_port() if replica else self._ports[service]
+        """Starts a service and returns its process when it is ready; ``replica`` above 0 is an additional replica.
+
+        Raises ``StackError`` if the service does not become ready.
+        """
+        port = reserve_port() if replica else self._ports[service]
         name = f"{service}-{replica}" if replica else service
         process = Process(
             name,
             (sys.executable, "-m", f"services.{service}"),
             folder=self._folder / name,
-            environment={**self.environment, **self._of_services, "HTTP_PORT": str(port)},
-            ready=http_ready(f"http://127.0.0.1:{port}/health/ready"),
+            environment={**self.environment, **self._service_settings, "HTTP_PORT": str(port)},
+            ready=create_http_check(f"http://127.0.0.1:{port}/health/ready"),
         )
         self.processes[name] = await self._stack.enter_async_context(process)
         return process
 
-    async def cli(self, *arguments: str, secrets: Mapping[str, str] | None = None, expect: int | None = 0) -> str:
-        """Runs a command and gives what it prints; raises ``StackError`` when its exit code is not ``expect``."""
-        answer = await self.command(*arguments, secrets=secrets)
-        if expect is not None and answer.code != expect:
-            raise StackError(f"{' '.join(arguments[:2])} ended with {answer.code}: {answer.errors[-2000:]}")
-        return answer.output
+    async def run_cli(self, *arguments: str, secrets: Mapping[str, str] | None = None, expect: int | None = 0) -> str:
+        """Runs a command of the product and returns its output.
 
-    async def command(self, *arguments: str, secrets: Mapping[str, str] | None = None) -> Answer:
-        """Runs a command of the CLI, however it ends."""
+        Raises ``StackError`` if the exit code is not ``expect``; None accepts every code.
+        """
+        result = await self.run_command(*arguments, secrets=secrets)
+        if expect is not None and result.code != expect:
+            raise StackError(f"{' '.join(arguments[:2])} ended with {result.code}: {result.errors[-2000:]}")
+        return result.output
+
+    async def run_command(self, *arguments: str, secrets: Mapping[str, str] | None = None) -> CommandResult:
+        """Runs a command of the product and returns its result, whether it succeeded or not."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -224,14 +247,15 @@ class Installation:
             stderr=asyncio.subprocess.PIPE,
         )
         output, errors = await process.communicate()
-        return Answer(process.returncode, output.decode(), errors.decode())
+        return CommandResult(process.returncode, output.decode(), errors.decode())
 
     @property
-    def parts(self) -> dict[str, Part]:
-        """Everything of it that runs, by name."""
-        servers: dict[str, Part] = {"kafka": self.kafka, "mongo": self.mongo}
-        return {**{name: server for name, server in servers.items() if server.running}, **self.processes}
+    def components(self) -> dict[str, Component]:
+        """The started servers, sandboxes and services, by name."""
+        servers: dict[str, Component] = {"kafka": self.kafka, "mongo": self.mongo}
+        return {**{name: server for name, server in servers.items() if server.is_running}, **self.processes}
 
-    async def status(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(await self.cli("status", "--json", expect=None))
-        return found
+    async def read_status(self) -> list[dict[str, Any]]:
+        """Returns the output of ``status --json``: one entry for each connection."""
+        connections: list[dict[str, Any]] = json.loads(await self.run_cli("status", "--json", expect=None))
+        return connections

@@ -1,4 +1,4 @@
-"""Serving an app of the sandbox over uvicorn, with connections that the app can cut."""
+"""Serves a sandbox's ASGI app with uvicorn; the app can cut the connection of a request."""
 
 import asyncio
 import gc
@@ -14,52 +14,57 @@ from starlette.types import ASGIApp, Receive, Scope
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol
-else:  # httptools where it is installed, a third quicker; h11 in the demo's image
+else:  # httptools if installed, which takes a third less time; h11 in the image of the demo
     from uvicorn.protocols.http.auto import AutoHTTPProtocol as HTTPProtocol
 
 ABORT = "abort"
-YOUNG_OBJECTS = 50_000
-"""So many more objects than were freed make the collector look for cycles, of which a sandbox makes few; Python's own 700
-would have it look at every account and journal entry again and again."""
+"""Key in ``scope["state"]`` of the function that aborts the request's connection."""
+
+GC_THRESHOLD = 50_000
+"""Net allocations before a garbage collection. A sandbox makes few reference cycles. Python's default of 700 would scan
+all accounts and journal entries many times."""
 
 
 class ConnectionCutError(ConnectionResetError):
-    """Raised into a caller that runs an app without a server, where there is no connection to cut."""
+    """The connection cannot be cut, because the app runs without a server."""
 
 
 class CuttableProtocol(HTTPProtocol):
-    """Lends every request its connection's ``abort`` in ``scope["state"]``; ASGI has no message for it."""
+    """HTTP protocol that puts the connection's ``abort`` into ``scope["state"]``; ASGI has no message for it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Stores the ``abort`` of the new connection in the state that each of its requests receives."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, ABORT: transport.abort}
 
 
 class AnnouncingServer(uvicorn.Server):
-    """Says when it listens; callers wait for that instead of for a time."""
+    """Server that calls ``on_listening`` as soon as it accepts connections."""
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
         super().__init__(config)
-        self._listening = listening
+        self._on_listening = on_listening
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # uvicorn's own raises the signal again when it has stopped, which ends the process with the signal's code
+        """Stops the server at SIGINT and SIGTERM, if it runs in the main thread."""
+        # uvicorn raises the signal again after the server has stopped, so the process would exit with the signal's code
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, self.handle_exit, number, None)
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts to listen and then calls ``on_listening``."""
         await super().startup(sockets)
         if self.started:
-            self._listening()
+            self._on_listening()
 
 
-async def cut(scope: Scope, receive: Receive) -> None:
-    """Drops the request's connection without a byte of answer, and returns only once the server has noticed.
+async def abort_connection(scope: Scope, receive: Receive) -> None:
+    """Closes the request's connection without a response; returns once the server has noticed it.
 
-    Raises ``ConnectionCutError`` where no ``CuttableProtocol`` stands in between.
+    Raises ``ConnectionCutError`` if the app runs without a ``CuttableProtocol``.
     """
     abort: Callable[[], None] | None = scope.get("state", {}).get(ABORT)
     if abort is None:
@@ -69,15 +74,15 @@ async def cut(scope: Scope, receive: Receive) -> None:
         pass
 
 
-def serve(app: ASGIApp, opened: socket.socket, listening: Callable[[], None]) -> None:
-    """What a sandbox's process does until it is told to end."""
-    gc.freeze()  # what was imported and loaded stays
-    gc.set_threshold(YOUNG_OBJECTS)
-    server(app, listening).run(sockets=[opened])
+def serve(app: ASGIApp, listener: socket.socket, on_listening: Callable[[], None]) -> None:
+    """Serves the app on an open socket until SIGINT or SIGTERM."""
+    gc.freeze()  # imported modules and loaded data stay in memory, so the collector need not scan them
+    gc.set_threshold(GC_THRESHOLD)
+    create_server(app, on_listening).run(sockets=[listener])
 
 
-def server(app: ASGIApp, listening: Callable[[], None]) -> AnnouncingServer:
-    """To be run on an open socket: ``server(...).run(sockets=[...])``."""
+def create_server(app: ASGIApp, on_listening: Callable[[], None]) -> AnnouncingServer:
+    """Returns a server of the app; run it on an open socket: ``create_server(...).run(sockets=[...])``."""
     config = uvicorn.Config(
         app,
         http=CuttableProtocol,
@@ -88,17 +93,20 @@ def server(app: ASGIApp, listening: Callable[[], None]) -> AnnouncingServer:
         log_level="warning",
         timeout_graceful_shutdown=2,
     )
-    return AnnouncingServer(config, listening)
+    return AnnouncingServer(config, on_listening)
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """Port 0 takes a free one. Raises ``OSError`` when the address is in use."""
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Returns a TCP socket that is bound to the address; port 0 takes a free one.
+
+    Raises ``OSError`` if the address is in use.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((host, port))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
     except OSError:
-        opened.close()
+        listener.close()
         raise
-    return opened
+    return listener

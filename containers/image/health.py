@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The container's health check: asks the service for ``/health/live`` or ``/health/ready``, and says what it says."""
+"""Health check of a container: requests ``/health/live`` or ``/health/ready`` of the service and prints the response.
+
+The exit code is 0 if the service answers 200, else 1.
+"""
 
 import http.client
 import os
@@ -13,6 +16,6 @@ try:
     sys.stdout.buffer.write(answer.read())
     sys.exit(answer.status != http.HTTPStatus.OK)
 except OSError as error:
-    sys.exit(f"nothing answers on port {port}: {error}")
+    sys.exit(f"the service does not answer on port {port}: {error}")
 finally:
     connection.close()

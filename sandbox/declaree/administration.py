@@ -1,4 +1,4 @@
-"""What an administrator does in Declaree's own pages, behind the back of whoever writes over SCIM."""
+"""Changes that an administrator makes on Declaree's own pages, without a SCIM request."""
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -6,103 +6,116 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.declaree.directory import Administration, Directory, Entry, emails
-from sandbox.declaree.documents import display_name
+from sandbox.declaree.directory import Administration, Directory, Entry, list_emails
+from sandbox.declaree.documents import get_display_name
 from sandbox.declaree.schemas import ENTERPRISE_URN
 from sandbox.declaree.state import Declaree
 from sandbox.declaree.values import Resource
 
 
-class Place(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class AdministrationEdit(BaseModel):
+    """One administration of an account, as the control API receives it."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
     name: str = Field(min_length=1)
+    """Name of the administration."""
     sticky: bool = False
+    """Whether a write by the connector keeps the account in this administration."""
 
 
 class AccountEdit(BaseModel):
-    """``set`` holds SCIM attributes by name or path; null clears."""
+    """Changes to one account, as the control API receives them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
     set: dict[str, Any] = Field(default_factory=dict)
+    """SCIM attributes to set, by name or path; null clears an attribute."""
     invited: bool | None = None
-    administrations: list[Place] | None = None
+    """Whether the account is invited; None leaves this unchanged."""
+    administrations: list[AdministrationEdit] | None = None
+    """The account's administrations; None leaves them unchanged."""
 
 
 def create_account(declaree: Declaree, body: Resource) -> Entry:
-    """``body`` is a SCIM user. Raises ``ScimError`` as the endpoint does."""
+    """Creates an account from the SCIM user ``body``. Raises ``ScimError`` in the same cases as the SCIM endpoint."""
     return declaree.registry.create("User", body, declaree.behaviour)
 
 
 def edit_account(declaree: Declaree, entry: Entry, edit: AccountEdit) -> Entry:
+    """Applies an edit and returns the changed account. Raises ``ScimError`` for an invalid value."""
     if edit.set:
         operations = {"Operations": [{"op": "replace", "value": edit.set}]}
         entry = declaree.registry.patch(entry, operations, declaree.behaviour)
     if edit.invited is not None:
-        entry = declaree.registry.invite(entry, invited=edit.invited)
+        entry = declaree.registry.set_invited(entry, invited=edit.invited)
     if edit.administrations is not None:
-        places = tuple(Administration(place.name, place.sticky) for place in edit.administrations)
-        entry = declaree.registry.assign(entry, places)
+        administrations = tuple(Administration(item.name, item.sticky) for item in edit.administrations)
+        entry = declaree.registry.assign_administrations(entry, administrations)
     return entry
 
 
 def change_email(declaree: Declaree, entry: Entry, email: str) -> Entry:
-    """User name and e-mail are the same thing in Declaree's form."""
-    changed = {"userName": email, "emails": [{"value": email, "type": "work", "primary": True}]}
-    return edit_account(declaree, entry, AccountEdit(set=changed))
+    """Sets the user name and the e-mail address, which are one field in Declaree's form. Raises ``ScimError``."""
+    attributes = {"userName": email, "emails": [{"value": email, "type": "work", "primary": True}]}
+    return edit_account(declaree, entry, AccountEdit(set=attributes))
 
 
-def compact(entry: Entry, directory: Directory) -> Resource:
+def summarize_account(entry: Entry, directory: Directory) -> Resource:
+    """Returns the fields of an account that the control API lists."""
     resource = entry.resource
-    manager = manager_of(entry, directory)
+    manager = find_manager(entry, directory)
     return {
         "id": entry.id,
         "external_id": resource.get("externalId"),
         "user_name": resource["userName"],
-        "emails": emails(resource),
+        "emails": list_emails(resource),
         "first_name": resource["name"]["givenName"],
         "last_name": resource["name"]["familyName"],
         "enabled": resource.get("active", False),
         "invited": entry.invited,
         "manager_id": resource.get(ENTERPRISE_URN, {}).get("manager", {}).get("value"),
-        "manager_name": display_name(manager) if manager else None,
-        "administrations": [{"name": found.name, "sticky": found.sticky} for found in entry.administrations],
+        "manager_name": get_display_name(manager) if manager else None,
+        "administrations": [{"name": item.name, "sticky": item.sticky} for item in entry.administrations],
         "created": entry.created,
         "modified": entry.modified,
         "version": entry.version,
     }
 
 
-def manager_of(entry: Entry, directory: Directory) -> Entry | None:
+def find_manager(entry: Entry, directory: Directory) -> Entry | None:
+    """Returns the account of the manager; None if the account has no manager or the manager is deleted."""
     value = entry.resource.get(ENTERPRISE_URN, {}).get("manager", {}).get("value", "")
     return directory.users.get(value)
 
 
-def accounts_document(declaree: Declaree, filters: Mapping[str, str], start: int, limit: int) -> Resource:
-    """A page of accounts; ``start`` counts from 0. Filters: q, active, external_id, user_name."""
+def list_accounts(declaree: Declaree, filters: Mapping[str, str], start: int, limit: int) -> Resource:
+    """Returns a page of accounts. ``start`` counts from 0. The filters are q, active, external_id and user_name."""
     directory = declaree.directory
-    chosen = list(matching(directory, filters))
-    page = islice(chosen, start, start + limit)
-    return {"total": len(chosen), "start": start, "accounts": [compact(entry, directory) for entry in page]}
+    accounts = list(select_accounts(directory, filters))
+    page = islice(accounts, start, start + limit)
+    return {"total": len(accounts), "start": start, "accounts": [summarize_account(entry, directory) for entry in page]}
 
 
-def matching(directory: Directory, filters: Mapping[str, str]) -> Iterable[Entry]:
+def select_accounts(directory: Directory, filters: Mapping[str, str]) -> Iterable[Entry]:
+    """Returns the accounts that match all filters. Unknown filters are ignored."""
     user_name, external_id = filters.get("user_name"), filters.get("external_id")
-    found: Iterable[Entry] = directory.users.values()
+    entries: Iterable[Entry] = directory.users.values()
     if user_name is not None:
-        holder = directory.user_by_name(user_name)
-        found = [holder] if holder else []
+        account = directory.find_user_by_name(user_name)
+        entries = [account] if account else []
     elif external_id is not None:
-        found = directory.by_external_id("User", external_id)
+        entries = directory.find_by_external_id("User", external_id)
     if external_id is not None:
-        found = (entry for entry in found if entry.resource.get("externalId") == external_id)
+        entries = (entry for entry in entries if entry.resource.get("externalId") == external_id)
     if filters.get("active") in {"true", "false"}:
-        wanted = filters["active"] == "true"
-        found = (entry for entry in found if entry.resource.get("active", False) is wanted)
+        is_active = filters["active"] == "true"
+        entries = (entry for entry in entries if entry.resource.get("active", False) is is_active)
     text = filters.get("q", "").strip().casefold()
-    return (entry for entry in found if not text or text in _searched(entry))
+    return (entry for entry in entries if not text or text in _join_searchable_text(entry))
 
 
-def _searched(entry: Entry) -> str:
+def _join_searchable_text(entry: Entry) -> str:
     resource = entry.resource
     name = resource["name"]
     parts = (resource["userName"], name["givenName"], name["familyName"], resource.get("externalId", ""), entry.id)

@@ -1,6 +1,6 @@
-"""Everything about Declaree that its vendor does not document, as switches.
+"""Switches for everything about Declaree that its vendor does not document.
 
-The defaults are what the public pages state or what the identity providers supported by the vendor need.
+The defaults follow the vendor's public pages, or the needs of the identity providers that the vendor supports.
 """
 
 from typing import Literal
@@ -9,56 +9,80 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Behaviour(BaseModel):
-    """Frozen: a change at run time replaces the whole object."""
+    """All switches of one sandbox. The model is frozen, so a change at run time replaces the whole object."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     auth_header: str = "Authorization"
-    auth_scheme: str = Field(default="Bearer", description="word before the key; empty: the key alone")
-    key_is_admin: bool = Field(default=True, description="false: the key's user has no rights, every request gets 403")
+    """Name of the header that carries the API key."""
+    auth_scheme: str = "Bearer"
+    """Word before the key; empty if the header holds the key alone."""
+    key_is_admin: bool = True
+    """Whether the key's user is an administrator. If false, every request gets 403."""
 
     id_format: Literal["number", "uuid"] = "number"
+    """Form of new ids."""
     user_name_must_equal_email: bool = False
+    """Whether a user name that differs from the e-mail addresses is rejected."""
     external_id: Literal["stored", "ignored", "unique"] = "stored"
-    delete: Literal["allowed", "forbidden", "not_allowed", "not_implemented"] = Field(
-        default="not_allowed", description="204, 403, 405 or 501"
-    )
+    """Whether ``externalId`` is stored, dropped, or stored and unique."""
+    delete: Literal["allowed", "forbidden", "not_allowed", "not_implemented"] = "not_allowed"
+    """Answer to DELETE: 204, 403, 405 or 501."""
     auto_invite: bool = False
-    manager: Literal["must_exist", "ignored", "stored"] = Field(
-        default="must_exist", description="what happens to a manager that is not the id of an account"
-    )
-    manager_by_email: bool = Field(default=False, description="true: manager.value is the manager's e-mail address")
+    """Whether a new account is invited at once."""
+    manager: Literal["must_exist", "ignored", "stored"] = "must_exist"
+    """Treatment of a manager that is not the id of an account: rejected, dropped, or stored."""
+    manager_by_email: bool = False
+    """Whether ``manager.value`` is the manager's e-mail address instead of the id."""
 
-    administrations: tuple[str, ...] = Field(
-        default=("Muster Holding", "Muster GmbH", "Muster B.V."), min_length=1, description="the first is the parent"
-    )
-    administration_attribute: bool = Field(default=False, description="true: the custom attribute chooses it")
-    leave_other_administrations: bool = Field(
-        default=False, description="true: a write removes the account from the others that are not sticky"
-    )
+    administrations: tuple[str, ...] = Field(default=("Muster Holding", "Muster GmbH", "Muster B.V."), min_length=1)
+    """Names of all administrations. The first is the parent."""
+    administration_attribute: bool = False
+    """Whether the custom attribute chooses the administration."""
+    leave_other_administrations: bool = False
+    """Whether a write removes the account from other administrations that are not sticky."""
 
     groups: bool = True
+    """Whether the group endpoint exists."""
     unique_group_names: bool = False
+    """Whether two groups cannot share a name."""
 
-    patch: bool = Field(default=True, description="false: 501")
+    patch: bool = True
+    """Whether PATCH is supported. If false, it gets 501."""
     patch_answer: Literal[200, 204] = 200
+    """Status of a successful PATCH: 200 with the resource, or 204 without a body."""
     unmatched_value_path: Literal["no_target", "create"] = "no_target"
+    """Result of a PATCH path with a filter that matches no value: an error, or a new value."""
 
     filters: Literal["basic", "full"] = "basic"
+    """Supported filters: equality of identifying attributes, or the full grammar."""
     external_id_filter: bool = True
-    search: bool = Field(default=False, description="true: POST /Users/.search")
-    search_lag_seconds: float = Field(default=0.0, ge=0, description="an account is found only this long after it came")
+    """Whether a filter can use ``externalId``."""
+    search: bool = False
+    """Whether ``POST /Users/.search`` exists."""
+    search_lag_seconds: float = Field(default=0.0, ge=0)
+    """Seconds for which no search returns a new account."""
 
     max_page_size: int = Field(default=100, ge=1)
+    """Maximum number of resources on a page."""
     ignore_start_index: bool = False
+    """Whether every page starts at the first resource."""
 
     service_provider_config: bool = True
+    """Whether the endpoint ``/ServiceProviderConfig`` exists."""
     schemas: bool = True
+    """Whether the endpoint ``/Schemas`` exists."""
     resource_types: bool = True
+    """Whether the endpoint ``/ResourceTypes`` exists."""
 
     unknown_attributes: Literal["drop", "refuse"] = "drop"
-    versions: bool = Field(default=False, description="true: ETag, meta.version, If-Match and If-None-Match")
+    """Whether attributes that no schema defines are dropped or rejected."""
+    versions: bool = False
+    """Whether ETag, ``meta.version``, If-Match and If-None-Match are supported."""
 
     error_body: Literal["scim", "empty", "html", "numeric_status"] = "scim"
-    conflict_body: bool = Field(default=True, description="false: 409 comes without a body")
-    rate_limit: float | None = Field(default=None, gt=0, description="requests a second, then 429")
+    """Body of an error: as the RFC defines it, empty, HTML, or with the status as a number."""
+    conflict_body: bool = True
+    """Whether a 409 has a body."""
+    rate_limit: float | None = Field(default=None, gt=0)
+    """Requests per second above which a request gets 429; None means no limit."""

@@ -1,6 +1,6 @@
-"""The side door ``/_control``: what an administrator, a tester and a benchmark do, without a key.
+"""The control API ``/_control`` for administrators, tests and benchmarks. It needs no API key.
 
-Everything done here to accounts is done by other hands: it is no SCIM request and stands in no journal.
+Changes to accounts made here simulate an administrator, so they are not SCIM requests and are not in the journal.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,11 +13,11 @@ from starlette.routing import BaseRoute, Route
 
 from sandbox.declaree.administration import (
     AccountEdit,
-    accounts_document,
     change_email,
-    compact,
     create_account,
     edit_account,
+    list_accounts,
+    summarize_account,
 )
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.errors import ScimError
@@ -28,40 +28,56 @@ Handler = Callable[[Request], Awaitable[Response]]
 Action = Callable[[Declaree, Request, Any], Any]
 
 
-class KeyOrder(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class KeyBody(BaseModel):
+    """Request body for a new API key."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
     key: str | None = Field(default=None, min_length=1)
+    """The new key; None generates one."""
 
 
-class OutageOrder(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class OutageBody(BaseModel):
+    """Request body that starts or ends an outage."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
     on: bool
+    """Whether every SCIM request gets 503."""
 
 
-class SnapshotOrder(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class SnapshotBody(BaseModel):
+    """Request body for a snapshot."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
     name: str = Field(min_length=1)
+    """Name of the snapshot; an existing one is replaced."""
 
 
-class EmailOrder(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class EmailBody(BaseModel):
+    """Request body for a new e-mail address."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
     email: str = Field(min_length=1)
+    """The new e-mail address and user name."""
 
 
-def _declaree(request: Request) -> Declaree:
-    found: Declaree = request.app.state.declaree
-    return found
+def _get_declaree(request: Request) -> Declaree:
+    declaree: Declaree = request.app.state.declaree
+    return declaree
 
 
-def _handler(action: Action) -> Handler:
-    """Gives an action the parsed body, and turns what it raises into a JSON error."""
+def _make_handler(action: Action) -> Handler:
+    """Wraps an action: it receives the parsed body, and its exceptions become JSON errors."""
 
     async def handle(request: Request) -> Response:
         try:
             body = await request.json() if await request.body() else {}
             if not isinstance(body, dict):
                 raise ScimError(400, "the body must be an object")
-            return JSONResponse(action(_declaree(request), request, body))
+            return JSONResponse(action(_get_declaree(request), request, body))
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False, include_context=False)
             return JSONResponse({"error": problems}, status_code=422)
@@ -73,11 +89,11 @@ def _handler(action: Action) -> Handler:
     return handle
 
 
-def _number(request: Request, name: str, default: int) -> int:
+def _read_number(request: Request, name: str, default: int) -> int:
     return max(int(request.query_params.get(name, default)), 0)
 
 
-def _health(declaree: Declaree, _request: Request, _body: Any) -> Any:
+def _get_health(declaree: Declaree, _request: Request, _body: Any) -> Any:
     return {"status": "ok", "accounts": len(declaree.directory.users), "outage": declaree.faults.outage}
 
 
@@ -86,51 +102,51 @@ def _reset(declaree: Declaree, _request: Request, _body: Any) -> Any:
     return {"accounts": 0}
 
 
-def _summary(declaree: Declaree, _request: Request, _body: Any) -> Any:
+def _get_summary(declaree: Declaree, _request: Request, _body: Any) -> Any:
     total, active = len(declaree.directory.users), declaree.directory.active
     return {"total": total, "active": active, "inactive": total - active, "groups": len(declaree.directory.groups)}
 
 
-def _accounts(declaree: Declaree, request: Request, _body: Any) -> Any:
-    return accounts_document(
-        declaree, request.query_params, _number(request, "start", 0), _number(request, "limit", 100)
+def _list_accounts(declaree: Declaree, request: Request, _body: Any) -> Any:
+    return list_accounts(
+        declaree, request.query_params, _read_number(request, "start", 0), _read_number(request, "limit", 100)
     )
 
 
-def _account(declaree: Declaree, request: Request, _body: Any) -> Any:
+def _get_account(declaree: Declaree, request: Request, _body: Any) -> Any:
     entry = declaree.registry.get("User", request.path_params["id"])
-    return {**compact(entry, declaree.directory), "resource": entry.resource}
+    return {**summarize_account(entry, declaree.directory), "resource": entry.resource}
 
 
-def _create(declaree: Declaree, _request: Request, body: Any) -> Any:
-    return compact(create_account(declaree, body), declaree.directory)
+def _create_account(declaree: Declaree, _request: Request, body: Any) -> Any:
+    return summarize_account(create_account(declaree, body), declaree.directory)
 
 
-def _edit(declaree: Declaree, request: Request, body: Any) -> Any:
+def _edit_account(declaree: Declaree, request: Request, body: Any) -> Any:
     entry = declaree.registry.get("User", request.path_params["id"])
-    return compact(edit_account(declaree, entry, AccountEdit.model_validate(body)), declaree.directory)
+    return summarize_account(edit_account(declaree, entry, AccountEdit.model_validate(body)), declaree.directory)
 
 
 def _change_email(declaree: Declaree, request: Request, body: Any) -> Any:
     entry = declaree.registry.get("User", request.path_params["id"])
-    return compact(change_email(declaree, entry, EmailOrder.model_validate(body).email), declaree.directory)
+    return summarize_account(change_email(declaree, entry, EmailBody.model_validate(body).email), declaree.directory)
 
 
-def _delete(declaree: Declaree, request: Request, _body: Any) -> Any:
+def _delete_account(declaree: Declaree, request: Request, _body: Any) -> Any:
     declaree.directory.delete(declaree.registry.get("User", request.path_params["id"]))
     return {"deleted": request.path_params["id"]}
 
 
-def _snapshots(declaree: Declaree, _request: Request, _body: Any) -> Any:
+def _list_snapshots(declaree: Declaree, _request: Request, _body: Any) -> Any:
     return {name: len(entries) for name, entries in declaree.snapshots.items()}
 
 
 def _take_snapshot(declaree: Declaree, _request: Request, body: Any) -> Any:
-    name = SnapshotOrder.model_validate(body).name
+    name = SnapshotBody.model_validate(body).name
     return {"name": name, "entries": declaree.take_snapshot(name)}
 
 
-def _restore(declaree: Declaree, request: Request, _body: Any) -> Any:
+def _restore_snapshot(declaree: Declaree, request: Request, _body: Any) -> Any:
     name = request.path_params["name"]
     if name not in declaree.snapshots:
         raise ScimError(404, f"snapshot {name} not found")
@@ -138,10 +154,10 @@ def _restore(declaree: Declaree, request: Request, _body: Any) -> Any:
 
 
 def _regenerate_key(declaree: Declaree, _request: Request, body: Any) -> Any:
-    return {"api_key": declaree.regenerate_key(KeyOrder.model_validate(body).key)}
+    return {"api_key": declaree.regenerate_key(KeyBody.model_validate(body).key)}
 
 
-def _behaviour(declaree: Declaree, _request: Request, _body: Any) -> Any:
+def _get_behaviour(declaree: Declaree, _request: Request, _body: Any) -> Any:
     return declaree.behaviour.model_dump()
 
 
@@ -155,13 +171,13 @@ def _change_behaviour(declaree: Declaree, _request: Request, body: Any) -> Any:
     return declaree.behaviour.model_dump()
 
 
-def _faults(declaree: Declaree, _request: Request, _body: Any) -> Any:
-    return {"faults": declaree.faults.open()}
+def _list_faults(declaree: Declaree, _request: Request, _body: Any) -> Any:
+    return {"faults": declaree.faults.list_open()}
 
 
 def _order_fault(declaree: Declaree, _request: Request, body: Any) -> Any:
     declaree.faults.order(Fault.model_validate(body))
-    return {"faults": declaree.faults.open()}
+    return {"faults": declaree.faults.list_open()}
 
 
 def _clear_faults(declaree: Declaree, _request: Request, _body: Any) -> Any:
@@ -169,17 +185,17 @@ def _clear_faults(declaree: Declaree, _request: Request, _body: Any) -> Any:
     return {"faults": []}
 
 
-def _outage(declaree: Declaree, _request: Request, body: Any) -> Any:
-    declaree.faults.outage = OutageOrder.model_validate(body).on
+def _set_outage(declaree: Declaree, _request: Request, body: Any) -> Any:
+    declaree.faults.outage = OutageBody.model_validate(body).on
     return {"on": declaree.faults.outage}
 
 
-def _journal(declaree: Declaree, request: Request, _body: Any) -> Any:
-    entries = declaree.journal.since(_number(request, "since", 0), _number(request, "limit", 1000))
+def _read_journal(declaree: Declaree, request: Request, _body: Any) -> Any:
+    entries = declaree.journal.read_since(_read_number(request, "since", 0), _read_number(request, "limit", 1000))
     with_body = request.query_params.get("bodies", "true") != "false"
     return {
         "last_seq": declaree.journal.last_seq,
-        "entries": [entry.document(with_body=with_body) for entry in entries],
+        "entries": [entry.to_document(with_body=with_body) for entry in entries],
     }
 
 
@@ -188,36 +204,38 @@ def _clear_journal(declaree: Declaree, _request: Request, _body: Any) -> Any:
     return {"last_seq": declaree.journal.last_seq}
 
 
-def _counters(declaree: Declaree, _request: Request, _body: Any) -> Any:
-    return declaree.journal.counters()
+def _get_counters(declaree: Declaree, _request: Request, _body: Any) -> Any:
+    return declaree.journal.count_requests()
 
 
 ACTIONS: tuple[tuple[str, str, Action], ...] = (
-    ("GET", "/health", _health),
+    ("GET", "/health", _get_health),
     ("POST", "/reset", _reset),
-    ("GET", "/summary", _summary),
-    ("GET", "/accounts", _accounts),
-    ("POST", "/accounts", _create),
-    ("GET", "/accounts/{id}", _account),
-    ("PATCH", "/accounts/{id}", _edit),
-    ("DELETE", "/accounts/{id}", _delete),
+    ("GET", "/summary", _get_summary),
+    ("GET", "/accounts", _list_accounts),
+    ("POST", "/accounts", _create_account),
+    ("GET", "/accounts/{id}", _get_account),
+    ("PATCH", "/accounts/{id}", _edit_account),
+    ("DELETE", "/accounts/{id}", _delete_account),
     ("POST", "/accounts/{id}/email", _change_email),
-    ("GET", "/snapshots", _snapshots),
+    ("GET", "/snapshots", _list_snapshots),
     ("POST", "/snapshots", _take_snapshot),
-    ("POST", "/snapshots/{name}/restore", _restore),
+    ("POST", "/snapshots/{name}/restore", _restore_snapshot),
     ("POST", "/api-key", _regenerate_key),
-    ("GET", "/behaviour", _behaviour),
+    ("GET", "/behaviour", _get_behaviour),
     ("PUT", "/behaviour", _set_behaviour),
     ("PATCH", "/behaviour", _change_behaviour),
-    ("GET", "/faults", _faults),
+    ("GET", "/faults", _list_faults),
     ("POST", "/faults", _order_fault),
     ("DELETE", "/faults", _clear_faults),
-    ("PUT", "/outage", _outage),
-    ("GET", "/journal", _journal),
+    ("PUT", "/outage", _set_outage),
+    ("GET", "/journal", _read_journal),
     ("DELETE", "/journal", _clear_journal),
-    ("GET", "/counters", _counters),
+    ("GET", "/counters", _get_counters),
 )
+"""Method, path below ``/_control`` and action of every route."""
 
 
 def control_routes() -> list[BaseRoute]:
-    return [Route(path, _handler(action), methods=[method]) for method, path, action in ACTIONS]
+    """Builds the routes of the control API."""
+    return [Route(path, _make_handler(action), methods=[method]) for method, path, action in ACTIONS]

@@ -1,23 +1,23 @@
-"""The three discovery endpoints of RFC 7644, section 4, each of which may be missing."""
+"""The discovery endpoints (RFC 7644, section 4). Each of the three can be switched off."""
 
 from typing import Any
 
 from sandbox.declaree.behaviour import Behaviour
-from sandbox.declaree.documents import listing
+from sandbox.declaree.documents import build_list_response
 from sandbox.declaree.errors import ScimError, not_found
-from sandbox.declaree.message import Reply, Request, json_reply
+from sandbox.declaree.message import Reply, Request, build_json_reply
 from sandbox.declaree.schemas import GROUP, PUBLISHED, SERVICE_PROVIDER_CONFIG_URN, USER
 
 
 def answer(behaviour: Behaviour, request: Request, parts: list[str]) -> Reply:
-    """Raises 404 where the behaviour hides the endpoint, 403 for a filter (RFC 7644, section 4)."""
+    """Answers a discovery request. Raises ``ScimError``: 404 if the endpoint is switched off, 403 for a filter."""
     name = parts[0]
-    offered = {
+    enabled = {
         "ServiceProviderConfig": behaviour.service_provider_config and len(parts) == 1,
         "Schemas": behaviour.schemas,
         "ResourceTypes": behaviour.resource_types,
     }
-    if not offered[name]:
+    if not enabled[name]:
         raise not_found(request.path)
     if request.method != "GET":
         raise ScimError(405, "method not allowed", headers=(("Allow", "GET"),))
@@ -25,34 +25,34 @@ def answer(behaviour: Behaviour, request: Request, parts: list[str]) -> Reply:
         raise ScimError(403, "discovery cannot be filtered")
     base = request.base_url
     if name == "ServiceProviderConfig":
-        return json_reply(200, _service_provider_config(behaviour, base))
-    documents = _schemas(base) if name == "Schemas" else _resource_types(behaviour, base)
+        return build_json_reply(200, _build_service_provider_config(behaviour, base))
+    documents = _build_schemas(base) if name == "Schemas" else _build_resource_types(behaviour, base)
     if len(parts) == 1:
-        return json_reply(200, listing(list(documents.values()), len(documents), 1))
-    found = documents.get(parts[1].casefold())
-    if found is None:
+        return build_json_reply(200, build_list_response(list(documents.values()), len(documents), 1))
+    document = documents.get(parts[1].casefold())
+    if document is None:
         raise not_found(request.path)
-    return json_reply(200, found)
+    return build_json_reply(200, document)
 
 
-def _schemas(base: str) -> dict[str, dict[str, Any]]:
+def _build_schemas(base: str) -> dict[str, dict[str, Any]]:
     return {
-        schema.urn.casefold(): schema.document()
+        schema.urn.casefold(): schema.to_document()
         | {"meta": {"resourceType": "Schema", "location": f"{base}/Schemas/{schema.urn}"}}
         for schema in PUBLISHED
     }
 
 
-def _resource_types(behaviour: Behaviour, base: str) -> dict[str, dict[str, Any]]:
+def _build_resource_types(behaviour: Behaviour, base: str) -> dict[str, dict[str, Any]]:
     kinds = (USER, GROUP) if behaviour.groups else (USER,)
     return {
-        kind.name.casefold(): kind.document()
+        kind.name.casefold(): kind.to_document()
         | {"meta": {"resourceType": "ResourceType", "location": f"{base}/ResourceTypes/{kind.name}"}}
         for kind in kinds
     }
 
 
-def _service_provider_config(behaviour: Behaviour, base: str) -> dict[str, Any]:
+def _build_service_provider_config(behaviour: Behaviour, base: str) -> dict[str, Any]:
     return {
         "schemas": [SERVICE_PROVIDER_CONFIG_URN],
         "patch": {"supported": behaviour.patch},

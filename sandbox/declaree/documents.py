@@ -1,4 +1,4 @@
-"""How entries look on the wire: SCIM documents, lists, and the part of them that a client asked for."""
+"""SCIM documents of entries, list responses, and the selection of attributes."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,13 +10,16 @@ from sandbox.declaree.values import Resource
 
 LIST_URN = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 ALWAYS = frozenset({"schemas", "id"})
+"""Attributes that every document contains."""
 
 
-def etag(entry: Entry) -> str:
+def format_etag(entry: Entry) -> str:
+    """Returns the weak entity tag of the entry's version."""
     return f'W/"{entry.version}"'
 
 
-def document(entry: Entry, base_url: str, directory: Directory, behaviour: Behaviour) -> Resource:
+def build_document(entry: Entry, base_url: str, directory: Directory, behaviour: Behaviour) -> Resource:
+    """Returns the entry as a SCIM document, with metadata, references and group memberships."""
     kind = USER if entry.kind == "User" else GROUP
     resource = entry.resource
     urns = [kind.schema.urn, *(schema.urn for schema in kind.extensions if schema.urn in resource)]
@@ -27,35 +30,37 @@ def document(entry: Entry, base_url: str, directory: Directory, behaviour: Behav
         "location": f"{base_url}{kind.endpoint}/{entry.id}",
     }
     if behaviour.versions:
-        meta["version"] = etag(entry)
-    found: Resource = {"schemas": urns, "id": entry.id, **resource, "meta": meta}
+        meta["version"] = format_etag(entry)
+    document: Resource = {"schemas": urns, "id": entry.id, **resource, "meta": meta}
     if entry.kind == "Group":
         if "members" in resource:
-            found["members"] = [_with_reference(member, base_url) for member in resource["members"]]
-        return found
+            document["members"] = [_add_reference(member, base_url) for member in resource["members"]]
+        return document
     enterprise = resource.get(ENTERPRISE_URN, {})
     if "manager" in enterprise:
-        found[ENTERPRISE_URN] = {**enterprise, "manager": _with_reference(enterprise["manager"], base_url)}
-    if groups := directory.groups_of(entry.id):
-        found["groups"] = [_membership(group, base_url) for group in groups]
-    return found
+        document[ENTERPRISE_URN] = {**enterprise, "manager": _add_reference(enterprise["manager"], base_url)}
+    if groups := directory.find_groups_of(entry.id):
+        document["groups"] = [_build_membership(group, base_url) for group in groups]
+    return document
 
 
-def display_name(entry: Entry) -> str:
+def get_display_name(entry: Entry) -> str:
+    """Returns the account's display name, or its first and last name."""
     name = entry.resource["name"]
     return str(entry.resource.get("displayName") or f"{name['givenName']} {name['familyName']}")
 
 
-def _with_reference(item: Resource, base_url: str) -> Resource:
-    """A user is referred to by its id; its address is made from that (RFC 7643, section 2.3.7)."""
+def _add_reference(item: Resource, base_url: str) -> Resource:
+    """Adds the address of the user to a value that holds the user's id."""
     return {**item, "$ref": f"{base_url}/Users/{item['value']}"} if "value" in item else item
 
 
-def _membership(group: Entry, base_url: str) -> Resource:
+def _build_membership(group: Entry, base_url: str) -> Resource:
     return {"value": group.id, "$ref": f"{base_url}/Groups/{group.id}", "display": group.resource["displayName"]}
 
 
-def listing(resources: list[Resource], total: int, start_index: int) -> Resource:
+def build_list_response(resources: list[Resource], total: int, start_index: int) -> Resource:
+    """Returns a ListResponse. ``total`` counts all matches, ``start_index`` counts from 1."""
     return {
         "schemas": [LIST_URN],
         "totalResults": total,
@@ -65,26 +70,29 @@ def listing(resources: list[Resource], total: int, start_index: int) -> Resource
     }
 
 
-def projected(found: Resource, attributes: Iterable[str], excluded: Iterable[str]) -> Resource:
-    """``attributes`` and ``excludedAttributes`` of RFC 7644, section 3.9; the id and the schemas always stay."""
-    wanted = [_split(name, found) for name in attributes]
-    if wanted:
-        kept: Resource = {name: value for name, value in found.items() if name in ALWAYS}
-        for path in wanted:
-            _pick(found, path, kept)
-        return kept
-    result = found
-    for path in (_split(name, found) for name in excluded):
-        result = _without(result, path)
+def select_attributes(document: Resource, attributes: Iterable[str], excluded: Iterable[str]) -> Resource:
+    """Applies the parameters ``attributes`` and ``excludedAttributes`` (RFC 7644, section 3.9).
+
+    The attributes in ``ALWAYS`` stay in the document.
+    """
+    paths = [_split_path(name, document) for name in attributes]
+    if paths:
+        selection: Resource = {name: value for name, value in document.items() if name in ALWAYS}
+        for path in paths:
+            _pick(document, path, selection)
+        return selection
+    result = document
+    for path in (_split_path(name, document) for name in excluded):
+        result = _remove(result, path)
     return result
 
 
-def _split(name: str, found: Resource) -> list[str]:
-    """A path's parts, folded; the dots inside a URN separate nothing."""
+def _split_path(name: str, document: Resource) -> list[str]:
+    """Returns the case-folded parts of a path. Dots inside a URN do not separate parts."""
     folded = name.strip().casefold()
     for urn in (USER.schema.urn, GROUP.schema.urn):
         folded = folded.removeprefix(urn.casefold() + ":")
-    for key in found:
+    for key in document:
         urn = key.casefold()
         if folded == urn:
             return [urn]
@@ -93,23 +101,23 @@ def _split(name: str, found: Resource) -> list[str]:
     return [folded] if folded.startswith("urn:") else folded.split(".")
 
 
-def _pick(source: Any, path: list[str], kept: Resource) -> None:
+def _pick(source: Any, path: list[str], selection: Resource) -> None:
     for name, value in source.items():
         if name.casefold() != path[0]:
             continue
         if len(path) == 1:
-            kept[name] = value
+            selection[name] = value
         elif isinstance(value, dict):
-            _pick(value, path[1:], kept.setdefault(name, {}))
+            _pick(value, path[1:], selection.setdefault(name, {}))
         elif isinstance(value, list):
-            items = kept.setdefault(name, [{} for _ in value])
+            items = selection.setdefault(name, [{} for _ in value])
             for item, part in zip(value, items, strict=True):
                 _pick(item, path[1:], part)
 
 
-def _without(source: Any, path: list[str]) -> Any:
+def _remove(source: Any, path: list[str]) -> Any:
     if isinstance(source, list):
-        return [_without(item, path) for item in source]
+        return [_remove(item, path) for item in source]
     if not isinstance(source, dict):
         return source
     result: Resource = {}
@@ -117,5 +125,5 @@ def _without(source: Any, path: list[str]) -> Any:
         if name.casefold() != path[0] or name in ALWAYS:
             result[name] = value
         elif len(path) > 1:
-            result[name] = _without(value, path[1:])
+            result[name] = _remove(value, path[1:])
     return result

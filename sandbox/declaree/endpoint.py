@@ -1,4 +1,4 @@
-"""The ASGI side of the SCIM endpoint: reads requests, makes the ordered faults happen, keeps the journal."""
+"""The ASGI side of the SCIM endpoint: it parses requests, applies faults and writes the journal."""
 
 import asyncio
 import time
@@ -10,10 +10,10 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.declaree.errors import ScimError
 from sandbox.declaree.faults import Fault
-from sandbox.declaree.message import HTML_ERROR, Reply, Request, error_reply, html_reply
+from sandbox.declaree.message import HTML_ERROR, Reply, Request, build_error_reply, build_html_reply
 from sandbox.declaree.scim import answer
 from sandbox.declaree.state import Declaree
-from sandbox.serving import cut
+from sandbox.serving import abort_connection
 
 BASE_PATH = "/SCIM/v2"
 
@@ -24,31 +24,34 @@ LOGIN_PAGE = (
 
 
 class ScimEndpoint:
+    """ASGI app of the SCIM endpoint."""
+
     def __init__(self, declaree: Declaree, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._declaree = declaree
         self._monotonic = monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = _request(scope, await _body(receive))
-        faults = self._faults(request)
+        """Answers one SCIM request, unless a fault replaces or cuts the answer."""
+        request = _parse_request(scope, await _read_body(receive))
+        faults = self._take_faults(request)
         reply = await self._answer(request, faults)
         deciding = faults[-1] if faults and faults[-1].kind != "slow" else None
-        lost = deciding is not None and deciding.kind == "cut"
-        self._note(request, reply, faults, delivered=not lost)
-        if lost or reply is None:
-            await cut(scope, receive)
+        is_lost = deciding is not None and deciding.kind == "cut"
+        self._append_to_journal(request, reply, faults, delivered=not is_lost)
+        if is_lost or reply is None:
+            await abort_connection(scope, receive)
         else:
             await _send(reply, send)
 
-    def _faults(self, request: Request) -> list[Fault]:
-        """A request above the rate limit uses up no ordered fault."""
+    def _take_faults(self, request: Request) -> list[Fault]:
+        """Returns the faults of this request. A request above the rate limit consumes no fault."""
         rate = self._declaree.behaviour.rate_limit
-        if rate is not None and not self._declaree.pace.admits(self._monotonic(), rate):
+        if rate is not None and not self._declaree.rate_limiter.try_acquire(self._monotonic(), rate):
             return [Fault(kind="status", status=429, retry_after=1)]
-        return self._declaree.faults.of(request.method, request.path)
+        return self._declaree.faults.take(request.method, request.path)
 
     async def _answer(self, request: Request, faults: Sequence[Fault]) -> Reply | None:
-        """None for a connection cut before the request was looked at."""
+        """Returns the reply; None if a fault cuts the connection before the request is processed."""
         for fault in faults:
             if fault.kind == "slow" and not fault.after_commit:
                 await asyncio.sleep(fault.seconds)
@@ -61,10 +64,12 @@ class ScimEndpoint:
                 await asyncio.sleep(fault.seconds)
         if deciding is None or (deciding.kind == "cut" and deciding.after_commit):
             return reply
-        return _instead(deciding, self._declaree, reply.account_id if reply else None)
+        return _build_fault_reply(deciding, self._declaree, reply.account_id if reply else None)
 
-    def _note(self, request: Request, reply: Reply | None, faults: Sequence[Fault], *, delivered: bool) -> None:
-        self._declaree.journal.note(
+    def _append_to_journal(
+        self, request: Request, reply: Reply | None, faults: Sequence[Fault], *, delivered: bool
+    ) -> None:
+        self._declaree.journal.append(
             time=self._declaree.clock().isoformat(timespec="milliseconds"),
             method=request.method,
             path=request.path,
@@ -77,32 +82,32 @@ class ScimEndpoint:
         )
 
 
-def _instead(fault: Fault, declaree: Declaree, account_id: str | None) -> Reply | None:
-    """What the client sees in place of the true answer."""
+def _build_fault_reply(fault: Fault, declaree: Declaree, account_id: str | None) -> Reply | None:
+    """Returns the reply that replaces the real one; None if the fault cuts the connection."""
     match fault.kind:
         case "login_page":
-            reply = html_reply(200, LOGIN_PAGE)
+            reply = build_html_reply(200, LOGIN_PAGE)
         case "redirect":
             reply = Reply(307, headers=(("Location", fault.location),), media_type="text/plain")
         case "status":
-            reply = _failure(fault, declaree)
+            reply = _build_status_reply(fault, declaree)
         case _:
             return None
     return Reply(reply.status, reply.body, reply.headers, reply.media_type, account_id)
 
 
-def _failure(fault: Fault, declaree: Declaree) -> Reply:
-    headers = _retry_after(fault, declaree.clock())
+def _build_status_reply(fault: Fault, declaree: Declaree) -> Reply:
+    headers = _build_retry_after(fault, declaree.clock())
     match fault.body:
         case "empty":
             return Reply(fault.status, headers=headers)
         case "html":
-            return html_reply(fault.status, HTML_ERROR.format(status=fault.status), headers)
-    return error_reply(ScimError(fault.status, "ordered by the sandbox", headers=headers), declaree.behaviour)
+            return build_html_reply(fault.status, HTML_ERROR.format(status=fault.status), headers)
+    return build_error_reply(ScimError(fault.status, "ordered by the sandbox", headers=headers), declaree.behaviour)
 
 
-def _retry_after(fault: Fault, now: datetime) -> tuple[tuple[str, str], ...]:
-    """Seconds or an HTTP date (RFC 9110, section 10.2.3)."""
+def _build_retry_after(fault: Fault, now: datetime) -> tuple[tuple[str, str], ...]:
+    """Returns the Retry-After header in seconds or as an HTTP date (RFC 9110, section 10.2.3)."""
     if fault.retry_after is None:
         return ()
     if fault.retry_after_as == "seconds":
@@ -110,7 +115,7 @@ def _retry_after(fault: Fault, now: datetime) -> tuple[tuple[str, str], ...]:
     return (("Retry-After", format_datetime(now + timedelta(seconds=fault.retry_after), usegmt=True)),)
 
 
-def _request(scope: Scope, body: bytes) -> Request:
+def _parse_request(scope: Scope, body: bytes) -> Request:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     host = headers.get("host", "localhost")
     return Request(
@@ -123,7 +128,7 @@ def _request(scope: Scope, body: bytes) -> Request:
     )
 
 
-async def _body(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):

@@ -1,4 +1,4 @@
-"""What a SCIM request can be refused with (RFC 7644, section 3.12)."""
+"""SCIM errors (RFC 7644, section 3.12)."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ ScimType = Literal[
 
 
 class ScimError(Exception):
-    """A refusal: HTTP status, the RFC's error type where it has one, a text, and extra headers of the answer."""
+    """An error answer: HTTP status, detail text, optional SCIM error type, and additional headers."""
 
     def __init__(
         self,
@@ -26,17 +26,20 @@ class ScimError(Exception):
         self.headers = headers
 
 
-def invalid(scim_type: ScimType, detail: str) -> ScimError:
+def bad_request(scim_type: ScimType, detail: str) -> ScimError:
+    """Returns the error 400 with a SCIM error type."""
     return ScimError(400, detail, scim_type)
 
 
 def conflict(detail: str) -> ScimError:
+    """Returns the error 409 for a value that another resource has."""
     return ScimError(409, detail, "uniqueness")
 
 
-def not_found(what: str) -> ScimError:
-    return ScimError(404, f"{what} not found")
+def not_found(subject: str) -> ScimError:
+    """Returns the error 404 for a missing resource or path."""
+    return ScimError(404, f"{subject} not found")
 
 
 class UnknownAttributeError(Exception):
-    """A path names an attribute that no schema has; dropped or refused, as the behaviour says."""
+    """A path names an attribute that no schema defines. ``Behaviour.unknown_attributes`` decides the result."""

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to Declaree, on order: the next requests of a kind, or a share of them."""
+"""Faults that tests order for the next requests: errors, delays, cut connections, login pages and redirects."""
 
 import random
 from fnmatch import fnmatchcase
@@ -10,28 +10,42 @@ Kind = Literal["status", "cut", "slow", "login_page", "redirect"]
 
 
 class Fault(BaseModel):
-    """One order. The first that matches a request decides it; ``slow`` only delays it and lets the next decide.
+    """One ordered fault. The first fault that matches a request decides its answer.
 
-    With ``after_commit`` the request takes effect first, and then the answer is lost, late or replaced.
+    A fault of kind ``slow`` only delays the request, and the next match decides.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: Kind
-    method: str | None = Field(default=None, description="GET, POST, … ; nothing: every method")
-    path: str = Field(default="*", description="pattern on the path below the base, such as /Users or /Users/*")
-    count: int | None = Field(default=1, ge=1, description="how many requests; null: until cleared")
-    skip: int = Field(default=0, ge=0, description="let that many matching requests pass first")
-    rate: float = Field(default=1.0, gt=0, le=1, description="share of the matching requests")
-    seed: int = Field(default=0, description="of the rate's dice")
+    """Kind of the fault."""
+    method: str | None = None
+    """HTTP method, such as GET; None matches every method."""
+    path: str = "*"
+    """Pattern for the path below the base address, such as ``/Users`` or ``/Users/*``."""
+    count: int | None = Field(default=1, ge=1)
+    """Number of requests to hit; None means until the faults are cleared."""
+    skip: int = Field(default=0, ge=0)
+    """Number of matching requests that pass before the first hit."""
+    rate: float = Field(default=1.0, gt=0, le=1)
+    """Share of the matching requests to hit."""
+    seed: int = 0
+    """Seed of the random choice when ``rate`` is below 1."""
     after_commit: bool = False
+    """Whether the request takes effect before its answer is lost, delayed or replaced."""
 
-    status: int = Field(default=503, ge=400, le=599, description="of kind status: 429, 500, 502, 503, …")
+    status: int = Field(default=503, ge=400, le=599)
+    """HTTP status of the answer, for kind ``status``."""
     body: Literal["scim", "html", "empty"] = "scim"
-    retry_after: int | None = Field(default=None, ge=0, description="seconds")
+    """Form of the error body, for kind ``status``."""
+    retry_after: int | None = Field(default=None, ge=0)
+    """Seconds in the Retry-After header; None omits the header."""
     retry_after_as: Literal["seconds", "date"] = "seconds"
-    seconds: float = Field(default=1.0, ge=0, le=600, description="of kind slow")
-    location: str = Field(default="/login", description="of kind redirect")
+    """Form of the Retry-After header."""
+    seconds: float = Field(default=1.0, ge=0, le=600)
+    """Delay in seconds, for kind ``slow``."""
+    location: str = "/login"
+    """Target address, for kind ``redirect``."""
 
 
 class _Order:
@@ -39,9 +53,10 @@ class _Order:
         self.fault = fault
         self.left = fault.count
         self._skip = fault.skip
-        self._dice = random.Random(fault.seed)
+        self._random = random.Random(fault.seed)
 
-    def hits(self, method: str, path: str) -> bool:
+    def consume(self, method: str, path: str) -> bool:
+        """Returns whether the fault hits this request. Counts the request if it matches."""
         fault = self.fault
         if self.left == 0 or (fault.method is not None and fault.method.upper() != method):
             return False
@@ -50,7 +65,7 @@ class _Order:
         if self._skip:
             self._skip -= 1
             return False
-        if fault.rate < 1 and self._dice.random() >= fault.rate:
+        if fault.rate < 1 and self._random.random() >= fault.rate:
             return False
         if self.left is not None:
             self.left -= 1
@@ -58,30 +73,35 @@ class _Order:
 
 
 class Faults:
+    """All ordered faults of one sandbox."""
+
     def __init__(self) -> None:
         self.outage = False
         self._orders: list[_Order] = []
 
     def order(self, fault: Fault) -> None:
+        """Adds a fault."""
         self._orders.append(_Order(fault))
 
     def clear(self) -> None:
+        """Removes all faults."""
         self._orders.clear()
 
-    def open(self) -> list[dict[str, object]]:
+    def list_open(self) -> list[dict[str, object]]:
+        """Returns the faults that can still hit, each with the number of remaining requests."""
         return [{**order.fault.model_dump(), "left": order.left} for order in self._orders]
 
-    def of(self, method: str, path: str) -> list[Fault]:
-        """The faults of one request: any number of delays, then at most one that decides."""
+    def take(self, method: str, path: str) -> list[Fault]:
+        """Returns and consumes the faults of one request: any number of delays, then at most one deciding fault."""
         if self.outage:
             return [Fault(kind="status", status=503, count=None)]
         if not self._orders:
             return []
-        found: list[Fault] = []
+        faults: list[Fault] = []
         for order in self._orders:
-            if order.hits(method, path):
-                found.append(order.fault)
+            if order.consume(method, path):
+                faults.append(order.fault)
                 if order.fault.kind != "slow":
                     break
         self._orders = [order for order in self._orders if order.left != 0]
-        return found
+        return faults

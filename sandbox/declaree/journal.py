@@ -1,4 +1,4 @@
-"""What was asked and what was answered, request by request, and running totals that survive the journal's length."""
+"""Journal of the SCIM requests and their answers, and request counters that exceed the journal's length."""
 
 import json
 from collections import Counter, deque
@@ -8,25 +8,33 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """``status`` is None when the connection was cut before the request was looked at.
-
-    ``delivered`` is false when the client never saw the answer: with a status, the request took effect all the same.
-    """
+class JournalEntry:
+    """One request and its answer."""
 
     seq: int
+    """Sequence number, from 1, without gaps."""
     time: str
+    """Time of the answer (RFC 3339)."""
     method: str
+    """HTTP method."""
     path: str
+    """Path below the base address."""
     query: str
+    """Raw query string."""
     status: int | None
+    """HTTP status; None if the connection was cut before the request was processed."""
     delivered: bool
+    """Whether the answer was sent. If false and ``status`` is set, the request took effect without an answer."""
     account_id: str | None
+    """Account of the request; None if it concerns no single account."""
     fault: str | None
+    """Kinds of the applied faults, joined by ``+``; None without a fault."""
     body: bytes
+    """Body of the request."""
 
-    def document(self, *, with_body: bool) -> dict[str, Any]:
-        found: dict[str, Any] = {
+    def to_document(self, *, with_body: bool) -> dict[str, Any]:
+        """Returns the entry for the control API."""
+        document: dict[str, Any] = {
             "seq": self.seq,
             "time": self.time,
             "method": self.method,
@@ -38,20 +46,20 @@ class Entry:
             "fault": self.fault,
         }
         if with_body:
-            found["body"] = _readable(self.body)
-        return found
+            document["body"] = _decode_body(self.body)
+        return document
 
 
 class Journal:
-    """Keeps the last ``size`` requests."""
+    """The last ``size`` requests, and counters of all requests."""
 
     def __init__(self, size: int) -> None:
-        self._entries: deque[Entry] = deque(maxlen=size)
+        self._entries: deque[JournalEntry] = deque(maxlen=size)
         self._last = 0
         self._statuses: Counter[tuple[str, int | None]] = Counter()
         self._undelivered = 0
 
-    def note(
+    def append(
         self,
         *,
         time: str,
@@ -64,11 +72,12 @@ class Journal:
         fault: str | None,
         body: bytes,
     ) -> None:
+        """Adds a request."""
         self._last += 1
         self._statuses[method, status] += 1
         self._undelivered += not delivered
         self._entries.append(
-            Entry(
+            JournalEntry(
                 seq=self._last,
                 time=time,
                 method=method,
@@ -82,8 +91,8 @@ class Journal:
             )
         )
 
-    def since(self, seq: int, limit: int) -> list[Entry]:
-        """Entries after ``seq``, oldest first; sequence numbers are without gaps, so nothing is searched."""
+    def read_since(self, seq: int, limit: int) -> list[JournalEntry]:
+        """Returns at most ``limit`` entries after ``seq``, oldest first."""
         if not self._entries:
             return []
         skip = max(seq + 1 - self._entries[0].seq, 0)
@@ -91,22 +100,24 @@ class Journal:
 
     @property
     def last_seq(self) -> int:
+        """Sequence number of the newest entry; 0 before the first request."""
         return self._last
 
-    def counters(self) -> dict[str, Any]:
+    def count_requests(self) -> dict[str, Any]:
+        """Returns the totals, by method and status."""
         requests: dict[str, dict[str, int]] = {}
         for (method, status), count in sorted(self._statuses.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
             requests.setdefault(method, {})["cut" if status is None else str(status)] = count
         return {"total": self._statuses.total(), "undelivered": self._undelivered, "requests": requests}
 
     def clear(self) -> None:
-        """Empties the journal and the counters; sequence numbers go on, so a reader's ``since`` stays right."""
+        """Removes all entries and counts. Sequence numbers continue, so a reader's position stays valid."""
         self._entries.clear()
         self._statuses.clear()
         self._undelivered = 0
 
 
-def _readable(body: bytes) -> Any:
+def _decode_body(body: bytes) -> Any:
     if not body:
         return None
     try:

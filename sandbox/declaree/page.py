@@ -1,4 +1,4 @@
-"""The page for people: accounts under the labels of Declaree's own user table, English or German."""
+"""HTML page for people: the accounts under the labels of Declaree's own user table, in English or German."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,13 +9,15 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from sandbox.declaree.administration import manager_of, matching
+from sandbox.declaree.administration import find_manager, select_accounts
 from sandbox.declaree.directory import Directory, Entry
-from sandbox.declaree.documents import display_name
+from sandbox.declaree.documents import get_display_name
 from sandbox.declaree.state import Declaree
 
 PAGE_SIZE = 100
+"""Accounts on a page."""
 REFRESH_SECONDS = 5
+"""Seconds after which the browser reloads the page."""
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --on: #187a3c; --off: #a33; }
@@ -33,16 +35,28 @@ nav { display: flex; gap: 1rem; }
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
+    """Texts of the page in one language."""
+
     title: str
+    """Title of the page."""
     summary: str
+    """Format of the line with the totals."""
     columns: tuple[str, ...]
+    """Labels of the columns."""
     yes: str
+    """Text for true."""
     no: str
+    """Text for false."""
     empty: str
+    """Text of a table without rows."""
     search: str
+    """Label of the search field."""
     previous: str
-    following: str
+    """Link to the previous page."""
+    next: str
+    """Link to the next page."""
     other_language: str
+    """Link to the page in the other language."""
 
 
 TEXTS = {
@@ -55,7 +69,7 @@ TEXTS = {
         empty="No users",
         search="Search",
         previous="Previous",
-        following="Next",
+        next="Next",
         other_language="Deutsch",
     ),
     "de": Texts(
@@ -76,30 +90,35 @@ TEXTS = {
         empty="Keine Benutzer",
         search="Suchen",
         previous="Zurück",
-        following="Weiter",
+        next="Weiter",
         other_language="English",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What the address bar asks for; ``start`` counts from 0."""
+class PageRequest:
+    """Parameters of the page."""
 
     language: str
+    """``en`` or ``de``."""
     search: str
+    """Search text; empty shows all accounts."""
     start: int
+    """Index of the first account, from 0."""
 
-    def link(self, **changes: object) -> str:
+    def build_link(self, **changes: object) -> str:
+        """Returns the escaped address of the page with changed parameters."""
         parameters = {"lang": self.language, "q": self.search, "start": self.start, **changes}
         return escape("/?" + urlencode({name: value for name, value in parameters.items() if value}), quote=True)
 
 
-async def accounts_page(request: Request) -> HTMLResponse:
+async def show_accounts(request: Request) -> HTMLResponse:
+    """Answers with the page. Invalid parameters fall back to their defaults."""
     declaree: Declaree = request.app.state.declaree
     parameters = request.query_params
     start = parameters.get("start", "")
-    view = View(
+    view = PageRequest(
         language="de" if parameters.get("lang") == "de" else "en",
         search=parameters.get("q", ""),
         start=int(start) if start.isdecimal() else 0,
@@ -107,10 +126,11 @@ async def accounts_page(request: Request) -> HTMLResponse:
     return HTMLResponse(render(declaree.directory, view))
 
 
-def render(directory: Directory, view: View) -> str:
+def render(directory: Directory, view: PageRequest) -> str:
+    """Returns the HTML of the page."""
     texts = TEXTS[view.language]
-    found = list(matching(directory, {"q": view.search}))
-    page = list(islice(found, view.start, view.start + PAGE_SIZE))
+    entries = list(select_accounts(directory, {"q": view.search}))
+    page = list(islice(entries, view.start, view.start + PAGE_SIZE))
     total = len(directory.users)
     summary = texts.summary.format(total=total, active=directory.active, inactive=total - directory.active)
     return (
@@ -118,56 +138,57 @@ def render(directory: Directory, view: View) -> str:
         f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(texts.title)}</title><style>{STYLE}</style></head><body>"
-        f"<header><h1>{escape(texts.title)}</h1><p>{escape(summary)}</p>{_form(texts, view)}</header>"
-        f'<div class="table">{_table(page, texts, directory)}</div>{_links(texts, view, len(found))}</body></html>'
+        f"<header><h1>{escape(texts.title)}</h1><p>{escape(summary)}</p>{_render_form(texts, view)}</header>"
+        f'<div class="table">{_render_table(page, texts, directory)}</div>'
+        f"{_render_links(texts, view, len(entries))}</body></html>"
     )
 
 
-def _form(texts: Texts, view: View) -> str:
+def _render_form(texts: Texts, view: PageRequest) -> str:
     language = "en" if view.language == "de" else "de"
     return (
         f'<form><input type="hidden" name="lang" value="{view.language}">'
         f'<input type="search" name="q" value="{escape(view.search, quote=True)}" '
         f'placeholder="{escape(texts.search)}" aria-label="{escape(texts.search)}"> '
-        f'<a href="{view.link(lang=language)}">{escape(texts.other_language)}</a></form>'
+        f'<a href="{view.build_link(lang=language)}">{escape(texts.other_language)}</a></form>'
     )
 
 
-def _table(page: list[Entry], texts: Texts, directory: Directory) -> str:
+def _render_table(page: list[Entry], texts: Texts, directory: Directory) -> str:
     head = "".join(f"<th>{escape(label)}</th>" for label in texts.columns)
-    rows = "".join(_row(entry, texts, directory) for entry in page)
+    rows = "".join(_render_row(entry, texts, directory) for entry in page)
     empty = f'<tr><td colspan="{len(texts.columns)}">{escape(texts.empty)}</td></tr>'
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows or empty}</tbody></table>"
 
 
-def _row(entry: Entry, texts: Texts, directory: Directory) -> str:
-    resource, manager = entry.resource, manager_of(entry, directory)
+def _render_row(entry: Entry, texts: Texts, directory: Directory) -> str:
+    resource, manager = entry.resource, find_manager(entry, directory)
     active = bool(resource.get("active"))
     cells: Iterable[str] = (
-        _cell(resource["userName"]),
-        _cell(resource["name"]["givenName"]),
-        _cell(resource["name"]["familyName"]),
-        _flag(texts, on=active),
-        _flag(texts, on=entry.invited),
-        _cell(display_name(manager) if manager else "–"),
-        _cell(resource.get("externalId", "–")),
-        _cell(entry.id),
+        _render_cell(resource["userName"]),
+        _render_cell(resource["name"]["givenName"]),
+        _render_cell(resource["name"]["familyName"]),
+        _render_flag(texts, on=active),
+        _render_flag(texts, on=entry.invited),
+        _render_cell(get_display_name(manager) if manager else "–"),
+        _render_cell(resource.get("externalId", "–")),
+        _render_cell(entry.id),
     )
     return f'<tr class="{"on" if active else "off"}">{"".join(cells)}</tr>'
 
 
-def _cell(text: str) -> str:
+def _render_cell(text: str) -> str:
     return f"<td>{escape(text)}</td>"
 
 
-def _flag(texts: Texts, *, on: bool) -> str:
+def _render_flag(texts: Texts, *, on: bool) -> str:
     return f'<td class="{"yes" if on else "no"}">{escape(texts.yes if on else texts.no)}</td>'
 
 
-def _links(texts: Texts, view: View, total: int) -> str:
-    found: list[str] = []
+def _render_links(texts: Texts, view: PageRequest, total: int) -> str:
+    links: list[str] = []
     if view.start > 0:
-        found.append(f'<a href="{view.link(start=max(view.start - PAGE_SIZE, 0))}">{escape(texts.previous)}</a>')
+        links.append(f'<a href="{view.build_link(start=max(view.start - PAGE_SIZE, 0))}">{escape(texts.previous)}</a>')
     if view.start + PAGE_SIZE < total:
-        found.append(f'<a href="{view.link(start=view.start + PAGE_SIZE)}">{escape(texts.following)}</a>')
-    return f"<nav>{''.join(found)}</nav>"
+        links.append(f'<a href="{view.build_link(start=view.start + PAGE_SIZE)}">{escape(texts.next)}</a>')
+    return f"<nav>{''.join(links)}</nav>"

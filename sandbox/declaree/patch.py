@@ -1,25 +1,25 @@
 """PATCH (RFC 7644, section 3.5.2) in the dialects of the RFC, of Okta and of Entra ID.
 
-Operations work on a copy of the resource, so that a refused one leaves nothing behind.
+Operations work on a copy of the resource, so a rejected request changes nothing.
 """
 
 from typing import Any
 
 from sandbox.declaree.attributes import Attribute, ResourceType
 from sandbox.declaree.behaviour import Behaviour
-from sandbox.declaree.errors import UnknownAttributeError, invalid
-from sandbox.declaree.filters import Filter, comparisons, item_lookup
-from sandbox.declaree.paths import Target, resolve
+from sandbox.declaree.errors import UnknownAttributeError, bad_request
+from sandbox.declaree.filters import Filter, make_item_lookup, split_comparisons
+from sandbox.declaree.paths import PathTarget, resolve
 from sandbox.declaree.values import SET_BY_SERVER, Resource, coerce, coerce_single
 
 OPERATIONS = frozenset({"add", "replace", "remove"})
 
 
-def patched(kind: ResourceType, resource: Resource, payload: Any, behaviour: Behaviour) -> Resource:
-    """The resource after all operations of a PatchOp message; raises ``ScimError`` for the first that fails."""
+def apply_patch(kind: ResourceType, resource: Resource, payload: Any, behaviour: Behaviour) -> Resource:
+    """Returns the resource after all operations. Raises ``ScimError`` for the first invalid operation."""
     result: Resource = _copy(resource)
     patch = _Patch(kind, result, behaviour)
-    for operation in _operations(payload):
+    for operation in _read_operations(payload):
         patch.apply(operation)
     return {name: value for name, value in result.items() if value not in ({}, [])}
 
@@ -32,12 +32,12 @@ def _copy(value: Any) -> Any:
     return value
 
 
-def _operations(payload: Any) -> list[Any]:
+def _read_operations(payload: Any) -> list[Any]:
     if isinstance(payload, dict):
         for name, value in payload.items():
             if name.casefold() == "operations" and isinstance(value, list) and value:
                 return value
-    raise invalid("invalidSyntax", "a PATCH needs Operations")
+    raise bad_request("invalidSyntax", "a PATCH needs Operations")
 
 
 class _Patch:
@@ -49,70 +49,70 @@ class _Patch:
 
     def apply(self, operation: Any) -> None:
         if not isinstance(operation, dict):
-            raise invalid("invalidSyntax", "an operation must be an object")
+            raise bad_request("invalidSyntax", "an operation must be an object")
         operator = str(operation.get("op", "")).casefold()
         if operator not in OPERATIONS:
-            raise invalid("invalidSyntax", "op must be add, replace or remove")
+            raise bad_request("invalidSyntax", "op must be add, replace or remove")
         path, value = operation.get("path"), operation.get("value")
         if path is not None and not isinstance(path, str):
-            raise invalid("invalidPath", "path must be a string")
+            raise bad_request("invalidPath", "path must be a string")
         if path:
-            self._at(operator, path, value)
+            self._apply_at(operator, path, value)
         elif operator == "remove":
-            raise invalid("noTarget", "remove needs a path")
+            raise bad_request("noTarget", "remove needs a path")
         elif not isinstance(value, dict):
-            raise invalid("invalidValue", "an operation without a path needs an object of attributes")
+            raise bad_request("invalidValue", "an operation without a path needs an object of attributes")
         else:
             for name, item in value.items():
                 if name.casefold() not in SET_BY_SERVER:
-                    self._at(operator, name, item)
+                    self._apply_at(operator, name, item)
 
-    def _at(self, operator: str, path: str, value: Any) -> None:
+    def _apply_at(self, operator: str, path: str, value: Any) -> None:
         try:
             target = resolve(self._kind, path)
         except UnknownAttributeError as error:
             if self._refuse_unknown:
-                raise invalid("invalidPath", f"unknown attribute {error}") from error
+                raise bad_request("invalidPath", f"unknown attribute {error}") from error
             return
         if target.attribute is None:
-            self._extension(operator, target, value)
+            self._apply_to_extension(operator, target, value)
             return
-        if target.read_only:
-            raise invalid("mutability", f"{path} is read-only")
-        _refuse_removal_of_required(operator, target)
+        if target.is_read_only:
+            raise bad_request("mutability", f"{path} is read-only")
+        _reject_removal_of_required(operator, target)
         urn = target.extension.urn if target.extension else None
         holder = self._result if urn is None else self._result.setdefault(urn, {})
         if target.condition is not None:
-            self._matching(holder, operator, target.attribute, target.condition, target.sub_attribute, value)
+            self._apply_to_matches(holder, operator, target.attribute, target.condition, target.sub_attribute, value)
         elif target.sub_attribute is not None:
-            self._part(holder, operator, target.attribute, target.sub_attribute, value)
+            self._apply_to_sub_attribute(holder, operator, target.attribute, target.sub_attribute, value)
         else:
-            self._whole(holder, operator, target.attribute, value)
+            self._apply_to_attribute(holder, operator, target.attribute, value)
 
-    def _extension(self, operator: str, target: Target, value: Any) -> None:
+    def _apply_to_extension(self, operator: str, target: PathTarget, value: Any) -> None:
         if target.extension is None:
             return
         urn = target.extension.urn
         if operator == "remove" or value is None:
             self._result.pop(urn, None)
         elif not isinstance(value, dict):
-            raise invalid("invalidValue", f"{urn} needs an object of attributes")
+            raise bad_request("invalidValue", f"{urn} needs an object of attributes")
         else:
             for name, item in value.items():
                 if name.casefold() not in SET_BY_SERVER:
-                    self._at(operator, f"{urn}:{name}", item)
+                    self._apply_at(operator, f"{urn}:{name}", item)
 
     def _coerce(self, attribute: Attribute, value: Any) -> Any:
         return coerce(attribute, value, refuse_unknown=self._refuse_unknown)
 
-    def _whole(self, holder: Resource, operator: str, attribute: Attribute, value: Any) -> None:
+    def _apply_to_attribute(self, holder: Resource, operator: str, attribute: Attribute, value: Any) -> None:
         new = self._coerce(attribute, value)
         old = holder.get(attribute.name)
         if operator == "remove" and attribute.multi_valued and new and old:
-            # Entra ID names the values to remove instead of filtering for them
-            holder[attribute.name] = [item for item in old if not any(_same(item, gone) for gone in new)]
+            # Entra ID sends the values to remove instead of a filter.
+            holder[attribute.name] = [item for item in old if not any(_is_same(item, removed) for removed in new)]
         elif operator == "add" and attribute.multi_valued and old:
-            holder[attribute.name] = _appended(old, new or [])
+            holder[attribute.name] = _append(old, new or [])
         elif operator == "remove" or new is None:
             holder.pop(attribute.name, None)
         elif attribute.type == "complex" and not attribute.multi_valued and old and isinstance(value, dict):
@@ -121,29 +121,31 @@ class _Patch:
         else:
             holder[attribute.name] = new
 
-    def _part(self, holder: Resource, operator: str, attribute: Attribute, sub: Attribute, value: Any) -> None:
+    def _apply_to_sub_attribute(
+        self, holder: Resource, operator: str, attribute: Attribute, sub: Attribute, value: Any
+    ) -> None:
         old = holder.get(attribute.name)
         if old is None and operator == "remove":
             return
         items = old if isinstance(old, list) else [old or {}]
         for item in items:
             self._set(item, operator, sub, value)
-        left = [item for item in items if item]
-        holder[attribute.name] = left if attribute.multi_valued else items[0]
-        if not left:
+        remaining = [item for item in items if item]
+        holder[attribute.name] = remaining if attribute.multi_valued else items[0]
+        if not remaining:
             del holder[attribute.name]
 
     def _set(self, item: Resource, operator: str, sub: Attribute, value: Any) -> None:
         new = None if operator == "remove" else self._coerce(sub, value)
         name = sub.name
-        if name == "$ref":  # the reference is made from the id, so a written one is read as the id at its end
+        if name == "$ref":  # The address is built from the id, so a written address is stored as the id at its end.
             name, new = "value", new and new.rsplit("/", 1)[-1]
         if new is None:
             item.pop(name, None)
         else:
             item[name] = new
 
-    def _matching(
+    def _apply_to_matches(
         self,
         holder: Resource,
         operator: str,
@@ -153,12 +155,12 @@ class _Patch:
         value: Any,
     ) -> None:
         items: list[Any] = holder.get(attribute.name, [])
-        matched = [item for item in items if condition.matches(item_lookup(_as_object(item)))]
+        matched = [item for item in items if condition.matches(make_item_lookup(_to_object(item)))]
         if operator == "remove" and sub is None:
             holder[attribute.name] = [item for item in items if item not in matched]
             return
         if not matched and operator != "remove":
-            matched = [self._created(attribute, condition)]
+            matched = [self._create_value(attribute, condition)]
             items = [*items, *matched]
         for item in matched:
             if sub is not None:
@@ -167,41 +169,41 @@ class _Patch:
                 item.update(coerce_single(attribute, value, refuse_unknown=self._refuse_unknown) or {})
             else:
                 items[items.index(item)] = coerce_single(attribute, value, refuse_unknown=self._refuse_unknown)
-        holder[attribute.name] = _with_one_primary([item for item in items if item], matched)
+        holder[attribute.name] = _keep_one_primary([item for item in items if item], matched)
 
-    def _created(self, attribute: Attribute, condition: Filter) -> Resource:
-        """Entra ID adds to a value that does not exist and expects it to be made from the filter."""
-        wanted = comparisons(condition)
-        if not self._create_unmatched or wanted is None or attribute.type != "complex":
-            raise invalid("noTarget", f"no value of {attribute.name} matches")
-        made = {part.attribute: part.value for part in wanted if part.operator == "eq"}
-        return coerce_single(attribute, made, refuse_unknown=self._refuse_unknown) or {}
+    def _create_value(self, attribute: Attribute, condition: Filter) -> Resource:
+        """Returns a new value made from the filter. Entra ID expects this for a value that does not exist."""
+        comparisons = split_comparisons(condition)
+        if not self._create_unmatched or comparisons is None or attribute.type != "complex":
+            raise bad_request("noTarget", f"no value of {attribute.name} matches")
+        sub_values = {part.attribute: part.value for part in comparisons if part.operator == "eq"}
+        return coerce_single(attribute, sub_values, refuse_unknown=self._refuse_unknown) or {}
 
 
-def _refuse_removal_of_required(operator: str, target: Target) -> None:
+def _reject_removal_of_required(operator: str, target: PathTarget) -> None:
     last = target.sub_attribute or (target.attribute if target.condition is None else None)
     if operator == "remove" and last is not None and last.required:
-        raise invalid("mutability", f"{last.name} is required")
+        raise bad_request("mutability", f"{last.name} is required")
 
 
-def _as_object(item: Any) -> Resource:
+def _to_object(item: Any) -> Resource:
     return item if isinstance(item, dict) else {"value": item}
 
 
-def _same(item: Any, other: Any) -> bool:
+def _is_same(item: Any, other: Any) -> bool:
     if isinstance(item, dict) and isinstance(other, dict):
         return bool(other) and all(item.get(name) == value for name, value in other.items())
     return bool(item == other)
 
 
-def _appended(old: list[Any], new: list[Any]) -> list[Any]:
-    """An equal value is not added again (RFC 7644, section 3.5.2.1)."""
+def _append(old: list[Any], new: list[Any]) -> list[Any]:
+    """Appends the new values. An equal value is not added twice (RFC 7644, section 3.5.2.1)."""
     added = [item for item in new if item not in old]
-    return _with_one_primary([*old, *added], added)
+    return _keep_one_primary([*old, *added], added)
 
 
-def _with_one_primary(items: list[Any], written: list[Any]) -> list[Any]:
-    """Writing a primary value takes the mark from the others (RFC 7644, section 3.5.2)."""
+def _keep_one_primary(items: list[Any], written: list[Any]) -> list[Any]:
+    """Clears ``primary`` on the other values if a written value is primary (RFC 7644, section 3.5.2)."""
     leader = next((item for item in written if isinstance(item, dict) and item.get("primary")), None)
     if leader is not None:
         for item in items:

@@ -1,50 +1,58 @@
-"""The paths of a PATCH operation (RFC 7644, section 3.5.2), resolved against the schemas."""
+"""Paths of PATCH operations (RFC 7644, section 3.5.2), resolved against the schemas."""
 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from sandbox.declaree.attributes import Attribute, ResourceType, Schema
-from sandbox.declaree.errors import UnknownAttributeError, invalid
-from sandbox.declaree.filters import Filter, parse
+from sandbox.declaree.errors import UnknownAttributeError, bad_request
+from sandbox.declaree.filters import Filter, parse_filter
 from sandbox.declaree.values import SET_BY_SERVER
 
 _PATH = re.compile(r"(?P<name>[A-Za-z$][\w$-]*)(?:\[(?P<condition>.*)\])?(?:\.(?P<sub>[A-Za-z$][\w$-]*))?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What a path points at; no ``attribute``: the whole extension; no ``extension``: the core of the resource."""
+class PathTarget:
+    """The part of a resource that a path names."""
 
     extension: Schema | None
+    """Schema of the extension; None for a core attribute."""
     attribute: Attribute | None
+    """The attribute; None for a whole extension."""
     condition: Filter | None = None
+    """Filter on the values; None for all values."""
     sub_attribute: Attribute | None = None
+    """The sub-attribute; None for the whole attribute."""
 
     @property
-    def read_only(self) -> bool:
+    def is_read_only(self) -> bool:
+        """Whether clients cannot write the attribute or the sub-attribute."""
         return any(part is not None and part.mutability == "readOnly" for part in (self.attribute, self.sub_attribute))
 
 
 @lru_cache(maxsize=1024)
-def resolve(kind: ResourceType, path: str) -> Target:
-    """Raises ``UnknownAttributeError``, or ``invalidPath``, ``invalidFilter`` and ``mutability`` as the RFC says."""
+def resolve(kind: ResourceType, path: str) -> PathTarget:
+    """Returns the target of a path.
+
+    Raises ``UnknownAttributeError``, or ``ScimError`` of type ``invalidPath``, ``invalidFilter`` or ``mutability``.
+    """
     extension, rest = _split_urn(kind, path.strip())
     if extension is not None and not rest:
-        return Target(extension, None)
+        return PathTarget(extension, None)
     match = _PATH.match(rest)
     if match is None:
-        raise invalid("invalidPath", "the path cannot be read")
+        raise bad_request("invalidPath", "the path cannot be read")
     name = match["name"].casefold()
     if extension is None and name in SET_BY_SERVER:
-        raise invalid("mutability", f"{match['name']} is read-only")
+        raise bad_request("mutability", f"{match['name']} is read-only")
     attribute = (extension or kind).by_name.get(name)
     if attribute is None:
         raise UnknownAttributeError(path)
-    condition = parse(match["condition"]) if match["condition"] is not None else None
+    condition = parse_filter(match["condition"]) if match["condition"] is not None else None
     if condition is not None and not attribute.multi_valued:
-        raise invalid("invalidPath", f"{attribute.name} has one value only")
-    return Target(extension, attribute, condition, _sub_attribute(attribute, match["sub"]))
+        raise bad_request("invalidPath", f"{attribute.name} has one value only")
+    return PathTarget(extension, attribute, condition, _find_sub_attribute(attribute, match["sub"]))
 
 
 def _split_urn(kind: ResourceType, path: str) -> tuple[Schema | None, str]:
@@ -60,12 +68,12 @@ def _split_urn(kind: ResourceType, path: str) -> tuple[Schema | None, str]:
     raise UnknownAttributeError(path)
 
 
-def _sub_attribute(attribute: Attribute, name: str | None) -> Attribute | None:
+def _find_sub_attribute(attribute: Attribute, name: str | None) -> Attribute | None:
     if name is None:
         return None
     if attribute.type != "complex":
-        raise invalid("invalidPath", f"{attribute.name} has no sub-attributes")
-    found = attribute.by_name.get(name.casefold())
-    if found is None:
+        raise bad_request("invalidPath", f"{attribute.name} has no sub-attributes")
+    sub_attribute = attribute.by_name.get(name.casefold())
+    if sub_attribute is None:
         raise UnknownAttributeError(f"{attribute.name}.{name}")
-    return found
+    return sub_attribute

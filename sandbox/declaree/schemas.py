@@ -1,7 +1,7 @@
-"""The schemas that this Declaree publishes: users with the enterprise extension and one of its own, and groups.
+"""Schemas that the sandbox publishes: users with two extensions, and groups.
 
-The vendor documents the fields of its user form and of its Excel upload, not their SCIM paths. The paths follow RFC
-7643 where it has an attribute of that meaning; everything else stands in Declaree's own extension.
+The vendor documents the fields of its user form and of its Excel upload, without their SCIM paths. The paths follow RFC
+7643 where it defines an attribute of the same meaning. All other fields are in Declaree's own extension.
 """
 
 from sandbox.declaree.attributes import CORE, RESOURCE_TYPE_URN, SCHEMA_URN, Attribute, ResourceType, Schema
@@ -148,7 +148,7 @@ USER = ResourceType(name="User", endpoint="/Users", schema=USER_SCHEMA, extensio
 GROUP = ResourceType(name="Group", endpoint="/Groups", schema=GROUP_SCHEMA)
 
 
-def _supported(name: str) -> Attribute:
+def _define_supported(name: str) -> Attribute:
     return Attribute(
         name=name,
         type="complex",
@@ -158,7 +158,7 @@ def _supported(name: str) -> Attribute:
     )
 
 
-def _text(name: str, *, required: bool = False, multi_valued: bool = False) -> Attribute:
+def _define_string(name: str, *, required: bool = False, multi_valued: bool = False) -> Attribute:
     return Attribute(name=name, required=required, multi_valued=multi_valued, mutability="readOnly")
 
 
@@ -167,15 +167,19 @@ _DESCRIPTIONS = Schema(
     name="Schema",
     description="Schema document",
     attributes=(
-        _text("name"),
-        _text("description"),
+        _define_string("name"),
+        _define_string("description"),
         Attribute(
             name="attributes",
             type="complex",
             multi_valued=True,
             required=True,
             mutability="readOnly",
-            sub_attributes=(_text("name", required=True), _text("type", required=True), _text("description")),
+            sub_attributes=(
+                _define_string("name", required=True),
+                _define_string("type", required=True),
+                _define_string("description"),
+            ),
         ),
     ),
 )
@@ -184,17 +188,17 @@ _RESOURCE_TYPES = Schema(
     name="ResourceType",
     description="Resource type document",
     attributes=(
-        _text("name", required=True),
-        _text("description"),
-        _text("endpoint", required=True),
-        _text("schema", required=True),
+        _define_string("name", required=True),
+        _define_string("description"),
+        _define_string("endpoint", required=True),
+        _define_string("schema", required=True),
         Attribute(
             name="schemaExtensions",
             type="complex",
             multi_valued=True,
             mutability="readOnly",
             sub_attributes=(
-                _text("schema", required=True),
+                _define_string("schema", required=True),
                 Attribute(name="required", type="boolean", required=True, mutability="readOnly"),
             ),
         ),
@@ -204,7 +208,7 @@ _SERVICE_PROVIDER_CONFIG = Schema(
     urn=SERVICE_PROVIDER_CONFIG_URN,
     name="ServiceProviderConfig",
     description="What this service can do",
-    attributes=(*(_supported(name) for name in ("patch", "bulk", "filter", "changePassword", "sort", "etag")),),
+    attributes=(*(_define_supported(name) for name in ("patch", "bulk", "filter", "changePassword", "sort", "etag")),),
 )
 PUBLISHED = (
     USER_SCHEMA,
@@ -215,3 +219,4 @@ PUBLISHED = (
     _RESOURCE_TYPES,
     _SERVICE_PROVIDER_CONFIG,
 )
+"""All schemas in the order in which the schema endpoint lists them."""

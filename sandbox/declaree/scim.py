@@ -5,35 +5,38 @@ from urllib.parse import parse_qs
 
 from sandbox.declaree import discovery
 from sandbox.declaree.directory import Entry, Kind
-from sandbox.declaree.documents import document, etag, listing, projected
-from sandbox.declaree.errors import ScimError, invalid, not_found
-from sandbox.declaree.message import Reply, Request, error_reply, json_reply
+from sandbox.declaree.documents import build_document, build_list_response, format_etag, select_attributes
+from sandbox.declaree.errors import ScimError, bad_request, not_found
+from sandbox.declaree.message import Reply, Request, build_error_reply, build_json_reply
 from sandbox.declaree.query import Query, find
 from sandbox.declaree.state import Declaree
 
 COLLECTIONS: dict[str, Kind] = {"Users": "User", "Groups": "Group"}
+"""Resource types by path segment."""
 
-REFUSED_DELETE = {
+REJECTED_DELETE = {
     "forbidden": (403, "accounts cannot be deleted"),
     "not_allowed": (405, "accounts cannot be deleted"),
     "not_implemented": (501, "accounts cannot be deleted"),
 }
+"""Status and detail of a rejected DELETE, by ``Behaviour.delete``."""
 
 
 def answer(declaree: Declaree, request: Request) -> Reply:
+    """Returns the reply to a request. SCIM errors become error replies."""
     try:
         _authenticate(declaree, request)
         return _route(declaree, request)
     except ScimError as error:
-        return error_reply(error, declaree.behaviour)
+        return build_error_reply(error, declaree.behaviour)
 
 
 def _authenticate(declaree: Declaree, request: Request) -> None:
     behaviour = declaree.behaviour
-    sent = request.headers.get(behaviour.auth_header.casefold(), "")
-    scheme, _, key = sent.partition(" ") if behaviour.auth_scheme else ("", "", sent)
-    known = hmac.compare_digest(key.strip().encode(), declaree.api_key.encode())
-    if not known or scheme.casefold() != behaviour.auth_scheme.casefold():
+    header = request.headers.get(behaviour.auth_header.casefold(), "")
+    scheme, _, key = header.partition(" ") if behaviour.auth_scheme else ("", "", header)
+    is_valid = hmac.compare_digest(key.strip().encode(), declaree.api_key.encode())
+    if not is_valid or scheme.casefold() != behaviour.auth_scheme.casefold():
         challenge = ("WWW-Authenticate", f'{behaviour.auth_scheme or "Bearer"} realm="Declaree"')
         raise ScimError(401, "the API key is missing or wrong", headers=(challenge,))
     if not behaviour.key_is_admin:
@@ -46,66 +49,69 @@ def _route(declaree: Declaree, request: Request) -> Reply:
         case [("ServiceProviderConfig" | "Schemas" | "ResourceTypes"), *_] if len(parts) <= 2:
             return discovery.answer(declaree.behaviour, request, parts)
         case [("Users" | "Groups") as name] if name == "Users" or declaree.behaviour.groups:
-            return _collection(declaree, request, COLLECTIONS[name])
+            return _handle_collection(declaree, request, COLLECTIONS[name])
         case ["Users", ".search"] if declaree.behaviour.search:
             return _search(declaree, request)
         case [".search"] | [_, ".search"] | ["Me"] | ["Bulk"]:
             raise ScimError(501, f"{request.path} is not supported")
         case [("Users" | "Groups") as name, entry_id] if name == "Users" or declaree.behaviour.groups:
-            return _member(declaree, request, COLLECTIONS[name], entry_id)
+            return _handle_member(declaree, request, COLLECTIONS[name], entry_id)
     raise not_found(request.path)
 
 
-def not_allowed(*methods: str) -> ScimError:
+def method_not_allowed(*methods: str) -> ScimError:
+    """Returns the error 405 with the allowed methods."""
     return ScimError(405, "method not allowed", headers=(("Allow", ", ".join(methods)),))
 
 
-def _collection(declaree: Declaree, request: Request, kind: Kind) -> Reply:
+def _handle_collection(declaree: Declaree, request: Request, kind: Kind) -> Reply:
     match request.method:
         case "GET":
-            return _list(declaree, request, kind, _query(request))
+            return _list(declaree, request, kind, _parse_query(request))
         case "POST":
-            entry = declaree.registry.create(kind, request.json(), declaree.behaviour)
-            return _reply(declaree, request, entry, 201)
-    raise not_allowed("GET", "POST")
+            entry = declaree.registry.create(kind, request.read_json(), declaree.behaviour)
+            return _build_reply(declaree, request, entry, 201)
+    raise method_not_allowed("GET", "POST")
 
 
-def _member(declaree: Declaree, request: Request, kind: Kind, entry_id: str) -> Reply:
+def _handle_member(declaree: Declaree, request: Request, kind: Kind, entry_id: str) -> Reply:
     if request.method not in {"GET", "PUT", "PATCH", "DELETE"}:
-        raise not_allowed("GET", "PUT", "PATCH", "DELETE")
+        raise method_not_allowed("GET", "PUT", "PATCH", "DELETE")
     entry = declaree.registry.get(kind, entry_id)
     match request.method:
         case "GET":
             return _read(declaree, request, entry)
         case "PUT":
             _check_version(declaree, request, entry)
-            return _reply(declaree, request, declaree.registry.replace(entry, request.json(), declaree.behaviour), 200)
+            return _build_reply(
+                declaree, request, declaree.registry.replace(entry, request.read_json(), declaree.behaviour), 200
+            )
         case "PATCH":
             return _patch(declaree, request, entry)
     return _delete(declaree, request, entry)
 
 
 def _read(declaree: Declaree, request: Request, entry: Entry) -> Reply:
-    sent = request.headers.get("if-none-match")
-    if declaree.behaviour.versions and sent is not None and _names(sent, entry):
-        return Reply(304, headers=(("ETag", etag(entry)),), account_id=entry.id)
-    return _reply(declaree, request, entry, 200)
+    header = request.headers.get("if-none-match")
+    if declaree.behaviour.versions and header is not None and _matches_version(header, entry):
+        return Reply(304, headers=(("ETag", format_etag(entry)),), account_id=entry.id)
+    return _build_reply(declaree, request, entry, 200)
 
 
 def _patch(declaree: Declaree, request: Request, entry: Entry) -> Reply:
     if not declaree.behaviour.patch:
         raise ScimError(501, "PATCH is not supported")
     _check_version(declaree, request, entry)
-    changed = declaree.registry.patch(entry, request.json(), declaree.behaviour)
+    changed = declaree.registry.patch(entry, request.read_json(), declaree.behaviour)
     if declaree.behaviour.patch_answer == 204 and "attributes=" not in request.query:
-        return Reply(204, headers=_version_header(declaree, changed), account_id=entry.id)
-    return _reply(declaree, request, changed, 200)
+        return Reply(204, headers=_build_version_header(declaree, changed), account_id=entry.id)
+    return _build_reply(declaree, request, changed, 200)
 
 
 def _delete(declaree: Declaree, request: Request, entry: Entry) -> Reply:
-    refused = REFUSED_DELETE.get(declaree.behaviour.delete)
-    if refused is not None and entry.kind == "User":
-        status, detail = refused
+    rejection = REJECTED_DELETE.get(declaree.behaviour.delete)
+    if rejection is not None and entry.kind == "User":
+        status, detail = rejection
         headers = (("Allow", "GET, PUT, PATCH"),) if status == 405 else ()
         raise ScimError(status, detail, headers=headers)
     _check_version(declaree, request, entry)
@@ -114,94 +120,97 @@ def _delete(declaree: Declaree, request: Request, entry: Entry) -> Reply:
 
 
 def _check_version(declaree: Declaree, request: Request, entry: Entry) -> None:
-    sent = request.headers.get("if-match")
-    if declaree.behaviour.versions and sent is not None and not _names(sent, entry):
+    header = request.headers.get("if-match")
+    if declaree.behaviour.versions and header is not None and not _matches_version(header, entry):
         raise ScimError(412, "the resource has changed on the server")
 
 
-def _names(sent: str, entry: Entry) -> bool:
-    """Weak comparison (RFC 9110, section 8.8.3.2): SCIM's versions are weak, and clients may drop the mark."""
-    own = etag(entry).removeprefix("W/")
-    return any(tag.strip().removeprefix("W/") in {own, "*"} for tag in sent.split(","))
+def _matches_version(header: str, entry: Entry) -> bool:
+    """Returns whether the header lists the entry's version.
+
+    The comparison is weak (RFC 9110, section 8.8.3.2), because SCIM versions are weak and clients may drop the ``W/``.
+    """
+    own = format_etag(entry).removeprefix("W/")
+    return any(tag.strip().removeprefix("W/") in {own, "*"} for tag in header.split(","))
 
 
-def _version_header(declaree: Declaree, entry: Entry) -> tuple[tuple[str, str], ...]:
-    return (("ETag", etag(entry)),) if declaree.behaviour.versions else ()
+def _build_version_header(declaree: Declaree, entry: Entry) -> tuple[tuple[str, str], ...]:
+    return (("ETag", format_etag(entry)),) if declaree.behaviour.versions else ()
 
 
-def _reply(declaree: Declaree, request: Request, entry: Entry, status: int) -> Reply:
-    whole = document(entry, request.base_url, declaree.directory, declaree.behaviour)
-    headers = _version_header(declaree, entry)
+def _build_reply(declaree: Declaree, request: Request, entry: Entry, status: int) -> Reply:
+    document = build_document(entry, request.base_url, declaree.directory, declaree.behaviour)
+    headers = _build_version_header(declaree, entry)
     if status == 201:
-        headers = (("Location", whole["meta"]["location"]), *headers)
+        headers = (("Location", document["meta"]["location"]), *headers)
     if request.query:
-        parameters = _parameters(request)
-        whole = projected(
-            whole, _names_in(parameters.get("attributes")), _names_in(parameters.get("excludedAttributes"))
+        parameters = _parse_parameters(request)
+        document = select_attributes(
+            document, _split_names(parameters.get("attributes")), _split_names(parameters.get("excludedAttributes"))
         )
-    return json_reply(status, whole, headers, entry.id)
+    return build_json_reply(status, document, headers, entry.id)
 
 
 def _list(declaree: Declaree, request: Request, kind: Kind, query: Query) -> Reply:
     directory, behaviour = declaree.directory, declaree.behaviour
-    found = find(kind, query, directory, behaviour, declaree.clock())
-    documents = [document(entry, request.base_url, directory, behaviour) for entry in found.entries]
+    result = find(kind, query, directory, behaviour, declaree.clock())
+    documents = [build_document(entry, request.base_url, directory, behaviour) for entry in result.entries]
     if query.attributes or query.excluded_attributes:
-        documents = [projected(whole, query.attributes, query.excluded_attributes) for whole in documents]
-    only = found.entries[0].id if len(found.entries) == 1 else None
-    return json_reply(200, listing(documents, found.total, found.start_index), account_id=only)
+        documents = [select_attributes(document, query.attributes, query.excluded_attributes) for document in documents]
+    single_id = result.entries[0].id if len(result.entries) == 1 else None
+    return build_json_reply(200, build_list_response(documents, result.total, result.start_index), account_id=single_id)
 
 
 def _search(declaree: Declaree, request: Request) -> Reply:
     if request.method != "POST":
-        raise not_allowed("POST")
-    payload = request.json()
+        raise method_not_allowed("POST")
+    payload = request.read_json()
     count = payload.get("count")
     query = Query(
-        filter=_text(payload.get("filter")),
-        start_index=_number(payload.get("startIndex", 1)),
-        count=None if count is None else _number(count),
-        attributes=_texts(payload.get("attributes")),
-        excluded_attributes=_texts(payload.get("excludedAttributes")),
+        filter=_read_string(payload.get("filter")),
+        start_index=_read_integer(payload.get("startIndex", 1)),
+        count=None if count is None else _read_integer(count),
+        attributes=_read_strings(payload.get("attributes")),
+        excluded_attributes=_read_strings(payload.get("excludedAttributes")),
     )
     return _list(declaree, request, "User", query)
 
 
-def _query(request: Request) -> Query:
+def _parse_query(request: Request) -> Query:
     if not request.query:
         return Query()
-    parameters = _parameters(request)
+    parameters = _parse_parameters(request)
     count = parameters.get("count")
     return Query(
         filter=parameters.get("filter"),
-        start_index=_number(parameters.get("startIndex", "1")),
-        count=None if count is None else _number(count),
-        attributes=_names_in(parameters.get("attributes")),
-        excluded_attributes=_names_in(parameters.get("excludedAttributes")),
+        start_index=_read_integer(parameters.get("startIndex", "1")),
+        count=None if count is None else _read_integer(count),
+        attributes=_split_names(parameters.get("attributes")),
+        excluded_attributes=_split_names(parameters.get("excludedAttributes")),
     )
 
 
-def _parameters(request: Request) -> dict[str, str]:
+def _parse_parameters(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
 
 
-def _names_in(text: str | None) -> tuple[str, ...]:
+def _split_names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
 
 
-def _text(value: object) -> str | None:
+def _read_string(value: object) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise invalid("invalidSyntax", "filter and attributes are texts")
+        raise bad_request("invalidSyntax", "filter and attributes are texts")
     return value
 
 
-def _texts(values: object) -> tuple[str, ...]:
-    found = [_text(value) for value in values] if isinstance(values, list) else []
-    return tuple(value for value in found if value is not None)
+def _read_strings(values: object) -> tuple[str, ...]:
+    strings = [_read_string(value) for value in values] if isinstance(values, list) else []
+    return tuple(value for value in strings if value is not None)
 
 
-def _number(text: object) -> int:
+def _read_integer(text: object) -> int:
     try:
         return int(str(text))
     except ValueError as error:
-        raise invalid("invalidValue", "startIndex and count are numbers") from error
+        raise bad_request("invalidValue", "startIndex and count are numbers") from error

@@ -1,4 +1,4 @@
-"""One Declaree: its key, its accounts, how it behaves, what is about to go wrong and what was asked of it."""
+"""The state of one sandbox: key, accounts, behaviour, ordered faults and journal."""
 
 import secrets
 from collections.abc import Callable
@@ -10,18 +10,20 @@ from sandbox.declaree.changelog import Changelog, open_changelog
 from sandbox.declaree.directory import Directory, Entry
 from sandbox.declaree.faults import Faults
 from sandbox.declaree.journal import Journal
-from sandbox.declaree.pace import Pace
+from sandbox.declaree.rate_limit import RateLimiter
 from sandbox.declaree.registry import Registry
 
 
-def utc_now() -> datetime:
+def get_utc_now() -> datetime:
+    """Returns the current time in UTC."""
     return datetime.now(UTC)
 
 
 class Declaree:
-    """All of it in memory; with ``state_file`` the accounts, the groups and a regenerated key outlive the process.
+    """One sandbox of Declaree, in memory.
 
-    A key that was regenerated stays in force over a restart, whatever ``api_key`` says.
+    With ``state_file``, accounts, groups and a regenerated key are kept in a file and survive a restart. A regenerated
+    key takes precedence over ``api_key`` after a restart.
     """
 
     def __init__(
@@ -31,7 +33,7 @@ class Declaree:
         behaviour: Behaviour | None = None,
         journal_size: int = 10_000,
         state_file: Path | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] = get_utc_now,
     ) -> None:
         self.api_key = api_key
         self.behaviour = behaviour or Behaviour()
@@ -40,34 +42,38 @@ class Declaree:
         self.registry = Registry(self.directory, clock)
         self.journal = Journal(journal_size)
         self.faults = Faults()
-        self.pace = Pace()
+        self.rate_limiter = RateLimiter()
         self.snapshots: dict[str, list[Entry]] = {}
         self._first_key = api_key
         self._first_behaviour = self.behaviour
         self._changelog: Changelog | None = None
         if state_file is not None:
-            self._changelog, kept_key = open_changelog(state_file, self.directory)
-            self.api_key = kept_key or api_key
+            self._changelog, stored_key = open_changelog(state_file, self.directory)
+            self.api_key = stored_key or api_key
 
     def regenerate_key(self, key: str | None = None) -> str:
-        """The old key stops working at once, as the vendor says."""
+        """Replaces the API key; None generates one. The old key is rejected at once, as the vendor documents."""
         self.api_key = key or secrets.token_urlsafe(24)
         if self._changelog is not None:
-            self._changelog.api_key(self.api_key)
+            self._changelog.record_api_key(self.api_key)
         return self.api_key
 
     def take_snapshot(self, name: str) -> int:
-        self.snapshots[name] = list(self.directory.entries())
+        """Stores all entries under a name, and returns their number."""
+        self.snapshots[name] = list(self.directory.list_entries())
         return len(self.snapshots[name])
 
     def restore(self, name: str) -> int:
-        """Brings an older state back, as a restored backup does. Raises ``KeyError`` for an unknown name."""
+        """Replaces all entries by a snapshot, like a restored backup. Raises ``KeyError`` for an unknown name."""
         entries = self.snapshots[name]
         self.directory.load(entries, 0)
         return len(entries)
 
     def reset(self) -> None:
-        """As freshly started: no accounts, nothing in the journal, first key and behaviour; ids go on."""
+        """Restores the state after the first start.
+
+        Removes accounts, journal, faults and snapshots, and restores the first key and behaviour. Ids continue.
+        """
         self.directory.load((), 0)
         self.journal.clear()
         self.faults.clear()
@@ -78,5 +84,6 @@ class Declaree:
             self.regenerate_key(self._first_key)
 
     def close(self) -> None:
+        """Closes the state file."""
         if self._changelog is not None:
             self._changelog.close()

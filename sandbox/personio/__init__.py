@@ -1,4 +1,4 @@
-"""A Personio to try the connector against: the vendor's API v1 over a made-up company, and side doors to change it.
+"""Personio sandbox: the vendor's API v1 over a generated company, with a control API that changes the company.
 
-Written from the vendor's documents (developer.personio.de), never from the connector's own client.
+Its source is the vendor's documentation (developer.personio.de). It shares no code with the product's Personio client.
 """

@@ -1,4 +1,4 @@
-"""POST /v1/auth (developer.personio.de/reference/auth), and the check of its tokens."""
+"""``POST /v1/auth`` (developer.personio.de/reference/auth), and the verification of its tokens."""
 
 import json
 from typing import Any
@@ -16,55 +16,57 @@ SCOPE = "employees:read"
 
 
 class AuthApi:
-    """Gives out tokens."""
+    """Endpoint that issues tokens."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def routes(self) -> list[Route]:
+    def build_routes(self) -> list[Route]:
+        """Returns the routes of this API."""
         return [Route("/v1/auth", self.log_in, methods=["POST"])]
 
     async def log_in(self, request: Request) -> Response:
-        client_id, client_secret = await self._credentials_in(request)
+        """Returns the token of a credential. Raises ``ApiError`` for wrong credentials."""
+        client_id, client_secret = await self._read_credentials(request)
         now = self._state.now()
         token = self._state.credentials.log_in(client_id, client_secret, now)
         if token is None:
             raise errors.wrong_credentials()
         data: dict[str, Any] = {"token": token.text}
         if self._state.behaviour.send_expires_in:
-            data["expires_in"] = token.seconds_left(now)
+            data["expires_in"] = token.get_seconds_left(now)
         if self._state.behaviour.send_scope:
             data["scope"] = SCOPE
         return JSONResponse({"success": True, "data": data})
 
-    async def _credentials_in(self, request: Request) -> tuple[str, str]:
-        given: dict[str, Any] = _read(request.headers.get("content-type", ""), await request.body())
+    async def _read_credentials(self, request: Request) -> tuple[str, str]:
+        fields: dict[str, Any] = _parse_body(request.headers.get("content-type", ""), await request.body())
         if {"client_id", "client_secret"} & set(request.query_params):
             if self._state.behaviour.query_string_credentials == "refuse":
                 raise errors.wrong_credentials()
-            given = dict(request.query_params)
-        return str(given.get("client_id", "")), str(given.get("client_secret", ""))
+            fields = dict(request.query_params)
+        return str(fields.get("client_id", "")), str(fields.get("client_secret", ""))
 
 
-def _read(content_type: str, body: bytes) -> dict[str, Any]:
-    """The fields of a JSON or form body; none when it is neither."""
+def _parse_body(content_type: str, body: bytes) -> dict[str, Any]:
+    """Returns the fields of a JSON or form body, or an empty dictionary for any other body."""
     if content_type.startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(body.decode("utf-8", "replace")))
     try:
-        given = json.loads(body)
+        document = json.loads(body)
     except ValueError:
         return {}
-    return given if isinstance(given, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def authenticate(state: State, request: Request) -> tuple[Credential, Token]:
-    """Whose token this request carries. Raises ``ApiError`` for none, a wrong, an old or a revoked one."""
+    """Returns the credential and token of a request. Raises ``ApiError`` unless the token is valid and may read employees."""
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text:
         raise errors.not_authenticated()
     if state.credentials.is_revoked(text):
         raise errors.token_revoked()
-    token = state.credentials.token(text, state.now())
+    token = state.credentials.find_token(text, state.now())
     if token is None:
         raise errors.not_authorized()
     credential = state.credentials.get(token.client_id)

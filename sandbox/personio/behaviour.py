@@ -1,4 +1,4 @@
-"""Lasting switches for what the vendor leaves open, and for what accounts differ in."""
+"""Permanent switches for what the vendor does not document, and for differences between Personio accounts."""
 
 from typing import Literal
 
@@ -9,36 +9,46 @@ from sandbox.personio.rendering import SupervisorForm
 
 
 class Behaviour(BaseModel):
-    """The defaults are the documented behaviour, or where nothing is documented the one that is harder on a client."""
+    """Switches of the sandbox.
+
+    Each default is the documented behaviour. Where the vendor documents nothing, it is the behaviour that is harder for a client.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rate_limits: bool = True
+    """Whether the rate limits of API v1 apply."""
     retry_after_seconds: int | None = Field(None, ge=0)
-    """Sent with a 429 of the rate limits; the vendor mentions no such header."""
+    """Value of ``Retry-After`` in a 429 of the rate limits. None sends no header, since the vendor documents none."""
     authorization_header: bool = True
-    """Successful answers carry the token again; not all endpoints and accounts do that."""
+    """Whether successful responses repeat the token. Some endpoints and accounts do not send it."""
     send_expires_in: bool = True
+    """Whether the response of ``/v1/auth`` contains ``expires_in``."""
     send_scope: bool = True
+    """Whether the response of ``/v1/auth`` contains ``scope``."""
     query_string_credentials: Literal["refuse", "accept"] = "refuse"
+    """Treatment of credentials in the query string of ``/v1/auth``."""
     above_maximum_limit: Literal["refuse", "cap"] = "refuse"
-    """What ``limit`` above 100 leads to: 422, or a page of 100."""
+    """Treatment of a ``limit`` above 100: status 422, or a page of 100 employees."""
     updated_since_zone_minutes: int = 0
-    """How far the zone in which a naive ``updated_since`` is read is ahead of UTC; not documented."""
+    """Offset from UTC, in minutes, of an ``updated_since`` without a time zone. The vendor does not document it."""
     visibility_delay_seconds: float = Field(0, ge=0)
-    """How long a change stays invisible to ``updated_since``; it is eventually consistent."""
+    """Time until ``updated_since`` reports a change, because the vendor's filter is eventually consistent."""
     repeats_seconds: float = Field(0, ge=0)
-    """``updated_since`` also reports what changed so much earlier."""
+    """Time before ``updated_since`` from which changes are reported as well."""
     misses_every: int = Field(0, ge=0)
-    """``updated_since`` leaves out employees whose id is a multiple of this; 0 is never."""
+    """Divisor of the employee ids that ``updated_since`` leaves out; 0 leaves out none."""
     flips_leave_a_mark: bool = False
-    """Whether a status that flips on its date counts as a modification; not documented."""
+    """Whether a status change on its effective date counts as a modification. The vendor does not document it."""
     language: Language = "en"
+    """Language of the labels of system attributes."""
     supervisor: SupervisorForm = "id"
+    """Content of the nested supervisor: the id only, or name and e-mail address as well."""
     latency_seconds: float = Field(0, ge=0)
+    """Delay of every response."""
     deep_page_seconds: float = Field(0, ge=0)
-    """Added for every 100 records of ``offset``."""
+    """Additional delay for every 100 records of ``offset``."""
 
-    def changed(self, changes: dict[str, object]) -> "Behaviour":
-        """Raises pydantic's ``ValidationError``."""
+    def copy_with(self, changes: dict[str, object]) -> "Behaviour":
+        """Returns a copy with these changes. Raises pydantic's ``ValidationError`` for unknown or invalid switches."""
         return Behaviour.model_validate({**self.model_dump(), **changes})

@@ -1,4 +1,4 @@
-"""The attributes an employee can have, with the labels and types of the vendor's reference."""
+"""Attributes of an employee, with the labels and types of the vendor's reference."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,17 +9,25 @@ Language = Literal["en", "de"]
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """``universal_id`` is null on most custom attributes; ``options`` are those of a list or of tags."""
+    """Attribute of an employee, without its value."""
 
     key: str
+    """Key in the API, such as ``first_name`` or ``dynamic_24407``."""
     label: str
+    """English label of a system attribute, or the customer's label of a custom attribute."""
     german: str = ""
+    """German label; empty for custom attributes, which have one label in every language."""
     type: str = "standard"
+    """Type as the vendor names it."""
     universal_id: str | None = None
+    """Identifier that is the same in all accounts; None for most custom attributes."""
     options: tuple[str, ...] = ()
+    """Possible values of a list or of tags."""
     extra: dict[str, str] = field(default_factory=dict)
+    """Further keys of the rendered attribute, such as ``currency``."""
 
-    def named(self, language: Language) -> str:
+    def get_label(self, language: Language) -> str:
+        """Returns the label in this language."""
         return self.german if self.german and language == "de" else self.label
 
 
@@ -97,17 +105,17 @@ CUSTOM = (
     Attribute(NOTES, "Notizen", type="multiline"),
     Attribute(PROFILE_LINK, "Öffentliches Profil", type="link"),
 )
-"""Their labels are the customer's own words, so they are the same in every language."""
+"""Custom attributes. The customer writes their labels, so the labels are the same in every language."""
 
 ATTRIBUTES: dict[str, Attribute] = {attribute.key: attribute for attribute in (*SYSTEM, *CUSTOM)}
 
 SALARIES = frozenset({"fix_salary", "fix_salary_interval", "hourly_salary", BONUS})
 ALL_KEYS = frozenset(ATTRIBUTES)
 DEFAULT_WHITELIST = ALL_KEYS - SALARIES
-"""What the demo's credential may read: no salaries, as a careful administrator would leave it."""
+"""Attributes that the credential of the demo may read: all except salaries."""
 
 
-def in_order(keys: Iterable[str]) -> tuple[str, ...]:
-    """The known ones of ``keys`` in the order of the catalogue."""
+def sort_keys(keys: Iterable[str]) -> tuple[str, ...]:
+    """Returns the keys in the order of the catalogue, without unknown keys."""
     wanted = frozenset(keys)
     return tuple(key for key in ATTRIBUTES if key in wanted)

@@ -1,31 +1,35 @@
-"""The sandbox's time: real time that can be moved forward."""
+"""Clock of the sandbox: real time that can be moved forward."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 
-def system_time() -> datetime:
+def read_system_time() -> datetime:
+    """Returns the time of this machine in UTC."""
     return datetime.now(UTC)
 
 
 class Clock:
-    """What ``source`` says plus what was advanced; always aware and in UTC."""
+    """Time of a source, plus the time by which the clock was moved forward. Always aware and in UTC."""
 
-    def __init__(self, source: Callable[[], datetime] = system_time) -> None:
+    def __init__(self, source: Callable[[], datetime] = read_system_time) -> None:
         self._source = source
         self.offset = timedelta()
 
     def now(self) -> datetime:
+        """Returns the current time."""
         return self._source() + self.offset
 
     def today(self) -> date:
+        """Returns the current day in UTC."""
         return self.now().date()
 
-    def seconds(self) -> float:
+    def timestamp(self) -> float:
+        """Returns the current time in seconds since 1970."""
         return self.now().timestamp()
 
     def advance(self, by: timedelta) -> None:
-        """Time never goes back here; raises ``ValueError`` when asked to."""
+        """Moves the clock forward. Raises ``ValueError`` for a negative duration."""
         if by < timedelta():
             raise ValueError("the clock can only be moved forward")
         self.offset += by

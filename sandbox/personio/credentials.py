@@ -1,4 +1,4 @@
-"""API credentials with their whitelists, and the tokens given out for them."""
+"""API credentials with their whitelists, and the tokens issued for them."""
 
 import secrets
 from collections.abc import Callable, Iterable
@@ -13,84 +13,99 @@ TOKEN_LIFETIME = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """``whitelist`` has the keys of the attributes that may be read; ``id`` may be read always."""
+    """API credential of a customer."""
 
     client_id: str
+    """Client id, unique within the sandbox."""
     client_secret: str = field(repr=False)
+    """Client secret in plain text."""
     whitelist: frozenset[str] = DEFAULT_WHITELIST
+    """Keys of the attributes that the credential may read; ``id`` is always readable."""
     may_read_employees: bool = True
+    """Whether the credential has the right to read employees."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """``issued`` is the first issue: asking again gives the same token and no longer life."""
+    """Token of a credential. A repeated login returns the same token without a longer lifetime."""
 
     text: str = field(repr=False)
+    """The token itself."""
     client_id: str
+    """Client id of the credential."""
     issued: datetime
+    """Time of the first login that returned the token."""
 
-    def seconds_left(self, now: datetime) -> int:
+    def get_seconds_left(self, now: datetime) -> int:
+        """Returns the remaining lifetime in seconds; zero or negative for an expired token."""
         return round((self.issued + TOKEN_LIFETIME - now).total_seconds())
 
 
-def random_token() -> str:
+def create_random_token() -> str:
+    """Returns a new token in the vendor's form."""
     return f"papi-{secrets.token_urlsafe(48)}"
 
 
 class Credentials:
-    """By client id, in the order in which they were made."""
+    """All credentials by client id, in order of creation, and their tokens."""
 
-    def __init__(self, credentials: Iterable[Credential], make_token: Callable[[], str] = random_token) -> None:
+    def __init__(
+        self, credentials: Iterable[Credential], create_token: Callable[[], str] = create_random_token
+    ) -> None:
         self._by_id = {credential.client_id: credential for credential in credentials}
-        self._make_token = make_token
+        self._create_token = create_token
         self._current: dict[str, Token] = {}
-        self._known: dict[str, Token] = {}
+        self._issued: dict[str, Token] = {}
         self._revoked: set[str] = set()
 
-    def all(self) -> list[Credential]:
+    def list_all(self) -> list[Credential]:
+        """Returns all credentials."""
         return list(self._by_id.values())
 
     def get(self, client_id: str | None = None) -> Credential:
-        """The first one when no id is given. Raises ``LookupError``."""
-        found = self._by_id.get(client_id) if client_id else next(iter(self._by_id.values()), None)
-        if found is None:
-            raise LookupError(f"there is no credential {client_id!r}")
-        return found
+        """Returns a credential, or the first one if the client id is missing. Raises ``LookupError``."""
+        credential = self._by_id.get(client_id) if client_id else next(iter(self._by_id.values()), None)
+        if credential is None:
+            raise LookupError(f"credential {client_id!r} not found")
+        return credential
 
-    def keep(self, credential: Credential) -> None:
+    def put(self, credential: Credential) -> None:
+        """Adds a credential, or replaces the credential with the same client id."""
         self._by_id[credential.client_id] = credential
 
     def rotate(self, client_id: str, client_secret: str) -> None:
-        """The old secret and what was issued for it stop working. Raises ``LookupError``."""
-        self.keep(replace(self.get(client_id), client_secret=client_secret))
+        """Replaces the secret of a credential and revokes its token. Raises ``LookupError``."""
+        self.put(replace(self.get(client_id), client_secret=client_secret))
         self.revoke(client_id)
 
-    def release(self, client_id: str, keys: Iterable[str]) -> None:
-        """Sets the whitelist. Raises ``LookupError``."""
-        self.keep(replace(self.get(client_id), whitelist=frozenset(keys)))
+    def set_whitelist(self, client_id: str, keys: Iterable[str]) -> None:
+        """Replaces the whitelist of a credential. Raises ``LookupError``."""
+        self.put(replace(self.get(client_id), whitelist=frozenset(keys)))
 
     def revoke(self, client_id: str) -> None:
+        """Revokes the current token of a credential, if it has one."""
         token = self._current.pop(client_id, None)
         if token is not None:
             self._revoked.add(token.text)
 
     def log_in(self, client_id: str, client_secret: str, now: datetime) -> Token | None:
-        """The current token, a new one if there is none or it has expired; None for wrong credentials."""
+        """Returns the current token, or a new one if it is missing or expired. Returns None for wrong credentials."""
         credential = self._by_id.get(client_id)
         if credential is None or not compare_digest(credential.client_secret.encode(), client_secret.encode()):
             return None
         token = self._current.get(client_id)
-        if token is None or token.seconds_left(now) <= 0:
-            token = Token(self._make_token(), client_id, now)
-            self._current[client_id] = self._known[token.text] = token
+        if token is None or token.get_seconds_left(now) <= 0:
+            token = Token(self._create_token(), client_id, now)
+            self._current[client_id] = self._issued[token.text] = token
         return token
 
     def is_revoked(self, text: str) -> bool:
+        """Returns whether this token was revoked."""
         return text in self._revoked
 
-    def token(self, text: str, now: datetime) -> Token | None:
-        """None when it was never issued, was revoked or has expired."""
-        token = self._known.get(text)
-        if token is None or self.is_revoked(text) or token.seconds_left(now) <= 0:
+    def find_token(self, text: str, now: datetime) -> Token | None:
+        """Returns a valid token, or None if it was never issued, was revoked, or has expired."""
+        token = self._issued.get(text)
+        if token is None or self.is_revoked(text) or token.get_seconds_left(now) <= 0:
             return None
         return token

@@ -1,4 +1,4 @@
-"""GET /v1/company/employees and what belongs to it (developer.personio.de/reference/get_company-employees)."""
+"""``GET /v1/company/employees`` and its sub-resources (developer.personio.de/reference/get_company-employees)."""
 
 import asyncio
 from math import ceil
@@ -10,13 +10,13 @@ from starlette.routing import Route
 
 from sandbox.personio import errors
 from sandbox.personio.auth import authenticate
-from sandbox.personio.catalogue import ATTRIBUTES, in_order
+from sandbox.personio.catalogue import ATTRIBUTES, sort_keys
 from sandbox.personio.company import UnknownEmployeeError
 from sandbox.personio.credentials import Token
 from sandbox.personio.employee import Employee
 from sandbox.personio.faults import Fault
 from sandbox.personio.gateway import PAGE_FAULTS
-from sandbox.personio.rendering import encoded
+from sandbox.personio.rendering import encode
 from sandbox.personio.selection import Selection
 from sandbox.personio.state import State
 
@@ -24,87 +24,93 @@ EMPLOYEES = "/v1/company/employees"
 
 
 class EmployeesApi:
-    """The reading half of the vendor's employees resource."""
+    """Read endpoints of the vendor's employees resource."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def routes(self) -> list[Route]:
+    def build_routes(self) -> list[Route]:
+        """Returns the routes of this API."""
         return [
             Route(EMPLOYEES, self.list_employees, methods=["GET"]),
-            Route(f"{EMPLOYEES}/attributes", self.attributes, methods=["GET"]),
-            Route(f"{EMPLOYEES}/custom-attributes", self.attributes, methods=["GET"]),
+            Route(f"{EMPLOYEES}/attributes", self.list_attributes, methods=["GET"]),
+            Route(f"{EMPLOYEES}/custom-attributes", self.list_attributes, methods=["GET"]),
             Route(EMPLOYEES + "/{employee_id:int}", self.get, methods=["GET"]),
-            Route(EMPLOYEES + "/{employee_id:int}/profile-picture/{width:int}", self.picture, methods=["GET"]),
+            Route(EMPLOYEES + "/{employee_id:int}/profile-picture/{width:int}", self.get_picture, methods=["GET"]),
         ]
 
     async def list_employees(self, request: Request) -> Response:
+        """Returns one page of employees."""
         credential, token = authenticate(self._state, request)
         behaviour = self._state.behaviour
-        selection = Selection.of(request.query_params, credential.whitelist, behaviour)
-        people = selection.people(self._state.company, behaviour, self._state.now())
+        selection = Selection.parse(request.query_params, credential.whitelist, behaviour)
+        employees = selection.select(self._state.company, behaviour, self._state.now())
         await asyncio.sleep(behaviour.deep_page_seconds * (selection.offset // 100))
         faults: list[Fault] = request.scope.get(PAGE_FAULTS, [])
-        page = _page(people, selection, faults)
-        total = max(0, len(people) - sum(fault.by for fault in faults if fault.kind == "shrink"))
-        body = _envelope(selection, total, self._rendered(page, selection.keys))
-        return self._answer(body, token)
+        page = _slice_page(employees, selection, faults)
+        total = max(0, len(employees) - sum(fault.by for fault in faults if fault.kind == "shrink"))
+        body = _build_envelope(selection, total, self._render(page, selection.keys))
+        return self._build_response(body, token)
 
     async def get(self, request: Request) -> Response:
+        """Returns one employee. Raises ``ApiError`` with status 404 for an unknown id."""
         credential, token = authenticate(self._state, request)
         try:
-            person = self._state.company.get(request.path_params["employee_id"])
+            employee = self._state.company.get(request.path_params["employee_id"])
         except UnknownEmployeeError:
             raise errors.employee_not_found() from None
-        (rendered,) = self._rendered([person], credential.whitelist)
-        return self._answer(b'{"success":true,"data":' + rendered + b"}", token)
+        (rendered,) = self._render([employee], credential.whitelist)
+        return self._build_response(b'{"success":true,"data":' + rendered + b"}", token)
 
-    async def attributes(self, request: Request) -> Response:
-        """What the credential may read, without ``id``."""
+    async def list_attributes(self, request: Request) -> Response:
+        """Returns the attributes that the credential may read, except ``id``."""
         credential, token = authenticate(self._state, request)
         language = self._state.behaviour.language
         data = [
             {
                 "key": key,
-                "label": ATTRIBUTES[key].named(language),
+                "label": ATTRIBUTES[key].get_label(language),
                 "type": ATTRIBUTES[key].type,
                 "universal_id": ATTRIBUTES[key].universal_id,
                 "options": ATTRIBUTES[key].options,
             }
-            for key in in_order(credential.whitelist - {"id"})
+            for key in sort_keys(credential.whitelist - {"id"})
         ]
-        return self._answer(encoded({"success": True, "data": data}), token)
+        return self._build_response(encode({"success": True, "data": data}), token)
 
-    async def picture(self, request: Request) -> Response:
-        """Nobody here has had a picture taken."""
+    async def get_picture(self, request: Request) -> Response:
+        """Raises ``ApiError`` with status 404: employees of the sandbox have no profile pictures."""
         authenticate(self._state, request)
         raise errors.picture_not_found()
 
-    def _rendered(self, people: list[Employee], keys: frozenset[str]) -> list[bytes]:
+    def _render(self, employees: list[Employee], keys: frozenset[str]) -> list[bytes]:
         behaviour = self._state.behaviour
-        return self._state.renderer.employees(people, keys, behaviour.language, behaviour.supervisor)
+        return self._state.renderer.render(employees, keys, behaviour.language, behaviour.supervisor)
 
-    def _answer(self, body: bytes, token: Token) -> Response:
+    def _build_response(self, body: bytes, token: Token) -> Response:
         with_token = self._state.behaviour.authorization_header
         headers = {"authorization": f"Bearer {token.text}"} if with_token else None
         return Response(body, headers=headers, media_type="application/json")
 
 
-def _page(people: list[Employee], selection: Selection, faults: list[Fault]) -> list[Employee]:
-    """``duplicate``: the last of the page before comes again instead of this page's first; ``skip``: it is missing."""
-    page = people[selection.offset : selection.offset + selection.limit]
+def _slice_page(employees: list[Employee], selection: Selection, faults: list[Fault]) -> list[Employee]:
+    """Returns the selected page.
+
+    The fault ``duplicate`` replaces the first employee by the last one of the previous page. ``skip`` drops the first employee.
+    """
+    page = employees[selection.offset : selection.offset + selection.limit]
     kinds = {fault.kind for fault in faults}
     if "duplicate" in kinds and page:
-        page = [people[selection.offset - 1], *page[1:]]
+        page = [employees[selection.offset - 1], *page[1:]]
     return page[1:] if "skip" in kinds else page
 
 
-def _envelope(selection: Selection, total: int, rendered: list[bytes]) -> bytes:
-    """``offset`` counts records, ``current_page`` counts from 0."""
+def _build_envelope(selection: Selection, total: int, rendered: list[bytes]) -> bytes:
+    """Returns the body of a page. ``offset`` counts records; ``current_page`` starts at 0."""
     metadata: dict[str, Any] = {
         "total_elements": total,
         "current_page": selection.offset // selection.limit,
         "total_pages": max(1, ceil(total / selection.limit)),
     }
-    head = encoded({"success": True, "metadata": metadata, "offset": selection.offset, "limit": selection.limit})
+    head = encode({"success": True, "metadata": metadata, "offset": selection.offset, "limit": selection.limit})
     return head[:-1] + b',"data":[' + b",".join(rendered) + b"]}"

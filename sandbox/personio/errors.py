@@ -1,4 +1,4 @@
-"""Errors as API v1 answers them. Codes, texts and their oddities are the vendor's: see the docstrings."""
+"""Errors of API v1. Codes, texts and their irregularities are the vendor's."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,7 +10,7 @@ GATEWAY_PAGE = (
 
 
 class ApiError(Exception):
-    """Becomes ``{"success": false, "error": {"code", "message"}}``; ``code`` is not always the HTTP status."""
+    """Error with the body ``{"success": false, "error": {"code", "message"}}``. The code may differ from the HTTP status."""
 
     def __init__(self, status: int, message: str, code: int | None = None) -> None:
         super().__init__(f"{status} {message}")
@@ -18,63 +18,75 @@ class ApiError(Exception):
         self.code = status if code is None else code
         self.message = message
 
-    def response(self) -> JSONResponse:
+    def build_response(self) -> JSONResponse:
+        """Returns the HTTP response of this error."""
         error = {"code": self.code, "message": self.message}
         return JSONResponse({"success": False, "error": error}, status_code=self.status)
 
 
 def wrong_credentials() -> ApiError:
-    """POST /v1/auth, also for credentials in the query string (deprecated by the vendor's changelog)."""
+    """Returns the error of a failed login.
+
+    It also answers credentials in the query string, which the vendor's changelog deprecates.
+    """
     return ApiError(403, "Wrong credentials", code=0)
 
 
 def not_authenticated() -> ApiError:
+    """Returns the error of a request without a token."""
     return ApiError(401, "Authorization is not provided")
 
 
 def not_authorized() -> ApiError:
+    """Returns the error of an unknown or expired token."""
     return ApiError(403, "Provided authorization is not valid")
 
 
 def token_revoked() -> ApiError:
-    """Reported on the vendor's forum for tokens that were replaced."""
+    """Returns the error of a replaced token, as reported on the vendor's forum."""
     return ApiError(401, "The token has been blacklisted")
 
 
 def access_forbidden() -> ApiError:
-    """Reported on the vendor's forum for a credential without the right; the status is not stated there."""
+    """Returns the error of a credential without the right to read employees.
+
+    The vendor's forum reports the message, but not the status.
+    """
     return ApiError(403, "personio.core.api.exceptions.api.forbidden.http.exception", code=0)
 
 
 def employee_not_found() -> ApiError:
-    """German and with a trailing blank, whatever the account's language."""
+    """Returns the error of an unknown employee: German in every account, with a trailing space."""
     return ApiError(404, "Es ist ein Problem aufgetreten ")
 
 
 def picture_not_found() -> ApiError:
+    """Returns the error of a missing profile picture."""
     return ApiError(404, "Etwas ist schiefgelaufen ...")
 
 
 def invalid_parameter(message: str) -> ApiError:
+    """Returns the error of an invalid query parameter."""
     return ApiError(422, message)
 
 
 def too_many_requests() -> ApiError:
-    """The vendor documents neither body nor headers of a 429."""
+    """Returns the error of a rate limit. The vendor documents neither its body nor its headers."""
     return ApiError(429, "Too Many Requests")
 
 
 def server_error() -> ApiError:
+    """Returns the error of a failure inside the vendor's API."""
     return ApiError(500, "Something went wrong")
 
 
-def gateway_page(status: int, reason: str) -> Response:
-    """502 and 504 come from a layer in front of the API: HTML, not JSON."""
+def build_gateway_page(status: int, reason: str) -> Response:
+    """Returns an HTML error page, as the gateway in front of the API sends for 502 and 504."""
     return Response(GATEWAY_PAGE.format(status=status, reason=reason), status, media_type="text/html")
 
 
 async def answer_api_error(_: Request, error: Exception) -> Response:
-    """The exception handler for ``ApiError``."""
+    """Returns the response of an ``ApiError``; the exception handler of the application."""
     if not isinstance(error, ApiError):
         raise error
-    return error.response()
+    return error.build_response()

@@ -1,4 +1,4 @@
-"""Faults on demand: what shall happen to the next requests that match."""
+"""Faults on demand: failures of the next matching requests."""
 
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -20,56 +20,64 @@ Kind = Literal[
     "skip",
     "shrink",
 ]
-WITHOUT_ANSWER: frozenset[Kind] = frozenset({"cut"})
 ON_PAGES: frozenset[Kind] = frozenset({"duplicate", "skip", "shrink"})
-"""These change the page of a list instead of replacing the answer."""
+"""Faults that change the page of a list instead of replacing the response."""
 
 
 class Fault(BaseModel):
-    """``path`` is a pattern with ``*``; the first ``after`` matching requests pass, the next ``count`` are hit."""
+    """Fault of the next matching requests."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
+    """What happens to a request."""
     count: int = Field(1, ge=1)
+    """Number of matching requests that fail."""
     after: int = Field(0, ge=0)
+    """Number of matching requests that pass before the first failure."""
     method: str = "*"
+    """Pattern of the HTTP method; ``*`` matches any text."""
     path: str = "/v1/*"
+    """Pattern of the path; ``*`` matches any text."""
     retry_after: int | None = Field(None, ge=0)
-    """Seconds in ``Retry-After``, for ``too_many_requests``."""
+    """Value of ``Retry-After`` in seconds for ``too_many_requests``. None sends no header."""
     seconds: float = Field(1.0, ge=0, le=600)
-    """How long ``slow`` waits before the answer."""
+    """Delay of the response for ``slow``."""
     by: int = Field(1, ge=1)
-    """How many records ``shrink`` takes from the total."""
+    """Number of records by which ``shrink`` reduces the total."""
 
-    def concerns(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str) -> bool:
+        """Returns whether the patterns match this request."""
         return fnmatchcase(method, self.method.upper()) and fnmatchcase(path, self.path)
 
-    def used_up_by_one(self) -> "Fault | None":
-        """What is left after a matching request; None when nothing is."""
+    def consume_one(self) -> "Fault | None":
+        """Returns the rest of the fault after one matching request, or None if it is used up."""
         if self.after:
             return self.model_copy(update={"after": self.after - 1})
         return self.model_copy(update={"count": self.count - 1}) if self.count > 1 else None
 
 
 class Faults:
-    """Waiting faults; several can hit one request, in the order in which they were set."""
+    """Faults that wait for matching requests, in order of creation. One request can match several faults."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
 
-    def waiting(self) -> list[Fault]:
+    def list_waiting(self) -> list[Fault]:
+        """Returns the faults that are not used up."""
         return list(self._waiting)
 
     def add(self, fault: Fault) -> None:
+        """Adds a fault."""
         self._waiting.append(fault)
 
     def clear(self) -> None:
+        """Removes all faults."""
         self._waiting.clear()
 
-    def hitting(self, method: str, path: str) -> list[Fault]:
-        """The faults of this request; each is used up by one."""
-        hits = [fault for fault in self._waiting if fault.concerns(method, path)]
-        left = [fault.used_up_by_one() if fault in hits else fault for fault in self._waiting]
-        self._waiting = [fault for fault in left if fault is not None]
-        return [fault for fault in hits if fault.after == 0]
+    def take_matching(self, method: str, path: str) -> list[Fault]:
+        """Returns the faults of this request, and consumes one request of each matching fault."""
+        matching = [fault for fault in self._waiting if fault.matches(method, path)]
+        remaining = [fault.consume_one() if fault in matching else fault for fault in self._waiting]
+        self._waiting = [fault for fault in remaining if fault is not None]
+        return [fault for fault in matching if fault.after == 0]

@@ -1,4 +1,4 @@
-"""What stands before every call of the vendor's API: the journal, faults on demand, latency and the rate limits."""
+"""Middleware in front of the vendor's API: journal, faults on demand, latency and rate limits."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,55 +11,55 @@ from sandbox.personio import errors
 from sandbox.personio.faults import ON_PAGES, Fault
 from sandbox.personio.journal import Entry
 from sandbox.personio.state import State
-from sandbox.serving import cut
+from sandbox.serving import abort_connection
 
 PAGE_FAULTS = "sandbox.page_faults"
+"""Key of the ASGI scope under which the list endpoint receives the faults of its page."""
 
 
 class Gateway:
-    """ASGI middleware; lets everything outside ``/v1`` pass untouched."""
+    """ASGI middleware. Passes requests outside ``/v1`` unchanged."""
 
     def __init__(self, app: ASGIApp, state: State) -> None:
         self._app = app
         self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, unless a fault or a limit answers it."""
         if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self._app(scope, receive, send)
             return
-        answered = _Answered(send)
+        recorder = _StatusRecorder(send)
         try:
-            await self._handle(scope, receive, answered)
+            await self._handle(scope, receive, recorder)
         finally:
-            self._state.journal.note(self._entry(scope, answered.status))
+            self._state.journal.add(self._build_entry(scope, recorder.status))
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._state.settle()
-        faults = self._state.faults.hitting(scope["method"], scope["path"])
-        await asyncio.sleep(self._delay(faults))
-        instead = next((fault for fault in faults if fault.kind not in {"slow", *ON_PAGES}), None)
-        if instead is not None and instead.kind == "cut":
-            await cut(scope, receive)
-        elif instead is not None:
-            await _answer(instead)(scope, receive, send)
-        elif not self._admitted(scope):
-            await self._refusal()(scope, receive, send)
+        self._state.apply_due_statuses()
+        faults = self._state.faults.take_matching(scope["method"], scope["path"])
+        await asyncio.sleep(self._compute_delay(faults))
+        replacement = next((fault for fault in faults if fault.kind not in {"slow", *ON_PAGES}), None)
+        if replacement is not None and replacement.kind == "cut":
+            await abort_connection(scope, receive)
+        elif replacement is not None:
+            await _build_fault_response(replacement)(scope, receive, send)
+        elif not self._admit(scope):
+            await _build_rate_limit_response(self._state.behaviour.retry_after_seconds)(scope, receive, send)
         else:
             scope[PAGE_FAULTS] = [fault for fault in faults if fault.kind in ON_PAGES]
             await self._app(scope, receive, send)
 
-    def _delay(self, faults: list[Fault]) -> float:
+    def _compute_delay(self, faults: list[Fault]) -> float:
         return self._state.behaviour.latency_seconds + sum(fault.seconds for fault in faults if fault.kind == "slow")
 
-    def _admitted(self, scope: Scope) -> bool:
+    def _admit(self, scope: Scope) -> bool:
         if not self._state.behaviour.rate_limits:
             return True
-        return self._state.limits.admit(scope["method"], scope["path"], _address(scope), self._state.clock.seconds())
+        now = self._state.clock.timestamp()
+        return self._state.limits.admit(scope["method"], scope["path"], _get_client_address(scope), now)
 
-    def _refusal(self) -> Response:
-        return _too_many_requests(self._state.behaviour.retry_after_seconds)
-
-    def _entry(self, scope: Scope, status: int) -> Entry:
+    def _build_entry(self, scope: Scope, status: int) -> Entry:
         headers = Headers(scope=scope)
         query = "" if scope["path"] == "/v1/auth" else scope["query_string"].decode("latin-1")
         return Entry(
@@ -73,8 +73,8 @@ class Gateway:
         )
 
 
-class _Answered:
-    """Passes an answer on and remembers its status; 0 as long as there is none."""
+class _StatusRecorder:
+    """Passes a response on and records its status; 0 until the response starts."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -86,29 +86,30 @@ class _Answered:
         await self._send(message)
 
 
-def _address(scope: Scope) -> str:
+def _get_client_address(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
-def _too_many_requests(retry_after: int | None) -> Response:
-    response = errors.too_many_requests().response()
+def _build_rate_limit_response(retry_after: int | None) -> Response:
+    response = errors.too_many_requests().build_response()
     if retry_after is not None:
         response.headers["retry-after"] = str(retry_after)
     return response
 
 
-ANSWERS: dict[str, Callable[[Fault], Response]] = {
-    "too_many_requests": lambda fault: _too_many_requests(fault.retry_after),
-    "server_error": lambda _: errors.server_error().response(),
-    "bad_gateway": lambda _: errors.gateway_page(502, "Bad Gateway"),
-    "gateway_timeout": lambda _: errors.gateway_page(504, "Gateway Time-out"),
-    "unauthorized": lambda _: errors.token_revoked().response(),
-    "forbidden": lambda _: errors.access_forbidden().response(),
-    "not_found": lambda _: errors.employee_not_found().response(),
+RESPONSES: dict[str, Callable[[Fault], Response]] = {
+    "too_many_requests": lambda fault: _build_rate_limit_response(fault.retry_after),
+    "server_error": lambda _: errors.server_error().build_response(),
+    "bad_gateway": lambda _: errors.build_gateway_page(502, "Bad Gateway"),
+    "gateway_timeout": lambda _: errors.build_gateway_page(504, "Gateway Time-out"),
+    "unauthorized": lambda _: errors.token_revoked().build_response(),
+    "forbidden": lambda _: errors.access_forbidden().build_response(),
+    "not_found": lambda _: errors.employee_not_found().build_response(),
     "not_json": lambda _: Response("We will be back soon.", 200, media_type="application/json"),
 }
+"""Builder of the response of each fault that replaces the response."""
 
 
-def _answer(fault: Fault) -> Response:
-    return ANSWERS[fault.kind](fault)
+def _build_fault_response(fault: Fault) -> Response:
+    return RESPONSES[fault.kind](fault)

@@ -1,4 +1,4 @@
-"""Made-up people's names, as they occur in a German company: umlauts, accents, hyphens, particles, apostrophes."""
+"""Fictional names as they occur in a German company: umlauts, accents, hyphens, particles and apostrophes."""
 
 import random
 import unicodedata
@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Culture:
-    """``weight`` is the share of people; the three texts are lists separated by commas."""
+    """Names of one culture, as lists separated by commas."""
 
     weight: int
+    """Share of the employees, relative to the weights of the other cultures."""
     female: str
+    """Female first names."""
     male: str
+    """Male first names."""
     last: str
+    """Last names."""
 
 
 CULTURES = (
@@ -78,13 +82,18 @@ GERMAN_LETTERS = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class Name:
+    """Name and gender of an employee."""
+
     gender: str
+    """``female``, ``male`` or ``diverse``."""
     first: str
+    """First name."""
     last: str
+    """Last name, including particles."""
 
 
-def any_name(rng: random.Random) -> Name:
-    """One in a hundred is registered as diverse."""
+def draw_name(rng: random.Random) -> Name:
+    """Returns a random name. One in a hundred has the gender ``diverse``."""
     culture = rng.choices(CULTURES, weights=[culture.weight for culture in CULTURES])[0]
     female = rng.random() < 0.5
     first = rng.choice((culture.female if female else culture.male).split(","))
@@ -92,12 +101,12 @@ def any_name(rng: random.Random) -> Name:
     return Name(gender, first, rng.choice(culture.last.split(",")))
 
 
-def mailbox(first: str, last: str) -> str:
-    """The part before the ``@``: ``Jörg``, ``van der Berg`` → ``joerg.vanderberg``."""
-    return f"{_plain(first)}.{_plain(last)}"
+def build_mailbox(first: str, last: str) -> str:
+    """Returns the local part of the e-mail address: ``Jörg``, ``van der Berg`` → ``joerg.vanderberg``."""
+    return f"{_convert_to_ascii(first)}.{_convert_to_ascii(last)}"
 
 
-def _plain(name: str) -> str:
+def _convert_to_ascii(name: str) -> str:
     spelled = name.lower().translate(GERMAN_LETTERS)
     ascii_only = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
     return "".join(character for character in ascii_only if character.isalnum() or character == "-") or "x"

@@ -1,4 +1,4 @@
-"""The made-up company's offices, departments, teams and the like, and what people in them are called."""
+"""Offices, departments, teams and positions of the fictional company."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,16 @@ from sandbox.personio.units import Unit
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """``teams`` and ``positions`` are lists separated by commas; ``cost_center`` is a number as controllers do."""
+    """Department with its teams and positions."""
 
     name: str
+    """Name of the department."""
     cost_center: str
+    """Number and name of its cost centre."""
     teams: str
+    """Names of its teams, separated by commas; empty if it has none."""
     positions: str
+    """Names of its positions, separated by commas."""
 
 
 MANAGEMENT = Department("Geschäftsführung", "1000 Geschäftsführung", "", "Geschäftsführerin,Geschäftsführer")
@@ -70,14 +74,20 @@ DEPARTMENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """With the subcompany that runs it and whose public holidays count there. ``weight`` is its share of people."""
+    """Office with its subcompany and public holidays."""
 
     name: str
+    """Name of the office."""
     weight: int
+    """Share of the employees, relative to the weights of the other offices."""
     subcompany: str
+    """Name of the subcompany that runs the office."""
     calendar: str
+    """Name of the calendar of public holidays."""
     country: str
+    """Country of the calendar, as ISO 3166 code."""
     state: str
+    """Federal state, canton or region of the calendar."""
 
 
 GMBH, AT, CH, NL, FR = (
@@ -105,13 +115,13 @@ FULL_TIME, PART_TIME = (
 VACATION = "Bezahlter Urlaub"
 
 
-def _schedule(hours: str) -> dict[str, str | None]:
+def _build_schedule(hours: str) -> dict[str, str | None]:
     weekdays = ("monday", "tuesday", "wednesday", "thursday", "friday")
     return {"valid_from": None, **dict.fromkeys(weekdays, hours), "saturday": "00:00", "sunday": "00:00"}
 
 
-def founding_units() -> list[Unit]:
-    """Everything but the teams, which grow with the company."""
+def create_initial_units() -> list[Unit]:
+    """Returns all units except teams. The generator adds teams according to the size of the company."""
     departments = (MANAGEMENT, *DEPARTMENTS)
     subcompanies = dict.fromkeys(office.subcompany for office in OFFICES)
     return [
@@ -126,7 +136,7 @@ def founding_units() -> list[Unit]:
             Unit("holiday_calendar", 2 + number, office.calendar, {"country": office.country, "state": office.state})
             for number, office in enumerate(OFFICES)
         ),
-        Unit("work_schedule", 97188, FULL_TIME, _schedule("08:00")),
-        Unit("work_schedule", 97189, PART_TIME, _schedule("04:00")),
+        Unit("work_schedule", 97188, FULL_TIME, _build_schedule("08:00")),
+        Unit("work_schedule", 97189, PART_TIME, _build_schedule("04:00")),
         Unit("absence_entitlement", 113437, VACATION, {"category": "paid_vacation"}),
     ]

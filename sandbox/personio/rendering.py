@@ -1,92 +1,99 @@
-"""Employees as JSON of API v1 (developer.personio.de/reference/get_company-employees)."""
+"""Renders employees as JSON of API v1 (developer.personio.de/reference/get_company-employees)."""
 
 import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from sandbox.personio.catalogue import ATTRIBUTES, Attribute, Language, in_order
+from sandbox.personio.catalogue import ATTRIBUTES, Attribute, Language, sort_keys
 from sandbox.personio.company import Company
 from sandbox.personio.employee import Employee
-from sandbox.personio.local_time import timestamp
+from sandbox.personio.local_time import format_timestamp
 from sandbox.personio.units import VENDOR_TYPES
 
 SupervisorForm = Literal["id", "short"]
 SHORT_EMPLOYEE = ("id", "first_name", "last_name", "email")
-REMEMBERED_SELECTIONS = 4
+"""Attributes of a nested supervisor in the form ``short``."""
+MAX_CACHED_SELECTIONS = 4
+"""Number of attribute selections above which the cache is emptied."""
 SHARES = {"cost_centers": "percentage", "absence_entitlement": "entitlement"}
+"""Key of the share in the nested object, by attribute."""
 
-Cached = dict[int, tuple[Employee, bytes]]
+Cache = dict[int, tuple[Employee, bytes]]
 
 
 class Renderer:
-    """Answers are remembered per employee and selection of attributes, until the employee or a unit's name changes."""
+    """Renderer with a cache per employee and attribute selection.
+
+    A cached object is valid until the employee or the name of a unit changes.
+    """
 
     def __init__(self, company: Company) -> None:
         self._company = company
-        self._remembered: dict[tuple[object, ...], Cached] = {}
+        self._caches: dict[tuple[object, ...], Cache] = {}
         self._units_version = company.units.version
 
-    def employees(
-        self, people: Iterable[Employee], keys: frozenset[str], language: Language, supervisor: SupervisorForm
+    def render(
+        self, employees: Iterable[Employee], keys: frozenset[str], language: Language, supervisor: SupervisorForm
     ) -> list[bytes]:
-        """One JSON object each, ``id`` always included."""
-        cached = self._cache(keys, language, supervisor)
-        ordered = in_order(keys | {"id"})
-        return [self._employee(person, ordered, language, supervisor, cached) for person in people]
+        """Returns one JSON object per employee with these attributes and ``id``."""
+        cache = self._get_cache(keys, language, supervisor)
+        ordered = sort_keys(keys | {"id"})
+        return [self._render_employee(employee, ordered, language, supervisor, cache) for employee in employees]
 
-    def _cache(self, *selection: object) -> Cached:
-        if self._units_version != self._company.units.version or len(self._remembered) > REMEMBERED_SELECTIONS:
-            self._remembered.clear()
+    def _get_cache(self, *selection: object) -> Cache:
+        if self._units_version != self._company.units.version or len(self._caches) > MAX_CACHED_SELECTIONS:
+            self._caches.clear()
             self._units_version = self._company.units.version
-        return self._remembered.setdefault(selection, {})
+        return self._caches.setdefault(selection, {})
 
-    def _employee(
+    def _render_employee(
         self,
-        person: Employee,
+        employee: Employee,
         keys: tuple[str, ...],
         language: Language,
         supervisor: SupervisorForm,
-        cached: Cached,
+        cache: Cache,
     ) -> bytes:
-        found = cached.get(person.id)
-        if found is not None and found[0] is person:
-            return found[1]
-        document = {"type": "Employee", "attributes": attributes_of(self._company, person, keys, language, supervisor)}
-        rendered = encoded(document)
-        # the short form embeds the supervisor's own name, which changes without this person changing
+        entry = cache.get(employee.id)
+        if entry is not None and entry[0] is employee:
+            return entry[1]
+        attributes = render_attributes(self._company, employee, keys, language, supervisor)
+        rendered = encode({"type": "Employee", "attributes": attributes})
+        # The short form contains the supervisor's name. That name can change while this employee stays the same.
         if supervisor == "id":
-            cached[person.id] = (person, rendered)
+            cache[employee.id] = (employee, rendered)
         return rendered
 
 
-def encoded(document: object) -> bytes:
+def encode(document: object) -> bytes:
+    """Returns compact JSON in UTF-8."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def attributes_of(
+def render_attributes(
     company: Company,
-    person: Employee,
+    employee: Employee,
     keys: Iterable[str],
     language: Language = "en",
     supervisor: SupervisorForm = "id",
 ) -> dict[str, Any]:
-    """The ``attributes`` object; what the person has no value for is absent."""
+    """Returns the ``attributes`` object of an employee. Attributes that the employee does not have are omitted."""
     values = {
-        **person.values,
-        "id": person.id,
-        "created_at": timestamp(person.created_at),
-        "last_modified_at": timestamp(person.modified_at),
+        **employee.values,
+        "id": employee.id,
+        "created_at": format_timestamp(employee.created_at),
+        "last_modified_at": format_timestamp(employee.modified_at),
     }
     return {
-        key: _attribute(ATTRIBUTES[key], _expanded(company, key, values[key], supervisor), language)
+        key: _render_attribute(ATTRIBUTES[key], _resolve_references(company, key, values[key], supervisor), language)
         for key in keys
         if key in values
     }
 
 
-def _attribute(attribute: Attribute, value: Any, language: Language) -> dict[str, Any]:
+def _render_attribute(attribute: Attribute, value: Any, language: Language) -> dict[str, Any]:
     return {
-        "label": attribute.named(language),
+        "label": attribute.get_label(language),
         "value": value,
         "type": attribute.type,
         "universal_id": attribute.universal_id,
@@ -94,23 +101,23 @@ def _attribute(attribute: Attribute, value: Any, language: Language) -> dict[str
     }
 
 
-def _expanded(company: Company, key: str, value: Any, supervisor: SupervisorForm) -> Any:
-    """References with the names of what they refer to."""
+def _resolve_references(company: Company, key: str, value: Any, supervisor: SupervisorForm) -> Any:
+    """Returns nested objects in place of ids, and any other value unchanged."""
     if key == "supervisor" and isinstance(value, int):
-        return _supervisor(company, value, supervisor)
+        return _render_supervisor(company, value, supervisor)
     if key in VENDOR_TYPES and isinstance(value, int):
-        return _unit(company, key, value, {})
+        return _render_unit(company, key, value, {})
     if key in SHARES and isinstance(value, list):
-        return [_unit(company, key, unit, {SHARES[key]: amount}) for unit, amount in value]
+        return [_render_unit(company, key, unit, {SHARES[key]: amount}) for unit, amount in value]
     return value
 
 
-def _supervisor(company: Company, supervisor_id: int, form: SupervisorForm) -> dict[str, Any]:
-    """The vendor's example has only the id; its schema ShortEmployee has names and e-mail too."""
+def _render_supervisor(company: Company, supervisor_id: int, form: SupervisorForm) -> dict[str, Any]:
+    """Returns the nested supervisor: with the id only as in the vendor's example, or as in its schema ShortEmployee."""
     keys = SHORT_EMPLOYEE if form == "short" else ("id",)
-    return {"type": "Employee", "attributes": attributes_of(company, company.get(supervisor_id), keys)}
+    return {"type": "Employee", "attributes": render_attributes(company, company.get(supervisor_id), keys)}
 
 
-def _unit(company: Company, kind: str, unit_id: int, share: dict[str, Any]) -> dict[str, Any]:
+def _render_unit(company: Company, kind: str, unit_id: int, share: dict[str, Any]) -> dict[str, Any]:
     unit = company.units.get(kind, unit_id)
     return {"type": VENDOR_TYPES[kind], "attributes": {"id": unit.id, "name": unit.name, **unit.details, **share}}

@@ -1,4 +1,4 @@
-"""Which employees and attributes one call of the list asks for."""
+"""Selection of employees and attributes by one request to the list endpoint."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -11,58 +11,63 @@ from sandbox.personio.employee import Employee
 from sandbox.personio.errors import invalid_parameter
 
 DEFAULT_LIMIT, MAXIMUM_LIMIT = 50, 100
-UNMARKED = frozenset({"last_modified_at", "created_at", "id"})
-"""These cannot be what was updated."""
+UNTRACKED = frozenset({"last_modified_at", "created_at", "id"})
+"""Attributes that ``updated_since`` does not compare."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """``keys`` are the attributes to answer, already cut to the whitelist."""
+    """Parsed query parameters of the list endpoint."""
 
     limit: int
+    """Number of employees per page."""
     offset: int
+    """Number of employees before the page."""
     keys: frozenset[str]
+    """Keys of the attributes in the response, limited to the whitelist."""
     email: str | None
+    """E-mail address of the employee; None for all employees."""
     updated_since: datetime | None
+    """Time after which an employee was changed; None for all employees."""
 
     @classmethod
-    def of(cls, query: QueryParams, whitelist: frozenset[str], behaviour: Behaviour) -> "Selection":
-        """Raises ``ApiError`` for values that cannot be read."""
-        asked = frozenset(query.getlist("attributes[]"))
+    def parse(cls, query: QueryParams, whitelist: frozenset[str], behaviour: Behaviour) -> "Selection":
+        """Returns the selection of a query string. Raises ``ApiError`` for invalid values."""
+        requested = frozenset(query.getlist("attributes[]"))
         since = query.get("updated_since")
         return cls(
-            limit=_limit(query.get("limit"), behaviour),
-            offset=_number("offset", query.get("offset", "0"), smallest=0),
-            keys=whitelist & asked if asked else whitelist,
+            limit=_parse_limit(query.get("limit"), behaviour),
+            offset=_parse_number("offset", query.get("offset", "0"), smallest=0),
+            keys=whitelist & requested if requested else whitelist,
             email=query.get("email"),
-            updated_since=None if since is None else _moment(since, behaviour),
+            updated_since=None if since is None else _parse_moment(since, behaviour),
         )
 
-    def people(self, company: Company, behaviour: Behaviour, now: datetime) -> list[Employee]:
-        """In the order of the list. ``email`` does not count beside ``updated_since``."""
+    def select(self, company: Company, behaviour: Behaviour, now: datetime) -> list[Employee]:
+        """Returns the selected employees of all pages, in the order of the list. ``updated_since`` overrides ``email``."""
         if self.updated_since is not None:
-            return self._updated(company.listed(), behaviour, now)
+            return self._select_updated(company.list_employees(), behaviour, now)
         if self.email is not None:
-            found = company.by_email(self.email)
-            return [] if found is None else [found]
-        return company.listed()
+            employee = company.find_by_email(self.email)
+            return [] if employee is None else [employee]
+        return company.list_employees()
 
-    def _updated(self, people: list[Employee], behaviour: Behaviour, now: datetime) -> list[Employee]:
-        """Strictly after, and only by a change of an attribute that may be read and is asked for."""
+    def _select_updated(self, employees: list[Employee], behaviour: Behaviour, now: datetime) -> list[Employee]:
+        """Returns the employees with a change of a selected, readable attribute strictly after ``updated_since``."""
         since = (self.updated_since or now) - timedelta(seconds=behaviour.repeats_seconds)
         visible = now - timedelta(seconds=behaviour.visibility_delay_seconds)
-        relevant = self.keys - UNMARKED
+        relevant = self.keys - UNTRACKED
         misses = behaviour.misses_every
         return [
-            person
-            for person in people
-            if person.modified_at > since
-            and since < person.last_change(relevant) <= visible
-            and not (misses and person.id % misses == 0)
+            employee
+            for employee in employees
+            if employee.modified_at > since
+            and since < employee.get_last_change(relevant) <= visible
+            and not (misses and employee.id % misses == 0)
         ]
 
 
-def _number(name: str, text: str, *, smallest: int) -> int:
+def _parse_number(name: str, text: str, *, smallest: int) -> int:
     try:
         number = int(text)
     except ValueError:
@@ -72,18 +77,18 @@ def _number(name: str, text: str, *, smallest: int) -> int:
     return number
 
 
-def _limit(text: str | None, behaviour: Behaviour) -> int:
-    """The text is that of 2024, when the maximum was 200; what is answered today is not documented."""
+def _parse_limit(text: str | None, behaviour: Behaviour) -> int:
+    """Returns the limit. The error text dates from 2024, when the maximum was 200; today's text is not documented."""
     if text is None:
         return DEFAULT_LIMIT
-    limit = _number("limit", text, smallest=1)
+    limit = _parse_number("limit", text, smallest=1)
     if limit > MAXIMUM_LIMIT and behaviour.above_maximum_limit == "refuse":
         raise invalid_parameter(f"The limit must be between 1 and {MAXIMUM_LIMIT}.")
     return min(limit, MAXIMUM_LIMIT)
 
 
-def _moment(text: str, behaviour: Behaviour) -> datetime:
-    """``2022-12-24T08:15:30`` or ``2022-12-24``; a zone in the text is accepted, though not documented."""
+def _parse_moment(text: str, behaviour: Behaviour) -> datetime:
+    """Returns the time of ``2022-12-24T08:15:30`` or ``2022-12-24``. A time zone is accepted, but not documented."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

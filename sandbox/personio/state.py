@@ -1,4 +1,4 @@
-"""Everything one sandbox knows and remembers."""
+"""State of one sandbox."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,28 +17,36 @@ from sandbox.personio.rendering import Renderer
 DEMO_CREDENTIAL = Credential("demo-client", "demo-secret")
 
 
-def _keep_nothing(_: "State") -> None:
-    """The default of ``State.keep``: a sandbox without a file."""
+def _skip_save(_: "State") -> None:
+    """Does nothing; the default of ``State.save`` for a sandbox without a file."""
 
 
 @dataclass
 class State:
-    """``keep`` is called after every change made by the control API."""
+    """Everything that one sandbox stores."""
 
     company: Company
+    """Employees and units."""
     credentials: Credentials
+    """Credentials and tokens."""
     clock: Clock = field(default_factory=Clock)
+    """Clock of the sandbox."""
     behaviour: Behaviour = field(default_factory=Behaviour)
+    """Permanent switches."""
     faults: Faults = field(default_factory=Faults)
+    """Faults of the next requests."""
     limits: Limits = field(default_factory=Limits)
+    """Rate limits with the requests they have counted."""
     journal: Journal = field(default_factory=Journal)
-    keep: Callable[["State"], None] = _keep_nothing
+    """Latest requests to the vendor's API."""
+    save: Callable[["State"], None] = _skip_save
+    """Function that the control API calls after every change of the company, a whitelist or the clock."""
 
     def __post_init__(self) -> None:
         self.renderer = Renderer(self.company)
 
     @classmethod
-    def generated(
+    def generate(
         cls,
         *,
         seed: int = 1,
@@ -47,14 +55,18 @@ class State:
         clock: Clock | None = None,
         behaviour: Behaviour | None = None,
     ) -> "State":
-        """A new company with so many active employees, and one credential."""
+        """Returns a sandbox with a generated company of ``employees`` active employees, and one credential.
+
+        Raises ``ValueError`` if ``employees`` is below 1.
+        """
         clock = clock or Clock()
         company = generate(seed=seed, active=employees, today=clock.today())
         return cls(company, Credentials([credential]), clock, behaviour or Behaviour())
 
     def now(self) -> datetime:
+        """Returns the current time of the sandbox in UTC."""
         return self.clock.now().astimezone(UTC)
 
-    def settle(self) -> None:
-        """Lets the status flips happen that have become due."""
-        self.company.settle(self.clock.today(), self.now(), leave_a_mark=self.behaviour.flips_leave_a_mark)
+    def apply_due_statuses(self) -> None:
+        """Applies the status changes of employees that are due."""
+        self.company.apply_due_statuses(self.clock.today(), self.now(), mark_modified=self.behaviour.flips_leave_a_mark)

@@ -1,4 +1,4 @@
-"""What employees belong to: offices, departments, teams, cost centres, and the like."""
+"""Units of the company: offices, departments, teams, cost centres, and other objects to which attributes refer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -14,17 +14,21 @@ VENDOR_TYPES = {
     "work_schedule": "WorkSchedule",
     "absence_entitlement": "TimeOffType",
 }
-"""Attribute that refers to a unit → ``type`` of the nested object."""
+"""``type`` of the nested object, by the attribute that refers to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """``kind`` is the attribute that refers to it; ``details`` are sent beside id and name."""
+    """Unit to which attributes of employees refer."""
 
     kind: str
+    """Key of the attribute that refers to the unit."""
     id: int
+    """Id, unique within the kind."""
     name: str
+    """Name of the unit."""
     details: dict[str, Any] = field(default_factory=dict)
+    """Further keys of the nested object."""
 
 
 class UnknownUnitError(LookupError):
@@ -32,7 +36,7 @@ class UnknownUnitError(LookupError):
 
 
 class Units:
-    """All units of a company. ``version`` grows with every change, because employees' answers embed the names."""
+    """All units of a company. ``version`` increases with every change, because rendered employees contain unit names."""
 
     def __init__(self, units: Iterable[Unit]) -> None:
         self._by_kind: dict[str, dict[int, Unit]] = {kind: {} for kind in VENDOR_TYPES}
@@ -40,31 +44,35 @@ class Units:
             self._by_kind[unit.kind][unit.id] = unit
         self.version = 0
 
-    def all(self) -> list[Unit]:
+    def list_all(self) -> list[Unit]:
+        """Returns the units of all kinds."""
         return [unit for units in self._by_kind.values() for unit in units.values()]
 
-    def of(self, kind: str) -> list[Unit]:
+    def list_of_kind(self, kind: str) -> list[Unit]:
+        """Returns the units of one kind."""
         return list(self._by_kind[kind].values())
 
     def get(self, kind: str, unit_id: int) -> Unit:
+        """Returns a unit by its id. Raises ``KeyError``."""
         return self._by_kind[kind][unit_id]
 
     def find(self, kind: str, reference: object) -> Unit:
-        """By id or by name; raises ``UnknownUnitError`` naming what there is."""
-        for unit in self.of(kind):
+        """Returns a unit by its id or name. Raises ``UnknownUnitError``, which lists the existing names."""
+        for unit in self.list_of_kind(kind):
             if reference in (unit.id, unit.name):
                 return unit
-        known = ", ".join(sorted(unit.name for unit in self.of(kind)))
-        raise UnknownUnitError(f"there is no {kind} {reference!r}; there are: {known}")
+        names = ", ".join(sorted(unit.name for unit in self.list_of_kind(kind)))
+        raise UnknownUnitError(f"{kind} {reference!r} not found: use one of {names}")
 
     def add(self, kind: str, name: str) -> Unit:
+        """Adds a unit with the next id of its kind and returns it."""
         unit = Unit(kind, max(self._by_kind[kind], default=1000) + 7, name)
         self._by_kind[kind][unit.id] = unit
         self.version += 1
         return unit
 
     def rename(self, kind: str, unit_id: int, name: str) -> Unit:
-        """Everybody's embedded name follows. Raises ``UnknownUnitError``."""
+        """Renames a unit, also in the rendered employees, and returns it. Raises ``UnknownUnitError``."""
         unit = replace(self.find(kind, unit_id), name=name)
         self._by_kind[kind][unit_id] = unit
         self.version += 1

@@ -1,5 +1,5 @@
-"""A real Apache Kafka, a real MongoDB and processes of the product on one machine, without containers and system Java.
+"""A real Apache Kafka, a real MongoDB and processes of the product on one machine, without containers or a system Java.
 
-It knows the product by command line and environment only. Everything runs on loopback, and what was started is
-stopped by pid: see `processes` for what holds when a run is killed.
+The package knows the product by its command lines and environment variables only. All servers listen on loopback.
+Processes are stopped by pid; ``processes`` describes what happens to them when a run is killed.
 """

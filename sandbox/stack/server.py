@@ -1,4 +1,4 @@
-"""What Kafka and MongoDB have in common here: a process over a folder of data, prepared at its first start."""
+"""Base class of Kafka and MongoDB: a process on a data folder that is prepared at its first start."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -6,37 +6,40 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from sandbox.stack.errors import StackError
-from sandbox.stack.ports import free_port
+from sandbox.stack.ports import reserve_port
 from sandbox.stack.processes import Process
 
 
 class Server(ABC):
-    """Keeps its data in `data_dir`, so that a later start on the same folder finds it again.
+    """A server that keeps its data in ``data_dir``, so that a later start on the same folder continues with it.
 
-    The ports stay the same for the life of this object, through every `kill` and `start`; give them to have them
-    stay the same beyond it. The server's log and the pid file lie in `data_dir` too.
+    The port stays the same for the life of this object, across each ``kill`` and ``start``. Pass ``port`` to use the
+    same port in the next run as well. The log and the pid file also lie in ``data_dir``.
     """
 
     name: ClassVar[str]
+    """The name of the server in messages."""
 
     def __init__(self, data_dir: Path, *, port: int | None = None) -> None:
         self.data_dir = data_dir.absolute()
-        self.port = port or free_port()
+        self.port = port or reserve_port()
         self._process: Process | None = None
 
     @abstractmethod
     async def _prepare(self) -> Process:
-        """Return the process, ready when the server answers; raise StackError if something is missing."""
+        """Returns the process, not yet started. Raises ``StackError`` if a requirement is missing."""
 
     @property
     def process(self) -> Process:
+        """The process of the server. Raises ``StackError`` before the first start."""
         if self._process is None:
             raise StackError(f"{self.name} was not started")
         return self._process
 
     @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.running
+    def is_running(self) -> bool:
+        """Whether the server has been started and has not ended."""
+        return self._process is not None and self._process.is_running
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -48,20 +51,24 @@ class Server(ABC):
         await self.stop()
 
     async def start(self) -> None:
-        """Return when the server can be used; raise StackError if something is missing."""
+        """Starts the server and returns when it can be used. Raises ``StackError`` if a requirement is missing."""
         if self._process is None:
             self._process = await self._prepare()
         await self._process.start()
 
     async def stop(self) -> None:
+        """Ends the server in order; does nothing if it was not started."""
         if self._process is not None:
             await self._process.stop()
 
     async def kill(self) -> None:
+        """Ends the server with SIGKILL."""
         await self.process.kill()
 
     def pause(self) -> None:
+        """Suspends the server with SIGSTOP."""
         self.process.pause()
 
     def resume(self) -> None:
+        """Resumes the server after ``pause``."""
         self.process.resume()

@@ -1,4 +1,4 @@
-"""Running commands so that nothing of them goes on when they fail, take too long or are interrupted."""
+"""Runs commands so that none of their processes survives a failure, a timeout or an interruption."""
 
 import os
 import signal
@@ -8,14 +8,19 @@ from dataclasses import dataclass
 
 
 class CommandError(Exception):
-    """A command ended with another exit code than expected, or not in time; the message holds the end of what it said."""
+    """A command had an unexpected exit code or exceeded its timeout; the message contains the end of its output."""
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
+    """The exit code and the output of a command that has ended."""
+
     code: int
+    """The exit code, or minus the number of the signal that ended the command."""
     output: str
+    """The text on standard output; empty if it went to the terminal."""
     errors: str
+    """The text on standard error; empty if it went to the terminal."""
 
 
 def run(
@@ -25,8 +30,13 @@ def run(
     seconds: float,
     expect: int | None = 0,
     show: bool = False,
-) -> Said:
-    """``environment`` is all that the command sees. ``show`` lets it speak to the terminal, for what takes minutes."""
+) -> CommandResult:
+    """Runs a command and returns its result.
+
+    ``environment`` is the whole environment of the command. ``seconds`` is the timeout. ``show`` sends the output to
+    the terminal, for commands that take minutes. Raises ``CommandError`` at the timeout, or if the exit code is not
+    ``expect``; None accepts every code.
+    """
     with subprocess.Popen(
         command,
         env=environment,
@@ -34,7 +44,7 @@ def run(
         stdout=None if show else subprocess.PIPE,
         stderr=None if show else subprocess.PIPE,
         text=True,
-        close_fds=False,  # the lock of tests.compose.engine is handed on
+        close_fds=False,  # the command inherits the lock of tests.compose.engine
         start_new_session=True,
     ) as process:
         try:
@@ -44,7 +54,8 @@ def run(
             if isinstance(error, subprocess.TimeoutExpired):
                 raise CommandError(f"not done after {seconds:g} s: {' '.join(command)}") from None
             raise
-    said = Said(process.returncode, output or "", errors or "")
-    if expect is not None and said.code != expect:
-        raise CommandError(f"{' '.join(command)} ended with {said.code}:\n{said.output[-1500:]}{said.errors[-3000:]}")
-    return said
+    result = CommandResult(process.returncode, output or "", errors or "")
+    if expect is not None and result.code != expect:
+        end = f"{result.output[-1500:]}{result.errors[-3000:]}"
+        raise CommandError(f"{' '.join(command)} ended with {result.code}:\n{end}")
+    return result

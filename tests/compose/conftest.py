@@ -1,36 +1,40 @@
-"""One engine and one stack for all compose tests."""
+"""The container engine and the deployment that all compose tests share."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.compose.engine import Engine, NoEngineError, own_engine, stand_ins_are_possible, usable_engine
-from tests.compose.stack import Stack, running_stack
+from tests.compose.deployment import Deployment, deploy
+from tests.compose.engine import Engine, NoEngineError, can_start_stand_ins, provide_engine, start_stand_ins
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
+    """A container engine; skips the test if the machine has none and cannot start one."""
     try:
-        with usable_engine(Engine({}), own_engine if stand_ins_are_possible() else None) as found:
-            yield found
+        with provide_engine(Engine({}), start_stand_ins if can_start_stand_ins() else None) as engine:
+            yield engine
     except NoEngineError as error:
         pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
-def stack(engine: Engine, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    failed = request.session.testsfailed
-    with running_stack(engine, tmp_path_factory.mktemp("stack")) as running:
-        yield running
-        if request.session.testsfailed > failed:
-            running.show()
+def deployment(
+    engine: Engine, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """The running containers; prints their state and logs if a test has failed."""
+    failures_before = request.session.testsfailed
+    with deploy(engine, tmp_path_factory.mktemp("deployment")) as deployment:
+        yield deployment
+        if request.session.testsfailed > failures_before:
+            deployment.show()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Names what was not tried, and why."""
+    """Lists the skipped tests and the reason."""
     skipped = [report for report in terminalreporter.stats.get("skipped", ()) if "tests/compose/" in report.nodeid]
     if skipped:
-        terminalreporter.section("the containers were not tried")
+        terminalreporter.section("the containers were not tested")
         terminalreporter.write_line(skipped[0].longrepr[2])
     for report in skipped:
         terminalreporter.write_line(f"  {report.nodeid}")

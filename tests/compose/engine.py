@@ -1,4 +1,4 @@
-"""A container engine for the stack: the one that is there, or one of our own with stand-ins for the public images."""
+"""The container engine of the tests: the installed one, or a temporary one with stand-ins for the public images."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.compose.commands import CommandError, Said, run
+from tests.compose.commands import CommandError, CommandResult, run
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
@@ -20,98 +20,106 @@ PULL_SECONDS, START_SECONDS = 300, 900
 
 
 class NoEngineError(Exception):
-    """Neither is there an engine, nor can one be started here; the message says why."""
+    """The machine has no container engine and cannot start one; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """``environment`` is what ``docker`` and ``docker compose`` have to be told to work with it."""
+    """A container engine that is reached with the command ``docker``."""
 
     environment: dict[str, str]
+    """Environment variables that ``docker`` and ``docker compose`` need to reach the engine."""
 
-    def docker(self, *arguments: str, seconds: float = 120, expect: int | None = 0) -> Said:
-        return run(["docker", *arguments], clean_environment() | self.environment, seconds=seconds, expect=expect)
+    def docker(self, *arguments: str, seconds: float = 120, expect: int | None = 0) -> CommandResult:
+        """Runs a ``docker`` command. Raises ``CommandError`` as ``run`` does."""
+        return run(["docker", *arguments], build_clean_environment() | self.environment, seconds=seconds, expect=expect)
 
 
-def clean_environment() -> dict[str, str]:
-    """This process's, without what would change how docker-compose.yml is read."""
+def build_clean_environment() -> dict[str, str]:
+    """Returns the environment of this process without variables that change the meaning of docker-compose.yml."""
     text = COMPOSE_FILE.read_text(encoding="utf-8")
-    read = set(re.findall(r"\$\{([A-Z0-9_]+)|^ +([A-Z0-9_]+):", text, re.MULTILINE))
-    names = {name for pair in read for name in pair} | {"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"}
+    variables = set(re.findall(r"\$\{([A-Z0-9_]+)|^ +([A-Z0-9_]+):", text, re.MULTILINE))
+    names = {name for pair in variables for name in pair}
+    names |= {"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"}
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
-def public_images() -> list[str]:
-    """What docker-compose.yml takes from a registry."""
+def read_public_images() -> list[str]:
+    """Returns the images that docker-compose.yml takes from a registry."""
     text = COMPOSE_FILE.read_text(encoding="utf-8")
     return re.findall(r"\$\{(?:PYTHON|KAFKA|MONGO)_IMAGE:-([^}]+)\}", text)
 
 
-def problem_of(given: Engine) -> str | None:
-    """Why the stack cannot run on this engine; None if it can."""
+def find_problem(engine: Engine) -> str | None:
+    """Returns the reason why the containers cannot run on this engine; None if they can."""
     if shutil.which("docker") is None:
         return "docker is not installed"
     try:
-        given.docker("version", seconds=30)
-        given.docker("compose", "version", seconds=30)
-        for image in public_images():
-            if given.docker("image", "inspect", image, seconds=30, expect=None).code:
-                given.docker("pull", "--quiet", image, seconds=PULL_SECONDS)
+        engine.docker("version", seconds=30)
+        engine.docker("compose", "version", seconds=30)
+        for image in read_public_images():
+            if engine.docker("image", "inspect", image, seconds=30, expect=None).code:
+                engine.docker("pull", "--quiet", image, seconds=PULL_SECONDS)
     except CommandError as error:
         return str(error).strip().splitlines()[-1]
     return None
 
 
-def stand_ins_are_possible() -> bool:
-    """Debian 12 on x86-64 as root: there, not to have an engine is a failure."""
+def can_start_stand_ins() -> bool:
+    """Returns whether this is Debian 12 on x86-64 as root; there, a missing engine is a failure."""
     try:
         system = platform.freedesktop_os_release()
     except OSError:
         return False
-    return (system.get("ID"), system.get("VERSION_ID"), platform.machine(), os.geteuid()) == (
-        "debian",
-        "12",
-        "x86_64",
-        0,
+    return (
+        system.get("ID") == "debian"
+        and system.get("VERSION_ID") == "12"
+        and platform.machine() == "x86_64"
+        and os.geteuid() == 0
     )
 
 
 @contextmanager
-def usable_engine(given: Engine, make: Callable[[], AbstractContextManager[Engine]] | None) -> Iterator[Engine]:
-    """The given engine, or one that is made, where one can be: None says that it cannot.
+def provide_engine(installed: Engine, start: Callable[[], AbstractContextManager[Engine]] | None) -> Iterator[Engine]:
+    """Yields the installed engine, or the one that ``start`` starts; None means that none can be started.
 
-    Raises ``NoEngineError`` where there is none and none can be made, ``CommandError`` where making it fails.
+    Raises ``NoEngineError`` if neither engine can be used, ``CommandError`` if the start fails.
     """
-    problem = problem_of(given)
+    problem = find_problem(installed)
     if problem is None:
-        yield given
-    elif make is not None:
-        with make() as engine:
+        yield installed
+    elif start is not None:
+        with start() as engine:
             yield engine
     else:
         raise NoEngineError(
-            f"There is no container engine that has the images ({problem}); to start one from packages takes Debian 12 "
-            "on x86-64 and root."
+            f"the machine has no container engine with the images ({problem}): "
+            "install one; a temporary engine from packages needs Debian 12 on x86-64 and root"
         )
 
 
 @contextmanager
-def own_engine(script: Sequence[str] = STAND_INS) -> Iterator[Engine]:
+def start_stand_ins(script: Sequence[str] = STAND_INS) -> Iterator[Engine]:
+    """Starts a temporary engine with stand-ins for the public images; stops it at the end.
+
+    Raises ``CommandError`` if the start fails.
+    """
     environment = dict(os.environ)
     lines = run([*script, "env"], environment, seconds=30).output
-    told = dict(line.split("=", 1) for line in shlex.split(lines))
-    with _alone_in(Path(told["STAND_INS"])):
+    engine_environment = dict(line.split("=", 1) for line in shlex.split(lines))
+    with _lock_folder(Path(engine_environment["STAND_INS"])):
         try:
             run([*script, "start"], environment, seconds=START_SECONDS, show=True)
-            yield Engine(told)
+            yield Engine(engine_environment)
         finally:
             run([*script, "stop"], environment, seconds=180, show=True)
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """One run at a time, on one engine. Every command inherits the lock, so it outlasts a run that was killed for as
-    long as something of that run still works.
+def _lock_folder(folder: Path) -> Iterator[None]:
+    """Allows one run at a time on the engine.
+
+    Each command inherits the lock, so it outlasts a killed run until the last command of that run has ended.
     """
     lock = os.open(folder, os.O_RDONLY)
     try:
@@ -119,7 +127,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("another run, or what is left of one, uses the engine: waiting for its end ...", flush=True)
+            print("another run, or its last commands, uses the engine: waiting for its end ...", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:

@@ -1,1 +1,1 @@
-"""The control API under ``/_control``: what an HR department, an administrator or bad luck would do. JSON, no login."""
+"""Control API under ``/_control``: actions of an HR department and of administrators, and faults. JSON without login."""

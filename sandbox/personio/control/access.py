@@ -1,4 +1,4 @@
-"""Credentials: what they may read, their secrets and their tokens."""
+"""Control of credentials: whitelists, rights, secrets and tokens."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,47 +8,66 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.personio.catalogue import ALL_KEYS, ATTRIBUTES, DEFAULT_WHITELIST, in_order
-from sandbox.personio.control.body import model
+from sandbox.personio.catalogue import ALL_KEYS, ATTRIBUTES, DEFAULT_WHITELIST, sort_keys
+from sandbox.personio.control.body import read_model
 from sandbox.personio.control.errors import ControlError
-from sandbox.personio.credentials import Credential, random_token
+from sandbox.personio.credentials import Credential, create_random_token
 from sandbox.personio.state import State
 
 
-class _Body(BaseModel):
+class _RequestBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Whitelist(_Body):
+class Whitelist(_RequestBody):
+    """New whitelist of a credential."""
+
     attributes: list[str]
+    """Keys of all attributes that the credential may read."""
 
 
-class WhitelistChange(_Body):
+class WhitelistChange(_RequestBody):
+    """Change of a whitelist."""
+
     add: list[str] = []
+    """Keys to add."""
     remove: list[str] = []
+    """Keys to remove."""
 
 
-class NewCredential(_Body):
+class NewCredential(_RequestBody):
+    """Credential to create."""
+
     client_id: str = Field(min_length=1)
+    """Client id that no other credential has."""
     client_secret: str = Field(min_length=1)
+    """Client secret in plain text."""
     attributes: list[str] | None = None
+    """Keys of the attributes that the credential may read. None means the default whitelist."""
 
 
-class NewSecret(_Body):
+class NewSecret(_RequestBody):
+    """Secret that replaces the current one."""
+
     client_secret: str | None = None
+    """New client secret. None means a random one."""
 
 
-class Rights(_Body):
+class Rights(_RequestBody):
+    """Rights of a credential."""
+
     may_read_employees: bool
+    """Whether the credential may read employees."""
 
 
 class AccessControl:
-    """``?client_id=`` names the credential; without it the first one is meant."""
+    """Endpoints for credentials. ``?client_id=`` selects a credential; the default is the first one."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def routes(self) -> list[Route]:
+    def build_routes(self) -> list[Route]:
+        """Returns the routes of this API."""
         return [
             Route("/_control/whitelist", self.show_whitelist, methods=["GET"]),
             Route("/_control/whitelist", self.set_whitelist, methods=["PUT"]),
@@ -61,76 +80,84 @@ class AccessControl:
         ]
 
     async def show_whitelist(self, request: Request) -> Response:
-        return self._whitelist(self._credential(request))
+        """Returns the whitelist of a credential."""
+        return self._build_whitelist_response(self._get_credential(request))
 
     async def set_whitelist(self, request: Request) -> Response:
-        wish = await model(request, Whitelist)
-        return self._release(request, frozenset(wish.attributes))
+        """Replaces the whitelist of a credential and returns it."""
+        body = await read_model(request, Whitelist)
+        return self._set_whitelist(request, frozenset(body.attributes))
 
     async def change_whitelist(self, request: Request) -> Response:
-        wish = await model(request, WhitelistChange)
-        _check(wish.remove)
-        released = (self._credential(request).whitelist | set(wish.add)) - set(wish.remove)
-        return self._release(request, released)
+        """Adds attributes to a whitelist, removes others, and returns the whitelist."""
+        body = await read_model(request, WhitelistChange)
+        _ensure_known(body.remove)
+        keys = (self._get_credential(request).whitelist | set(body.add)) - set(body.remove)
+        return self._set_whitelist(request, keys)
 
     async def list_credentials(self, _: Request) -> Response:
-        return JSONResponse({"credentials": [_document(each) for each in self._state.credentials.all()]})
+        """Returns all credentials without their secrets."""
+        documents = [_build_document(credential) for credential in self._state.credentials.list_all()]
+        return JSONResponse({"credentials": documents})
 
     async def add(self, request: Request) -> Response:
-        wish = await model(request, NewCredential)
-        if wish.client_id in {each.client_id for each in self._state.credentials.all()}:
-            raise ControlError(409, f"there is a credential {wish.client_id} already")
-        released = DEFAULT_WHITELIST if wish.attributes is None else frozenset(wish.attributes)
-        _check(released)
-        credential = Credential(wish.client_id, wish.client_secret, released)
-        self._state.credentials.keep(credential)
-        return JSONResponse(_document(credential), status_code=201)
+        """Creates a credential and returns it without its secret."""
+        body = await read_model(request, NewCredential)
+        if body.client_id in {credential.client_id for credential in self._state.credentials.list_all()}:
+            raise ControlError(409, f"credential {body.client_id} already exists")
+        whitelist = DEFAULT_WHITELIST if body.attributes is None else frozenset(body.attributes)
+        _ensure_known(whitelist)
+        credential = Credential(body.client_id, body.client_secret, whitelist)
+        self._state.credentials.put(credential)
+        return JSONResponse(_build_document(credential), status_code=201)
 
     async def rotate(self, request: Request) -> Response:
-        """Answers the new secret: a given one, or one made up. The old secret and its token are refused from now on."""
-        credential = self._credential(request)
-        secret = (await model(request, NewSecret)).client_secret or random_token()
+        """Replaces the secret of a credential and returns the new one. The old secret and its token become invalid."""
+        credential = self._get_credential(request)
+        secret = (await read_model(request, NewSecret)).client_secret or create_random_token()
         self._state.credentials.rotate(credential.client_id, secret)
         return JSONResponse({"client_id": credential.client_id, "client_secret": secret})
 
     async def set_rights(self, request: Request) -> Response:
-        wish = await model(request, Rights)
-        credential = replace(self._credential(request), may_read_employees=wish.may_read_employees)
-        self._state.credentials.keep(credential)
-        return JSONResponse(_document(credential))
+        """Sets the rights of a credential and returns it without its secret."""
+        body = await read_model(request, Rights)
+        credential = replace(self._get_credential(request), may_read_employees=body.may_read_employees)
+        self._state.credentials.put(credential)
+        return JSONResponse(_build_document(credential))
 
     async def revoke(self, request: Request) -> Response:
-        credential = self._credential(request)
+        """Revokes the current token of a credential."""
+        credential = self._get_credential(request)
         self._state.credentials.revoke(credential.client_id)
         return JSONResponse({"client_id": credential.client_id})
 
-    def _credential(self, request: Request) -> Credential:
+    def _get_credential(self, request: Request) -> Credential:
         try:
             return self._state.credentials.get(request.query_params.get("client_id"))
         except LookupError as error:
             raise ControlError(404, str(error)) from error
 
-    def _release(self, request: Request, keys: frozenset[str]) -> Response:
-        _check(keys)
-        client_id = self._credential(request).client_id
-        self._state.credentials.release(client_id, keys)
-        self._state.keep(self._state)
-        return self._whitelist(self._state.credentials.get(client_id))
+    def _set_whitelist(self, request: Request, keys: frozenset[str]) -> Response:
+        _ensure_known(keys)
+        client_id = self._get_credential(request).client_id
+        self._state.credentials.set_whitelist(client_id, keys)
+        self._state.save(self._state)
+        return self._build_whitelist_response(self._state.credentials.get(client_id))
 
-    def _whitelist(self, credential: Credential) -> Response:
-        return JSONResponse({"client_id": credential.client_id, "attributes": in_order(credential.whitelist)})
+    def _build_whitelist_response(self, credential: Credential) -> Response:
+        return JSONResponse({"client_id": credential.client_id, "attributes": sort_keys(credential.whitelist)})
 
 
-def _check(keys: frozenset[str] | list[str]) -> None:
+def _ensure_known(keys: frozenset[str] | list[str]) -> None:
     unknown = sorted(set(keys) - ALL_KEYS)
     if unknown:
-        raise ControlError(422, f"there is no attribute {', '.join(unknown)}; there are: {', '.join(ATTRIBUTES)}")
+        raise ControlError(422, f"unknown attribute ({', '.join(unknown)}): use some of {', '.join(ATTRIBUTES)}")
 
 
-def _document(credential: Credential) -> dict[str, Any]:
-    """Without the secret."""
+def _build_document(credential: Credential) -> dict[str, Any]:
+    """Returns a credential without its secret."""
     return {
         "client_id": credential.client_id,
         "may_read_employees": credential.may_read_employees,
-        "attributes": in_order(credential.whitelist),
+        "attributes": sort_keys(credential.whitelist),
     }

@@ -1,4 +1,4 @@
-"""The circumstances: time, faults, lasting behaviour, names of offices and the like; and what was asked so far."""
+"""Control of everything except employees and credentials: time, faults, behaviour, units, and the journal of requests."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.personio.control.body import fields, model
+from sandbox.personio.control.body import read_fields, read_model
 from sandbox.personio.control.errors import ControlError
 from sandbox.personio.faults import Fault
 from sandbox.personio.state import State
@@ -15,29 +15,38 @@ from sandbox.personio.units import VENDOR_TYPES, UnknownUnitError
 
 
 class Advance(BaseModel):
+    """Duration by which the clock moves forward: the sum of its fields."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     days: float = Field(0, ge=0)
+    """Days of 24 hours."""
     hours: float = Field(0, ge=0)
+    """Hours."""
     seconds: float = Field(0, ge=0)
+    """Seconds."""
 
 
 class UnitName(BaseModel):
+    """Name of a new or renamed unit."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1)
+    """Name of the unit."""
 
 
 class ConditionsControl:
-    """Everything that is not about one employee or one credential."""
+    """Endpoints for time, faults, behaviour, units and the journal."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def routes(self) -> list[Route]:
+    def build_routes(self) -> list[Route]:
+        """Returns the routes of this API."""
         return [
-            Route("/_control/health", self.health, methods=["GET"]),
-            Route("/_control/statistics", self.statistics, methods=["GET"]),
+            Route("/_control/health", self.show_health, methods=["GET"]),
+            Route("/_control/statistics", self.show_statistics, methods=["GET"]),
             Route("/_control/clock", self.show_clock, methods=["GET"]),
             Route("/_control/clock/advance", self.advance_clock, methods=["POST"]),
             Route("/_control/behaviour", self.show_behaviour, methods=["GET"]),
@@ -52,73 +61,89 @@ class ConditionsControl:
             Route("/_control/units/{kind}/{unit_id:int}", self.rename_unit, methods=["PATCH"]),
         ]
 
-    async def health(self, _: Request) -> Response:
+    async def show_health(self, _: Request) -> Response:
+        """Returns the status ``up`` and the number of employees."""
         return JSONResponse({"status": "up", "employees": len(self._state.company)})
 
-    async def statistics(self, _: Request) -> Response:
-        self._state.settle()
+    async def show_statistics(self, _: Request) -> Response:
+        """Returns the number of employees in total and per status."""
+        self._state.apply_due_statuses()
         company = self._state.company
-        return JSONResponse({"employees": len(company), "per_status": company.counts()})
+        return JSONResponse({"employees": len(company), "per_status": company.count_by_status()})
 
     async def show_clock(self, _: Request) -> Response:
+        """Returns the current time of the sandbox."""
         return JSONResponse({"now": self._state.now().isoformat()})
 
     async def advance_clock(self, request: Request) -> Response:
-        wish = await model(request, Advance)
-        self._state.clock.advance(timedelta(days=wish.days, hours=wish.hours, seconds=wish.seconds))
-        self._state.settle()
-        self._state.keep(self._state)
+        """Moves the clock forward, applies the status changes that are due, and returns the new time."""
+        body = await read_model(request, Advance)
+        self._state.clock.advance(timedelta(days=body.days, hours=body.hours, seconds=body.seconds))
+        self._state.apply_due_statuses()
+        self._state.save(self._state)
         return JSONResponse({"now": self._state.now().isoformat()})
 
     async def show_behaviour(self, _: Request) -> Response:
+        """Returns all switches."""
         return JSONResponse(self._state.behaviour.model_dump())
 
     async def change_behaviour(self, request: Request) -> Response:
-        self._state.behaviour = self._state.behaviour.changed(await fields(request))
+        """Changes switches and returns all of them."""
+        self._state.behaviour = self._state.behaviour.copy_with(await read_fields(request))
         return JSONResponse(self._state.behaviour.model_dump())
 
     async def list_faults(self, _: Request) -> Response:
-        return JSONResponse({"faults": [fault.model_dump() for fault in self._state.faults.waiting()]})
+        """Returns the faults that are not used up."""
+        return JSONResponse({"faults": [fault.model_dump() for fault in self._state.faults.list_waiting()]})
 
     async def add_fault(self, request: Request) -> Response:
-        fault = await model(request, Fault)
+        """Adds a fault and returns it."""
+        fault = await read_model(request, Fault)
         self._state.faults.add(fault)
         return JSONResponse(fault.model_dump(), status_code=201)
 
     async def clear_faults(self, _: Request) -> Response:
+        """Removes all faults."""
         self._state.faults.clear()
         return Response(status_code=204)
 
     async def list_requests(self, _: Request) -> Response:
-        return JSONResponse({"requests": self._state.journal.documents()})
+        """Returns the latest requests to the vendor's API, oldest first."""
+        return JSONResponse({"requests": self._state.journal.list_entries()})
 
     async def clear_requests(self, _: Request) -> Response:
+        """Empties the journal of requests."""
         self._state.journal.clear()
         return Response(status_code=204)
 
     async def list_units(self, request: Request) -> Response:
-        units = self._state.company.units.of(_kind_in(request))
+        """Returns the units of one kind. Raises ``ControlError`` for an unknown kind."""
+        units = self._state.company.units.list_of_kind(_get_kind(request))
         return JSONResponse({"units": [{"id": unit.id, "name": unit.name} for unit in units]})
 
     async def add_unit(self, request: Request) -> Response:
-        name = (await model(request, UnitName)).name
-        unit = self._state.company.units.add(_kind_in(request), name)
-        self._state.keep(self._state)
+        """Adds a unit and returns it. Raises ``ControlError`` for an unknown kind."""
+        name = (await read_model(request, UnitName)).name
+        unit = self._state.company.units.add(_get_kind(request), name)
+        self._state.save(self._state)
         return JSONResponse({"id": unit.id, "name": unit.name}, status_code=201)
 
     async def rename_unit(self, request: Request) -> Response:
-        """The new name shows in the answers of everybody who belongs to it; nobody counts as modified."""
-        name = (await model(request, UnitName)).name
+        """Renames a unit and returns it. Raises ``ControlError`` for an unknown unit.
+
+        Its employees show the new name, but do not count as modified.
+        """
+        name = (await read_model(request, UnitName)).name
         try:
-            unit = self._state.company.units.rename(_kind_in(request), request.path_params["unit_id"], name)
+            unit = self._state.company.units.rename(_get_kind(request), request.path_params["unit_id"], name)
         except UnknownUnitError as error:
             raise ControlError(404, str(error)) from error
-        self._state.keep(self._state)
+        self._state.save(self._state)
         return JSONResponse({"id": unit.id, "name": unit.name})
 
 
-def _kind_in(request: Request) -> str:
+def _get_kind(request: Request) -> str:
     kind = str(request.path_params["kind"])
     if kind not in VENDOR_TYPES:
-        raise ControlError(404, f"there is nothing called {kind}; there are: {', '.join(VENDOR_TYPES)}")
+        raise ControlError(404, f"unknown kind of unit ({kind}): use one of {', '.join(VENDOR_TYPES)}")
     return kind

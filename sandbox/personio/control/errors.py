@@ -1,4 +1,4 @@
-"""What the control API answers when it cannot do what it was asked."""
+"""Error responses of the control API."""
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -8,7 +8,7 @@ from sandbox.personio.company import EmailTakenError, UnknownEmployeeError
 
 
 class ControlError(Exception):
-    """``{"error": message}`` with this status."""
+    """Error with the body ``{"error": message}`` and this HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -16,25 +16,26 @@ class ControlError(Exception):
         self.message = message
 
 
-def _answer(status: int, message: str) -> Response:
+def _build_response(status: int, message: str) -> Response:
     return JSONResponse({"error": message}, status_code=status)
 
 
 async def answer_control_error(_: Request, error: Exception) -> Response:
-    """The exception handler for everything in ``HANDLED``."""
+    """Returns the response of an error in ``HANDLED_ERRORS``; the exception handler of the application."""
     if isinstance(error, ControlError):
-        return _answer(error.status, error.message)
+        return _build_response(error.status, error.message)
     if isinstance(error, ValidationError):
-        return _answer(422, "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in error.errors()))
+        problems = [f"{_format_location(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+        return _build_response(422, "; ".join(problems))
     if isinstance(error, UnknownEmployeeError):
-        return _answer(404, str(error))
+        return _build_response(404, str(error))
     if isinstance(error, EmailTakenError):
-        return _answer(409, str(error))
+        return _build_response(409, str(error))
     raise error
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _format_location(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location) or "body"
 
 
-HANDLED = (ControlError, ValidationError, UnknownEmployeeError, EmailTakenError)
+HANDLED_ERRORS = (ControlError, ValidationError, UnknownEmployeeError, EmailTakenError)

@@ -1,6 +1,7 @@
-"""The sandbox under the conformity checks of the package ``scim2-tester``, with deletion switched on for it.
+"""The sandbox under the conformity checks of the package ``scim2-tester``, with deletion switched on.
 
-Every check has to pass, but for the deviations listed here; one of these that no longer occurs fails the test too.
+Every check must pass, except for the deviations listed here. A listed deviation that no longer occurs fails the test as
+well.
 """
 
 import threading
@@ -18,26 +19,26 @@ from sandbox.declaree.app import create_app
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.endpoint import BASE_PATH
 from sandbox.declaree.state import Declaree
-from sandbox.serving import listening_socket, server
-from tests.sandbox.declaree.stage import DECLAREE, KEY
+from sandbox.serving import bind_socket, create_server
+from tests.sandbox.declaree.in_process import DECLAREE, KEY
 
 DEVIATIONS = {
-    # Declaree's table of users has a column "Enabled" of yes or no: there is no third state, so what is removed is
-    # set to its default (RFC 7643, section 2.5 leaves defaults to the server)
+    # Declaree's table of users has a column "Enabled" of yes or no, without a third state. A removed value is therefore
+    # set to its default, which RFC 7643, section 2.5 leaves to the server.
     ("User", "check_remove_attribute", "active"): Status.ERROR,
-    # Declaree's users have lists of assistants and of secretaries, which the custom extension carries. The check adds
-    # to them twice, once with the whole extension, and expects the second to replace the first; "add" appends to a
-    # list (RFC 7644, section 3.5.2.1)
+    # The custom extension has lists of assistants and of secretaries. The check adds to each list twice and expects the
+    # second value to replace the first, although "add" appends to a list (RFC 7644, section 3.5.2.1).
     ("User", "check_add_attribute", f"{DECLAREE}:assistants"): Status.ERROR,
     ("User", "check_add_attribute", f"{DECLAREE}:secretaries"): Status.ERROR,
-    # a search over all resource types is optional, and neither Okta nor Entra ID, for which Declaree's endpoint is
-    # made, needs it
+    # A search over all resource types is optional. Declaree's endpoint serves Okta and Entra ID, which do not need it.
     ("User", "search_with_attributes", None): Status.SKIPPED,
     ("Group", "search_with_attributes", None): Status.SKIPPED,
 }
 
 
 class HttpxSCIMClient(BaseSyncSCIMClient):
+    """SCIM client of ``scim2-tester`` that sends its requests over httpx."""
+
     def __init__(self, client: httpx.Client) -> None:
         super().__init__()
         self._client = client
@@ -50,37 +51,39 @@ class HttpxSCIMClient(BaseSyncSCIMClient):
 
 
 @contextmanager
-def served(declaree: Declaree) -> Iterator[str]:
-    """Base address of the sandbox, served by a thread."""
-    opened = listening_socket("127.0.0.1", 0)
-    listens = threading.Event()
-    running = server(create_app(declaree), listens.set)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [opened]})
+def serve_sandbox(declaree: Declaree) -> Iterator[str]:
+    """Yields the base address of the sandbox, which a thread serves."""
+    listener = bind_socket("127.0.0.1", 0)
+    is_listening = threading.Event()
+    uvicorn_server = create_server(create_app(declaree), is_listening.set)
+    thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        assert listens.wait(30)
-        yield f"http://127.0.0.1:{opened.getsockname()[1]}{BASE_PATH}"
+        assert is_listening.wait(30)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}{BASE_PATH}"
     finally:
-        running.should_exit = True
+        uvicorn_server.should_exit = True
         thread.join(30)
-        opened.close()
+        listener.close()
 
 
-def checked(**behaviour: Any) -> list[CheckResult]:
+def run_checks(**behaviour: Any) -> list[CheckResult]:
+    """Runs all checks against a sandbox with this behaviour."""
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/scim+json"}
     declaree = Declaree(api_key=KEY, behaviour=Behaviour.model_validate({"delete": "allowed", **behaviour}))
-    with served(declaree) as base, httpx.Client(base_url=base, headers=headers, timeout=30) as client:
+    with serve_sandbox(declaree) as base, httpx.Client(base_url=base, headers=headers, timeout=30) as client:
         return check_server(HttpxSCIMClient(client))
 
 
-def deviations(results: list[CheckResult]) -> dict[tuple[str | None, str | None, str | None], Status]:
-    fine = {Status.SUCCESS, Status.COMPLIANT, Status.ACCEPTABLE}
+def collect_deviations(results: list[CheckResult]) -> dict[tuple[str | None, str | None, str | None], Status]:
+    """Returns the results that did not pass, by resource type, check and attribute."""
+    accepted = {Status.SUCCESS, Status.COMPLIANT, Status.ACCEPTABLE}
     return {
         (result.resource_type, result.title, result.data.get("urn") if isinstance(result.data, dict) else None): (
             result.status
         )
         for result in results
-        if result.status not in fine
+        if result.status not in accepted
     }
 
 
@@ -95,7 +98,9 @@ def deviations(results: list[CheckResult]) -> dict[tuple[str | None, str | None,
         pytest.param({"id_format": "uuid", "unmatched_value_path": "create", "external_id": "unique"}, id="otherwise"),
     ],
 )
-def test_the_sandbox_passes_every_check_but_for_what_declarees_documents_force(behaviour: dict[str, Any]) -> None:
-    results = checked(**behaviour)
+def test_conformity_checks_pass_except_for_known_deviations(behaviour: dict[str, Any]) -> None:
+    """An independent checker confirms the endpoint; the number shows that its checks ran."""
+    results = run_checks(**behaviour)
+
     assert len(results) > 140
-    assert deviations(results) == DEVIATIONS
+    assert collect_deviations(results) == DEVIATIONS

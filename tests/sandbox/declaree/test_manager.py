@@ -1,76 +1,111 @@
-"""Whom an account submits to: the id of another account, unless Declaree is switched to something else."""
+"""The manager of an account: the id of another account, unless the behaviour says otherwise."""
 
 from typing import Any
 
 import pytest
 
-from tests.sandbox.declaree.stage import ENTERPRISE, Stage, operation, refusal, user
+from tests.sandbox.declaree.in_process import ENTERPRISE, DeclareeSandbox, build_operation, build_user, read_error
 
 MANAGER = f"{ENTERPRISE}:manager"
 
 
-def reporting(manager: Any, email: str = "ben@example.com", **others: Any) -> dict[str, Any]:
-    return user(email, **{ENTERPRISE: {"manager": manager, **others}})
+def build_report(manager: Any, email: str = "ben@example.com", **others: Any) -> dict[str, Any]:
+    """Returns a user that reports to ``manager``. ``others`` are more attributes of the extension."""
+    return build_user(email, **{ENTERPRISE: {"manager": manager, **others}})
 
 
-async def test_a_manager_is_kept_by_id_and_shown_with_its_address(stage: Stage) -> None:
-    chief = await stage.create()
-    created = await stage.create(reporting({"value": chief["id"]}))
+async def test_manager_is_stored_by_id_and_shown_with_address(sandbox: DeclareeSandbox) -> None:
+    """The address is built from the id, so it is always current."""
+    chief = await sandbox.create()
+    created = await sandbox.create(build_report({"value": chief["id"]}))
+
     expected = {"value": chief["id"], "$ref": f"http://declaree.test/SCIM/v2/Users/{chief['id']}"}
+
     assert created[ENTERPRISE]["manager"] == expected
 
 
 @pytest.mark.parametrize("shape", ["object", "plain id", "reference"])
-async def test_the_big_clients_shapes_of_a_manager_are_understood(stage: Stage, shape: str) -> None:
-    chief = (await stage.create())["id"]
-    created = await stage.create(user("ben@example.com"))
+async def test_manager_is_accepted_in_every_client_form(sandbox: DeclareeSandbox, shape: str) -> None:
+    """Okta, Entra ID and the RFC write a manager in different forms."""
+    chief = (await sandbox.create())["id"]
+    created = await sandbox.create(build_user("ben@example.com"))
     value = {"object": {"value": chief}, "plain id": chief, "reference": {"$ref": f"../Users/{chief}"}}[shape]
-    changed = await stage.patched(created["id"], operation("add", MANAGER, value))
+
+    changed = await sandbox.patch_and_get(created["id"], build_operation("add", MANAGER, value))
+
     assert changed[ENTERPRISE]["manager"]["value"] == chief
 
 
-async def test_a_manager_can_be_written_by_its_value_and_cleared(stage: Stage) -> None:
-    chief = (await stage.create())["id"]
-    created = await stage.create(user("ben@example.com"))
-    changed = await stage.patched(created["id"], operation("replace", f"{MANAGER}.value", chief))
+async def test_manager_value_is_written_and_cleared_by_patch(sandbox: DeclareeSandbox) -> None:
+    """All three ways to clear a manager remove the extension if it is empty."""
+    chief = (await sandbox.create())["id"]
+    created = await sandbox.create(build_user("ben@example.com"))
+
+    changed = await sandbox.patch_and_get(created["id"], build_operation("replace", f"{MANAGER}.value", chief))
+
     assert changed[ENTERPRISE]["manager"]["value"] == chief
+
     for cleared in (
-        operation("remove", MANAGER),
-        operation("replace", MANAGER, None),
-        operation("remove", f"{MANAGER}.value"),
+        build_operation("remove", MANAGER),
+        build_operation("replace", MANAGER, None),
+        build_operation("remove", f"{MANAGER}.value"),
     ):
-        await stage.patched(created["id"], operation("replace", f"{MANAGER}.value", chief))
-        assert ENTERPRISE not in await stage.patched(created["id"], cleared)
+        await sandbox.patch_and_get(created["id"], build_operation("replace", f"{MANAGER}.value", chief))
+        assert ENTERPRISE not in await sandbox.patch_and_get(created["id"], cleared)
 
 
-async def test_a_manager_that_does_not_exist_is_refused(stage: Stage) -> None:
-    assert refusal(await stage.scim("POST", "/Users", reporting({"value": "77"}))) == (400, "invalidValue")
-    created = await stage.create()
-    assert refusal(await stage.patch(created["id"], operation("add", MANAGER, "77"))) == (400, "invalidValue")
-    assert await stage.get(f"/Users/{created['id']}") == created
+async def test_manager_without_account_is_rejected(sandbox: DeclareeSandbox) -> None:
+    """A rejected manager leaves the account unchanged."""
+    assert read_error(await sandbox.request("POST", "/Users", build_report({"value": "77"}))) == (400, "invalidValue")
+
+    created = await sandbox.create()
+
+    answer = await sandbox.patch(created["id"], build_operation("add", MANAGER, "77"))
+
+    assert read_error(answer) == (400, "invalidValue")
+    assert await sandbox.get(f"/Users/{created['id']}") == created
 
 
-async def test_a_manager_that_does_not_exist_may_be_ignored_or_stored(stage: Stage) -> None:
-    stage.behave(manager="ignored")
-    assert ENTERPRISE not in await stage.create(reporting({"value": "77"}))
-    kept = await stage.create(reporting({"value": "77"}, "c@example.com", department="Sales"))
-    assert kept[ENTERPRISE] == {"department": "Sales"}
-    stage.behave(manager="stored")
-    assert (await stage.create(reporting({"value": "77"}, "d@example.com")))[ENTERPRISE]["manager"]["value"] == "77"
+async def test_manager_without_account_is_ignored_or_stored(sandbox: DeclareeSandbox) -> None:
+    """The vendor does not document this case, so the behaviour decides it."""
+    sandbox.change_behaviour(manager="ignored")
+
+    assert ENTERPRISE not in await sandbox.create(build_report({"value": "77"}))
+
+    stored = await sandbox.create(build_report({"value": "77"}, "c@example.com", department="Sales"))
+
+    assert stored[ENTERPRISE] == {"department": "Sales"}
+
+    sandbox.change_behaviour(manager="stored")
+
+    stored = await sandbox.create(build_report({"value": "77"}, "d@example.com"))
+
+    assert stored[ENTERPRISE]["manager"]["value"] == "77"
 
 
-async def test_a_manager_may_be_given_by_email(stage: Stage) -> None:
-    chief = await stage.create()
-    stage.behave(manager_by_email=True)
-    created = await stage.create(reporting({"value": "Anna.Berg@example.com"}))
+async def test_manager_by_email_is_stored_as_the_id(sandbox: DeclareeSandbox) -> None:
+    """With the switch, an id is no longer accepted as a reference."""
+    chief = await sandbox.create()
+    sandbox.change_behaviour(manager_by_email=True)
+
+    created = await sandbox.create(build_report({"value": "Anna.Berg@example.com"}))
+
     assert created[ENTERPRISE]["manager"]["value"] == chief["id"]
-    assert refusal(await stage.scim("POST", "/Users", reporting({"value": chief["id"]}, "c@example.com")))[0] == 400
+
+    answer = await sandbox.request("POST", "/Users", build_report({"value": chief["id"]}, "c@example.com"))
+
+    assert read_error(answer)[0] == 400
 
 
-async def test_who_submits_to_a_deleted_account_keeps_the_reference_and_can_be_written(stage: Stage) -> None:
-    chief = (await stage.create())["id"]
-    created = await stage.create(reporting({"value": chief}))
-    await stage.control("DELETE", f"/accounts/{chief}")
-    changed = await stage.patched(created["id"], operation("replace", "title", "Dr."))
+async def test_account_with_deleted_manager_stays_writable(
+    sandbox: DeclareeSandbox,
+) -> None:
+    """The account keeps the reference, and only a changed manager is checked."""
+    chief = (await sandbox.create())["id"]
+    created = await sandbox.create(build_report({"value": chief}))
+    await sandbox.control("DELETE", f"/accounts/{chief}")
+
+    changed = await sandbox.patch_and_get(created["id"], build_operation("replace", "title", "Dr."))
+
     assert changed[ENTERPRISE]["manager"]["value"] == chief
-    assert (await stage.control("GET", f"/accounts/{created['id']}"))["manager_name"] is None
+    assert (await sandbox.control("GET", f"/accounts/{created['id']}"))["manager_name"] is None

@@ -1,10 +1,10 @@
-"""Filters, pages and the part of the attributes that is asked for."""
+"""Filters, pages and the selection of attributes."""
 
 from typing import Any
 
 import pytest
 
-from tests.sandbox.declaree.stage import CORE, ENTERPRISE, Stage, people, refusal, user
+from tests.sandbox.declaree.in_process import CORE, ENTERPRISE, DeclareeSandbox, build_user, build_users, read_error
 
 BASIC = [
     ('userName eq "anna.berg@example.com"', ["1001"]),
@@ -13,7 +13,7 @@ BASIC = [
     ('externalId eq "2" and userName eq "ben@example.com"', ["1002"]),
     ('userName eq "anna.berg@example.com" AND externalId eq "2"', []),
     ('(userName eq "ben@example.com")', ["1002"]),
-    ('userName eq "nobody@example.com"', []),
+    ('userName eq "missing@example.com"', []),
     ('externalId eq ""', []),
     ('userName eq "a\\"b\\\\c+d@example.com"', ["1003"]),
 ]
@@ -54,66 +54,88 @@ UNREADABLE = [
 
 
 @pytest.fixture
-async def three(stage: Stage) -> Stage:
-    """Accounts 1001 to 1003."""
-    await stage.create(user(externalId="1", **{ENTERPRISE: {"costCenter": "CC-1"}}))
+async def filled_sandbox(sandbox: DeclareeSandbox) -> DeclareeSandbox:
+    """A sandbox with the accounts 1001 to 1003."""
+    await sandbox.create(build_user(externalId="1", **{ENTERPRISE: {"costCenter": "CC-1"}}))
     ben = {"givenName": "Ben", "familyName": "Klein"}
-    await stage.create(user("ben@example.com", externalId="2", title="Dr.", name=ben))
-    await stage.create(user('a"b\\c+d@example.com', externalId="3", name=ben, active=False))
-    return stage
+    await sandbox.create(build_user("ben@example.com", externalId="2", title="Dr.", name=ben))
+    await sandbox.create(build_user('a"b\\c+d@example.com', externalId="3", name=ben, active=False))
+    return sandbox
 
 
 @pytest.mark.parametrize(("expression", "expected"), BASIC)
-async def test_identifying_attributes_can_be_searched(three: Stage, expression: str, expected: list[str]) -> None:
-    assert await three.found(expression) == expected
-    three.behave(filters="full")
-    assert await three.found(expression) == expected
+async def test_filter_on_identifying_attributes_is_supported(
+    filled_sandbox: DeclareeSandbox, expression: str, expected: list[str]
+) -> None:
+    """These filters work with the basic and with the full grammar."""
+    assert await filled_sandbox.find_ids(expression) == expected
+
+    filled_sandbox.change_behaviour(filters="full")
+
+    assert await filled_sandbox.find_ids(expression) == expected
 
 
 @pytest.mark.parametrize(("expression", "expected"), FULL)
-async def test_other_filters_need_the_full_grammar(three: Stage, expression: str, expected: list[str]) -> None:
-    answer = await three.http.get("/SCIM/v2/Users", params={"filter": expression})
-    assert refusal(answer) == (400, "invalidFilter")
-    three.behave(filters="full")
-    assert await three.found(expression) == expected
+async def test_filter_of_the_full_grammar_needs_the_switch(
+    filled_sandbox: DeclareeSandbox, expression: str, expected: list[str]
+) -> None:
+    """By default, only equality of identifying attributes is supported."""
+    answer = await filled_sandbox.http.get("/SCIM/v2/Users", params={"filter": expression})
+
+    assert read_error(answer) == (400, "invalidFilter")
+
+    filled_sandbox.change_behaviour(filters="full")
+
+    assert await filled_sandbox.find_ids(expression) == expected
 
 
 @pytest.mark.parametrize("filters", ["basic", "full"])
 @pytest.mark.parametrize(
     "expression", [*UNREADABLE, 'shoeSize eq "42"', 'name.nick eq "x"', 'id.x eq "1"', "active gt true"]
 )
-async def test_what_is_no_filter_is_refused(three: Stage, filters: str, expression: str) -> None:
-    three.behave(filters=filters)
-    answer = await three.http.get("/SCIM/v2/Users", params={"filter": expression})
-    assert refusal(answer) == (400, "invalidFilter")
+async def test_invalid_filter_is_rejected(filled_sandbox: DeclareeSandbox, filters: str, expression: str) -> None:
+    """Invalid syntax and unknown attributes get invalidFilter, not an empty list."""
+    filled_sandbox.change_behaviour(filters=filters)
+    answer = await filled_sandbox.http.get("/SCIM/v2/Users", params={"filter": expression})
+
+    assert read_error(answer) == (400, "invalidFilter")
 
 
-async def test_external_ids_may_not_be_searchable(three: Stage) -> None:
-    three.behave(external_id_filter=False)
-    answer = await three.http.get("/SCIM/v2/Users", params={"filter": 'externalId eq "1"'})
-    assert refusal(answer) == (400, "invalidFilter")
-    assert await three.found('userName eq "ben@example.com"') == ["1002"]
+async def test_filter_on_external_id_can_be_switched_off(filled_sandbox: DeclareeSandbox) -> None:
+    """A client then has to look up accounts by user name."""
+    filled_sandbox.change_behaviour(external_id_filter=False)
+    answer = await filled_sandbox.http.get("/SCIM/v2/Users", params={"filter": 'externalId eq "1"'})
+
+    assert read_error(answer) == (400, "invalidFilter")
+    assert await filled_sandbox.find_ids('userName eq "ben@example.com"') == ["1002"]
 
 
-async def test_a_raw_plus_in_the_address_means_a_space(three: Stage) -> None:
-    await three.create(user("e+mp@example.com"))
-    assert (await three.get('/Users?filter=userName%20eq%20"e+mp@example.com"'))["totalResults"] == 0
-    assert (await three.get('/Users?filter=userName%20eq%20"e%2Bmp@example.com"'))["totalResults"] == 1
+async def test_unescaped_plus_in_a_query_means_a_space(filled_sandbox: DeclareeSandbox) -> None:
+    """A client that forgets to escape a plus sign does not get the account."""
+    await filled_sandbox.create(build_user("e+mp@example.com"))
+
+    assert (await filled_sandbox.get('/Users?filter=userName%20eq%20"e+mp@example.com"'))["totalResults"] == 0
+    assert (await filled_sandbox.get('/Users?filter=userName%20eq%20"e%2Bmp@example.com"'))["totalResults"] == 1
 
 
-async def test_new_accounts_may_be_found_late(three: Stage) -> None:
-    three.behave(search_lag_seconds=5)
-    assert await three.found('externalId eq "1"') == []
-    assert (await three.get("/Users"))["totalResults"] == 0
-    assert (await three.get("/Users/1001"))["externalId"] == "1"
-    three.clock.move(seconds=5)
-    assert await three.found('externalId eq "1"') == ["1001"]
+async def test_search_lag_hides_new_accounts_from_searches(filled_sandbox: DeclareeSandbox) -> None:
+    """A search index can lag behind, while reading by id is always current."""
+    filled_sandbox.change_behaviour(search_lag_seconds=5)
+
+    assert await filled_sandbox.find_ids('externalId eq "1"') == []
+    assert (await filled_sandbox.get("/Users"))["totalResults"] == 0
+    assert (await filled_sandbox.get("/Users/1001"))["externalId"] == "1"
+
+    filled_sandbox.clock.move(seconds=5)
+
+    assert await filled_sandbox.find_ids('externalId eq "1"') == ["1001"]
 
 
 # ---------------------------------------------------------------- pages
 
 
-def _page(answer: Any) -> tuple[int, int, int, list[str]]:
+def _read_page(answer: Any) -> tuple[int, int, int, list[str]]:
+    """Returns total, start index, page size and external ids of a list."""
     numbers = [resource["externalId"] for resource in answer["Resources"]]
     return answer["totalResults"], answer["startIndex"], answer["itemsPerPage"], numbers
 
@@ -133,31 +155,38 @@ def _page(answer: Any) -> tuple[int, int, int, list[str]]:
         ("?count=-3", (7, 1, 0, [])),
     ],
 )
-async def test_pages_are_counted_from_1_and_no_longer_than_the_server_wants(
-    stage: Stage, query: str, expected: tuple[int, int, int, list[str]]
+async def test_pages_start_at_1_and_respect_the_maximum_size(
+    sandbox: DeclareeSandbox, query: str, expected: tuple[int, int, int, list[str]]
 ) -> None:
-    stage.behave(max_page_size=5)
-    for body in people(7):
-        await stage.create(body)
-    assert _page(await stage.get(f"/Users{query}")) == expected
+    """Values out of range are corrected as RFC 7644, section 3.4.2.4 requires."""
+    sandbox.change_behaviour(max_page_size=5)
+    for body in build_users(7):
+        await sandbox.create(body)
+
+    assert _read_page(await sandbox.get(f"/Users{query}")) == expected
 
 
-async def test_pages_of_a_filter(three: Stage) -> None:
-    three.behave(filters="full")
-    answer = await three.get("/Users?filter=userName%20pr&startIndex=2&count=1")
-    assert _page(answer) == (3, 2, 1, ["2"])
+async def test_pages_apply_to_filtered_results(filled_sandbox: DeclareeSandbox) -> None:
+    """The total counts the matches of the filter."""
+    filled_sandbox.change_behaviour(filters="full")
+    answer = await filled_sandbox.get("/Users?filter=userName%20pr&startIndex=2&count=1")
+
+    assert _read_page(answer) == (3, 2, 1, ["2"])
 
 
-async def test_the_start_may_be_ignored(stage: Stage) -> None:
-    for body in people(3):
-        await stage.create(body)
-    stage.behave(ignore_start_index=True)
-    assert _page(await stage.get("/Users?startIndex=3&count=2")) == (3, 1, 2, ["1", "2"])
+async def test_ignored_start_index_returns_the_first_page(sandbox: DeclareeSandbox) -> None:
+    """Some servers ignore the parameter, which clients must notice."""
+    for body in build_users(3):
+        await sandbox.create(body)
+    sandbox.change_behaviour(ignore_start_index=True)
+
+    assert _read_page(await sandbox.get("/Users?startIndex=3&count=2")) == (3, 1, 2, ["1", "2"])
 
 
 @pytest.mark.parametrize("query", ["?startIndex=one", "?count=many", "?count="])
-async def test_numbers_that_are_none_are_refused(stage: Stage, query: str) -> None:
-    assert refusal(await stage.scim("GET", f"/Users{query}")) == (400, "invalidValue")
+async def test_page_parameter_that_is_not_a_number_is_rejected(sandbox: DeclareeSandbox, query: str) -> None:
+    """Invalid paging parameters get an error instead of a default."""
+    assert read_error(await sandbox.request("GET", f"/Users{query}")) == (400, "invalidValue")
 
 
 # ---------------------------------------------------------------- attributes
@@ -174,28 +203,42 @@ async def test_numbers_that_are_none_are_refused(stage: Stage, query: str) -> No
         (f"excludedAttributes=name,emails,meta,active,id,{ENTERPRISE}", {"userName", "externalId"}),
     ],
 )
-async def test_a_part_of_the_attributes_can_be_asked_for(three: Stage, query: str, expected: set[str]) -> None:
-    single = await three.get(f"/Users/1001?{query}")
-    (listed,) = (await three.get(f"/Users?count=1&{query}"))["Resources"]
-    assert single.keys() == listed.keys() == expected | {"schemas", "id"}
+async def test_selected_attributes_are_returned(
+    filled_sandbox: DeclareeSandbox, query: str, expected: set[str]
+) -> None:
+    """The selection applies to single resources and to lists; id and schemas always stay."""
+    single = await filled_sandbox.get(f"/Users/1001?{query}")
+    (listed_user,) = (await filled_sandbox.get(f"/Users?count=1&{query}"))["Resources"]
+
+    assert single.keys() == listed_user.keys() == expected | {"schemas", "id"}
 
 
-async def test_parts_of_complex_and_multi_valued_attributes(three: Stage) -> None:
-    found = await three.get("/Users/1001?attributes=name.givenName,emails.value")
-    assert (found["name"], found["emails"]) == ({"givenName": "Anna"}, [{"value": "anna.berg@example.com"}])
-    rest = await three.get("/Users/1001?excludedAttributes=name.givenName,emails.type,emails.primary")
-    assert (rest["name"], rest["emails"]) == ({"familyName": "Berg"}, [{"value": "anna.berg@example.com"}])
+async def test_selected_sub_attributes_are_returned(filled_sandbox: DeclareeSandbox) -> None:
+    """A selection can name parts of complex and multi-valued attributes."""
+    selected = await filled_sandbox.get("/Users/1001?attributes=name.givenName,emails.value")
+
+    assert selected["name"] == {"givenName": "Anna"}
+    assert selected["emails"] == [{"value": "anna.berg@example.com"}]
+
+    rest = await filled_sandbox.get("/Users/1001?excludedAttributes=name.givenName,emails.type,emails.primary")
+
+    assert rest["name"] == {"familyName": "Berg"}
+    assert rest["emails"] == [{"value": "anna.berg@example.com"}]
 
 
 # ---------------------------------------------------------------- .search
 
 
-async def test_a_search_by_post_may_exist(three: Stage) -> None:
-    three.behave(search=True)
+async def test_search_by_post_works_if_switched_on(filled_sandbox: DeclareeSandbox) -> None:
+    """The body holds the same parameters as the query string."""
+    filled_sandbox.change_behaviour(search=True)
     body = {"filter": 'userName eq "ben@example.com"', "attributes": ["externalId"], "startIndex": 1, "count": 9}
-    answer = await three.scim("POST", "/Users/.search", body)
-    assert _page(answer.json()) == (1, 1, 1, ["2"])
+
+    answer = await filled_sandbox.request("POST", "/Users/.search", body)
+
+    assert _read_page(answer.json()) == (1, 1, 1, ["2"])
     assert answer.json()["Resources"] == [{"schemas": [CORE], "id": "1002", "externalId": "2"}]
-    assert refusal(await three.scim("GET", "/Users/.search")) == (405, None)
+    assert read_error(await filled_sandbox.request("GET", "/Users/.search")) == (405, None)
+
     for wrong in ({"filter": 7}, {"attributes": [7]}):
-        assert refusal(await three.scim("POST", "/Users/.search", wrong)) == (400, "invalidSyntax")
+        assert read_error(await filled_sandbox.request("POST", "/Users/.search", wrong)) == (400, "invalidSyntax")

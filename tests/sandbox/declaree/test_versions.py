@@ -1,63 +1,93 @@
-"""ETags, which have to be switched on: nothing is known of them at Declaree."""
+"""ETags. They are off by default, because the vendor does not document them."""
 
 import pytest
 
-from tests.sandbox.declaree.stage import Stage, operation, refusal, staged, user
+from tests.sandbox.declaree.in_process import DeclareeSandbox, build_operation, build_user, read_error, run_sandbox
 
 
-async def test_without_versions_if_match_means_nothing(stage: Stage) -> None:
-    answer = await stage.scim("POST", "/Users", user())
+async def test_if_match_is_ignored_without_versions(sandbox: DeclareeSandbox) -> None:
+    """By default the sandbox sends no version and ignores conditions."""
+    answer = await sandbox.request("POST", "/Users", build_user())
+
     assert "etag" not in answer.headers
     assert "version" not in answer.json()["meta"]
+
     account = answer.json()["id"]
-    assert (await stage.scim("PUT", f"/Users/{account}", user(title="x"), if_match='W/"99"')).status_code == 200
-    assert (await stage.scim("GET", f"/Users/{account}", if_none_match='W/"2"')).status_code == 200
+
+    answer = await sandbox.request("PUT", f"/Users/{account}", build_user(title="x"), if_match='W/"99"')
+
+    assert answer.status_code == 200
+    assert (await sandbox.request("GET", f"/Users/{account}", if_none_match='W/"2"')).status_code == 200
 
 
-async def test_every_change_makes_a_new_version_and_no_change_none() -> None:
-    async with staged(versions=True) as stage:
-        created = await stage.scim("POST", "/Users", user())
+async def test_version_increases_with_every_real_change() -> None:
+    """A write without a change keeps the version."""
+    async with run_sandbox(versions=True) as sandbox:
+        created = await sandbox.request("POST", "/Users", build_user())
         account = created.json()["id"]
+
         assert created.headers["etag"] == created.json()["meta"]["version"] == 'W/"1"'
-        changed = await stage.patch(account, operation("replace", "title", "Dr."))
+
+        changed = await sandbox.patch(account, build_operation("replace", "title", "Dr."))
+
         assert changed.headers["etag"] == 'W/"2"'
-        same = await stage.patch(account, operation("replace", "title", "Dr."))
+
+        same = await sandbox.patch(account, build_operation("replace", "title", "Dr."))
+
         assert same.headers["etag"] == 'W/"2"'
-        stage.behave(patch_answer=204)
-        short = await stage.patch(account, operation("replace", "title", "Prof."))
-        assert (short.status_code, short.headers["etag"]) == (204, 'W/"3"')
-        assert (await stage.scim("GET", f"/Users/{account}")).headers["etag"] == 'W/"3"'
+
+        sandbox.change_behaviour(patch_answer=204)
+        short = await sandbox.patch(account, build_operation("replace", "title", "Prof."))
+
+        assert short.status_code == 204
+        assert short.headers["etag"] == 'W/"3"'
+        assert (await sandbox.request("GET", f"/Users/{account}")).headers["etag"] == 'W/"3"'
 
 
 @pytest.mark.parametrize(
     ("sent", "status"), [('W/"1"', 200), ('"1"', 200), ("*", 200), ('W/"7", W/"1"', 200), ('W/"2"', 412), ("1", 412)]
 )
-async def test_put_and_patch_happen_to_the_version_they_name(sent: str, status: int) -> None:
-    for method, body in (("PUT", user(title="x")), ("PATCH", {"Operations": [operation("add", "title", "x")]})):
-        async with staged(versions=True) as stage:
-            account = (await stage.create())["id"]
-            answer = await stage.scim(method, f"/Users/{account}", body, if_match=sent)
+async def test_put_and_patch_with_another_version_get_412(sent: str, status: int) -> None:
+    """A write applies only to the version that If-Match names."""
+    for method, body in (
+        ("PUT", build_user(title="x")),
+        ("PATCH", {"Operations": [build_operation("add", "title", "x")]}),
+    ):
+        async with run_sandbox(versions=True) as sandbox:
+            account = (await sandbox.create())["id"]
+            answer = await sandbox.request(method, f"/Users/{account}", body, if_match=sent)
+
             assert answer.status_code == status
-            assert ("title" in await stage.get(f"/Users/{account}")) == (status == 200)
+            assert ("title" in await sandbox.get(f"/Users/{account}")) == (status == 200)
 
 
-async def test_deletion_happens_to_the_version_it_names() -> None:
-    async with staged(versions=True, delete="allowed") as stage:
-        account = (await stage.create())["id"]
-        assert refusal(await stage.scim("DELETE", f"/Users/{account}", if_match='W/"2"')) == (412, None)
-        assert (await stage.scim("DELETE", f"/Users/{account}", if_match='W/"1"')).status_code == 204
+async def test_delete_with_another_version_gets_412() -> None:
+    """A deletion applies only to the version that If-Match names."""
+    async with run_sandbox(versions=True, delete="allowed") as sandbox:
+        account = (await sandbox.create())["id"]
+
+        assert read_error(await sandbox.request("DELETE", f"/Users/{account}", if_match='W/"2"')) == (412, None)
+        assert (await sandbox.request("DELETE", f"/Users/{account}", if_match='W/"1"')).status_code == 204
 
 
-async def test_a_known_version_is_not_sent_again() -> None:
-    async with staged(versions=True) as stage:
-        account = (await stage.create())["id"]
-        known = await stage.scim("GET", f"/Users/{account}", if_none_match='W/"1"')
-        assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", 'W/"1"')
-        assert (await stage.scim("GET", f"/Users/{account}", if_none_match='W/"2"')).status_code == 200
+async def test_get_with_the_current_version_gets_304() -> None:
+    """If-None-Match saves the body of an unchanged account."""
+    async with run_sandbox(versions=True) as sandbox:
+        account = (await sandbox.create())["id"]
+        answer = await sandbox.request("GET", f"/Users/{account}", if_none_match='W/"1"')
+
+        assert answer.status_code == 304
+        assert answer.content == b""
+        assert answer.headers["etag"] == 'W/"1"'
+        assert (await sandbox.request("GET", f"/Users/{account}", if_none_match='W/"2"')).status_code == 200
 
 
-async def test_what_other_hands_change_is_a_new_version_too() -> None:
-    async with staged(versions=True) as stage:
-        account = (await stage.create())["id"]
-        await stage.control("PATCH", f"/accounts/{account}", {"set": {"title": "Dr."}})
-        assert refusal(await stage.scim("PUT", f"/Users/{account}", user(), if_match='W/"1"')) == (412, None)
+async def test_administrator_change_makes_a_new_version() -> None:
+    """A client notices a change by an administrator."""
+    async with run_sandbox(versions=True) as sandbox:
+        account = (await sandbox.create())["id"]
+        await sandbox.control("PATCH", f"/accounts/{account}", {"set": {"title": "Dr."}})
+
+        answer = await sandbox.request("PUT", f"/Users/{account}", build_user(), if_match='W/"1"')
+
+        assert read_error(answer) == (412, None)

@@ -1,13 +1,15 @@
+"""Fixture with a logged-in Personio sandbox."""
+
 from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.sandbox.personio.stage import Stage, staged
+from tests.sandbox.personio.in_process import PersonioSandbox, run_sandbox
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    """Logged in, without rate limits."""
-    async with staged() as stage:
-        await stage.log_in()
-        yield stage
+async def personio() -> AsyncIterator[PersonioSandbox]:
+    """Yields a logged-in sandbox without rate limits."""
+    async with run_sandbox() as personio:
+        await personio.log_in()
+        yield personio

@@ -1,103 +1,136 @@
 """The ``updated_since`` parameter.
 
-The boxes: naive ISO form and date form · strictly after · released attributes only · with ``attributes[]`` a selection ·
-``email`` ignored · paged · delayed visibility, repeats and misses on demand.
+- A time or a date without a zone. Changes strictly after it are reported.
+- Only readable attributes count; ``attributes[]`` limits them further. ``email`` is ignored.
+- The result is paged. Delayed, repeated and missing changes can be switched on.
 """
 
-from tests.sandbox.personio.stage import EMPLOYEES, Stage, ids
+from tests.sandbox.personio.in_process import EMPLOYEES, PersonioSandbox, extract_ids
 
 TODAY = "2026-03-02"
 
 
-async def _changed(stage: Stage, number: int, **attributes: object) -> int:
-    """The id of the person of this number after the change."""
-    employee_id = sorted(person.id for person in stage.state.company.listed())[number]
-    await stage.control("PATCH", f"/employees/{employee_id}", attributes)
+async def _change_employee(personio: PersonioSandbox, number: int, **attributes: object) -> int:
+    """Changes an employee, selected by the position of its id, and returns the id."""
+    employee_id = sorted(employee.id for employee in personio.state.company.list_employees())[number]
+    await personio.call_control("PATCH", f"/employees/{employee_id}", attributes)
     return employee_id
 
 
-async def test_nobody_is_reported_when_nothing_changed(stage: Stage) -> None:
-    page = await stage.listed(f"?updated_since={TODAY}")
-    assert (page["data"], page["metadata"]["total_elements"]) == ([], 0)
+async def test_updated_since_without_changes_is_empty(personio: PersonioSandbox) -> None:
+    """Without changes since the date the list is empty."""
+    page = await personio.list_page(f"?updated_since={TODAY}")
+
+    assert page["data"] == []
+    assert page["metadata"]["total_elements"] == 0
 
 
-async def test_an_early_date_reports_everybody(stage: Stage) -> None:
-    page = await stage.listed("?updated_since=1990-01-01")
-    assert page["metadata"]["total_elements"] == len(stage.state.company)
+async def test_updated_since_an_early_date_lists_all_employees(personio: PersonioSandbox) -> None:
+    """The creation of an employee counts as a change."""
+    page = await personio.list_page("?updated_since=1990-01-01")
+
+    assert page["metadata"]["total_elements"] == len(personio.state.company)
 
 
-async def test_both_forms_are_read_and_the_moment_itself_is_not_reported(stage: Stage) -> None:
-    employee_id = await _changed(stage, 5, position="Lotse")
-    assert ids(await stage.listed(f"?updated_since={TODAY}")) == [employee_id]
-    assert ids(await stage.listed(f"?updated_since={TODAY}T11:59:59")) == [employee_id]
-    assert ids(await stage.listed(f"?updated_since={TODAY}T12:00:00")) == []
+async def test_updated_since_accepts_both_forms_and_is_strict(personio: PersonioSandbox) -> None:
+    """A day and a time are accepted, and a change at exactly that time is not reported."""
+    employee_id = await _change_employee(personio, 5, position="Lotse")
+
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == [employee_id]
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}T11:59:59")) == [employee_id]
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}T12:00:00")) == []
 
 
-async def test_a_newcomer_is_reported(stage: Stage) -> None:
-    hired = await stage.control("POST", "/employees", {"first_name": "Ada"})
-    assert ids(await stage.listed(f"?updated_since={TODAY}")) == [hired["id"]]
+async def test_updated_since_reports_a_new_employee(personio: PersonioSandbox) -> None:
+    """A new employee is reported without a later change."""
+    hired = await personio.call_control("POST", "/employees", {"first_name": "Ada"})
+
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == [hired["id"]]
 
 
-async def test_a_change_of_an_attribute_that_is_not_released_is_not_reported(stage: Stage) -> None:
-    await stage.control("PATCH", "/whitelist", {"remove": ["position"]})
-    await _changed(stage, 5, position="Lotse")
-    other = await _changed(stage, 6, team=None, first_name="Lotte")
-    assert ids(await stage.listed(f"?updated_since={TODAY}")) == [other]
+async def test_updated_since_ignores_attributes_outside_whitelist(personio: PersonioSandbox) -> None:
+    """A change of an attribute that the credential may not read is not reported."""
+    await personio.call_control("PATCH", "/whitelist", {"remove": ["position"]})
+    await _change_employee(personio, 5, position="Lotse")
+
+    other = await _change_employee(personio, 6, team=None, first_name="Lotte")
+
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == [other]
 
 
-async def test_attributes_select_whom_one_of_them_changed(stage: Stage) -> None:
-    await _changed(stage, 5, position="Lotse")
-    renamed = await _changed(stage, 6, first_name="Lotte")
-    page = await stage.listed(f"?updated_since={TODAY}&attributes[]=first_name&attributes[]=last_name")
-    assert ids(page) == [renamed]
+async def test_updated_since_with_attributes_limits_the_changes(personio: PersonioSandbox) -> None:
+    """Together with attributes[], only changes of these attributes are reported."""
+    await _change_employee(personio, 5, position="Lotse")
+    renamed = await _change_employee(personio, 6, first_name="Lotte")
+
+    page = await personio.list_page(f"?updated_since={TODAY}&attributes[]=first_name&attributes[]=last_name")
+
+    assert extract_ids(page) == [renamed]
     assert page["data"][0]["attributes"].keys() == {"id", "first_name", "last_name"}
 
 
-async def test_writing_the_same_value_again_is_no_change(stage: Stage) -> None:
-    person = stage.state.company.listed()[0]
-    await stage.control("PATCH", f"/employees/{person.id}", {"first_name": person.values["first_name"]})
-    assert ids(await stage.listed(f"?updated_since={TODAY}")) == []
+async def test_updated_since_ignores_a_write_of_the_same_value(personio: PersonioSandbox) -> None:
+    """A write without a difference is not a change."""
+    employee = personio.state.company.list_employees()[0]
+    await personio.call_control("PATCH", f"/employees/{employee.id}", {"first_name": employee.values["first_name"]})
+
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == []
 
 
-async def test_the_email_filter_is_ignored_beside_it(stage: Stage) -> None:
-    employee_id = await _changed(stage, 5, position="Lotse")
-    page = await stage.listed(f"?updated_since={TODAY}&email=nobody@nordlicht.example")
-    assert ids(page) == [employee_id]
+async def test_updated_since_overrides_the_email_filter(personio: PersonioSandbox) -> None:
+    """The vendor documents that email has no effect together with updated_since."""
+    employee_id = await _change_employee(personio, 5, position="Lotse")
+    page = await personio.list_page(f"?updated_since={TODAY}&email=unknown@nordlicht.example")
+
+    assert extract_ids(page) == [employee_id]
 
 
-async def test_the_result_is_paged(stage: Stage) -> None:
-    changed = {await _changed(stage, number, position="Lotse") for number in range(5)}
-    pages = [await stage.listed(f"?updated_since={TODAY}&limit=2&offset={offset}") for offset in (0, 2, 4)]
+async def test_updated_since_result_is_paged(personio: PersonioSandbox) -> None:
+    """Limit, offset and metadata apply to the changed employees."""
+    changed = {await _change_employee(personio, number, position="Lotse") for number in range(5)}
+    pages = [await personio.list_page(f"?updated_since={TODAY}&limit=2&offset={offset}") for offset in (0, 2, 4)]
+
     assert [len(page["data"]) for page in pages] == [2, 2, 1]
-    assert {employee for page in pages for employee in ids(page)} == changed
+    assert {employee for page in pages for employee in extract_ids(page)} == changed
     assert {page["metadata"]["total_pages"] for page in pages} == {3}
 
 
-async def test_the_zone_of_a_naive_moment_can_be_chosen(stage: Stage) -> None:
-    employee_id = await _changed(stage, 5, position="Lotse")
-    await stage.control("PATCH", "/behaviour", {"updated_since_zone_minutes": 60})
-    assert ids(await stage.listed(f"?updated_since={TODAY}T12:59:59")) == [employee_id]
-    assert ids(await stage.listed(f"?updated_since={TODAY}T13:00:00")) == []
-    assert ids(await stage.listed(f"?updated_since={TODAY}T11:59:59Z")) == [employee_id]
+async def test_updated_since_without_zone_uses_the_switch(personio: PersonioSandbox) -> None:
+    """The vendor does not document the zone, so a switch selects it; a zone in the value takes precedence."""
+    employee_id = await _change_employee(personio, 5, position="Lotse")
+    await personio.call_control("PATCH", "/behaviour", {"updated_since_zone_minutes": 60})
+
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}T12:59:59")) == [employee_id]
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}T13:00:00")) == []
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}T11:59:59Z")) == [employee_id]
 
 
-async def test_a_change_can_stay_invisible_for_a_while(stage: Stage) -> None:
-    await stage.control("PATCH", "/behaviour", {"visibility_delay_seconds": 300})
-    employee_id = await _changed(stage, 5, position="Lotse")
-    stage.pass_time(seconds=299)
-    assert ids(await stage.listed(f"?updated_since={TODAY}")) == []
-    stage.pass_time(seconds=1)
-    assert ids(await stage.listed(f"?updated_since={TODAY}")) == [employee_id]
+async def test_updated_since_can_report_changes_with_a_delay(personio: PersonioSandbox) -> None:
+    """The vendor's filter is eventually consistent, so a change can appear later."""
+    await personio.call_control("PATCH", "/behaviour", {"visibility_delay_seconds": 300})
+    employee_id = await _change_employee(personio, 5, position="Lotse")
+
+    personio.advance_clock(seconds=299)
+
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == []
+
+    personio.advance_clock(seconds=1)
+
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == [employee_id]
 
 
-async def test_older_changes_can_be_repeated(stage: Stage) -> None:
-    employee_id = await _changed(stage, 5, position="Lotse")
-    await stage.control("PATCH", "/behaviour", {"repeats_seconds": 3600})
-    assert ids(await stage.listed(f"?updated_since={TODAY}T12:45:00")) == [employee_id]
+async def test_updated_since_can_repeat_older_changes(personio: PersonioSandbox) -> None:
+    """A switch reports changes before the specified time as well."""
+    employee_id = await _change_employee(personio, 5, position="Lotse")
+    await personio.call_control("PATCH", "/behaviour", {"repeats_seconds": 3600})
+
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}T12:45:00")) == [employee_id]
 
 
-async def test_changes_can_be_missed(stage: Stage) -> None:
-    employee_id = await _changed(stage, 5, position="Lotse")
-    await stage.control("PATCH", "/behaviour", {"misses_every": employee_id})
-    assert ids(await stage.listed(f"?updated_since={TODAY}")) == []
-    assert (await stage.http.get(f"{EMPLOYEES}/{employee_id}")).status_code == 200
+async def test_updated_since_can_miss_changes(personio: PersonioSandbox) -> None:
+    """A missed employee is still returned by its id, so only a complete scan is reliable."""
+    employee_id = await _change_employee(personio, 5, position="Lotse")
+    await personio.call_control("PATCH", "/behaviour", {"misses_every": employee_id})
+
+    assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == []
+    assert (await personio.http.get(f"{EMPLOYEES}/{employee_id}")).status_code == 200

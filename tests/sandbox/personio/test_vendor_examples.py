@@ -1,61 +1,77 @@
-"""Our answers beside the vendor's own examples, attribute by attribute."""
+"""Responses of the sandbox compared with the vendor's examples, attribute by attribute."""
 
 from typing import Any
 
 import pytest
 
 from sandbox.personio.catalogue import ATTRIBUTES
-from tests.sandbox.personio.stage import EMPLOYEES, Stage, golden, staged
+from tests.sandbox.personio.in_process import EMPLOYEES, PersonioSandbox, load_golden, run_sandbox
 
-EXAMPLE: dict[str, Any] = golden("employees-list-200")["data"][0]["attributes"]
-SINGLE: dict[str, Any] = golden("employee-get-200")["data"]["attributes"]
+EXAMPLE: dict[str, Any] = load_golden("employees-list-200")["data"][0]["attributes"]
+SINGLE: dict[str, Any] = load_golden("employee-get-200")["data"]["attributes"]
 
 
-def _shape(value: Any) -> Any:
-    """Keys and kinds without the contents; a null fits to anything that is no object."""
+def _extract_shape(value: Any) -> Any:
+    """Returns the keys and kinds of a value. Every value that is neither object nor list has the same shape, also null."""
     if isinstance(value, dict):
-        return {key: _shape(inner) for key, inner in value.items()}
+        return {key: _extract_shape(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_shape(inner) for inner in value[:1]]
+        return [_extract_shape(inner) for inner in value[:1]]
     return "scalar"
 
 
 @pytest.fixture(scope="module")
-async def people() -> list[dict[str, Any]]:
-    async with staged(120) as stage:
-        await stage.log_in()
-        return list((await stage.everybody()).values())
+async def employees() -> list[dict[str, Any]]:
+    """Returns the attributes of all employees of a company."""
+    async with run_sandbox(120) as personio:
+        await personio.log_in()
+        return list((await personio.list_attributes()).values())
 
 
-def test_we_know_every_attribute_of_the_examples() -> None:
+def test_catalogue_contains_all_attributes_of_the_examples() -> None:
+    """The sandbox has every attribute that occurs in the vendor's examples."""
     assert EXAMPLE.keys() | SINGLE.keys() <= ATTRIBUTES.keys()
 
 
 @pytest.mark.parametrize("key", sorted(SINGLE | EXAMPLE))
-def test_the_attribute_has_the_shape_of_the_example(key: str, people: list[dict[str, Any]]) -> None:
-    theirs = (SINGLE | EXAMPLE)[key]
-    ours = [person[key] for person in people if key in person]
-    described = [{name: part for name, part in each.items() if name != "value"} for each in (theirs, ours[0])]
-    assert described[1] == described[0]
-    assert _shape(theirs["value"]) in [_shape(each["value"]) for each in ours]
+def test_attribute_has_the_shape_of_the_example(key: str, employees: list[dict[str, Any]]) -> None:
+    """Label, type and the structure of the value equal those of the vendor's example."""
+    expected = (SINGLE | EXAMPLE)[key]
+    actual = [employee[key] for employee in employees if key in employee]
+    described = [
+        {name: part for name, part in attribute.items() if name != "value"} for attribute in (actual[0], expected)
+    ]
+
+    assert described[0] == described[1]
+    assert _extract_shape(expected["value"]) in [_extract_shape(attribute["value"]) for attribute in actual]
 
 
-async def test_the_envelope_of_the_list_is_that_of_the_example(stage: Stage) -> None:
-    ours, theirs = await stage.listed("?limit=1"), golden("employees-list-200")
-    assert ours.keys() == theirs.keys()
-    assert ours["metadata"].keys() == theirs["metadata"].keys()
-    assert ours["data"][0].keys() == theirs["data"][0].keys()
-    assert ours["data"][0]["type"] == "Employee"
+async def test_list_envelope_equals_the_example(personio: PersonioSandbox) -> None:
+    """The body of the list has the keys of the vendor's example."""
+    actual, expected = await personio.list_page("?limit=1"), load_golden("employees-list-200")
+
+    assert actual.keys() == expected.keys()
+    assert actual["metadata"].keys() == expected["metadata"].keys()
+    assert actual["data"][0].keys() == expected["data"][0].keys()
+    assert actual["data"][0]["type"] == "Employee"
 
 
-async def test_the_envelope_of_one_employee_is_that_of_the_example(stage: Stage) -> None:
-    employee_id = stage.state.company.listed()[0].id
-    ours, theirs = (await stage.http.get(f"{EMPLOYEES}/{employee_id}")).json(), golden("employee-get-200")
-    assert (ours.keys(), ours["data"].keys()) == (theirs.keys(), theirs["data"].keys())
+async def test_employee_envelope_equals_the_example(personio: PersonioSandbox) -> None:
+    """The body of one employee has the keys of the vendor's example."""
+    employee_id = personio.state.company.list_employees()[0].id
+    actual, expected = (await personio.http.get(f"{EMPLOYEES}/{employee_id}")).json(), load_golden("employee-get-200")
+
+    assert actual.keys() == expected.keys()
+    assert actual["data"].keys() == expected["data"].keys()
 
 
-async def test_an_entry_of_the_attributes_is_that_of_the_example(stage: Stage) -> None:
-    ours, theirs = (await stage.http.get(f"{EMPLOYEES}/attributes")).json(), golden("employees-attributes-200")
-    assert ours.keys() == theirs.keys()
-    assert {frozenset(each) for each in ours["data"]} == {frozenset(theirs["data"][0])}
-    assert {type(each["options"]) for each in ours["data"]} == {list}
+async def test_attributes_entry_equals_the_example(personio: PersonioSandbox) -> None:
+    """An entry of the attributes endpoint has the keys of the vendor's example, with a list of options."""
+    actual, expected = (
+        (await personio.http.get(f"{EMPLOYEES}/attributes")).json(),
+        load_golden("employees-attributes-200"),
+    )
+
+    assert actual.keys() == expected.keys()
+    assert {frozenset(attribute) for attribute in actual["data"]} == {frozenset(expected["data"][0])}
+    assert {type(attribute["options"]) for attribute in actual["data"]} == {list}

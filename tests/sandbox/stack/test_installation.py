@@ -1,4 +1,4 @@
-"""An installation on a folder that was used before."""
+"""An installation in a folder that an earlier run has used."""
 
 import socket
 from pathlib import Path
@@ -10,14 +10,17 @@ from sandbox.stack.errors import StackError
 from sandbox.stack.ports import LOOPBACK
 
 
-async def test_a_port_that_another_program_has_taken_is_named_before_anything_starts(tmp_path: Path) -> None:
+async def test_start_with_a_taken_port_names_it_and_starts_nothing(tmp_path: Path) -> None:
+    """Clients of a taken port would take the other program for a part of the installation."""
     installation = Installation(tmp_path)
     port = int(installation.declaree.rpartition(":")[2])
-    with socket.socket() as another:
-        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        another.bind((LOOPBACK, port))
-        another.listen()
+
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind((LOOPBACK, port))
+        other.listen()
         with pytest.raises(StackError, match=rf"{port} \(for declaree\)\. Stop them, or remove \S+ports\.json"):
             async with installation:
-                pytest.fail("it must not be taken for ours")
-    assert installation.parts == {}
+                pytest.fail("the installation must not use the other program")
+
+    assert installation.components == {}

@@ -1,70 +1,83 @@
+"""The list of Kafka's jars, and what happens to jars that are missing or have another content."""
+
 import hashlib
 from pathlib import Path
 
 import pytest
 
 from sandbox.stack.errors import StackError
-from sandbox.stack.jars import ENDPOINT, LIST, Jar, check, class_path, listed_jars
+from sandbox.stack.jars import ENDPOINT, LIST_FILE, Jar, build_class_path, read_jar_list, verify_checksums
 
 
-def jar(content: bytes = b"classes", artifact: str = "clock") -> Jar:
+def make_jar(content: bytes = b"classes", artifact: str = "clock") -> Jar:
     return Jar(hashlib.sha256(content).hexdigest(), "org.example.time", artifact, "1.2")
 
 
-def put(repository: Path, listed: Jar, content: bytes) -> Path:
-    path = listed.path_in(repository)
+def store_jar(repository: Path, jar: Jar, content: bytes) -> Path:
+    path = jar.locate_in(repository)
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     return path
 
 
-def test_the_list_holds_what_the_endpoint_names_and_no_address() -> None:
-    coordinates = {f"{found.group}:{found.artifact}:{found.version}" for found in listed_jars()}
+def test_jar_list_contains_the_endpoint_and_no_address() -> None:
+    """The list names artifacts only, so that each machine can fetch them from its own mirror."""
+    coordinates = {jar.coordinates for jar in read_jar_list()}
+
     assert set(ENDPOINT.split("+")) <= coordinates
     assert len(coordinates) == 45
-    assert "://" not in LIST.read_text()
+    assert "://" not in LIST_FILE.read_text()
 
 
-def test_a_line_of_the_list_reads_back_as_the_jar_it_was_written_from() -> None:
-    assert Jar.parse(str(jar())) == jar()
+def test_jar_line_parses_to_the_same_jar() -> None:
+    """Writing and parsing a line of the list are inverse."""
+    assert Jar.parse(str(make_jar())) == make_jar()
 
 
-def test_only_the_listed_jars_are_on_the_class_path(tmp_path: Path) -> None:
-    ours, other = jar(), jar(artifact="stranger")
-    path = put(tmp_path, ours, b"classes")
-    put(tmp_path, other, b"classes")
-    assert class_path([ours], tmp_path) == str(path)
+def test_class_path_contains_only_listed_jars(tmp_path: Path) -> None:
+    """Java must not load an unlisted jar that lies in the same repository."""
+    listed, other = make_jar(), make_jar(artifact="unlisted")
+    path = store_jar(tmp_path, listed, b"classes")
+    store_jar(tmp_path, other, b"classes")
+
+    assert build_class_path([listed], tmp_path) == str(path)
 
 
-def test_a_jar_with_other_bytes_is_refused_by_name(tmp_path: Path) -> None:
-    path = put(tmp_path, jar(b"classes"), b"something else")
+def test_jar_with_other_content_is_rejected_by_name(tmp_path: Path) -> None:
+    """Kafka does not start on a jar with another checksum; the message names the file to delete."""
+    path = store_jar(tmp_path, make_jar(b"classes"), b"something else")
+
     with pytest.raises(StackError, match=r"clock-1\.2\.jar is not the jar .* Nothing was started"):
-        class_path([jar(b"classes")], tmp_path)
+        build_class_path([make_jar(b"classes")], tmp_path)
+
     path.write_bytes(b"classes")
-    check([jar(b"classes")], tmp_path)
+    verify_checksums([make_jar(b"classes")], tmp_path)
 
 
 @pytest.fixture
-def _nothing_can_be_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The child process has to go through a proxy where nobody listens, and finds nothing in its caches."""
+def _unreachable_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Gives the child process an empty cache and a proxy that refuses connections."""
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("JGO_CACHE_DIR", str(tmp_path / "cache"))
 
 
-@pytest.mark.usefixtures("_nothing_can_be_fetched")
-def test_where_jars_cannot_be_fetched_the_message_names_them_and_the_way_around(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_unreachable_repository")
+def test_failed_fetch_names_the_jars_and_the_alternative(tmp_path: Path) -> None:
+    """The message names the jars, the cause and the setting for a Kafka that runs elsewhere."""
     with pytest.raises(StackError) as raised:
-        class_path(listed_jars(), tmp_path / "repository")
+        build_class_path(read_jar_list(), tmp_path / "repository")
     message = str(raised.value)
+
     assert ENDPOINT in message
     assert "ProxyError" in message
     assert "KAFKA_BOOTSTRAP_SERVERS" in message
 
 
-def test_a_list_the_endpoint_no_longer_resolves_to_is_not_run(tmp_path: Path) -> None:
-    """As if the resolver had succeeded without bringing the listed jar: nothing is left to run on."""
+def test_fetch_without_a_listed_jar_is_an_error(tmp_path: Path) -> None:
+    """A resolver that succeeds without fetching a listed jar leaves nothing to start."""
     fetched: list[Path] = []
     with pytest.raises(StackError, match=r"org\.example\.time:clock:1\.2\n.*--write"):
-        class_path([jar()], tmp_path, fetch=fetched.append)
+        build_class_path([make_jar()], tmp_path, fetch=fetched.append)
+
     assert fetched == [tmp_path]

@@ -1,3 +1,5 @@
+"""One Kafka node across stop, kill and pause."""
+
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
@@ -23,12 +25,12 @@ async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kafka]
     shutil.rmtree(folder)
 
 
-async def write(node: Kafka, value: bytes) -> int:
+async def write_record(node: Kafka, value: bytes) -> int:
     async with AIOKafkaProducer(bootstrap_servers=node.bootstrap_servers, acks="all") as producer:
         return int((await producer.send_and_wait(TOPIC, value)).offset)
 
 
-async def read_from(node: Kafka, offset: int, count: int) -> list[bytes | None]:
+async def read_values(node: Kafka, offset: int, count: int) -> list[bytes | None]:
     async with AIOKafkaConsumer(bootstrap_servers=node.bootstrap_servers) as consumer:
         partition = TopicPartition(TOPIC, 0)
         consumer.assign([partition])
@@ -37,35 +39,46 @@ async def read_from(node: Kafka, offset: int, count: int) -> list[bytes | None]:
 
 
 @pytest.mark.kafka
-async def test_what_was_written_is_there_after_a_stop_and_a_start(node: Kafka) -> None:
-    first = await write(node, b"before the stop")
+async def test_stopped_node_keeps_its_records(node: Kafka) -> None:
+    """Records written before a stop can be read after the next start."""
+    first = await write_record(node, b"before the stop")
     await node.stop()
     await node.start()
-    await write(node, b"after the stop")
-    assert await read_from(node, first, 2) == [b"before the stop", b"after the stop"]
+
+    await write_record(node, b"after the stop")
+
+    assert await read_values(node, first, 2) == [b"before the stop", b"after the stop"]
 
 
 @pytest.mark.kafka
-async def test_a_killed_node_comes_back_on_its_address_with_its_data(node: Kafka) -> None:
+async def test_killed_node_restarts_with_its_address_and_records(node: Kafka) -> None:
+    """Clients reconnect to a restarted node without a new configuration."""
     address = node.bootstrap_servers
-    first = await write(node, b"before the kill")
+    first = await write_record(node, b"before the kill")
+
     await node.kill()
-    assert not node.process.running
+
+    assert not node.process.is_running
+
     await node.start()
+
     assert node.bootstrap_servers == address
-    await write(node, b"after the kill")
-    assert await read_from(node, first, 2) == [b"before the kill", b"after the kill"]
+
+    await write_record(node, b"after the kill")
+
+    assert await read_values(node, first, 2) == [b"before the kill", b"after the kill"]
 
 
 @pytest.mark.kafka
-async def test_a_paused_node_answers_once_it_is_resumed(node: Kafka) -> None:
+async def test_paused_node_answers_after_resume(node: Kafka) -> None:
+    """A pause delays a record but does not lose it."""
     async with AIOKafkaProducer(bootstrap_servers=node.bootstrap_servers) as producer:
         await producer.send_and_wait(TOPIC, b"before the pause")
         node.pause()
         try:
-            sent = await producer.send(TOPIC, b"during the pause")
+            delivery = await producer.send(TOPIC, b"during the pause")
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(sent), 0.3)
+                await asyncio.wait_for(asyncio.shield(delivery), 0.3)
         finally:
             node.resume()
-        assert await sent
+        assert await delivery

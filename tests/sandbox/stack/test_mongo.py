@@ -1,3 +1,5 @@
+"""One MongoDB server across kill and move, and the messages about a missing program or library."""
+
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -6,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.stack.errors import StackError
-from sandbox.stack.mongo import Mongo, check_libraries, connect, missing_libraries, mongod_binary
+from sandbox.stack.mongo import Mongo, check_libraries, connect, find_mongod, parse_missing_libraries
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +24,8 @@ async def server(folder: Path) -> AsyncIterator[Mongo]:
         yield server
 
 
-async def write(url: str, name: str) -> None:
-    """Insert in a transaction, which only a replica set has."""
+async def insert_person(url: str, name: str) -> None:
+    """Inserts a document in a transaction, which requires a replica set."""
     async with (
         connect(url) as client,
         client.start_session() as session,
@@ -32,61 +34,75 @@ async def write(url: str, name: str) -> None:
         await client["stack"]["people"].insert_one({"_id": name}, session=session)
 
 
-async def names(url: str) -> list[str]:
+async def read_names(url: str) -> list[str]:
     async with connect(url) as client:
         return [person["_id"] async for person in client["stack"]["people"].find().sort("_id")]
 
 
 @pytest.mark.mongo
-async def test_a_killed_mongodb_comes_back_on_its_port_with_its_data(server: Mongo) -> None:
+async def test_killed_mongodb_restarts_with_its_port_and_data(server: Mongo) -> None:
+    """Clients reconnect to a restarted server without a new configuration."""
     address = server.url
-    await write(address, "ada")
+    await insert_person(address, "ada")
+
     await server.kill()
-    assert not server.process.running
+
+    assert not server.process.is_running
+
     await server.start()
+
     assert server.url == address
-    await write(address, "bob")
-    assert await names(address) == ["ada", "bob"]
+
+    await insert_person(address, "bob")
+
+    assert await read_names(address) == ["ada", "bob"]
 
 
 @pytest.mark.mongo
-async def test_data_written_under_one_port_is_there_under_another(server: Mongo, folder: Path) -> None:
-    before = await names(server.url)
+async def test_mongodb_on_another_port_keeps_the_data(server: Mongo, folder: Path) -> None:
+    """The server corrects its address in the replica set, which the data folder stores."""
+    before = await read_names(server.url)
     await server.stop()
     async with Mongo(folder) as moved:
         assert moved.port != server.port
-        await write(moved.url, f"zoe-{len(before)}")
-        assert await names(moved.url) == [*before, f"zoe-{len(before)}"]
+
+        await insert_person(moved.url, f"zoe-{len(before)}")
+
+        assert await read_names(moved.url) == [*before, f"zoe-{len(before)}"]
     await server.start()
 
 
-def test_missing_libraries_are_named_with_the_package_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tool = tmp_path / "ldd"
-    tool.write_text(
+def test_missing_library_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the library, the package to install and the alternative."""
+    ldd = tmp_path / "ldd"
+    ldd.write_text(
         f"#!{sys.executable}\nprint('\\tlibcurl.so.4 => not found\\n\\tlibm.so.6 => /lib/libm.so.6 (0x0)')\n"
     )
-    tool.chmod(0o755)
+    ldd.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
+
     with pytest.raises(StackError, match=r"lacks: libcurl\.so\.4\. .*apt install libcurl4\. .*MONGODB_URL"):
         check_libraries(Path("/opt/mongod"))
 
 
-def test_a_complete_listing_misses_nothing() -> None:
-    assert missing_libraries("\tlinux-vdso.so.1 (0x00007ffc)\n\tlibm.so.6 => /lib/libm.so.6 (0x00007f)\n") == []
+def test_complete_ldd_output_has_no_missing_libraries() -> None:
+    """Libraries with and without a path count as present."""
+    assert parse_missing_libraries("\tlinux-vdso.so.1 (0x00007ffc)\n\tlibm.so.6 => /lib/libm.so.6 (0x00007f)\n") == []
 
 
-def test_without_package_and_path_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_mongod_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the package, the program on PATH and the alternative."""
     monkeypatch.setenv("PATH", "")
+
     with pytest.raises(StackError, match=r"no-such-package .* no mongod is on PATH.*MONGODB_URL"):
-        mongod_binary("no-such-package")
+        find_mongod("no-such-package")
 
 
-def test_a_mongod_on_path_is_used_where_the_package_is_not_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mongod_on_path_replaces_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Platforms without the package can use an installed MongoDB."""
     binary = tmp_path / "mongod"
     binary.touch(0o755)
+
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert mongod_binary("no-such-package") == binary
+
+    assert find_mongod("no-such-package") == binary

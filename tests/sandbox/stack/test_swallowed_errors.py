@@ -1,4 +1,4 @@
-"""The rule of `tests/conftest.py` that an error may not end in the log, tried in a session of its own."""
+"""The rule of `tests/conftest.py` that a logged error fails the test, checked in a pytest session of its own."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def test_foreign():
 
 async def test_task():
     async def fail():
-        raise ValueError("nobody awaits this")
+        raise ValueError("never awaited")
 
     task = asyncio.create_task(fail())
     await asyncio.wait([task])
@@ -53,7 +53,7 @@ def test_late(late):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What pytest says to a session with this repository's conftest and settings."""
+    """The output of a pytest session with this repository's conftest and settings."""
     tests = tmp_path_factory.mktemp("session") / "test_session.py"
     tests.write_text(SESSION)
     options = ["-p", "tests.conftest", "-p", "no:cacheprovider", "-c", "pyproject.toml", "-rA", "--tb=no"]
@@ -62,11 +62,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("name", ["test_ours", "test_task", "test_late"])
-def test_an_error_that_only_the_log_saw_fails_the_test(report: str, name: str) -> None:
+def test_logged_error_fails_the_test(report: str, name: str) -> None:
+    """A logged error of the product is a failure, even if no assert notices it."""
     assert f"::{name} - Failed: errors were logged, not raised" in report
 
 
 @pytest.mark.parametrize("name", ["test_meant", "test_mild", "test_foreign"])
-def test_what_was_expected_or_is_not_ours_does_not(report: str, name: str) -> None:
+def test_expected_or_foreign_error_passes_the_test(report: str, name: str) -> None:
+    """Warnings, marked errors and errors of libraries do not fail a test."""
     assert f"::{name} - Failed" not in report
     assert f"::{name}\n" in report

@@ -1,4 +1,4 @@
-"""A sandbox in this process, with time that stands still until it is moved."""
+"""A sandbox of Declaree in this process, with a clock that tests move."""
 
 import json
 from collections.abc import AsyncIterator
@@ -23,8 +23,8 @@ PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
-class Hands:
-    """A clock that is moved by hand."""
+class ManualClock:
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -33,11 +33,12 @@ class Hands:
         return self.now
 
     def move(self, **by: float) -> None:
+        """Moves the clock forward; ``by`` holds arguments of ``timedelta``."""
         self.now += timedelta(**by)
 
 
-def user(email: str = "anna.berg@example.com", /, **changes: Any) -> dict[str, Any]:
-    """The least that an account needs; ``changes`` replace or add attributes, None leaves one out."""
+def build_user(email: str = "anna.berg@example.com", /, **changes: Any) -> dict[str, Any]:
+    """Returns a user with the required attributes. ``changes`` replace or add attributes; None omits one."""
     body = {
         "schemas": [CORE],
         "userName": email,
@@ -48,25 +49,29 @@ def user(email: str = "anna.berg@example.com", /, **changes: Any) -> dict[str, A
     return {name: value for name, value in body.items() if value is not None}
 
 
-def people(count: int, **changes: Any) -> list[dict[str, Any]]:
-    return [user(f"p{number}@example.com", externalId=str(number), **changes) for number in range(1, count + 1)]
+def build_users(count: int, **changes: Any) -> list[dict[str, Any]]:
+    """Returns users with the external ids 1 to ``count``."""
+    return [build_user(f"p{number}@example.com", externalId=str(number), **changes) for number in range(1, count + 1)]
 
 
-def operation(op: str, path: str | None = None, value: Any = ...) -> dict[str, Any]:
-    """``value`` is left out unless given, None is null."""
+def build_operation(op: str, path: str | None = None, value: Any = ...) -> dict[str, Any]:
+    """Returns a PATCH operation. Without ``value``, the operation has no value; None is sent as null."""
     return {"op": op} | ({} if path is None else {"path": path}) | ({} if value is ... else {"value": value})
 
 
 @dataclass
-class Stage:
-    """The state to look into, and a client that talks SCIM with the right key."""
+class DeclareeSandbox:
+    """A sandbox with its state, a client that sends the valid key, and its clock."""
 
     declaree: Declaree
+    """State of the sandbox."""
     http: httpx.AsyncClient
-    clock: Hands = field(default_factory=Hands)
+    """Client with the valid key."""
+    clock: ManualClock = field(default_factory=ManualClock)
+    """Clock of the sandbox."""
 
-    async def scim(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        """One SCIM request; names of ``headers`` are written with underscores."""
+    async def request(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """Sends one SCIM request. Names of ``headers`` are written with underscores."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             sent = {"content-type": "application/scim+json", **sent}
@@ -74,43 +79,47 @@ class Stage:
         return await self.http.request(method, f"/SCIM/v2{path}", content=content, headers=sent)
 
     async def get(self, path: str) -> Any:
-        answer = await self.scim("GET", path)
+        """Returns the resource at ``path``; the request must succeed."""
+        answer = await self.request("GET", path)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     async def create(self, body: dict[str, Any] | None = None, path: str = "/Users") -> Any:
-        answer = await self.scim("POST", path, body or user())
+        """Creates a resource and returns it; the request must succeed."""
+        answer = await self.request("POST", path, body or build_user())
         assert answer.status_code == 201, answer.text
         return answer.json()
 
     async def patch(self, account_id: str, *operations: dict[str, Any], path: str = "/Users") -> httpx.Response:
+        """Sends a PATCH with these operations."""
         message = {"schemas": [PATCH_OP], "Operations": list(operations)}
-        return await self.scim("PATCH", f"{path}/{account_id}", message)
+        return await self.request("PATCH", f"{path}/{account_id}", message)
 
-    async def patched(self, account_id: str, *operations: dict[str, Any], path: str = "/Users") -> Any:
-        """The resource afterwards; the PATCH has to succeed."""
+    async def patch_and_get(self, account_id: str, *operations: dict[str, Any], path: str = "/Users") -> Any:
+        """Sends a PATCH, which must succeed, and returns the changed resource."""
         answer = await self.patch(account_id, *operations, path=path)
         assert answer.is_success, answer.text
         return await self.get(f"{path}/{account_id}")
 
-    async def found(self, expression: str, path: str = "/Users") -> list[str]:
-        """Ids that a filter finds."""
+    async def find_ids(self, expression: str, path: str = "/Users") -> list[str]:
+        """Returns the ids of the resources that match the filter."""
         answer = await self.http.get(f"/SCIM/v2{path}", params={"filter": expression})
         assert answer.status_code == 200, answer.text
         return [resource["id"] for resource in answer.json()["Resources"]]
 
     async def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """What the control API answers, which has to be a success."""
+        """Sends a request to the control API, which must succeed, and returns the answer."""
         answer = await self.http.request(method, f"/_control{path}", json=body)
         assert answer.is_success, answer.text
         return answer.json()
 
-    def behave(self, **changes: Any) -> None:
+    def change_behaviour(self, **changes: Any) -> None:
+        """Sets fields of the behaviour; all other fields stay."""
         self.declaree.behaviour = Behaviour.model_validate({**self.declaree.behaviour.model_dump(), **changes})
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str | None]:
-    """Status and error type of a SCIM error, whose form is checked."""
+def read_error(answer: httpx.Response) -> tuple[int, str | None]:
+    """Returns status and error type of a SCIM error, after checks of its form."""
     body = answer.json()
     assert body["schemas"] == [ERROR]
     assert body["status"] == str(answer.status_code)
@@ -119,8 +128,11 @@ def refusal(answer: httpx.Response) -> tuple[int, str | None]:
 
 
 @asynccontextmanager
-async def staged(*, state_file: Path | None = None, journal_size: int = 1000, **behaviour: Any) -> AsyncIterator[Stage]:
-    clock = Hands()
+async def run_sandbox(
+    *, state_file: Path | None = None, journal_size: int = 1000, **behaviour: Any
+) -> AsyncIterator[DeclareeSandbox]:
+    """Yields a sandbox without accounts. ``behaviour`` holds fields of its behaviour."""
+    clock = ManualClock()
     declaree = Declaree(
         api_key=KEY,
         behaviour=Behaviour.model_validate(behaviour),
@@ -132,6 +144,6 @@ async def staged(*, state_file: Path | None = None, journal_size: int = 1000, **
     headers = {"authorization": f"Bearer {KEY}"}
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://declaree.test", headers=headers) as http:
-            yield Stage(declaree, http, clock)
+            yield DeclareeSandbox(declaree, http, clock)
     finally:
         declaree.close()
