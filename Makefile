@@ -3,15 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-WORKERS ?= 4 # of the tests, each with a Kafka and a MongoDB: half of the time they wait, so two cores carry four
+WORKERS ?= 4 # test workers, each with its own Kafka and MongoDB: tests wait half of the time, so two cores carry four
 LOCKS := requirements/build.txt requirements/runtime.txt requirements/local.txt requirements/test.txt requirements/lint.txt
 
-.PHONY: help setup demo test chaos compose-test bench lint format docs lock env clean
+.PHONY: help setup demo test chaos compose-test bench coverage lint format docs lock env clean
 
-help: ## what can be made
+help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-setup: $(READY) ## make the virtual environment
+setup: $(READY) ## makes the virtual environment
 
 $(READY): $(LOCKS) pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is missing: install it, or say where it is with 'make PYTHON=/path/to/python3 ...'." >&2; exit 1; }
@@ -19,52 +19,57 @@ $(READY): $(LOCKS) pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: install it (Debian, Ubuntu: apt install python3-venv)." >&2; exit 1; }
 	@echo "Setting up $(VENV) (once; a few minutes at most) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@# the locks are complete: without --no-deps pip asks again for what they pin, and takes "coverage[toml]" newer than "coverage"
+	@# the locks are complete; without --no-deps, pip resolves "coverage[toml]" to a newer version than the pinned "coverage"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(addprefix -r ,$(LOCKS))
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/pip check --quiet --disable-pip-version-check
 	@touch $@
 
-demo: $(READY) ## the whole system on this machine, with sandboxes of Personio and Declaree
+demo: $(READY) ## runs the whole system on this machine, with sandboxes of Personio and Declaree
 	@exec $(BIN)/python -m sandbox
 
-test: $(READY) ## the test suite, on a real Kafka and MongoDB started by itself
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
+test: $(READY) ## runs the test suite; starts a real Kafka and a real MongoDB
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder --durations=10
 
-chaos: $(READY) ## first synchronisations with services killed at random, for up to 25 minutes
+chaos: $(READY) ## runs first synchronisations with services killed at random, for up to 25 minutes
 	$(BIN)/pytest -m chaos --timeout 1800 -s
 
-compose-test: $(READY) ## the compose stack on a container engine, with replicas and killed containers
+compose-test: $(READY) ## tests the compose stack on a container engine, with replicas and killed containers
 	$(BIN)/pytest tests/compose -m compose -s
 
-bench: $(READY) ## rates of the whole and of each stage, beside bare loops of the same libraries
+bench: $(READY) ## measures the pipeline and each stage beside bare loops of the same libraries
 	$(BIN)/python -m benchmarks
 
-lint: $(READY) ## style, types, import boundaries
+coverage: $(READY) ## measures the branch coverage of the product by the tests that need no processes
+	$(BIN)/pytest tests/unit tests/contract tests/component tests/system --cov --cov-report=term-missing:skip-covered
+
+lint: $(READY) ## style, types, import boundaries, language
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/python -m tests.support.prose
 
-format: $(READY) ## style, put right
+format: $(READY) ## formats the code and fixes what can be fixed automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(READY) ## what is generated of the documentation
+docs: $(READY) ## generates the documentation pages and the recorded output of commands
 	$(BIN)/python docs/generate.py
+	UPDATE_GOLDEN=1 $(BIN)/pytest tests/unit/cli/test_texts.py tests/component/cli/test_texts.py --quiet
 
-lock: ## the pinned requirements anew, with uv
+lock: ## compiles the pinned requirements with uv
 	@command -v uv >/dev/null || { echo "uv is missing: 'pip install uv'." >&2; exit 1; }
 	uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet -o requirements/runtime.txt
 	for group in build local test lint; do \
 		uv pip compile --group $$group --universal -c requirements/runtime.txt --generate-hashes --no-header --quiet -o requirements/$$group.txt || exit 1; \
 	done
 
-env: ## settings for docker compose: an .env with a fresh key
+env: ## writes an .env with a new encryption key for docker compose
 	@test ! -e .env || { echo ".env exists and stays as it is: without its ENCRYPTION_KEYS the stored credentials cannot be read." >&2; exit 1; }
 	@umask 077 && key=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_') && sed "s|^ENCRYPTION_KEYS=.*|ENCRYPTION_KEYS=$$key|" .env.example >.env
 	@echo "Written: .env. Keep its ENCRYPTION_KEYS safe: without them the stored credentials cannot be read."
 
-clean: ## the virtual environment and all data of the demo
+clean: ## deletes the virtual environment and the demo's data
 	rm -rf $(VENV) .data

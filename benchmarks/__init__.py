@@ -1,1 +1,1 @@
-"""Each stage of the pipeline beside a bare loop of the same libraries."""
+"""Benchmarks: each stage of the pipeline, and a bare loop of the same libraries for comparison."""

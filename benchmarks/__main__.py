@@ -1,6 +1,6 @@
-"""``make bench``: a first import end to end and each stage's bare loop, in the same run on the same servers.
+"""``make bench``: a first import end to end, and the bare loop of each stage, in the same run on the same servers.
 
-Exits with 1 where a figure misses what the project holds itself to.
+The exit code is 1 if a median misses its target.
 """
 
 import argparse
@@ -10,20 +10,26 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from benchmarks.report import Round, misses, table
+from benchmarks.report import Round, find_misses, format_report
 from benchmarks.rounds import Plan, Steps, play
 from sandbox.stack.errors import StackError
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
+    """Returns the options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--employees", type=int, default=10_000, help="active employees (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="medians are taken of these (default: %(default)s)")
-    parser.add_argument("--copies", type=int, default=2, help="of every record for the mapper's stages (default: 2)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds, of which the report shows medians (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--copies", type=int, default=2, help="how often the mapper's stages read every record (default: 2)"
+    )
     return parser.parse_args()
 
 
 async def measure(options: argparse.Namespace) -> list[Round]:
+    """Runs all rounds with a progress bar on standard error; returns their measurements."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -36,28 +42,29 @@ async def measure(options: argparse.Namespace) -> list[Round]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         for number in range(1, options.rounds + 1):
             line = bar.add_task(f"round {number}", total=options.employees)
-            rounds.append(await play(plan, _steps(bar, line, number)))
+            rounds.append(await play(plan, _make_steps(bar, line, number)))
             bar.update(line, description=f"round {number}: {rounds[-1].summary}", completed=options.employees)
     return rounds
 
 
-def _steps(bar: Progress, line: TaskID, number: int) -> Steps:
+def _make_steps(bar: Progress, line: TaskID, number: int) -> Steps:
     return Steps(
-        stage=lambda text: bar.update(line, description=f"round {number}: {text}"),
-        people=lambda count: bar.update(line, completed=count),
+        start_stage=lambda text: bar.update(line, description=f"round {number}: {text}"),
+        count_accounts=lambda count: bar.update(line, completed=count),
     )
 
 
 def main() -> None:
+    """Runs the benchmarks, prints the report and ends the process with 1 if a target is missed."""
     try:
-        rounds = asyncio.run(measure(arguments()))
+        rounds = asyncio.run(measure(parse_arguments()))
     except StackError as error:
         sys.exit(str(error))
-    print(table(rounds))
-    missed = misses(rounds)
-    for text in missed:
+    print(format_report(rounds))
+    misses = find_misses(rounds)
+    for text in misses:
         print(f"missed: {text}")
-    sys.exit(1 if missed else 0)
+    sys.exit(1 if misses else 0)
 
 
 if __name__ == "__main__":

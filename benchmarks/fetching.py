@@ -1,4 +1,4 @@
-"""Fetch and decode: bare, and with the product's client and parser beside it."""
+"""Fetch and decode: a bare loop, and the product's client and parser."""
 
 from benchmarks import loops
 from benchmarks.report import Stage
@@ -6,11 +6,11 @@ from sandbox.installation import PERSONIO_ID, PERSONIO_SECRET, Installation
 
 
 async def run(installation: Installation) -> tuple[Stage, Stage]:
-    """The bare loop, and the product's."""
-    beside = {"sandbox personio": installation.processes["personio"].pid}
+    """Returns the measurements of the bare loop and of the product's client."""
+    servers = {"sandbox personio": installation.processes["personio"].pid}
     credential = (installation.personio, PERSONIO_ID, PERSONIO_SECRET)
-    bare = await loops.run("bare.fetch", *credential, beside=beside)
-    product = await loops.run("parsing", *credential, beside=beside)
+    bare = await loops.run("bare.fetch", *credential, servers=servers)
+    product = await loops.run("parsing", *credential, servers=servers)
     return (
         Stage("fetch, decode", bare.counts["employees"], bare.seconds, bare.usage),
         Stage(

@@ -1,4 +1,4 @@
-"""The first import: everybody of a new company, from Personio through Kafka and MongoDB into Declaree."""
+"""The first import: all employees of a new company, from Personio through Kafka and MongoDB to Declaree."""
 
 import time
 from collections.abc import Callable
@@ -8,105 +8,115 @@ from typing import Any
 import httpx
 from pymongo import AsyncMongoClient
 
-from benchmarks.processes import Usage, since, usages
+from benchmarks.processes import Usage, read_usages, subtract_usages
 from benchmarks.report import Import
-from benchmarks.waiting import until
+from benchmarks.waiting import wait_until
 from sandbox.installation import Installation
 from sandbox.stack.errors import StackError
 from services.admin import connections
-from services.contracts.connections import Connection
+from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
 from services.store.database import Store
 
-LONGEST_SECONDS = 900
+MAX_SECONDS = 900
+"""Time limit for the import."""
+
 OPEN_REFERENCE = {"manager.employee_id": {"$exists": True}, "manager.account_id": {"$exists": False}}
-"""A ledger entry whose manager is not written yet."""
+"""MongoDB filter for ledger entries of accounts without their manager."""
 
 
-class Watch:
-    """Sees from outside how far an import is: Declaree's count, then the ledger once everybody has an account."""
+class ImportWatch:
+    """Watches an import from outside: the accounts in Declaree, and the ledger once all accounts exist."""
 
-    def __init__(self, installation: Installation, store: Store, connection: Connection, active: int) -> None:
+    def __init__(self, installation: Installation, store: Store, connection: ConnectionId, active: int) -> None:
         self._declaree = installation.declaree
         self._store = store
         self._connection = connection
         self._active = active
-        self._ledger = AsyncMongoClient[dict[str, Any]](installation.environment["MONGODB_URL"])
-        self._accounts = self._ledger["personio_declaree"]["accounts"]
+        self._mongo = AsyncMongoClient[dict[str, Any]](installation.environment["MONGODB_URL"])
+        self._ledger = self._mongo["personio_declaree"]["ledger"]
         self._http = httpx.AsyncClient(trust_env=False)
 
-    async def until_done(self, progress: Callable[[int], None]) -> float:
-        """When every active employee has an account, its manager is written and the balance is 0: the time of that."""
+    async def wait_until_done(self, progress: Callable[[int], None]) -> float:
+        """Waits until all active employees have an account with its manager, and the balance is 0; returns the time.
+
+        ``progress`` receives the number of accounts. Raises ``StackError`` after ``MAX_SECONDS``.
+        """
         try:
-            await until(lambda: self._done(progress), LONGEST_SECONDS)
+            await wait_until(lambda: self._is_done(progress), MAX_SECONDS)
         except TimeoutError as error:
-            raise StackError(f"the first import did not end within {LONGEST_SECONDS} s") from error
+            raise StackError(f"the first import did not end within {MAX_SECONDS} s") from error
         finally:
             await self._http.aclose()
-            await self._ledger.close()
+            await self._mongo.close()
         return time.time()
 
-    async def _done(self, progress: Callable[[int], None]) -> bool:
+    async def _is_done(self, progress: Callable[[int], None]) -> bool:
         summary = (await self._http.get(f"{self._declaree}/_control/summary")).json()
         progress(summary["total"])
         if summary["active"] < self._active:
             return False
-        if await self._accounts.count_documents(OPEN_REFERENCE):
+        if await self._ledger.count_documents(OPEN_REFERENCE):
             return False
-        return await self._store.accounts.behind(self._connection.id) == 0
+        return await self._store.counters.count_behind(self._connection) == 0
 
 
 async def run(installation: Installation, store: Store, active: int, progress: Callable[[int], None]) -> Import:
-    """Mapper and writer of the installation run, its poller does not; afterwards all three do."""
-    (connection,) = await store.connections.all()
-    await connections.pause(store, connection.id)
+    """Imports all employees and returns the measurement; raises ``StackError`` if the import or the poll fails.
+
+    Before the call, mapper and writer must run and the poller must not. After the call all three run. ``progress`` receives
+    the number of accounts.
+    """
+    (summary,) = await store.connections.list_all()
+    connection = summary.id
+    await connections.pause(store, connection)
     await installation.start_service("poller")
-    pids = _pids(installation)
-    before = usages(pids)
-    watch = Watch(installation, store, connection, active)
-    await connections.resume(store, connection.id)
-    ended = await watch.until_done(progress)
-    used = since(usages(pids), before)
-    began = await _first_request(installation)
-    polled = await _polled(store, connection)
+    pids = _get_pids(installation)
+    before = read_usages(pids)
+    watch = ImportWatch(installation, store, connection, active)
+    await connections.resume(store, connection)
+    ended = await watch.wait_until_done(progress)
+    usage = subtract_usages(read_usages(pids), before)
+    began = await _read_first_request_time(installation)
+    polled = await _wait_for_poll(store, connection)
     requests = await _get(f"{installation.declaree}/_control/counters")
     return Import(
-        employees=await store.snapshots.count(connection.id),
+        employees=await store.snapshots.count(connection),
         accounts=active,
         seconds=ended - began,
         polled_seconds=polled - began,
         requests=requests["total"],
-        usage=used,
-        poller_growth_mib=_growth(used["poller"], before["poller"]),
+        usage=usage,
+        poller_growth_mib=_compute_growth(usage["poller"], before["poller"]),
     )
 
 
-async def _polled(store: Store, connection: Connection) -> float:
-    """When the poll ended, which may be noted a moment after its last person has arrived."""
+async def _wait_for_poll(store: Store, connection: ConnectionId) -> float:
+    """Waits until the end of the poll is stored, which may be after the last account is done; returns its time."""
 
-    async def noted() -> bool:
-        return await store.runs.last_finished(connection.id) is not None
+    async def has_ended() -> bool:
+        return await store.runs.get_last_finished(connection) is not None
 
-    await until(noted, LONGEST_SECONDS)
-    run = await store.runs.last_finished(connection.id)
+    await wait_until(has_ended, MAX_SECONDS)
+    run = await store.runs.get_last_finished(connection)
     if run is None or run.state is not RunState.SUCCEEDED or run.finished_at is None:
         raise StackError(f"the poll failed: {run and run.error}")
     return run.finished_at.timestamp()
 
 
-def _growth(after: Usage, before: Usage) -> float:
-    """The highest that memory stood above its level at readiness."""
+def _compute_growth(after: Usage, before: Usage) -> float:
+    """Returns the peak memory above the level at readiness, in MiB."""
     return after.peak_mib - before.resident_mib
 
 
-def _pids(installation: Installation) -> dict[str, int]:
+def _get_pids(installation: Installation) -> dict[str, int]:
     servers = {"kafka": installation.kafka.process.pid, "mongod": installation.mongo.process.pid}
     sandboxes = {name: installation.processes[name].pid for name in ("personio", "declaree")}
     services = {name: installation.processes[name].pid for name in ("poller", "mapper", "writer")}
     return {**services, **servers, **{f"sandbox {name}": pid for name, pid in sandboxes.items()}}
 
 
-async def _first_request(installation: Installation) -> float:
+async def _read_first_request_time(installation: Installation) -> float:
     requests = (await _get(f"{installation.personio}/_control/requests"))["requests"]
     return datetime.fromisoformat(requests[0]["at"]).timestamp()
 

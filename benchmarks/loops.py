@@ -1,4 +1,4 @@
-"""Runs the loops that are processes of their own, and says what they and the servers beside them used."""
+"""Runs a loop as a process of its own, and measures the usage of the loop and of the servers."""
 
 import asyncio
 import json
@@ -6,20 +6,28 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.processes import Usage, since, usages
+from benchmarks.processes import Usage, read_usages, subtract_usages
 from sandbox.stack.errors import StackError
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LoopResult:
+    """The result of a loop."""
+
     counts: Mapping[str, int]
+    """What the loop has counted, by name."""
     seconds: float
+    """Duration of the loop, without the start of its process."""
     usage: Mapping[str, Usage]
+    """Usage of the loop and the servers, by name; the loop's own name is ``loop``."""
 
 
-async def run(module: str, *arguments: str, beside: Mapping[str, int]) -> Outcome:
-    """``beside`` are the servers that the loop keeps busy, by name. Raises ``StackError`` when it fails."""
-    before = usages(beside)
+async def run(module: str, *arguments: str, servers: Mapping[str, int]) -> LoopResult:
+    """Runs a module of this package as a process and returns its result; raises ``StackError`` if it fails.
+
+    ``servers`` are the process ids of the servers that the loop uses, by name.
+    """
+    before = read_usages(servers)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -31,6 +39,7 @@ async def run(module: str, *arguments: str, beside: Mapping[str, int]) -> Outcom
     output, errors = await process.communicate()
     if process.returncode != 0:
         raise StackError(f"the loop {module} failed: {errors.decode()[-2000:]}")
-    said = json.loads(output)
-    own = Usage(said["cpu_seconds"], said["peak_mib"], said["peak_mib"])
-    return Outcome(said["counts"], said["seconds"], {"loop": own, **since(usages(beside), before)})
+    result = json.loads(output)
+    own = Usage(result["cpu_seconds"], result["peak_mib"], result["peak_mib"])
+    usage = {"loop": own, **subtract_usages(read_usages(servers), before)}
+    return LoopResult(result["counts"], result["seconds"], usage)

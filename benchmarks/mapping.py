@@ -1,4 +1,4 @@
-"""The mapper alone, and a bare loop that does its work, over the records of the import."""
+"""The mapper alone, and a bare loop that does the same work, on the records of the import."""
 
 import asyncio
 import sys
@@ -9,123 +9,127 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks import loops
-from benchmarks.processes import Usage, since, usages
-from benchmarks.report import Stage, steady
-from benchmarks.waiting import until
+from benchmarks.processes import Usage, read_usages, subtract_usages
+from benchmarks.report import Stage, count_steady
+from benchmarks.waiting import wait_until
 from sandbox.installation import Installation
 from sandbox.stack.errors import StackError
-from sandbox.stack.ports import free_port
+from sandbox.stack.ports import reserve_port
 from sandbox.stack.processes import Process
-from services.contracts.envelope import Cause, cause_of
+from services.contracts.cloudevents import SendReason, parse_send_reason
 from services.contracts.topics import Topic
-from services.runtime.reader import recorded
+from services.runtime.kafka.replay import read_topic
+from services.runtime.kafka.topics import create_topics
 from services.runtime.settings import KafkaSettings
-from services.runtime.topics import create_topics
 
-LONGEST_SECONDS = 300
+MAX_SECONDS = 300
+"""Time limit for the mapper's answers."""
+
 PRODUCT, BARE, AGAIN = "alone-", "bare-", "bare-again-"
-"""Prefixes of the topics: all read the product's source and answer into a topic of their own."""
+"""Topic prefixes. All runs read the source topic of the first; each writes its answers to a topic of its own."""
 
 
 async def run(installation: Installation, folder: Path, copies: int) -> tuple[Stage, Stage]:
-    """The bare loop, and the mapper's process; both read every record of the import ``copies`` times.
+    """Returns the measurements of the bare loop and of the mapper. Both read every record of the import ``copies`` times.
 
-    The loop runs before and after the mapper. All rates are taken from the times of the answers. Raises ``StackError``
-    when these differ.
+    The loop runs before and after the mapper. All rates come from Kafka's time stamps of the answers. Raises ``StackError``
+    if the loop or the mapper fails, or their answers differ.
     """
     servers = installation.environment["KAFKA_BOOTSTRAP_SERVERS"]
-    product, *bare = (_settings(servers, prefix) for prefix in (PRODUCT, BARE, AGAIN))
+    product, *bare = (_make_settings(servers, prefix) for prefix in (PRODUCT, BARE, AGAIN))
     for settings in (product, *bare):
         await create_topics(settings)
     source = product.topic(Topic.EMPLOYEES_CHANGED)
     records = await _copy(servers, source, copies)
-    before, values_before = await _bare(installation, source, bare[0], records)
-    used = await _map(installation, folder, product, records)
-    after, values_after = await _bare(installation, source, bare[1], records)
-    times, values = await _answers(product)
+    before, values_before = await _run_bare(installation, source, bare[0], records)
+    usage = await _run_mapper(installation, folder, product, records)
+    after, values_after = await _run_bare(installation, source, bare[1], records)
+    times, values = await _read_answers(product)
     if not sorted(values_before) == sorted(values) == sorted(values_after):
-        raise StackError("the bare loop's answers are not the mapper's: they cannot be compared")
-    return before.and_again(after), Stage("the mapper alone", *steady(times), used)
+        raise StackError("the answers of the bare loop differ from those of the mapper: the rates cannot be compared")
+    return before.combine(after), Stage("the mapper alone", *count_steady(times), usage)
 
 
-async def _bare(
+async def _run_bare(
     installation: Installation, source: str, settings: KafkaSettings, records: int
 ) -> tuple[Stage, list[bytes]]:
-    """And the values of what it answered."""
+    """Returns the measurement of the bare loop, and the values of its answers."""
     servers, target = settings.kafka_bootstrap_servers, settings.topic(Topic.ACCOUNTS_REQUESTED)
     kafka = {"kafka": installation.kafka.process.pid}
-    outcome = await loops.run("bare.mapping", servers, source, target, str(records), beside=kafka)
-    times, values = await _answers(settings)
-    return Stage("consume, decode, encode, produce", *steady(times), outcome.usage), values
+    result = await loops.run("bare.mapping", servers, source, target, str(records), servers=kafka)
+    times, values = await _read_answers(settings)
+    return Stage("consume, decode, encode, produce", *count_steady(times), result.usage), values
 
 
-def _settings(servers: str, prefix: str) -> KafkaSettings:
+def _make_settings(servers: str, prefix: str) -> KafkaSettings:
     return KafkaSettings(kafka_bootstrap_servers=servers, kafka_topic_prefix=prefix)
 
 
 async def _copy(servers: str, target: str, copies: int) -> int:
-    """Every change that was detected, ``copies`` times, in the partitions where it was; how many records that makes."""
+    """Copies every detected change ``copies`` times, each to the partition where it was; returns the number of records."""
     source = KafkaSettings(kafka_bootstrap_servers=servers)
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", max_batch_size=262_144)
     count = 0
     async with producer:
         for _ in range(copies):
-            async for records in recorded(source, Topic.EMPLOYEES_CHANGED):
-                detected = [record for record in records if cause_of(record.headers) is Cause.DETECTED]
-                sent = [
+            async for records in read_topic(source, Topic.EMPLOYEES_CHANGED):
+                detected = [record for record in records if parse_send_reason(record.headers) is SendReason.DETECTED]
+                acknowledged = [
                     await producer.send(target, r.value, key=r.key, partition=r.partition, headers=list(r.headers))
                     for r in detected
                 ]
-                await asyncio.gather(*sent)
+                await asyncio.gather(*acknowledged)
                 count += len(detected)
     return count
 
 
-async def _map(installation: Installation, folder: Path, settings: KafkaSettings, records: int) -> dict[str, Usage]:
-    """Runs a mapper until it has answered all; what it and Kafka have used since the first answer."""
+async def _run_mapper(
+    installation: Installation, folder: Path, settings: KafkaSettings, records: int
+) -> dict[str, Usage]:
+    """Runs a mapper until it has answered all records; returns its and Kafka's usage since the first answer."""
     environment = {
         **installation.environment,
         "KAFKA_TOPIC_PREFIX": settings.kafka_topic_prefix,
-        "HTTP_PORT": str(free_port()),
+        "HTTP_PORT": str(reserve_port()),
     }
     mapper = Process("mapper", (sys.executable, "-m", "services.mapper"), folder=folder, environment=environment)
-    async with mapper, _counting(settings) as answered:
+    async with mapper, _open_counter(settings) as count_answers:
 
-        async def any_answer() -> bool:
-            return await answered() > 0
+        async def has_first_answer() -> bool:
+            return await count_answers() > 0
 
-        async def all_answers() -> bool:
-            return await answered() >= records
+        async def has_all_answers() -> bool:
+            return await count_answers() >= records
 
         pids = {"mapper": mapper.pid, "kafka": installation.kafka.process.pid}
         try:
-            await until(any_answer, LONGEST_SECONDS)
-            before = usages(pids)
-            await until(all_answers, LONGEST_SECONDS)
+            await wait_until(has_first_answer, MAX_SECONDS)
+            before = read_usages(pids)
+            await wait_until(has_all_answers, MAX_SECONDS)
         except TimeoutError as error:
-            raise StackError(f"the mapper did not answer in {LONGEST_SECONDS} s:\n{mapper.log_tail()}") from error
-        return since(usages(pids), before)
+            raise StackError(f"the mapper did not answer in {MAX_SECONDS} s:\n{mapper.read_log_tail()}") from error
+        return subtract_usages(read_usages(pids), before)
 
 
 @asynccontextmanager
-async def _counting(settings: KafkaSettings) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """A function that gives the number of records in the topic of requested accounts."""
+async def _open_counter(settings: KafkaSettings) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Yields a function that returns the number of records in the topic of account requests."""
     async with AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers) as consumer:
         name = settings.topic(Topic.ACCOUNTS_REQUESTED)
-        places = [TopicPartition(name, number) for number in range(settings.kafka_partitions)]
-        consumer.assign(places)
+        partitions = [TopicPartition(name, number) for number in range(settings.kafka_partitions)]
+        consumer.assign(partitions)
 
-        async def answered() -> int:
-            return sum((await consumer.end_offsets(places)).values())
+        async def count_answers() -> int:
+            return sum((await consumer.end_offsets(partitions)).values())
 
-        yield answered
+        yield count_answers
 
 
-async def _answers(settings: KafkaSettings) -> tuple[list[int], list[bytes]]:
-    """Times (ms) and values of what was answered."""
+async def _read_answers(settings: KafkaSettings) -> tuple[list[int], list[bytes]]:
+    """Returns the times (ms) and the values of all answers."""
     times: list[int] = []
     values: list[bytes] = []
-    async for records in recorded(settings, Topic.ACCOUNTS_REQUESTED):
-        times += [record.timestamp for record in records]
-        values += [record.value for record in records]
+    async for records in read_topic(settings, Topic.ACCOUNTS_REQUESTED):
+        times += [record.timestamp_ms for record in records]
+        values += [record.value or b"" for record in records]
     return times, values

@@ -1,4 +1,4 @@
-"""The product's fetching and parsing, as a process like the bare loops.
+"""Fetches and parses employees with the product's client, as a process like the bare loops.
 
 python -m benchmarks.parsing URL CLIENT_ID CLIENT_SECRET
 """
@@ -8,8 +8,8 @@ from collections import Counter
 
 from pydantic import SecretStr
 
-from benchmarks.bare.outcome import timed
-from services.clients.personio.client import PersonioClient
+from benchmarks.bare.measuring import run_measured
+from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import PersonioAccess
 from services.runtime.clock import SystemClock
 
@@ -17,8 +17,8 @@ from services.runtime.clock import SystemClock
 async def _parse(url: str, client_id: str, client_secret: str) -> Counter[str]:
     access = PersonioAccess(url=url, client_id=client_id, client_secret=SecretStr(client_secret))
     async with PersonioClient(access, clock=SystemClock()) as personio:
-        return Counter(employees=sum([len(page.employees) async for page in personio.pages()]))
+        return Counter(employees=sum([len(page.employees) async for page in personio.iterate_pages()]))
 
 
 if __name__ == "__main__":
-    timed(lambda: _parse(*sys.argv[1:]))
+    run_measured(lambda: _parse(*sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What was measured, and how it is put on paper. Pure: arithmetic and text."""
+"""The measurements, and their report as Markdown. Pure: arithmetic and text."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,143 +7,180 @@ from statistics import median
 from benchmarks.processes import Usage
 
 SKIPPED = 1_000
-"""Answers before the rate is taken: the first ones stand for start-up."""
-AT_LEAST_OF_SLOWEST, AT_LEAST_OF_MAPPING, AT_MOST_MIB = 0.5, 0.8, 100.0
+"""Answers that are not part of a rate, because a stage is slower while it starts."""
+
+MIN_RATIO_TO_SLOWEST = 0.5
+"""Target: rate of the first import, divided by that of the slowest bare loop."""
+
+MIN_RATIO_OF_MAPPER = 0.8
+"""Target: rate of the mapper alone, divided by that of its bare loop."""
+
+MAX_GROWTH_MIB = 100.0
+"""Target: the poller's peak memory above its level at readiness, in MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """``seconds`` from the first request to Personio until every account is right, managers included."""
+    """The measurement of a first import."""
 
     employees: int
+    """Employees in the company, active or not."""
     accounts: int
+    """Active employees; each gets an account."""
     seconds: float
+    """Time from the first request to Personio until every account and its manager is right."""
     polled_seconds: float
-    """Until the poller had sent the last change."""
+    """Time from the first request to Personio until the poller had published the last change."""
     requests: int
-    """To Declaree."""
+    """Requests to Declaree."""
     usage: Mapping[str, Usage]
+    """Usage of all processes during the import, by name."""
     poller_growth_mib: float
-    """The poller's highest memory above its level at readiness."""
+    """The poller's peak memory above its level at readiness, in MiB."""
 
     @property
     def rate(self) -> float:
+        """Employees per second."""
         return self.employees / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """``items`` people, or records about one person each."""
+    """The measurement of one stage, by the product or by a bare loop."""
 
     name: str
+    """The stage's name in the report."""
     items: int
+    """Employees, or records of one employee each."""
     seconds: float
+    """Duration of the work."""
     usage: Mapping[str, Usage] = field(default_factory=dict)
+    """Usage of the processes, by name."""
     requests: int = 0
+    """Requests to Declaree."""
 
     @property
     def rate(self) -> float:
+        """Items per second."""
         return self.items / self.seconds
 
-    def and_again(self, other: "Stage") -> "Stage":
-        """The same work done at two times: a machine whose speed drifts is not caught at its best or worst."""
+    def combine(self, other: "Stage") -> "Stage":
+        """Returns the sum of two measurements of the same work.
+
+        The speed of a virtual machine drifts, so a measurement at two times is closer to the machine's average.
+        """
         items, seconds = self.items + other.items, self.seconds + other.seconds
         return replace(self, items=items, seconds=seconds, requests=self.requests + other.requests)
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One installation's figures. ``fetch``, ``map`` and ``write`` are the bare loops."""
+    """The measurements on one installation."""
 
     whole: Import
+    """The first import."""
     fetch: Stage
+    """The bare loop that fetches and decodes employees."""
     parse: Stage
+    """The poller's client, which fetches, decodes and parses employees."""
     map: Stage
+    """The bare loop that does the mapper's work."""
     mapper: Stage
+    """The mapper alone."""
     write: Stage
+    """The bare loop that sends the import's requests to Declaree."""
 
     @property
     def slowest(self) -> Stage:
+        """The bare loop with the lowest rate."""
         return min((self.fetch, self.map, self.write), key=lambda stage: stage.rate)
 
     @property
-    def of_slowest(self) -> float:
+    def ratio_to_slowest(self) -> float:
+        """Rate of the first import, divided by that of the slowest bare loop."""
         return self.whole.rate / self.slowest.rate
 
     @property
-    def of_mapping(self) -> float:
+    def ratio_of_mapper(self) -> float:
+        """Rate of the mapper alone, divided by that of its bare loop."""
         return self.mapper.rate / self.map.rate
 
     @property
     def summary(self) -> str:
-        return f"{self.whole.rate:.0f} employees/s, {self.of_slowest:.2f} of the slowest bare stage"
+        """The result in one line."""
+        return f"{self.whole.rate:.0f} employees/s, {self.ratio_to_slowest:.2f} of the slowest bare stage"
 
 
-def steady(times_ms: Sequence[int], skipped: int = SKIPPED) -> tuple[int, float]:
-    """How many answers came after the first ones, and in how many seconds, from the times of all."""
+def count_steady(times_ms: Sequence[int], skipped: int = SKIPPED) -> tuple[int, float]:
+    """Returns the number of answers after the first ones, and the seconds between those and the last answer.
+
+    ``times_ms`` are the times of all answers, ``skipped`` is the number of the first ones. Of few answers, the later half
+    counts.
+    """
     ordered = sorted(times_ms)
     first = ordered[min(skipped, len(ordered) // 2)]
     later = sum(time > first for time in ordered)
     return later, (ordered[-1] - first) / 1000
 
 
-def misses(rounds: Sequence[Round]) -> list[str]:
-    """What the project holds itself to and the medians do not reach."""
-    found = []
-    if (got := median(each.of_slowest for each in rounds)) < AT_LEAST_OF_SLOWEST:
-        found.append(f"the first import reaches {got:.2f} of the slowest bare stage, not {AT_LEAST_OF_SLOWEST}")
-    if (got := median(each.of_mapping for each in rounds)) < AT_LEAST_OF_MAPPING:
-        found.append(f"the mapper alone reaches {got:.2f} of its bare loop, not {AT_LEAST_OF_MAPPING}")
-    if (got := median(each.whole.poller_growth_mib for each in rounds)) >= AT_MOST_MIB:
-        found.append(f"the poller grows by {got:.0f} MiB, not by less than {AT_MOST_MIB:.0f}")
-    return found
+def find_misses(rounds: Sequence[Round]) -> list[str]:
+    """Returns one line for each target that the median of the rounds misses."""
+    misses = []
+    if (got := median(entry.ratio_to_slowest for entry in rounds)) < MIN_RATIO_TO_SLOWEST:
+        misses.append(f"the first import reaches {got:.2f} of the slowest bare stage, not {MIN_RATIO_TO_SLOWEST}")
+    if (got := median(entry.ratio_of_mapper for entry in rounds)) < MIN_RATIO_OF_MAPPER:
+        misses.append(f"the mapper alone reaches {got:.2f} of its bare loop, not {MIN_RATIO_OF_MAPPER}")
+    if (got := median(entry.whole.poller_growth_mib for entry in rounds)) >= MAX_GROWTH_MIB:
+        misses.append(f"the poller grows by {got:.0f} MiB, not by less than {MAX_GROWTH_MIB:.0f}")
+    return misses
 
 
-def table(rounds: Sequence[Round]) -> str:
-    """Markdown: medians of the rounds, with the lowest and the highest of the ratios."""
-    return "\n".join([*_rates(rounds), "", *_ratios(rounds), "", *_processes(rounds)])
+def format_report(rounds: Sequence[Round]) -> str:
+    """Returns Markdown tables with the medians of the rounds, and with the lowest and highest ratio."""
+    return "\n".join([*_format_rates(rounds), "", *_format_ratios(rounds), "", *_format_processes(rounds)])
 
 
-def _rates(rounds: Sequence[Round]) -> list[str]:
-    stages: tuple[tuple[str, Callable[[Round], Stage]], ...] = (
-        ("bare", lambda each: each.fetch),
-        ("ours", lambda each: each.parse),
-        ("bare", lambda each: each.map),
-        ("ours", lambda each: each.mapper),
-        ("bare", lambda each: each.write),
+def _format_rates(rounds: Sequence[Round]) -> list[str]:
+    columns: tuple[tuple[str, Callable[[Round], Stage]], ...] = (
+        ("bare", lambda entry: entry.fetch),
+        ("ours", lambda entry: entry.parse),
+        ("bare", lambda entry: entry.map),
+        ("ours", lambda entry: entry.mapper),
+        ("bare", lambda entry: entry.write),
     )
     lines = ["| what | | items | seconds | items/s |", "|---|---|---:|---:|---:|"]
-    for kind, stage in stages:
-        found = [stage(each) for each in rounds]
-        items, seconds = median(each.items for each in found), median(each.seconds for each in found)
-        rate = median(each.rate for each in found)
-        lines.append(f"| {found[0].name} | {kind} | {items:.0f} | {seconds:.1f} | {rate:.0f} |")
-    imports = [each.whole for each in rounds]
-    employees, seconds = median(each.employees for each in imports), median(each.seconds for each in imports)
-    rate = median(each.rate for each in imports)
+    for kind, get_stage in columns:
+        stages = [get_stage(entry) for entry in rounds]
+        items, seconds = median(stage.items for stage in stages), median(stage.seconds for stage in stages)
+        rate = median(stage.rate for stage in stages)
+        lines.append(f"| {stages[0].name} | {kind} | {items:.0f} | {seconds:.1f} | {rate:.0f} |")
+    imports = [entry.whole for entry in rounds]
+    employees, seconds = median(entry.employees for entry in imports), median(entry.seconds for entry in imports)
+    rate = median(entry.rate for entry in imports)
     lines.append(f"| **the first import, whole** | ours | {employees:.0f} | {seconds:.1f} | **{rate:.0f}** |")
     return lines
 
 
-def _ratios(rounds: Sequence[Round]) -> list[str]:
-    lines = ["| ratio | wanted | median | lowest | highest |", "|---|---:|---:|---:|---:|"]
+def _format_ratios(rounds: Sequence[Round]) -> list[str]:
+    lines = ["| ratio | target | median | lowest | highest |", "|---|---:|---:|---:|---:|"]
+    slowest = f"first import / slowest bare stage ({rounds[0].slowest.name})"
     ratios: tuple[tuple[str, str, Callable[[Round], float], str], ...] = (
-        (f"first import / slowest bare stage ({rounds[0].slowest.name})", "≥ 0.5", lambda each: each.of_slowest, ".2f"),
-        ("mapper alone / its bare loop", "≥ 0.8", lambda each: each.of_mapping, ".2f"),
-        ("poller's peak memory above readiness, MiB", "< 100", lambda each: each.whole.poller_growth_mib, ".0f"),
+        (slowest, "≥ 0.5", lambda entry: entry.ratio_to_slowest, ".2f"),
+        ("mapper alone / its bare loop", "≥ 0.8", lambda entry: entry.ratio_of_mapper, ".2f"),
+        ("poller's peak memory above readiness, MiB", "< 100", lambda entry: entry.whole.poller_growth_mib, ".0f"),
     )
-    for name, wanted, value, form in ratios:
-        found = [value(each) for each in rounds]
-        figures = (median(found), min(found), max(found))
-        lines.append(f"| {name} | {wanted} | " + " | ".join(f"{figure:{form}}" for figure in figures) + " |")
+    for name, target, get_ratio, form in ratios:
+        values = [get_ratio(entry) for entry in rounds]
+        figures = (median(values), min(values), max(values))
+        lines.append(f"| {name} | {target} | " + " | ".join(f"{figure:{form}}" for figure in figures) + " |")
     return lines
 
 
-def _processes(rounds: Sequence[Round]) -> list[str]:
+def _format_processes(rounds: Sequence[Round]) -> list[str]:
     lines = ["| process, during the import | CPU seconds | CPU ms an employee | peak MiB |", "|---|---:|---:|---:|"]
     for name in rounds[0].whole.usage:
-        used = [each.whole.usage[name] for each in rounds]
-        cpu, peak = median(each.cpu_seconds for each in used), median(each.peak_mib for each in used)
-        share = median(1000 * each.whole.usage[name].cpu_seconds / each.whole.employees for each in rounds)
+        usages = [entry.whole.usage[name] for entry in rounds]
+        cpu, peak = median(usage.cpu_seconds for usage in usages), median(usage.peak_mib for usage in usages)
+        share = median(1000 * entry.whole.usage[name].cpu_seconds / entry.whole.employees for entry in rounds)
         lines.append(f"| {name} | {cpu:.1f} | {share:.2f} | {peak:.0f} |")
     return lines

@@ -1,4 +1,4 @@
-"""One round: an installation of its own, the import on it, then every stage alone on the same servers."""
+"""One round: a new installation, the first import, then every stage alone on the same servers."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,32 +14,39 @@ from sandbox.installation import SERVICES, Installation
 from services.store.database import Store
 
 JOURNAL_SIZE = 1_000_000
+"""Requests that the sandbox Declaree keeps: more than an import sends."""
+
 WITHOUT_LIMITS = {"POLL_PERSONIO_PER_MINUTE": "100000"}
-"""The sandbox has no limit that the poller would have to keep to."""
+"""Settings without the poller's rate limit, because the sandbox Personio has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``active`` employees, some others come in addition; ``copies`` of every record for the stages of the mapper."""
+    """The size of a round."""
 
     active: int
+    """Active employees; the sandbox adds some others."""
     copies: int
+    """How often the stages of the mapper read every record of the import."""
     seed: int = 1
+    """Random seed of the company."""
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """``stage`` says what begins now, ``people`` how many have arrived."""
+    """Callbacks that report the progress of a round."""
 
-    stage: Callable[[str], None]
-    people: Callable[[int], None]
+    start_stage: Callable[[str], None]
+    """Receives the name of each stage at its start."""
+    count_accounts: Callable[[int], None]
+    """Receives the number of accounts while the import runs."""
 
 
 async def play(plan: Plan, steps: Steps) -> Round:
-    """Raises ``StackError`` where something is missing or goes wrong."""
+    """Runs one round and returns its measurements; raises ``StackError`` if a requirement is missing or a stage fails."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
-        steps.stage("starting Kafka, MongoDB, sandboxes and services")
+        steps.start_stage("starting Kafka, MongoDB, sandboxes and services")
         installation = Installation(
             folder / "data",
             active=plan.active,
@@ -50,28 +57,28 @@ async def play(plan: Plan, steps: Steps) -> Round:
             declaree_options=("--journal-size", str(JOURNAL_SIZE)),
         )
         async with installation:
-            return await _measured(installation, folder, plan, steps)
+            return await _measure(installation, folder, plan, steps)
 
 
-async def _measured(installation: Installation, folder: Path, plan: Plan, steps: Steps) -> Round:
-    with _store(installation) as store:
-        steps.stage("first import")
-        whole = await first_import.run(installation, store, plan.active, steps.people)
+async def _measure(installation: Installation, folder: Path, plan: Plan, steps: Steps) -> Round:
+    with _open_store(installation) as store:
+        steps.start_stage("first import")
+        whole = await first_import.run(installation, store, plan.active, steps.count_accounts)
     for service in SERVICES:
         await installation.processes[service].stop()
-    steps.stage("the import's requests to Declaree")
+    steps.start_stage("the import's requests to Declaree")
     write = await replaying.run(installation, folder / "replay", whole.employees)
-    steps.stage("fetch and decode")
+    steps.start_stage("fetch and decode")
     fetch, parse = await fetching.run(installation)
-    steps.stage("consume, decode, encode, produce")
+    steps.start_stage("consume, decode, encode, produce")
     mapped, mapper = await mapping.run(installation, folder / "mapper", plan.copies)
-    steps.stage("the import's requests to Declaree once more")
-    write = write.and_again(await replaying.run(installation, folder / "replay again", whole.employees))
+    steps.start_stage("the import's requests to Declaree, second run")
+    write = write.combine(await replaying.run(installation, folder / "replay again", whole.employees))
     return Round(whole=whole, fetch=fetch, parse=parse, map=mapped, mapper=mapper, write=write)
 
 
 @contextmanager
-def _store(installation: Installation) -> Iterator[Store]:
+def _open_store(installation: Installation) -> Iterator[Store]:
     environment = installation.environment
     keys = [SecretStr(environment["ENCRYPTION_KEYS"])]
     store = Store.connect(SecretStr(environment["MONGODB_URL"]), "personio_declaree", keys)

@@ -1,13 +1,14 @@
-"""Conditions that nobody announces."""
+"""Waits for conditions that have to be polled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
+"""Pause between two checks of a condition."""
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float) -> None:
-    """Looks again and again; raises ``TimeoutError`` when it does not come."""
+async def wait_until(condition: Callable[[], Awaitable[bool]], seconds: float) -> None:
+    """Waits until the condition is true; raises ``TimeoutError`` after ``seconds``."""
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(LOOK_SECONDS)
+        while not await condition():  # noqa: ASYNC110 - other processes fulfil the condition, so no event announces it
+            await asyncio.sleep(POLL_SECONDS)

@@ -1,6 +1,6 @@
-"""Writes what of the documentation is generated from the code: ``make docs``.
+"""Generates the pages that are derived from the code: ``make docs``.
 
-``tests/test_docs.py`` generates the same in memory and compares, so that none of it is ever behind the code.
+``tests/test_docs.py`` generates them in memory and compares, so that no page is older than the code.
 """
 
 from collections.abc import Callable
@@ -9,20 +9,23 @@ from pathlib import Path
 from docs.generators import asyncapi, cli, events, mappings, metrics, settings
 
 FOLDER = Path(__file__).parent
+"""Folder of the pages."""
 
 DOCUMENTS: dict[str, Callable[[], str]] = {
-    "asyncapi.json": asyncapi.text,
-    "cli.md": cli.text,
-    "events.md": events.text,
-    "mappings.md": mappings.text,
-    "metrics.md": metrics.text,
-    "settings.md": settings.text,
+    "asyncapi.json": asyncapi.generate,
+    "cli.md": cli.generate,
+    "events.md": events.generate,
+    "mappings.md": mappings.generate,
+    "metrics.md": metrics.generate,
+    "settings.md": settings.generate,
 }
+"""The generator of each page."""
 
 
 def main() -> None:
-    for name, text in DOCUMENTS.items():
-        (FOLDER / name).write_text(text(), encoding="utf-8")
+    """Writes all generated pages and prints their names."""
+    for name, generate in DOCUMENTS.items():
+        (FOLDER / name).write_text(generate(), encoding="utf-8")
         print(f"docs/{name}")
 
 

@@ -1,34 +1,43 @@
-"""Every error this product raises on purpose, and the decision that each carries.
+"""Every error that the product raises on purpose, and the decision that each class carries.
 
     ConnectorError
-    ├── TransientError      the cause lies outside the event and may go away: try again, then wait
-    └── PermanentError      trying again changes nothing until a person or the data changes
-        └── ConfigurationError   what an administrator or operator has set up does not work
+    ├── TransientError           the cause is outside the event and may go away: retry, then wait
+    └── PermanentError           a retry changes nothing until a person or the data changes
+        └── ConfigurationError   a setting, credential or document must be corrected
 
-Errors of the vendors (``services.clients``) and of the store subclass these and live beside the code that raises
-them. A message says what happened, to which connection or person (by id) and what to do. It never holds a secret or
-a person's data.
+Errors of the vendors (``services.clients``) and of the store are subclasses. They live beside the code that raises them.
+A message says what happened, to which connection or person (by id), and what to do. It never contains a secret or
+personal data. Each class has a stable ``code``: data, metrics and programs refer to the code, never to the class name.
 """
+
+from typing import ClassVar
 
 
 class ConnectorError(Exception):
     """Root of the tree; raised only as one of its subclasses."""
 
+    code: ClassVar[str] = "connector"
+    """Stable identifier of the error class: lowercase words joined by hyphens."""
+
 
 class TransientError(ConnectorError):
-    """The cause lies outside the event and may go away by itself.
+    """The cause is outside the event and may go away."""
 
-    ``retry_after`` is the number of seconds that the other side asked us to wait, where it said so.
-    """
+    code: ClassVar[str] = "transient"
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        """``retry_after`` is the number of seconds that the other side asked to wait; None if it named no time."""
         super().__init__(message)
         self.retry_after = retry_after
 
 
 class PermanentError(ConnectorError):
-    """Trying again changes nothing: a known person is rejected, a record that cannot be read becomes a dead letter."""
+    """A retry changes nothing: a known person is rejected, an unreadable record becomes a dead letter."""
+
+    code: ClassVar[str] = "permanent"
 
 
 class ConfigurationError(PermanentError):
-    """Something that an administrator or operator has set up does not work; the message says what to change."""
+    """A setting, credential or document does not work; the message says what to correct."""
+
+    code: ClassVar[str] = "configuration"

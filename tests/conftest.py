@@ -1,4 +1,4 @@
-"""Cross-cutting only: no network beyond this machine, swallowed errors fail, one Kafka and one MongoDB a session."""
+"""Rules and fixtures of all tests: no network beyond this machine, no swallowed error, shared Kafka and MongoDB."""
 
 import gc
 import logging
@@ -18,28 +18,32 @@ from pymongo import AsyncMongoClient
 from sandbox.stack.kafka import Kafka
 from sandbox.stack.mongo import Mongo, connect
 from services.store.database import Store
-from services.store.migrations import INDEXES
-from tests.stack import KafkaServers, MongoServers
+from services.store.indexes import INDEXES
+from tests.support.servers import KafkaServers, MongoServers
 
 LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"]
-OURS = ("services", "sandbox")
+"""Hosts that tests may connect to."""
 
-# no time limit an example, and the same examples every time: a busy machine must not turn a test red
+OURS = ("services", "sandbox")
+"""Packages of the product: an error in their logs fails a test."""
+
+# without a deadline, and with the same examples in every run, a busy machine does not fail a test
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("ours")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Registers the markers of this file."""
     config.addinivalue_line("markers", "expects_errors: logs errors on purpose, which fail every other test")
 
 
 def pytest_runtest_setup() -> None:
-    """Refuse connections to everything but this machine; pytest-socket lifts it after each test."""
-    pytest_socket.socket_allow_hosts([*LOOPBACK_HOSTS, *_given_hosts()], allow_unix_socket=True)
+    """Blocks connections to other machines; pytest-socket removes the block after each test."""
+    pytest_socket.socket_allow_hosts([*LOOPBACK_HOSTS, *_get_server_hosts()], allow_unix_socket=True)
 
 
-def _given_hosts() -> list[str]:
-    """Return the hosts of servers the tests were pointed to."""
+def _get_server_hosts() -> list[str]:
+    """Returns the hosts of the servers that environment variables name for the tests."""
     addresses = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "").split(",")
     addresses += (
         os.environ.get("MONGODB_URL", "").rpartition("@")[2].removeprefix("mongodb://").split("/")[0].split(",")
@@ -49,11 +53,11 @@ def _given_hosts() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _no_swallowed_errors(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """An error that ends in the log, or in a task nobody awaits, fails the test as if it had been raised."""
+    """Fails the test if an error was logged, or lost in a task that was not awaited."""
     yield
     if request.node.get_closest_marker("expects_errors"):
         return
-    gc.collect(1)  # asyncio reports a task's lost exception when the task is collected
+    gc.collect(1)  # asyncio logs the exception of a task that was not awaited when the task is collected
     records = [record for when in ("setup", "call", "teardown") for record in caplog.get_records(when)]
     errors = [f"{record.name}: {record.getMessage()}" for record in records if _is_swallowed_error(record)]
     if errors:
@@ -66,9 +70,9 @@ def _is_swallowed_error(record: logging.LogRecord) -> bool:
 
 @pytest.fixture(scope="session")
 async def kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KafkaServers]:
-    """An Apache Kafka for the whole session: KAFKA_BOOTSTRAP_SERVERS if set, else one of our own."""
-    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        yield KafkaServers(given)
+    """The Kafka of the session: KAFKA_BOOTSTRAP_SERVERS if set, otherwise a server that is started here."""
+    if servers := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        yield KafkaServers(servers)
         return
     folder = tmp_path_factory.mktemp("kafka")
     async with Kafka(folder) as server:
@@ -78,9 +82,9 @@ async def kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kafka
 
 @pytest.fixture(scope="session")
 async def mongo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MongoServers]:
-    """A MongoDB replica set for the whole session: MONGODB_URL if set, else one of our own."""
-    if given := os.environ.get("MONGODB_URL"):
-        yield MongoServers(given)
+    """The MongoDB replica set of the session: MONGODB_URL if set, otherwise a server that is started here."""
+    if url := os.environ.get("MONGODB_URL"):
+        yield MongoServers(url)
         return
     folder = tmp_path_factory.mktemp("mongo")
     async with Mongo(folder) as server:
@@ -96,7 +100,7 @@ async def _mongo_client(mongo: MongoServers) -> AsyncIterator[AsyncMongoClient[d
 
 @pytest.fixture
 async def database(_mongo_client: AsyncMongoClient[dict[str, Any]]) -> AsyncIterator[str]:
-    """Name of a database of the test's own, dropped afterwards."""
+    """The name of a database for one test. The database is dropped afterwards."""
     name = f"test-{secrets.token_hex(4)}"
     yield name
     await _mongo_client.drop_database(name)
@@ -104,14 +108,14 @@ async def database(_mongo_client: AsyncMongoClient[dict[str, Any]]) -> AsyncIter
 
 @pytest.fixture(scope="session")
 async def _prepared(mongo: MongoServers, _mongo_client: AsyncMongoClient[dict[str, Any]]) -> AsyncIterator[str]:
-    """To make two dozen indexes takes longer than most tests, so they are made once.
+    """The name of a database with all indexes, which take longer to create than most tests take to run.
 
-    Without those by which MongoDB deletes what has expired: by the clock of the tests all of it has, long ago.
+    TTL indexes are left out: the times of the test data are long past, so MongoDB would delete the documents.
     """
     name = f"test-prepared-{secrets.token_hex(4)}"
     store = Store.connect(SecretStr(mongo.url), name, [SecretStr(Fernet.generate_key().decode())], timeout_ms=30_000)
     try:
-        await store.migrate()
+        await store.create_indexes()
     finally:
         store.close()
     for index in INDEXES:
@@ -123,7 +127,7 @@ async def _prepared(mongo: MongoServers, _mongo_client: AsyncMongoClient[dict[st
 
 @pytest.fixture
 async def prepared_database(_prepared: str, _mongo_client: AsyncMongoClient[dict[str, Any]]) -> AsyncIterator[str]:
-    """Name of a database as `init` leaves it, empty for each test."""
+    """The name of a database as ``init`` creates it, empty for each test."""
     yield _prepared
     for name in await _mongo_client[_prepared].list_collection_names():
         await _mongo_client[_prepared][name].delete_many({})
@@ -131,5 +135,5 @@ async def prepared_database(_prepared: str, _mongo_client: AsyncMongoClient[dict
 
 @pytest.fixture
 def topic_prefix() -> str:
-    """Stands before the names of the test's own topics and groups, as KAFKA_TOPIC_PREFIX does: `t7f3a1c-`."""
+    """A prefix for the topics and groups of one test, such as ``t7f3a1c-``, for KAFKA_TOPIC_PREFIX."""
     return f"t{secrets.token_hex(3)}-"

@@ -1,4 +1,4 @@
-"""What is written about the product is true: generated pages, settings, topics, commands, links, requirements."""
+"""The documentation agrees with the code: generated pages, settings, topics, commands, links, promises, requirements."""
 
 import importlib
 import os
@@ -19,72 +19,88 @@ from pydantic_settings import BaseSettings
 import services
 from docs.generate import DOCUMENTS
 from docs.generators import cli, mappings
-from docs.generators.settings import READERS, SECRETS_OF_A_CONNECTION, all_settings
-from services.admin.mappings import as_document, read
-from services.cli.entered import DECLAREE_KEY, PERSONIO_SECRET
+from docs.generators.settings import CONNECTION_SECRETS, READERS, list_settings
+from services.admin.mappings import format_document, parse_document
+from services.cli.inputs import DECLAREE_KEY, PERSONIO_SECRET
 from services.contracts.events import EVENTS, Event
-from services.contracts.mappings import Mapping, Rule, Transform
+from services.contracts.mappings import MappingDocument, Rule
 from services.contracts.topics import OUTSIDE, ROLES, Topic
+from services.contracts.transforms import Transform
 from services.runtime.metrics import Metrics
 from services.runtime.settings import read_secret_files
-from tests.documentation import (
+from tests.support.documentation import (
     COMMANDS,
     ROOT,
-    broken_links,
-    commands_in,
-    files,
-    loose,
-    machine_paths,
-    problem_of,
-    problems_of_example,
-    requirements,
-    shown,
+    find_broken_links,
+    find_command_problem,
+    find_commands,
+    find_example_problems,
+    find_loose,
+    find_machine_paths,
+    find_promise_markers,
+    format_path,
+    is_test,
+    list_files,
+    read_promises,
+    read_requirements,
+    read_tables,
 )
 
-PAGES = files("*.md")
+PAGES = list_files("*.md")
 
 
 # ------------------------------------------------------------ generated pages
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_a_generated_page_is_current(name: str) -> None:
+def test_generated_page_is_current(name: str) -> None:
+    """A page must not be older than the code."""
     file = ROOT / "docs" / name
-    written = file.read_text(encoding="utf-8") if file.exists() else ""
-    assert written == DOCUMENTS[name](), f"docs/{name} is behind the code: run `make docs`"
+    page = file.read_text(encoding="utf-8") if file.exists() else ""
+
+    assert page == DOCUMENTS[name](), f"docs/{name} is older than the code: run `make docs`"
 
 
-def test_a_mapping_that_the_page_shows_can_be_imported() -> None:
-    documents = re.findall(r"^```json\n(.*?)^```$", mappings.text(), re.MULTILINE | re.DOTALL)
-    assert [as_document(read(document)) + "\n" for document in documents] == documents
+def test_mappings_on_the_page_can_be_imported() -> None:
+    """Readers copy the examples."""
+    documents = re.findall(r"^```json\n(.*?)^```$", mappings.generate(), re.MULTILINE | re.DOTALL)
+
+    assert [format_document(parse_document(document)) + "\n" for document in documents] == documents
     assert len(documents) == 2
 
 
-def test_every_transform_and_every_field_of_a_mapping_has_a_meaning_on_the_page() -> None:
-    shown = {transform.kind for transform, _ in mappings.SHOWN}
+def test_transforms_and_fields_of_a_mapping_have_a_meaning() -> None:
+    """The page about mappings is the reference for administrators."""
+    examples = {transform.kind for transform, _ in mappings.EXAMPLES}
     kinds = get_args(get_args(Transform)[0])
-    assert shown == {kind.model_fields["kind"].default for kind in kinds}
-    for model in (Mapping, Rule):
+
+    assert examples == {kind.model_fields["kind"].default for kind in kinds}
+    for model in (MappingDocument, Rule):
         assert all(field.description for field in model.model_fields.values())
     assert all(kind.__doc__ for kind in kinds)
 
 
-def test_the_help_of_commands_is_the_same_on_any_terminal() -> None:
+def test_help_of_commands_is_the_same_on_any_terminal() -> None:
+    """The generated page must not depend on the terminal of the developer."""
     terminal = {"COLUMNS": "40", "TERMINAL_WIDTH": "40", "FORCE_COLOR": "1", "TERM": "xterm-256color", "LANG": "C"}
-    done = subprocess.run(
-        [sys.executable, "-X", "utf8", "-c", "from docs.generators.cli import text; print(text(), end='')"],
+
+    process = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", "from docs.generators.cli import generate; print(generate(), end='')"],
         env={**os.environ, **terminal},
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
         check=True,
     )
-    assert done.stdout == cli.text()
-    assert "\x1b" not in done.stdout
+
+    assert process.stdout == cli.generate()
+    assert "\x1b" not in process.stdout
 
 
-def test_every_metric_has_its_line() -> None:
+def test_every_metric_is_on_the_page() -> None:
+    """An operator must find what a metric means."""
     lines = DOCUMENTS["metrics.md"]().splitlines()
+
     for metric in Metrics().registry.collect():
         assert len([line for line in lines if metric.documentation in line and f"`{metric.name}" in line]) == 1
 
@@ -92,7 +108,8 @@ def test_every_metric_has_its_line() -> None:
 # ------------------------------------------------------------ settings
 
 
-def settings_of_services() -> Iterator[type[BaseSettings]]:
+def find_settings_classes() -> Iterator[type[BaseSettings]]:
+    """Yields the settings classes of the services and of the commands."""
     for package in pkgutil.iter_modules(services.__path__, "services."):
         if package.name == "services.runtime" or not package.ispkg:
             continue
@@ -108,71 +125,84 @@ def settings_of_services() -> Iterator[type[BaseSettings]]:
                 )
 
 
-def test_the_settings_of_every_service_are_documented() -> None:
-    assert set(settings_of_services()) == set(READERS.values())
+def test_settings_of_every_service_are_documented() -> None:
+    """A new settings class must appear on the page."""
+    assert set(find_settings_classes()) == set(READERS.values())
 
 
 def test_every_setting_has_a_meaning() -> None:
-    assert [setting.name for setting in all_settings() if not setting.meaning[:1].isupper()] == []
+    """The meaning is a sentence that starts with a capital."""
+    assert [setting.name for setting in list_settings() if not setting.meaning[:1].isupper()] == []
 
 
-def test_a_setting_that_one_service_alone_reads_has_its_prefix() -> None:
+def test_setting_of_one_service_has_its_prefix() -> None:
+    """The name shows which service reads the setting."""
     prefixes = {"poller": "POLL_", "mapper": "MAPPER_", "writer": "WRITER_"}
-    alone = {setting.name: setting.read_by[0] for setting in all_settings() if len(setting.read_by) == 1}
+    alone = {setting.name: setting.read_by[0] for setting in list_settings() if len(setting.read_by) == 1}
+
     assert alone
     assert {name: reader for name, reader in alone.items() if not name.startswith(prefixes[reader])} == {}
 
 
-def test_a_setting_means_the_same_to_all_who_read_it() -> None:
+def test_shared_setting_is_the_same_in_all_services() -> None:
+    """One environment serves all services."""
     agreed: dict[str, object] = {}
     for settings in READERS.values():
-        for name, described in settings.model_json_schema()["properties"].items():
-            assert agreed.setdefault(name, described) == described, name
+        for name, schema in settings.model_json_schema()["properties"].items():
+            assert agreed.setdefault(name, schema) == schema, name
 
 
-@pytest.mark.parametrize("name", [setting.name for setting in all_settings() if setting.secret])
-def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [setting.name for setting in list_settings() if setting.secret])
+def test_secret_can_come_from_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Container engines mount secrets as files."""
     (tmp_path / "secret").write_text("from the file\n", encoding="utf-8")
-    for setting in all_settings():
+    for setting in list_settings():
         monkeypatch.delenv(f"{setting.name}_FILE", raising=False)
     monkeypatch.setenv(name, "to be restored")
     monkeypatch.delenv(name)
     monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+
     read_secret_files()
+
     assert os.environ[name] == "from the file"
 
 
-def read_by_compose() -> frozenset[str]:
-    """Variables that choose images, ports and the like for the containers, and are no setting of a service."""
+def read_compose_variables() -> frozenset[str]:
+    """Returns the variables of the containers, such as images and ports. They are not settings of a service."""
     file = ROOT / "docker-compose.yml"
     return (
         frozenset(re.findall(r"\$\{([A-Z0-9_]+)", file.read_text(encoding="utf-8"))) if file.exists() else frozenset()
     )
 
 
-def test_every_setting_is_in_the_example_and_nothing_else() -> None:
+def test_example_lists_every_setting() -> None:
+    """`.env.example` is the starting point of every installation."""
     file = ROOT / ".env.example"
-    assert file.exists(), "the list of all settings, .env.example, does not exist"
-    assert problems_of_example(file.read_text(encoding="utf-8"), read_by_compose()) == []
+
+    assert file.exists(), ".env.example is missing: it lists all settings"
+    assert find_example_problems(file.read_text(encoding="utf-8"), read_compose_variables()) == []
 
 
-def test_the_check_of_the_example_finds_what_is_wrong() -> None:
-    good = "".join(f"# What it means\n# {setting.name}={setting.default or ''}\n\n" for setting in all_settings())
-    assert problems_of_example(good) == []
-    without = good.replace("# What it means\n# LOG_LEVEL=INFO\n", "")
-    assert problems_of_example(without) == ["LOG_LEVEL is missing"]
-    assert problems_of_example(good + "# Colour\nCOLOUR=red\n") == ["COLOUR is no setting"]
-    assert problems_of_example(good + "# Colour\nCOLOUR=red\n", frozenset({"COLOUR"})) == []
-    assert problems_of_example(good + "# Twice\nLOG_LEVEL=INFO\n") == ["LOG_LEVEL stands there twice"]
-    another = good.replace("# LOG_LEVEL=INFO", "# LOG_LEVEL=DEBUG")
-    assert problems_of_example(another) == ["LOG_LEVEL is DEBUG, and by default INFO"]
-    assert problems_of_example(good.replace("# LOG_LEVEL=INFO", "LOG_LEVEL=DEBUG")) == []
-    bare = good.replace("# What it means\n# LOG_LEVEL", "LOG_LEVEL")
-    assert problems_of_example(bare) == ["LOG_LEVEL has no description above it"]
+def test_check_of_the_example_finds_mistakes() -> None:
+    """The check itself must work."""
+    valid = "".join(f"# Meaning\n# {setting.name}={setting.default or ''}\n\n" for setting in list_settings())
+    incomplete = valid.replace("# Meaning\n# LOG_LEVEL=INFO\n", "")
+    other_default = valid.replace("# LOG_LEVEL=INFO", "# LOG_LEVEL=DEBUG")
+    undescribed = valid.replace("# Meaning\n# LOG_LEVEL", "LOG_LEVEL")
+
+    assert find_example_problems(valid) == []
+    assert find_example_problems(incomplete) == ["LOG_LEVEL is missing"]
+    assert find_example_problems(valid + "# Colour\nCOLOUR=red\n") == ["COLOUR is not a setting"]
+    assert find_example_problems(valid + "# Colour\nCOLOUR=red\n", frozenset({"COLOUR"})) == []
+    assert find_example_problems(valid + "# Twice\nLOG_LEVEL=INFO\n") == ["LOG_LEVEL is there twice"]
+    assert find_example_problems(other_default) == ["LOG_LEVEL is DEBUG, but its default is INFO"]
+    assert find_example_problems(valid.replace("# LOG_LEVEL=INFO", "LOG_LEVEL=DEBUG")) == []
+    assert find_example_problems(undescribed) == ["LOG_LEVEL has no description above it"]
 
 
-def test_the_secrets_of_a_connection_are_those_that_its_commands_read() -> None:
-    assert {PERSONIO_SECRET.variable, DECLAREE_KEY.variable} == set(SECRETS_OF_A_CONNECTION)
+def test_documented_secrets_are_those_of_the_commands() -> None:
+    """The page names the variables that the commands read."""
+    assert {PERSONIO_SECRET.variable, DECLAREE_KEY.variable} == set(CONNECTION_SECRETS)
 
 
 # ------------------------------------------------------------ topics
@@ -181,8 +211,10 @@ SERVICES = {name for _, name, _ in pkgutil.iter_modules(services.__path__)}
 
 
 @pytest.mark.parametrize("topic", Topic)
-def test_every_topic_has_a_writer_and_a_reader_that_exist(topic: Topic) -> None:
+def test_topic_has_an_existing_writer_and_reader(topic: Topic) -> None:
+    """The roles name services and commands that exist."""
     role = ROLES[topic]
+
     assert role.written_by
     assert role.read_by
     assert {*role.written_by, *role.read_by} - SERVICES - COMMANDS.keys() - {OUTSIDE} == set()
@@ -190,29 +222,37 @@ def test_every_topic_has_a_writer_and_a_reader_that_exist(topic: Topic) -> None:
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_writer_of_a_topic_is_the_source_of_its_events(event: type[Event]) -> None:
+def test_writer_of_a_topic_is_the_source_of_its_events(event: type[Event]) -> None:
+    """The first writer of a topic makes its events."""
     assert event.ce_source.rpartition("/")[2] == ROLES[event.topic].written_by[0]
     assert ROLES[event.topic].carries == event.__name__
 
 
-def test_services_subscribe_to_the_topics_that_they_are_said_to_read() -> None:
-    said = {(topic.name, who) for topic, role in ROLES.items() for who in role.read_by if who in SERVICES}
-    found = {
+def test_services_subscribe_to_their_documented_topics() -> None:
+    """The roles and the code must agree."""
+    documented = {
+        (topic.name, reader) for topic, role in ROLES.items() for reader in role.read_by if reader in SERVICES
+    }
+
+    subscribed = {
         (topic, file.parts[len(ROOT.parts) + 1])
-        for file in files("*.py")
-        if shown(file).startswith("services/")
+        for file in list_files("*.py")
+        if format_path(file).startswith("services/")
         for topic in re.findall(r"source=Topic\.([A-Z_]+)", file.read_text(encoding="utf-8"))
     }
-    assert found == said
+
+    assert subscribed == documented
 
 
 # ------------------------------------------------------------ commands
 
 
-@pytest.mark.parametrize("page", PAGES, ids=shown)
-def test_the_commands_that_a_page_tells_exist(page: Path) -> None:
-    told = {command: problem_of(command) for command in commands_in(page.read_text(encoding="utf-8"))}
-    assert {command: problem for command, problem in told.items() if problem} == {}
+@pytest.mark.parametrize("page", PAGES, ids=format_path)
+def test_commands_on_a_page_exist(page: Path) -> None:
+    """Readers copy the commands."""
+    problems = {command: find_command_problem(command) for command in find_commands(page.read_text(encoding="utf-8"))}
+
+    assert {command: problem for command, problem in problems.items() if problem} == {}
 
 
 @pytest.mark.parametrize(
@@ -226,25 +266,28 @@ def test_the_commands_that_a_page_tells_exist(page: Path) -> None:
         ("python -m services.cli people show 7 4711 | less", None),
         ("docker compose run --rm cli connections list", None),
         ("KAFKA_TOPIC_PREFIX=x personio-declaree init && make tset", "make has no target tset"),
-        ("personio-declaree state", "there is no command 'state'"),
-        ("personio-declaree connections ad NAME", "there is no command 'connections ad'"),
-        ("docker compose run --rm cli mapping publish", "there is no command 'mapping publish'"),
+        ("personio-declaree state", "unknown command 'state'"),
+        ("personio-declaree connections ad NAME", "unknown command 'connections ad'"),
+        ("docker compose run --rm cli mapping publish", "unknown command 'mapping publish'"),
         ("personio-declaree dead-letters list|retry", None),
-        ("personio-declaree dead-letters list|burn", "there is no command 'dead-letters burn'"),
+        ("personio-declaree dead-letters list|burn", "unknown command 'dead-letters burn'"),
         ("personio-declaree poll 7 --dry", "'poll' has no option --dry"),
         ("personio-declaree replay --since=2026-01-01 --everything", "'replay' has no option --everything"),
-        ("it's no command", None),
+        ("it's not a command", None),
         ("mapping", None),
         ("git status", None),
     ],
 )
-def test_the_check_of_commands_finds_what_does_not_exist(command: str, problem: str | None) -> None:
-    assert problem_of(command) == problem
+def test_check_of_commands_finds_unknown_ones(command: str, problem: str | None) -> None:
+    """The check itself must work."""
+    assert find_command_problem(command) == problem
 
 
-def test_the_check_of_commands_looks_into_blocks_and_into_the_text() -> None:
+def test_check_of_commands_reads_blocks_and_text() -> None:
+    """Commands are in blocks of code and within sentences."""
     text = "See `make a`, `people show 7`.\n\n```sh\n$ make b\nmake c \\\n  d\n```\n\n```python\nmake = 1\n```\n"
-    assert [" ".join(command.split()) for command in commands_in(text)] == [
+
+    assert [" ".join(command.split()) for command in find_commands(text)] == [
         "make b",
         "make c d",
         "make a",
@@ -255,33 +298,95 @@ def test_the_check_of_commands_looks_into_blocks_and_into_the_text() -> None:
 # ------------------------------------------------------------ troubles
 
 
-def test_every_trouble_in_the_table_is_tested_and_every_tested_one_is_in_the_table() -> None:
+def test_table_of_troubles_lists_the_tests() -> None:
+    """Every trouble has a test, and every test of a trouble is in the table."""
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    told = re.findall(r"^\|.*\| `(test_\w+)` \|$", page, re.MULTILINE)
-    tested = [
+    documented = re.findall(r"^\|.*\| `(test_\w+)` \|$", page, re.MULTILINE)
+
+    tests = [
         name
         for file in sorted((ROOT / "tests" / "e2e").glob("test_troubles*.py"))
         for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
     ]
-    assert told == tested
+
+    assert documented == tests
+
+
+# ------------------------------------------------------------ promises and words
+
+PROMISES = read_promises((ROOT / "docs" / "promises.md").read_text(encoding="utf-8"))
+MARKERS = [marker for file in list_files("*.py") if is_test(file) for marker in find_promise_markers(file)]
+
+
+def test_numbers_of_promises_are_unique() -> None:
+    """A number names one promise, so each row of the tables is one entry."""
+    rows = re.findall(r"^\| ([PW]\d+) \|", (ROOT / "docs" / "promises.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert rows == list(PROMISES)
+
+
+@pytest.mark.parametrize("number", [number for number, status in PROMISES.items() if status.startswith("kept")])
+def test_kept_promise_has_a_test(number: str) -> None:
+    """A promise without a test is a wish."""
+    assert number in {marker.number for marker in MARKERS}
+
+
+def test_promise_of_a_test_is_on_the_page() -> None:
+    """A marker with a wrong number would prove nothing."""
+    assert [marker for marker in MARKERS if marker.number not in PROMISES] == []
+
+
+def test_promise_markers_are_found_in_every_form(tmp_path: Path) -> None:
+    """Markers are on functions, on parameters and on whole modules."""
+    file = tmp_path / "test_sample.py"
+    file.write_text(
+        'pytestmark = pytest.mark.promise("P1")\n\n\n'
+        '@pytest.mark.promise("P2", "W3")\n'
+        '@pytest.mark.parametrize("a", [pytest.param(1, marks=pytest.mark.promise("P4"))])\n'
+        "async def test_sample(a: int) -> None: ...\n",
+        encoding="utf-8",
+    )
+
+    assert sorted(marker.number for marker in find_promise_markers(file)) == ["P1", "P2", "P4", "W3"]
+
+
+def test_glossary_has_one_entry_for_each_term() -> None:
+    """The tables parse, and a term has one meaning."""
+    tables = read_tables((ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"))
+
+    terms = [term for head, *rows in tables for row in rows for term in row[0].split("; ")]
+
+    assert {head[0] for head, *_ in tables} == {"term"}
+    assert {head[-1] for head, *_ in tables} == {"not called"}
+    assert [term for term in terms if not term or terms.count(term) > 1] == []
+
+
+@pytest.mark.parametrize("text", ["| a | b |\n| --- | --- |\n| c |\n", "| a | b |\n| c | d |\n"])
+def test_malformed_table_is_an_error(text: str) -> None:
+    """The check itself must work."""
+    with pytest.raises(ValueError, match=r"^the (row|table)"):
+        read_tables(text)
 
 
 # ------------------------------------------------------------ links
 
 
-@pytest.mark.parametrize("page", PAGES, ids=shown)
-def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
-    assert broken_links(page) == []
+@pytest.mark.parametrize("page", PAGES, ids=format_path)
+def test_links_of_a_page_have_a_target(page: Path) -> None:
+    """A link to a missing file or heading helps no reader."""
+    assert find_broken_links(page) == []
 
 
-def test_the_check_of_links_finds_those_that_lead_nowhere(tmp_path: Path) -> None:
+def test_check_of_links_finds_broken_ones(tmp_path: Path) -> None:
+    """The check itself must work."""
     page = tmp_path / "page.md"
     page.write_text(
         "# One `two`: Three\n[a](#one-two-three) [b](#four) [c](page.md) [d](https://example.com/x) [e](other.md)\n"
         "```\n[not](a-link)\n```\n`[nor](this)`\n[f]: missing.md\n",
         encoding="utf-8",
     )
-    assert broken_links(page) == ["#four", "other.md", "missing.md"]
+
+    assert find_broken_links(page) == ["#four", "other.md", "missing.md"]
 
 
 # ------------------------------------------------------------ requirements
@@ -289,39 +394,49 @@ def test_the_check_of_links_finds_those_that_lead_nowhere(tmp_path: Path) -> Non
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=shown)
-def test_every_requirement_is_pinned_with_hashes(lock: Path) -> None:
-    assert requirements(lock)
-    assert loose(requirements(lock)) == []
+@pytest.mark.parametrize("lock", LOCKS, ids=format_path)
+def test_requirements_are_pinned_with_hashes(lock: Path) -> None:
+    """An installation gets exactly the packages that were tested."""
+    assert read_requirements(lock)
+    assert find_loose(read_requirements(lock)) == []
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=shown)
-def test_requirements_hold_no_address(lock: Path) -> None:
+@pytest.mark.parametrize("lock", LOCKS, ids=format_path)
+def test_requirements_contain_no_address(lock: Path) -> None:
+    """The package index is a setting of the machine, not of the project."""
     text = lock.read_text(encoding="utf-8")
     addresses = ("://", "--index-url", "--extra-index-url", "--find-links", "--trusted-host", "\n-i ", "\n-f ")
+
     assert [address for address in addresses if address in f"\n{text}"] == []
 
 
-def test_the_check_of_requirements_finds_what_is_loose() -> None:
+def test_check_of_requirements_finds_loose_ones() -> None:
+    """The check itself must work."""
     digest = "--hash=sha256:" + "0" * 64
-    good = [f"a==1 {digest}", f"b-c[x,y]==1.2.post1 ; python_version >= '3.11' {digest} {digest}"]
-    bad = ["a==1", f"a>=1 {digest}", "a", "-e .", f"a==1 {digest[:-1]}", f"a @ file:///a.whl {digest}"]
-    assert loose([*good, *bad]) == [line.partition(" --hash")[0] for line in bad]
+    pinned = [f"a==1 {digest}", f"b-c[x,y]==1.2.post1 ; python_version >= '3.11' {digest} {digest}"]
+    loose = ["a==1", f"a>=1 {digest}", "a", "-e .", f"a==1 {digest[:-1]}", f"a @ file:///a.whl {digest}"]
+
+    assert find_loose([*pinned, *loose]) == [line.partition(" --hash")[0] for line in loose]
 
 
-def test_the_locks_hold_every_dependency_in_a_version_that_is_asked_for() -> None:
+def test_locks_contain_every_dependency() -> None:
+    """The pinned version must satisfy `pyproject.toml`."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    asked = {"runtime": project["project"]["dependencies"], **project["dependency-groups"]}
-    wrong = []
-    for lock, dependencies in asked.items():
+    groups = {"runtime": project["project"]["dependencies"], **project["dependency-groups"]}
+    problems = []
+
+    for lock, dependencies in groups.items():
         file = ROOT / "requirements" / f"{lock}.txt"
-        pinned = [Requirement(line.partition(" --hash")[0]) for line in requirements(file)] if file.exists() else []
-        versions = {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in pinned}
-        for wanted in map(Requirement, dependencies):
-            version = versions.get(canonicalize_name(wanted.name))
-            if version is None or not wanted.specifier.contains(version):
-                wrong.append(f"requirements/{lock}.txt: {wanted} ({version}); run `make lock`")
-    assert wrong == []
+        pinned = (
+            [Requirement(line.partition(" --hash")[0]) for line in read_requirements(file)] if file.exists() else []
+        )
+        versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pinned}
+        for dependency in map(Requirement, dependencies):
+            version = versions.get(canonicalize_name(dependency.name))
+            if version is None or not dependency.specifier.contains(version):
+                problems.append(f"requirements/{lock}.txt has {version} for {dependency}: run `make lock`")
+
+    assert problems == []
 
 
 # ------------------------------------------------------------ machines
@@ -329,24 +444,29 @@ def test_the_locks_hold_every_dependency_in_a_version_that_is_asked_for() -> Non
 CONTAINERS = re.compile(r"Dockerfile|compose", re.IGNORECASE)
 
 
-def text_of(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """Returns the content; an empty string for a binary file."""
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return ""
 
 
-def test_no_file_names_a_path_of_somebodys_machine() -> None:
-    found = {
-        shown(file): paths
-        for file in files()
-        if not CONTAINERS.search(shown(file)) and (paths := machine_paths(text_of(file)))
+def test_no_file_contains_a_path_of_a_machine() -> None:
+    """Such a path works on one machine only."""
+    machine_paths = {
+        format_path(file): paths
+        for file in list_files()
+        if not CONTAINERS.search(format_path(file)) and (paths := find_machine_paths(read_text(file)))
     }
-    assert found == {}
+
+    assert machine_paths == {}
 
 
-def test_the_check_of_paths_finds_them() -> None:
+def test_check_of_paths_finds_them() -> None:
+    """The check itself must work."""
     slash = "/"
+
     for path in ("root", "work", "home/ada", "tmp/thing"):
-        assert machine_paths(f"look into {slash}{path} or {slash}{path}/x") == [slash + path] * 2
-    assert machine_paths(f"a{slash}work b/{slash}tmp {slash}workshop http:/{slash}root {slash}tmp") == []
+        assert find_machine_paths(f"look into {slash}{path} or {slash}{path}/x") == [slash + path] * 2
+    assert find_machine_paths(f"a{slash}work b/{slash}tmp {slash}workshop http:/{slash}root {slash}tmp") == []

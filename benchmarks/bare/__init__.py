@@ -1,1 +1,1 @@
-"""Each stage's work as a loop of nothing but the libraries, each a process of its own that prints one line of JSON."""
+"""The work of each stage with its libraries only. Each loop is a process that prints one line of JSON."""

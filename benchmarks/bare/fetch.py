@@ -1,4 +1,4 @@
-"""Fetch and decode: every page of the list of employees, one after the other, with aiohttp and json.
+"""Fetch and decode: reads all pages of the list of employees one after the other, with aiohttp and json.
 
 python -m benchmarks.bare.fetch URL CLIENT_ID CLIENT_SECRET
 """
@@ -9,9 +9,10 @@ from collections import Counter
 
 import aiohttp
 
-from benchmarks.bare.outcome import timed
+from benchmarks.bare.measuring import run_measured
 
 PAGE = 100
+"""Employees per page."""
 
 
 async def _read(url: str, client_id: str, client_secret: str) -> Counter[str]:
@@ -19,16 +20,16 @@ async def _read(url: str, client_id: str, client_secret: str) -> Counter[str]:
         async with session.post("/v1/auth", json={"client_id": client_id, "client_secret": client_secret}) as answer:
             token = json.loads(await answer.read())["data"]["token"]
         headers = {"Authorization": f"Bearer {token}"}
-        seen = 0
+        count = 0
         while True:
-            query = {"limit": PAGE, "offset": seen}
+            query = {"limit": PAGE, "offset": count}
             async with session.get("/v1/company/employees", params=query, headers=headers) as answer:
                 answer.raise_for_status()
                 page = json.loads(await answer.read())
-            seen += len(page["data"])
-            if seen >= page["metadata"]["total_elements"]:
-                return Counter(employees=seen)
+            count += len(page["data"])
+            if count >= page["metadata"]["total_elements"]:
+                return Counter(employees=count)
 
 
 if __name__ == "__main__":
-    timed(lambda: _read(*sys.argv[1:]))
+    run_measured(lambda: _read(*sys.argv[1:]))

@@ -2,8 +2,8 @@
 
 python -m benchmarks.bare.mapping SERVERS SOURCE TARGET RECORDS
 
-Tuned: large fetches and batches, many records in flight, one commit a batch, which is as large as the mapper's. Every
-answer is the default mapping's, written out by hand, under the same headers as the mapper's.
+The loop is tuned: large fetches and batches, many records in flight, one commit a batch. A batch is as large as the
+mapper's. Every answer is that of the default mapping, built by hand, with the same headers as the mapper's.
 """
 
 import asyncio
@@ -13,16 +13,21 @@ from collections import Counter
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
-from benchmarks.bare.outcome import timed
-from services.contracts.events import AccountRequested, DesiredAccount, EmployeeChanged, Intent, ManagerReference
+from benchmarks.bare.measuring import run_measured
+from services.contracts.events import AccountRequested, DesiredAccount, EmployeeChanged, ManagerReference
+from services.contracts.outcomes import Intent
 from services.mapper.settings import MapperSettings
 
 BATCH: int = MapperSettings.model_fields["mapper_batch_records"].default
+"""Records per batch."""
+
 INTENTS = {"active": Intent.PROVISION, "inactive": Intent.DISABLE}
+"""The default mapping's intents, by Personio's status; all other statuses are ignored."""
+
 Headers = list[tuple[str, bytes]]
 
 
-def _mapped(event: EmployeeChanged) -> AccountRequested:
+def _build_request(event: EmployeeChanged) -> AccountRequested:
     attributes = event.attributes
     intent = INTENTS.get(str(attributes["status"].value), Intent.IGNORE)
     desired = None
@@ -49,7 +54,7 @@ def _mapped(event: EmployeeChanged) -> AccountRequested:
     )
 
 
-def _headers(request: AccountRequested, key: bytes) -> Headers:
+def _build_headers(request: AccountRequested, key: bytes) -> Headers:
     change = f"{key.decode()}/{request.revision}"
     event_id = f"{change}/{request.mapping_version}"
     trace = hashlib.sha256(change.encode()).hexdigest()[:32]
@@ -70,8 +75,8 @@ def _headers(request: AccountRequested, key: bytes) -> Headers:
 async def _handle(producer: AIOKafkaProducer, target: str, records: list[ConsumerRecord]) -> None:
     acknowledged = []
     for record in records:
-        request = _mapped(EmployeeChanged.model_validate_json(record.value))
-        value, headers = request.model_dump_json().encode(), _headers(request, record.key)
+        request = _build_request(EmployeeChanged.model_validate_json(record.value))
+        value, headers = request.model_dump_json().encode(), _build_headers(request, record.key)
         acknowledged.append(await producer.send(target, value, key=record.key, headers=headers))
     await asyncio.gather(*acknowledged)
 
@@ -92,8 +97,8 @@ async def _map(servers: str, source: str, target: str, wanted: str) -> Counter[s
     done = 0
     async with consumer, producer:
         while done < int(wanted):
-            found = await consumer.getmany(timeout_ms=500, max_records=BATCH)
-            records = [record for part in found.values() for record in part]
+            batches = await consumer.getmany(timeout_ms=500, max_records=BATCH)
+            records = [record for batch in batches.values() for record in batch]
             if records:
                 await _handle(producer, target, records)
                 await consumer.commit()
@@ -102,4 +107,4 @@ async def _map(servers: str, source: str, target: str, wanted: str) -> Counter[s
 
 
 if __name__ == "__main__":
-    timed(lambda: _map(*sys.argv[1:]))
+    run_measured(lambda: _map(*sys.argv[1:]))

@@ -1,10 +1,11 @@
-"""The requests of an import once more: a journal sent to a fresh Declaree by httpx over aiohttp, so many at once.
+"""Sends the requests of an import to a fresh Declaree, from a journal, with httpx over aiohttp.
 
 python -m benchmarks.bare.replay URL KEY CONCURRENCY JOURNAL
 
-JOURNAL is a file of lines of JSON: method, path with query, body. Bodies are encoded and answers decoded, nothing else:
-no error is translated, no answer looked at. Account ids are given by Declaree in the order of the creations, so nearly
-every path meets the account that it met before, and all of them meet one.
+JOURNAL is a file with one request per line as JSON: method, path with query, body. CONCURRENCY is the number of requests
+in flight. The loop encodes bodies and decodes answers, but it translates no error and checks no answer. Declaree assigns
+account ids in the order of the creations. So nearly every path leads to the same account as in the import, and all of
+them lead to an account.
 """
 
 import asyncio
@@ -19,25 +20,27 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from benchmarks.bare.outcome import timed
+from benchmarks.bare.measuring import run_measured
 
 Call = tuple[str, str, dict[str, Any] | None]
+"""Method, URL and body of a request."""
 
 
-class Carrier(httpx.AsyncBaseTransport):
-    """As little as it takes to put aiohttp under httpx."""
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """A minimal transport of httpx over aiohttp."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request with aiohttp; returns the answer as one of httpx."""
         url, body = URL(str(request.url), encoded=True), await request.aread()
         headers = [(name.decode(), value.decode()) for name, value in request.headers.raw]
         async with self._session.request(request.method, url, headers=headers, data=body or None) as answer:
             return httpx.Response(answer.status, headers=answer.raw_headers, content=await answer.read())
 
 
-def _calls(base: str, journal: str) -> list[Call]:
+def _read_calls(base: str, journal: str) -> list[Call]:
     lines = [json.loads(line) for line in Path(journal).read_text(encoding="utf-8").splitlines()]
     return [(line["method"], base + line["path"], line["body"]) for line in lines]
 
@@ -54,7 +57,7 @@ async def _replay(calls: list[Call], key: str, concurrency: int) -> Counter[str]
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/scim+json", "Accept-Encoding": "identity"}
     statuses: Counter[str] = Counter()
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency), auto_decompress=False)
-    async with session, httpx.AsyncClient(transport=Carrier(session), headers=headers) as client:
+    async with session, httpx.AsyncClient(transport=AiohttpTransport(session), headers=headers) as client:
         remaining = iter(calls)
         await asyncio.gather(*(_worker(client, remaining, statuses) for _ in range(concurrency)))
     return statuses
@@ -62,5 +65,5 @@ async def _replay(calls: list[Call], key: str, concurrency: int) -> Counter[str]
 
 if __name__ == "__main__":
     url, key, concurrency, journal = sys.argv[1:]
-    prepared = _calls(url, journal)
-    timed(lambda: _replay(prepared, key, int(concurrency)))
+    calls = _read_calls(url, journal)
+    run_measured(lambda: _replay(calls, key, int(concurrency)))

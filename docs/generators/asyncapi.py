@@ -1,7 +1,7 @@
-"""``docs/asyncapi.json``: topics, keys, headers and payloads for tools, as an AsyncAPI 3.0 document.
+"""Generates ``docs/asyncapi.json``: topics, keys, headers and payloads for tools, as an AsyncAPI 3.0 document.
 
-FastStream makes such a document too, but it sees raw bytes with no schema, no key and no header: our subscribers
-decode record by record, so that one that cannot be read does not spoil its batch.
+FastStream can generate such a document as well, but without schemas, keys and headers: it sees raw bytes only. The services
+decode each record on their own, so that an unreadable record does not affect the rest of its batch.
 Specification: https://www.asyncapi.com/docs/reference/specification/v3.0.0
 """
 
@@ -11,146 +11,156 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from docs.generators.contracts import CONTRACTS, GROUPS, Contract, Example, default_of
-from docs.generators.markdown import prose
-from services.contracts.envelope import CONTENT_TYPE, HEADERS, Cause
+from docs.generators.contracts import CONTRACTS, GROUPS, Contract, Example, get_default
+from docs.generators.markdown import format_docstring
+from services.contracts.cloudevents import CONTENT_TYPE, HEADERS, SendReason
 from services.contracts.events import Event
 
 Document: TypeAlias = dict[str, Any]
+"""A JSON object."""
 
 BINDING = {"bindingVersion": "0.5.0"}
+"""Version of AsyncAPI's Kafka binding."""
 DAY_MS = 86_400_000
+"""Milliseconds of a day."""
 
 
-def document() -> Document:
+def build_document() -> Document:
+    """Returns the document."""
     return {
         "asyncapi": "3.0.0",
-        "info": _info(),
+        "info": _build_info(),
         "defaultContentType": CONTENT_TYPE.decode(),
-        "channels": {_channel_id(contract): _channel(contract) for contract in CONTRACTS},
-        "operations": dict(operation for contract in CONTRACTS for operation in _operations(contract)),
+        "channels": {_get_channel_id(contract): _build_channel(contract) for contract in CONTRACTS},
+        "operations": dict(operation for contract in CONTRACTS for operation in _build_operations(contract)),
         "components": {
-            "messages": {contract.name: _message(contract) for contract in CONTRACTS},
-            "schemas": _schemas(),
+            "messages": {contract.name: _build_message(contract) for contract in CONTRACTS},
+            "schemas": _build_schemas(),
         },
     }
 
 
-def text() -> str:
-    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+def generate() -> str:
+    """Returns the document as text."""
+    return json.dumps(build_document(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _info() -> Document:
+def _build_info() -> Document:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return {
         "title": project["name"],
         "version": project["version"],
-        "description": f"{project['description']} The events, as CloudEvents 1.0 in Kafka's binary content mode. "
-        "KAFKA_TOPIC_PREFIX stands before the name of every topic and consumer group.",
+        "description": f"{project['description']} The events are CloudEvents 1.0 in Kafka's binary content mode. "
+        "KAFKA_TOPIC_PREFIX is put before the name of every topic and consumer group.",
     }
 
 
-def _channel_id(contract: Contract) -> str:
+def _get_channel_id(contract: Contract) -> str:
     return contract.topic.name.lower().replace("_", "-")
 
 
-def _channel(contract: Contract) -> Document:
-    retention = default_of("kafka_retention_days") * DAY_MS
+def _build_channel(contract: Contract) -> Document:
+    retention = get_default("kafka_retention_days") * DAY_MS
     kafka = {
         "topic": contract.topic.value,
-        "partitions": default_of("kafka_partitions"),
-        "replicas": default_of("kafka_replication_factor"),
+        "partitions": get_default("kafka_partitions"),
+        "replicas": get_default("kafka_replication_factor"),
         "topicConfiguration": {"cleanup.policy": ["delete"], "retention.ms": retention},
         **BINDING,
     }
     return {
         "address": contract.topic.value,
-        "description": f"Carries {contract.role.carries}. Partitions, copies and retention are settings of `init`.",
+        "description": f"Carries {contract.role.carries}. "
+        "Partitions, replication factor and retention are settings of `init`.",
         "messages": {contract.name: {"$ref": f"#/components/messages/{contract.name}"}},
         "bindings": {"kafka": kafka},
     }
 
 
-def _operations(contract: Contract) -> Iterator[tuple[str, Document]]:
-    for who in contract.role.written_by:
-        yield _operation(contract, who, "send", "sends")
-    for who in contract.role.read_by:
-        yield _operation(contract, who, "receive", "receives")
+def _build_operations(contract: Contract) -> Iterator[tuple[str, Document]]:
+    for actor in contract.role.written_by:
+        yield _build_operation(contract, actor, "send", "sends")
+    for actor in contract.role.read_by:
+        yield _build_operation(contract, actor, "receive", "receives")
 
 
-def _operation(contract: Contract, who: str, action: str, verb: str) -> tuple[str, Document]:
-    channel = f"#/channels/{_channel_id(contract)}"
+def _build_operation(contract: Contract, actor: str, action: str, verb: str) -> tuple[str, Document]:
+    """Returns name and operation; ``actor`` is a service or a command."""
+    channel = f"#/channels/{_get_channel_id(contract)}"
     operation: Document = {
         "action": action,
-        "summary": f"{who}: {verb} {contract.name}",
+        "summary": f"{actor}: {verb} {contract.name}",
         "channel": {"$ref": channel},
         "messages": [{"$ref": f"{channel}/messages/{contract.name}"}],
-        "tags": [{"name": who}],
+        "tags": [{"name": actor}],
     }
-    if action == "receive" and who in GROUPS:
-        operation["bindings"] = {"kafka": {"groupId": {"type": "string", "enum": [who]}, **BINDING}}
-    name = "".join(letter if letter.isalnum() else "-" for letter in f"{who} {verb} {contract.name}")
+    if action == "receive" and actor in GROUPS:
+        operation["bindings"] = {"kafka": {"groupId": {"type": "string", "enum": [actor]}, **BINDING}}
+    name = "".join(letter if letter.isalnum() else "-" for letter in f"{actor} {verb} {contract.name}")
     return name, operation
 
 
-def _message(contract: Contract) -> Document:
+def _build_message(contract: Contract) -> Document:
     message: Document = {
         "name": contract.event.ce_type if contract.event else contract.name,
         "title": contract.name,
-        "summary": prose(contract.model.__doc__),
-        "examples": [_example(example) for example in contract.examples()],
+        "summary": format_docstring(contract.model.__doc__),
+        "examples": [_build_example(example) for example in contract.read_examples()],
     }
     if contract.event is None:
-        key = {"description": "The key of the record that cannot be read, if it has one"}
-        payload: Document = {"description": "The original bytes, whatever they are"}
-        headers = _letter_headers(contract)
+        key = {"description": "The key of the unreadable record, if it has one"}
+        payload: Document = {"description": "The bytes of the unreadable record"}
+        headers = _build_letter_headers(contract)
         message["contentType"] = "application/octet-stream"
     else:
         key = {
             "type": "string",
             "pattern": "^[^/]+/.+$",
-            "description": "Whom it is about: `<connection>/<employee id>`",
+            "description": "The person that the event is about: `<connection>/<employee id>`",
         }
         payload = {"$ref": f"#/components/schemas/{contract.name}"}
-        headers = _event_headers(contract.event)
+        headers = _build_event_headers(contract.event)
         message["contentType"] = CONTENT_TYPE.decode()
     return {**message, "headers": headers, "payload": payload, "bindings": {"kafka": {"key": key, **BINDING}}}
 
 
-def _example(example: Example) -> Document:
-    shown: Document = {"name": example.name, "headers": dict(example.headers)}
-    return shown if example.payload is None else {**shown, "payload": example.payload}
+def _build_example(example: Example) -> Document:
+    document: Document = {"name": example.name, "headers": dict(example.headers)}
+    return document if example.payload is None else {**document, "payload": example.payload}
 
 
-def _event_headers(event: type[Event]) -> Document:
+def _build_event_headers(event: type[Event]) -> Document:
     forms: Document = {
         "ce_specversion": {"const": "1.0"},
         "ce_source": {"const": event.ce_source},
         "ce_type": {"const": event.ce_type},
         "ce_time": {"format": "date-time"},
-        "ce_cause": {"enum": list(Cause)},
+        "ce_cause": {"enum": list(SendReason)},
         "content-type": {"const": CONTENT_TYPE.decode()},
         "traceparent": {"pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-01$"},
     }
-    return _texts({name: {"description": meaning, **forms.get(name, {})} for name, meaning in HEADERS.items()})
+    return _build_strings({name: {"description": meaning, **forms.get(name, {})} for name, meaning in HEADERS.items()})
 
 
-def _letter_headers(contract: Contract) -> Document:
+def _build_letter_headers(contract: Contract) -> Document:
     fields = contract.model.model_fields.items()
-    return _texts({f"dl_{name}": {"description": field.description or ""} for name, field in fields})
+    return _build_strings({f"dl_{name}": {"description": field.description or ""} for name, field in fields})
 
 
-def _texts(properties: dict[str, Document]) -> Document:
-    """Headers are bytes; ours are all there, and all UTF-8."""
-    texts = {name: {"type": "string", **described} for name, described in properties.items()}
-    return {"type": "object", "properties": texts, "required": list(texts)}
+def _build_strings(properties: dict[str, Document]) -> Document:
+    """Returns the schema of headers. Headers are bytes; those of the product are UTF-8, and all are present."""
+    strings = {name: {"type": "string", **described} for name, described in properties.items()}
+    return {"type": "object", "properties": strings, "required": list(strings)}
 
 
-def _schemas() -> Document:
-    """The payloads, and what they are made of, side by side."""
-    found: Document = {}
+def _build_schemas() -> Document:
+    """Returns the schemas of all payloads and of the models in them."""
+    schemas: Document = {}
     for contract in CONTRACTS:
         if contract.event is not None:
             schema = contract.event.model_json_schema(ref_template="#/components/schemas/{model}")
-            found |= schema.pop("$defs", {}) | {contract.name: schema}
-    return {name: {**schema, "description": prose(schema["description"])} for name, schema in sorted(found.items())}
+            schemas |= schema.pop("$defs", {}) | {contract.name: schema}
+    return {
+        name: {**schema, "description": format_docstring(schema["description"])}
+        for name, schema in sorted(schemas.items())
+    }

@@ -1,4 +1,4 @@
-"""``docs/cli.md``: the help of every command, as wide as it is on no particular terminal."""
+"""Generates ``docs/cli.md``: the help of every command, with the same width on every terminal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,28 +7,33 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from docs.generators.markdown import block, page
+from docs.generators.markdown import build_page, format_block
 from services.cli.__main__ import app
 
 NAME = "personio-declaree"
+"""Name of the program."""
 WIDTH = 100
+"""Characters of a line."""
 
 INTRODUCTION = """\
 `personio-declaree` is installed with the project (`.venv/bin/personio-declaree`); `python -m services.cli` is the
-same. It reads the [settings](settings.md) from the environment. Exit codes: 0 done, 1 failed, 2 wrong use,
-75 try again later (a server does not answer), 78 something is not configured or configured wrongly, 130 ended by
+same program. It reads the [settings](settings.md) from the environment. Exit codes: 0 done, 1 failed, 2 wrong use,
+75 try again later (a server does not answer), 78 something is not configured or configured wrongly, 130 stopped by
 Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command with the words that call it, and what it is told by."""
+    """A command, or a group of commands."""
 
     words: tuple[str, ...]
+    """The words that call it, from the name of the program."""
     context: typer.Context
+    """Typer's context, with the command in it."""
 
     @property
     def options(self) -> frozenset[str]:
+        """Names of the options, with their dashes."""
         names = [*self.context.command.get_help_option_names(self.context)]
         for parameter in self.context.command.params:
             names += [*parameter.opts, *parameter.secondary_opts]
@@ -36,18 +41,19 @@ class Command:
 
     @property
     def is_group(self) -> bool:
+        """Whether this is a group of commands."""
         return isinstance(self.context.command, TyperGroup)
 
 
-def commands() -> tuple[Command, ...]:
-    """All commands and groups of them, each group before its members."""
+def list_commands() -> tuple[Command, ...]:
+    """Returns all commands and groups, each group before its members."""
     return tuple(_walk(get_command(app), (NAME,), None))
 
 
 def _walk(command: object, words: tuple[str, ...], parent: typer.Context | None) -> Iterator[Command]:
     if not isinstance(command, TyperGroup | TyperCommand):
-        raise TypeError(f"{' '.join(words)} is no command that can be documented")
-    command.rich_markup_mode = None  # plain text: boxes and colours are the terminal's business
+        raise TypeError(f"{' '.join(words)} is not a command of typer: extend the generator")
+    command.rich_markup_mode = None  # plain text: boxes and colours depend on the terminal
     context = typer.Context(
         command, parent=parent, info_name=words[-1], terminal_width=WIDTH, max_content_width=WIDTH, color=False
     )
@@ -57,11 +63,16 @@ def _walk(command: object, words: tuple[str, ...], parent: typer.Context | None)
             yield from _walk(command.get_command(context, name), (*words, name), context)
 
 
-def text() -> str:
-    parts = [part for command in commands() for part in (f"## {' '.join(command.words)}", block(_help(command)))]
-    return page("Commands", INTRODUCTION, *parts)
+def generate() -> str:
+    """Returns the page."""
+    parts = [
+        part
+        for command in list_commands()
+        for part in (f"## {' '.join(command.words)}", format_block(_get_help(command)))
+    ]
+    return build_page("Commands", INTRODUCTION, *parts)
 
 
-def _help(command: Command) -> str:
+def _get_help(command: Command) -> str:
     lines = command.context.command.get_help(command.context).splitlines()
     return "\n".join(line.rstrip() for line in lines)

@@ -1,4 +1,4 @@
-"""What the pages about events say alike: the contracts in the order of the flow, and their golden examples."""
+"""The contracts in the order of the flow, and their golden examples, for the pages about events."""
 
 import ast
 import inspect
@@ -10,48 +10,59 @@ from pathlib import Path
 from typing import Any
 
 from services.contracts import topics
-from services.contracts.envelope import DeadLetter, to_record
+from services.contracts.cloudevents import to_record
+from services.contracts.dead_letters import DeadLetter
 from services.contracts.events import EVENTS, Event
 from services.contracts.topics import Topic, TopicRole
 from services.runtime.settings import KafkaSettings
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "golden" / "events"
+"""Folder of the golden examples."""
 GROUPS = frozenset({"mapper", "writer"})
-"""Who reads as a consumer group, which is called like the service; all others read what is recorded, on request."""
+"""Readers with a consumer group, which has the name of the service. All other readers have none and read on request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A golden example as the record that it makes."""
+    """A golden example as a record."""
 
     name: str
+    """Name of the file, without its suffix."""
     headers: Mapping[str, str]
+    """Headers of the record."""
     payload: Any
+    """The event; None for a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What a topic carries: an event, or the dead letter whose headers ``model`` describes."""
+    """The content of a topic: an event, or the dead letter."""
 
     topic: Topic
+    """The topic."""
     model: type[Event] | type[DeadLetter]
+    """The model: of the value of an event, or of the headers of a dead letter."""
 
     @property
     def name(self) -> str:
+        """Name of the model."""
         return self.model.__name__
 
     @property
     def role(self) -> TopicRole:
+        """Writers and readers of the topic."""
         return topics.ROLES[self.topic]
 
     @property
     def event(self) -> type[Event] | None:
+        """The model of an event; None for the dead letter."""
         return self.model if issubclass(self.model, Event) else None
 
-    def examples(self) -> tuple[Example, ...]:
-        return tuple(map(self._example, sorted((GOLDEN / self.name).glob("v*/*.json"))))
+    def read_examples(self) -> tuple[Example, ...]:
+        """Returns the golden examples, in the order of their names."""
+        return tuple(map(self._read_example, sorted((GOLDEN / self.name).glob("v*/*.json"))))
 
-    def _example(self, file: Path) -> Example:
+    def _read_example(self, file: Path) -> Example:
         content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if self.event is None:
             return Example(file.stem, content, None)
@@ -63,22 +74,23 @@ CONTRACTS: tuple[Contract, ...] = (
     *(Contract(event.topic, event) for event in EVENTS),
     Contract(Topic.DEAD_LETTERS, DeadLetter),
 )
+"""All contracts, in the order of the flow."""
 
 
-def default_of(setting: str) -> Any:
-    """What a setting of Kafka is unless somebody sets it."""
+def get_default(setting: str) -> Any:
+    """Returns the default of one of Kafka's settings."""
     return KafkaSettings.model_fields[setting].default
 
 
-def meanings(words: type[StrEnum]) -> dict[str, str]:
-    """The members of an enumeration, and the text below each."""
-    body = ast.parse(inspect.getsource(words)).body[0]
+def read_member_docstrings(enumeration: type[StrEnum]) -> dict[str, str]:
+    """Returns the docstring of each member by its value; an empty string for a member without one."""
+    body = ast.parse(inspect.getsource(enumeration)).body[0]
     if not isinstance(body, ast.ClassDef):
-        raise TypeError(f"{words} is not a class")
-    found: dict[str, str] = {}
+        raise TypeError(f"{enumeration} is not a class")
+    docstrings: dict[str, str] = {}
     for statement, following in zip(body.body, [*body.body[1:], ast.Pass()], strict=True):
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            text = following.value if isinstance(following, ast.Expr) else None
-            described = text.value if isinstance(text, ast.Constant) else ""
-            found[words[statement.targets[0].id].value] = str(described)
-    return found
+            literal = following.value if isinstance(following, ast.Expr) else None
+            docstring = literal.value if isinstance(literal, ast.Constant) else ""
+            docstrings[enumeration[statement.targets[0].id].value] = str(docstring)
+    return docstrings

@@ -1,4 +1,4 @@
-"""``docs/mappings.md``: the mapping document, with examples that are what the engine makes of them."""
+"""Generates ``docs/mappings.md``: the mapping document, with examples that the engine evaluates."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from docs.generators.markdown import block, code, page, prose, table
-from services.admin.mappings import as_document
-from services.contracts.events import Attribute, EmployeeChanged, Intent, Kind
+from docs.generators.markdown import build_page, build_table, format_block, format_code, format_docstring
+from services.admin.mappings import format_document
+from services.contracts.employees import Attribute
+from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import (
     ENTERPRISE,
@@ -18,52 +19,48 @@ from services.contracts.mappings import (
     NOT_MAPPABLE,
     AttributeSource,
     ConstantSource,
-    DateFormat,
-    Default,
-    Lower,
+    MappingDocument,
     PublishedMapping,
     Rule,
-    Transform,
-    Trim,
-    ValueTable,
     default_mapping,
 )
-from services.contracts.mappings import Mapping as Document
-from services.contracts.model import Value
+from services.contracts.outcomes import Intent
+from services.contracts.transforms import DateFormat, Default, Lower, Transform, Trim, ValueTable
+from services.contracts.values import Value
 from services.mapping.engine import Engine
-from services.mapping.transforms import UnfitValueError, compiled
+from services.mapping.transforms import UnfitValueError, compile_transform
 
 INTRODUCTION = """\
-A mapping says which Personio attribute (right) goes into which field of the Declaree account (left). Each connection
-has its own, numbered by version; a new connection starts with the first one below.
+A mapping says which Personio attribute goes into which field of the Declaree account. Each connection has its own mapping,
+numbered by version. A new connection starts with the first mapping below.
 
     personio-declaree mapping export ID > mapping.json
     personio-declaree mapping import ID mapping.json
 
-An import is refused, with the place and the reason, if the document is wrong; nothing has changed then. Otherwise it is
-in force at once as the next version, everybody is sent again, and only real differences are written. To go back, import
+The import of an invalid document is rejected with the location and the reason, and changes nothing. A valid document is in
+force at once as the next version. All employees are then resent, and only real differences are written. To go back, import
 the older document."""
 
 KEYS = """\
-Attributes are named by Personio's keys, which `people show ID EMPLOYEE` lists with the values of one employee:
-`first_name`, `position`, and for those of the company's own `dynamic_` and a number, with their label. What Personio
-nests has a key per part, such as `office.name`, `cost_centers.percentage` (a list) or `supervisor.id`."""
+An attribute is named by Personio's key. `people show ID EMPLOYEE` lists the keys with the values of one employee. Examples
+are `first_name` and `position`; a company's own attributes are `dynamic_` and a number. A part of a nested attribute has a
+key of its own, such as `office.name`, `cost_centers.percentage` (a list) or `supervisor.id`."""
 
 TARGETS = """\
-Targets are SCIM paths (RFC 7643, RFC 7644 section 3.10): of the core schema `title`, `preferredLanguage` or
-`phoneNumbers[type eq "mobile"].value`; of an extension its URN, a colon and the attribute. Which of them Declaree keeps,
-and what its own extension is called, it says itself under `/Schemas` of its SCIM address. A field that its answer does not
-show after it was written is named by `people show`."""
+Targets are SCIM paths (RFC 7643, RFC 7644 section 3.10). Examples of the core schema are `title`, `preferredLanguage` and
+`phoneNumbers[type eq "mobile"].value`. A field of an extension is written as its URN, a colon and the attribute. Declaree
+lists the fields that it stores, and the name of its own extension, under `/Schemas` of its SCIM address. `people show` names
+each field that Declaree's answer does not show after a write."""
 
 MANAGERS = """\
-The supervisor ("Submits to") has a target of its own: it takes the Personio id of an employee and becomes the id of that
-employee's account, as soon as there is one."""
+The manager ("Submits to" in Declaree) has a target of its own. Its value is the Personio id of an employee. It is written as
+the id of that employee's account, once that account exists."""
 
-NONE_OF_IT = """\
-A value is missing if Personio holds null, an empty text or an empty list. What is missing passes through all transforms
-but `default`; of a list each value is transformed for itself."""
+EMPTY_VALUES = """\
+A value is empty if it is null, an empty string or an empty list. An empty value passes through every transform except
+`default`. Each value of a list is transformed on its own."""
 
-SHOWN: tuple[tuple[Transform, Value], ...] = (
+EXAMPLES: tuple[tuple[Transform, Value], ...] = (
     (Trim(), "  Berlin "),
     (Lower(), "DE"),
     (Default(value="Berlin"), None),
@@ -73,9 +70,9 @@ SHOWN: tuple[tuple[Transform, Value], ...] = (
     (ValueTable(table={"Deutsch": "de"}, otherwise="missing"), "Niederländisch"),
     (ValueTable(table={"Deutsch": "de"}, otherwise="reject"), "Niederländisch"),
 )
-"""Each transform, and a value to show it on."""
+"""Each transform, with a value that shows its effect."""
 
-LARGER = Document(
+LARGER = MappingDocument(
     external_id_prefix="nord-",
     life_cycle={"onboarding": Intent.PROVISION},
     rules=(
@@ -97,6 +94,7 @@ LARGER = Document(
         Rule(target=f"{ENTERPRISE}:organization", source=ConstantSource(value="Nordlicht GmbH")),
     ),
 )
+"""The larger example of the page."""
 EMPLOYEE: Mapping[str, Value] = {
     "first_name": "Zoë",
     "last_name": " Lindqvist ",
@@ -106,76 +104,92 @@ EMPLOYEE: Mapping[str, Value] = {
     "dynamic_1001": "Deutsch",
     "cost_centers.name": None,
 }
+"""Attributes of the employee that the larger example maps."""
 
 
-def text() -> str:
-    return page(
+def generate() -> str:
+    """Returns the page."""
+    return build_page(
         "Mappings",
         INTRODUCTION,
-        "What every connection starts with:",
-        block(as_document(default_mapping()), "json"),
+        "The mapping of a new connection:",
+        format_block(format_document(default_mapping()), "json"),
         "## The document",
-        _fields(Document),
-        "What a status means unless `life_cycle` says otherwise (any other, and an empty one: `ignore`):",
-        table(("Status", "Means"), [(code(status), code(intent.value)) for status, intent in LIFE_CYCLE.items()]),
-        "`provision` creates, links or updates the account and enables it; `disable` disables one that the connection "
-        "manages; `ignore` leaves it as it is.",
+        _build_fields(MappingDocument),
+        "The defaults of `life_cycle`. Any other status, and an empty one, means `ignore`:",
+        build_table(
+            ("Status", "Intent"),
+            [(format_code(status), format_code(intent.value)) for status, intent in LIFE_CYCLE.items()],
+        ),
+        "`provision` creates, links or updates the account and enables it. `disable` disables an account that the "
+        "connection manages. `ignore` leaves the account unchanged.",
         "## A rule",
-        _fields(Rule),
+        _build_fields(Rule),
         "### Targets",
         TARGETS,
-        f"No rule can have as its target: {_not_mappable()}, or the work e-mail. They come from the employee's id, "
-        "e-mail and status, or are Declaree's own.",
+        f"These fields cannot be targets: {_list_not_mappable()} and the work e-mail. They come from the employee's id, "
+        "e-mail and status, or Declaree sets them.",
         MANAGERS,
-        block(MANAGER),
+        format_block(MANAGER),
         "### Sources",
-        table(
-            ("Source", "Gives"),
+        build_table(
+            ("Source", "Value"),
             [
-                (code(_json(source)), prose(type(source).__doc__))
+                (format_code(_to_json(source)), format_docstring(type(source).__doc__))
                 for source in (AttributeSource(attribute="office.name"), ConstantSource(value="de"))
             ],
         ),
         KEYS,
         "### Transforms",
-        table(("Transform", "Of", "Makes", "Meaning"), map(_shown, *zip(*SHOWN, strict=True))),
-        NONE_OF_IT,
+        build_table(
+            ("Transform", "Value", "Result", "Meaning"),
+            [_build_transform(transform, value) for transform, value in EXAMPLES],
+        ),
+        EMPTY_VALUES,
         "## A larger example",
-        block(as_document(LARGER), "json"),
-        "Of an employee with these attributes",
-        table(("Attribute", "Value"), [(code(key), code(_json(value))) for key, value in EMPLOYEE.items()]),
-        "it makes this account:",
-        table(("Field", "Value"), [(code(field), code(_json(value))) for field, value in _account()]),
+        format_block(format_document(LARGER), "json"),
+        "For an employee with these attributes",
+        build_table(
+            ("Attribute", "Value"),
+            [(format_code(key), format_code(_to_json(value))) for key, value in EMPLOYEE.items()],
+        ),
+        "the mapping gives this account:",
+        build_table(
+            ("Field", "Value"), [(format_code(field), format_code(_to_json(value))) for field, value in _map_example()]
+        ),
     )
 
 
-def _fields(model: type[BaseModel]) -> str:
+def _build_fields(model: type[BaseModel]) -> str:
     rows = []
     for name, field in model.model_fields.items():
-        default = "required" if field.is_required() else code(_json(field.get_default(call_default_factory=True)))
-        rows.append((code(name), prose(field.description), default))
-    return table(("Field", "Meaning", "Unless given"), rows)
+        value = field.get_default(call_default_factory=True)
+        default = "required" if field.is_required() else format_code(_to_json(value))
+        rows.append((format_code(name), format_docstring(field.description), default))
+    return build_table(("Field", "Meaning", "Default"), rows)
 
 
-def _json(value: Any) -> str:
+def _to_json(value: Any) -> str:
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return json.dumps(plain, ensure_ascii=False)
 
 
-def _not_mappable() -> str:
-    spelled = {"externalid": "externalId", "username": "userName"}
-    return ", ".join(code(spelled.get(name, name)) for name in sorted(NOT_MAPPABLE))
+def _list_not_mappable() -> str:
+    """Returns the names as SCIM writes them."""
+    names = {"externalid": "externalId", "username": "userName"}
+    return ", ".join(format_code(names.get(name, name)) for name in sorted(NOT_MAPPABLE))
 
 
-def _shown(transform: Transform, value: Value) -> tuple[str, str, str, str]:
+def _build_transform(transform: Transform, value: Value) -> tuple[str, str, str, str]:
     try:
-        made = code(_json(compiled(transform)(value)))
+        result = format_code(_to_json(compile_transform(transform)(value)))
     except UnfitValueError as error:
-        made = f"rejected: *the value … {error}*"
-    return code(_json(transform)), code(_json(value)), made, prose(type(transform).__doc__)
+        result = f"rejected: *the value … {error}*"
+    meaning = format_docstring(type(transform).__doc__)
+    return format_code(_to_json(transform)), format_code(_to_json(value)), result, meaning
 
 
-def _account() -> Iterator[tuple[str, Value]]:
+def _map_example() -> Iterator[tuple[str, Value]]:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     connection = ConnectionId("c1")
     published = PublishedMapping(connection_id=connection, version=2, mapping=LARGER, published_at=now)
@@ -183,14 +197,14 @@ def _account() -> Iterator[tuple[str, Value]]:
         connection_id=connection,
         employee_id=EmployeeId("4711"),
         revision=1,
-        kind=Kind.CREATED,
+        kind=ChangeKind.CREATED,
         changed=tuple(EMPLOYEE),
         attributes={key: Attribute(value=value) for key, value in EMPLOYEE.items()},
         detected_at=now,
     )
     desired = Engine(published).map(event).desired
     if desired is None:
-        raise ValueError("the example does not map")
+        raise ValueError("the mapping of the larger example gives no account: correct LARGER or EMPLOYEE")
     yield "externalId", desired.external_id
     yield "userName, and the work e-mail", desired.user_name
     yield from desired.fields.items()

@@ -1,4 +1,4 @@
-"""``docs/settings.md``: every setting of every service, with meaning and default."""
+"""Generates ``docs/settings.md``: every setting of every service, with its meaning and default."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
-from docs.generators.markdown import code, page, table
+from docs.generators.markdown import build_page, build_table, format_code
 from services.cli.context import CliSettings
 from services.mapper.settings import MapperSettings
 from services.poller.settings import PollerSettings
@@ -19,99 +19,111 @@ READERS: Mapping[str, type[BaseSettings]] = {
     "writer": WriterSettings,
     "commands": CliSettings,
 }
+"""The settings of each service, and of the commands."""
 
-SECRETS_OF_A_CONNECTION: Mapping[str, str] = {
+CONNECTION_SECRETS: Mapping[str, str] = {
     "PERSONIO_CLIENT_SECRET": "Personio's `client_secret`",
     "DECLAREE_KEY": "Declaree's API key",
 }
-"""What ``connections add`` and ``connections secrets`` take from the environment, and store encrypted."""
+"""Variables that ``connections add`` and ``connections secrets`` read. The secrets are stored encrypted."""
 
 INTRODUCTION = """\
-Settings are environment variables; the same name means the same to every service. `.env.example` lists them in the
-form that `docker compose` reads. What has no default is required: without it a service ends at once, with exit code
-78 and the setting's name. A secret can come from a file instead, as container engines hand them over: `…_FILE` holds
-the file's path, such as `ENCRYPTION_KEYS_FILE`."""
+Settings are environment variables. A name means the same in every service. `.env.example` lists all settings in the form
+that `docker compose` reads. A setting without a default is required: without it a service stops at once with exit code 78
+and prints the name of the setting. A secret can also come from a file, for container engines that mount secrets as files:
+`…_FILE` contains the path, as in `ENCRYPTION_KEYS_FILE`."""
 
 CREDENTIALS = """\
-The credentials of Personio and Declaree belong to a connection and stand encrypted in MongoDB. Only the commands that
-deposit them, `connections add` and `connections secrets`, read them from the environment, and ask for what is not
-there:"""
+The credentials of Personio and Declaree belong to a connection and are stored encrypted in MongoDB. Only the commands
+that deposit them, `connections add` and `connections secrets`, read them from the environment. They prompt for a credential
+that is missing there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting, as far as all of its readers agree on it."""
+    """One setting, which means the same to all of its readers."""
 
     name: str
+    """Name of the environment variable."""
     meaning: str
+    """Meaning and limits."""
     default: str | None
-    """As it would stand in the environment; empty for none, None where one has to be given."""
+    """The default as written in the environment; empty for null, None if the setting is required."""
     secret: bool
+    """Whether the value is a secret."""
     read_by: tuple[str, ...]
+    """Names of the readers."""
 
 
-def all_settings() -> tuple[Setting, ...]:
-    """In the order in which the classes name them."""
-    found: dict[str, dict[str, Any]] = {}
+def list_settings() -> tuple[Setting, ...]:
+    """Returns all settings, in the order of the classes."""
+    schemas: dict[str, dict[str, Any]] = {}
     readers: dict[str, list[str]] = defaultdict(list)
     required: set[str] = set()
     for reader, settings in READERS.items():
         schema = settings.model_json_schema()
         required |= {name.upper() for name in schema.get("required", ())}
-        for name, described in schema["properties"].items():
-            found.setdefault(name.upper(), described)
+        for name, field in schema["properties"].items():
+            schemas.setdefault(name.upper(), field)
             readers[name.upper()].append(reader)
     return tuple(
         Setting(
             name=name,
-            meaning=" ".join([described.get("description", ""), *_limits(described)]),
-            default=None if name in required else _as_text(described["default"]),
-            secret=_is_secret(described),
+            meaning=" ".join([" ".join(field.get("description", "").split()), *_describe_limits(field)]),
+            default=None if name in required else _format_value(field["default"]),
+            secret=_is_secret(field),
             read_by=tuple(readers[name]),
         )
-        for name, described in found.items()
+        for name, field in schemas.items()
     )
 
 
-def _as_text(default: object) -> str:
+def _format_value(default: object) -> str:
     return "" if default is None else str(default)
 
 
-def _limits(described: Mapping[str, Any]) -> Iterator[str]:
-    if "enum" in described:
-        yield f"({', '.join(map(code, described['enum']))})"
-    if "maximum" in described:
-        yield f"({described['minimum']} to {described['maximum']})"
+def _describe_limits(field: Mapping[str, Any]) -> Iterator[str]:
+    if "enum" in field:
+        yield f"One of {', '.join(map(format_code, field['enum']))}."
+    if "maximum" in field:
+        yield f"From {field['minimum']} to {field['maximum']}."
 
 
-def _is_secret(described: Mapping[str, Any]) -> bool:
-    return any(part.get("format") == "password" for part in (described, *described.get("anyOf", ())))
+def _is_secret(field: Mapping[str, Any]) -> bool:
+    return any(part.get("format") == "password" for part in (field, *field.get("anyOf", ())))
 
 
-def text() -> str:
+def generate() -> str:
+    """Returns the page, with the settings that most readers share first."""
     groups: dict[tuple[str, ...], list[Setting]] = defaultdict(list)
-    for setting in all_settings():
+    for setting in list_settings():
         groups[setting.read_by].append(setting)
     by_sharing = sorted(groups.items(), key=lambda group: -len(group[0]))
-    parts = [part for readers, settings in by_sharing for part in (_heading(readers), _table(settings))]
-    secrets = table(("Variable", "Meaning"), [(code(name), text) for name, text in SECRETS_OF_A_CONNECTION.items()])
-    return page("Settings", INTRODUCTION, *parts, "## Credentials of a connection", CREDENTIALS, secrets)
+    parts = [part for readers, settings in by_sharing for part in (_build_heading(readers), _build_settings(settings))]
+    rows = [(format_code(name), meaning) for name, meaning in CONNECTION_SECRETS.items()]
+    secrets = build_table(("Variable", "Meaning"), rows)
+    return build_page("Settings", INTRODUCTION, *parts, "## Credentials of a connection", CREDENTIALS, secrets)
 
 
-def _heading(readers: tuple[str, ...]) -> str:
+def _build_heading(readers: tuple[str, ...]) -> str:
     if len(readers) == len(READERS):
         return "## Read by all services and the commands"
     return f"## Read by {' and '.join(filter(None, (', '.join(readers[:-1]), readers[-1])))}"
 
 
-def _table(settings: list[Setting]) -> str:
+def _build_settings(settings: list[Setting]) -> str:
     rows = [
-        (code(each.name), each.meaning + (" *(secret)*" if each.secret else ""), _default(each)) for each in settings
+        (
+            format_code(setting.name),
+            setting.meaning + (" *(secret)*" if setting.secret else ""),
+            _format_default(setting),
+        )
+        for setting in settings
     ]
-    return table(("Setting", "Meaning", "Default"), rows)
+    return build_table(("Setting", "Meaning", "Default"), rows)
 
 
-def _default(setting: Setting) -> str:
+def _format_default(setting: Setting) -> str:
     if setting.default is None:
         return "required"
-    return code(setting.default) if setting.default else "none"
+    return format_code(setting.default) if setting.default else "none"

@@ -1,1 +1,1 @@
-"""What an administrator or operator can do, as typed functions; the CLI and later the console only speak."""
+"""The actions of administrators and operators, as functions with typed results. Command lines only print them."""

@@ -1,61 +1,77 @@
-"""Mappings as files: export, import."""
+"""Exports and publishes mappings as JSON documents."""
 
 import json
+from typing import ClassVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import Mapping, PublishedMapping
-from services.contracts.requests import Resend
+from services.contracts.mappings import MappingDocument, PublishedMapping
+from services.contracts.tasks import Resend
 from services.errors import ConfigurationError
 from services.provisioning import paths
 from services.runtime.clock import Clock
 from services.store.database import Store
 
 
-class WrongMappingError(ConfigurationError):
-    """The document is no mapping; the message names each place and what is wrong with it."""
+class InvalidMappingError(ConfigurationError):
+    """The document is not a mapping, or no mapping is published. The message names each location and its problem."""
+
+    code: ClassVar[str] = "invalid-mapping"
 
 
-async def export(store: Store, connection: ConnectionId) -> str:
-    """The published mapping as a JSON document that ``publish`` takes."""
-    published = await store.mappings.published(connection)
+async def export_document(store: Store, connection: ConnectionId) -> str:
+    """Returns the published mapping as a JSON document that ``publish_document`` accepts.
+
+    Raises ``InvalidMappingError`` if no mapping is published.
+    """
+    published = await store.mappings.get_published(connection)
     if published is None:
-        raise WrongMappingError(f"connection {connection} has no published mapping")
-    return as_document(published.mapping)
+        raise InvalidMappingError(f"connection {connection} has no published mapping: import one with `mapping import`")
+    return format_document(published.mapping)
 
 
-def as_document(mapping: Mapping) -> str:
+def format_document(mapping: MappingDocument) -> str:
+    """Returns the mapping as indented JSON."""
     return json.dumps(mapping.model_dump(mode="json"), indent=2, ensure_ascii=False)
 
 
-def read(document: str) -> Mapping:
-    """Raises ``WrongMappingError``."""
+def parse_document(document: str) -> MappingDocument:
+    """Returns the mapping of a JSON document. Raises ``InvalidMappingError``.
+
+    A field that this version does not know is an error here: in a file it is a mistake. In MongoDB a newer version may
+    have stored it.
+    """
     try:
-        # a stored mapping may hold what a newer version added; in a file a person wrote it is a mistake
-        mapping = Mapping.model_validate_json(document, extra="forbid")
+        mapping = MappingDocument.model_validate_json(document, extra="forbid")
         for rule in mapping.rules:
             paths.parse(rule.target)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
-        places = (f"{'.'.join(map(str, problem['loc'])) or 'document'}: {problem['msg']}" for problem in problems)
-        raise WrongMappingError("; ".join(places)) from None
+        raise InvalidMappingError("; ".join(map(_format_problem, problems))) from None
     except ValueError as error:
-        raise WrongMappingError(str(error)) from None
+        raise InvalidMappingError(str(error)) from None
     return mapping
 
 
-async def publish(store: Store, clock: Clock, connection: ConnectionId, document: str) -> PublishedMapping:
-    """Publishes the next version and asks for everybody to be re-sent; only real differences are then written.
+def _format_problem(problem: ErrorDetails) -> str:
+    location = ".".join(map(str, problem["loc"])) or "document"
+    return f"{location}: {problem['msg'].removeprefix('Value error, ')}"
 
-    Both or nothing: a version that is in force without that would reach only those who change by themselves.
+
+async def publish_document(store: Store, clock: Clock, connection: ConnectionId, document: str) -> PublishedMapping:
+    """Publishes the mapping as the next version and files a task that resends all employees.
+
+    The writer then writes real differences only. Raises ``InvalidMappingError`` or ``UnknownConnectionError``.
     """
-    mapping = read(document)
+    mapping = parse_document(document)
     await store.connections.get(connection)
-    async with store.together() as session:
+    # one transaction: without the task, the new version would reach only employees that change later
+    async with store.transaction() as session:
         published = await store.mappings.publish(
             connection, mapping, now=clock.now(), expected_version=None, session=session
         )
-        task = Resend(scope="all", why=f"mapping version {published.version} was published")
-        await store.requests.file_within(session, connection, task, now=clock.now())
+        task = Resend(scope="all", reason=f"mapping version {published.version} was published")
+        await store.tasks.file_within(session, connection, task, now=clock.now())
     return published

@@ -1,4 +1,4 @@
-"""``personio-declaree``, or ``python -m services.cli``."""
+"""The program ``personio-declaree``, or ``python -m services.cli``: the commands without a group, and the groups."""
 
 import asyncio
 import sys
@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import typer
 
-from services.admin import overview, setup
-from services.cli import connections, dead_letters, mapping, people, sending
-from services.cli.context import CliSettings, Json, run, say
+from services.admin import install as admin_install
+from services.admin import status as admin_status
+from services.cli import connections, dead_letters, mapping, people, sync
+from services.cli.context import CliSettings, Json, run
+from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
 from services.contracts.runs import Run
 from services.runtime.clock import SystemClock
@@ -17,87 +19,96 @@ from services.runtime.supervisor import Supervisor
 from services.store.database import Store
 
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="Keeps Declaree's accounts true to Personio."
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Synchronizes employees in Personio to accounts in Declaree.",
 )
 
 SERVICES = ("poller", "mapper", "writer")
+"""The services that `up` runs, in the order of their ports."""
+KILL_MARGIN_SECONDS = 15
+"""Seconds that `up` waits for a stopping process beyond GRACEFUL_TIMEOUT_SECONDS, before it kills the process."""
 
 
 @app.command()
 def init(as_json: Json = False) -> None:
-    """Create the topics and indexes that are missing. May be repeated."""
-    prepared = run(setup.prepare)
-    done = [*prepared.topics, *prepared.database]
-    say("\n".join(f"created {name}" for name in done) or "Everything was there already.", prepared, as_json=as_json)
+    """Create missing topics and indexes. The command can be repeated at any time."""
+    installed = run(admin_install.install)
+    lines = [f"created {name}" for name in (*installed.topics, *installed.database)]
+    print_result("\n".join(lines) or "Nothing to create: all topics and indexes exist.", installed, as_json=as_json)
 
 
 @app.command()
 def up() -> None:
-    """Run poller, mapper and writer as one group, starting again what dies. Runs `init` as soon as the servers answer.
+    """Run poller, mapper and writer as one process group. A process that ends is restarted.
 
-    Health and metrics of the poller are at HTTP_PORT, of the mapper and the writer at the two ports after it.
+    The command runs `init` as soon as Kafka and MongoDB answer. The poller serves health and metrics at HTTP_PORT, the mapper at
+    the next port, and the writer at the port after that.
     """
     read_secret_files()
     process = load(ProcessSettings)
 
-    async def prepare(given: CliSettings, store: Store) -> None:
-        await setup.prepare_once_they_answer(given, store, SystemClock())
+    async def prepare(settings: CliSettings, store: Store) -> None:
+        await admin_install.install_when_available(settings, store, SystemClock())
 
     run(prepare, service="up", log_level=process.log_level)
     commands = {name: (sys.executable, "-m", f"services.{name}") for name in SERVICES}
-    ports = {name: {"HTTP_PORT": _port_of(process.http_port, place)} for place, name in enumerate(SERVICES)}
+    ports = {name: {"HTTP_PORT": _format_port(process.http_port, index)} for index, name in enumerate(SERVICES)}
+    grace = process.graceful_timeout_seconds + KILL_MARGIN_SECONDS
 
     async def supervise() -> None:
-        supervisor = Supervisor(commands, SystemClock(), grace_seconds=_grace(process), environments=ports)
-        await supervisor.main()
+        await Supervisor(commands, SystemClock(), grace_seconds=grace, environments=ports).main()
 
     asyncio.run(supervise())
 
 
-def _port_of(first: int, place: int) -> str:
-    return str(first and first + place)
+def _format_port(first: int, index: int) -> str:
+    """Returns the port of a service. A first port of 0 stays 0: each service then takes a free port."""
+    return str(first and first + index)
 
 
-def _grace(process: ProcessSettings) -> float:
-    """Whoever stops in order within the time that it is given is not killed."""
-    return process.graceful_timeout_seconds + 15
-
-
-app.command()(sending.poll)
-app.command()(sending.resync)
-app.command()(sending.replay)
+app.command()(sync.poll)
+app.command()(sync.resync)
+app.command()(sync.replay)
 
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """How things stand. Exit code 1 while the last poll of an active connection has failed."""
-    found = run(lambda _, store: overview.status(store))
-    say("\n".join(map(_status_text, found)) or "There is no connection yet: `connections add`.", found, as_json=as_json)
-    if any(each.state is ConnectionState.ACTIVE and each.last_run and each.last_run.error for each in found):
+    """Print the status of every connection. Exit code 1 if the last poll of an active connection failed."""
+    connections = run(lambda _, store: admin_status.get_status(store))
+    text = "\n".join(map(_format_status, connections))
+    print_result(text or "No connection exists: add one with `connections add`.", connections, as_json=as_json)
+    if any(_has_failed(connection) for connection in connections):
         raise typer.Exit(1)
 
 
-def _status_text(each: overview.Status) -> str:
-    outcomes = ", ".join(f"{name} {count}" for name, count in sorted(each.outcomes.items()))
+def _has_failed(connection: admin_status.Status) -> bool:
+    run = connection.last_run
+    return connection.state is ConnectionState.ACTIVE and run is not None and bool(run.error)
+
+
+def _format_status(connection: admin_status.Status) -> str:
+    accounts = f"{connection.accounts} of {connection.active} active employees have an account"
+    outcomes = ", ".join(f"{name} {count}" for name, count in sorted(connection.outcomes.items()))
     lines = [
-        f"{each.connection}  {each.name}  {each.state.value}",
-        f"  {each.accounts} of {each.active} active employees have an account; balance {each.balance}, waiting {each.waiting}",
-        f"  mapping version {each.mapping_version}; outcomes: {outcomes or 'none yet'}",
-        *_last_poll(each.last_run),
+        f"{connection.connection}  {connection.name}  {connection.state.value}",
+        f"  {accounts}; balance {connection.balance}, waiting {connection.waiting}",
+        f"  mapping version {connection.mapping_version}; outcomes: {outcomes or 'none yet'}",
+        *_format_last_poll(connection.last_run),
     ]
-    if each.missing:
-        lines.append(f"  missing {each.missing}: Personio lists them no more, `people list` says whom")
+    if connection.absent:
+        lines.append(f"  absent {connection.absent}: Personio no longer lists these employees, see `people list`")
     return "\n".join(lines)
 
 
-def _last_poll(run: Run | None) -> Iterator[str]:
+def _format_last_poll(run: Run | None) -> Iterator[str]:
     if run is None:
         yield "  not polled yet"
         return
-    when = f"{run.finished_at or run.started_at:%Y-%m-%d %H:%M} UTC"
-    yield f"  the last poll failed: {run.error} ({when})" if run.error else f"  last polled {when}"
-    if run.unreleased:
-        yield f"  released no more, so kept as they were: {', '.join(run.unreleased)}"
+    time = f"{run.finished_at or run.started_at:%Y-%m-%d %H:%M} UTC"
+    yield f"  the last poll failed ({time}): {run.error}" if run.error else f"  last polled {time}"
+    if run.no_longer_visible:
+        yield f"  attributes no longer released, last values kept: {', '.join(run.no_longer_visible)}"
 
 
 app.add_typer(connections.app, name="connections")
@@ -107,6 +118,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def main() -> None:
+    """Runs the command that the arguments of the process name."""
     app()
 
 

@@ -1,19 +1,18 @@
-"""What every command needs: settings, the store, and a way to say results and errors."""
+"""The surroundings of every command: settings, store, publisher and exit codes."""
 
 import asyncio
-import json
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
-from pydantic_core import to_jsonable_python
 
+from services.cli.output import print_error
 from services.errors import ConfigurationError, ConnectorError, TransientError
+from services.runtime.kafka.publisher import Publisher
 from services.runtime.log import NOISY, configure
-from services.runtime.producer import Publisher
 from services.runtime.settings import (
     EX_CONFIG,
     EncryptionSettings,
@@ -22,37 +21,31 @@ from services.runtime.settings import (
     load,
     read_secret_files,
 )
-from services.store.database import Store
+from services.store.database import Store, open_store
 
 EX_TEMPFAIL = 75
+"""Exit code of a command that may succeed later (sysexits.h)."""
 
 T = TypeVar("T")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Id = Annotated[str, typer.Argument(help="The connection's id (see `connections list`).")]
 
 
 class CliSettings(KafkaSettings, MongoSettings, EncryptionSettings):
-    """What the commands need."""
+    """The settings that commands read."""
 
 
-def settings() -> CliSettings:
+def load_settings() -> CliSettings:
+    """Returns the settings. Ends the process with exit code 78 if one is missing or invalid."""
     read_secret_files()
     return load(CliSettings)
 
 
 @asynccontextmanager
-async def open_store(given: CliSettings) -> AsyncIterator[Store]:
-    store = Store.connect(given.mongodb_url, given.mongodb_database, given.keys, timeout_ms=given.mongodb_timeout_ms)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-@asynccontextmanager
-async def open_publisher(given: CliSettings) -> AsyncIterator[Publisher]:
-    publisher = Publisher(given, "cli")
+async def open_publisher(settings: CliSettings) -> AsyncIterator[Publisher]:
+    """Yields a started publisher, and stops it afterwards."""
+    publisher = Publisher(settings, "cli")
     await publisher.start()
     try:
         yield publisher
@@ -61,47 +54,39 @@ async def open_publisher(given: CliSettings) -> AsyncIterator[Publisher]:
 
 
 def run(work: Callable[[CliSettings, Store], Awaitable[T]], *, service: str = "cli", log_level: str | None = None) -> T:
-    """Runs a command's work; an error becomes one line and an exit code. A ``log_level`` is given by what is a service."""
+    """Runs the work of a command and returns its result. An error becomes one line and an exit code.
+
+    ``log_level`` is for commands that run as a service. Without it, the command logs errors only, to standard error.
+    """
     if log_level is None:
-        _speak_alone()
+        _silence_libraries()
     else:
         configure(service, log_level)
-    given = settings()
+    settings = load_settings()
 
-    async def working() -> T:
-        async with open_store(given) as store:
-            return await work(given, store)
+    async def run_with_store() -> T:
+        store = open_store(settings)
+        try:
+            return await work(settings, store)
+        finally:
+            store.close()
 
     try:
-        return asyncio.run(working())
+        return asyncio.run(run_with_store())
     except ConnectorError as error:
         fail(error)
 
 
-def _speak_alone() -> None:
-    """A command's output is its own word; what a library has to say of a server that is away, the command says itself."""
+def _silence_libraries() -> None:
+    """Turns off the messages of libraries. The command itself reports a server that does not answer."""
     configure("cli", "ERROR", stream=sys.stderr)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def fail(error: ConnectorError) -> NoReturn:
-    say_wrong(str(error))
+    """Prints the error and ends the command: 75 if a retry may help, 78 for a configuration error, else 1."""
+    print_error(str(error))
     if isinstance(error, TransientError):
         raise typer.Exit(EX_TEMPFAIL)
     raise typer.Exit(EX_CONFIG if isinstance(error, ConfigurationError) else 1)
-
-
-def say(text: str, value: Any, *, as_json: bool) -> None:
-    """The result: for people, or with ``--json`` for machines; secrets stay masked."""
-    print(json.dumps(to_jsonable_python(value), ensure_ascii=False) if as_json else _harmless(text))  # noqa: T201 - the command's word
-
-
-def say_wrong(text: str) -> None:
-    """Why there is no result."""
-    print(_harmless(text), file=sys.stderr)  # noqa: T201 - as above
-
-
-def _harmless(text: str) -> str:
-    """Names and answers come from elsewhere, and may hold what a terminal takes for commands."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)

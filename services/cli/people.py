@@ -1,69 +1,79 @@
-"""``people …``"""
+"""The commands ``people …``."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import typer
 
-from services.admin import overview
-from services.admin.causes import in_words
-from services.cli.context import CliSettings, Id, Json, run, say, say_wrong
-from services.contracts.accounts import Account
-from services.contracts.events import Attribute
+from services.admin import people as admin_people
+from services.cli.context import CliSettings, Id, Json, run
+from services.cli.output import print_error, print_result
+from services.contracts.employees import Attribute
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.model import Value
+from services.contracts.ledger import LedgerEntry
+from services.contracts.values import Value
 from services.store.database import Store
 
-app = typer.Typer(no_args_is_help=True, help="Single employees.")
+app = typer.Typer(no_args_is_help=True, help="Show single employees and the employees that need attention.")
 
-FREE = "dynamic_"
-"""Personio numbers a company's own attributes; what they are is in their label."""
+CUSTOM_ATTRIBUTE_PREFIX = "dynamic_"
+"""Prefix of the keys of a company's own attributes. Personio numbers them, so only the label says what they mean."""
 
 
 @app.command("show")
-def show(connection: Id, employee: str, as_json: Json = False) -> None:
-    """What is known of one employee: the last snapshot and the account. It holds personal data."""
-    found = run(lambda _, store: overview.person(store, ConnectionId(connection), EmployeeId(employee)))
-    if found.snapshot is None:
-        say_wrong(f"employee {employee} is not known in connection {connection}")
+def show(
+    connection: Id,
+    employee: Annotated[str, typer.Argument(help="The employee's Personio id.")],
+    as_json: Json = False,
+) -> None:
+    """Show the last snapshot and the account of one employee. The output contains personal data."""
+    person = run(lambda _, store: admin_people.get_person(store, ConnectionId(connection), EmployeeId(employee)))
+    if person.snapshot is None:
+        print_error(f"unknown employee in connection {connection} ({employee}): check the Personio id")
         raise typer.Exit(1)
-    lines = [_attribute(*each) for each in sorted(found.snapshot.attributes.items())]
-    if found.snapshot.missing_since:
-        lines.append(f"since {found.snapshot.missing_since:%Y-%m-%d %H:%M} UTC Personio lists this employee no more")
-    lines += _account(found.account)
-    snapshot = found.snapshot.model_dump(exclude={"attributes_json"}) | {"attributes": found.snapshot.attributes}
-    say("\n".join(lines), {"snapshot": snapshot, "account": found.account}, as_json=as_json)
+    lines = [_format_attribute(*item) for item in sorted(person.snapshot.attributes.items())]
+    if person.snapshot.absent_since:
+        lines.append(f"absent since {person.snapshot.absent_since:%Y-%m-%d %H:%M} UTC: {admin_people.ABSENT}")
+    lines += _format_entry(person.entry)
+    snapshot = person.snapshot.model_dump(exclude={"attributes_json"}) | {"attributes": person.snapshot.attributes}
+    print_result("\n".join(lines), {"snapshot": snapshot, "account": person.entry}, as_json=as_json)
 
 
-def _attribute(key: str, attribute: Attribute) -> str:
-    label = f" ({_one_line(attribute.label)})" if key.startswith(FREE) and attribute.label else ""
-    return f"{key}{label}: {_one_line(attribute.value)}"
+def _format_attribute(key: str, attribute: Attribute) -> str:
+    has_label = key.startswith(CUSTOM_ATTRIBUTE_PREFIX) and attribute.label
+    label = f" ({_join_lines(attribute.label)})" if has_label else ""
+    return f"{key}{label}: {_join_lines(attribute.value)}"
 
 
-def _one_line(value: Value) -> str:
-    """A value may hold several lines, which must not pass for lines of ours."""
+def _join_lines(value: Value) -> str:
+    """Returns the value on one line. A value with several lines could imitate lines of this program."""
     if isinstance(value, tuple):
-        return ", ".join(map(_one_line, value))
+        return ", ".join(map(_join_lines, value))
     return "-" if value is None else " ".join(str(value).split())
 
 
-def _account(account: Account | None) -> Iterator[str]:
-    if account is None:
-        yield "no decision yet"
+def _format_entry(entry: LedgerEntry | None) -> Iterator[str]:
+    if entry is None:
+        yield "no change is settled yet"
         return
-    if account.waiting:
-        yield f"waiting since {account.waiting.since:%Y-%m-%d %H:%M} UTC: {in_words(account.waiting.cause)}"
-    if account.decided:
-        reason = f": {_one_line(account.decided.reason)}" if account.decided.reason else ""
-        yield f"account {account.account_id or '-'}, {account.decided.outcome.value}{reason}"
+    if entry.waiting:
+        yield f"waiting since {entry.waiting.since:%Y-%m-%d %H:%M} UTC: {entry.waiting.cause.text}"
+    if entry.decided:
+        reason = f": {_join_lines(entry.decided.reason)}" if entry.decided.reason else ""
+        yield f"account {entry.account_id or '-'}, {entry.decided.outcome.value}{reason}"
 
 
 @app.command("list")
 def list_(connection: Id, as_json: Json = False) -> None:
-    """List who waits, is rejected or is missing, with the reason. Ids alone: `people show` has the data."""
+    """List the employees that need attention: waiting, rejected, oversized or absent, with the reason.
 
-    async def work(_: CliSettings, store: Store) -> list[overview.Unsettled]:
-        return [each async for each in overview.unsettled(store, ConnectionId(connection))]
+    The list has ids and no personal data. `people show` prints the data of one employee.
+    """
 
-    found = run(work)
-    text = "\n".join(f"{each.employee}  {each.state}  {_one_line(each.reason)}" for each in found)
-    say(text or "Nobody waits, is rejected or is missing.", found, as_json=as_json)
+    async def work(_: CliSettings, store: Store) -> list[admin_people.NeedsAttention]:
+        people = admin_people.find_people_needing_attention(store, ConnectionId(connection))
+        return [person async for person in people]
+
+    people = run(work)
+    text = "\n".join(f"{person.employee}  {person.state}  {_join_lines(person.reason)}" for person in people)
+    print_result(text or "No employee needs attention.", people, as_json=as_json)

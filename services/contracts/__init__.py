@@ -1,1 +1,1 @@
-"""What the parts of the product tell each other: events, topics, mapping documents and the documents of the store."""
+"""The formats that the services share: events, topics, mapping documents and the documents of the store."""

@@ -1,6 +1,6 @@
-"""A connection as the product works with it: two systems, their credentials, and whether it is on.
+"""A connection: one Personio account, one Declaree administration and their credentials.
 
-What people enter is checked here, so that it cannot be stored wrong. The messages never quote it.
+The models check what an administrator enters, so that an invalid value cannot be stored. The messages never contain it.
 """
 
 from enum import StrEnum
@@ -10,93 +10,118 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, SecretStr
 
 from services.contracts.ids import ConnectionId
-from services.contracts.model import Frozen
+from services.contracts.values import FrozenModel
 
-_AROUND = "\ufeff\u200b"
-"""What editors and web pages leave around a copied text, beside blanks and ends of lines."""
-
-
-def _credential(text: str) -> str:
-    """A text that can be sent in a header; what only stands around it is taken away."""
-    bare = text.strip().strip(_AROUND).strip()
-    if not bare:
-        raise ValueError("it is empty")
-    if not bare.isascii():
-        raise ValueError("it holds a letter or sign outside ASCII, as copying from a formatted text leaves them")
-    if not bare.isprintable():
-        raise ValueError("it holds a control character or more than one line")
-    return bare
+_PASTE_ARTEFACTS = "\ufeff\u200b"
+"""Invisible characters that copy and paste adds around a value: byte order mark, zero-width space."""
 
 
-def checked_secret(secret: SecretStr) -> SecretStr:
-    """Raises ``ValueError`` for what can be no secret."""
-    return SecretStr(_credential(secret.get_secret_value()))
+def _clean_credential(text: str) -> str:
+    """Removes space around the value. Raises ``ValueError`` if the rest cannot be sent in a header."""
+    value = text.strip().strip(_PASTE_ARTEFACTS).strip()
+    if not value:
+        raise ValueError("the value is empty")
+    if not value.isascii():
+        raise ValueError("the value contains a character outside ASCII: copy it again as plain text")
+    if not value.isprintable():
+        raise ValueError("the value contains a control character or a line break: enter it on one line")
+    return value
 
 
-def _address(text: str) -> str:
-    bare = _credential(text)
-    if " " in bare:
-        raise ValueError("it holds a blank")
+def validate_secret(secret: SecretStr) -> SecretStr:
+    """Returns the secret without space around it. Raises ``ValueError`` for a value that cannot be a secret."""
+    return SecretStr(_clean_credential(secret.get_secret_value()))
+
+
+def _clean_address(text: str) -> str:
+    value = _clean_credential(text)
+    if " " in value:
+        raise ValueError("the address contains a space: remove it")
     try:
-        parts = urlsplit(bare)
+        parts = urlsplit(value)
         host = parts.hostname
         _ = parts.port
     except ValueError:
-        raise ValueError("it is no address: https://host, perhaps with a port and a path") from None
+        raise ValueError("the address is invalid: enter https://host, with a port and a path if needed") from None
     if parts.scheme not in {"https", "http"} or not host:
-        raise ValueError("it has to begin with https:// and a host (or http://, for tests)")
+        raise ValueError("the address is incomplete: begin with https:// and a host (http:// is for tests only)")
     if "@" in parts.netloc:
-        raise ValueError("it holds a user or password: credentials have options of their own")
-    if "?" in bare or "#" in bare:
-        raise ValueError("it ends with the path: leave out what follows the question mark or number sign")
-    return bare
+        raise ValueError("the address contains a user or password: remove them, credentials have their own options")
+    if "?" in value or "#" in value:
+        raise ValueError(
+            "the address contains a query or fragment: remove the question mark or number sign and the rest"
+        )
+    return value
 
 
-def _label(text: str) -> str:
-    bare = text.strip()
-    if not bare or not bare.isprintable():
-        raise ValueError("it has to be a text of one line")
-    return bare
+def _clean_label(text: str) -> str:
+    value = text.strip()
+    if not value or not value.isprintable():
+        raise ValueError("the name is empty or not one line: enter one line of text")
+    return value
 
 
-Address = Annotated[str, AfterValidator(_address)]
-"""Where an API begins: scheme, host, perhaps port and path."""
-Credential = Annotated[str, AfterValidator(_credential)]
-Secret = Annotated[SecretStr, AfterValidator(checked_secret)]
-Label = Annotated[str, AfterValidator(_label)]
+Address = Annotated[str, AfterValidator(_clean_address)]
+"""Base address of an API: scheme, host, and a port and path if needed."""
+Credential = Annotated[str, AfterValidator(_clean_credential)]
+"""The public part of a credential, such as Personio's ``client_id``."""
+Secret = Annotated[SecretStr, AfterValidator(validate_secret)]
+"""The secret part of a credential, or an API key."""
+Label = Annotated[str, AfterValidator(_clean_label)]
+"""A name for people, on one line."""
 
 
-class PersonioAccess(Frozen):
-    """Where a company's Personio is, and the credential that was generated there."""
+class PersonioAccess(FrozenModel):
+    """Address of a company's Personio, and the API credential."""
 
     url: Address = "https://api.personio.de"
+    """Base address of Personio's API."""
     client_id: Credential
+    """Public part of the API credential."""
     client_secret: Secret
+    """Secret part of the API credential."""
     app_id: str = "PERSONIO_DECLAREE"
+    """Name of this product in requests to Personio (header `X-Personio-App-ID`)."""
     partner_id: str | None = None
+    """Personio's id of the partner that operates the product (header `X-Personio-Partner-ID`); None sends no such header."""
 
 
-class DeclareeAccess(Frozen):
-    """Where a company's SCIM endpoint is (``…/SCIM/v2``), and how its key is sent."""
+class DeclareeAccess(FrozenModel):
+    """Address of a company's SCIM endpoint, the API key, and how it is sent."""
 
     url: Address = "https://app.declaree.com/SCIM/v2"
+    """Base address of the SCIM endpoint. Its path ends with `/SCIM/v2` in Declaree."""
     key: Secret
+    """API key of Declaree."""
     key_header: str = "Authorization"
+    """The header that carries the key."""
     key_scheme: str = "Bearer"
+    """The word before the key in that header; empty for the key alone."""
     updates: Literal["patch", "put"] = "patch"
+    """The HTTP method for updates that is tried first."""
 
 
 class ConnectionState(StrEnum):
+    """Whether the connection is polled."""
+
     ACTIVE = "active"
+    """The poller polls the connection."""
     PAUSED = "paused"
+    """The poller does not poll the connection."""
 
 
-class Connection(Frozen):
-    """One company's link of one Personio account with one Declaree administration. Its name is a label."""
+class Connection(FrozenModel):
+    """The link of one Personio account with one Declaree administration."""
 
     id: ConnectionId
+    """Id of the connection; never reused."""
     name: Label
+    """A label for people. The product identifies a connection by its id only."""
     state: ConnectionState = ConnectionState.ACTIVE
+    """Whether the connection is polled."""
     personio: PersonioAccess
+    """Access to Personio."""
     declaree: DeclareeAccess
+    """Access to Declaree."""
     created_at: AwareDatetime
+    """When the connection was added."""

@@ -1,205 +1,164 @@
-"""The events. Fields may be added with a default; a rename or a change of meaning is a new version."""
+"""The events of the product.
+
+A field may be added with a default. A rename or a change of meaning needs a new version of the event.
+"""
 
 import hashlib
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
+from services.contracts.employees import Attribute
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.contracts.model import Counter, Frozen, Value
+from services.contracts.outcomes import Intent, Outcome
 from services.contracts.topics import Topic
+from services.contracts.values import FrozenModel, NonNegativeInt64, Value
 
 
-class Attribute(Frozen):
-    """One Personio attribute of an employee."""
-
-    value: Value = None
-    """What Personio holds, null where that is empty. Dates are written `YYYY-MM-DD`, timestamps as Personio has them."""
-    label: str = ""
-    """Personio's name of the attribute, for humans: it may change or be translated."""
-    type: str = "standard"
-    """Personio's type of the attribute."""
-
-
-def text_of(attributes: Mapping[str, Attribute], key: str) -> str | None:
-    """The value of an attribute that is a text; None for anything else, and where there is no such attribute."""
-    attribute = attributes.get(key)
-    value = attribute.value if attribute is not None else None
-    return value if isinstance(value, str) else None
-
-
-class Kind(StrEnum):
-    """What has happened to an employee."""
+class ChangeKind(StrEnum):
+    """How an employee has changed."""
 
     CREATED = "created"
-    """Seen for the first time."""
+    """The employee is new to the product."""
     CHANGED = "changed"
-    """At least one attribute differs from what was last seen."""
+    """At least one attribute differs from the last snapshot."""
     REMOVED = "removed"
-    """Gone from Personio, confirmed by look-ups."""
+    """The employee was deleted in Personio, which lookups have confirmed."""
 
 
-class Intent(StrEnum):
-    """What the mapper asks the writer for."""
-
-    PROVISION = "provision"
-    """An enabled account that holds what is desired."""
-    DISABLE = "disable"
-    """The account, if the sync manages one, must not be usable. Nothing else of it changes."""
-    IGNORE = "ignore"
-    """Out of scope: whatever account there is stays as it is."""
-    REJECT = "reject"
-    """The person's data does not fit the mapping: somebody has to look at it."""
-
-
-class Outcome(StrEnum):
-    """How a change was settled."""
-
-    CREATED = "created"
-    """A new account was made."""
-    LINKED = "linked"
-    """An account that existed before was found, is managed from now on, and holds what is desired."""
-    UPDATED = "updated"
-    """The account differed, and was written."""
-    UNCHANGED = "unchanged"
-    """The account held all of it already."""
-    DISABLED = "disabled"
-    """The account can no longer be used."""
-    ENABLED = "enabled"
-    """A disabled account can be used again."""
-    OUT_OF_SCOPE = "out_of_scope"
-    """Nothing was to be done for this person."""
-    SUPERSEDED = "superseded"
-    """A newer change of this person had been settled before."""
-    REJECTED = "rejected"
-    """The change cannot be made; the reason says what a person has to do."""
-
-
-class Event(Frozen):
-    """What every event says: about whom, and where it stands in the order of truth."""
+class Event(FrozenModel):
+    """The fields that every event has: the person, and the revision that orders the changes of this person."""
 
     schema_version: Literal[1] = 1
-    """Version of this shape; a number not known to a reader makes the record a dead letter."""
+    """Version of the schema. A version that a reader does not know makes the record a dead letter."""
     connection_id: ConnectionId
     """The link of one Personio account with one Declaree administration."""
     employee_id: EmployeeId
     """Personio's id of the employee."""
-    revision: Counter
+    revision: NonNegativeInt64
     """Orders the changes of one person: `max(previous + 1, time of detection in milliseconds)`."""
     detected_at: AwareDatetime
-    """When the poller saw the change."""
+    """When the poller detected the change."""
     source_modified_at: AwareDatetime | None = None
-    """Personio's own stamp of the change, where it gives one."""
+    """Personio's own timestamp of the change; null if Personio sends none."""
 
     topic: ClassVar[Topic]
+    """The topic that carries the event."""
     ce_type: ClassVar[str]
+    """CloudEvents type: kind and version of the event."""
     ce_source: ClassVar[str]
+    """CloudEvents source: the service that publishes the event."""
 
     @property
     def person(self) -> PersonKey:
+        """The person that the event is about."""
         return PersonKey(self.connection_id, self.employee_id)
 
     @property
     def event_id(self) -> str:
+        """CloudEvents id: the same each time the event is sent."""
         return f"{self.connection_id}/{self.employee_id}/{self.revision}"
 
     @property
     def occurred_at(self) -> AwareDatetime:
-        """When what the event tells of happened; like all of it the same whenever the event is made again."""
+        """When the described change happened. It is the same each time the event is sent."""
         return self.detected_at
 
     @property
     def trace_id(self) -> str:
-        """The W3C trace id of everything that follows from one change of one person (32 hex digits)."""
+        """W3C trace id of all events that follow from one change of one person: 32 hexadecimal digits."""
         change = f"{self.connection_id}/{self.employee_id}/{self.revision}"
         return hashlib.sha256(change.encode()).hexdigest()[:32]
 
 
 class EmployeeChanged(Event):
-    """The full state of an employee after a change, and the names of the attributes that changed.
+    """The full state of an employee after a change, and the keys of the changed attributes.
 
-    Since the full state is in it, sending it again can never bring back older data.
+    The event contains the full state, so that sending the newest one again cannot bring back older data.
     """
 
     topic: ClassVar[Topic] = Topic.EMPLOYEES_CHANGED
     ce_type: ClassVar[str] = "personio.employee.changed.v1"
     ce_source: ClassVar[str] = "/personio-declaree/poller"
 
-    kind: Kind
-    """What has happened to the employee."""
+    kind: ChangeKind
+    """How the employee has changed."""
     changed: tuple[str, ...] = ()
-    """Keys of the attributes that differ from what was last seen."""
+    """Keys of the attributes that differ from the last snapshot."""
     attributes: dict[str, Attribute]
-    """All attributes released to the credential, by their key; the parts of nested ones as `office.id`, `office.name`."""
+    """All visible attributes by key. Parts of nested attributes have dotted keys such as `office.id` and `office.name`."""
 
 
-class ManagerReference(Frozen):
-    """Who the account submits to, by Personio id."""
+class ManagerReference(FrozenModel):
+    """The manager that the employee reports to, by Personio's id."""
 
     employee_id: EmployeeId | None
     """Personio's id of the manager; null clears the field."""
 
 
-class DesiredAccount(Frozen):
-    """What an account shall hold. Only what is named here is ever written."""
+class DesiredAccount(FrozenModel):
+    """The desired content of an account. Fields that are not named here are never written."""
 
     external_id: str
-    """The account's external id: the employee id, after the prefix that the mapping sets."""
+    """External id of the account: the prefix of the mapping, followed by the employee id."""
     user_name: str
-    """The user name, which is also the work e-mail (Declaree: one account per e-mail address)."""
+    """User name and work e-mail of the account. Declaree allows one account for each e-mail address."""
     fields: dict[str, Value]
-    """SCIM paths and their values; null clears the field."""
+    """Values by SCIM path; null clears the field."""
     manager: ManagerReference | None = None
-    """Who the account submits to; null leaves the manager as it is."""
+    """The manager that the employee reports to; null leaves the account's manager unchanged."""
 
 
 class Version(NamedTuple):
-    """What orders requests and decisions of one person: newer employee first, then newer mapping."""
+    """Orders the requests and decisions of one person: by revision, then by mapping version."""
 
     revision: int
+    """Revision of the employee."""
     mapping_version: int
+    """Version of the mapping; 0 if none was published."""
 
 
 class MappedEvent(Event):
-    """What comes of a change once it has met a mapping."""
+    """The fields that an event has after the mapping."""
 
-    mapping_version: Counter
-    """The published mapping that the change was mapped with; 0 while none was published."""
+    mapping_version: NonNegativeInt64
+    """Version of the published mapping that the change was mapped with; 0 if none was published."""
 
     @property
     def version(self) -> Version:
+        """Revision and mapping version."""
         return Version(self.revision, self.mapping_version)
 
     @property
     def event_id(self) -> str:
+        """CloudEvents id: the same each time the event is sent."""
         return f"{self.connection_id}/{self.employee_id}/{self.revision}/{self.mapping_version}"
 
 
 class AccountRequested(MappedEvent):
-    """What the mapping makes of one `EmployeeChanged`: exactly one for each."""
+    """The result of mapping one `EmployeeChanged`. Each of these has exactly one request."""
 
     topic: ClassVar[Topic] = Topic.ACCOUNTS_REQUESTED
     ce_type: ClassVar[str] = "declaree.account.requested.v1"
     ce_source: ClassVar[str] = "/personio-declaree/mapper"
 
     intent: Intent
-    """What is asked for."""
+    """What the writer is asked to do."""
     desired: DesiredAccount | None = Field(default=None, validate_default=True)
-    """What the account shall hold; set for the intent `provision` and for no other."""
+    """The desired content of the account; null for every intent but `provision`."""
     reason: str | None = None
-    """Why the person is rejected, without any of their data."""
+    """Why the employee is rejected, without personal data; null for every intent but `reject`."""
     field: str | None = None
-    """The target field or attribute that the reason is about."""
+    """The target field or attribute that the reason is about; null if it is about none."""
 
     @field_validator("desired")
     @classmethod
-    def _fits_the_intent(cls, desired: DesiredAccount | None, info: ValidationInfo) -> DesiredAccount | None:
-        """Else a request to provision nothing would be taken for one that needs no account."""
+    def _validate_intent(cls, desired: DesiredAccount | None, info: ValidationInfo) -> DesiredAccount | None:
+        """Rejects a provision request without content: the writer would settle it as one that needs no account."""
         intent = info.data.get("intent")
         if intent is not None and (desired is not None) != (intent is Intent.PROVISION):
-            raise ValueError("is set for the intent provision and for no other")
+            raise ValueError("the desired account must be set for the intent provision and for no other intent")
         return desired
 
 
@@ -213,19 +172,21 @@ class AccountSynced(MappedEvent):
     outcome: Outcome
     """How the change was settled."""
     account_id: AccountId | None = None
-    """The id that the SCIM server gave to the account; null where there is none."""
+    """The id that the SCIM server gave to the account; null if no account exists."""
     written: tuple[str, ...] = ()
     """SCIM paths of the fields that were sent, never their values."""
     reason: str | None = None
-    """What somebody should know or do: why a change was rejected, or what of the account is still to come."""
+    """Why the change was rejected, or which part of the account is still incomplete; null if there is nothing to report."""
     field: str | None = None
-    """The field that the reason is about."""
+    """The field that the reason is about; null if it is about none."""
     settled_at: AwareDatetime
-    """When the outcome was certain."""
+    """When the change was settled."""
 
     @property
     def occurred_at(self) -> AwareDatetime:
+        """When the change was settled."""
         return self.settled_at
 
 
 EVENTS: tuple[type[Event], ...] = (EmployeeChanged, AccountRequested, AccountSynced)
+"""Every event, in the order of the flow."""

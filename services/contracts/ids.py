@@ -1,20 +1,22 @@
-"""Ids that must not be mixed up, and the key of a person."""
+"""Ids of different types, so that one cannot be passed for another, and the key of a person."""
 
 from typing import NamedTuple, NewType
 
 ConnectionId = NewType("ConnectionId", str)
-"""One company's link of one Personio account with one Declaree administration; generated, never reused."""
+"""Id of the link of one Personio account with one Declaree administration. It is generated and never reused."""
 EmployeeId = NewType("EmployeeId", str)
-"""Personio's id of an employee (a number there, a text here)."""
+"""Personio's id of an employee: a number in Personio, a string here."""
 AccountId = NewType("AccountId", str)
 """The id that the SCIM server gave to an account: opaque, compared exactly (RFC 7643, section 3.1)."""
 
 
 class PersonKey(NamedTuple):
-    """One employee of one connection; as text, the key of every record about this person."""
+    """One employee of one connection. As a string it is the key of every record about this person."""
 
     connection_id: ConnectionId
+    """The connection."""
     employee_id: EmployeeId
+    """The employee within the connection."""
 
     def __str__(self) -> str:
         return f"{self.connection_id}/{self.employee_id}"
@@ -24,8 +26,8 @@ class PersonKey(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "PersonKey":
-        """The reverse of ``str``; raises ``ValueError`` when there is no ``/``."""
+        """Returns the key that ``str`` wrote. Raises ``ValueError`` if an id or the slash is missing."""
         connection, slash, employee = text.partition("/")
         if not slash or not connection or not employee:
-            raise ValueError("a person's key has the form <connection>/<employee id>")
+            raise ValueError("the key of a person is invalid: it has the form <connection>/<employee id>")
         return cls(ConnectionId(connection), EmployeeId(employee))

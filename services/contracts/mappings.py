@@ -1,6 +1,6 @@
-"""The mapping of one connection: rules from Personio attributes to Declaree fields, as a versioned document.
+"""Mappings: the rules of one connection, from Personio attributes to Declaree fields, as a versioned document.
 
-``format_version`` is the version of this shape; a published document's own ``version`` counts per connection.
+``format_version`` is the version of the document format. ``version`` counts the published documents of a connection.
 """
 
 import re
@@ -8,111 +8,84 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
-from services.contracts.events import Intent
 from services.contracts.ids import ConnectionId
-from services.contracts.model import Frozen, Scalar, Value
+from services.contracts.outcomes import Intent
+from services.contracts.transforms import Transform, Trim
+from services.contracts.values import FrozenModel, Value
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 """The SCIM enterprise extension (RFC 7643, section 4.3)."""
 MANAGER = f"{ENTERPRISE}:manager.value"
-"""The target "Submits to": takes a Personio employee id, is written as the id of that employee's account."""
+"""Target of the manager ("Submits to" in Declaree): an employee id, written as the id of that employee's account."""
 WORK_EMAIL = 'emails[type eq "work"].value'
+"""SCIM path of the work e-mail."""
 
 NOT_MAPPABLE = frozenset({"id", "externalid", "active", "username", "schemas", "meta", "groups", "password"})
-"""Lower-case attributes that no rule may write: identity, life cycle, what the server owns or never shows again."""
+"""Attributes, in lowercase, that no rule may write: identity, life cycle, and attributes that the server owns or hides."""
 
 _TARGET = re.compile(
     r"(?:urn:ietf:params:scim:schemas:core:2\.0:user:)?"
     r"(?P<attribute>(?:urn:[^\[\]]+:)?[\w$-]+)(?:\[(?P<entry>[^\]]*)\])?",
 )
-"""A target in small letters: the attribute, and which entry of a list. The core schema's name may stand before it."""
+"""A target in lowercase: the name of the core schema if present, the attribute, and the filter for an entry of a list."""
 
 
-def _misuse(target: str) -> str | None:
-    """Why no rule may have this target, however it is spelled (SCIM ignores case: RFC 7643, section 2.1)."""
+def _find_misuse(target: str) -> str | None:
+    """Returns why no rule may have this target; None if it is allowed. SCIM ignores case (RFC 7643, section 2.1)."""
     match = _TARGET.match(target.lower())
     attribute, entry = (match["attribute"], match["entry"]) if match else (target.lower(), None)
     if attribute in NOT_MAPPABLE or (attribute == "emails" and entry in {None, 'type eq "work"'}):
-        return f"{target} cannot be the target of a rule: it comes from the employee's id, e-mail or status, or is Declaree's"
+        return (
+            f"{target} cannot be the target of a rule: it comes from the employee's id, e-mail or status, "
+            "or Declaree sets it"
+        )
     if attribute == f"{ENTERPRISE}:manager".lower() and target != MANAGER:
-        return f"the manager's target is written {MANAGER}"
+        return f"{target} cannot be the target of a rule: for the manager, write {MANAGER}"
     return None
 
 
-class AttributeSource(Frozen):
-    """The value of a Personio attribute, by its key."""
+class AttributeSource(FrozenModel):
+    """The value of a Personio attribute."""
 
     kind: Literal["attribute"] = "attribute"
     attribute: str = Field(min_length=1)
+    """Key of the attribute."""
 
 
-class ConstantSource(Frozen):
-    """The same value for everybody."""
+class ConstantSource(FrozenModel):
+    """The same value for all employees."""
 
     kind: Literal["constant"] = "constant"
     value: Value
+    """The value."""
 
 
 Source = Annotated[AttributeSource | ConstantSource, Field(discriminator="kind")]
+"""Where the value of a field comes from."""
 
 
-class Trim(Frozen):
-    """Blanks at both ends go; a text of blanks alone is missing."""
-
-    kind: Literal["trim"] = "trim"
-
-
-class Lower(Frozen):
-    """Capital letters become small ones."""
-
-    kind: Literal["lower"] = "lower"
-
-
-class Default(Frozen):
-    """Stands in where the value is missing (null, an empty text or an empty list)."""
-
-    kind: Literal["default"] = "default"
-    value: Value
-
-
-class DateFormat(Frozen):
-    """A Personio date or timestamp as a text; ``format`` as for ``strftime``, e.g. ``%d.%m.%Y``."""
-
-    kind: Literal["date_format"] = "date_format"
-    format: str = "%Y-%m-%d"
-
-
-class ValueTable(Frozen):
-    """Replaces values by the table's; one that is not listed is kept, missing, or a reason to reject the person."""
-
-    kind: Literal["value_table"] = "value_table"
-    table: dict[str, Scalar]
-    otherwise: Literal["keep", "missing", "reject"] = "reject"
-
-
-Transform = Annotated[Trim | Lower | Default | DateFormat | ValueTable, Field(discriminator="kind")]
-
-
-class Rule(Frozen):
-    """One target field: where its value comes from and how it is transformed, in order."""
+class Rule(FrozenModel):
+    """The rule of one target field: source and transforms of its value."""
 
     target: str = Field(min_length=1)
-    """The field of the Declaree account, as a SCIM path."""
+    """Field of the Declaree account, as a SCIM path."""
     source: Source
     """Where the value comes from."""
     transforms: tuple[Transform, ...] = ()
-    """What is done to the value, one after the other."""
+    """Transforms of the value, applied in this order."""
     on_missing: Literal["leave", "clear", "reject"] = "leave"
-    """Without a value: `leave` the field as it is in Declaree, `clear` it, or `reject` the person. An attribute that the
-    credential does not release clears nothing."""
+    """What happens if the value is empty: `leave` keeps the field as it is in Declaree, `clear` clears it, `reject`
+    rejects the employee. An attribute that is not visible clears nothing."""
 
     @model_validator(mode="after")
-    def _target_is_mappable(self) -> Self:
-        misuse = _misuse(self.target)
+    def _validate_target(self) -> Self:
+        misuse = _find_misuse(self.target)
         if misuse is not None:
             raise ValueError(misuse)
         if self.target == MANAGER and self.source.kind != "attribute":
-            raise ValueError("the manager comes from an attribute that holds an employee id, such as supervisor.id")
+            raise ValueError(
+                "the source of the manager is not an attribute: use one with an employee id, such as supervisor.id"
+            )
         return self
 
 
@@ -122,63 +95,67 @@ LIFE_CYCLE: dict[str, Intent] = {
     "leave": Intent.IGNORE,
     "inactive": Intent.DISABLE,
 }
-"""What each Personio status means unless a mapping says otherwise; unknown and empty ones are ignored."""
+"""Default intent of each Personio status. A status that a mapping does not know, and an empty one, is ignored."""
 
 
-class Mapping(Frozen):
+class MappingDocument(FrozenModel):
     """All rules of one connection."""
 
     format_version: Literal[1] = 1
-    """Of the shape of this document."""
+    """Version of the document format."""
     rules: tuple[Rule, ...]
-    """One a field; a field that no rule names is never written."""
+    """The rules, one for each field. A field without a rule is never written."""
     user_name_attribute: str = Field("email", min_length=1)
-    """The attribute with the e-mail address, which becomes user name and work e-mail."""
+    """Key of the attribute with the e-mail address. It becomes user name and work e-mail."""
     external_id_prefix: str = ""
-    """Stands before the employee's id in the external id, where several companies share one Declaree administration."""
+    """Text before the employee id in the external id, for several companies that share one Declaree administration."""
     life_cycle: dict[str, Intent] = Field(default_factory=lambda: dict(LIFE_CYCLE))
-    """What each status means for the account; a document need only name what differs from the usual."""
+    """Intent of each status, in lowercase. Statuses that the document does not name keep their default."""
 
     @field_validator("life_cycle")
     @classmethod
-    def _over_the_usual(cls, given: dict[str, Intent]) -> dict[str, Intent]:
-        odd = sorted(status for status in given if status != status.strip().lower())
-        if odd:
-            raise ValueError(f"statuses are written in small letters, without blanks around: {', '.join(odd)}")
-        return LIFE_CYCLE | given
+    def _add_defaults(cls, life_cycle: dict[str, Intent]) -> dict[str, Intent]:
+        misspelled = sorted(status for status in life_cycle if status != status.strip().lower())
+        if misspelled:
+            raise ValueError(f"a status is in lowercase, without space around it: correct {', '.join(misspelled)}")
+        return LIFE_CYCLE | life_cycle
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    def _validate_consistency(self) -> Self:
         targets = [rule.target.lower() for rule in self.rules]
         twice = sorted({target for target in targets if targets.count(target) > 1})
         if twice:
-            raise ValueError(f"each field can be the target of one rule only; more than one for: {', '.join(twice)}")
+            raise ValueError(f"a field has more than one rule: keep one rule for {', '.join(twice)}")
         if Intent.REJECT in self.life_cycle.values():
-            raise ValueError("a status means provision, disable or ignore")
+            raise ValueError("a status cannot have the intent reject: use provision, disable or ignore")
         return self
 
 
-class PublishedMapping(Frozen):
-    """A version of a connection's mapping as it was published; never changed afterwards."""
+class PublishedMapping(FrozenModel):
+    """A published version of a connection's mapping. It never changes."""
 
     connection_id: ConnectionId
+    """The connection."""
     version: int = Field(ge=1)
-    mapping: Mapping
+    """Number of the version within the connection, from 1."""
+    mapping: MappingDocument
+    """The document."""
     published_at: AwareDatetime
+    """When the version was published."""
 
 
-def default_mapping() -> Mapping:
-    """What a connection starts with: the names, the e-mail as user name, the supervisor."""
+def default_mapping() -> MappingDocument:
+    """Returns the mapping of a new connection: names, e-mail as user name, and the supervisor as manager."""
 
-    def name(target: str, attribute: str) -> Rule:
+    def build_name_rule(target: str, attribute: str) -> Rule:
         return Rule(
             target=target, source=AttributeSource(attribute=attribute), transforms=(Trim(),), on_missing="reject"
         )
 
-    return Mapping(
+    return MappingDocument(
         rules=(
-            name("name.givenName", "first_name"),
-            name("name.familyName", "last_name"),
+            build_name_rule("name.givenName", "first_name"),
+            build_name_rule("name.familyName", "last_name"),
             Rule(target=MANAGER, source=AttributeSource(attribute="supervisor.id"), on_missing="clear"),
         )
     )

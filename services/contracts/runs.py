@@ -1,39 +1,59 @@
-"""One poll of one connection."""
+"""Runs: one run is one poll of one connection."""
 
 from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
 from services.contracts.ids import ConnectionId
-from services.contracts.model import Frozen
+from services.contracts.values import FrozenModel
 
 
 class RunState(StrEnum):
+    """How far a run is."""
+
     RUNNING = "running"
+    """The run has not ended."""
     SUCCEEDED = "succeeded"
+    """The run ended without an error."""
     FAILED = "failed"
+    """The run ended with an error."""
 
 
-class RunCounts(Frozen):
-    """What a scan found. ``missing`` counts people whom a complete scan no longer lists; they are reported only."""
+class RunCounts(FrozenModel):
+    """The counts of a run."""
 
     seen: int = 0
+    """Employees that Personio listed."""
     created: int = 0
+    """New employees."""
     changed: int = 0
+    """Employees with a changed attribute."""
     unchanged: int = 0
+    """Employees without a change."""
     emitted: int = 0
-    refused: int = 0
-    missing: int = 0
+    """Events that Kafka has acknowledged."""
+    oversized: int = 0
+    """Events that are too large for Kafka."""
+    absent: int = 0
+    """Employees that a complete scan no longer lists. They are reported only: their accounts stay unchanged."""
 
 
-class Run(Frozen):
-    """``unreleased`` names attributes that the credential no longer releases; their old values are kept."""
+class Run(FrozenModel):
+    """One poll of one connection, with its counts and its result."""
 
     id: str
+    """Id of the run."""
     connection_id: ConnectionId
+    """The connection."""
     state: RunState = RunState.RUNNING
+    """How far the run is."""
     started_at: AwareDatetime
+    """When the run started."""
     finished_at: AwareDatetime | None = None
+    """When the run ended; None while it is running."""
     counts: RunCounts = Field(default_factory=RunCounts)
-    unreleased: tuple[str, ...] = ()
+    """The counts; zeros unless the run succeeded."""
+    no_longer_visible: tuple[str, ...] = ()
+    """Keys of stored attributes that the credential can no longer read. Their old values are kept."""
     error: str | None = None
+    """Why the run failed; None if it did not fail."""

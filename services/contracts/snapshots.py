@@ -1,61 +1,71 @@
-"""What we last saw of an employee. The snapshot is the outbox of the poller."""
+"""Snapshots: the last state of each employee that the poller stored. They are also the outbox of the poller."""
 
 from collections.abc import Mapping
 from functools import cached_property
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
-from services.contracts.envelope import Cause, Record, to_record
-from services.contracts.events import Attribute, EmployeeChanged, Kind
+from services.contracts.cloudevents import Record, SendReason, to_record
+from services.contracts.employees import Attribute
+from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.model import Frozen
+from services.contracts.values import FrozenModel
 
 _ATTRIBUTES = TypeAdapter(dict[str, Attribute])
-_NONE = b"{}}"
-"""How an event without attributes ends: they come last."""
+_EMPTY_ATTRIBUTES = b"{}}"
+"""End of an event without attributes: they are its last field."""
 
 
-def to_json(attributes: Mapping[str, Attribute]) -> str:
-    """As they stand in an event."""
+def attributes_to_json(attributes: Mapping[str, Attribute]) -> str:
+    """Returns the attributes as JSON, in the form that an event contains."""
     return _ATTRIBUTES.dump_json(dict(attributes)).decode()
 
 
-class Snapshot(Frozen):
-    """One employee as last seen, and whether the last change has been sent.
-
-    ``revision`` is above ``emitted_revision`` from the storing of a change until Kafka has acknowledged its event.
-    ``missing_since`` is set while a complete scan no longer lists the person.
-    """
+class Snapshot(FrozenModel):
+    """The last state of one employee that the poller stored, and whether Kafka has acknowledged its event."""
 
     connection_id: ConnectionId
+    """The connection."""
     employee_id: EmployeeId
+    """The employee within the connection."""
     revision: int
+    """Number that grows with each change: `max(previous + 1, time of detection in milliseconds)`."""
     emitted_revision: int = 0
-    kind: Kind
+    """The last revision that Kafka has acknowledged; lower than ``revision`` while an event is pending."""
+    kind: ChangeKind
+    """How the employee has changed."""
     changed: tuple[str, ...] = ()
+    """Keys of the changed attributes."""
     content_hash: str
+    """Hash of keys and values, by which the next scan detects a change."""
     attributes_json: str = Field(repr=False)
-    """As ``to_json`` gives them: text that goes into every event of the change as it is, and is read only on demand."""
+    """The attributes as ``attributes_to_json`` returns them. Every event of the change contains this text unchanged."""
     status: str | None = None
-    """Personio's status of the employee, where that is a text."""
+    """Personio's status of the employee; None if it is not a string."""
     detected_at: AwareDatetime
+    """When the poller detected the change."""
     source_modified_at: AwareDatetime | None = None
-    missing_since: AwareDatetime | None = None
+    """Personio's own timestamp of the change; None if Personio sends none."""
+    absent_since: AwareDatetime | None = None
+    """Since when complete scans no longer list the employee; None if Personio lists the employee."""
 
     @cached_property
     def attributes(self) -> dict[str, Attribute]:
+        """The attributes, parsed on first use."""
         return _ATTRIBUTES.validate_json(self.attributes_json)
 
     @property
     def person(self) -> PersonKey:
+        """The person that the snapshot is about."""
         return PersonKey(self.connection_id, self.employee_id)
 
     @property
-    def pending(self) -> bool:
+    def is_pending(self) -> bool:
+        """Whether Kafka has not yet acknowledged the event of the newest change."""
         return self.revision > self.emitted_revision
 
-    def record(self, cause: Cause = Cause.DETECTED) -> Record:
-        """The ``EmployeeChanged`` of the newest change; its value is the same bytes however often it is made."""
+    def to_record(self, reason: SendReason = SendReason.DETECTED) -> Record:
+        """Returns the record of the newest change's ``EmployeeChanged``: the same bytes each time."""
         event = EmployeeChanged(
             connection_id=self.connection_id,
             employee_id=self.employee_id,
@@ -66,5 +76,6 @@ class Snapshot(Frozen):
             changed=self.changed,
             attributes={},
         )
-        record = to_record(event, cause)
-        return record._replace(value=(record.value or b"").removesuffix(_NONE) + self.attributes_json.encode() + b"}")
+        record = to_record(event, reason)
+        head = (record.value or b"").removesuffix(_EMPTY_ATTRIBUTES)
+        return record._replace(value=head + self.attributes_json.encode() + b"}")

@@ -1,29 +1,39 @@
-"""The topics, and who reads each. Keys are ``<connection>/<employee id>`` everywhere."""
+"""The topics, and the services and commands that write and read each of them.
+
+The key of every record is ``<connection>/<employee id>``.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Topic(StrEnum):
-    """Names without the prefix that ``KAFKA_TOPIC_PREFIX`` puts before them."""
+    """Names of the topics, without the prefix that ``KAFKA_TOPIC_PREFIX`` adds."""
 
     EMPLOYEES_CHANGED = "personio.employees.changed.v1"
+    """Changes of employees."""
     ACCOUNTS_REQUESTED = "declaree.accounts.requested.v1"
+    """Requests to the writer."""
     ACCOUNT_OUTCOMES = "declaree.accounts.outcomes.v1"
+    """Outcomes of the requests."""
     DEAD_LETTERS = "sync.dead-letters.v1"
+    """Records that cannot be read."""
 
 
 @dataclass(frozen=True)
 class TopicRole:
-    """What a topic carries and who writes and reads it: services, commands of the CLI, or somebody outside."""
+    """What a topic carries, and which services and commands write and read it."""
 
     carries: str
+    """Name of the event, or of the model of the dead letters."""
     written_by: tuple[str, ...]
+    """Names of services and commands."""
     read_by: tuple[str, ...]
+    """Names of services and commands, or ``OUTSIDE``."""
 
 
 OUTSIDE = "the operator's own systems"
-"""Who reads what no part of the product does."""
+"""The reader of a topic that no part of the product reads."""
 
 ROLES: dict[Topic, TopicRole] = {
     Topic.EMPLOYEES_CHANGED: TopicRole(
@@ -33,3 +43,4 @@ ROLES: dict[Topic, TopicRole] = {
     Topic.ACCOUNT_OUTCOMES: TopicRole("AccountSynced", ("writer",), (OUTSIDE,)),
     Topic.DEAD_LETTERS: TopicRole("DeadLetter", ("mapper", "writer"), ("dead-letters list", "dead-letters retry")),
 }
+"""The role of each topic."""

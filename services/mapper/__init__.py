@@ -1,1 +1,1 @@
-"""Applies the published mappings to employees' changes."""
+"""The mapper: applies the published mappings to the changes of employees."""

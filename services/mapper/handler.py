@@ -1,26 +1,34 @@
-"""A batch is mapped first and published as a whole: fastest, and a failure publishes nothing twice."""
+"""Maps a batch of changes. The caller publishes all requests together, so that a failure publishes none of them."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from services.contracts.envelope import Record, to_record
+from services.contracts.cloudevents import Record, to_record
+from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import PublishedMapping
 from services.mapper.ports import Connections, Mappings
 from services.mapping.engine import Engine
 from services.runtime.clock import Clock
-from services.runtime.consumer import Batch, Incoming, Ownership, dead_letter
+from services.runtime.kafka.decoding import Batch, Incoming, build_dead_letter
+from services.runtime.kafka.ownership import Ownership
 
 SERVICE = "mapper"
-AT_ONCE = 10
-"""Records of a batch that are mapped at a time: read, mapped and gone before they have left the processor's cache."""
+"""Name of the service and of its consumer group."""
+HANDLER_BATCH_RECORDS = 10
+"""Records in one call of the handler: few enough to be read, mapped and published from the processor's cache."""
 
 
 class Mapper:
-    """The published mappings are read after the records were fetched: what is re-sent after publishing meets the new one."""
+    """Maps changes with the newest published mappings.
+
+    The mappings are read after the records were fetched. A resend that follows a publication is therefore mapped with the
+    new version.
+    """
 
     def __init__(self, mappings: Mappings, connections: Connections, clock: Clock) -> None:
+        """Reads ``mappings`` and ``connections``. ``clock`` gives the time of dead letters."""
         self._mappings = mappings
         self._connections = connections
         self._clock = clock
@@ -29,29 +37,32 @@ class Mapper:
         self._engines: dict[ConnectionId, Engine | None] = {}
 
     async def handle(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
-        """What was read of MongoDB serves all batches of one fetch: those with the same ownership."""
+        """Returns the request of each change, or a dead letter if the connection is unknown.
+
+        All batches of one fetch (those with the same ownership) share what was read from MongoDB.
+        """
         if batch.ownership is not self._fetch:
             self._fetch, self._engines = batch.ownership, {}
-        await self._read({incoming.event.connection_id for incoming in batch.events} - self._engines.keys())
-        return [self._answer(incoming, self._engines[incoming.event.connection_id]) for incoming in batch.events]
+        await self._read({incoming.event.connection_id for incoming in batch.records} - self._engines.keys())
+        return [self._map(incoming, self._engines[incoming.event.connection_id]) for incoming in batch.records]
 
     async def _read(self, connections: set[ConnectionId]) -> None:
         if not connections:
             return
         existing, newest = await asyncio.gather(
-            self._connections.existing(connections), self._mappings.newest(connections)
+            self._connections.filter_existing(connections), self._mappings.get_all_published(connections)
         )
         for connection in connections:
-            self._engines[connection] = self._engine(connection, newest) if connection in existing else None
+            self._engines[connection] = self._compile(connection, newest) if connection in existing else None
 
-    def _engine(self, connection: ConnectionId, newest: Mapping[ConnectionId, PublishedMapping]) -> Engine:
+    def _compile(self, connection: ConnectionId, newest: Mapping[ConnectionId, PublishedMapping]) -> Engine:
         published = newest.get(connection)
-        known = self._compiled.get(connection)
-        if known is None or known.version != (published.version if published else 0):
-            known = self._compiled[connection] = Engine(published)
-        return known
+        engine = self._compiled.get(connection)
+        if engine is None or engine.version != (published.version if published else 0):
+            engine = self._compiled[connection] = Engine(published)
+        return engine
 
-    def _answer(self, incoming: Incoming[EmployeeChanged], engine: Engine | None) -> Record:
+    def _map(self, incoming: Incoming[EmployeeChanged], engine: Engine | None) -> Record:
         if engine is None:
-            return dead_letter(incoming, SERVICE, "unknown-connection", self._clock)
-        return to_record(engine.map(incoming.event), incoming.cause)
+            return build_dead_letter(incoming, SERVICE, DeadLetterReason.UNKNOWN_CONNECTION, self._clock)
+        return to_record(engine.map(incoming.event), incoming.reason)

@@ -1,4 +1,4 @@
-"""What the mapper needs of the world."""
+"""What the mapper needs from outside, with only the methods that it calls."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -8,10 +8,16 @@ from services.contracts.mappings import PublishedMapping
 
 
 class Mappings(Protocol):
-    async def newest(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, PublishedMapping]:
-        """The published mappings, read from the primary; a connection without one is left out."""
+    """The published mappings of all connections."""
+
+    async def get_all_published(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, PublishedMapping]:
+        """Returns the newest published mappings, read from the primary. A connection without one is left out."""
         ...
 
 
 class Connections(Protocol):
-    async def existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]: ...
+    """The connections."""
+
+    async def filter_existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
+        """Returns the connections that exist."""
+        ...

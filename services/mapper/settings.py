@@ -6,6 +6,7 @@ from services.runtime.settings import EncryptionSettings, KafkaSettings, MongoSe
 
 
 class MapperSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSettings):
-    """What all services share, and what belongs to the mapper alone."""
+    """The settings of all services, and those that only the mapper reads."""
 
-    mapper_batch_records: int = Field(2000, ge=1, le=5000, description="Most records that the mapper takes at once")
+    mapper_batch_records: int = Field(2000, ge=1, le=5000)
+    """Highest number of records in one batch of the mapper."""

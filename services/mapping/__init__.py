@@ -1,1 +1,1 @@
-"""From an employee to the desired account: pure, and the same code for mapper, preview and explanation."""
+"""From an employee to the desired account: pure functions, the same for the mapper and for the documentation."""

@@ -1,1 +1,1 @@
-"""Watches Personio and emits what has changed."""
+"""The poller: reads employees from Personio and publishes their changes."""

@@ -4,45 +4,48 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.clients.personio.client import PersonioClient
-from services.clients.personio.pace import Pace
-from services.clients.personio.tokens import Tokens
+from services.clients.personio.auth import TokenCache
+from services.clients.personio.rate_limit import RateLimiter
+from services.clients.personio.v1 import PersonioClient
 from services.contracts.ids import ConnectionId
-from services.poller.schedule import Schedule, this_process
+from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.runtime.clock import Clock
+from services.runtime.identity import identify_process
+from services.runtime.kafka.publisher import Publisher
 from services.runtime.metrics import Metrics
 from services.runtime.process import Process
-from services.runtime.producer import Publisher
 from services.store.database import Store
-from services.store.part import StorePart
 
 SERVICE = "poller"
 
 
 def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
+    """Returns the poller's process, not yet started. All its connections share one rate limiter and one token cache."""
     metrics = Metrics()
     process = Process(SERVICE, settings, clock, metrics)
-    pace, tokens = Pace(clock, settings.poll_personio_per_minute), Tokens()
+    rate_limiter = RateLimiter(clock, settings.poll_personio_per_minute)
+    tokens = TokenCache()
     publisher = Publisher(settings, f"{SERVICE}-{os.getpid()}", metrics)
 
     @asynccontextmanager
     async def source(connection: ConnectionId) -> AsyncIterator[PersonioClient]:
-        found = await store.connections.get(connection)
-        async with PersonioClient(found.personio, clock=clock, pace=pace, tokens=tokens) as client:
+        stored = await store.connections.get(connection)
+        access = stored.personio
+        async with PersonioClient(access, clock=clock, rate_limiter=rate_limiter, tokens=tokens) as client:
             yield client
 
     schedule = Schedule(
         settings=settings,
-        store=store,
+        repositories=store,
         source=source,
         publisher=publisher,
         clock=clock,
         metrics=metrics,
         fatal=process.fatal,
-        holder=this_process(),
+        owner=identify_process(),
     )
-    process.add("MongoDB", StorePart(store))
+    process.add("MongoDB", store)
     process.add("Kafka", publisher)
     process.add("schedule", schedule)
     process.add_check("schedule", schedule.ready)

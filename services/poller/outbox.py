@@ -1,55 +1,55 @@
-"""The snapshot is the outbox: a stored change is sent, acknowledged, and only then marked as sent.
+"""The snapshot is the outbox: a stored change is published, acknowledged, and only then marked as emitted.
 
-A crash anywhere in between sends the same revision again, byte for byte, before anything newer of that person.
+After a crash in between, the same revision is published again, byte for byte, before anything newer of that employee.
 """
 
 from collections.abc import Callable, Sequence
 
-from services.contracts.envelope import Cause
+from services.contracts.cloudevents import SendReason
 from services.contracts.ids import ConnectionId, PersonKey
 from services.contracts.snapshots import Snapshot
-from services.errors import TransientError
 from services.poller.ports import Publisher, Snapshots
 
 BATCH = 500
-
-
-class LeaseLostError(TransientError):
-    """Another replica polls this connection now: nothing more is sent here."""
+"""Pending snapshots that are published together."""
 
 
 class Outbox:
-    """``check`` raises ``LeaseLostError`` when the lease on the connection was lost: nothing more may be done then."""
+    """Publishes the snapshots of one connection while its lease is held."""
 
-    def __init__(self, snapshots: Snapshots, publisher: Publisher, check: Callable[[], None]) -> None:
+    def __init__(self, snapshots: Snapshots, publisher: Publisher, ensure_lease: Callable[[], None]) -> None:
+        """``ensure_lease`` raises ``LeaseLostError`` once the lease on the connection is lost."""
         self._snapshots = snapshots
         self._publisher = publisher
-        self.check = check
+        self.ensure_lease = ensure_lease
 
-    async def emit(self, connection: ConnectionId, snapshots: Sequence[Snapshot], cause: Cause) -> tuple[int, int]:
-        """How many events were sent, and how many were refused for their own sake (too large)."""
+    async def emit(
+        self, connection: ConnectionId, snapshots: Sequence[Snapshot], reason: SendReason
+    ) -> tuple[int, int]:
+        """Publishes the snapshots. Returns (sent, oversized); oversized events exceed Kafka's record size limit."""
         if not snapshots:
             return 0, 0
-        self.check()
-        refused = {
-            record.key for record in await self._publisher.publish([snapshot.record(cause) for snapshot in snapshots])
+        self.ensure_lease()
+        oversized = {
+            record.key
+            for record in await self._publisher.publish([snapshot.to_record(reason) for snapshot in snapshots])
         }
-        sent = [(s.employee_id, s.revision) for s in snapshots if bytes(s.person) not in refused]
-        if refused:
-            keys = {PersonKey.parse((key or b"").decode()) for key in refused}
-            await self._snapshots.refuse(
+        sent = [(s.employee_id, s.revision) for s in snapshots if bytes(s.person) not in oversized]
+        if oversized:
+            keys = {PersonKey.parse((key or b"").decode()) for key in oversized}
+            await self._snapshots.mark_oversized(
                 connection, [(s.employee_id, s.revision) for s in snapshots if s.person in keys]
             )
-        pending = {s.employee_id for s in snapshots if s.pending}
-        await self._snapshots.mark_emitted(connection, [place for place in sent if place[0] in pending])
-        return len(sent), len(refused)
+        pending = {s.employee_id for s in snapshots if s.is_pending}
+        await self._snapshots.mark_emitted(connection, [revision for revision in sent if revision[0] in pending])
+        return len(sent), len(oversized)
 
     async def emit_pending(self, connection: ConnectionId) -> int:
-        """Sends what an earlier run stored and could not mark as sent."""
+        """Publishes what an earlier run stored but did not mark as emitted. Returns the number of events."""
         sent = 0
-        while found := await self._snapshots.pending(connection, BATCH):
-            count, refused = await self.emit(connection, found, Cause.DETECTED)
+        while snapshots := await self._snapshots.read_pending(connection, BATCH):
+            count, oversized = await self.emit(connection, snapshots, SendReason.DETECTED)
             sent += count
-            if not count and not refused:
+            if not count and not oversized:
                 break
         return sent

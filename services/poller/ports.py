@@ -1,51 +1,254 @@
-"""What the poller needs of the world."""
+"""What the poller needs from outside, with only the methods that it calls."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
-from typing import Protocol
+from datetime import date, datetime
+from typing import Protocol, TypeAlias
 
-from services.clients.personio.client import AttributeDefinition, EmployeePage
-from services.contracts.envelope import Record
+from services.contracts.cloudevents import Record
+from services.contracts.employees import AttributeDefinition, EmployeePage
 from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.leases import Lease, ProcessIdentity
+from services.contracts.runs import Run
 from services.contracts.snapshots import Snapshot
+from services.contracts.tasks import Task
+
+ProgressCallback: TypeAlias = Callable[[Mapping[str, int]], Awaitable[None]]
+"""Receives the counts of work in progress."""
 
 
 class Personio(Protocol):
-    async def attributes(self) -> tuple[AttributeDefinition, ...]: ...
+    """One company's Personio, in any version of its API."""
 
-    def pages(self) -> AsyncIterator[EmployeePage]: ...
+    async def list_attributes(self) -> tuple[AttributeDefinition, ...]:
+        """Returns the attributes that the credential may read."""
+        ...
+
+    def iterate_pages(self) -> AsyncIterator[EmployeePage]:
+        """Yields all employees, page by page."""
+        ...
 
 
 class Source(Protocol):
     """Opens a connection's Personio for one run."""
 
-    def __call__(self, connection: ConnectionId) -> AbstractAsyncContextManager[Personio]: ...
-
-
-class Snapshots(Protocol):
-    async def read(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> dict[EmployeeId, Snapshot]: ...
-
-    async def save(self, snapshots: Sequence[tuple[Snapshot, int | None]]) -> frozenset[EmployeeId]: ...
-
-    async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None: ...
-
-    async def refuse(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None: ...
-
-    async def pending(
-        self, connection: ConnectionId, limit: int, after: EmployeeId | None = None
-    ) -> tuple[Snapshot, ...]: ...
-
-    def stream(
-        self, connection: ConnectionId, employees: Iterable[EmployeeId] | None = None, batch: int = 500
-    ) -> AsyncIterator[tuple[Snapshot, ...]]: ...
-
-    def employee_ids(self, connection: ConnectionId) -> AsyncIterator[EmployeeId]: ...
-
-    async def set_missing(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None: ...
-
-    async def clear_missing(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> None: ...
+    def __call__(self, connection: ConnectionId) -> AbstractAsyncContextManager[Personio]:
+        """Returns the client as a context manager."""
+        ...
 
 
 class Publisher(Protocol):
-    async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]: ...
+    """Publishes records to Kafka."""
+
+    async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]:
+        """Publishes the records and waits for Kafka. Returns the records that are too large for Kafka."""
+        ...
+
+
+class Snapshots(Protocol):
+    """The snapshots of all connections."""
+
+    async def read(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> dict[EmployeeId, Snapshot]:
+        """Returns the existing snapshots of these employees."""
+        ...
+
+    async def save(self, snapshots: Sequence[tuple[Snapshot, int | None]]) -> frozenset[EmployeeId]:
+        """Stores each snapshot if the stored revision is the paired one. Returns the employees with another one."""
+        ...
+
+    async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
+        """Notes that Kafka has acknowledged these revisions."""
+        ...
+
+    async def mark_oversized(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
+        """Notes that these revisions are too large for Kafka."""
+        ...
+
+    async def read_pending(
+        self, connection: ConnectionId, limit: int, after: EmployeeId | None = None
+    ) -> tuple[Snapshot, ...]:
+        """Returns stored changes that are not known to be published."""
+        ...
+
+    def stream(
+        self, connection: ConnectionId, employees: Iterable[EmployeeId] | None = None, batch: int = 500
+    ) -> AsyncIterator[tuple[Snapshot, ...]]:
+        """Yields the snapshots of all employees, or of the named ones, in batches."""
+        ...
+
+    def stream_employee_ids(self, connection: ConnectionId) -> AsyncIterator[EmployeeId]:
+        """Yields the ids of all employees with a snapshot."""
+        ...
+
+    async def mark_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None:
+        """Notes that a complete scan did not list these employees."""
+        ...
+
+    async def clear_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> None:
+        """Notes that Personio lists these employees again."""
+        ...
+
+    async def count(self, connection: ConnectionId) -> int:
+        """Returns the number of snapshots."""
+        ...
+
+
+class Runs(Protocol):
+    """The history of runs."""
+
+    async def begin(self, connection: ConnectionId, *, now: datetime) -> Run:
+        """Stores a new run."""
+        ...
+
+    async def fail_unfinished(self, connection: ConnectionId, error: str, *, now: datetime) -> int:
+        """Ends the runs that an earlier lease owner left unfinished. Returns their number."""
+        ...
+
+    async def save(self, run: Run) -> None:
+        """Stores the new state of a run."""
+        ...
+
+
+class Tasks(Protocol):
+    """The tasks that are filed for lease owners."""
+
+    async def list_open(self, connection: ConnectionId) -> tuple[Task, ...]:
+        """Returns the open tasks, oldest first."""
+        ...
+
+    async def find_connections_with_unfinished(self) -> frozenset[ConnectionId]:
+        """Returns the connections with an open or running task."""
+        ...
+
+    async def start(self, task: str) -> bool:
+        """Marks a task as running. Returns False if it is no longer open."""
+        ...
+
+    async def set_progress(self, task: str, counts: Mapping[str, int]) -> None:
+        """Stores the counts of a running task."""
+        ...
+
+    async def finish(self, task: str, counts: Mapping[str, int], *, now: datetime) -> None:
+        """Marks a running task as done."""
+        ...
+
+    async def fail(self, task: str, error: str, *, now: datetime) -> None:
+        """Marks a task as failed."""
+        ...
+
+    async def reopen_running(self, connection: ConnectionId) -> int:
+        """Opens the tasks again that an earlier lease owner left running. Returns their number."""
+        ...
+
+
+class FollowUps(Protocol):
+    """Queries for employees with a change that can be retried now."""
+
+    def page_retryable(self, connection: ConnectionId) -> AsyncIterator[Sequence[EmployeeId]]:
+        """Yields the employees that wait, or have an entry marked for verification."""
+        ...
+
+    def page_rejected(self, connection: ConnectionId) -> AsyncIterator[Sequence[EmployeeId]]:
+        """Yields the employees with a rejected last change."""
+        ...
+
+    async def find_resolvable_reports(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
+        """Returns the employees that are not written with the present account of their manager."""
+        ...
+
+    async def find_unblocked(
+        self, connection: ConnectionId, among: Iterable[EmployeeId] | None = None
+    ) -> tuple[EmployeeId, ...]:
+        """Returns the rejected employees for which the conflicting account has another user name now."""
+        ...
+
+
+class Connections(Protocol):
+    """The connections."""
+
+    async def is_active(self, connection: ConnectionId) -> bool:
+        """Returns whether the connection exists and is not paused."""
+        ...
+
+
+class PollSchedule(Protocol):
+    """When each connection is polled next."""
+
+    async def find_due(self, now: datetime) -> tuple[ConnectionId, ...]:
+        """Returns the active connections with a due poll, the longest due first."""
+        ...
+
+    async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
+        """Stores the time of the next poll."""
+        ...
+
+    async def get_rejected_resent_on(self, connection: ConnectionId) -> date | None:
+        """Returns the day (UTC) of the last resend of rejected employees; None if there was none."""
+        ...
+
+    async def set_rejected_resent_on(self, connection: ConnectionId, day: date) -> None:
+        """Stores the day (UTC) of the last resend of rejected employees."""
+        ...
+
+
+class Leases(Protocol):
+    """Leases with one owner at a time."""
+
+    async def acquire(
+        self,
+        name: str,
+        owner: ProcessIdentity,
+        *,
+        now: datetime,
+        seconds: float,
+        is_dead: Callable[[ProcessIdentity], bool],
+    ) -> Lease | None:
+        """Returns the lease; None if another live process owns it."""
+        ...
+
+    async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
+        """Extends the lease. Returns False if it was lost."""
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Gives the lease back. Does nothing for a lost lease."""
+        ...
+
+
+class Repositories(Protocol):
+    """Everything that the poller reads and writes in the database."""
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The snapshots."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """The runs."""
+        ...
+
+    @property
+    def tasks(self) -> Tasks:
+        """The tasks."""
+        ...
+
+    @property
+    def followups(self) -> FollowUps:
+        """The employees to resend."""
+        ...
+
+    @property
+    def connections(self) -> Connections:
+        """The connections."""
+        ...
+
+    @property
+    def schedule(self) -> PollSchedule:
+        """The poll times."""
+        ...
+
+    @property
+    def leases(self) -> Leases:
+        """The leases."""
+        ...

@@ -1,83 +1,96 @@
-"""One full scan of a connection: page by page, at most two pages in memory."""
+"""One full scan of a connection: page by page, with at most two pages in memory."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from services.clients.personio.client import EmployeePage
-from services.clients.personio.employees import Employee
-from services.contracts.envelope import Cause
-from services.contracts.events import Kind
+from services.contracts.cloudevents import SendReason
+from services.contracts.employees import Employee, EmployeePage, find_missing_attributes
+from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.runs import RunCounts
 from services.contracts.snapshots import Snapshot
 from services.errors import ConfigurationError
-from services.poller.changes import Seen, detect
+from services.poller.observe import detect_change
 from services.poller.outbox import Outbox
 from services.poller.ports import Personio, Snapshots
 from services.runtime.clock import Clock
 
-MINIMUM = ("first_name", "last_name", "email", "status")
-
 
 class MissingAttributesError(ConfigurationError):
-    """The credential does not release what a synchronisation needs at least."""
+    """The credential cannot read the attributes that a synchronisation requires."""
+
+    code: ClassVar[str] = "missing-attributes"
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a scan has found so far. ``ids`` holds every id seen (some tens of bytes a person), to find who is missing."""
+    """The counts of a scan in progress."""
 
     created: int = 0
+    """New employees."""
     changed: int = 0
+    """Employees with a changed attribute."""
     unchanged: int = 0
+    """Employees without a change."""
     emitted: int = 0
-    refused: int = 0
-    missing: int = 0
+    """Events that Kafka has acknowledged."""
+    oversized: int = 0
+    """Events that are too large for Kafka."""
+    absent: int = 0
+    """Employees with a snapshot that a complete scan no longer lists."""
     repeated: int = 0
+    """Employees that Personio listed more than once."""
     skipped: int = 0
+    """List elements without an employee id."""
     totals: set[int | None] = field(default_factory=set)
+    """The different numbers of employees that Personio announced; None stands for a page without a number."""
     ids: set[EmployeeId] = field(default_factory=set)
-    unreleased: set[str] = field(default_factory=set)
+    """The ids of all listed employees, to find the absent ones. Takes some tens of bytes for each employee."""
+    no_longer_visible: set[str] = field(default_factory=set)
+    """Keys of stored attributes that the credential can no longer read."""
 
     @property
-    def complete(self) -> bool:
-        """Every page came, ids are unique, and the total was the same from the first page to the last."""
+    def is_complete(self) -> bool:
+        """Whether every page came, the ids are unique, and the announced total stayed the same and is right."""
         return not self.repeated and not self.skipped and self.totals == {len(self.ids)}
 
     @property
     def total(self) -> int | None:
-        """How many there are by what Personio says."""
+        """The highest number of employees that Personio announced; None if it announced none."""
         return max((total for total in self.totals if total is not None), default=None)
 
     def counts(self) -> RunCounts:
+        """Returns the counts as they are stored with the run."""
         return RunCounts(
             seen=len(self.ids),
             created=self.created,
             changed=self.changed,
             unchanged=self.unchanged,
             emitted=self.emitted,
-            refused=self.refused,
-            missing=self.missing,
+            oversized=self.oversized,
+            absent=self.absent,
         )
 
 
-async def check_minimum(personio: Personio) -> frozenset[str]:
-    """The keys that the credential releases; raises ``MissingAttributesError`` naming what has to be released."""
-    released = frozenset(definition.key for definition in await personio.attributes())
-    missing = [key for key in MINIMUM if key not in released]
+async def read_visible_attributes(personio: Personio) -> frozenset[str]:
+    """Returns the keys that the credential can read; raises ``MissingAttributesError`` if a required key is missing."""
+    visible = frozenset(definition.key for definition in await personio.list_attributes())
+    missing = find_missing_attributes(visible)
     if missing:
         raise MissingAttributesError(
             f"the Personio credential does not release: {', '.join(missing)}. "
             "Release these attributes for the credential in Personio (Settings, API credentials)"
         )
-    return released
+    return visible
 
 
 class Scan:
-    """Compares everybody in Personio with their snapshots. A dry run stores and sends nothing."""
+    """Compares all employees in Personio with their snapshots. A dry run neither stores nor publishes anything."""
 
     def __init__(self, snapshots: Snapshots, outbox: Outbox, clock: Clock, *, dry_run: bool = False) -> None:
+        """Stores changes in ``snapshots`` and publishes them through ``outbox``."""
         self._snapshots = snapshots
         self._outbox = outbox
         self._clock = clock
@@ -86,76 +99,79 @@ class Scan:
     async def run(
         self, connection: ConnectionId, personio: Personio, progress: Callable[[Tally], Awaitable[None]]
     ) -> Tally:
-        """``progress`` is told after each page."""
+        """Scans all pages and calls ``progress`` after each."""
         tally = Tally()
-        released = await check_minimum(personio)
-        async for page in _ahead(personio.pages()):
-            await self._page(connection, page, tally, released)
+        visible = await read_visible_attributes(personio)
+        async for page in _prefetch(personio.iterate_pages()):
+            await self._handle_page(connection, page, tally, visible)
             await progress(tally)
-        if tally.complete:
-            await self._report_missing(connection, tally)
+        if tally.is_complete:
+            await self._report_absent(connection, tally)
         return tally
 
-    async def _page(self, connection: ConnectionId, page: EmployeePage, tally: Tally, released: frozenset[str]) -> None:
+    async def _handle_page(
+        self, connection: ConnectionId, page: EmployeePage, tally: Tally, visible: frozenset[str]
+    ) -> None:
         employees = {employee.id: employee for employee in page.employees}
         tally.totals.add(page.total)
         tally.skipped += page.skipped
         tally.repeated += len(page.employees) - len(employees) + len(tally.ids & employees.keys())
         tally.ids |= employees.keys()
-        known = await self._snapshots.read(connection, employees)
-        changes = self._changes(connection, employees, known, tally)
-        for snapshot in known.values():
-            tally.unreleased |= {key for key in snapshot.attributes if key.partition(".")[0] not in released}
+        stored = await self._snapshots.read(connection, employees)
+        changes = self._detect_changes(connection, employees, stored, tally)
+        for snapshot in stored.values():
+            tally.no_longer_visible |= {key for key in snapshot.attributes if key.partition(".")[0] not in visible}
         if self._dry_run:
             return
-        # a page that was fetched before this process slept for longer than its lease is older than what is stored now
-        self._outbox.check()
-        back = [key for key, snapshot in known.items() if snapshot.missing_since is not None]
-        if back:
-            await self._snapshots.clear_missing(connection, back)
+        # The process may have been suspended past its lease since it fetched this page. Storing the page would then
+        # overwrite newer data.
+        self._outbox.ensure_lease()
+        returned = [key for key, snapshot in stored.items() if snapshot.absent_since is not None]
+        if returned:
+            await self._snapshots.clear_absent(connection, returned)
         lost = await self._snapshots.save(changes) if changes else frozenset()
-        stored = [snapshot for snapshot, _ in changes if snapshot.employee_id not in lost]
-        emitted, refused = await self._outbox.emit(connection, stored, Cause.DETECTED)
+        saved = [snapshot for snapshot, _ in changes if snapshot.employee_id not in lost]
+        emitted, oversized = await self._outbox.emit(connection, saved, SendReason.DETECTED)
         tally.emitted += emitted
-        tally.refused += refused
+        tally.oversized += oversized
 
-    def _changes(
+    def _detect_changes(
         self,
         connection: ConnectionId,
         employees: dict[EmployeeId, Employee],
-        known: dict[EmployeeId, Snapshot],
+        stored: dict[EmployeeId, Snapshot],
         tally: Tally,
     ) -> list[tuple[Snapshot, int | None]]:
+        """Returns the changed snapshots, each with the revision that it replaces; None for a new employee."""
         changes: list[tuple[Snapshot, int | None]] = []
         now = self._clock.now()
         for employee in employees.values():
-            previous = known.get(employee.id)
-            seen = Seen(employee.id, employee.attributes, employee.modified_at)
-            snapshot = detect(connection, previous, seen, now)
+            previous = stored.get(employee.id)
+            snapshot = detect_change(connection, previous, employee, now)
             if snapshot is None:
                 tally.unchanged += 1
                 continue
-            tally.created += snapshot.kind is Kind.CREATED
-            tally.changed += snapshot.kind is Kind.CHANGED
+            tally.created += snapshot.kind is ChangeKind.CREATED
+            tally.changed += snapshot.kind is ChangeKind.CHANGED
             changes.append((snapshot, previous.revision if previous else None))
         return changes
 
-    async def _report_missing(self, connection: ConnectionId, tally: Tally) -> None:
-        gone = [key async for key in self._snapshots.employee_ids(connection) if key not in tally.ids]
-        tally.missing = len(gone)
-        if gone and not self._dry_run:
-            await self._snapshots.set_missing(connection, gone, self._clock.now())
+    async def _report_absent(self, connection: ConnectionId, tally: Tally) -> None:
+        absent = [key async for key in self._snapshots.stream_employee_ids(connection) if key not in tally.ids]
+        tally.absent = len(absent)
+        if absent and not self._dry_run:
+            await self._snapshots.mark_absent(connection, absent, self._clock.now())
 
 
-async def _ahead(pages: AsyncIterator[EmployeePage]) -> AsyncIterator[EmployeePage]:
-    """Fetches the next page while the current one is worked on."""
-    coming = asyncio.ensure_future(anext(pages, None))
+async def _prefetch(pages: AsyncIterator[EmployeePage]) -> AsyncIterator[EmployeePage]:
+    """Fetches the next page while the caller works on the current one."""
+    fetch = asyncio.ensure_future(anext(pages, None))
     try:
-        while (page := await coming) is not None:
-            coming = asyncio.ensure_future(anext(pages, None))
+        while (page := await fetch) is not None:
+            fetch = asyncio.ensure_future(anext(pages, None))
             yield page
     finally:
-        coming.cancel()
-        await asyncio.wait({coming})
-        if not coming.cancelled():
-            coming.exception()
+        fetch.cancel()
+        await asyncio.wait({fetch})
+        if not fetch.cancelled():
+            fetch.exception()

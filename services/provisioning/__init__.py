@@ -1,1 +1,1 @@
-"""What must be written to Declaree, decided by pure code: the apply rule, the reconciliation, the difference."""
+"""The pure core of the writer: it decides which requests lead to which calls, ledger entries and outcomes."""

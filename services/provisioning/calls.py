@@ -1,23 +1,27 @@
-"""What a reconciliation asks of the SCIM server, and the answers it understands (RFC 7644).
+"""What a reconciliation asks of the SCIM server, and the answers that it understands (RFC 7644).
 
-The reconciliation is pure: it yields these calls and is given these answers; the client of the server performs them.
+The reconciliation is pure: it asks for these calls and receives these answers. The client of the server performs them.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from services.contracts.ids import AccountId
 
 Body: TypeAlias = dict[str, Any]
+"""A JSON object of SCIM."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A user as the server showed it. ``body`` is never changed; ``version`` is its ETag, None where there is none."""
+    """A user as the server showed it."""
 
     id: AccountId
+    """The server's id of the user."""
     body: Body
+    """The attributes. Never changed in place."""
     version: str | None = None
+    """The ETag; None if the server sends none."""
 
 
 # ---------------------------------------------------------------- calls
@@ -25,118 +29,162 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class ReadAccount:
-    """``GET /Users/{id}`` (section 3.4.1)."""
+    """``GET /Users/{id}`` (RFC 7644, section 3.4.1)."""
+
+    code: ClassVar[str] = "read-account"
 
     id: AccountId
+    """The account to read."""
 
 
 @dataclass(frozen=True, slots=True)
 class FindAccounts:
-    """``GET /Users?filter=<attribute> eq "<value>"`` (section 3.4.2)."""
+    """``GET /Users?filter=<attribute> eq "<value>"`` (RFC 7644, section 3.4.2)."""
+
+    code: ClassVar[str] = "find-accounts"
 
     attribute: Literal["externalId", "userName"]
+    """The attribute to filter by."""
     value: str
+    """The value that the attribute must have."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreateAccount:
-    """``POST /Users`` (section 3.3)."""
+    """``POST /Users`` (RFC 7644, section 3.3)."""
+
+    code: ClassVar[str] = "create-account"
 
     body: Body
+    """The new user."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatchAccount:
-    """``PATCH /Users/{id}`` with these operations, on this version where it is known (section 3.5.2)."""
+    """``PATCH /Users/{id}`` (RFC 7644, section 3.5.2)."""
+
+    code: ClassVar[str] = "patch-account"
 
     id: AccountId
+    """The account to change."""
     operations: tuple[Body, ...]
+    """The operations, in order."""
     version: str | None = None
+    """The ETag for ``If-Match``; None to write without a condition."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplaceAccount:
-    """``PUT /Users/{id}`` with the whole resource (section 3.5.1)."""
+    """``PUT /Users/{id}`` with the whole resource (RFC 7644, section 3.5.1)."""
+
+    code: ClassVar[str] = "replace-account"
 
     id: AccountId
+    """The account to replace."""
     body: Body
+    """The whole user."""
     version: str | None = None
+    """The ETag for ``If-Match``; None to write without a condition."""
 
 
 @dataclass(frozen=True, slots=True)
-class FindHolder:
-    """Whose account is this already? Asked of the ledger, not of the server."""
+class FindOwner:
+    """Asks the ledger, not the server, which employee owns an account."""
 
     id: AccountId
+    """The account."""
 
 
-Look: TypeAlias = ReadAccount | FindAccounts
+Lookup: TypeAlias = ReadAccount | FindAccounts
+"""A call that only reads."""
 Write: TypeAlias = CreateAccount | PatchAccount | ReplaceAccount
-Call: TypeAlias = Look | Write
-"""What is asked of the server."""
+"""A call that may change an account."""
+Call: TypeAlias = Lookup | Write
+"""A call that the client of the server performs."""
 
 
 # ---------------------------------------------------------------- answers
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a look found: nothing, one resource, or several."""
+class Found:
+    """What a lookup found."""
+
+    code: ClassVar[str] = "found"
 
     resources: tuple[Resource, ...] = ()
+    """The users; empty without a match."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """The answer to ``FindHolder``: whether the account is another employee's."""
+class Owner:
+    """The answer to ``FindOwner``."""
 
-    by_another: bool
+    is_another: bool
+    """Whether another employee owns the account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A write was confirmed; ``resource`` is what the server answered, None where it sent no body."""
+    """The server confirmed a write."""
+
+    code: ClassVar[str] = "written"
 
     resource: Resource | None = None
+    """The user in the answer; None if the answer had no body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """409: another account has this user name, e-mail or external id."""
 
+    code: ClassVar[str] = "conflict"
+
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
     """412: the resource has changed since it was read."""
+
+    code: ClassVar[str] = "outdated"
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
     """404 to a write on a known id."""
 
+    code: ClassVar[str] = "gone"
+
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """405 or 501: this server does not know this kind of write."""
+    """405 or 501: the server does not support this kind of write."""
+
+    code: ClassVar[str] = "unsupported"
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Any other 4xx: permanent for this person. ``reason`` holds status and ``scimType``, never a value.
+    """Any other 4xx: permanent for this person."""
 
-    ``forbidden`` is a 403: permanent only if the key may write other accounts.
-    """
+    code: ClassVar[str] = "refused"
 
     reason: str
+    """Status and ``scimType``; never a value of the person."""
     field: str | None = None
+    """The SCIM path that the server refuses; None if it names none."""
     forbidden: bool = False
+    """Whether the status was 403: permanent only if the key may write other accounts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Whether the write happened is not known: no answer, an unreadable one, or a 5xx. Look before repeating."""
+    """It is unknown whether the write happened: no answer, an unreadable answer, or a 5xx. Look up before a retry."""
+
+    code: ClassVar[str] = "lost"
 
     details: str = field(default="", compare=False)
+    """Why the answer is missing or unusable."""
 
 
-Answer: TypeAlias = Seen | Written | Conflict | Outdated | Gone | Unsupported | Refused | Lost
+Answer: TypeAlias = Found | Written | Conflict | Outdated | Gone | Unsupported | Refused | Lost
+"""What the client of the server made of its answer."""

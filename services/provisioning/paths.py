@@ -1,8 +1,8 @@
-"""Reading and writing one attribute of a SCIM user by its path (RFC 7644, section 3.5.2; RFC 7643, section 2.1).
+"""Reads and writes one attribute of a SCIM user by its path (RFC 7644, section 3.5.2; RFC 7643, section 2.1).
 
-Names are compared without regard to case, as the RFC asks. Supported are the paths that fields are mapped to:
-``userName``, ``name.givenName``, ``emails[type eq "work"].value`` and the same below an extension's URN; the URN of
-the core schema may stand before any of them.
+Names are compared without regard to case, as the RFC requires. Supported are the paths of mapped fields: ``userName``,
+``name.givenName``, ``emails[type eq "work"].value``, and the same below the URN of an extension. The URN of the core
+schema may precede any of them.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from services.contracts.model import Value
+from services.contracts.values import Value
 from services.provisioning.calls import Body
 
 _PATH = re.compile(
@@ -20,46 +20,86 @@ _PATH = re.compile(
     re.IGNORECASE,
 )
 
-_DESCRIBES_A_REFERENCE = frozenset({"$ref", "display", "displayname"})
+_REFERENCE_DETAILS = frozenset({"$ref", "display", "displayname"})
+"""Sub-attributes that describe the resource in ``value``, in lowercase."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A parsed path; ``key``/``value`` choose one entry of a multi-valued attribute, such as ``type``/``work``."""
+    """A parsed path. ``key`` and ``value`` filter the entries of a multi-valued attribute."""
 
     text: str
+    """The path as it was written."""
     extension: str | None
+    """The URN of the extension; None for an attribute of the core schema."""
     attribute: str
+    """The name of the attribute, such as ``emails``."""
     key: str | None
+    """The sub-attribute that the filter compares, such as ``type``; None without a filter."""
     value: str | None
+    """The value that the filter asks for, such as ``work``; None without a filter."""
     sub: str | None
+    """The name of the sub-attribute, such as ``givenName``; None if the path names the attribute as a whole."""
 
     @property
     def list_path(self) -> str:
-        """The path of the whole attribute, without the choice of an entry."""
+        """The path of the whole attribute, without the filter."""
         return f"{self.extension}:{self.attribute}" if self.extension else self.attribute
 
-    def entry(self, value: Value) -> Body:
-        """A new entry of a multi-valued attribute that this path would choose."""
-        made: Body = {self.sub or "value": value}
+    def build_entry(self, value: Value) -> Body:
+        """Returns a new entry of a multi-valued attribute that matches the filter. E-mail entries are primary."""
+        entry: Body = {self.sub or "value": value}
         if self.key is not None:
-            made[self.key] = self.value
+            entry[self.key] = self.value
         if self.attribute.lower() == "emails":
-            made["primary"] = True
-        return made
+            entry["primary"] = True
+        return entry
 
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Path:
-    """Raises ``ValueError`` for a path that no field can be mapped to."""
+    """Parses a path. Raises ``ValueError`` if no field can be mapped to it."""
     match = _PATH.match(text)
     if match is None:
         raise ValueError(f'{text!r} is not a path such as name.givenName or emails[type eq "work"].value')
     return Path(text, **match.groupdict())
 
 
-def _get(container: object, name: str) -> Any:
-    """A member of an object, its name compared without regard to case; None where there is none."""
+def find_entry(body: Body, path: Path) -> Body | None:
+    """Returns the first entry of a multi-valued attribute that matches the path's filter; None without a match."""
+    entries = _get_member(_get_container(body, path), path.attribute)
+    matches = (dict(entry) for entry in (entries if isinstance(entries, list) else []) if _is_match(entry, path))
+    return next(matches, None)
+
+
+def read(body: Body, text: str) -> Any:
+    """Returns the value at a path. Absent, null and ``[]`` are one state and give None (RFC 7643, section 2.5)."""
+    path = parse(text)
+    value: Any = find_entry(body, path) if path.key else _get_member(_get_container(body, path), path.attribute)
+    if path.sub:
+        value = _get_member(value, path.sub)
+    return None if value == [] else value
+
+
+def write(body: Body, text: str, value: Value) -> Body:
+    """Returns a copy of the body with the value at the path. None removes the value. No other attribute changes."""
+    path = parse(text)
+    if path.extension is None:
+        return _write_attribute(body, path, value)
+    extension = _get_member(body, path.extension)
+    changed = _write_attribute(dict(extension) if isinstance(extension, Mapping) else {}, path, value)
+    result = _set_member(body, path.extension, changed or None)
+    schemas = [urn for urn in result.get("schemas") or [] if urn.lower() != path.extension.lower()]
+    return result | {"schemas": [*schemas, path.extension] if changed else schemas}
+
+
+def _get_container(body: Body, path: Path) -> object:
+    """Returns the object that contains the attribute: the user, or an extension of it; None without the extension."""
+    return _get_member(body, path.extension) if path.extension else body
+
+
+def _get_member(container: object, name: str) -> Any:
+    """Returns a member of an object, found without regard to case; None if it is missing."""
     if not isinstance(container, Mapping):
         return None
     if name in container:
@@ -67,81 +107,58 @@ def _get(container: object, name: str) -> Any:
     return next((value for key, value in container.items() if key.lower() == name.lower()), None)
 
 
-def _holder(body: Body, path: Path) -> object:
-    return _get(body, path.extension) if path.extension else body
+def _set_member(container: Body, name: str, value: Any) -> Body:
+    """Returns a copy with the member, in the server's spelling of its name. None removes the member."""
+    spelling = next((key for key in container if key.lower() == name.lower()), name)
+    if value is None:
+        return {key: member for key, member in container.items() if key != spelling}
+    return container | {spelling: value}
 
 
-def entry_of(body: Body, path: Path) -> Body | None:
-    """The entry of a multi-valued attribute that a path with a filter chooses; None where there is none."""
-    entries = _get(_holder(body, path), path.attribute)
-    return next((dict(entry) for entry in (entries if isinstance(entries, list) else []) if _chosen(entry, path)), None)
-
-
-def read(body: Body, text: str) -> Any:
-    """The value at a path; absent, null and ``[]`` are the same state and give None (RFC 7643, section 2.5)."""
-    path = parse(text)
-    found: Any = entry_of(body, path) if path.key else _get(_holder(body, path), path.attribute)
-    if path.sub:
-        found = _get(found, path.sub)
-    return None if found == [] else found
-
-
-def write(body: Body, text: str, value: Value) -> Body:
-    """A copy of the body with the value at the path; None removes it. Everything else is kept as it is."""
-    path = parse(text)
-    if path.extension is None:
-        return _write(body, path, value)
-    inner = _get(body, path.extension)
-    changed = _write(dict(inner) if isinstance(inner, Mapping) else {}, path, value)
-    result = _put(body, path.extension, changed or None)
-    schemas = [urn for urn in result.get("schemas") or [] if urn.lower() != path.extension.lower()]
-    return result | {"schemas": [*schemas, path.extension] if changed else schemas}
-
-
-def _write(container: Body, path: Path, value: Value) -> Body:
-    plain: Any = list(value) if isinstance(value, tuple) else value
-    held = _get(container, path.attribute)
+def _write_attribute(container: Body, path: Path, value: Value) -> Body:
+    json_value: Any = list(value) if isinstance(value, tuple) else value
+    current = _get_member(container, path.attribute)
     if path.key is not None:
-        plain = _with_entry(held, path, plain)
+        json_value = _set_entry(current, path, json_value)
     elif path.sub is not None:
-        plain = _with_member(held, path.sub, plain)
-    return _put(container, path.attribute, plain)
+        json_value = _set_sub_attribute(current, path.sub, json_value)
+    return _set_member(container, path.attribute, json_value)
 
 
-def _with_entry(entries: object, path: Path, value: Any) -> list[Any]:
-    """The list with the value in the entry that the path chooses, or in a new one."""
-    kept = list(entries) if isinstance(entries, list) else []
+def _set_entry(current: object, path: Path, value: Any) -> list[Any]:
+    """Returns the list with the value in the first entry that matches the path's filter, or in a new entry."""
+    entries = list(current) if isinstance(current, list) else []
     sub = path.sub or "value"
-    for number, entry in enumerate(kept):
-        if _chosen(entry, path):
-            # an entry without its value is nothing: the whole of it goes
-            whole = value is None and sub.lower() == "value"
-            return [*kept[:number], *([] if whole else [_put(entry, sub, value)]), *kept[number + 1 :]]
+    for number, entry in enumerate(entries):
+        if _is_match(entry, path):
+            # an entry without a value is meaningless, so it is removed as a whole
+            is_removed = value is None and sub.lower() == "value"
+            return [
+                *entries[:number],
+                *([] if is_removed else [_set_member(entry, sub, value)]),
+                *entries[number + 1 :],
+            ]
     if value is None:
-        return kept
-    made = path.entry(value)
-    return [*(map(_secondary, kept) if made.get("primary") else kept), made]
+        return entries
+    new = path.build_entry(value)
+    return [*(map(_clear_primary, entries) if new.get("primary") else entries), new]
 
 
-def _secondary(entry: Any) -> Any:
-    """There is one primary entry at most (RFC 7643, section 2.4)."""
-    return _put(entry, "primary", value=False) if _get(entry, "primary") else entry
+def _clear_primary(entry: Any) -> Any:
+    """Returns the entry without the primary mark: at most one entry may have it (RFC 7643, section 2.4)."""
+    return _set_member(entry, "primary", value=False) if _get_member(entry, "primary") else entry
 
 
-def _with_member(held: object, sub: str, value: Any) -> Body | None:
-    """An object with the member changed; what described an old reference goes with its ``value``."""
-    members = dict(held) if isinstance(held, Mapping) else {}
+def _set_sub_attribute(current: object, sub: str, value: Any) -> Body | None:
+    """Returns the object with the sub-attribute; None if it is empty. A new ``value`` drops the old reference's details."""
+    members = dict(current) if isinstance(current, Mapping) else {}
     if sub.lower() == "value":
-        members = {name: kept for name, kept in members.items() if name.lower() not in _DESCRIBES_A_REFERENCE}
-    return _put(members, sub, value) or None
+        members = {name: member for name, member in members.items() if name.lower() not in _REFERENCE_DETAILS}
+    return _set_member(members, sub, value) or None
 
 
-def _chosen(entry: object, path: Path) -> bool:
-    return isinstance(entry, Mapping) and str(_get(entry, path.key or "") or "").lower() == str(path.value).lower()
-
-
-def _put(container: Body, name: str, value: Any) -> Body:
-    spelled = next((key for key in container if key.lower() == name.lower()), name)
-    if value is None:
-        return {key: kept for key, kept in container.items() if key != spelled}
-    return container | {spelled: value}
+def _is_match(entry: object, path: Path) -> bool:
+    """Whether an entry matches the path's filter."""
+    if not isinstance(entry, Mapping):
+        return False
+    return str(_get_member(entry, path.key or "") or "").lower() == str(path.value).lower()

@@ -1,1 +1,1 @@
-"""How a process of the product lives: settings, Kafka, health, metrics, logs, start and stop."""
+"""Common parts of every process: settings, Kafka, health, metrics, logs, start and stop."""

@@ -1,4 +1,4 @@
-"""Time as a port, so that tests of waiting take no time."""
+"""Time as a port: tests replace it, so that they wait for nothing."""
 
 import asyncio
 import time
@@ -7,24 +7,33 @@ from typing import Protocol
 
 
 class Clock(Protocol):
+    """The source of time for all code that measures or waits."""
+
     def now(self) -> datetime:
-        """The time of day, aware, in UTC, to the millisecond."""
+        """Returns the present time in UTC with its zone, to the millisecond."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that only grow, also while the process is stopped."""
+        """Returns seconds that only grow, also while the process is suspended. Their zero is arbitrary."""
         ...
 
-    async def sleep(self, seconds: float) -> None: ...
+    async def sleep(self, seconds: float) -> None:
+        """Returns after that many seconds."""
+        ...
 
 
 class SystemClock:
+    """The clock of this machine."""
+
     def now(self) -> datetime:
+        """Returns the present time in UTC with its zone, to the millisecond."""
         now = datetime.now(UTC)
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def monotonic(self) -> float:
+        """Returns seconds that only grow."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
+        """Returns after that many seconds."""
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What a process says of itself over HTTP: whether it lives, whether it is ready, its metrics."""
+"""HTTP server of a process: liveness, readiness and metrics."""
 
 import asyncio
 import logging
@@ -21,86 +21,99 @@ from services.runtime.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 Check: TypeAlias = Callable[[], Awaitable[str | None]]
-"""None when all is well, else what is not."""
+"""A readiness check. Returns None, or what is wrong."""
 
 CHECK_SECONDS = 3.0
+"""Timeout of one check."""
 
 
 class Health:
-    """``/health/live`` fails once the process cannot heal by itself; ``/health/ready`` also while a server is away."""
+    """The answers about one process.
+
+    ``/health/live`` fails once only a restart can help. ``/health/ready`` also fails while a server is unavailable.
+    """
 
     def __init__(self, name: str, metrics: Metrics) -> None:
         self._name = name
         self._metrics = metrics
         self._checks: dict[str, Check] = {}
-        self.started = False
+        self.is_started = False
+        """Whether all parts of the process have started."""
         self.failure: str | None = None
+        """Why the process has to be restarted; None while it works."""
         self.app = Starlette(
             routes=[
-                Route("/health/live", self._live),
-                Route("/health/ready", self._ready),
+                Route("/health/live", self._show_liveness),
+                Route("/health/ready", self._show_readiness),
                 Route("/metrics", self._show_metrics),
             ]
         )
+        """The web application that answers."""
 
     def add_check(self, name: str, check: Check) -> None:
+        """Adds a check to ``/health/ready`` under this name."""
         self._checks[name] = check
 
-    async def _live(self, _: Request) -> Response:
-        alive = self.failure is None
-        return JSONResponse({"service": self._name, "alive": alive}, 200 if alive else 503)
+    async def _show_liveness(self, _: Request) -> Response:
+        is_alive = self.failure is None
+        return JSONResponse({"service": self._name, "alive": is_alive}, 200 if is_alive else 503)
 
-    async def _ready(self, _: Request) -> Response:
-        checks = {name: await _ask(check) for name, check in self._checks.items()} if self.started else {}
-        checks["started"] = "ok" if self.started else "starting: its servers have not answered yet"
-        good = self.failure is None and all(answer == "ok" for answer in checks.values())
-        return JSONResponse({"service": self._name, "checks": checks}, 200 if good else 503)
+    async def _show_readiness(self, _: Request) -> Response:
+        checks = {name: await _run_check(check) for name, check in self._checks.items()} if self.is_started else {}
+        checks["started"] = "ok" if self.is_started else "starting: a server has not answered yet"
+        is_ready = self.failure is None and all(answer == "ok" for answer in checks.values())
+        return JSONResponse({"service": self._name, "checks": checks}, 200 if is_ready else 503)
 
     async def _show_metrics(self, _: Request) -> Response:
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _ask(check: Check) -> str:
+async def _run_check(check: Check) -> str:
+    """Returns "ok", or what is wrong. A check that raises, or exceeds ``CHECK_SECONDS``, has failed."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             return await check() or "ok"
     except TimeoutError:
         return f"no answer within {CHECK_SECONDS:g} s"
-    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is no
+    except Exception as error:  # noqa: BLE001 - any error means that the check has failed
         return describe(error)
 
 
-class Http:
-    """Serves ``app`` until it is stopped; the process that it belongs to handles the signals."""
+class HttpServer:
+    """Serves an application until it is stopped. The process handles the signals, not this server."""
 
     def __init__(self, app: Starlette, host: str, port: int) -> None:
-        self._socket = _listen(host, port)
+        """Starts serving. Raises ``ConfigurationError`` if the address cannot be used."""
+        self._socket = _bind(host, port)
         self.port: int = self._socket.getsockname()[1]
+        """The port; chosen by the system if ``port`` is 0."""
         self._server = _Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2))
         self._serving = asyncio.create_task(self._server.serve([self._socket]), name="http")
-        logger.info("health and metrics are served", extra={"host": host, "port": self.port})
+        logger.info("HTTP server started", extra={"host": host, "port": self.port})
 
     async def stop(self) -> None:
+        """Finishes the open requests, for two seconds at most, and closes the socket."""
         self._server.should_exit = True
         await self._serving
         self._socket.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    listener = socket.socket(family)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
     except OSError as error:
-        listening.close()
+        listener.close()
         raise ConfigurationError(
-            f"HTTP_HOST={host}, HTTP_PORT={port} cannot be served ({error.strerror}): "
+            f"HTTP_HOST={host}, HTTP_PORT={port} cannot be used ({error.strerror}): "
             "does another process listen there? Set HTTP_PORT to a free port."
         ) from None
-    return listening
+    return listener
 
 
 class _Server(uvicorn.Server):
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Leaves the signals to the process."""
         return nullcontext()

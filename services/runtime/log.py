@@ -1,7 +1,7 @@
 """Structured JSON logs with ids and without personal data.
 
-An exception of our own tree is logged with its message, which holds ids alone; of any other only the type and where
-it was raised, since foreign messages may quote what they were given.
+The product's own exceptions are logged with their message, which contains ids only. Of any other exception only the type
+and the place in the code are logged, because its message may quote a value.
 """
 
 import asyncio
@@ -17,86 +17,95 @@ from pythonjsonlogger.json import JsonFormatter
 from services.errors import ConnectorError
 
 OURS = "services"
+"""Root of the product's own loggers."""
 
 NOISY = ("aiokafka", "faststream", "pymongo", "motor", "kafka")
-"""Libraries that repeat one line many times a second while a server is away."""
+"""Libraries that repeat a line many times a second while a server is unavailable."""
 
 SILENT = ("httpx", "httpcore", "uvicorn")
-"""Libraries whose lines hold addresses with e-mails in them, or say that somebody asked for our health."""
+"""Libraries that log addresses with e-mail addresses in them, or each request to the health server. Only their warnings
+are logged."""
 
-STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+_STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+_MAX_FRAMES = 6
+"""Innermost frames of a traceback that are logged."""
 
 
-class QuietExceptions(JsonFormatter):
-    """JSON lines whose exceptions name types and places, never values."""
+class SafeJsonFormatter(JsonFormatter):
+    """Formats records as JSON lines. Exceptions appear as types and places in the code, without values."""
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is given by logging
+        """Returns an exception and the places that it passed, the innermost first."""
         _, error, trace = ei
         if error is None:
             return ""
-        frames = traceback.extract_tb(trace)
-        where = [f"{frame.filename.rsplit('/services/')[-1]}:{frame.lineno} {frame.name}" for frame in frames[-6:]]
-        return " < ".join([describe(error), *reversed(where)])
+        frames = traceback.extract_tb(trace)[-_MAX_FRAMES:]
+        places = [f"{frame.filename.rsplit('/services/')[-1]}:{frame.lineno} {frame.name}" for frame in frames]
+        return " < ".join([describe(error), *reversed(places)])
 
 
 def describe(error: BaseException) -> str:
-    """What may be said of an exception: our own message, or the foreign type."""
+    """Returns an exception as text without personal data: type and message of an own error, the type of any other."""
     if isinstance(error, BaseExceptionGroup):
         return f"{type(error).__name__}: " + "; ".join(describe(inner) for inner in error.exceptions)
     return f"{type(error).__name__}: {error}" if isinstance(error, ConnectorError) else type(error).__name__
 
 
-class Thinning(logging.Filter):
-    """Of the lines that noisy libraries repeat, one per place and interval passes."""
+class RateFilter(logging.Filter):
+    """Limits noisy libraries to one warning for each line of their code and interval, and drops their other lines."""
 
-    def __init__(self, every_seconds: float = 10.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, interval_seconds: float = 10.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """``monotonic`` returns growing seconds; tests replace it."""
         super().__init__()
-        self._every = every_seconds
+        self._interval_seconds = interval_seconds
         self._monotonic = monotonic
-        self._last: dict[tuple[str, int], float] = {}
+        self._last_passed: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Returns whether the record is logged."""
         if record.name.partition(".")[0] not in NOISY:
             return True
         if record.levelno < logging.WARNING:
             return False
-        place, now = (record.pathname, record.lineno), self._monotonic()
-        if place in self._last and now - self._last[place] < self._every:
+        line, now = (record.pathname, record.lineno), self._monotonic()
+        if line in self._last_passed and now - self._last_passed[line] < self._interval_seconds:
             return False
-        self._last[place] = now
+        self._last_passed[line] = now
         return True
 
 
-class ForeignMessages(logging.Filter):
-    """What a library puts into its message, or beside it, may be what we sent: the first line of its template is enough."""
+class LibraryMessageFilter(logging.Filter):
+    """Reduces a library's record to the first line of its message template. Arguments and extras may contain data."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Changes the record unless it is the product's own. Returns True: the record is logged."""
         if record.name.partition(".")[0] != OURS:
             record.msg = str(record.msg).partition("\n")[0]
             record.args = None
-            for name in record.__dict__.keys() - STANDARD:
+            for name in record.__dict__.keys() - _STANDARD_ATTRIBUTES:
                 del record.__dict__[name]
         return True
 
 
 def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """In place of asyncio's own handler, which prints the values of exceptions."""
+    """Logs an exception that no task has handled. Replaces asyncio's own handler, which prints the exception's values."""
     logging.getLogger(__name__).error("%s", context["message"], exc_info=context.get("exception"))
 
 
 def configure(service: str, level: str, stream: TextIO | None = None) -> None:
-    """To standard output, unless that is for something else."""
+    """Sends all logs of the process as JSON lines to ``stream``; None is standard output."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
-        QuietExceptions(
+        SafeJsonFormatter(
             "{asctime}{levelname}{name}{message}",
             style="{",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "event"},
             static_fields={"service": service},
         )
     )
-    handler.addFilter(Thinning())
-    handler.addFilter(ForeignMessages())
+    handler.addFilter(RateFilter())
+    handler.addFilter(LibraryMessageFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in SILENT:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,85 +1,90 @@
-"""Every metric of the product, in one place: what it means and what to do about it."""
+"""Every metric of the product: its name, its labels, what it means and what to do about it."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 FRESHNESS_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400)
+"""Upper bounds of the freshness histogram, in seconds: from 0.1 s to one day."""
 
 
 class Metrics:
-    """One registry a process; labels hold ids, names of outcomes and causes, never anything of a person."""
+    """The metrics of one process. Labels hold names of topics, outcomes and causes, never personal data.
+
+    The help texts are printed in ``docs/metrics.md``.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         registry = self.registry
         self.records = Counter(
             "sync_records_total",
-            "Records taken from Kafka, by what became of them: `handled`, or `dead_letter` if they could not be "
-            "read. Rising dead letters: see `dead-letters list`.",
+            "Records read from Kafka, by result: `handled`, or `dead_letter` for a record that cannot be read or has an "
+            "oversized result. If dead letters rise: run `dead-letters list`.",
             ["source", "result"],
             registry=registry,
         )
         self.batches = Counter(
             "sync_batches_total",
-            "Batches taken from Kafka: `done`, `dropped` since their partitions moved to another replica, "
-            "`retried` while MongoDB or Kafka was away, `failed` for a cause that nobody expected. Rising "
-            "`retried`: look after the servers. `failed`: read the log.",
+            "Batches read from Kafka, by result: `done`; `dropped` because the partitions moved to another replica; "
+            "`retried` because MongoDB or Kafka was unavailable; `failed` after an unexpected error. If `retried` rises: "
+            "check the servers. If `failed` rises: read the log.",
             ["source", "result"],
             registry=registry,
         )
         self.published = Counter(
             "sync_published_total",
-            "Records that Kafka has acknowledged. Standing still while changes are found: Kafka is away, see "
-            "`/health/ready`.",
+            "Records that Kafka has acknowledged. If it stands still while `sync_changes_total` rises: Kafka is "
+            "unavailable, see `/health/ready`.",
             ["topic"],
             registry=registry,
         )
         self.lag = Gauge(
             "sync_lag_records",
-            "Records of the partitions of this replica that wait to be handled, as of the last question to "
-            "`/health/ready`. Growing for long: add replicas, as many as there are partitions at most.",
+            "Records in the partitions of this replica that are not handled yet. Updated by each request to "
+            "`/health/ready`. If it keeps growing: add replicas, up to the number of partitions.",
             ["source"],
             registry=registry,
         )
         self.outcomes = Counter(
             "sync_outcomes_total",
-            "How changes were settled. Rising `rejected`: people whose data somebody has to correct, see "
-            "`status` and `people show`.",
+            "Settled changes, by outcome. If `rejected` rises: data has to be corrected, see `status` and `people show`.",
             ["outcome"],
             registry=registry,
         )
         self.waiting = Counter(
             "sync_waiting_total",
-            "Changes left waiting, by the kind of error that is the cause. Rising: Declaree is down, or refuses "
-            "the key (`connections check`); they are sent again by themselves once it is well.",
+            "Changes that began to wait, by cause, such as `server-unavailable`, `rate-limited`, `key-refused` or "
+            "`unexpected`. If it rises: run `connections check`. The changes are resent automatically once the cause "
+            "is gone.",
             ["cause"],
             registry=registry,
         )
         self.freshness = Histogram(
             "sync_freshness_seconds",
-            "Time from the detection of a change to the account being right. Growing: the writer is the "
-            "bottleneck, or people wait.",
+            "Seconds from the detection of a change to the right account. If it grows: changes wait, or the writer is too "
+            "slow.",
             buckets=FRESHNESS_BUCKETS,
             registry=registry,
         )
         self.requests = Counter(
             "sync_target_requests_total",
-            "Requests to Declaree, by what was asked and what came back. Rising `Lost`: answers to writes get "
-            "lost on the way, and accounts are looked up again; `Refused`: Declaree does not take what the "
-            "mapping makes.",
+            "Requests to Declaree, by call (`read-account`, `find-accounts`, `create-account`, `patch-account`, "
+            "`replace-account`) and answer (`found`, `written`, `conflict`, `outdated`, `gone`, `unsupported`, `refused`, "
+            "`lost`). If `lost` rises: answers to writes are lost on the way, and the accounts are looked up again. If "
+            "`refused` rises: Declaree rejects the values that the mapping produces.",
             ["call", "answer"],
             registry=registry,
         )
         self.runs = Counter(
             "sync_runs_total",
-            "Polls of Personio: `succeeded` or `failed`. Failed ones: `status` says why. Standing still for "
-            "longer than the interval: see `/health/ready` of the poller.",
+            "Polls of Personio, by result: `succeeded` or `failed`. If `failed` rises: `status` shows the reason. If it "
+            "stands still for longer than POLL_INTERVAL_SECONDS: see `/health/ready` of the poller.",
             ["result"],
             registry=registry,
         )
         self.changes = Counter(
             "sync_changes_total",
-            "Changes found in Personio: `created` people and `changed` ones. Every one of them is to be settled: compare "
-            "with `sync_outcomes_total`.",
+            "Changes detected in Personio, by kind: `created` for a new employee, `changed` for any other change. Each of "
+            "them has to be settled: compare with `sync_outcomes_total`.",
             ["kind"],
             registry=registry,
         )

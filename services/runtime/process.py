@@ -1,75 +1,85 @@
-"""A deployable's life: HTTP first, then its parts in order, each tried until its servers answer; stop in reverse."""
+"""The life of a service: HTTP first, then its parts in order, each retried until its server answers. Stops in reverse."""
 
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Protocol
 
 from services.errors import TransientError
+from services.runtime.backoff import Backoff
 from services.runtime.clock import Clock
-from services.runtime.health import Check, Health, Http
+from services.runtime.health import Check, Health, HttpServer
 from services.runtime.log import describe
 from services.runtime.metrics import Metrics
 from services.runtime.settings import ProcessSettings
-from services.runtime.stopping import unless
+from services.runtime.stopping import run_until
 
 logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""Signals that stop the process."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
-LEAST_SECONDS = 2.0
-"""Each part gets at least so long to stop, even when those before it have used up the time."""
+"""Seconds between the attempts to start a part: at first, and at most."""
+MIN_STOP_SECONDS = 2.0
+"""Time that each part gets to stop, even if the parts before it have used up the graceful timeout."""
 
 
 class Part(Protocol):
-    async def start(self) -> None:
-        """Raises ``TransientError`` while a server that it needs is away; it is then called again.
+    """Something that a process starts and stops."""
 
-        It may be cancelled, when the process is told to stop, and leaves nothing behind then.
+    async def start(self) -> None:
+        """Starts the part. Raises ``TransientError`` while a server that it needs is unavailable; it is then called again.
+
+        May be cancelled when the process stops, and then leaves nothing behind.
         """
         ...
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """Finishes the current work and releases all resources. Called only after a successful ``start``."""
+        ...
 
 
 class Process:
-    """``main`` runs until a signal or ``fatal``; its result is the exit code."""
+    """A service as a process: its parts, health server and exit code."""
 
     def __init__(self, name: str, settings: ProcessSettings, clock: Clock, metrics: Metrics) -> None:
         self.name = name
+        """Name of the service."""
         self._settings = settings
         self._clock = clock
         self._parts: list[tuple[str, Part]] = []
         self._health = Health(name, metrics)
         self._stop = asyncio.Event()
         self.http_port: int | None = None
-        """Set while it runs; the one that was found free when the setting is 0."""
+        """Port of the health server; None before ``main``. Chosen by the system if HTTP_PORT is 0."""
 
     def add(self, name: str, part: Part) -> None:
+        """Adds a part. Parts start in the order in which they were added."""
         self._parts.append((name, part))
 
     def add_check(self, name: str, check: Check) -> None:
+        """Adds a readiness check under this name."""
         self._health.add_check(name, check)
 
     def fatal(self, reason: str) -> None:
-        """Something that only a new process can heal: ends this one with an exit code that says so."""
-        logger.error("the process ends, to be started again: %s", reason)
+        """Ends the process with exit code 1, because only a restart can help."""
+        logger.error("process ends and must be restarted: %s", reason)
         self._health.failure = self._health.failure or reason
         self._stop.set()
 
     async def main(self) -> int:
+        """Runs until a signal or ``fatal``. Returns the exit code: 0 after a signal, 1 after ``fatal``."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._stop.set)
-        http = Http(self._health.app, self._settings.http_host, self._settings.http_port)
+        http = HttpServer(self._health.app, self._settings.http_host, self._settings.http_port)
         self.http_port = http.port
         started: list[tuple[str, Part]] = []
         try:
             await self._start(started)
             await self._stop.wait()
         finally:
-            self._health.started = False
+            self._health.is_started = False
             await self._stop_all(started)
             await http.stop()
             for number in SIGNALS:
@@ -78,22 +88,21 @@ class Process:
 
     async def _start(self, started: list[tuple[str, Part]]) -> None:
         for name, part in self._parts:
-            if not await self._try_until_started(name, part):
+            if not await self._start_with_retries(name, part):
                 return
             started.append((name, part))
-        self._health.started = True
+        self._health.is_started = True
         logger.info("started")
 
-    async def _try_until_started(self, name: str, part: Part) -> bool:
-        """False when the process was told to stop before the part had started."""
-        pause = FIRST_PAUSE
+    async def _start_with_retries(self, name: str, part: Part) -> bool:
+        """Starts a part. Returns False if the process has to stop before that succeeds."""
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while not self._stop.is_set():
             try:
-                return await unless(self._stop, part.start())
+                return await run_until(self._stop, part.start())
             except TransientError as error:
                 logger.warning("waiting for %s: %s", name, error)
-            await unless(self._stop, self._clock.sleep(pause))
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await run_until(self._stop, self._clock.sleep(backoff.next_pause()))
         return False
 
     async def _stop_all(self, started: list[tuple[str, Part]]) -> None:
@@ -101,42 +110,10 @@ class Process:
         deadline = loop.time() + self._settings.graceful_timeout_seconds
         for name, part in reversed(started):
             try:
-                async with asyncio.timeout_at(max(deadline, loop.time() + LEAST_SECONDS)):
+                async with asyncio.timeout_at(max(deadline, loop.time() + MIN_STOP_SECONDS)):
                     await part.stop()
             except TimeoutError:
-                logger.warning("%s did not stop in time; what it had in work is done again", name)
-            except Exception as error:  # noqa: BLE001 - the others have to be stopped all the same
-                logger.warning("%s did not stop in order: %s", name, describe(error))
+                logger.warning("%s did not stop in time; its current work will be repeated", name)
+            except Exception as error:  # noqa: BLE001 - the other parts must be stopped too
+                logger.warning("%s did not stop cleanly: %s", name, describe(error))
         logger.info("stopped")
-
-
-class Background:
-    """A part that is a loop and must never end silently: when it does, the process is told so and ends."""
-
-    def __init__(self, name: str, work: Callable[[], Coroutine[Any, Any, None]], fatal: Callable[[str], None]) -> None:
-        self._name = name
-        self._work = work
-        self._fatal = fatal
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def running(self) -> bool:
-        return self._task is not None and not self._task.done()
-
-    async def start(self) -> None:
-        if not self.running:
-            self._task = asyncio.create_task(self._run(), name=self._name)
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def _run(self) -> None:
-        try:
-            await self._work()
-        except Exception as error:
-            logger.error("%s has ended", self._name, exc_info=error)
-            self._fatal(f"{self._name} has ended: {describe(error)}")
-        else:
-            self._fatal(f"{self._name} has ended, although it never should")

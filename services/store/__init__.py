@@ -1,1 +1,1 @@
-"""What the product remembers, in MongoDB: the only package that imports motor and pymongo."""
+"""The product's data in MongoDB. Only this package imports motor and pymongo."""

@@ -1,4 +1,7 @@
-"""One collection of MongoDB, as far as the repositories need it: every error translated, nothing of the driver out."""
+"""One collection of MongoDB, with the commands that the repositories need.
+
+Every error of the driver becomes one of ours, and no type of the driver's results leaves this module.
+"""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,44 +26,51 @@ from services.errors import ConnectorError
 from services.store.errors import StoreAccessError, StoreFailedError, StoreSetupError, StoreUnavailableError
 
 Document: TypeAlias = dict[str, Any]
+"""A stored document."""
 Filter: TypeAlias = Mapping[str, Any]
+"""The condition that selects documents."""
 Update: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""A change of documents: update operators, or a pipeline."""
 Session: TypeAlias = AsyncIOMotorClientSession
-"""Of a transaction (``Store.together``)."""
+"""The session of a transaction, from ``Store.transaction``."""
 Operation: TypeAlias = InsertOne[Document] | ReplaceOne[Document] | UpdateOne | UpdateMany
+"""One write of a bulk."""
 
 M = TypeVar("M", bound=BaseModel)
 
-PAGE = 500
+PAGE_SIZE = 500
+"""Documents per query while paging."""
 
 # Error codes of the server: https://www.mongodb.com/docs/manual/reference/error-codes/
 _DUPLICATE_KEY = 11000
 _NO_REPLICA_SET = frozenset({20, 76})
-_ACCESS = frozenset({13, 18, 8000})
-_REFUSED = "AuthenticationFailed"
-_PASSING = frozenset(
+_ACCESS_DENIED = frozenset({13, 18, 8000})
+_AUTHENTICATION_FAILED = "AuthenticationFailed"
+_TEMPORARY = frozenset(
     {6, 7, 43, 50, 64, 79, 89, 91, 100, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
 )
 
 
 def translate(error: PyMongoError) -> ConnectorError:
-    """What an error of the driver means for us. Its text stays behind: it may quote documents."""
+    """Returns our error for an error of the driver. Its text is left out, because it can quote documents."""
     code = error.code if isinstance(error, OperationFailure) else None
-    # with several commands at once all but the first only hear that no server can be had, and why
-    if code in _ACCESS or (isinstance(error, ConnectionFailure) and _REFUSED in str(error)):
-        return StoreAccessError("MongoDB refuses the user in MONGODB_URL: check user, password and their rights")
+    # Only the first of several concurrent commands fails with the server's code.
+    # The others fail with a ConnectionFailure that has the reason in its text.
+    if code in _ACCESS_DENIED or (isinstance(error, ConnectionFailure) and _AUTHENTICATION_FAILED in str(error)):
+        return StoreAccessError("MongoDB rejects the user in MONGODB_URL: check the user, password and rights")
     if code in _NO_REPLICA_SET:
         return StoreSetupError("MongoDB runs without a replica set: start it with --replSet, one member is enough")
     if isinstance(error, ConnectionFailure):
-        return StoreUnavailableError("MongoDB does not answer: is it running, and is MONGODB_URL right?")
-    if code in _PASSING or isinstance(error, WriteConcernError | ExecutionTimeout) or error.timeout:
-        return StoreUnavailableError(f"MongoDB cannot do it at the moment: {type(error).__name__}, code {code}")
-    return StoreFailedError(f"MongoDB refuses a command: {type(error).__name__}, code {code}")
+        return StoreUnavailableError("MongoDB does not answer: check that it runs and that MONGODB_URL is right")
+    detail = f"{type(error).__name__}, code {code}"
+    if code in _TEMPORARY or isinstance(error, WriteConcernError | ExecutionTimeout) or error.timeout:
+        return StoreUnavailableError(f"MongoDB cannot run a command now ({detail})")
+    return StoreFailedError(f"MongoDB rejects a command ({detail})")
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turns what the driver raises into our errors."""
+def translate_errors() -> Iterator[None]:
+    """Raises our errors in place of the driver's."""
     try:
         yield
     except ConnectionFailure as error:
@@ -68,37 +78,43 @@ def translated() -> Iterator[None]:
     except PyMongoError as error:
         raise translate(error) from None
     except (BSONError, OverflowError) as error:
-        raise StoreFailedError(f"a document cannot be stored as it is: {type(error).__name__}") from None
+        raise StoreFailedError(f"a document contains a value that cannot be stored ({type(error).__name__})") from None
 
 
 def to_model(model: type[M], document: Document) -> M:
-    """Raises ``StoreFailedError``, naming the document and its fields, for a document of another shape."""
+    """Returns the model of a document.
+
+    Raises ``StoreFailedError`` for an invalid document; the message names the document and its invalid fields.
+    """
     try:
         return model.model_validate(document)
     except ValidationError as error:
         fields = sorted({".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)})
         raise StoreFailedError(
-            f"the stored {model.__name__} {document.get('_id')} cannot be read: {', '.join(fields)}"
+            f"the stored {model.__name__} {document.get('_id')} has invalid fields: {', '.join(fields)}"
         ) from None
 
 
 @dataclass(frozen=True, slots=True)
-class Bulk:
-    """What came of a bulk: how many documents its updates matched, and which inserts found their id taken."""
+class BulkResult:
+    """The result of a bulk write."""
 
     matched: int
+    """Number of documents that the updates and replacements matched."""
     duplicates: frozenset[int]
+    """Positions of the inserts with an id that already exists."""
 
 
 class Collection:
-    """Reads see what a majority holds, writes return once a majority has them (set where the collection is made)."""
+    """A collection. Its read and write concern are ``majority``; ``Store`` sets them."""
 
     def __init__(self, motor: AsyncIOMotorCollection[Document]) -> None:
         self.motor = motor
         self.name = motor.name
 
     async def find_one(self, where: Filter, fields: Sequence[str] | None = None) -> Document | None:
-        with translated():
+        """Returns one matching document, reduced to ``fields``; None if no document matches."""
+        with translate_errors():
             return await self.motor.find_one(where, fields)
 
     async def find(
@@ -109,19 +125,20 @@ class Collection:
         sort: Mapping[str, int] | None = None,
         limit: int = 0,
     ) -> list[Document]:
-        with translated():
+        """Returns the matching documents, reduced to ``fields``. A limit of 0 returns all of them."""
+        with translate_errors():
             cursor = self.motor.find(where, fields, sort=list(sort.items()) if sort else None, limit=limit)
             return await cursor.to_list(None)
 
-    async def pages(
-        self, where: Filter, *, fields: Sequence[str] | None = None, size: int = PAGE
+    async def iterate_pages(
+        self, where: Filter, *, fields: Sequence[str] | None = None, size: int = PAGE_SIZE
     ) -> AsyncIterator[list[Document]]:
-        """All that match, in the order of ``_id``; each page is a query of its own.
+        """Yields all matching documents in the order of ``_id``. Each page is a query of its own.
 
-        A server's cursor dies after ten idle minutes, and whoever takes the pages may wait longer than that.
+        The server closes a cursor after ten idle minutes, and the caller may take longer for one page.
         """
         after: list[Filter] = []
-        # beside the filter, not merged into it: that may have a condition on _id of its own
+        # combined with $and, because the filter can have its own condition on _id
         while page := await self.find({"$and": [where, *after]}, fields=fields, sort={"_id": 1}, limit=size):
             yield page
             if len(page) < size:
@@ -129,16 +146,18 @@ class Collection:
             after = [{"_id": {"$gt": page[-1]["_id"]}}]
 
     async def count(self, where: Filter) -> int:
-        with translated():
+        """Returns the number of matching documents."""
+        with translate_errors():
             return await self.motor.count_documents(where)
 
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
-        with translated():
+        """Returns the result of an aggregation pipeline."""
+        with translate_errors():
             return await self.motor.aggregate(pipeline, allowDiskUse=True).to_list(None)
 
     async def insert(self, document: Document, session: Session | None = None) -> bool:
-        """False if a unique index, such as that of ``_id``, has it already."""
-        with translated():
+        """Inserts a document. Returns False if a unique index, such as that of ``_id``, already has its key."""
+        with translate_errors():
             try:
                 await self.motor.insert_one(document, session=session)
             except DuplicateKeyError:
@@ -146,52 +165,52 @@ class Collection:
             return True
 
     async def insert_new(self, document: Document, session: Session | None = None) -> None:
-        """For a document whose id was made up for it."""
+        """Inserts a document with a generated id. Raises ``StoreFailedError`` if the id already exists."""
         if not await self.insert(document, session):
-            raise StoreFailedError(f"the id {document['_id']} is in {self.name} already")
+            raise StoreFailedError(f"the id {document['_id']} already exists in {self.name}: repeat the command")
 
     async def update(self, where: Filter, change: Update) -> bool:
-        """Changes one document; False if none matched."""
-        with translated():
+        """Changes one document. Returns False if no document matches."""
+        with translate_errors():
             return (await self.motor.update_one(where, change)).matched_count == 1
 
     async def update_all(self, where: Filter, change: Update) -> int:
-        """The number of documents that matched."""
-        with translated():
+        """Changes all matching documents. Returns their number."""
+        with translate_errors():
             return (await self.motor.update_many(where, change)).matched_count
 
-    async def changed(self, where: Filter, change: Update, *, insert: bool = False) -> Document | None:
-        """Changes one document and returns it; None if none matched and none could be inserted.
+    async def update_and_get(self, where: Filter, change: Update, *, insert: bool = False) -> Document | None:
+        """Changes one document and returns it; None if no document matches.
 
-        With ``insert`` a missing document is made, unless a unique index has one that did not match.
+        With ``insert``, inserts a missing document. Returns None if a unique index has one that does not match.
         """
-        with translated():
+        with translate_errors():
             try:
-                found: Document | None = await self.motor.find_one_and_update(
+                document: Document | None = await self.motor.find_one_and_update(
                     where, change, upsert=insert, return_document=ReturnDocument.AFTER
                 )
             except DuplicateKeyError:
                 return None
-            return found
+            return document
 
-    async def bulk(self, operations: Sequence[Operation]) -> Bulk:
-        """All operations in no order; one that fails for a reason other than a taken id fails the bulk."""
+    async def write_bulk(self, operations: Sequence[Operation]) -> BulkResult:
+        """Runs all operations in any order. An error other than an existing id fails the whole bulk."""
         if not operations:
-            return Bulk(0, frozenset())
-        with translated():
+            return BulkResult(0, frozenset())
+        with translate_errors():
             try:
                 result = await self.motor.bulk_write(operations, ordered=False)
             except BulkWriteError as error:
-                return _partial(error)
-            return Bulk(result.matched_count, frozenset())
+                return _read_partial_result(error)
+            return BulkResult(result.matched_count, frozenset())
 
 
-def _partial(error: BulkWriteError) -> Bulk:
+def _read_partial_result(error: BulkWriteError) -> BulkResult:
     details = error.details
     if details.get("writeConcernErrors"):
-        raise StoreUnavailableError("MongoDB cannot confirm a write at the moment: too few members of the replica set")
-    errors = details.get("writeErrors", [])
-    for problem in errors:
+        raise StoreUnavailableError("MongoDB cannot confirm a write now: check that a majority of the replica set runs")
+    problems = details.get("writeErrors", [])
+    for problem in problems:
         if problem["code"] != _DUPLICATE_KEY:
             raise translate(OperationFailure("a write of a bulk", problem["code"]))
-    return Bulk(details["nMatched"], frozenset(problem["index"] for problem in errors))
+    return BulkResult(details["nMatched"], frozenset(problem["index"] for problem in problems))

@@ -1,8 +1,8 @@
-"""The store as a whole: one client, one object a collection."""
+"""The store: one client, and one repository for each collection or view of it."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import SecretStr
@@ -12,24 +12,51 @@ from pymongo.errors import InvalidURI
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from services.store.accounts import Accounts
-from services.store.collection import Collection, Document, Session, translated
+from services.store.collection import Collection, Document, Session, translate_errors
 from services.store.connections import Connections
+from services.store.counters import Counters
 from services.store.dead_letters import DeadLetters
 from services.store.encryption import Cipher
 from services.store.errors import StoreSetupError
+from services.store.followups import FollowUps
+from services.store.indexes import INDEXES, ensure_index
 from services.store.leases import Leases
+from services.store.ledger import Ledger
 from services.store.mappings import Mappings
-from services.store.migrations import INDEXES, ensure
-from services.store.requests import Requests
 from services.store.runs import Runs
+from services.store.schedule import PollSchedule
 from services.store.snapshots import Snapshots
+from services.store.tasks import Tasks
+
+
+class StoreSettings(Protocol):
+    """The settings that the store needs; see ``MongoSettings`` and ``EncryptionSettings``."""
+
+    @property
+    def mongodb_url(self) -> SecretStr:
+        """MongoDB's address."""
+        ...
+
+    @property
+    def mongodb_database(self) -> str:
+        """Name of the database."""
+        ...
+
+    @property
+    def mongodb_timeout_ms(self) -> int:
+        """Maximum duration of one command, in milliseconds."""
+        ...
+
+    @property
+    def keys(self) -> tuple[SecretStr, ...]:
+        """Encryption keys, the newest first."""
+        ...
 
 
 class Store:
-    """Everything is read from the primary as a majority holds it, and written to a majority.
+    """All repositories. They read majority-committed data from the primary, and write to a majority.
 
-    Every method raises ``StoreUnavailableError`` when MongoDB does not answer within the time-out.
+    Every method raises ``StoreUnavailableError`` if MongoDB does not answer within the timeout.
     """
 
     def __init__(self, client: AsyncIOMotorClient[Document], database: str, keys: Sequence[SecretStr]) -> None:
@@ -40,22 +67,26 @@ class Store:
             read_concern=ReadConcern("majority"),
             write_concern=WriteConcern("majority"),
         )
-        self.connections = Connections(self._collection("connections"), Cipher(keys))
-        self.snapshots = Snapshots(self._collection("snapshots"))
-        self.mappings = Mappings(self._collection("mappings"))
-        self.accounts = Accounts(self._collection("accounts"), snapshots="snapshots")
-        self.requests = Requests(self._collection("requests"))
-        self.runs = Runs(self._collection("runs"))
-        self.leases = Leases(self._collection("leases"))
-        self.dead_letters = DeadLetters(self._collection("dead_letters"))
+        self.connections = Connections(self._get_collection("connections"), Cipher(keys))
+        self.schedule = PollSchedule(self._get_collection("connections"))
+        self.snapshots = Snapshots(self._get_collection("snapshots"))
+        self.mappings = Mappings(self._get_collection("mappings"))
+        self.ledger = Ledger(self._get_collection("ledger"))
+        self.followups = FollowUps(self._get_collection("ledger"))
+        self.counters = Counters(self._get_collection("ledger"), snapshots="snapshots")
+        self.tasks = Tasks(self._get_collection("tasks"))
+        self.runs = Runs(self._get_collection("runs"))
+        self.leases = Leases(self._get_collection("leases"))
+        self.dead_letters = DeadLetters(self._get_collection("dead_letters"))
 
     @classmethod
     def connect(cls, url: SecretStr, database: str, keys: Sequence[SecretStr], *, timeout_ms: int = 5000) -> Self:
-        """Does no I/O: the first command connects. ``timeout_ms`` bounds each command as a whole.
+        """Returns a store without I/O: the first command connects.
 
-        Raises ``StoreSetupError`` for a URL that is none, ``EncryptionKeyError`` for keys that are none.
+        ``timeout_ms`` is the maximum duration of each command in milliseconds, with all its retries. Raises
+        ``StoreSetupError`` for an invalid URL and ``EncryptionKeyError`` for invalid keys.
         """
-        client = _client(url, timeout_ms)
+        client = _build_client(url, timeout_ms)
         try:
             return cls(client, database, keys)
         except BaseException:
@@ -63,32 +94,45 @@ class Store:
             raise
 
     async def ping(self) -> None:
-        with translated():
+        """Raises ``StoreUnavailableError`` if MongoDB does not answer."""
+        with translate_errors():
             await self._database.command("ping")
 
     @asynccontextmanager
-    async def together(self) -> AsyncIterator[Session]:
-        """A transaction: all that is written with its session, or nothing if the block raises or the process dies."""
-        with translated():
+    async def transaction(self) -> AsyncIterator[Session]:
+        """Yields the session of a transaction.
+
+        MongoDB keeps all writes of the session, or none of them if the block raises or the process dies.
+        """
+        with translate_errors():
             async with (
                 await self._client.start_session() as session,
                 session.start_transaction(write_concern=WriteConcern("majority")),
             ):
                 yield session
 
-    async def migrate(self) -> tuple[str, ...]:
-        """Prepares the database for this version; tells what it did, nothing if it was ready. May be repeated."""
-        done = [await ensure(self._collection(index.collection), index) for index in INDEXES]
-        return tuple(step for step in done if step is not None)
+    async def create_indexes(self) -> tuple[str, ...]:
+        """Creates the indexes of this version. Returns one line for each created or rebuilt index. Can be repeated."""
+        lines = [await ensure_index(self._get_collection(index.collection), index) for index in INDEXES]
+        return tuple(line for line in lines if line is not None)
+
+    async def start(self) -> None:
+        """Raises ``StoreUnavailableError`` if MongoDB does not answer."""
+        await self.ping()
+
+    async def stop(self) -> None:
+        """Closes the client."""
+        self.close()
 
     def close(self) -> None:
+        """Closes the client without waiting."""
         self._client.close()
 
-    def _collection(self, name: str) -> Collection:
+    def _get_collection(self, name: str) -> Collection:
         return Collection(self._database[name])
 
 
-def _client(url: SecretStr, timeout_ms: int) -> AsyncIOMotorClient[Document]:
+def _build_client(url: SecretStr, timeout_ms: int) -> AsyncIOMotorClient[Document]:
     options: dict[str, Any] = {
         "appname": "personio-declaree",
         "tz_aware": True,
@@ -102,5 +146,15 @@ def _client(url: SecretStr, timeout_ms: int) -> AsyncIOMotorClient[Document]:
         return AsyncIOMotorClient(url.get_secret_value(), **options)
     except (InvalidURI, DriverConfigurationError, ValueError):
         raise StoreSetupError(
-            "MONGODB_URL is no MongoDB address: it has the form mongodb://user:password@host:port/?replicaSet=name"
+            "MONGODB_URL is not a valid address: use the form mongodb://user:password@host:port/?replicaSet=name"
         ) from None
+
+
+def open_store(settings: StoreSettings) -> Store:
+    """Returns the store that the settings describe. Does no I/O.
+
+    Raises ``StoreSetupError`` for an invalid URL, ``EncryptionKeyError`` for invalid keys.
+    """
+    return Store.connect(
+        settings.mongodb_url, settings.mongodb_database, settings.keys, timeout_ms=settings.mongodb_timeout_ms
+    )

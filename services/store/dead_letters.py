@@ -1,4 +1,4 @@
-"""Which dead letters were retried. The letters themselves are in Kafka."""
+"""Marks of the dead letters that were retried. The letters are in Kafka."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,17 +9,18 @@ from services.store.collection import Collection
 
 
 class DeadLetters:
-    """Marks of dead letters, by whatever tells one from another; opaque here."""
+    """Marks of dead letters. A letter is named by any unique string."""
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
 
-    async def retried(self, letters: Iterable[str]) -> frozenset[str]:
+    async def filter_retried(self, letters: Iterable[str]) -> frozenset[str]:
+        """Returns the letters that were retried."""
         documents = await self._collection.find({"_id": {"$in": sorted(set(letters))}}, fields=["_id"])
         return frozenset(document["_id"] for document in documents)
 
     async def mark_retried(self, letters: Iterable[str], *, now: datetime) -> None:
-        """The time of the first retry is kept."""
-        await self._collection.bulk(
+        """Notes that the letters were retried. Keeps the time of the first retry."""
+        await self._collection.write_bulk(
             [UpdateOne({"_id": letter}, {"$setOnInsert": {"retried_at": now}}, upsert=True) for letter in set(letters)]
         )

@@ -1,4 +1,4 @@
-"""Secrets at rest: Fernet (AES-128-CBC with HMAC-SHA256), several keys at a time so that they can be exchanged."""
+"""Encryption of secrets at rest with Fernet (AES-128-CBC and HMAC-SHA256). Several keys allow a rotation."""
 
 import json
 from collections.abc import Sequence
@@ -8,41 +8,48 @@ from pydantic import SecretStr
 
 from services.store.errors import EncryptionKeyError
 
-_HOW = "make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+_MAKE_KEY = "make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
 
 
 class Cipher:
-    """The first key encrypts, all of them decrypt; so a new key goes in front and the old one stays until ``reseal``.
+    """Encrypts with the first key and decrypts with any of the keys.
 
-    With the secret its place is encrypted, so that somebody who can write to the database cannot make one company's
-    secret serve another.
+    In a rotation the new key is put first, and the old key stays until every secret is sealed again.
+
+    Each secret is encrypted together with its location. A secret that is copied to the connection of another company
+    therefore does not open there.
     """
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
+        """Raises ``EncryptionKeyError`` without keys and for an invalid key."""
         if not keys:
-            raise EncryptionKeyError(f"ENCRYPTION_KEYS is empty: {_HOW}")
+            raise EncryptionKeyError(f"ENCRYPTION_KEYS is empty: {_MAKE_KEY}")
         try:
             self._fernet = MultiFernet([Fernet(key.get_secret_value().strip()) for key in keys])
         except ValueError:
-            raise EncryptionKeyError(f"ENCRYPTION_KEYS holds something that is no key: {_HOW}") from None
+            raise EncryptionKeyError(f"ENCRYPTION_KEYS contains an invalid key: {_MAKE_KEY}") from None
 
-    def seal(self, place: str, secret: SecretStr) -> str:
-        content = json.dumps({"at": place, "secret": secret.get_secret_value()})
+    def seal(self, location: str, secret: SecretStr) -> str:
+        """Returns the encrypted secret as a token for this location."""
+        content = json.dumps({"at": location, "secret": secret.get_secret_value()})
         return self._fernet.encrypt(content.encode()).decode()
 
-    def open(self, place: str, token: object) -> SecretStr:
-        """Raises ``EncryptionKeyError`` where no key fits, or where the secret was sealed for another place."""
+    def open(self, location: str, token: object) -> SecretStr:
+        """Returns the secret of a token.
+
+        Raises ``EncryptionKeyError`` if none of the keys decrypts the token, or if it was sealed for another location.
+        """
         try:
             content = json.loads(self._fernet.decrypt(str(token)))
         except InvalidToken:
             raise EncryptionKeyError(
-                f"the secret {place} cannot be read: none of ENCRYPTION_KEYS is the key it was encrypted with; "
+                f"the secret {location} cannot be decrypted (none of ENCRYPTION_KEYS is its key): "
                 "add that key, or enter the secret again"
             ) from None
-        if content["at"] != place:
-            raise EncryptionKeyError(f"the secret {place} was encrypted for another place: enter it again")
+        if content["at"] != location:
+            raise EncryptionKeyError(f"the secret {location} was encrypted for another location: enter it again")
         return SecretStr(content["secret"])
 
-    def reseal(self, place: str, token: object) -> str:
-        """The same secret under the first key."""
-        return self.seal(place, self.open(place, token))
+    def reseal(self, location: str, token: object) -> str:
+        """Returns the same secret, encrypted with the first key. Raises ``EncryptionKeyError`` like ``open``."""
+        return self.seal(location, self.open(location, token))

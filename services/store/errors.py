@@ -1,49 +1,86 @@
-"""What can go wrong with the store. Messages never hold a document's values, a secret or the database's URL.
+"""The errors of the store. No message contains a document's values, a secret or the URL of the database.
 
 TransientError
-└── StoreUnavailableError       MongoDB does not answer, or cannot confirm a write at the moment
-    └── StoreAccessError        MongoDB answers, and refuses the user
+└── StoreUnavailableError          MongoDB does not answer, or cannot confirm a write now
+    └── StoreAccessError           MongoDB rejects the user
 PermanentError
-├── UnknownConnectionError
-├── MappingConflictError        somebody else published meanwhile
+├── UnknownConnectionError         no connection has the id
+├── MappingConflictError           another mapping was published in between
 └── ConfigurationError
-    ├── EncryptionKeyError      what is stored cannot be read with ENCRYPTION_KEYS
-    ├── DuplicateConnectionError
-    └── StoreSetupError         MONGODB_URL or the server cannot work for us
+    ├── EncryptionKeyError         ENCRYPTION_KEYS does not decrypt a stored secret
+    ├── DuplicateConnectionError   the two systems are already connected
+    └── StoreSetupError            MONGODB_URL or the kind of server does not work
 ConnectorError
-└── StoreFailedError            MongoDB refuses a command, or holds a document that we cannot read: a defect
+└── StoreFailedError               MongoDB rejects a command, or a stored document is invalid: a defect
 """
 
+from typing import ClassVar
+
+from services.contracts.ids import ConnectionId
 from services.errors import ConfigurationError, ConnectorError, PermanentError, TransientError
 
 
 class StoreUnavailableError(TransientError):
-    """MongoDB does not answer, or cannot confirm a write at the moment. A write may have happened all the same."""
+    """MongoDB does not answer, or cannot confirm a write now. The write may have happened."""
+
+    code: ClassVar[str] = "store-unavailable"
 
 
 class StoreAccessError(StoreUnavailableError):
-    """MongoDB refuses the user; work waits for it as it waits for a server that is down."""
+    """MongoDB rejects the user. Work waits, as it does for a server that is down."""
+
+    code: ClassVar[str] = "store-access"
 
 
 class StoreSetupError(ConfigurationError):
-    """The URL, or the kind of server it leads to, cannot work for us."""
+    """The URL is invalid, or it leads to a kind of server that the product cannot use."""
+
+    code: ClassVar[str] = "store-setup"
 
 
 class StoreFailedError(ConnectorError):
-    """MongoDB refuses a command of ours, or holds a document of another shape. Nobody's data is to blame."""
+    """MongoDB rejects a command, or a stored document has an invalid shape. The employee's data is not the cause."""
+
+    code: ClassVar[str] = "store-failed"
 
 
 class EncryptionKeyError(ConfigurationError):
-    """A stored secret cannot be read with the keys in ``ENCRYPTION_KEYS``, or these are no keys."""
+    """The keys in ``ENCRYPTION_KEYS`` do not decrypt a stored secret, or one of them is invalid."""
+
+    code: ClassVar[str] = "encryption-key"
 
 
 class UnknownConnectionError(PermanentError):
-    """There is no connection of this id."""
+    """A connection with this id does not exist."""
+
+    code: ClassVar[str] = "unknown-connection"
+
+    def __init__(self, connection: ConnectionId) -> None:
+        """The message names the connection."""
+        super().__init__(f"connection {connection} does not exist: `connections list` shows the existing ones")
 
 
 class DuplicateConnectionError(ConfigurationError):
-    """This Personio account is connected with this Declaree administration already."""
+    """This Personio account is already connected with this Declaree administration."""
+
+    code: ClassVar[str] = "duplicate-connection"
+
+    def __init__(self, personio_client_id: str, declaree_url: str) -> None:
+        """The message names both systems."""
+        super().__init__(
+            f"Personio client {personio_client_id} is already connected with {declaree_url}; "
+            "a second connection would overwrite the first: change or resume the first one"
+        )
 
 
 class MappingConflictError(PermanentError):
-    """The published mapping is not the one that the person who publishes has seen."""
+    """The published mapping is not the version that the caller has seen."""
+
+    code: ClassVar[str] = "mapping-conflict"
+
+    def __init__(self, connection: ConnectionId, version: int) -> None:
+        """``version`` is the version that is published now."""
+        super().__init__(
+            f"version {version} of the mapping of connection {connection} was published in between: "
+            "review it, then publish again"
+        )

@@ -1,89 +1,78 @@
-"""Leases: one holder at a time for a name, taken over when the holder dies.
+"""Leases: a name has one owner at a time, and another process takes over when the owner dies.
 
-Times are the callers' clocks. Where two hosts' clocks differ by more than a lease lasts, both may believe to hold it;
-what they then write is caught by the conditions on snapshots and ledger entries, as with any holder that was
-suspended. ``fence`` grows with every acquisition, so that an older holder can be told from a newer one.
+The times come from the clocks of the callers. If the clocks of two hosts differ by more than the duration of a lease,
+both can believe that they own it. The conditional writes of snapshots and ledger entries then reject one of them, as
+they do after a suspended process. ``fence`` grows with every acquisition, so that an older lease can be recognised.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
+from services.contracts.leases import Lease, ProcessIdentity
 from services.store.collection import Collection, Document
 
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_EXPIRED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A process that holds leases; ``token`` is random, since a process id may be given again."""
-
-    host: str
-    pid: int
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    name: str
-    holder: Holder
-    fence: int
-    expires_at: datetime
-
-
-def _nobody_is_dead(_holder: Holder) -> bool:
+def _assume_alive(_owner: ProcessIdentity) -> bool:
     return False
 
 
 class Leases:
+    """The leases, one document per name."""
+
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
 
     async def acquire(
         self,
         name: str,
-        holder: Holder,
+        owner: ProcessIdentity,
         *,
         now: datetime,
         seconds: float,
-        is_dead: Callable[[Holder], bool] = _nobody_is_dead,
+        is_dead: Callable[[ProcessIdentity], bool] = _assume_alive,
     ) -> Lease | None:
-        """None while somebody else holds it. Whom ``is_dead`` knows to be gone does not keep it until it expires.
+        """Returns the lease for ``seconds``; None if another live process owns it.
 
-        To acquire what one holds oneself already begins a new lease.
+        Takes over at once if ``is_dead`` returns True for the owner. Acquiring an own lease starts a new one with a
+        higher fence.
         """
-        taken = {
-            "$set": {"holder": asdict(holder), "expires_at": now + timedelta(seconds=seconds)},
+        change = {
+            "$set": {"owner": asdict(owner), "expires_at": now + timedelta(seconds=seconds)},
             "$inc": {"fence": 1},
         }
-        free = {"_id": name, "$or": [{"expires_at": {"$lte": now}}, {"holder.token": holder.token}]}
-        document = await self._collection.changed(free, taken, insert=True)
+        free = {"_id": name, "$or": [{"expires_at": {"$lte": now}}, {"owner.token": owner.token}]}
+        document = await self._collection.update_and_get(free, change, insert=True)
         if document is not None:
             return _to_lease(document)
-        held = await self._collection.find_one({"_id": name})
-        if held is None or not is_dead(Holder(**held["holder"])):
+        stored = await self._collection.find_one({"_id": name})
+        if stored is None or not is_dead(ProcessIdentity(**stored["owner"])):
             return None
-        document = await self._collection.changed({"_id": name, "fence": held["fence"]}, taken)
+        document = await self._collection.update_and_get({"_id": name, "fence": stored["fence"]}, change)
         return None if document is None else _to_lease(document)
 
     async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
-        """False if it was lost: stop what it protects at once."""
-        return await self._collection.update(_held(lease), {"$set": {"expires_at": now + timedelta(seconds=seconds)}})
+        """Extends the lease to ``seconds`` from now. Returns False if it was lost: the caller stops its work at once."""
+        return await self._collection.update(
+            _match_current(lease), {"$set": {"expires_at": now + timedelta(seconds=seconds)}}
+        )
 
     async def release(self, lease: Lease) -> None:
-        """Lets others have it at once; of a lease that was lost, nothing."""
-        await self._collection.update(_held(lease), {"$set": {"expires_at": _LONG_AGO}})
+        """Gives the lease back, so that it is free at once. Does nothing for a lost lease."""
+        await self._collection.update(_match_current(lease), {"$set": {"expires_at": _EXPIRED}})
 
     async def find(self, name: str) -> Lease | None:
-        """Who has or last had it."""
+        """Returns the current or last lease of this name; None if there was none."""
         document = await self._collection.find_one({"_id": name})
         return None if document is None else _to_lease(document)
 
 
-def _held(lease: Lease) -> Document:
-    # not only the token: a holder's own older lease must not be taken for its newer one
-    return {"_id": lease.name, "holder.token": lease.holder.token, "fence": lease.fence}
+def _match_current(lease: Lease) -> Document:
+    # The fence is part of the filter: with the token alone, an owner could change its newer lease through an older one.
+    return {"_id": lease.name, "owner.token": lease.owner.token, "fence": lease.fence}
 
 
 def _to_lease(document: Document) -> Lease:
-    return Lease(document["_id"], Holder(**document["holder"]), document["fence"], document["expires_at"])
+    return Lease(document["_id"], ProcessIdentity(**document["owner"]), document["fence"], document["expires_at"])

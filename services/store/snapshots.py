@@ -1,4 +1,4 @@
-"""Snapshots of employees: what was last seen, and the outbox of the poller."""
+"""Snapshots of employees as the poller last saw them. They are the outbox of the poller."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -10,57 +10,66 @@ from pymongo import InsertOne, UpdateMany, UpdateOne
 
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
-from services.store.collection import PAGE, Collection, Document, to_model
+from services.store.collection import PAGE_SIZE, Collection, Document, to_model
 
-LISTED_AS_ACTIVE = {"status": "active", "missing_since": {"$exists": False}}
-NOT_LISTED = {"missing_since": {"$exists": True}}
+LISTED_AS_ACTIVE = {"status": "active", "absent_since": {"$exists": False}}
+"""Snapshots of employees that Personio lists as active."""
+NOT_LISTED = {"absent_since": {"$exists": True}}
+"""Snapshots of employees that a complete scan no longer lists."""
 
 _TIME = TypeAdapter(datetime)
 _SETS_PENDING = {"$set": {"pending": {"$gt": ["$revision", "$emitted_revision"]}}}
 
 
 class Snapshots:
-    """Only the lease holder of a connection writes its snapshots; the conditions catch one who lost the lease.
+    """The snapshots of all connections. Only the lease owner of a connection writes them.
 
-    ``emitted_revision`` only grows, whatever is written at the same time.
+    Each write is conditional on the stored ``revision``, so that a poller with a lost lease overwrites nothing.
+    Concurrent writes never decrease ``emitted_revision``.
     """
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
 
     async def read(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> dict[EmployeeId, Snapshot]:
-        documents = await self._collection.find({"_id": {"$in": _ids(connection, employees)}})
-        return {snapshot.employee_id: snapshot for snapshot in map(_to_model, documents)}
+        """Returns the existing snapshots of these employees."""
+        documents = await self._collection.find({"_id": {"$in": _to_keys(connection, employees)}})
+        return {snapshot.employee_id: snapshot for snapshot in map(_to_snapshot, documents)}
 
     async def save(self, snapshots: Sequence[tuple[Snapshot, int | None]]) -> frozenset[EmployeeId]:
-        """Stores each if the stored one still has the revision it is paired with; None means that there is none yet.
+        """Stores each snapshot if the stored revision is the paired one. None means that a first snapshot is expected.
 
-        All are of one connection. Returns the people whose snapshot somebody else has written meanwhile: nothing was
-        stored for these. To repeat a call whose answer was lost is safe.
+        All snapshots belong to one connection. Returns the employees with a snapshot that another poller has changed;
+        their new snapshot is not stored. Repeating a call after a lost answer is safe.
         """
-        result = await self._collection.bulk([_save(snapshot, previous) for snapshot, previous in snapshots])
+        result = await self._collection.write_bulk(
+            [_build_write(snapshot, previous) for snapshot, previous in snapshots]
+        )
         updates = sum(previous is not None for _, previous in snapshots)
         doubtful = [
             snapshot
             for index, (snapshot, previous) in enumerate(snapshots)
             if index in result.duplicates or (previous is not None and result.matched < updates)
         ]
-        return await self._lost(doubtful) if doubtful else frozenset()
+        return await self._find_lost(doubtful) if doubtful else frozenset()
 
-    async def _lost(self, doubtful: Sequence[Snapshot]) -> frozenset[EmployeeId]:
+    async def _find_lost(self, doubtful: Sequence[Snapshot]) -> frozenset[EmployeeId]:
         documents = await self._collection.find({"_id": {"$in": [str(snapshot.person) for snapshot in doubtful]}})
-        stored = {snapshot.employee_id: snapshot.record() for snapshot in map(_to_model, documents)}
+        stored = {snapshot.employee_id: snapshot.to_record() for snapshot in map(_to_snapshot, documents)}
         return frozenset(
-            snapshot.employee_id for snapshot in doubtful if stored.get(snapshot.employee_id) != snapshot.record()
+            snapshot.employee_id for snapshot in doubtful if stored.get(snapshot.employee_id) != snapshot.to_record()
         )
 
     async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
-        """Notes that Kafka has acknowledged these events."""
+        """Notes that Kafka has acknowledged these revisions."""
         await self._mark(connection, revisions, ("emitted_revision",))
 
-    async def refuse(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
-        """Notes events that Kafka will never take for their own sake: no longer pending, counted by ``refused``."""
-        await self._mark(connection, revisions, ("emitted_revision", "refused"))
+    async def mark_oversized(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
+        """Notes that these revisions are too large for Kafka.
+
+        They are no longer pending, and ``find_oversized`` returns their employees.
+        """
+        await self._mark(connection, revisions, ("emitted_revision", "oversized_revision"))
 
     async def _mark(
         self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]], fields: Sequence[str]
@@ -68,66 +77,76 @@ class Snapshots:
         people: dict[int, list[EmployeeId]] = defaultdict(list)
         for employee, revision in revisions:
             people[revision].append(employee)
-        marks = [(_ids(connection, employees), revision) for revision, employees in people.items()]
-        result = await self._collection.bulk([_marked(ids, revision, fields) for ids, revision in marks])
-        if result.matched < sum(len(ids) for ids, _ in marks):
-            await self._collection.bulk([_marked_below(ids, revision, fields) for ids, revision in marks])
+        marks = [(_to_keys(connection, employees), revision) for revision, employees in people.items()]
+        result = await self._collection.write_bulk([_mark_newest(keys, revision, fields) for keys, revision in marks])
+        if result.matched < sum(len(keys) for keys, _ in marks):
+            await self._collection.write_bulk([_mark_older(keys, revision, fields) for keys, revision in marks])
 
-    async def pending(
+    async def read_pending(
         self, connection: ConnectionId, limit: int, after: EmployeeId | None = None
     ) -> tuple[Snapshot, ...]:
-        """Changes that are stored and not known to be sent, in the order of their keys, above ``after``."""
+        """Returns at most ``limit`` snapshots that are not known to be published, in the order of their keys.
+
+        ``after`` is the last employee of the previous call; None starts at the first one.
+        """
         where: dict[str, Any] = {"connection_id": connection, "pending": True}
         if after is not None:
             where["_id"] = {"$gt": str(PersonKey(connection, after))}
         documents = await self._collection.find(where, sort={"_id": 1}, limit=limit)
-        return tuple(map(_to_model, documents))
+        return tuple(map(_to_snapshot, documents))
 
     async def stream(
-        self, connection: ConnectionId, employees: Iterable[EmployeeId] | None = None, batch: int = PAGE
+        self, connection: ConnectionId, employees: Iterable[EmployeeId] | None = None, batch: int = PAGE_SIZE
     ) -> AsyncIterator[tuple[Snapshot, ...]]:
-        """Everybody, or the people named as far as they are known, in the order of their keys."""
-        if employees is None:
-            async for page in self._collection.pages({"connection_id": connection}, size=batch):
-                yield tuple(map(_to_model, page))
-            return
-        for ids in _chunks(_ids(connection, employees), batch):
-            if page := await self._collection.find({"_id": {"$in": ids}}, sort={"_id": 1}):
-                yield tuple(map(_to_model, page))
+        """Yields the snapshots of all employees, or the existing ones of the named employees.
 
-    async def employee_ids(self, connection: ConnectionId) -> AsyncIterator[EmployeeId]:
-        async for page in self._collection.pages({"connection_id": connection}, fields=["_id"], size=10 * PAGE):
+        They come in the order of their keys. ``batch`` is the maximum number of snapshots that are yielded at once.
+        """
+        if employees is None:
+            async for page in self._collection.iterate_pages({"connection_id": connection}, size=batch):
+                yield tuple(map(_to_snapshot, page))
+            return
+        for keys in _split(_to_keys(connection, employees), batch):
+            if page := await self._collection.find({"_id": {"$in": keys}}, sort={"_id": 1}):
+                yield tuple(map(_to_snapshot, page))
+
+    async def stream_employee_ids(self, connection: ConnectionId) -> AsyncIterator[EmployeeId]:
+        """Yields the ids of all employees with a snapshot, in the order of their keys."""
+        pages = self._collection.iterate_pages({"connection_id": connection}, fields=["_id"], size=10 * PAGE_SIZE)
+        async for page in pages:
             for document in page:
                 yield PersonKey.parse(document["_id"]).employee_id
 
-    async def set_missing(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None:
-        """A complete scan does not list them; the time of the first such scan is kept."""
-        for ids in _chunks(_ids(connection, employees), PAGE):
+    async def mark_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None:
+        """Notes that a complete scan did not list these employees. Keeps the time of the first such scan."""
+        for keys in _split(_to_keys(connection, employees), PAGE_SIZE):
             await self._collection.update_all(
-                {"_id": {"$in": ids}, "missing_since": {"$exists": False}},
-                {"$set": {"missing_since": _TIME.dump_python(since, mode="json")}},
+                {"_id": {"$in": keys}, "absent_since": {"$exists": False}},
+                {"$set": {"absent_since": _TIME.dump_python(since, mode="json")}},
             )
 
-    async def clear_missing(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> None:
-        for ids in _chunks(_ids(connection, employees), PAGE):
+    async def clear_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> None:
+        """Notes that Personio lists these employees again."""
+        for keys in _split(_to_keys(connection, employees), PAGE_SIZE):
             await self._collection.update_all(
-                {"_id": {"$in": ids}, "missing_since": {"$exists": True}}, {"$unset": {"missing_since": True}}
+                {"_id": {"$in": keys}, "absent_since": {"$exists": True}}, {"$unset": {"absent_since": True}}
             )
 
     async def count(self, connection: ConnectionId) -> int:
+        """Returns the number of snapshots."""
         return await self._collection.count({"connection_id": connection})
 
-    async def active_count(self, connection: ConnectionId) -> int:
-        """People whom Personio lists as active."""
+    async def count_active(self, connection: ConnectionId) -> int:
+        """Returns the number of employees that Personio lists as active."""
         return await self._collection.count({"connection_id": connection, **LISTED_AS_ACTIVE})
 
-    async def refused(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
-        """People whose newest event Kafka will not take."""
+    async def find_oversized(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
+        """Returns the employees with a newest event that is too large for Kafka."""
         documents = await self._collection.find(
             {
                 "connection_id": connection,
-                "refused": {"$exists": True},
-                "$expr": {"$eq": ["$refused", "$revision"]},
+                "oversized_revision": {"$exists": True},
+                "$expr": {"$eq": ["$oversized_revision", "$revision"]},
             },
             fields=["employee_id"],
             sort={"_id": 1},
@@ -135,20 +154,20 @@ class Snapshots:
         return tuple(EmployeeId(document["employee_id"]) for document in documents)
 
 
-def _ids(connection: ConnectionId, employees: Iterable[EmployeeId]) -> list[str]:
+def _to_keys(connection: ConnectionId, employees: Iterable[EmployeeId]) -> list[str]:
     return sorted(str(PersonKey(connection, employee)) for employee in set(employees))
 
 
-def _chunks(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """A command with everybody's ids in it would be too large one day."""
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
+def _split(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Yields parts of at most ``size`` keys. A command with the keys of all employees can exceed MongoDB's limit."""
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
 
 
-def _save(snapshot: Snapshot, previous: int | None) -> InsertOne[Document] | UpdateOne:
+def _build_write(snapshot: Snapshot, previous: int | None) -> InsertOne[Document] | UpdateOne:
     document = _to_document(snapshot)
     if previous is None:
-        return InsertOne({**document, "pending": snapshot.pending})
+        return InsertOne({**document, "pending": snapshot.is_pending})
     emitted = {"emitted_revision": {"$max": ["$emitted_revision", snapshot.emitted_revision]}}
     return UpdateOne(
         {"_id": document["_id"], "revision": previous},
@@ -156,24 +175,28 @@ def _save(snapshot: Snapshot, previous: int | None) -> InsertOne[Document] | Upd
     )
 
 
-def _marked(ids: Sequence[str], revision: int, fields: Sequence[str]) -> UpdateMany:
-    """Whose newest change it is: all of a page with one command, since they were detected at the same time."""
-    grows = {"$max": dict.fromkeys(fields, revision)}
-    return UpdateMany({"_id": {"$in": ids}, "revision": revision}, {**grows, "$set": {"pending": False}})
+def _mark_newest(keys: Sequence[str], revision: int, fields: Sequence[str]) -> UpdateMany:
+    """Marks snapshots with ``revision`` as their newest change. They are no longer pending.
+
+    One command is enough for a page, because its changes were detected at the same time.
+    """
+    marks = {"$max": dict.fromkeys(fields, revision)}
+    return UpdateMany({"_id": {"$in": keys}, "revision": revision}, {**marks, "$set": {"pending": False}})
 
 
-def _marked_below(ids: Sequence[str], revision: int, fields: Sequence[str]) -> UpdateMany:
-    """Who has changed again meanwhile: as pending as before."""
-    return UpdateMany({"_id": {"$in": ids}, "revision": {"$gt": revision}}, {"$max": dict.fromkeys(fields, revision)})
+def _mark_older(keys: Sequence[str], revision: int, fields: Sequence[str]) -> UpdateMany:
+    """Marks snapshots with a newer change than ``revision``. They stay as pending as before."""
+    return UpdateMany({"_id": {"$in": keys}, "revision": {"$gt": revision}}, {"$max": dict.fromkeys(fields, revision)})
 
 
 def _to_document(snapshot: Snapshot) -> Document:
-    """The attributes are JSON text: their names are the vendor's and hold dots, and a number or time that the
-    database has turned into its own kind would change the bytes of the event.
+    """Returns the document. The attributes stay JSON text, so that the bytes of the event never change.
+
+    Their names come from Personio and can contain dots. MongoDB would convert some of their numbers and times.
     """
     document = snapshot.model_dump(mode="json", exclude={"attributes_json"}, exclude_none=True)
     return {"_id": str(snapshot.person), **document, "attributes": snapshot.attributes_json}
 
 
-def _to_model(document: Document) -> Snapshot:
+def _to_snapshot(document: Document) -> Snapshot:
     return to_model(Snapshot, {**document, "attributes_json": document["attributes"]})

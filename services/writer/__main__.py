@@ -1,24 +1,15 @@
-"""``python -m services.writer``"""
+"""Starts the writer: ``python -m services.writer``."""
 
 from services.runtime.clock import SystemClock
-from services.runtime.main import run
-from services.runtime.settings import load, read_secret_files
-from services.store.database import Store
+from services.runtime.entrypoint import run_service
+from services.store.database import open_store
 from services.writer.app import create_app
 from services.writer.settings import WriterSettings
 
 
 def main() -> None:
-    read_secret_files()
-    settings = load(WriterSettings)
-
-    async def start() -> int:
-        store = Store.connect(
-            settings.mongodb_url, settings.mongodb_database, settings.keys, timeout_ms=settings.mongodb_timeout_ms
-        )
-        return await create_app(settings, store, SystemClock()).main()
-
-    run("writer", settings, start)
+    """Runs the writer until a signal ends it."""
+    run_service("writer", WriterSettings, lambda settings: create_app(settings, open_store(settings), SystemClock()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Puts the writer together."""
+"""Builds the writer's process."""
 
 import os
 
@@ -7,21 +7,20 @@ from services.contracts.connections import DeclareeAccess
 from services.contracts.events import AccountRequested
 from services.contracts.topics import Topic
 from services.runtime.clock import Clock
-from services.runtime.consumer import Consumption
-from services.runtime.consuming import Consuming
+from services.runtime.kafka.consumer import Consumer
+from services.runtime.kafka.publisher import Publisher
 from services.runtime.metrics import Metrics
 from services.runtime.process import Process
-from services.runtime.producer import Publisher
 from services.store.database import Store
-from services.store.part import StorePart
+from services.writer.endpoints import Endpoints
+from services.writer.followups import ResendFiler
 from services.writer.handler import SERVICE, Writer
-from services.writer.resends import Resends
-from services.writer.servers import Servers
 from services.writer.settings import WriterSettings
-from services.writer.waiting import WaitingPeople
+from services.writer.wakeup import Wakeup
 
 
 def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
+    """Returns the writer's process, with its parts in the order in which they start."""
     metrics = Metrics()
     name = f"{SERVICE}-{os.getpid()}"
 
@@ -30,29 +29,30 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
 
     process = Process(SERVICE, settings, clock, metrics)
     publisher = Publisher(settings, name, metrics)
-    servers = Servers(connect, clock)
+    endpoints = Endpoints(connect, clock)
     writer = Writer(
-        ledger=store.accounts,
+        ledger=store.ledger,
         connections=store.connections,
-        resends=Resends(store.accounts, store.requests, clock),
-        servers=servers,
+        resends=ResendFiler(store.ledger, store.followups, store.tasks, clock),
+        endpoints=endpoints,
         clock=clock,
         metrics=metrics,
         batch_seconds=settings.writer_batch_seconds,
         # while one person's answer is read, another's request is on its way
-        at_once=2 * settings.writer_concurrency,
+        concurrency=2 * settings.writer_concurrency,
     )
-    waiting = WaitingPeople(
-        ledger=store.accounts,
+    wakeup = Wakeup(
+        counts=store.counters,
         connections=store.connections,
-        requests=store.requests,
-        servers=servers,
+        tasks=store.tasks,
+        endpoints=endpoints,
         clock=clock,
-        every_seconds=settings.writer_probe_seconds,
+        interval=settings.writer_probe_seconds,
         fatal=process.fatal,
     )
-    consumption = Consumption(
+    consumer = Consumer(
         service=SERVICE,
+        name=name,
         source=Topic.ACCOUNTS_REQUESTED,
         event=AccountRequested,
         handler=writer.handle,
@@ -62,12 +62,13 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         metrics=metrics,
         fatal=process.fatal,
         max_records=settings.writer_batch_records,
+        graceful_timeout=settings.graceful_timeout_seconds,
     )
-    process.add("MongoDB", StorePart(store))
+    process.add("MongoDB", store)
     process.add("Kafka's producer", publisher)
-    process.add("Declaree", servers)
-    process.add("Kafka", Consuming(settings, name, consumption, settings.graceful_timeout_seconds))
-    process.add("waiting people", waiting)
-    process.add_check("consumer", lambda: consumption.ready(settings.stalled_after_seconds))
+    process.add("Declaree", endpoints)
+    process.add("Kafka", consumer)
+    process.add("wake-up", wakeup)
+    process.add_check("consumer", lambda: consumer.check_readiness(settings.stalled_after_seconds))
     process.add_check("mongodb", store.ping)
     return process

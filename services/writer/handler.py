@@ -1,145 +1,158 @@
-"""A batch of requests: Declaree, the ledger, then whom to re-send; the outcomes are published after."""
+"""Settles a batch of account requests: writes to Declaree, records the results in the ledger, files resend tasks.
+
+The caller publishes the outcomes.
+"""
 
 import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from services.contracts.accounts import Account
-from services.contracts.envelope import Record, to_record
-from services.contracts.events import AccountRequested, Outcome
+from services.contracts.cloudevents import Record, to_record
+from services.contracts.dead_letters import DeadLetterReason
+from services.contracts.events import AccountRequested
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.ledger import LedgerEntry
+from services.contracts.outcomes import Outcome
 from services.runtime.clock import Clock
-from services.runtime.consumer import Batch, Incoming, PartitionsMovedError, dead_letter
+from services.runtime.kafka.decoding import Batch, Incoming, build_dead_letter
+from services.runtime.kafka.ownership import PartitionsMovedError
 from services.runtime.metrics import Metrics
-from services.writer.lanes import manager_in, run
-from services.writer.person import Applier, Claims, Person
+from services.writer.endpoints import Endpoint, Endpoints
+from services.writer.followups import ResendFiler
+from services.writer.order import find_manager, run_in_order
 from services.writer.ports import Connections, Ledger
-from services.writer.resends import Resends
-from services.writer.servers import Server, Servers
+from services.writer.worker import AccountClaims, PersonWork, Worker
 
 logger = logging.getLogger(__name__)
 
 SERVICE = "writer"
-NOTED_AT_ONCE = 50
-"""So many people who are done are written into the ledger together, while others of the batch are still worked on."""
-ON_SERVER = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.ENABLED})
+LEDGER_FLUSH_SIZE = 50
+"""Ledger entries per bulk write. Entries are flushed while the rest of the batch is still running."""
+WRITTEN = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.ENABLED})
+"""Outcomes of changes that reached the server: only these count for the freshness."""
 
 
 class Writer:
-    """Handles one batch after the other; the batch is committed once what it returns is acknowledged by Kafka."""
+    """Handles one batch at a time. The batch is committed after Kafka has acknowledged the returned records."""
 
     def __init__(
         self,
         *,
         ledger: Ledger,
         connections: Connections,
-        resends: Resends,
-        servers: Servers,
+        resends: ResendFiler,
+        endpoints: Endpoints,
         clock: Clock,
         metrics: Metrics,
         batch_seconds: float,
-        at_once: int,
+        concurrency: int,
     ) -> None:
-        """``at_once`` is how many people of a connection are worked on at the same time."""
+        """``batch_seconds`` limits the time of one batch. ``concurrency`` limits the people in work of a connection."""
         self._ledger = ledger
         self._connections = connections
         self._resends = resends
-        self._servers = servers
+        self._endpoints = endpoints
         self._clock = clock
         self._metrics = metrics
         self._batch_seconds = batch_seconds
-        self._at_once = at_once
+        self._concurrency = concurrency
 
     async def handle(self, batch: Batch[AccountRequested]) -> Sequence[Record]:
-        servers = await self._servers_of({incoming.event.connection_id for incoming in batch.events})
-        known = [incoming for incoming in batch.events if incoming.event.connection_id in servers]
-        strangers = [incoming for incoming in batch.events if incoming.event.connection_id not in servers]
-        people, lost = await self._apply(known, servers, batch)
-        await self._resends.ask(people, lost)
+        """Settles a batch and returns outcomes and dead letters; raises ``PartitionsMovedError`` to drop the batch."""
+        endpoints = await self._get_endpoints({record.event.connection_id for record in batch.records})
+        settleable = [record for record in batch.records if record.event.connection_id in endpoints]
+        unknown = [record for record in batch.records if record.event.connection_id not in endpoints]
+        people, lost = await self._settle(settleable, endpoints, batch)
+        await self._resends.file_resends(people, lost)
         self._count(people)
         return [
-            *(dead_letter(incoming, SERVICE, "unknown-connection", self._clock) for incoming in strangers),
+            *(
+                build_dead_letter(record, SERVICE, DeadLetterReason.UNKNOWN_CONNECTION, self._clock)
+                for record in unknown
+            ),
             *(to_record(outcome) for key, person in people.items() if key not in lost for outcome in person.outcomes),
         ]
 
-    async def _servers_of(self, wanted: Iterable[ConnectionId]) -> dict[ConnectionId, Server]:
-        readable = await self._connections.many(wanted)
-        servers = await self._servers.of(readable.values())
-        others = set(wanted) - servers.keys()
-        existing = await self._connections.existing(others) if others else frozenset[ConnectionId]()
-        return servers | {connection: self._servers.unreadable(connection) for connection in existing}
+    async def _get_endpoints(self, wanted: Iterable[ConnectionId]) -> dict[ConnectionId, Endpoint]:
+        readable = await self._connections.get_readable(wanted)
+        endpoints = await self._endpoints.get_all(readable.values())
+        others = set(wanted) - endpoints.keys()
+        unreadable = await self._connections.filter_existing(others) if others else frozenset[ConnectionId]()
+        return endpoints | {connection: self._endpoints.make_unreadable(connection) for connection in unreadable}
 
-    async def _apply(
+    async def _settle(
         self,
         records: Sequence[Incoming[AccountRequested]],
-        servers: Mapping[ConnectionId, Server],
+        endpoints: Mapping[ConnectionId, Endpoint],
         batch: Batch[AccountRequested],
-    ) -> tuple[dict[PersonKey, Person], frozenset[PersonKey]]:
-        """Everybody of the batch, and whom another writer has handled meanwhile."""
-        lanes: dict[PersonKey, list[Incoming[AccountRequested]]] = defaultdict(list)
-        for incoming in records:
-            lanes[incoming.event.person].append(incoming)
-        managers = (manager_in([incoming]) for incoming in records)
-        entries = await self._ledger.read({*lanes, *(key for key in managers if key is not None)})
-        people = {key: _person(key, entries.get(key)) for key in lanes}
-        claims = {connection: Claims(self._ledger, connection) for connection in servers}
+    ) -> tuple[dict[PersonKey, PersonWork], frozenset[PersonKey]]:
+        """Returns the people of the batch, and those with an entry that another writer changed concurrently."""
+        queues: dict[PersonKey, list[Incoming[AccountRequested]]] = defaultdict(list)
+        for record in records:
+            queues[record.event.person].append(record)
+        managers = map(find_manager, records)
+        entries = await self._ledger.read({*queues, *(key for key in managers if key is not None)})
+        people = {key: _begin_person(key, entries.get(key)) for key in queues}
+        claims = {connection: AccountClaims(self._ledger, connection) for connection in endpoints}
         deadline = self._clock.monotonic() + self._batch_seconds
-        done: list[Person] = []
-        notes: list[asyncio.Task[frozenset[PersonKey]]] = []
+        settled: list[PersonWork] = []
+        flushes: list[asyncio.Task[frozenset[PersonKey]]] = []
 
-        def account_of(key: PersonKey) -> AccountId | None:
+        def find_account(key: PersonKey) -> AccountId | None:
             entry = people[key].entry if key in people else entries.get(key)
             return entry.account_id if entry else None
 
-        async def lane(key: PersonKey) -> None:
-            def manager_of(employee: EmployeeId) -> AccountId | None:
-                return account_of(PersonKey(key.connection_id, employee))
+        async def settle_person(key: PersonKey) -> None:
+            def find_manager_account(employee: EmployeeId) -> AccountId | None:
+                return find_account(PersonKey(key.connection_id, employee))
 
-            applier = Applier(
-                server=servers[key.connection_id],
-                manager_of=manager_of,
+            worker = Worker(
+                endpoint=endpoints[key.connection_id],
+                manager_account=find_manager_account,
                 claims=claims[key.connection_id],
-                check=batch.ownership.check,
+                ensure_owned=batch.ownership.ensure_owned,
                 clock=self._clock,
                 deadline=deadline,
             )
-            await applier.apply_all(people[key], lanes[key])
-            done.append(people[key])
-            if len(done) == NOTED_AT_ONCE:
-                notes.append(asyncio.create_task(self._note(done[:])))
-                done.clear()
+            await worker.settle_all(people[key], queues[key])
+            settled.append(people[key])
+            if len(settled) == LEDGER_FLUSH_SIZE:
+                flushes.append(asyncio.create_task(self._flush(settled[:])))
+                settled.clear()
 
         try:
-            await run(lanes, lane, self._at_once)
+            await run_in_order(queues, settle_person, self._concurrency)
         except* PartitionsMovedError as moved:
             raise moved.exceptions[0] from None
         finally:
-            # a ledger that cannot be written ends nobody's request on its way; and nothing is written after the batch
-            await asyncio.gather(*notes, return_exceptions=True)
-        return people, frozenset().union(*await asyncio.gather(*notes, self._note(done)))
+            # wait for every ledger write, even if one failed, so that none outlives the batch
+            await asyncio.gather(*flushes, return_exceptions=True)
+        return people, frozenset().union(*await asyncio.gather(*flushes, self._flush(settled)))
 
-    async def _note(self, people: Iterable[Person]) -> frozenset[PersonKey]:
-        """Writes what changed into the ledger. Lost races are marked, so that the next writer looks at the account."""
-        changed = [person.entry.model_copy(update={"seq": person.read.seq + 1}) for person in people if person.changed]
+    async def _flush(self, people: Iterable[PersonWork]) -> frozenset[PersonKey]:
+        """Writes the changed entries. Marks lost races for verification, so that the next writer looks up the account."""
+        changed = [
+            person.entry.model_copy(update={"seq": person.stored.seq + 1}) for person in people if person.is_changed
+        ]
         lost = await self._ledger.write(changed) if changed else frozenset[PersonKey]()
         if lost:
             await self._ledger.mark_verify(lost)
             for key in lost:
-                logger.warning("another writer was here meanwhile; this person is re-sent", extra={"person": str(key)})
+                logger.warning("ledger entry changed concurrently; resending the employee", extra={"person": str(key)})
         return lost
 
-    def _count(self, people: Mapping[PersonKey, Person]) -> None:
+    def _count(self, people: Mapping[PersonKey, PersonWork]) -> None:
         for person in people.values():
             for cause in person.causes:
-                self._metrics.waiting.labels(cause).inc()
+                self._metrics.waiting.labels(cause.value).inc()
             for outcome in person.outcomes:
                 self._metrics.outcomes.labels(outcome.outcome.value).inc()
-                if outcome.outcome in ON_SERVER:
-                    fresh = (outcome.settled_at - outcome.detected_at).total_seconds()
-                    self._metrics.freshness.observe(max(fresh, 0.0))
+                if outcome.outcome in WRITTEN:
+                    freshness = (outcome.settled_at - outcome.detected_at).total_seconds()
+                    self._metrics.freshness.observe(max(freshness, 0.0))
 
 
-def _person(key: PersonKey, entry: Account | None) -> Person:
-    read = entry or Account(connection_id=key.connection_id, employee_id=key.employee_id)
-    return Person(read, read)
+def _begin_person(key: PersonKey, entry: LedgerEntry | None) -> PersonWork:
+    stored = entry or LedgerEntry(connection_id=key.connection_id, employee_id=key.employee_id)
+    return PersonWork(stored, stored)

@@ -1,70 +1,101 @@
-"""What the writer needs of the world, with only the methods that it calls."""
+"""What the writer needs from outside, with only the methods that it calls."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
-from services.contracts.accounts import Account
 from services.contracts.connections import Connection
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.contracts.requests import Task
+from services.contracts.ledger import LedgerEntry
+from services.contracts.tasks import Action
 from services.provisioning.calls import Answer, Call
+
+UpdateVerb: TypeAlias = Literal["patch", "put"]
+"""How a server is asked to change an account."""
 
 
 class Ledger(Protocol):
-    async def read(self, people: Iterable[PersonKey]) -> dict[PersonKey, Account]: ...
+    """The ledger entries of all connections."""
 
-    async def write(self, accounts: Sequence[Account]) -> frozenset[PersonKey]:
-        """Writes each entry if its stored ``seq`` is one below; gives the people whose race was lost."""
+    async def read(self, people: Iterable[PersonKey]) -> dict[PersonKey, LedgerEntry]:
+        """Returns the existing entries of these people."""
         ...
 
-    async def mark_verify(self, people: Iterable[PersonKey]) -> None: ...
+    async def write(self, entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:
+        """Writes each entry if its stored ``seq`` is one below. Returns the people with another stored ``seq``."""
+        ...
 
-    async def reports_waiting_for(
+    async def mark_verify(self, people: Iterable[PersonKey]) -> None:
+        """Marks the entries, so that the next writer looks up the live account."""
+        ...
+
+    async def find_owner(self, connection: ConnectionId, account: AccountId) -> EmployeeId | None:
+        """Returns the employee that owns an account; None if the ledger knows no owner."""
+        ...
+
+
+class FollowUps(Protocol):
+    """Queries for employees with a change that can be retried now."""
+
+    async def find_waiting_reports(
         self, connection: ConnectionId, managers: Mapping[EmployeeId, AccountId]
     ) -> tuple[EmployeeId, ...]:
-        """People whose manager is one of these and is not written as this account yet."""
+        """Returns the employees that report to one of these managers and are not yet written with its account."""
         ...
 
-    async def blocked_by(self, connection: ConnectionId, accounts: Iterable[AccountId]) -> tuple[EmployeeId, ...]:
-        """People who were rejected because one of these accounts stood in the way."""
+    async def find_blocked_by(self, connection: ConnectionId, accounts: Iterable[AccountId]) -> tuple[EmployeeId, ...]:
+        """Returns the employees that were rejected because of a conflict with one of these accounts."""
         ...
 
-    async def released(
+    async def find_unblocked(
         self, connection: ConnectionId, among: Iterable[EmployeeId] | None = None
     ) -> tuple[EmployeeId, ...]:
-        """Those of the people whose rejection's cause is gone: the account in the way has another name by now."""
+        """Returns the rejected employees for which the conflicting account has another user name now."""
         ...
 
-    async def holder(self, connection: ConnectionId, account: AccountId) -> EmployeeId | None:
-        """Whose account it is."""
-        ...
 
-    async def waiting_connections(self) -> dict[ConnectionId, int]: ...
+class WaitingCounts(Protocol):
+    """Counts of waiting employees."""
+
+    async def count_waiting(self) -> dict[ConnectionId, int]:
+        """Returns the number of waiting employees for each connection that has any."""
+        ...
 
 
 class Connections(Protocol):
-    async def many(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
-        """Those that exist and can be read."""
+    """The connections with their credentials."""
+
+    async def get_readable(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
+        """Returns the connections that exist, except those with secrets that cannot be decrypted."""
         ...
 
-    async def existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]: ...
+    async def filter_existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
+        """Returns the connections that exist."""
+        ...
 
 
-class Requests(Protocol):
-    async def file(self, connection: ConnectionId, task: Task, *, now: datetime, once: str | None = None) -> object: ...
+class Tasks(Protocol):
+    """The tasks for the lease owners of the connections."""
+
+    async def file(self, connection: ConnectionId, action: Action, *, now: datetime, once: str | None = None) -> object:
+        """Files a task. With ``once``, an open task of the same key stands for the new one."""
+        ...
 
 
-class AccountServer(Protocol):
-    """One company's SCIM server. ``perform`` raises ``TransientError`` where there is no answer to go on with."""
+class ScimServer(Protocol):
+    """The SCIM server of one connection."""
 
     async def perform(self, call: Call, *, before: Callable[[], None]) -> Answer:
-        """``before`` is called just before the request is sent and may forbid it by raising."""
+        """Sends one request and returns the answer; raises ``TransientError`` if the answer is missing or unusable.
+
+        ``before`` is called just before the request is sent. It forbids the request by raising.
+        """
         ...
 
-    async def probe(self) -> None: ...
+    async def probe(self) -> None:
+        """Raises ``TransientError`` if the server does not accept requests with the stored key."""
+        ...
 
-    async def close(self) -> None: ...
-
-
-Verb = Literal["patch", "put"]
+    async def close(self) -> None:
+        """Closes the connections to the server."""
+        ...

@@ -6,11 +6,13 @@ from services.runtime.settings import EncryptionSettings, KafkaSettings, MongoSe
 
 
 class WriterSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSettings):
-    """What all services share, and what belongs to the writer alone."""
+    """The settings of all services, and those that only the writer reads."""
 
-    writer_batch_records: int = Field(400, ge=1, le=1000, description="Most records that the writer takes at once")
-    writer_probe_seconds: float = Field(2, gt=0, description="How often the writer looks after those who wait")
-    writer_batch_seconds: float = Field(
-        20, gt=0, description="What a batch has not done after so long waits; well below KAFKA_REBALANCE_TIMEOUT_MS"
-    )
-    writer_concurrency: int = Field(16, ge=1, le=64, description="Most requests at once to one connection's Declaree")
+    writer_batch_records: int = Field(400, ge=1, le=1000)
+    """Highest number of records in one batch of the writer."""
+    writer_probe_seconds: float = Field(2, gt=0)
+    """Seconds between two checks whether waiting changes can be retried."""
+    writer_batch_seconds: float = Field(20, gt=0)
+    """Seconds after which the unfinished changes of a batch wait. Well below KAFKA_REBALANCE_TIMEOUT_MS."""
+    writer_concurrency: int = Field(16, ge=1, le=64)
+    """Highest number of requests at the same time to the Declaree of one connection."""

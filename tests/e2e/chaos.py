@@ -1,4 +1,4 @@
-"""One round of chaos: a first synchronisation in which services are killed at random, and what must be true after it."""
+"""One round of chaos: a first synchronisation during which services are killed at random, and the check of its result."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from sandbox.installation import SERVICES, Installation
-from tests.e2e.world import at_rest, exact, installed, until
+from tests.e2e.world import make_installation, wait_for_rest, wait_until, wait_until_exact
 
 FAULTS = (
     {"kind": "cut", "method": "POST", "after_commit": True, "rate": 0.02, "count": None},
@@ -19,17 +19,21 @@ FAULTS = (
     {"kind": "status", "status": 503, "rate": 0.01, "count": None},
     {"kind": "status", "status": 429, "rate": 0.005, "count": None},
 )
-"""Answers lost after the write, and a server that is overloaded now and then."""
+"""Faults of the sandbox Declaree: answers that are lost after the write, and an overloaded server."""
 
 
 @dataclass
 class Round:
-    """``killed`` counts the kills of each service between the first and the last write to Declaree."""
+    """The result of a round."""
 
     seed: int
+    """Random seed of the company, the faults and the kills."""
     active: int
+    """Number of active employees."""
     killed: Counter[str] = field(default_factory=Counter)
+    """Kills between the first and the last write to Declaree, by service."""
     seconds: float = 0.0
+    """Time from the start of the round until every account was exact."""
 
     def __str__(self) -> str:
         kills = ", ".join(f"{name} {count}" for name, count in sorted(self.killed.items()))
@@ -38,50 +42,52 @@ class Round:
 
 @dataclass
 class _Kills:
-    """When who is killed, by the number of writes that Declaree has seen."""
+    """The planned kills."""
 
     at: list[tuple[int, str]]
+    """Number of writes that Declaree has received before the kill, and the name of the process."""
 
-    def due(self, writes: int) -> list[str]:
-        found = [name for number, name in self.at if number <= writes]
+    def take_due(self, writes: int) -> list[str]:
+        """Removes and returns the processes to kill after ``writes`` writes."""
+        due = [name for number, name in self.at if number <= writes]
         self.at = [(number, name) for number, name in self.at if number > writes]
-        return found
+        return due
 
 
 async def play(folder: Path, seed: int, servers: Mapping[str, str], active: int = 1000) -> Round:
-    """Raises ``AssertionError`` for anything that is not exactly right in the end; the round's data stays in the folder.
+    """Runs one round and returns its result; raises ``AssertionError`` if an account is not exact at the end.
 
-    ``servers`` are the settings that name Kafka and MongoDB.
+    The round's data stays in the folder. ``servers`` are the settings that name Kafka and MongoDB.
     """
     dice = random.Random(seed)
-    done = Round(seed, active)
+    result = Round(seed, active)
     began = time.monotonic()
-    async with installed(folder, active=active, seed=seed, services=(), settings=servers) as installation:
+    async with make_installation(folder, active=active, seed=seed, services=(), settings=servers) as installation:
         replicas = await _start(installation, twice=bool(seed % 2))
         await _order_faults(installation, seed)
         kills = _Kills(
             [
-                (dice.randrange(1, active * 4 // 5), name)  # early enough that somebody is left when it is noticed
+                (dice.randrange(1, active * 4 // 5), name)  # early, so that writes are left after the kill
                 for service in SERVICES
                 for name in dice.choices(replicas[service], k=dice.randint(1, 3))
             ]
         )
-        await _kill_along(installation, kills, done, active)
+        await _kill_services(installation, kills, result, active)
         async with httpx.AsyncClient(base_url=installation.declaree) as client:
             (await client.delete("/_control/faults")).raise_for_status()
-        await at_rest(installation, 150)
-        await exact(installation, 60)
-    done.seconds = time.monotonic() - began
-    return done
+        await wait_for_rest(installation, 150)
+        await wait_until_exact(installation, 60)
+    result.seconds = time.monotonic() - began
+    return result
 
 
 async def _start(installation: Installation, *, twice: bool) -> dict[str, list[str]]:
-    """Every service, mapper and writer twice in some rounds; gives the names of each service's processes."""
+    """Starts every service, mapper and writer with two replicas if ``twice``; returns the process names by service."""
     names: dict[str, list[str]] = {}
     for service in ("mapper", "writer", "poller"):
         replicas = (0, 2) if twice and service != "poller" else (0,)
-        started = [await installation.start_service(service, replica=replica) for replica in replicas]
-        names[service] = [process.name for process in started]
+        processes = [await installation.start_service(service, replica=replica) for replica in replicas]
+        names[service] = [process.name for process in processes]
     return names
 
 
@@ -91,21 +97,21 @@ async def _order_faults(installation: Installation, seed: int) -> None:
             (await client.post("/_control/faults", json={**fault, "seed": seed})).raise_for_status()
 
 
-async def _kill_along(installation: Installation, kills: _Kills, done: Round, active: int) -> None:
-    """Kills who is due, and starts them again at once, until nobody is left to be killed."""
+async def _kill_services(installation: Installation, kills: _Kills, result: Round, active: int) -> None:
+    """Makes each kill when it is due and restarts the process at once, until no kill is left."""
     async with httpx.AsyncClient(base_url=installation.declaree) as client:
 
-        async def all_killed() -> bool:
+        async def are_kills_done() -> bool:
             requests = (await client.get("/_control/counters")).json()["requests"]
             writes = sum(sum(requests.get(method, {}).values()) for method in ("POST", "PATCH", "PUT"))
-            for name in kills.due(writes):
+            for name in kills.take_due(writes):
                 process = installation.processes[name]
                 await process.kill()
                 process.launch()
-                done.killed[name.partition("-")[0]] += 1
+                result.killed[name.partition("-")[0]] += 1
             return not kills.at
 
-        await until("enough was written for the last kill", all_killed, 120)
+        await wait_until("enough writes for the last kill", are_kills_done, 120)
         enabled = (await client.get("/_control/summary")).json()["active"]
-        assert 0 < enabled < active, "the kills were to fall between the first write and the last"
+        assert 0 < enabled < active, "the kills were not between the first and the last write"
     await asyncio.sleep(0)

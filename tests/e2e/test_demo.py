@@ -1,4 +1,4 @@
-"""``make demo`` as its user sees it: people arrive, changes follow, it can be stopped, killed and started again."""
+"""``make demo`` as its user sees it."""
 
 import asyncio
 import json
@@ -15,57 +15,63 @@ import pytest
 
 from services.contracts.ids import ConnectionId
 from tests.e2e.troubles import Company
-from tests.e2e.world import exact, until
+from tests.e2e.world import wait_until, wait_until_exact
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(300)]
 
-PEOPLE = 30
+EMPLOYEES = 30
 SECONDS = 120
+"""Limit for each condition that a test waits for."""
 
 
 class Demo:
-    """The running command; ``said`` is what it has printed so far."""
+    """The running command."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.said: list[str] = []
+        self.lines: list[str] = []
+        """The lines that were read from the command so far."""
 
-    async def until(self, text: str) -> str:
-        """The line that holds the text, said now or earlier."""
+    async def wait_for(self, text: str) -> str:
+        """Returns the newest line with the text, printed now or earlier."""
         async with asyncio.timeout(SECONDS):
-            while not (found := [line for line in self.said if text in line]):
-                await self._hear()
-        return found[-1]
+            while not (matches := [line for line in self.lines if text in line]):
+                await self._read_line()
+        return matches[-1]
 
-    async def _hear(self) -> None:
+    async def _read_line(self) -> None:
         assert self.process.stdout is not None
         line = (await self.process.stdout.readline()).decode()
-        assert line, "the demo has ended:\n" + "\n".join(self.said[-20:])
-        self.said.append(line.rstrip())
+        assert line, "the demo has ended:\n" + "\n".join(self.lines[-20:])
+        self.lines.append(line.rstrip())
 
     @property
     def writes(self) -> list[str]:
-        return [line for line in self.said if line.startswith(("+ ", "~ "))]
+        """The lines about writes to Declaree."""
+        return [line for line in self.lines if line.startswith(("+ ", "~ "))]
 
-    async def address(self, what: str) -> str:
-        await self.until("Ctrl-C stops everything")
-        text = "\n".join(self.said)
-        found = re.search(
-            r"POST (http://\S+)/_control" if what == "personio" else r"in Declaree +(http://\S+)/$", text, re.MULTILINE
-        )
-        assert found is not None, text
-        return found.group(1)
+    async def read_address(self, sandbox: str) -> str:
+        """Returns the address of a sandbox from the printed instructions."""
+        await self.wait_for("Ctrl-C stops everything")
+        text = "\n".join(self.lines)
+        pattern = r"POST (http://\S+)/_control" if sandbox == "personio" else r"in Declaree +(http://\S+)/$"
+        match = re.search(pattern, text, re.MULTILINE)
+        assert match is not None, text
+        return match.group(1)
 
-    async def company(self) -> Company:
-        return Company(ConnectionId("demo"), await self.address("personio"), await self.address("declaree"))
+    async def get_company(self) -> Company:
+        """Returns the demo's company with the addresses of both sandboxes."""
+        return Company(ConnectionId("demo"), await self.read_address("personio"), await self.read_address("declaree"))
 
     async def end(self, number: signal.Signals) -> int:
+        """Sends the signal and returns the exit code."""
         self.process.send_signal(number)
         return await asyncio.wait_for(self.process.wait(), SECONDS)
 
 
 @asynccontextmanager
-async def demo(data: Path) -> AsyncIterator[Demo]:
+async def run_demo(data: Path) -> AsyncIterator[Demo]:
+    """Runs the demo with its data in this folder; kills it at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -73,7 +79,7 @@ async def demo(data: Path) -> AsyncIterator[Demo]:
         "--data",
         str(data),
         "--employees",
-        str(PEOPLE),
+        str(EMPLOYEES),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -85,9 +91,9 @@ async def demo(data: Path) -> AsyncIterator[Demo]:
             await process.wait()
 
 
-def processes_of(data: Path) -> list[str]:
-    """The command lines of all processes that have to do with this folder."""
-    found: list[str] = []
+def list_processes(data: Path) -> list[str]:
+    """Returns the command lines of all processes that the test has started for this folder."""
+    commands: list[str] = []
     for entry in Path("/proc").iterdir():
         try:
             line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -95,46 +101,52 @@ def processes_of(data: Path) -> list[str]:
         except OSError:
             continue
         if entry.name != str(os.getpid()) and line and (str(data) in line or f"DEMO_TEST={data}" in environment):
-            found.append(line)
-    return found
+            commands.append(line)
+    return commands
 
 
 async def hire(running: Demo, first_name: str) -> None:
-    """A new colleague, who has come through with everything that was to be said before."""
-    personio = await running.address("personio")
+    """Adds an employee and waits until the demo prints the new account, and thus all earlier writes."""
+    personio = await running.read_address("personio")
     async with httpx.AsyncClient() as http:
-        wish = {"first_name": first_name, "last_name": "Lovelace"}
-        answer = await http.post(f"{personio}/_control/employees", content=json.dumps(wish))
+        employee = {"first_name": first_name, "last_name": "Lovelace"}
+        answer = await http.post(f"{personio}/_control/employees", content=json.dumps(employee))
     assert answer.status_code == 201
-    await running.until(f"+ {first_name} Lovelace")
+    await running.wait_for(f"+ {first_name} Lovelace")
 
 
-async def test_people_arrive_changes_follow_and_what_is_kept_is_not_written_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_demo_restarted_repeats_no_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo syncs new employees, leaves no process behind, and continues after SIGINT, SIGKILL and SIGTERM."""
     data = tmp_path / "data"
-    monkeypatch.setenv("DEMO_TEST", str(data))  # marks every process that comes of it
-    async with demo(data) as first:
-        await first.until(f"{PEOPLE} of {PEOPLE} active employees have an account")
-        await hire(first, "Ada")
-        await first.until(f"{PEOPLE + 1} of {PEOPLE + 1} active employees have an account")
-        await exact(await first.company())  # reports come to have their supervisor after they have an account
-        assert len(processes_of(data)) > 6
-        assert await first.end(signal.SIGINT) == 0
-    assert processes_of(data) == []
+    monkeypatch.setenv("DEMO_TEST", str(data))  # children inherit it, so list_processes finds all of them
 
-    async with demo(data) as second:
+    async with run_demo(data) as first:
+        await first.wait_for(f"{EMPLOYEES} of {EMPLOYEES} active employees have an account")
+        await hire(first, "Ada")
+        await first.wait_for(f"{EMPLOYEES + 1} of {EMPLOYEES + 1} active employees have an account")
+        await wait_until_exact(await first.get_company())  # managers are written after their reports have accounts
+
+        assert len(list_processes(data)) > 6
+        assert await first.end(signal.SIGINT) == 0
+
+    assert list_processes(data) == []
+
+    async with run_demo(data) as second:
         await hire(second, "Grace")
+
         assert [line for line in second.writes if "Grace" not in line] == []
+
         await second.end(signal.SIGKILL)
 
-    async def all_gone() -> bool:
-        return processes_of(data) == []
+    async def have_all_ended() -> bool:
+        return list_processes(data) == []
 
-    await until("the kernel has ended everything with the demo", all_gone, 30)
+    await wait_until("the kernel has ended all processes of the demo", have_all_ended, 30)
 
-    async with demo(data) as third:
+    async with run_demo(data) as third:
         await hire(third, "Edith")
+
         assert [line for line in third.writes if "Edith" not in line] == []
         assert await third.end(signal.SIGTERM) == 0
-    assert processes_of(data) == []
+
+    assert list_processes(data) == []

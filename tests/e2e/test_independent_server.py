@@ -1,7 +1,7 @@
-"""The product writes to a SCIM server that was made by others, with nothing but settings changed.
+"""The product on an independent SCIM server, with other settings only.
 
-The package ``scim2-server`` follows RFC 7643 and RFC 7644 to the letter: it sends ETags and insists on them, answers
-PATCH with 204, and refuses attributes that its schemas do not have.
+The package ``scim2-server`` follows RFC 7643 and RFC 7644 strictly. It requires ETags, answers PATCH with 204, and rejects
+attributes that are not in its schemas.
 """
 
 import json
@@ -17,30 +17,34 @@ import httpx
 import pytest
 
 from sandbox.installation import DECLAREE_KEY, SERVICES, Installation
-from sandbox.stack.ports import free_port
-from sandbox.stack.processes import Process, http_ready
+from sandbox.stack.ports import reserve_port
+from sandbox.stack.processes import Process, create_http_check
 from services.contracts.ids import ConnectionId
 from tests.e2e.world import (
     ENTERPRISE,
-    accounts,
-    at_rest,
-    control,
-    differences,
-    drained,
-    employees,
-    exact,
-    installed,
-    journal,
-    shared,
-    store_of,
-    until,
+    call_control,
+    find_differences,
+    list_accounts,
+    list_employees,
+    make_installation,
+    make_settings,
+    open_store,
+    read_journal,
+    wait_for_rest,
+    wait_until,
+    wait_until_committed,
+    wait_until_exact,
 )
-from tests.stack import KafkaServers, MongoServers
+from tests.support.servers import KafkaServers, MongoServers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(480)]
 
 REQUEST = re.compile(r'"([A-Z]+) (/v2/Users\S*) HTTP/1\.[01]" (\d{3})')
+"""Method, path and status of one request to users in the server's log."""
+
 SERVER = Path(sysconfig.get_path("scripts")) / "scim2-server"
+"""The server's command."""
+
 WITHOUT_PATCH = {
     "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
     "patch": {"supported": False},
@@ -50,25 +54,29 @@ WITHOUT_PATCH = {
     "sort": {"supported": False},
     "etag": {"supported": False},
 }
+"""Configuration of a server that supports PUT, but neither PATCH nor ETags."""
 
 
 @dataclass
 class ScimServer:
-    """The server's process; what it was asked stands in its log."""
+    """The running server. Its log contains its requests."""
 
     url: str
+    """Base address of its API."""
     process: Process
+    """Its process."""
 
-    def requests(self) -> list[tuple[str, str, int]]:
-        """Method, path and status of everything asked about users so far."""
-        found = REQUEST.findall(self.process.log.read_text())
-        return [(method, path, int(status)) for method, path, status in found]
+    def list_requests(self) -> list[tuple[str, str, int]]:
+        """Returns method, path and status of all requests to users so far."""
+        matches = REQUEST.findall(self.process.log.read_text())
+        return [(method, path, int(status)) for method, path, status in matches]
 
-    def writes(self) -> list[tuple[str, str, int]]:
-        return [request for request in self.requests() if request[0] != "GET"]
+    def list_writes(self) -> list[tuple[str, str, int]]:
+        """Returns method, path and status of all requests that were not GET."""
+        return [request for request in self.list_requests() if request[0] != "GET"]
 
     async def create(self, **attributes: Any) -> str:
-        """What an administrator does by hand."""
+        """Creates an account as an administrator would do it; returns its id."""
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {DECLAREE_KEY}"}) as client:
             answer = await client.post(f"{self.url}/Users", json=attributes)
         assert answer.status_code == 201, answer.text
@@ -76,122 +84,148 @@ class ScimServer:
 
 
 @asynccontextmanager
-async def scim_server(folder: Path, *options: str) -> AsyncIterator[ScimServer]:
-    port = free_port()
+async def run_scim_server(folder: Path, *options: str) -> AsyncIterator[ScimServer]:
+    """Runs the server with these command-line options."""
+    port = reserve_port()
     url = f"http://127.0.0.1:{port}/v2"
     command = (str(SERVER), "--port", str(port), "--bearer-token", DECLAREE_KEY, *options)
-    ready = http_ready(f"{url}/ServiceProviderConfig")
+    ready = create_http_check(f"{url}/ServiceProviderConfig")
     async with Process("scim2-server", command, folder=folder / "scim2-server", ready=ready) as process:
         yield ScimServer(url, process)
 
 
-async def active_people(running: Installation) -> list[dict[str, Any]]:
-    return [person for person in (await employees(running)).values() if person["status"] == "active"]
+async def list_active_employees(installation: Installation) -> list[dict[str, Any]]:
+    """Returns the attributes of all active employees."""
+    return [employee for employee in (await list_employees(installation)).values() if employee["status"] == "active"]
 
 
-async def account_of(running: Installation, employee: dict[str, Any]) -> dict[str, Any]:
-    (found,) = [each for each in await accounts(running) if each.get("externalId") == str(employee["id"])]
-    return found
+async def get_account(installation: Installation, employee: dict[str, Any]) -> dict[str, Any]:
+    """Returns the account of an employee; raises ``ValueError`` unless there is exactly one."""
+    accounts = await list_accounts(installation)
+    (account,) = [entry for entry in accounts if entry.get("externalId") == str(employee["id"])]
+    return account
 
 
-async def exact_beside_the_stranger(running: Installation) -> None:
-    async def agrees() -> bool:
-        return await differences(running) == ["account of nobody: none"]
+async def wait_until_exact_beside_a_foreign_account(installation: Installation) -> None:
+    """Waits until the only difference is the account without an external id."""
 
-    await until("both sides agree, but for the account that is nobody's", agrees)
+    async def is_exact() -> bool:
+        return await find_differences(installation) == ["account without an employee: none"]
+
+    await wait_until("both sides agree, except for the foreign account", is_exact)
 
 
-async def nothing_is_written_at_rest(running: Installation, server: ScimServer) -> None:
-    """A second sync and both replays ask nothing; with the memory of what was applied gone they only read."""
-    (status,) = await running.status()
+async def check_rest(installation: Installation, server: ScimServer) -> None:
+    """Checks that a poll, a resync and both replays send no request; without remembered hashes they only read."""
+    (status,) = await installation.read_status()
     connection = str(status["connection"])
-    asked = server.requests()
-    await running.cli("poll", connection)
-    await running.cli("resync", connection)
-    await running.cli("replay")
-    await running.cli("replay", "--all")
-    await drained(running)
-    assert server.requests() == asked
+    requests = server.list_requests()
 
-    written = server.writes()
-    async with store_of(running) as store:
-        await store.accounts.forget_applied(ConnectionId(connection))
-    await running.cli("replay", "--all")
-    await drained(running)
-    assert len(server.requests()) > len(asked)
-    assert server.writes() == written
+    await installation.run_cli("poll", connection)
+    await installation.run_cli("resync", connection)
+    await installation.run_cli("replay")
+    await installation.run_cli("replay", "--all")
+    await wait_until_committed(installation)
+
+    assert server.list_requests() == requests
+
+    writes = server.list_writes()
+    async with open_store(installation) as store:
+        await store.ledger.forget_applied(ConnectionId(connection))
+    await installation.run_cli("replay", "--all")
+    await wait_until_committed(installation)
+
+    assert len(server.list_requests()) > len(requests)
+    assert server.list_writes() == writes
 
 
-async def test_everybody_arrives_changes_follow_and_at_rest_nothing_is_written(
+async def test_independent_server_gets_exact_accounts_and_changes(
     tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
 ) -> None:
-    async with (
-        scim_server(tmp_path) as server,
-        installed(tmp_path, active=40, seed=23, settings=shared(kafka, mongo), scim_url=server.url) as running,
-    ):
-        await at_rest(running)
-        await exact(running)
-        found = await accounts(running)
-        assert len(found) == 40
-        assert sum("manager" in account.get(ENTERPRISE, {}) for account in found) > 30
-        assert all(account["emails"][0]["value"] == account["userName"] for account in found)
+    """New employees, a new name and a leaver reach the server with POST and PATCH, and at rest it gets no write."""
+    settings = make_settings(kafka, mongo)
 
-        renamed, terminated = (await active_people(running))[3:5]
-        before = await account_of(running, renamed)
-        await control(running, "POST", f"/employees/{renamed['id']}/rename", last_name="Öztürk-Weiß", email=True)
-        await control(running, "POST", f"/employees/{terminated['id']}/terminate")
-        await exact(running)
-        after, left = await account_of(running, renamed), await account_of(running, terminated)
-        assert (after["id"], after["name"]["familyName"]) == (before["id"], "Öztürk-Weiß")
+    async with (
+        run_scim_server(tmp_path) as server,
+        make_installation(tmp_path, active=40, seed=23, settings=settings, scim_url=server.url) as installation,
+    ):
+        await wait_for_rest(installation)
+        await wait_until_exact(installation)
+        accounts = await list_accounts(installation)
+
+        assert len(accounts) == 40
+        assert sum("manager" in account.get(ENTERPRISE, {}) for account in accounts) > 30
+        assert all(account["emails"][0]["value"] == account["userName"] for account in accounts)
+
+        renamed, terminated = (await list_active_employees(installation))[3:5]
+        before = await get_account(installation, renamed)
+        await call_control(
+            installation, "POST", f"/employees/{renamed['id']}/rename", last_name="Öztürk-Weiß", email=True
+        )
+        await call_control(installation, "POST", f"/employees/{terminated['id']}/terminate")
+        await wait_until_exact(installation)
+        after, left = await get_account(installation, renamed), await get_account(installation, terminated)
+
+        assert after["id"] == before["id"]
+        assert after["name"]["familyName"] == "Öztürk-Weiß"
         assert after["emails"] == [{"value": after["userName"], "type": "work", "primary": True}]
         assert after["userName"] != before["userName"]
-        assert (left["active"], left["userName"]) == (False, terminated["email"])
+        assert left["active"] is False
+        assert left["userName"] == terminated["email"]
 
-        await at_rest(running)
-        await nothing_is_written_at_rest(running, server)
-        await exact(running)
-        assert {(method, status) for method, _, status in server.writes()} == {("POST", 201), ("PATCH", 204)}
-        assert await journal(running) == []  # the sandbox Declaree has no part in this
+        await wait_for_rest(installation)
+        await check_rest(installation, server)
+        await wait_until_exact(installation)
+
+        assert {(method, status) for method, _, status in server.list_writes()} == {("POST", 201), ("PATCH", 204)}
+        assert await read_journal(installation) == []  # the product has not written to the sandbox Declaree
 
 
-async def test_accounts_that_are_there_are_adopted_without_loss_also_where_there_is_no_patch(
+async def test_server_without_patch_keeps_unmapped_attributes(
     tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
 ) -> None:
-    """The one with an employee's address gets what is mapped and keeps the rest; a stranger's is left alone."""
+    """An account with an employee's address is linked and keeps its other attributes; a foreign account is unchanged."""
     config = tmp_path / "config.json"
     config.write_text(json.dumps(WITHOUT_PATCH))
+    settings = make_settings(kafka, mongo)
+    unmapped = {
+        "title": "Prof.",
+        ENTERPRISE: {"costCenter": "CC-9"},
+        "phoneNumbers": [{"value": "+49 1", "type": "mobile"}],
+    }
+
     async with (
-        scim_server(tmp_path, "--service-provider-config", str(config)) as server,
-        installed(
-            tmp_path, active=40, seed=23, services=(), settings=shared(kafka, mongo), scim_url=server.url
-        ) as running,
+        run_scim_server(tmp_path, "--service-provider-config", str(config)) as server,
+        make_installation(
+            tmp_path, active=40, seed=23, services=(), settings=settings, scim_url=server.url
+        ) as installation,
     ):
-        employee = (await active_people(running))[7]
-        more = {
-            "title": "Prof.",
-            ENTERPRISE: {"costCenter": "CC-9"},
-            "phoneNumbers": [{"value": "+49 1", "type": "mobile"}],
-        }
-        adopted = await server.create(userName=employee["email"].upper(), active=False, **more)
-        stranger = await server.create(userName="auditor@elsewhere.example", active=True)
+        employee = (await list_active_employees(installation))[7]
+        linked_id = await server.create(userName=employee["email"].upper(), active=False, **unmapped)
+        foreign_id = await server.create(userName="auditor@elsewhere.example", active=True)
         for service in SERVICES:
-            await running.start_service(service)
-        await exact_beside_the_stranger(running)
+            await installation.start_service(service)
+        await wait_until_exact_beside_a_foreign_account(installation)
+        account = await get_account(installation, employee)
 
-        account = await account_of(running, employee)
-        assert (account["id"], account["active"], account["userName"]) == (adopted, True, employee["email"])
-        assert {name: account[name] for name in ("title", "phoneNumbers")} == {
-            name: more[name] for name in ("title", "phoneNumbers")
-        }
+        assert account["id"] == linked_id
+        assert account["active"] is True
+        assert account["userName"] == employee["email"]
+        assert account["title"] == unmapped["title"]
+        assert account["phoneNumbers"] == unmapped["phoneNumbers"]
         assert account[ENTERPRISE]["costCenter"] == "CC-9"
-        assert not [path for _, path, _ in server.requests() if stranger in path]
+        assert [path for _, path, _ in server.list_requests() if foreign_id in path] == []
 
-        await control(running, "POST", f"/employees/{employee['id']}/rename", last_name="Neumann")
-        await exact_beside_the_stranger(running)
-        await at_rest(running)
-        renamed = await account_of(running, employee)
-        assert (renamed["name"]["familyName"], renamed["title"]) == ("Neumann", "Prof.")
-        await nothing_is_written_at_rest(running, server)
-        refused = [request for request in server.writes() if request[0] == "PATCH"]
-        assert {status for _, _, status in refused} == {501}
-        assert {status for method, _, status in server.writes() if method == "PUT"} == {200}
+        await call_control(installation, "POST", f"/employees/{employee['id']}/rename", last_name="Neumann")
+        await wait_until_exact_beside_a_foreign_account(installation)
+        await wait_for_rest(installation)
+        account = await get_account(installation, employee)
+
+        assert account["name"]["familyName"] == "Neumann"
+        assert account["title"] == "Prof."
+
+        await check_rest(installation, server)
+        writes = server.list_writes()
+
+        assert {status for method, _, status in writes if method == "PATCH"} == {501}
+        assert {status for method, _, status in writes if method == "PUT"} == {200}

@@ -1,6 +1,6 @@
-"""Each row of the table of troubles in docs/operations.md: what is seen of it, whom it concerns, how it ends.
+"""Each row of the table of troubles in docs/operations.md: where it is visible, what it affects, and how it ends.
 
-One installation with two companies for all of them. Whatever the trouble was, in the end both are exactly right.
+All tests share one installation with two companies. At the end of each test the accounts of both are exact.
 """
 
 import asyncio
@@ -20,24 +20,38 @@ from services.contracts.topics import Topic
 from tests.e2e.troubles import (
     Company,
     Logs,
-    arrived,
-    database_of,
-    delayed,
-    everybody_publishes,
-    founded,
-    health,
-    letters,
-    older_mapper,
+    add_company,
+    get_health,
+    get_status,
+    keep_services_publishing,
+    list_letters,
+    open_database,
     produce,
-    restarted_when_they_end,
-    status_of,
-    well,
+    restart_ended_services,
+    run_older_mapper,
+    set_delay,
+    wait_for_account,
+    wait_until_synced,
 )
-from tests.e2e.world import accounts, connection_of, control, drained, exact, installed, store_of, until
+from tests.e2e.world import (
+    call_control,
+    get_connection_id,
+    list_accounts,
+    make_installation,
+    open_store,
+    wait_until,
+    wait_until_committed,
+    wait_until_exact,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(180)]
 
-ACTIVE, MANY, ATTEMPTS = 40, 40, 4
+ACTIVE, MANY = 40, 40
+"""Active employees at the start, and employees that a test adds at once."""
+
+ATTEMPTS = 4
+"""How often a test tries to hit the right moment."""
+
 WRONG = "not-the-right-one"
 SETTINGS = {
     "POLL_INTERVAL_SECONDS": "1",
@@ -45,387 +59,440 @@ SETTINGS = {
     "KAFKA_SESSION_TIMEOUT_MS": "6000",
     "WRITER_BATCH_RECORDS": "10",
 }
-"""A partition has more people of each company than a batch holds."""
+"""Settings with small batches: a partition has more employees of each company than a batch."""
+
 IMPATIENT = {
     "KAFKA_REQUEST_TIMEOUT_MS": "2000",
     "KAFKA_PUBLISH_TIMEOUT_SECONDS": "3",
     "MONGODB_TIMEOUT_MS": "2000",
 }
-"""The services notice outages soon; what the tests themselves ask has its time."""
+"""Short timeouts of the services. The commands of the tests keep the defaults."""
 
 
 @pytest.fixture(scope="module")
 async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
+    """The installation of all tests."""
     folder = tmp_path_factory.mktemp("troubles")
-    async with installed(folder, active=ACTIVE, seed=23, settings=SETTINGS, of_services=IMPATIENT) as running:
+    async with make_installation(
+        folder, active=ACTIVE, seed=23, settings=SETTINGS, service_settings=IMPATIENT
+    ) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 async def company(installation: Installation) -> Company:
-    return Company(await connection_of(installation), installation.personio, installation.declaree)
+    """The first company, which the installation adds."""
+    return Company(await get_connection_id(installation), installation.personio, installation.declaree)
 
 
 @pytest.fixture(scope="module")
 async def other(installation: Installation, company: Company) -> Company:
-    return await founded(installation, "suedwind")
+    """The second company."""
+    return await add_company(installation, "suedwind")
 
 
 @pytest.fixture
 async def logs(installation: Installation, company: Company, other: Company) -> AsyncIterator[Logs]:
-    """From a time when all was well, to the time when all is well again. No log holds personal data or a secret."""
+    """The logs of one test, before and after which all accounts are exact. They contain no personal data and no secret."""
     for server in (installation.kafka, installation.mongo):
-        if not server.running:  # a test before this one has failed
+        if not server.is_running:  # an earlier test has failed
             await server.start()
-    await well(installation, company, other)
+    await wait_until_synced(installation, company, other)
     logs = Logs(installation)
+
     yield logs
-    await well(installation, company, other)
-    said = "".join(logs.text(service) for service in SERVICES)
-    assert [secret for secret in ("@", "Dahinter", PERSONIO_SECRET, DECLAREE_KEY, WRONG) if secret in said] == []
+
+    await wait_until_synced(installation, company, other)
+    text = "".join(logs.read_text(service) for service in SERVICES)
+    assert [secret for secret in ("@", "Dahinter", PERSONIO_SECRET, DECLAREE_KEY, WRONG) if secret in text] == []
     gc.collect()
 
 
 async def hire(installation: Installation, **attributes: str) -> str:
-    return str((await control(installation, "POST", "/employees", **attributes))["id"])
+    """Adds an employee to the sandbox Personio; returns the employee id."""
+    return str((await call_control(installation, "POST", "/employees", **attributes))["id"])
 
 
-# ------------------------------------------------------------ records that cannot be read
+# ------------------------------------------------------------ unreadable records
 
 
 async def test_undecodable_bytes_in_a_topic(installation: Installation, company: Company, logs: Logs) -> None:
+    """The records behind the bytes are processed, and a retry leads to a new dead letter."""
     person = await hire(installation)
-    await arrived(company, person)
+    await wait_for_account(company, person)
     topics = (Topic.EMPLOYEES_CHANGED, Topic.ACCOUNTS_REQUESTED)
     for topic in topics:
-        await produce(installation, topic, f"{company.id}/{person}", b"\xff\xfe is no text")
-    await control(installation, "POST", f"/employees/{person}/rename", last_name="Dahinter")
-    await exact(company)
+        await produce(installation, topic, f"{company.id}/{person}", b"\xff\xfe is not text")
+    await call_control(installation, "POST", f"/employees/{person}/rename", last_name="Dahinter")
+    await wait_until_exact(company)
+    await logs.wait_for("mapper", "record became a dead letter", "find the program that writes to the topic")
+    await logs.wait_for("writer", "record became a dead letter", "find the program that writes to the topic")
+    letters = await list_letters(installation, person)
+    listed = await installation.run_cli("dead-letters", "list")
 
-    await logs.said("mapper", "dead letter", "find out who writes to the topic")
-    await logs.said("writer", "dead letter", "find out who writes to the topic")
-    found = await letters(installation, person)
-    assert {(each.letter.topic, each.letter.reason) for each in found} == {(topic, "not-json") for topic in topics}
-    assert f"{company.id}/{person}  mapper: not-json" in await installation.cli("dead-letters", "list")
+    assert {(entry.letter.topic, entry.letter.reason) for entry in letters} == {(topic, "not-json") for topic in topics}
+    assert f"{company.id}/{person}  mapper: not-json" in listed
 
-    # no retry makes an event of it: it comes back, once for each time, and is in nobody's way
-    assert await installation.cli("dead-letters", "retry", *(each.id for each in found)) == "2 sent again\n"
-    await drained(installation)
-    again = await letters(installation, person)
-    assert [each.letter.reason for each in again] == ["not-json"] * 2
-    assert not {each.id for each in again} & {each.id for each in found}
+    retried = await installation.run_cli("dead-letters", "retry", *(entry.id for entry in letters))
+    await wait_until_committed(installation)
+    again = await list_letters(installation, person)
+
+    assert retried == "records published again: 2\n"
+    assert [entry.letter.reason for entry in again] == ["not-json"] * 2
+    assert {entry.id for entry in again} & {entry.id for entry in letters} == set()
 
 
 async def test_wrong_schema(installation: Installation, company: Company, other: Company, logs: Logs) -> None:
-    """Written by a newer version than the one that reads it; the upgrade of the reader is the cure."""
+    """The events of a newer version are processed after the upgrade of the reader."""
     before = await hire(installation)
-    await arrived(company, before)
-    await arrived(other, before)
-    async with older_mapper(installation):
+    await wait_for_account(company, before)
+    await wait_for_account(other, before)
+
+    async with run_older_mapper(installation):
         person = await hire(installation)
-        await control(installation, "POST", f"/employees/{before}/rename", last_name="Nebenan")
+        await call_control(installation, "POST", f"/employees/{before}/rename", last_name="Nebenan")
 
-        async def lettered() -> bool:
-            return len(await letters(installation, person)) == 2
+        async def has_two_letters() -> bool:
+            return len(await list_letters(installation, person)) == 2
 
-        await until("the event of the newcomer is a dead letter, once for each company", lettered)
-        found = await letters(installation, person)
-        assert {(each.letter.reason, each.letter.fields) for each in found} == {("wrong-schema", "kind")}
-        assert {"upgrade" in each.letter.what_to_do for each in found} == {True}
-        assert (await status_of(installation, company)).balance >= 1
-    await installation.cli("dead-letters", "retry", *(each.id for each in found))
-    await arrived(company, person)
-    await arrived(other, person)
-    assert await letters(installation, person) == []
+        await wait_until("the event of the new employee is a dead letter in both companies", has_two_letters)
+        letters = await list_letters(installation, person)
+
+        assert {(entry.letter.reason, entry.letter.fields) for entry in letters} == {("wrong-schema", "kind")}
+        assert all("upgrade" in entry.letter.next_step for entry in letters)
+        assert (await get_status(installation, company)).balance >= 1
+
+    await installation.run_cli("dead-letters", "retry", *(entry.id for entry in letters))
+    await wait_for_account(company, person)
+    await wait_for_account(other, person)
+
+    assert await list_letters(installation, person) == []
 
 
 async def test_unknown_connection(installation: Installation, company: Company, other: Company, logs: Logs) -> None:
-    """As after MongoDB was restored from a backup that is older than the connection."""
-    async with database_of(installation) as database:
+    """The events of a connection that a restored backup does not contain are processed after it is restored."""
+    async with open_database(installation) as database:
         stored = await database["connections"].find_one_and_delete({"_id": other.id})
         assert stored
         person = await hire(installation)
-        await arrived(company, person)
-        async with store_of(installation) as store:
+        await wait_for_account(company, person)
+        async with open_store(installation) as store:
             snapshot = (await store.snapshots.read(company.id, [EmployeeId(person)]))[EmployeeId(person)]
-        record = snapshot.model_copy(update={"connection_id": other.id}).record()
+        record = snapshot.model_copy(update={"connection_id": other.id}).to_record()
         await produce(installation, record.topic, f"{other.id}/{person}", record.value or b"")
+        await logs.wait_for("mapper", "record became a dead letter", "restore it from a backup")
+        await call_control(installation, "POST", f"/employees/{person}/rename", last_name="Daneben")
+        await wait_until_exact(company)
+        listed = await installation.run_cli("dead-letters", "list")
+        letters = await list_letters(installation, person)  # a poll in progress may have published another event
 
-        await logs.said("mapper", "dead letter", "restore it from a backup")
-        await control(installation, "POST", f"/employees/{person}/rename", last_name="Daneben")
-        await exact(company)
-        assert f"{other.id}/{person}  mapper: unknown-connection" in await installation.cli("dead-letters", "list")
-        found = await letters(installation, person)  # a poll that was at work on the connection has sent its own, too
-        assert {each.letter.reason for each in found} == {"unknown-connection"}
+        assert f"{other.id}/{person}  mapper: unknown-connection" in listed
+        assert {entry.letter.reason for entry in letters} == {"unknown-connection"}
 
-        # paused, so that nothing but the retry can bring the newcomer
+        # paused: without polls, only the retry can create the account
         await database["connections"].insert_one({**stored, "state": "paused"})
-        await installation.cli("dead-letters", "retry", *(each.id for each in found))
-        await arrived(other, person)
-        assert await letters(installation, person) == []
+        await installation.run_cli("dead-letters", "retry", *(entry.id for entry in letters))
+        await wait_for_account(other, person)
+
+        assert await list_letters(installation, person) == []
+
         await database["connections"].update_one({"_id": other.id}, {"$set": {"state": "active"}})
 
 
-# ------------------------------------------------------------ people
+# ------------------------------------------------------------ employees
+
+
+async def wait_for_one_rejected(installation: Installation, company: Company) -> None:
+    """Waits until exactly one employee of the company is rejected."""
+
+    async def has_one_rejected() -> bool:
+        return (await get_status(installation, company)).outcomes.get("rejected") == 1
+
+    await wait_until("one employee is rejected", has_one_rejected)
 
 
 async def test_missing_mapping(
     installation: Installation, company: Company, other: Company, logs: Logs, tmp_path: Path
 ) -> None:
+    """Employees of a connection without a mapping are rejected until a mapping is imported."""
     file = tmp_path / "mapping.json"
-    async with store_of(installation) as store:
-        file.write_text(await mappings.export(store, company.id))
-    async with database_of(installation) as database:
+    async with open_store(installation) as store:
+        file.write_text(await mappings.export_document(store, company.id))
+    async with open_database(installation) as database:
         await database["mappings"].delete_many({"connection_id": other.id})
     person = await hire(installation)
-    await arrived(company, person)
-
-    async def rejected() -> bool:
-        return (await status_of(installation, other)).outcomes.get("rejected") == 1
-
-    await until("the newcomer is rejected", rejected)
-    assert (await status_of(installation, other)).mapping_version == 0
+    await wait_for_account(company, person)
+    await wait_for_one_rejected(installation, other)
     listed, checked = await asyncio.gather(
-        installation.cli("people", "list", other.id), installation.command("connections", "check", other.id)
+        installation.run_cli("people", "list", other.id), installation.run_command("connections", "check", other.id)
     )
-    assert f"{person}  rejected  no mapping is published for this connection" in listed
-    assert (checked.code, "import one with `mapping import`" in checked.output) == (1, True)
 
-    await installation.cli("mapping", "import", other.id, str(file))
-    await arrived(other, person)
+    assert (await get_status(installation, other)).mapping_version == 0
+    assert f"{person}  rejected  no mapping is published for this connection" in listed
+    assert checked.code == 1
+    assert "import one with `mapping import`" in checked.output
+
+    await installation.run_cli("mapping", "import", other.id, str(file))
+    await wait_for_account(other, person)
 
 
 async def test_an_employee_without_an_email(installation: Installation, company: Company, logs: Logs) -> None:
+    """The employee is rejected until Personio has an address."""
     person = await hire(installation, status="onboarding")
-    await control(installation, "PATCH", f"/employees/{person}", email="", status="active")
+    await call_control(installation, "PATCH", f"/employees/{person}", email="", status="active")
     colleague = await hire(installation)
-    await arrived(company, colleague)
-
-    async def rejected() -> bool:
-        return (await status_of(installation, company)).outcomes.get("rejected") == 1
-
-    await until("the newcomer is rejected", rejected)
-    listed, shown = await asyncio.gather(
-        installation.cli("people", "list", company.id), installation.cli("people", "show", company.id, person)
+    await wait_for_account(company, colleague)
+    await wait_for_one_rejected(installation, company)
+    listed, details = await asyncio.gather(
+        installation.run_cli("people", "list", company.id), installation.run_cli("people", "show", company.id, person)
     )
-    reason = "the attribute email holds no e-mail address: enter one in Personio"
-    assert f"{person}  rejected  email: {reason}" in listed
-    assert f"rejected: {reason}" in shown
+    reason = "the attribute email does not contain an e-mail address: enter one in Personio"
 
-    await control(installation, "PATCH", f"/employees/{person}", email="late@nordlicht.example")
-    await arrived(company, person)
+    assert f"{person}  rejected  email: {reason}" in listed
+    assert f"rejected: {reason}" in details
+
+    await call_control(installation, "PATCH", f"/employees/{person}", email="late@nordlicht.example")
+    await wait_for_account(company, person)
 
 
 async def test_two_employees_with_one_email(installation: Installation, company: Company, logs: Logs) -> None:
-    """Personio tells the two apart by a blank."""
+    """The second employee is rejected until one of the two addresses changes. In Personio they differ by a space."""
     first = await hire(installation, email="same@nordlicht.example")
-    await arrived(company, first)
+    await wait_for_account(company, first)
     second = await hire(installation, email="same@nordlicht.example ")
     colleague = await hire(installation)
-    await arrived(company, colleague)
-
-    async def rejected() -> bool:
-        return (await status_of(installation, company)).outcomes.get("rejected") == 1
-
-    await until("the second is rejected", rejected)
-    listed, shown = await asyncio.gather(
-        installation.cli("people", "list", company.id), installation.cli("people", "show", company.id, second)
+    await wait_for_account(company, colleague)
+    await wait_for_one_rejected(installation, company)
+    listed, details = await asyncio.gather(
+        installation.run_cli("people", "list", company.id), installation.run_cli("people", "show", company.id, second)
     )
-    assert f"{second}  rejected  userName: account " in listed
-    assert "belongs to somebody else: give one of the two another in Personio" in listed
-    assert "belongs to somebody else: give one of the two another in Personio" in shown
+    reason = "does not belong to this employee: give one of the two another address in Personio"
 
-    # the other one's address is changed; who was rejected for it follows without a change of their own
-    await control(installation, "PATCH", f"/employees/{first}", email="first@nordlicht.example")
-    await arrived(company, second)
+    assert f"{second}  rejected  userName: account " in listed
+    assert reason in listed
+    assert reason in details
+
+    # the rejected employee is re-sent without a change of its own
+    await call_control(installation, "PATCH", f"/employees/{first}", email="first@nordlicht.example")
+    await wait_for_account(company, second)
 
 
 # ------------------------------------------------------------ credentials
 
 
 async def test_wrong_personio_secret(installation: Installation, company: Company, other: Company, logs: Logs) -> None:
-    async with store_of(installation) as store:
+    """The polls of that company fail until the right secret is stored; the other company is not affected."""
+    async with open_store(installation) as store:
         await store.connections.set_credentials(other.id, personio_secret=SecretStr(WRONG))
-    await logs.said("poller", "a poll failed", "Personio refuses the client_id and client_secret")
+    await logs.wait_for("poller", "poll failed", "Personio refuses the client_id and client_secret")
     person = await hire(installation)
-    await arrived(company, person)
+    await wait_for_account(company, person)
     status, checked = await asyncio.gather(
-        installation.command("status"), installation.command("connections", "check", other.id)
+        installation.run_command("status"), installation.run_command("connections", "check", other.id)
     )
-    assert (status.code, "deposit them with `connections secrets ID" in status.output) == (1, True)
-    assert (checked.code, "Personio: Personio refuses" in checked.output) == (1, True)
 
-    await installation.cli("connections", "secrets", other.id, secrets={"PERSONIO_CLIENT_SECRET": PERSONIO_SECRET})
-    await arrived(other, person)
+    assert status.code == 1
+    assert "deposit them with `connections secrets ID" in status.output
+    assert checked.code == 1
+    assert "Personio: Personio refuses" in checked.output
+
+    await installation.run_cli("connections", "secrets", other.id, secrets={"PERSONIO_CLIENT_SECRET": PERSONIO_SECRET})
+    await wait_for_account(other, person)
 
 
 async def test_wrong_declaree_key(installation: Installation, company: Company, logs: Logs) -> None:
-    """Nobody waits for others: the company with the wrong key has more people in a partition than a batch holds."""
-    wrong = await founded(installation, "westufer", key=WRONG)
+    """The waiting employees of one company fill more than a batch, and they do not delay another company."""
+    wrong = await add_company(installation, "westufer", key=WRONG)
     person = await hire(installation)
 
-    async def waiting() -> bool:
-        status = await status_of(installation, wrong)
+    async def are_all_waiting() -> bool:
+        status = await get_status(installation, wrong)
         return status.waiting >= ACTIVE and status.waiting == status.balance
 
-    await until("all of the company with the wrong key wait", waiting)
-    await arrived(company, person)
-    await exact(company)
-    assert (await status_of(installation, wrong)).accounts == 0
-    await logs.said("writer", "declaree does not work for this connection", "Declaree refuses the key (401)")
+    await wait_until("all employees of the company with the wrong key wait", are_all_waiting)
+    await wait_for_account(company, person)
+    await wait_until_exact(company)
+    await logs.wait_for("writer", "circuit breaker opened", "Declaree refuses the key (401)")
     listed, checked = await asyncio.gather(
-        installation.cli("people", "list", wrong.id), installation.command("connections", "check", wrong.id)
+        installation.run_cli("people", "list", wrong.id), installation.run_command("connections", "check", wrong.id)
     )
-    assert f"{person}  waiting  Declaree refuses the key (401): deposit the right one" in listed
-    assert (checked.code, "Declaree: Declaree refuses the key" in checked.output) == (1, True)
 
-    await installation.cli("connections", "secrets", wrong.id, secrets={"DECLAREE_KEY": DECLAREE_KEY})
-    await well(installation, wrong)
-    async with store_of(installation) as store:
+    assert (await get_status(installation, wrong)).accounts == 0
+    assert f"{person}  waiting  Declaree refuses the key (401): deposit the right key" in listed
+    assert checked.code == 1
+    assert "Declaree: Declaree refuses the key" in checked.output
+
+    await installation.run_cli("connections", "secrets", wrong.id, secrets={"DECLAREE_KEY": DECLAREE_KEY})
+    await wait_until_synced(installation, wrong)
+    async with open_store(installation) as store:
         await store.connections.set_state(wrong.id, ConnectionState.PAUSED)
 
 
 # ------------------------------------------------------------ servers
 
-# of a server that goes away the driver leaves sockets behind, which then are collected within the test itself
+# PyMongo leaves sockets of a stopped server open, and they are collected while the test runs
 leaves_sockets = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 
-async def stopped(installation: Installation) -> None:
+async def stop_services(installation: Installation) -> None:
+    """Stops poller, mapper and writer."""
     await asyncio.gather(*(installation.processes[service].stop() for service in SERVICES))
 
 
-async def started_while_it_is_away(installation: Installation, logs: Logs, server: str, *words: str) -> None:
-    """All three live, are not ready, say for what they wait, and work once it is there."""
+async def launch_services_without(installation: Installation, logs: Logs, server: str, *words: str) -> None:
+    """Launches all services while a server is down; checks that each is live, not ready, and logs what it waits for."""
     processes = [installation.processes[service] for service in SERVICES]
     for process in processes:
         process.launch()
     for service in SERVICES:
-        await logs.said(service, f"waiting for {server}", *words)
-        assert await health(installation, service) == (200, 503)
+        await logs.wait_for(service, f"waiting for {server}", *words)
+        assert await get_health(installation, service) == (200, 503)
 
 
-async def ready(installation: Installation) -> None:
+async def wait_until_ready(installation: Installation) -> None:
+    """Waits until poller, mapper and writer are ready."""
     await asyncio.gather(*(installation.processes[service].wait_until_ready() for service in SERVICES))
 
 
 async def test_kafka_down_at_start(installation: Installation, company: Company, logs: Logs) -> None:
-    await stopped(installation)
+    """The services wait for Kafka; a command names the setting and ends."""
+    await stop_services(installation)
     await installation.kafka.stop()
     person = await hire(installation)
-    await started_while_it_is_away(installation, logs, "Kafka", "is it running, and is KAFKA_BOOTSTRAP_SERVERS right?")
-    asked = await installation.command("init")
-    assert (asked.code, "is KAFKA_BOOTSTRAP_SERVERS right?" in asked.errors) == (75, True)
+    await launch_services_without(installation, logs, "Kafka", "is it running, and is KAFKA_BOOTSTRAP_SERVERS right?")
+
+    result = await installation.run_command("init")
+
+    assert result.code == 75
+    assert "is KAFKA_BOOTSTRAP_SERVERS right?" in result.errors
+
     await installation.kafka.start()
-    await ready(installation)
-    await arrived(company, person)
+    await wait_until_ready(installation)
+    await wait_for_account(company, person)
 
 
 @asynccontextmanager
-async def many_on_their_way(installation: Installation, company: Company) -> AsyncIterator[None]:
-    """Within it, some of many newcomers have an account and others do not."""
-    found = before = len(await accounts(company))
-    await delayed(company, seconds=0.1)
+async def hire_many(installation: Installation, company: Company) -> AsyncIterator[None]:
+    """Adds many employees; inside the block some of them have an account and others do not."""
+    count = before = len(await list_accounts(company))
+    await set_delay(company, seconds=0.1)
     try:
-        await control(installation, "POST", "/employees", count=MANY)
+        await call_control(installation, "POST", "/employees", count=MANY)
 
-        async def begun() -> bool:
-            nonlocal found
-            found = len(await accounts(company))
-            return before < found
+        async def has_new_accounts() -> bool:
+            nonlocal count
+            count = len(await list_accounts(company))
+            return before < count
 
-        await until("the first of them have an account", begun)
-        assert found < before + MANY
+        await wait_until("some new employees have an account", has_new_accounts)
+        assert count < before + MANY
         yield
     finally:
-        await delayed(company, seconds=0)
+        await set_delay(company, seconds=0)
 
 
 async def test_kafka_down_during_a_run(
     installation: Installation, company: Company, other: Company, logs: Logs
 ) -> None:
-    said = ("a batch is tried again", "Kafka did not acknowledge")
-    async with restarted_when_they_end(installation):
+    """The writer repeats its batch, the poll fails, and the next poll publishes what is left."""
+    message = ("batch failed; retry", "Kafka did not acknowledge")
+
+    async with restart_ended_services(installation):
         for _ in range(ATTEMPTS):
-            async with many_on_their_way(installation, company):
+            async with hire_many(installation, company):
                 await installation.kafka.kill()
             try:
-                await logs.said("writer", *said, seconds=15)
+                await logs.wait_for("writer", *message, seconds=15)
                 break
-            except AssertionError:  # it was about to commit, or between two batches: then it just waits
+            except AssertionError:  # the writer was about to commit, or between two batches: then it only waits
                 await installation.kafka.start()
-                await well(installation, company, other)
+                await wait_until_synced(installation, company, other)
         else:
-            pytest.fail("the writer has not said that Kafka is away")
+            pytest.fail("the writer has not logged that Kafka is down")
         await hire(installation)
-        await logs.said("poller", "a poll failed", "Kafka did not acknowledge")
+        await logs.wait_for("poller", "poll failed", "Kafka did not acknowledge")
 
-        async def told() -> bool:
-            status = await status_of(installation, company)
+        async def has_failed_run() -> bool:
+            status = await get_status(installation, company)
             return status.balance > 0 and status.last_run is not None and "Kafka did" in str(status.last_run.error)
 
-        await until("the status tells of it", told)
+        await wait_until("the status shows the failed poll", has_failed_run)
         await installation.kafka.start()
-        await well(installation, company)
+        await wait_until_synced(installation, company)
 
 
 @pytest.mark.timeout(300)
 async def test_kafka_down_for_longer_than_the_request_timeout(
     installation: Installation, company: Company, other: Company, logs: Logs
 ) -> None:
-    """A producer that has given up a batch can never publish again: its process ends, and another goes on.
+    """A producer that has given up a batch can never publish again: its process ends, and a new one continues.
 
-    It gives up when the last that it hears of a partition is that nobody leads it, so all have to publish when Kafka goes.
+    A producer gives up a batch if its last metadata names no leader of the partition. So all services have to publish when
+    Kafka stops.
     """
-    dead = ("the process ends, to be started again", "the producer is dead")
+    dead = ("process ends and must be restarted", "the producer is dead")
 
-    async def somebody_has_died() -> bool:
-        return any(logs.says(service, *dead) for service in SERVICES)
+    def find_services_with_dead_producer() -> list[str]:
+        return [service for service in SERVICES if logs.has_message(service, *dead)]
 
-    await control(installation, "POST", "/employees", count=MANY)
+    async def has_dead_producer() -> bool:
+        return bool(find_services_with_dead_producer())
+
+    await call_control(installation, "POST", "/employees", count=MANY)
     for _ in range(ATTEMPTS):
-        async with everybody_publishes(installation, company, other):
+        async with keep_services_publishing(installation, company, other):
             await installation.kafka.stop()
         try:
-            await until("somebody's producer has died", somebody_has_died, 20)
+            await wait_until("a producer is dead", has_dead_producer, 20)
             break
-        except AssertionError:  # all of them were at something else: they have to go on as if nothing had been
+        except AssertionError:  # no service was publishing: all of them have to continue without a restart
             await installation.kafka.start()
-            await well(installation, company, other)
+            await wait_until_synced(installation, company, other)
     else:
-        pytest.fail("nobody's producer has died")
-    ended = next(service for service in SERVICES if logs.says(service, *dead))
+        pytest.fail("no producer is dead")
+    ended = find_services_with_dead_producer()[0]
+
     assert await installation.processes[ended].wait(40) == 1
 
-    async with restarted_when_they_end(installation):
+    async with restart_ended_services(installation):
         await installation.kafka.start()
-        await well(installation, company, other)
-        # each of the three publishes once more: who could not do so has ended by now, and was started again
-        await arrived(company, await hire(installation))
-        await ready(installation)
+        await wait_until_synced(installation, company, other)
+        # a new employee makes all three publish: a service with a dead producer ends now at the latest
+        await wait_for_account(company, await hire(installation))
+        await wait_until_ready(installation)
 
 
 @leaves_sockets
 async def test_mongodb_down_at_start(installation: Installation, company: Company, logs: Logs) -> None:
-    await stopped(installation)
+    """The services wait for MongoDB; a command names the setting and ends."""
+    await stop_services(installation)
     await installation.mongo.stop()
     person = await hire(installation)
-    await started_while_it_is_away(installation, logs, "MongoDB", "is it running, and is MONGODB_URL right?")
-    asked = await installation.command("status")
-    assert (asked.code, "is MONGODB_URL right?" in asked.errors) == (75, True)
+    await launch_services_without(installation, logs, "MongoDB", "check that it runs and that MONGODB_URL is right")
+
+    result = await installation.run_command("status")
+
+    assert result.code == 75
+    assert "MONGODB_URL is right" in result.errors
+
     await installation.mongo.start()
-    await ready(installation)
-    await arrived(company, person)
+    await wait_until_ready(installation)
+    await wait_for_account(company, person)
 
 
 @leaves_sockets
 async def test_mongodb_down_during_a_run(installation: Installation, company: Company, logs: Logs) -> None:
+    """The services stay alive, repeat their work and continue without a restart."""
     pids = [installation.processes[service].pid for service in SERVICES]
-    async with many_on_their_way(installation, company):
+
+    async with hire_many(installation, company):
         await installation.mongo.kill()
-    await logs.said("poller", "the schedule cannot be read now", "MongoDB does not answer")
-    await logs.said("writer", "a batch is tried again", "MongoDB does not answer")
-    assert [await health(installation, service) for service in SERVICES] == [(200, 503)] * 3
+    await logs.wait_for("poller", "schedule cannot be read now", "MongoDB does not answer")
+    await logs.wait_for("writer", "batch failed; retry", "MongoDB does not answer")
+
+    assert [await get_health(installation, service) for service in SERVICES] == [(200, 503)] * 3
+
     await installation.mongo.start()
-    await well(installation, company)
+    await wait_until_synced(installation, company)
+
     assert [installation.processes[service].pid for service in SERVICES] == pids

@@ -13,31 +13,39 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
-from sandbox.stack.ports import free_port, is_free
-from tests.stack import KafkaServers, MongoServers
+from sandbox.stack.ports import is_free, reserve_port
+from tests.support.servers import KafkaServers, MongoServers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo]
 
 SECONDS = 60
-NOBODY = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "MONGODB_URL": "mongodb://127.0.0.1:9", "MONGODB_TIMEOUT_MS": "200"}
+"""Limit for each condition that a test waits for."""
+
+UNREACHABLE = {
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+    "MONGODB_URL": "mongodb://127.0.0.1:9",
+    "MONGODB_TIMEOUT_MS": "200",
+}
+"""Settings with addresses at which no server listens."""
 
 
-def three_ports() -> int:
-    """The first of three in a row that nobody uses."""
+def reserve_three_ports() -> int:
+    """Returns the first of three consecutive ports that are free."""
     while True:
-        first = free_port()
+        first = reserve_port()
         if is_free(first + 1) and is_free(first + 2):
             return first
 
 
 @asynccontextmanager
-async def up(**settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def run_up(**settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Runs the command; kills it at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.cli", "up"),
         env={**os.environ, "ENCRYPTION_KEYS": Fernet.generate_key().decode(), **settings},
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
-        # as at a terminal: whoever runs the tests in the background has it ignored, and children inherit that
+        # a test run in the background ignores SIGINT, and children inherit that; a terminal does not ignore it
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
@@ -48,19 +56,19 @@ async def up(**settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
             await process.wait()
 
 
-async def said(process: asyncio.subprocess.Process, part: str) -> dict[str, Any]:
-    """The first line of the log from now on that holds this."""
+async def read_log_line(process: asyncio.subprocess.Process, part: str) -> dict[str, Any]:
+    """Returns the next log line that contains ``part``; raises ``AssertionError`` if the process ends before."""
     assert process.stdout is not None
     async with asyncio.timeout(SECONDS):
         while line := (await process.stdout.readline()).decode():
             if part in line:
-                found: dict[str, Any] = json.loads(line)
-                return found
-    raise AssertionError(f"it ended without a word of {part}")
+                entry: dict[str, Any] = json.loads(line)
+                return entry
+    raise AssertionError(f"the process has ended without a log line with {part}")
 
 
-async def ready(port: int) -> str:
-    """The name of the service that is ready at this port."""
+async def wait_for_service(port: int) -> str:
+    """Waits until a service is ready at this port; returns its name."""
     async with asyncio.timeout(SECONDS), httpx.AsyncClient() as client:
         while True:
             try:
@@ -74,31 +82,41 @@ async def ready(port: int) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_all_services_run_each_at_its_port_and_end_in_order(
+async def test_up_runs_all_services_and_ends_them_in_order(
     kafka: KafkaServers, mongo: MongoServers, database: str, topic_prefix: str, number: signal.Signals
 ) -> None:
-    first = three_ports()
+    """Each service has a port of its own, and a signal stops them one after the other."""
+    first = reserve_three_ports()
     settings = {
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "KAFKA_TOPIC_PREFIX": topic_prefix, "KAFKA_PARTITIONS": "2",
         "MONGODB_URL": mongo.url, "MONGODB_DATABASE": database, "HTTP_PORT": str(first),
     }  # fmt: skip
-    async with up(**settings) as process:
-        found = await asyncio.gather(*(ready(first + place) for place in range(3)))
-        assert found == ["poller", "mapper", "writer"]
+
+    async with run_up(**settings) as process:
+        services = await asyncio.gather(*(wait_for_service(first + offset) for offset in range(3)))
+
+        assert services == ["poller", "mapper", "writer"]
+
         process.send_signal(number)
-        stopped = [(await said(process, '"stopped"'))["service"] for _ in range(3)]
+        stopped = [(await read_log_line(process, '"stopped"'))["service"] for _ in range(3)]
+
         assert await asyncio.wait_for(process.wait(), SECONDS) == 0
+
     assert stopped == ["poller", "mapper", "writer"]
-    assert all(is_free(first + place) for place in range(3))
+    assert all(is_free(first + offset) for offset in range(3))
 
 
-async def test_servers_that_are_not_there_yet_are_waited_for_until_ctrl_c() -> None:
-    async with up(**NOBODY) as process:
-        assert (await said(process, "waiting for Kafka and MongoDB"))["service"] == "up"
+async def test_up_without_servers_waits_until_ctrl_c() -> None:
+    """Kafka and MongoDB may start after the product."""
+    async with run_up(**UNREACHABLE) as process:
+        assert (await read_log_line(process, "waiting for Kafka and MongoDB"))["service"] == "up"
+
         process.send_signal(signal.SIGINT)
+
         assert await asyncio.wait_for(process.wait(), SECONDS) == 130
 
 
-async def test_a_setting_that_is_missing_is_said_before_anything_is_started() -> None:
-    async with up(**NOBODY, ENCRYPTION_KEYS="no key") as process:
+async def test_up_with_an_invalid_setting_ends_at_once() -> None:
+    """The settings are checked before the command waits for servers or starts a service."""
+    async with run_up(**UNREACHABLE, ENCRYPTION_KEYS="no key") as process:
         assert await asyncio.wait_for(process.wait(), SECONDS) == 78

@@ -1,4 +1,4 @@
-"""The whole product on real Kafka and real MongoDB, with both vendors' sandboxes: what the README promises."""
+"""The whole product on a real Kafka and a real MongoDB, with the sandboxes of both vendors."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,141 +8,159 @@ import pytest
 
 from sandbox.installation import SERVICES, Installation
 from tests.e2e.world import (
-    at_rest,
-    connection_of,
-    control,
-    differences,
-    drained,
-    exact,
-    forget_journal,
-    installed,
-    journal,
-    shared,
-    store_of,
-    until,
+    call_control,
+    clear_journal,
+    find_differences,
+    get_connection_id,
+    make_installation,
+    make_settings,
+    open_store,
+    read_journal,
+    wait_for_rest,
+    wait_until,
+    wait_until_committed,
+    wait_until_exact,
 )
-from tests.stack import KafkaServers, MongoServers
+from tests.support.servers import KafkaServers, MongoServers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(240)]
 
 
-def writes(entries: list[dict[str, object]]) -> list[object]:
-    return [entry["path"] for entry in entries if entry["method"] != "GET"]
+async def count_writes(installation: Installation) -> int:
+    """Returns how many writes the sandbox Declaree has received."""
+    return sum(entry["method"] != "GET" for entry in await read_journal(installation))
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_service_killed_in_the_middle_loses_nobody_and_makes_no_second_account(
+async def test_killed_service_loses_and_duplicates_no_account(
     tmp_path: Path, kafka: KafkaServers, mongo: MongoServers, service: str
 ) -> None:
-    others = tuple(each for each in SERVICES if each != service)
-    async with installed(tmp_path, active=200, seed=11, services=others, settings=shared(kafka, mongo)) as installation:
+    """A service that is killed in the middle of a first synchronisation repeats its unfinished work."""
+    others = tuple(other for other in SERVICES if other != service)
+    settings = make_settings(kafka, mongo)
+
+    async with make_installation(tmp_path, active=200, seed=11, services=others, settings=settings) as installation:
         victim = await installation.start_service(service)
 
-        async def halfway() -> bool:
-            return len(writes(await journal(installation))) > 40
+        async def has_some_accounts() -> bool:
+            return await count_writes(installation) > 40
 
         if service == "poller":
-            await until("some accounts are there", halfway)
+            await wait_until("some accounts exist", has_some_accounts)
         await victim.kill()
         await victim.start()
-        await at_rest(installation, 90)
-        await exact(installation, 60)
+        await wait_for_rest(installation, 90)
+        await wait_until_exact(installation, 60)
 
 
 async def test_two_mappers_and_two_writers_share_the_partitions(
     tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
 ) -> None:
-    async with installed(tmp_path, active=200, seed=13, services=(), settings=shared(kafka, mongo)) as installation:
+    """Replicas of a service lead to the same accounts as one process."""
+    settings = make_settings(kafka, mongo)
+
+    async with make_installation(tmp_path, active=200, seed=13, services=(), settings=settings) as installation:
         for service in ("mapper", "writer"):
             await installation.start_service(service)
             await installation.start_service(service, replica=2)
         await installation.start_service("poller")
-        await at_rest(installation, 90)
-        await exact(installation)
+        await wait_for_rest(installation, 90)
+        await wait_until_exact(installation)
 
 
-async def test_a_writer_that_slept_while_its_partitions_moved_writes_nothing_old(
+async def test_writer_resumed_after_a_rebalance_writes_no_old_data(
     tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
 ) -> None:
-    async with installed(tmp_path, active=200, seed=17, settings=shared(kafka, mongo)) as installation:
+    """A writer that was suspended during its batch loses its partitions and drops that batch."""
+    settings = make_settings(kafka, mongo)
+
+    async with make_installation(tmp_path, active=200, seed=17, settings=settings) as installation:
         second = await installation.start_service("writer", replica=2)
 
-        async def begun() -> bool:
-            return len(writes(await journal(installation))) > 20
+        async def has_some_accounts() -> bool:
+            return await count_writes(installation) > 20
 
-        await until("some accounts are there", begun)
+        await wait_until("some accounts exist", has_some_accounts)
         second.pause()
-        await at_rest(installation, 90)
+        await wait_for_rest(installation, 90)
         second.resume()
-        people = (await control(installation, "GET", "/employees"))["employees"]
-        someone = next(person["id"] for person in people if person["status"] == "active")
-        await control(installation, "POST", f"/employees/{someone}/rename", last_name="Ostermann")
-        await exact(installation, 60)
+        employees = (await call_control(installation, "GET", "/employees"))["employees"]
+        renamed = next(employee["id"] for employee in employees if employee["status"] == "active")
+        await call_control(installation, "POST", f"/employees/{renamed}/rename", last_name="Ostermann")
+        await wait_until_exact(installation, 60)
 
 
-# ------------------------------------------------------------ one installation for all that follow
+# ------------------------------------------------------------ tests that share one installation
 
 
 @pytest.fixture(scope="module")
 async def installation(
     tmp_path_factory: pytest.TempPathFactory, kafka: KafkaServers, mongo: MongoServers
 ) -> AsyncIterator[Installation]:
+    """An installation with 120 active employees."""
     folder = tmp_path_factory.mktemp("whole")
-    async with installed(folder, active=120, seed=7, settings=shared(kafka, mongo)) as running:
+    async with make_installation(folder, active=120, seed=7, settings=make_settings(kafka, mongo)) as running:
         yield running
 
 
-async def test_everybody_active_gets_an_exact_account_and_at_rest_nothing_is_asked_again(
-    installation: Installation,
-) -> None:
-    """The whole sync a second time, and every recorded event replayed, once newest and once all: no call at all."""
-    await at_rest(installation)
-    await exact(installation)
-    await forget_journal(installation)
+async def test_exact_accounts_are_not_written_again(installation: Installation) -> None:
+    """A poll, a resync and both replays send no request; without remembered hashes they only read."""
+    await wait_for_rest(installation)
+    await wait_until_exact(installation)
+    await clear_journal(installation)
+    connection = await get_connection_id(installation)
 
-    connection = await connection_of(installation)
-    await installation.cli("poll", connection)
-    await installation.cli("resync", connection)
-    await installation.cli("replay")
-    await installation.cli("replay", "--all")
-    await drained(installation)
-    assert await journal(installation) == []
+    await installation.run_cli("poll", connection)
+    await installation.run_cli("resync", connection)
+    await installation.run_cli("replay")
+    await installation.run_cli("replay", "--all")
+    await wait_until_committed(installation)
 
-    async with store_of(installation) as store:
-        await store.accounts.forget_applied(connection)
-    await installation.cli("replay", "--all")
-    await drained(installation)
-    methods = {entry["method"] for entry in await journal(installation)}
+    assert await read_journal(installation) == []
+
+    async with open_store(installation) as store:
+        await store.ledger.forget_applied(connection)
+    await installation.run_cli("replay", "--all")
+    await wait_until_committed(installation)
+    methods = {entry["method"] for entry in await read_journal(installation)}
+
     assert methods == {"GET"}
-    assert await differences(installation) == []
+    assert await find_differences(installation) == []
 
 
-async def test_changes_arrive_and_leavers_are_disabled_and_come_back(installation: Installation) -> None:
-    await at_rest(installation)
-    people = (await control(installation, "GET", "/employees"))["employees"]
-    active = [person["id"] for person in people if person["status"] == "active"]
-    await control(installation, "POST", f"/employees/{active[3]}/rename", last_name="Neumann")
-    await control(installation, "POST", f"/employees/{active[4]}/terminate")
-    await exact(installation)
+async def test_changed_and_left_employees_reach_declaree(installation: Installation) -> None:
+    """A new name is written, a leaver's account is disabled, and it is enabled when the employee returns."""
+    await wait_for_rest(installation)
+    employees = (await call_control(installation, "GET", "/employees"))["employees"]
+    active = [employee["id"] for employee in employees if employee["status"] == "active"]
 
-    await control(installation, "POST", f"/employees/{active[4]}/reactivate")
-    await exact(installation)
+    await call_control(installation, "POST", f"/employees/{active[3]}/rename", last_name="Neumann")
+    await call_control(installation, "POST", f"/employees/{active[4]}/terminate")
+    await wait_until_exact(installation)
+
+    await call_control(installation, "POST", f"/employees/{active[4]}/reactivate")
+    await wait_until_exact(installation)
 
 
-async def test_health_and_metrics_are_served(installation: Installation) -> None:
-    await at_rest(installation)
+async def test_services_at_rest_serve_health_and_metrics(installation: Installation) -> None:
+    """Every service answers on its HTTP port."""
+    await wait_for_rest(installation)
     async with httpx.AsyncClient() as client:
         for service in SERVICES:
             port = installation.processes[service].environment["HTTP_PORT"]
-            assert (await client.get(f"http://127.0.0.1:{port}/health/live")).status_code == 200
+            live = await client.get(f"http://127.0.0.1:{port}/health/live")
             metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+
+            assert live.status_code == 200
             assert "sync_" in metrics
 
 
-async def test_no_log_holds_an_email_address_or_a_secret(installation: Installation) -> None:
-    await at_rest(installation)
+async def test_logs_contain_no_email_address_and_no_secret(installation: Installation) -> None:
+    """Personal data and secrets stay out of the logs."""
+    await wait_for_rest(installation)
     for service in SERVICES:
         text = installation.processes[service].log.read_text()
+
         assert "@" not in text
         assert "demo-secret" not in text
         assert "demo-key" not in text

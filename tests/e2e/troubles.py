@@ -1,4 +1,4 @@
-"""What the tests of troubles need besides the world: several companies, what the services say, and a broken piece."""
+"""Tools of the tests of troubles: several companies, the logs of the services, and faults."""
 
 import asyncio
 import contextlib
@@ -14,84 +14,90 @@ from aiokafka import AIOKafkaProducer
 from pymongo.asynchronous.database import AsyncDatabase
 
 from sandbox.installation import SCIM_PATH, SERVICES, Installation
-from sandbox.keeper import Keeper
 from sandbox.stack.mongo import connect
-from services.admin import overview, recovery
-from services.admin.recovery import Letter
-from services.contracts.events import EmployeeChanged, Kind
+from sandbox.supervisor import Supervisor
+from services.admin import status
+from services.admin.dead_letters import ListedLetter, list_dead_letters
+from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import ConnectionId
-from services.contracts.requests import Resend
+from services.contracts.tasks import Resend
 from services.contracts.topics import Topic
 from services.mapper.handler import SERVICE, Mapper
 from services.runtime.clock import SystemClock
-from services.runtime.consumer import Consumption
-from services.runtime.consuming import Consuming
+from services.runtime.kafka.consumer import Consumer
+from services.runtime.kafka.publisher import Publisher
 from services.runtime.metrics import Metrics
-from services.runtime.producer import Publisher
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
-from tests.e2e.world import accounts, exact, store_of, until
+from tests.e2e.world import list_accounts, open_store, wait_until, wait_until_exact
 
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A connection: the sandbox Personio that all of them share, and a sandbox Declaree of its own."""
+    """A connection from the shared sandbox Personio to a sandbox Declaree of its own."""
 
     id: ConnectionId
+    """The connection's id."""
     personio: str
+    """Address of the sandbox Personio."""
     declaree: str
+    """Address of the sandbox Declaree."""
 
     @property
     def scim(self) -> str:
+        """Address of the SCIM server."""
         return self.declaree + SCIM_PATH
 
 
-async def founded(installation: Installation, name: str, *, key: str | None = None) -> Company:
-    """One more company; with ``key``, its Declaree is asked with that one in place of the right one."""
+async def add_company(installation: Installation, name: str, *, key: str | None = None) -> Company:
+    """Adds a company with a sandbox Declaree; ``key`` is the connection's key, None for the right one."""
     declaree = await installation.start_declaree(name)
     more = {} if key is None else {"key": key}
     connection = await installation.connect(name, scim=declaree + SCIM_PATH, **more)
     return Company(ConnectionId(connection), installation.personio, declaree)
 
 
-# ------------------------------------------------------------ what is said
+# ------------------------------------------------------------ logs and status
 
 
 class Logs:
-    """What the services have logged since this was made."""
+    """The log lines of all services since this object was created."""
 
     def __init__(self, installation: Installation) -> None:
         self._files = {service: installation.processes[service].log for service in SERVICES}
         self._begin = {service: file.stat().st_size for service, file in self._files.items()}
 
-    def text(self, service: str) -> str:
+    def read_text(self, service: str) -> str:
+        """Returns the log of one service as it was written."""
         return self._files[service].read_bytes()[self._begin[service] :].decode()
 
-    def events(self, service: str) -> list[str]:
-        """The messages of one service. A line that is not JSON is no log line, and fails the test."""
-        lines = self.text(service).splitlines(keepends=True)
+    def read_messages(self, service: str) -> list[str]:
+        """Returns the messages of one service; raises ``ValueError`` for a line that is not JSON."""
+        lines = self.read_text(service).splitlines(keepends=True)
         return [str(json.loads(line)["event"]) for line in lines if line.endswith("\n")]
 
-    def says(self, service: str, *words: str) -> bool:
-        """Whether the service has logged a message that holds all of these words."""
-        return any(all(word in event for word in words) for event in self.events(service))
+    def has_message(self, service: str, *words: str) -> bool:
+        """Returns whether the service has logged a message that contains all of these words."""
+        return any(all(word in message for word in words) for message in self.read_messages(service))
 
-    async def said(self, service: str, *words: str, seconds: float = 40) -> None:
-        async def there() -> bool:
-            return self.says(service, *words)
+    async def wait_for(self, service: str, *words: str, seconds: float = 40) -> None:
+        """Waits until the service has logged a message that contains all of these words."""
 
-        await until(f"the {service} says {words}", there, seconds)
+        async def is_logged() -> bool:
+            return self.has_message(service, *words)
+
+        await wait_until(f"the {service} logs {words}", is_logged, seconds)
 
 
-async def health(installation: Installation, service: str) -> tuple[int, int]:
-    """The answers of ``/health/live`` and ``/health/ready``."""
+async def get_health(installation: Installation, service: str) -> tuple[int, int]:
+    """Returns the status codes of ``/health/live`` and ``/health/ready``."""
     port = installation.processes[service].environment["HTTP_PORT"]
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/health") as client:
         return (await client.get("/live")).status_code, (await client.get("/ready")).status_code
 
 
-async def outcomes_published(installation: Installation) -> float:
-    """By the writer since it was started."""
+async def count_published_outcomes(installation: Installation) -> float:
+    """Returns how many outcomes the writer has published since its start."""
     port = installation.processes["writer"].environment["HTTP_PORT"]
     async with httpx.AsyncClient() as client:
         metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
@@ -101,131 +107,135 @@ async def outcomes_published(installation: Installation) -> float:
     return float(counter[1]) if counter else 0.0
 
 
-async def letters(installation: Installation, employee: str) -> list[Letter]:
-    """The open dead letters of one person, of whatever connection."""
-    async with store_of(installation) as store:
-        found = await recovery.dead_letters(kafka_settings(installation), store)
-    return [letter for letter in found if letter.person.endswith(f"/{employee}")]
+async def list_letters(installation: Installation, employee: str) -> list[ListedLetter]:
+    """Returns the open dead letters of one employee in all connections."""
+    async with open_store(installation) as store:
+        letters = await list_dead_letters(make_kafka_settings(installation), store)
+    return [letter for letter in letters if letter.person.endswith(f"/{employee}")]
 
 
-async def status_of(installation: Installation, company: Company) -> overview.Status:
-    async with store_of(installation) as store:
-        return next(each for each in await overview.status(store) if each.connection == company.id)
+async def get_status(installation: Installation, company: Company) -> status.Status:
+    """Returns the status of one company's connection."""
+    async with open_store(installation) as store:
+        return next(entry for entry in await status.get_status(store) if entry.connection == company.id)
 
 
-async def arrived(company: Company, employee: str) -> None:
-    """Returns once the person has an account."""
+async def wait_for_account(company: Company, employee: str) -> None:
+    """Waits until the employee has an account."""
 
-    async def there() -> bool:
-        return employee in {account.get("externalId") for account in await accounts(company)}
+    async def has_account() -> bool:
+        return employee in {account.get("externalId") for account in await list_accounts(company)}
 
-    await until(f"employee {employee} has an account", there)
+    await wait_until(f"employee {employee} has an account", has_account)
 
 
-async def well(installation: Installation, *companies: Company) -> None:
-    """Returns once nothing is open in these companies, and both of their sides agree in everything."""
+async def wait_until_synced(installation: Installation, *companies: Company) -> None:
+    """Waits until no change of these companies is open or waiting, and all of their accounts are exact."""
     ids = {company.id for company in companies}
-    async with store_of(installation) as store:
+    async with open_store(installation) as store:
 
-        async def settled() -> bool:
-            found = [each for each in await overview.status(store) if each.connection in ids]
-            return len(found) == len(ids) and not any(each.balance or each.waiting for each in found)
+        async def is_settled() -> bool:
+            entries = [entry for entry in await status.get_status(store) if entry.connection in ids]
+            return len(entries) == len(ids) and not any(entry.balance or entry.waiting for entry in entries)
 
-        await until("nothing is open", settled)
+        await wait_until("no change is open", is_settled)
     for company in companies:
-        await exact(company)
+        await wait_until_exact(company)
 
 
-# ------------------------------------------------------------ what is done
+# ------------------------------------------------------------ faults
 
 
-def kafka_settings(installation: Installation) -> KafkaSettings:
-    given: dict[str, Any] = {name.lower(): value for name, value in installation.environment.items()}
-    return KafkaSettings(**given)
+def make_kafka_settings(installation: Installation) -> KafkaSettings:
+    """Returns the Kafka settings of an installation."""
+    values: dict[str, Any] = {name.lower(): value for name, value in installation.environment.items()}
+    return KafkaSettings(**values)
 
 
 async def produce(installation: Installation, topic: Topic, key: str, value: bytes) -> None:
-    """A record as somebody else would write it."""
-    settings = kafka_settings(installation)
+    """Writes a record as another program would write it."""
+    settings = make_kafka_settings(installation)
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer:
         await producer.send_and_wait(settings.topic(topic), value, key=key.encode())
 
 
-async def delayed(company: Company, *, seconds: float) -> None:
-    """From now on the company's Declaree takes so much longer for each answer; 0 for no longer."""
+async def set_delay(company: Company, *, seconds: float) -> None:
+    """Delays every answer of the company's Declaree by ``seconds``; 0 ends the delay."""
     async with httpx.AsyncClient(base_url=company.declaree) as client:
         (await client.delete("/_control/faults")).raise_for_status()
         if seconds:
-            order = {"kind": "slow", "seconds": seconds, "count": None}
-            (await client.post("/_control/faults", json=order)).raise_for_status()
+            fault = {"kind": "slow", "seconds": seconds, "count": None}
+            (await client.post("/_control/faults", json=fault)).raise_for_status()
 
 
 @asynccontextmanager
-async def database_of(installation: Installation) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
-    """The database itself, past the product."""
+async def open_database(installation: Installation) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
+    """Opens the installation's MongoDB database without the product's store."""
     async with connect(installation.environment["MONGODB_URL"]) as client:
         yield client["personio_declaree"]
 
 
 @asynccontextmanager
-async def everybody_publishes(installation: Installation, *companies: Company) -> AsyncIterator[None]:
-    """Within it, poller, mapper and writer have something to publish at any time."""
+async def keep_services_publishing(installation: Installation, *companies: Company) -> AsyncIterator[None]:
+    """Files resends until the block ends, so that poller, mapper and writer publish all the time."""
 
-    async def ask(store: Store) -> None:
-        task = Resend(scope="all", why="a test keeps everybody busy")
+    async def file_resends(store: Store) -> None:
+        action = Resend(scope="all", reason="a test keeps all services busy")
         while True:
             for company in companies:
-                await store.requests.file(company.id, task, now=SystemClock().now(), once="test")
+                await store.tasks.file(company.id, action, now=SystemClock().now(), once="test")
             await asyncio.sleep(0.05)
 
-    before = await outcomes_published(installation)
+    before = await count_published_outcomes(installation)
 
-    async def flowing() -> bool:
-        return await outcomes_published(installation) > before + 100
+    async def has_new_outcomes() -> bool:
+        return await count_published_outcomes(installation) > before + 100
 
-    async with store_of(installation) as store:
-        asking = asyncio.create_task(ask(store))
-        await until("outcomes flow", flowing)
+    async with open_store(installation) as store:
+        filing = asyncio.create_task(file_resends(store))
+        await wait_until("the writer has published 100 outcomes", has_new_outcomes)
         try:
             yield
         finally:
-            await _cancelled(asking)
+            await _cancel(filing)
 
 
 @asynccontextmanager
-async def restarted_when_they_end(installation: Installation) -> AsyncIterator[None]:
-    """As compose, `up` and the demo do it."""
-    keeper = Keeper({service: installation.processes[service] for service in SERVICES}, lambda _: None)
-    keeping = asyncio.create_task(keeper.run())
+async def restart_ended_services(installation: Installation) -> AsyncIterator[None]:
+    """Restarts every service that ends, as compose, ``up`` and the demo do."""
+    supervisor = Supervisor({service: installation.processes[service] for service in SERVICES}, lambda _: None)
+    supervision = asyncio.create_task(supervisor.run())
     try:
         yield
     finally:
-        await _cancelled(keeping)
+        await _cancel(supervision)
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Raises what the task has raised before."""
+async def _cancel(task: asyncio.Task[None]) -> None:
+    """Cancels the task and waits for its end; raises the error of a task that had failed before."""
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
 
 
 class OlderEvent(EmployeeChanged):
-    """What an older version took an `EmployeeChanged` to be: it did not know that people are hired."""
+    """``EmployeeChanged`` as an older version could have defined it: without the kind ``created``."""
 
-    kind: Literal[Kind.CHANGED, Kind.REMOVED]
+    kind: Literal[ChangeKind.CHANGED, ChangeKind.REMOVED]
+    """What happened to the employee."""
 
 
 @asynccontextmanager
-async def older_mapper(installation: Installation) -> AsyncIterator[None]:
-    """A mapper that cannot read what today's poller writes of somebody new, in place of the mapper."""
-    settings, metrics, clock = kafka_settings(installation), Metrics(), SystemClock()
+async def run_older_mapper(installation: Installation) -> AsyncIterator[None]:
+    """Replaces the mapper by one that cannot read the event of a new employee; restarts the mapper afterwards."""
+    settings, metrics, clock = make_kafka_settings(installation), Metrics(), SystemClock()
     older: type[EmployeeChanged] = OlderEvent
     fatal: list[str] = []
-    async with store_of(installation) as store:
+    async with open_store(installation) as store:
         publisher = Publisher(settings, "older-mapper", metrics)
-        consumption = Consumption(
+        consumer = Consumer(
             service=SERVICE,
+            name="older-mapper",
             source=Topic.EMPLOYEES_CHANGED,
             event=older,
             handler=Mapper(store.mappings, store.connections, clock).handle,
@@ -235,15 +245,15 @@ async def older_mapper(installation: Installation) -> AsyncIterator[None]:
             metrics=metrics,
             fatal=fatal.append,
             max_records=500,
+            graceful_timeout=10.0,
         )
-        part = Consuming(settings, "older-mapper", consumption, 10.0)
         await installation.processes["mapper"].stop()
         try:
             await publisher.start()
-            await part.start()
+            await consumer.start()
             yield
         finally:
-            await part.stop()
+            await consumer.stop()
             await publisher.stop()
             await installation.processes["mapper"].start()
     assert fatal == []

@@ -1,4 +1,4 @@
-"""What the end-to-end tests ask of an installation: both sides compared, and conditions waited for."""
+"""Tools of the end-to-end tests: installations, access to both sides, and conditions to wait for."""
 
 import asyncio
 import json
@@ -15,14 +15,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
 
 from sandbox.installation import SERVICES, Installation
-from services.admin import overview
+from services.admin import status
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import Topic
 from services.store.database import Store
-from tests.stack import KafkaServers, MongoServers
+from tests.support.servers import KafkaServers, MongoServers
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-
+"""The SCIM schema that has the manager of an account."""
 
 QUICK = {
     "POLL_INTERVAL_SECONDS": "2",
@@ -33,11 +33,11 @@ QUICK = {
     "KAFKA_PARTITIONS": "6",
     "WRITER_PROBE_SECONDS": "0.5",
 }
-"""Settings that make everything happen soon."""
+"""Settings with short intervals and timeouts."""
 
 
-def shared(kafka: KafkaServers, mongo: MongoServers) -> dict[str, str]:
-    """Settings of an installation on the session's servers, with topics and a database of its own."""
+def make_settings(kafka: KafkaServers, mongo: MongoServers) -> dict[str, str]:
+    """Returns the settings of an installation on these servers, with its own topics and database."""
     name = f"e2e-{secrets.token_hex(4)}"
     return {
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
@@ -48,10 +48,12 @@ def shared(kafka: KafkaServers, mongo: MongoServers) -> dict[str, str]:
 
 
 class Sides(Protocol):
-    """The addresses of both systems, of whatever runs in between: an installation, or the containers of compose."""
+    """Addresses of both systems of an installation or of the compose containers."""
 
     @property
-    def personio(self) -> str: ...
+    def personio(self) -> str:
+        """The sandbox Personio, with its control API."""
+        ...
 
     @property
     def declaree(self) -> str:
@@ -60,37 +62,37 @@ class Sides(Protocol):
 
     @property
     def scim(self) -> str:
-        """The SCIM server that is written to."""
+        """The SCIM server that the writer writes to."""
         ...
 
 
-def installed(
+def make_installation(
     folder: Path,
     *,
     active: int,
     seed: int,
     services: tuple[str, ...] = SERVICES,
     settings: Mapping[str, str] | None = None,
-    of_services: Mapping[str, str] | None = None,
+    service_settings: Mapping[str, str] | None = None,
     declaree_options: tuple[str, ...] = (),
     scim_url: str | None = None,
 ) -> Installation:
-    """The whole product in a folder of the test's own. The sandbox Personio has no limits: the tests look often."""
+    """Returns an installation in ``folder``. Its sandbox Personio has no rate limit, because the tests read it often."""
     return Installation(
         folder / "data",
         active=active,
         seed=seed,
         services=services,
         settings={**QUICK, **(settings or {})},
-        of_services=of_services,
+        service_settings=service_settings,
         personio_options=("--no-rate-limit",),
         declaree_options=declaree_options,
         scim_url=scim_url,
     )
 
 
-async def until(what: str, condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    """Waits for a condition; fails with its name when it does not come."""
+async def wait_until(what: str, condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    """Waits until the condition is true; raises ``AssertionError`` with ``what`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -98,7 +100,8 @@ async def until(what: str, condition: Callable[[], Awaitable[bool]], seconds: fl
 
 
 @asynccontextmanager
-async def store_of(installation: Installation) -> AsyncIterator[Store]:
+async def open_store(installation: Installation) -> AsyncIterator[Store]:
+    """Opens the store on the database of an installation."""
     environment = installation.environment
     database = environment.get("MONGODB_DATABASE", "personio_declaree")
     store = Store.connect(
@@ -110,120 +113,125 @@ async def store_of(installation: Installation) -> AsyncIterator[Store]:
         store.close()
 
 
-async def connection_of(installation: Installation) -> ConnectionId:
-    """The first one, which an installation makes by itself."""
-    async with store_of(installation) as store:
-        return (await store.connections.listed())[0].id
+async def get_connection_id(installation: Installation) -> ConnectionId:
+    """Returns the id of the first connection, which the installation adds at its first start."""
+    async with open_store(installation) as store:
+        return (await store.connections.list_all())[0].id
 
 
-async def accounts(sides: Sides, key: str = "demo-key") -> list[dict[str, Any]]:
-    """Every account in the SCIM server that is written to."""
-    found: list[dict[str, Any]] = []
+async def list_accounts(sides: Sides, key: str = "demo-key") -> list[dict[str, Any]]:
+    """Returns all accounts of the SCIM server that the writer writes to."""
+    accounts: list[dict[str, Any]] = []
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as client:
         while True:
-            url = f"{sides.scim}/Users?startIndex={len(found) + 1}&count=100"
+            url = f"{sides.scim}/Users?startIndex={len(accounts) + 1}&count=100"
             page = (await client.get(url)).json()
-            found += page.get("Resources", [])
-            if len(found) >= page["totalResults"]:
-                return found
+            accounts += page.get("Resources", [])
+            if len(accounts) >= page["totalResults"]:
+                return accounts
 
 
-async def employees(sides: Sides) -> dict[str, dict[str, Any]]:
-    """Every employee of the sandbox Personio by id, as the vendor's API shows them."""
-    found: dict[str, dict[str, Any]] = {}
+async def list_employees(sides: Sides) -> dict[str, dict[str, Any]]:
+    """Returns the attributes of all employees of the sandbox Personio, by employee id."""
+    employees: dict[str, dict[str, Any]] = {}
     async with httpx.AsyncClient(base_url=sides.personio) as client:
         answer = await client.post("/v1/auth", json={"client_id": "demo-client", "client_secret": "demo-secret"})
         headers = {"Authorization": f"Bearer {answer.json()['data']['token']}"}
         while True:
-            url = f"/v1/company/employees?limit=100&offset={len(found)}"
+            url = f"/v1/company/employees?limit=100&offset={len(employees)}"
             page = (await client.get(url, headers=headers)).json()
             for item in page["data"]:
                 attributes = {key: value["value"] for key, value in item["attributes"].items()}
-                found[str(attributes["id"])] = attributes
-            if len(found) >= page["metadata"]["total_elements"]:
-                return found
+                employees[str(attributes["id"])] = attributes
+            if len(employees) >= page["metadata"]["total_elements"]:
+                return employees
 
 
-async def differences(sides: Sides) -> list[str]:
-    """What is not exactly right: names, e-mail, supervisor and enabled, of everybody; duplicates; strangers."""
-    people, found = await employees(sides), await accounts(sides)
+async def find_differences(sides: Sides) -> list[str]:
+    """Returns one line for each difference between the employees and their accounts; an empty list if all are exact.
+
+    Compares names, e-mail, manager and the enabled state. Also finds second accounts of one employee, and accounts
+    without an employee.
+    """
+    employees, accounts = await list_employees(sides), await list_accounts(sides)
     by_employee: dict[str, list[dict[str, Any]]] = {}
-    for account in found:
+    for account in accounts:
         by_employee.setdefault(account.get("externalId", "none"), []).append(account)
-    wrong = [f"{len(group)} accounts for {key}" for key, group in by_employee.items() if len(group) > 1]
-    wrong += [f"account of nobody: {key}" for key in by_employee.keys() - people.keys()]
-    for key, person in people.items():
-        if person["status"] == "active":
-            wrong += _wrong(key, person, people, by_employee)
-        elif person["status"] == "inactive" and any(account["active"] for account in by_employee.get(key, [])):
-            wrong.append(f"{key} has left and is enabled")
-    return wrong
+    differences = [f"{len(group)} accounts for {key}" for key, group in by_employee.items() if len(group) > 1]
+    differences += [f"account without an employee: {key}" for key in by_employee.keys() - employees.keys()]
+    for key, employee in employees.items():
+        if employee["status"] == "active":
+            differences += _compare(key, employees, by_employee)
+        elif employee["status"] == "inactive" and any(account["active"] for account in by_employee.get(key, [])):
+            differences.append(f"{key} has left and is enabled")
+    return differences
 
 
-def _wrong(
-    key: str, person: dict[str, Any], people: dict[str, dict[str, Any]], accounts: dict[str, list[dict[str, Any]]]
-) -> list[str]:
+def _compare(key: str, employees: dict[str, dict[str, Any]], accounts: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Returns the differences of one active employee; ``accounts`` are grouped by employee id."""
     if key not in accounts:
         return [f"{key} has no account"]
-    account = accounts[key][0]
-    supervisor = person["supervisor"]
+    employee, account = employees[key], accounts[key][0]
+    supervisor = employee["supervisor"]
     chief = str(supervisor["attributes"]["id"]["value"]) if supervisor else None
-    manager = accounts[chief][0]["id"] if chief in accounts and people[chief]["status"] == "active" else None
-    held = account.get(ENTERPRISE, {}).get("manager", {}).get("value")
+    manager = accounts[chief][0]["id"] if chief in accounts and employees[chief]["status"] == "active" else None
+    live_manager = account.get(ENTERPRISE, {}).get("manager", {}).get("value")
     expected = {
-        "givenName": person["first_name"].strip(),
-        "familyName": person["last_name"].strip(),
-        "userName": person["email"].strip(),
+        "givenName": employee["first_name"].strip(),
+        "familyName": employee["last_name"].strip(),
+        "userName": employee["email"].strip(),
         "active": True,
     }
-    shown = {**account["name"], **account}
-    wrong = [f"{key}: {name}" for name, value in expected.items() if shown.get(name) != value]
-    return [*wrong, f"{key}: manager"] if manager is not None and held != manager else wrong
+    live = {**account["name"], **account}
+    differences = [f"{key}: {name}" for name, value in expected.items() if live.get(name) != value]
+    return [*differences, f"{key}: manager"] if manager is not None and live_manager != manager else differences
 
 
-async def journal(sides: Sides) -> list[dict[str, Any]]:
+async def read_journal(sides: Sides) -> list[dict[str, Any]]:
+    """Returns the requests that the sandbox Declaree has received, oldest first."""
     async with httpx.AsyncClient(base_url=sides.declaree) as client:
         answer = (await client.get("/_control/journal", params={"limit": "100000"})).json()
-        found: list[dict[str, Any]] = answer["entries"] if isinstance(answer, dict) else answer
-        return found
+        entries: list[dict[str, Any]] = answer["entries"] if isinstance(answer, dict) else answer
+        return entries
 
 
-async def forget_journal(sides: Sides) -> None:
+async def clear_journal(sides: Sides) -> None:
+    """Deletes the entries of the sandbox Declaree's journal."""
     async with httpx.AsyncClient(base_url=sides.declaree) as client:
         (await client.delete("/_control/journal")).raise_for_status()
 
 
-async def control(sides: Sides, method: str, path: str, **body: Any) -> Any:
-    """The control API of the sandbox Personio."""
+async def call_control(sides: Sides, method: str, path: str, **body: Any) -> Any:
+    """Sends a request to the control API of the sandbox Personio; returns the decoded answer, None if it is empty."""
     async with httpx.AsyncClient(base_url=sides.personio) as client:
         answer = await client.request(method, f"/_control{path}", content=json.dumps(body))
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
 
-async def at_rest(installation: Installation, seconds: float = 60) -> None:
-    """Everybody active has an account, nothing is on its way, and every record is committed."""
-    last: list[overview.Status] = []
+async def wait_for_rest(installation: Installation, seconds: float = 60) -> None:
+    """Waits until all active employees have an account, no change is open or waiting, and all offsets are committed."""
+    last: list[status.Status] = []
 
     try:
-        async with store_of(installation) as store:
+        async with open_store(installation) as store:
 
-            async def settled() -> bool:
-                last[:] = await overview.status(store)
+            async def is_settled() -> bool:
+                last[:] = await status.get_status(store)
                 return all(
-                    each.active and each.accounts >= each.active and not each.balance and not each.waiting
-                    for each in last
+                    entry.active and entry.accounts >= entry.active and not entry.balance and not entry.waiting
+                    for entry in last
                 )
 
-            await until("balance 0 and an account for everybody active", settled, seconds)
+            await wait_until("balance 0 and an account for every active employee", is_settled, seconds)
     except AssertionError as error:
-        counts = [(each.active, each.accounts, each.balance, each.waiting, each.outcomes) for each in last]
+        counts = [(entry.active, entry.accounts, entry.balance, entry.waiting, entry.outcomes) for entry in last]
         raise AssertionError(f"{error}: active, accounts, balance, waiting, outcomes are {counts}") from None
-    await drained(installation, seconds)
+    await wait_until_committed(installation, seconds)
 
 
-async def drained(installation: Installation, seconds: float = 60) -> None:
-    """Mapper and writer have committed everything: what was sent is done, whatever came of it."""
+async def wait_until_committed(installation: Installation, seconds: float = 60) -> None:
+    """Waits until mapper and writer have committed every record of their topics."""
     environment = installation.environment
     servers, prefix = environment["KAFKA_BOOTSTRAP_SERVERS"], environment.get("KAFKA_TOPIC_PREFIX", "")
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
@@ -231,36 +239,36 @@ async def drained(installation: Installation, seconds: float = 60) -> None:
         prefix + Topic.EMPLOYEES_CHANGED.value, prefix + Topic.ACCOUNTS_REQUESTED.value, bootstrap_servers=servers
     )
 
-    async def committed(group: str, topic: Topic) -> bool:
-        places = [place for place in consumer.assignment() if place.topic == prefix + topic.value]
-        ends = {place: end for place, end in (await consumer.end_offsets(places)).items() if end}
+    async def has_committed(group: str, topic: Topic) -> bool:
+        partitions = [partition for partition in consumer.assignment() if partition.topic == prefix + topic.value]
+        ends = {partition: end for partition, end in (await consumer.end_offsets(partitions)).items() if end}
         offsets = await admin.list_consumer_group_offsets(prefix + group)
-        return all(place in offsets and offsets[place].offset >= end for place, end in ends.items())
+        return all(partition in offsets and offsets[partition].offset >= end for partition, end in ends.items())
 
-    async def both() -> bool:
-        # in this order: what the mapper has committed stands in the writer's topic
-        return await committed("mapper", Topic.EMPLOYEES_CHANGED) and await committed(
+    async def have_both_committed() -> bool:
+        # the mapper first: its commit proves that its requests are in the writer's topic
+        return await has_committed("mapper", Topic.EMPLOYEES_CHANGED) and await has_committed(
             "writer", Topic.ACCOUNTS_REQUESTED
         )
 
     await admin.start()
     await consumer.start()
     try:
-        await until("everything is committed", both, seconds)
+        await wait_until("mapper and writer have committed every record", have_both_committed, seconds)
     finally:
         await consumer.stop()
         await admin.close()
 
 
-async def exact(sides: Sides, seconds: float = 60) -> None:
-    """Both sides agree in everything that is mapped."""
+async def wait_until_exact(sides: Sides, seconds: float = 60) -> None:
+    """Waits until every account is exact; raises ``AssertionError`` with the first differences after ``seconds``."""
     last: list[str] = []
 
-    async def agrees() -> bool:
-        last[:] = await differences(sides)
+    async def is_exact() -> bool:
+        last[:] = await find_differences(sides)
         return not last
 
     try:
-        await until("both sides agree", agrees, seconds)
+        await wait_until("both sides agree", is_exact, seconds)
     except AssertionError:
         raise AssertionError(f"{len(last)} differences: {last[:8]}") from None

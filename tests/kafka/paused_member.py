@@ -1,4 +1,4 @@
-"""A member in a process of its own: begins with its first batch, waits at the gate, asks whether the batch is its own.
+"""A member in its own process: starts its first batch, waits for a file, then checks whether it still owns the batch.
 
 GATE=<file> python -m tests.kafka.paused_member
 """
@@ -9,46 +9,50 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.contracts.envelope import Record
+from services.contracts.cloudevents import Record
 from services.contracts.events import EmployeeChanged
-from services.runtime.consumer import Batch, PartitionsMovedError
+from services.runtime.kafka.decoding import Batch
+from services.runtime.kafka.ownership import PartitionsMovedError
 from services.runtime.settings import KafkaSettings
-from tests.kafka.stage import Stage, answers
+from tests.kafka.group import KafkaGroup, build_results
 
 
-def say(text: str) -> None:
-    print(text, flush=True)
+def report(line: str) -> None:
+    print(line, flush=True)
 
 
-class AtTheGate:
+class GatedHandler:
+    """Waits in its first batch until the file exists, and reports the progress on standard output."""
+
     def __init__(self, gate: Path) -> None:
         self.gate = gate
-        self.asked = False
+        self.is_first = True
         self.handled = 0
 
     async def __call__(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
-        if not self.asked:
-            self.asked = True
-            say("working")
-            while not self.gate.exists():  # noqa: ASYNC110 - the test opens it from another process
+        if self.is_first:
+            self.is_first = False
+            report("working")
+            # every millisecond, so that this comes before the heartbeat when the suspended process continues
+            while not self.gate.exists():  # noqa: ASYNC110 - the test creates the file from another process
                 await asyncio.sleep(0.001)
             try:
-                batch.ownership.check()
+                batch.ownership.ensure_owned()
             except PartitionsMovedError:
-                say("moved")
+                report("moved")
                 raise
-            say("mine")
-        batch.ownership.check()
-        self.handled += len(batch.events)
-        say(f"handled {self.handled}")
-        return answers(batch)
+            report("owned")
+        batch.ownership.ensure_owned()
+        self.handled += len(batch.records)
+        report(f"handled {self.handled}")
+        return build_results(batch)
 
 
 async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    stage = Stage(KafkaSettings())
-    async with stage.running(AtTheGate(Path(os.environ["GATE"])), max_records=500):
+    group = KafkaGroup(KafkaSettings())
+    async with group.run_member(GatedHandler(Path(os.environ["GATE"])), max_records=500):
         await stop.wait()
 
 

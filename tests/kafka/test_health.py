@@ -1,4 +1,4 @@
-"""Whether a consumer says that it is ready, and ends its process when it can never read again."""
+"""Readiness of a consumer on a real Kafka, and the end of its process when it can never read again."""
 
 import asyncio
 import re
@@ -8,133 +8,158 @@ from typing import Any
 import pytest
 from aiokafka.errors import UnsupportedCodecError
 
-from services.contracts.envelope import Record
+from services.contracts.cloudevents import Record
 from services.contracts.events import EmployeeChanged
 from services.errors import TransientError
-from services.runtime.consumer import UNEXPECTED_IN_A_ROW, Batch
-from services.runtime.fetching import Fetching
-from tests.kafka.stage import Member, Seen, ShortPauses, Stage, until
+from services.runtime.kafka.batches import MAX_UNEXPECTED_ERRORS
+from services.runtime.kafka.decoding import Batch
+from services.runtime.kafka.fetcher import Fetcher
+from tests.kafka.group import FastClock, KafkaGroup, Member, RecordingHandler
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 
 LONG, SHORT = 60.0, 0.2
+"""Seconds without progress that are allowed."""
 
 
-class Stuck(Seen):
+class GatedHandler(RecordingHandler):
+    """Handles a batch when the gate opens."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.began, self.gate = asyncio.Event(), asyncio.Event()
+        self.started, self.gate = asyncio.Event(), asyncio.Event()
 
     async def __call__(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
-        self.began.set()
+        self.started.set()
         await self.gate.wait()
         return await super().__call__(batch)
 
 
-async def becomes(member: Member, pattern: str, stalled_after: float = SHORT) -> None:
-    async with asyncio.timeout(30):
-        while not re.search(pattern, await member.consumption.ready(stalled_after) or ""):  # noqa: ASYNC110 - asked from outside
-            await asyncio.sleep(0.01)
+async def wait_until_not_ready(member: Member, pattern: str) -> None:
+    """Returns once the reason matches the pattern."""
+
+    async def is_not_ready() -> bool:
+        return re.search(pattern, await member.consumer.check_readiness(SHORT) or "") is not None
+
+    await wait_until(is_not_ready)
 
 
-async def test_before_the_start_it_is_not_ready(stage: Stage) -> None:
-    assert await stage.member(Seen()).consumption.ready(LONG) == "has not joined its consumer group yet"
+async def wait_until_lag(member: Member, records: int) -> None:
+    """Returns once the lag metric has this value. The member has to be ready all the time."""
+
+    async def has_lag() -> bool:
+        assert await member.consumer.check_readiness(LONG) is None
+        return member.read_metric("sync_lag_records") == records
+
+    await wait_until(has_lag)
 
 
-async def test_idle_and_working_it_is_ready_and_tells_its_lag(stage: Stage) -> None:
-    seen = Stuck()
-    async with stage.running(seen, max_records=2) as member:
-        assert await member.consumption.ready(LONG) is None
-        assert member.count("sync_lag_records") == 0
-        await stage.produce_events(range(5))
-        await seen.began.wait()
-        await until_lag(member, 5)
-        seen.gate.set()
-        await stage.committed_all(5)
-        await until_lag(member, 0)
+def make_fetches_raise(member: Member, error: Exception) -> None:
+    """Lets every fetch of the member raise this error, as if aiokafka did."""
+    consumer = member.consumer.consumer
+    assert consumer is not None
+
+    async def getmany(*_: Any, **__: Any) -> Any:
+        raise error
+
+    fetcher = Fetcher(consumer, getmany)
+    consumer.getmany = lambda **options: member.consumer._fetch(fetcher, options)
 
 
-async def until_lag(member: Member, records: int) -> None:
-    async with asyncio.timeout(30):
-        while member.count("sync_lag_records") != records:
-            assert await member.consumption.ready(LONG) is None
-            await asyncio.sleep(0.01)
+async def test_consumer_before_its_start_is_not_ready(group: KafkaGroup) -> None:
+    """The reason names what is missing."""
+    member = group.make_member(RecordingHandler())
+
+    assert await member.consumer.check_readiness(LONG) == "has not joined its consumer group yet"
 
 
-async def test_one_replica_more_than_partitions_is_ready_without_any(stage: Stage) -> None:
-    async with stage.running(Seen()), stage.running(Seen()) as second:
-        assert await second.consumption.ready(LONG) is None
+async def test_idle_and_working_consumer_reports_its_lag(group: KafkaGroup) -> None:
+    """A batch in progress counts as lag until it is committed."""
+    handler = GatedHandler()
+
+    async with group.run_member(handler, max_records=2) as member:
+        assert await member.consumer.check_readiness(LONG) is None
+        assert member.read_metric("sync_lag_records") == 0
+        await group.produce_events(range(5))
+        await handler.started.wait()
+        await wait_until_lag(member, 5)
+        handler.gate.set()
+        await group.wait_until_committed(5)
+        await wait_until_lag(member, 0)
 
 
-async def test_a_stuck_handler_is_not_ready_even_when_nothing_waits_behind_it(stage: Stage) -> None:
-    seen = Stuck()
-    await stage.produce_events(range(3))
-    async with stage.running(seen) as member:
-        await seen.began.wait()
-        await becomes(member, r"no batch finished for \d+ s although 3 records wait")
-        seen.gate.set()
-        await stage.committed_all(3)
-        assert await member.consumption.ready(LONG) is None
+async def test_replica_without_partitions_is_ready(group: KafkaGroup) -> None:
+    """More replicas than partitions are a reserve, not a failure."""
+    async with group.run_member(RecordingHandler()), group.run_member(RecordingHandler()) as second:
+        assert await second.consumer.check_readiness(LONG) is None
 
 
-async def test_a_batch_that_fails_again_and_again_is_not_ready(stage: Stage) -> None:
-    async def failing(_: Batch[EmployeeChanged]) -> Sequence[Record]:
-        raise TransientError("MongoDB is away")
+async def test_hanging_handler_makes_the_consumer_not_ready(group: KafkaGroup) -> None:
+    """That holds even if no other record waits behind its batch."""
+    handler = GatedHandler()
+    await group.produce_events(range(3))
 
-    await stage.produce_events(range(3))
-    async with stage.running(failing, clock=ShortPauses()) as member:
-        await becomes(member, "no batch finished")
-        assert member.fatal == []  # a server is away: a new process would not change it
+    async with group.run_member(handler) as member:
+        await handler.started.wait()
+        await wait_until_not_ready(member, r"no batch finished for \d+ s although 3 records wait")
+        handler.gate.set()
+        await group.wait_until_committed(3)
+        assert await member.consumer.check_readiness(LONG) is None
 
 
-async def test_records_that_cannot_be_fetched_make_it_not_ready_but_alive(stage: Stage) -> None:
-    """A codec that is not installed, say; FastStream tries again in 15 seconds, for ever."""
-    async with stage.running(Seen()) as member:
-        fetching_raises(member, UnsupportedCodecError("no zstd"))
-        await becomes(member, "no records could be read")
-        assert member.fatal == []
+async def test_repeated_failures_make_the_consumer_not_ready(group: KafkaGroup) -> None:
+    """A server is unavailable: a new process would not change that."""
+
+    async def fail(_: Batch[EmployeeChanged]) -> Sequence[Record]:
+        raise TransientError("MongoDB is unavailable")
+
+    await group.produce_events(range(3))
+
+    async with group.run_member(fail, clock=FastClock()) as member:
+        await wait_until_not_ready(member, "no batch finished")
+        assert member.fatal_reasons == []
+
+
+async def test_failing_fetches_make_the_consumer_not_ready(group: KafkaGroup) -> None:
+    """FastStream retries a missing codec every 15 seconds without a limit."""
+    async with group.run_member(RecordingHandler()) as member:
+        make_fetches_raise(member, UnsupportedCodecError("no zstd"))
+        await wait_until_not_ready(member, "no records could be read")
+        assert member.fatal_reasons == []
 
 
 @pytest.mark.expects_errors
-async def test_a_foreign_error_while_fetching_brakes_and_ends_the_process(stage: Stage) -> None:
-    clock = ShortPauses()
-    async with stage.running(Seen(), clock=clock) as member:
-        fetching_raises(member, AssertionError("a bug of the library"))
-        await until(lambda: member.fatal)
-        assert member.fatal[0] == f"{UNEXPECTED_IN_A_ROW} unexpected errors in a row, the last: AssertionError"
-        assert {0.25, 0.5, 1, 2, 4, 8} <= set(clock.pauses)
+async def test_unexpected_fetch_errors_end_the_process(group: KafkaGroup) -> None:
+    """A defect of the library is handled like a defect of a handler: pauses, then the end."""
+    clock = FastClock()
+
+    async with group.run_member(RecordingHandler(), clock=clock) as member:
+        make_fetches_raise(member, AssertionError("a defect of the library"))
+        await wait_until(lambda: member.fatal_reasons)
+        assert member.fatal_reasons[0] == f"{MAX_UNEXPECTED_ERRORS} unexpected errors in a row (last: AssertionError)"
+        assert len(clock.pauses) >= MAX_UNEXPECTED_ERRORS - 1
 
 
 @pytest.mark.expects_errors
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
-        (lambda member: member.consumption._subscriber.tasks[0], "its consumer has ended"),
+        (lambda member: member.consumer._subscriber.tasks[0], "the consume loop has ended"),
         (
-            lambda member: member.consumption.consumer._coordinator._coordination_task,
-            "membership in the group has ended",
+            lambda member: member.consumer.consumer._coordinator._coordination_task,
+            "the membership in the group has ended",
         ),
-        (lambda member: member.consumption.consumer._fetcher._fetch_task, "its fetching has ended"),
+        (lambda member: member.consumer.consumer._fetcher._fetch_task, "the fetch loop has ended"),
     ],
-    ids=["consume loop", "membership", "fetcher"],
+    ids=["consume loop", "membership", "fetch loop"],
 )
-async def test_a_task_of_the_consumer_that_died_ends_the_process(
-    stage: Stage, task: Callable[[Member], Any], reason: str
+async def test_dead_task_of_the_consumer_ends_the_process(
+    group: KafkaGroup, task: Callable[[Member], Any], reason: str
 ) -> None:
-    async with stage.running(Seen(), clock=ShortPauses()) as member:
+    """The libraries report the end of their tasks nowhere, so the consumer watches them."""
+    async with group.run_member(RecordingHandler(), clock=FastClock()) as member:
         task(member).cancel()
-        await until(lambda: member.fatal)
-        assert reason in member.fatal[0]
-        assert reason in (await member.consumption.ready(LONG) or "")
-
-
-def fetching_raises(member: Member, error: Exception) -> None:
-    """As if aiokafka raised it from now on."""
-    consumer = member.consumption.consumer
-    assert consumer is not None
-
-    async def getmany(*_: Any, **__: Any) -> Any:
-        raise error
-
-    fetching = Fetching(consumer, getmany)
-    consumer.getmany = lambda **options: member.consumption._look(fetching, options)
+        await wait_until(lambda: member.fatal_reasons)
+        assert reason in member.fatal_reasons[0]
+        assert reason in (await member.consumer.check_readiness(LONG) or "")

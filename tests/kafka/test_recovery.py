@@ -1,4 +1,4 @@
-"""Recovery from the records of a real Kafka: replay, and dead letters that are sent again as they were."""
+"""Recovery from the records of a real Kafka: replays, and dead letters that are published again unchanged."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,187 +6,235 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from services.admin.recovery import Letter, Replayed, Retried, dead_letters, replay, retry_dead_letters
-from services.contracts.envelope import Cause, DeadLetter, Headers, cause_of, read_event, to_record
+from services.admin.dead_letters import ListedLetter, Retried, list_dead_letters, retry_dead_letters
+from services.admin.replay import Replayed, replay
+from services.contracts.cloudevents import SendReason, parse_send_reason, read_event, to_record
+from services.contracts.dead_letters import DeadLetter, DeadLetterReason
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import EmployeeId
+from services.contracts.records import Headers
 from services.runtime.clock import SystemClock
-from services.runtime.producer import Publisher
-from services.runtime.reading import TOO_LARGE
+from services.runtime.kafka.publisher import Publisher
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
-from tests.builders import changed
-from tests.fakes import opened_store
-from tests.kafka.stage import LETTERS, SOURCE, Seen, Stage
-from tests.stack import MongoServers
-from tests.stored import CONNECTION, DECLAREE, NOW, PERSONIO
+from tests.kafka.group import LETTERS, SOURCE, KafkaGroup, RecordingHandler
+from tests.support.builders import CONNECTION, DECLAREE, NOW, PERSONIO, make_change
+from tests.support.fakes import open_store
+from tests.support.servers import MongoServers
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo]
+
+LETTER = DeadLetter(
+    service="mapper",
+    reason=DeadLetterReason.NOT_JSON.value,
+    topic=SOURCE,
+    partition=0,
+    offset=0,
+    timestamp_ms=0,
+    failed_at=NOW,
+)
 
 
 @pytest.fixture
 async def store(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Store]:
-    async with opened_store(mongo, prepared_database) as store:
+    async with open_store(mongo, prepared_database) as store:
         yield store
 
 
-async def retry(stage: Stage, store: Store, *only: str) -> Retried:
-    publisher = Publisher(stage.settings, "retry")
+# ------------------------------------------------------------ dead letters
+
+
+async def retry(group: KafkaGroup, store: Store, *only: str) -> Retried:
+    """Retries the dead letters with these ids; all if none is named."""
+    publisher = Publisher(group.settings, "retry")
     await publisher.start()
     try:
-        return await retry_dead_letters(stage.settings, store, publisher, SystemClock(), frozenset(only))
+        return await retry_dead_letters(group.settings, store, publisher, SystemClock(), frozenset(only))
     finally:
         await publisher.stop()
 
 
-async def unreadable(stage: Stage, *values: bytes | None, headers: Headers = ()) -> None:
-    """Records that a member of the group makes dead letters."""
-    await stage.produce(*values, key=f"{CONNECTION}/7".encode(), headers=list(headers))
-    async with stage.running(Seen()):
-        await stage.committed_all(len(values))
+async def list_ids(group: KafkaGroup, store: Store) -> list[str]:
+    return [letter.id for letter in await list_dead_letters(group.settings, store)]
 
 
-async def written(stage: Stage, letter: DeadLetter, value: bytes | None) -> None:
-    """As a service writes a dead letter, or something else its topic may hold."""
+async def produce_unreadable(group: KafkaGroup, *values: bytes | None, headers: Headers = ()) -> None:
+    """Produces records, of which a member of the group makes dead letters."""
+    await group.produce(*values, key=f"{CONNECTION}/7".encode(), headers=list(headers))
+    async with group.run_member(RecordingHandler()):
+        await group.wait_until_committed(len(values))
+
+
+async def produce_letter(group: KafkaGroup, letter: DeadLetter, value: bytes | None) -> None:
+    """Produces a dead letter, as a service does."""
     record = letter.to_record(b"c1/7", value)
     async with AIOKafkaProducer(
-        bootstrap_servers=stage.settings.kafka_bootstrap_servers, max_request_size=3_000_000
+        bootstrap_servers=group.settings.kafka_bootstrap_servers, max_request_size=3_000_000
     ) as producer:
         await producer.send_and_wait(
-            stage.settings.topic(LETTERS), record.value, key=record.key, headers=list(record.headers)
+            group.settings.topic(LETTERS), record.value, key=record.key, headers=list(record.headers)
         )
 
 
-LETTER = DeadLetter(
-    service="mapper", reason="not-json", topic=SOURCE, partition=0, offset=0, timestamp_ms=0, failed_at=NOW
-)
+async def test_retry_publishes_the_original_record(group: KafkaGroup, store: Store) -> None:
+    """Key, value, send reason and trace are those of the record that could not be read."""
+    event = to_record(make_change(), SendReason.RESENT)._replace(value=b"of a later version")
+    await produce_unreadable(group, event.value, headers=event.headers)
+
+    assert await retry(group, store) == Retried(1)
+
+    first, again = await group.read_records(SOURCE)
+    assert again.key == first.key
+    assert again.value == b"of a later version"
+    assert tuple(again.headers) == event.headers
+    assert tuple(first.headers) == event.headers
 
 
-async def test_a_retry_sends_what_was_there_with_its_cause_and_its_trace(stage: Stage, store: Store) -> None:
-    event = to_record(changed(), Cause.RESENT)._replace(value=b"of a later version")
-    await unreadable(stage, event.value, headers=event.headers)
-    assert await retry(stage, store) == Retried(1)
-    first, again = await stage.records(SOURCE)
-    assert (again.key, again.value) == (first.key, b"of a later version")
-    assert tuple(again.headers) == tuple(first.headers) == event.headers
+async def test_letter_after_its_retry_is_not_listed(group: KafkaGroup, store: Store) -> None:
+    """It is not published a second time either."""
+    await produce_unreadable(group, b"1", b"2", b"3")
 
-
-async def test_what_was_retried_is_no_longer_listed_nor_sent_again(stage: Stage, store: Store) -> None:
-    await unreadable(stage, b"1", b"2", b"3")
-    listed = await dead_letters(stage.settings, store)
-    assert [(letter.id, letter.person, letter.letter.reason) for letter in listed] == [
-        (f"0/{number}", f"{CONNECTION}/7", "wrong-schema") for number in range(3)
+    letters = await list_dead_letters(group.settings, store)
+    assert [(letter.id, letter.person, letter.letter.reason) for letter in letters] == [
+        (f"0/{number}", f"{CONNECTION}/7", DeadLetterReason.WRONG_SCHEMA) for number in range(3)
     ]
-    assert await retry(stage, store, "0/1", "0/9", "x") == Retried(1, unknown=("0/9", "x"))
-    assert [letter.id for letter in await dead_letters(stage.settings, store)] == ["0/0", "0/2"]
-    assert await retry(stage, store, "0/1") == Retried(0, unknown=("0/1",))
-    assert await retry(stage, store) == Retried(2)
-    assert await retry(stage, store) == Retried(0)
-    assert [record.value for record in await stage.records(SOURCE)] == [b"1", b"2", b"3", b"2", b"1", b"3"]
+
+    assert await retry(group, store, "0/1", "0/9", "x") == Retried(1, unknown=("0/9", "x"))
+    assert await list_ids(group, store) == ["0/0", "0/2"]
+    assert await retry(group, store, "0/1") == Retried(0, unknown=("0/1",))
+    assert await retry(group, store) == Retried(2)
+    assert await retry(group, store) == Retried(0)
+    assert [record.value for record in await group.read_records(SOURCE)] == [b"1", b"2", b"3", b"2", b"1", b"3"]
 
 
-async def test_what_cannot_be_sent_again_stays_in_the_list_and_holds_up_no_other(stage: Stage, store: Store) -> None:
-    """Too large for its topic; or too large for the dead letters too, so that it is only where it was."""
-    await written(stage, LETTER, b"x" * 1_500_000)
-    await written(stage, LETTER.model_copy(update={"reason": TOO_LARGE}), None)
-    await written(stage, LETTER, b"small")
-    assert await retry(stage, store) == Retried(1, not_sendable=("0/0", "0/1"))
-    assert [record.value for record in await stage.records(SOURCE)] == [b"small"]
-    assert [letter.id for letter in await dead_letters(stage.settings, store)] == ["0/0", "0/1"]
+async def test_unsendable_letter_stays_listed(group: KafkaGroup, store: Store) -> None:
+    """A record that is too large to be sent again delays no other letter."""
+    await produce_letter(group, LETTER, b"x" * 1_500_000)
+    await produce_letter(group, LETTER.model_copy(update={"reason": DeadLetterReason.TOO_LARGE.value}), None)
+    await produce_letter(group, LETTER, b"small")
+
+    assert await retry(group, store) == Retried(1, not_sendable=("0/0", "0/1"))
+    assert [record.value for record in await group.read_records(SOURCE)] == [b"small"]
+    assert await list_ids(group, store) == ["0/0", "0/1"]
 
 
-async def test_what_somebody_else_has_put_among_the_dead_letters_is_left_alone(stage: Stage, store: Store) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=stage.settings.kafka_bootstrap_servers) as producer:
-        await producer.send_and_wait(stage.settings.topic(LETTERS), b"x", headers=[("dl_reason", b"x")])
-    await written(stage, LETTER, b"ours")
-    assert [letter.id for letter in await dead_letters(stage.settings, store)] == ["0/1"]
-    assert await retry(stage, store) == Retried(1)
+async def test_foreign_record_among_the_letters_is_ignored(group: KafkaGroup, store: Store) -> None:
+    """Another program may write to the topic."""
+    async with AIOKafkaProducer(bootstrap_servers=group.settings.kafka_bootstrap_servers) as producer:
+        await producer.send_and_wait(group.settings.topic(LETTERS), b"x", headers=[("dl_reason", b"x")])
+    await produce_letter(group, LETTER, b"own")
+
+    assert await list_ids(group, store) == ["0/1"]
+    assert await retry(group, store) == Retried(1)
 
 
-async def test_a_letter_of_nobody_is_listed_as_such(stage: Stage, store: Store) -> None:
-    await stage.produce(b"x", key=b"\xff")
-    async with stage.running(Seen()):
-        await stage.committed_all(1)
-    (letter,) = await dead_letters(stage.settings, store)
-    assert isinstance(letter, Letter)
+async def test_letter_with_an_unreadable_key_is_listed(group: KafkaGroup, store: Store) -> None:
+    """Its person is unknown."""
+    await group.produce(b"x", key=b"\xff")
+    async with group.run_member(RecordingHandler()):
+        await group.wait_until_committed(1)
+
+    (letter,) = await list_dead_letters(group.settings, store)
+
+    assert isinstance(letter, ListedLetter)
     assert letter.person == "unknown"
 
 
-async def test_what_was_retried_before_kafkas_data_was_lost_hides_nothing_that_stands_in_its_place(
-    stage: Stage, store: Store
-) -> None:
+async def test_retry_mark_of_a_lost_topic_hides_no_letter(group: KafkaGroup, store: Store) -> None:
+    """After the loss of Kafka's data, another letter has the offset of one that was retried."""
     await store.dead_letters.mark_retried(["0/0", "0/0/1000"], now=NOW)
-    await written(stage, LETTER, b"x")
-    assert await retry(stage, store) == Retried(1)
+    await produce_letter(group, LETTER, b"x")
+
+    assert await retry(group, store) == Retried(1)
 
 
-# ---------------------------------------------------------------- replay
+# ------------------------------------------------------------ replay
 
 
-class Replays:
-    """What a replay has told of its progress."""
+class ReplayRunner:
+    """Runs replays and records their progress."""
 
-    def __init__(self, stage: Stage, store: Store) -> None:
-        self.stage, self.store = stage, store
-        self.told: list[tuple[str, int]] = []
+    def __init__(self, group: KafkaGroup, store: Store) -> None:
+        self.group, self.store = group, store
+        self.progress: list[tuple[str, int]] = []
 
     async def __call__(self, **options: Any) -> Replayed:
-        wanted: dict[str, Any] = {"connection": None, "employee": None, "everything": False, "since_ms": None,
-                                  "dry_run": False, **options}  # fmt: skip
-        publisher = Publisher(self.stage.settings, "replay")
+        """Runs a replay; options that are not given have their defaults."""
+        defaults: dict[str, Any] = {
+            "connection": None,
+            "employee": None,
+            "everything": False,
+            "since_ms": None,
+            "dry_run": False,
+        }
+        publisher = Publisher(self.group.settings, "replay")
         await publisher.start()
         try:
             return await replay(
-                self.stage.settings, self.store, publisher, progress=lambda *step: self.told.append(step), **wanted
+                self.group.settings,
+                self.store,
+                publisher,
+                progress=lambda *step: self.progress.append(step),
+                **defaults | options,
             )
         finally:
             await publisher.stop()
 
-    async def published(self) -> list[tuple[str, int]]:
-        """Whom and which revision the replays have sent, in their order."""
-        records = [each for each in await self.stage.records(SOURCE) if cause_of(each.headers) is Cause.REPLAYED]
-        return [
-            (event.employee_id, event.revision) for event in (read_event(EmployeeChanged, r.value) for r in records)
+    async def read_published(self) -> list[tuple[str, int]]:
+        """Returns employee and revision of each replayed event, in order."""
+        records = [
+            record
+            for record in await self.group.read_records(SOURCE)
+            if parse_send_reason(record.headers) is SendReason.REPLAYED
         ]
+        events = [read_event(EmployeeChanged, record.value) for record in records]
+        return [(event.employee_id, event.revision) for event in events]
 
 
 @pytest.fixture
-async def replays(stage: Stage, store: Store) -> Replays:
-    """Recorded: two changes of 1 around one of 2, what cannot be read, and the older change of 1 once more."""
+async def run_replay(group: KafkaGroup, store: Store) -> ReplayRunner:
+    """Five records: two changes of employee 1 around one of 2, an unreadable one, and the older change of 1 again."""
     for employee, revision, at in (("1", 1_000, 1), ("2", 1_500, 2), ("1", 2_000, 3)):
-        record = to_record(changed(employee=employee, revision=revision))
-        await stage.produce(record.value, key=record.key, headers=list(record.headers), timestamp_ms=at * 1_000_000)
-    await stage.produce(b"no event")
-    record = to_record(changed(employee="1", revision=1_000))
-    await stage.produce(record.value, key=record.key, headers=list(record.headers))
-    return Replays(stage, store)
+        record = to_record(make_change(employee=employee, revision=revision))
+        await group.produce(record.value, key=record.key, headers=list(record.headers), timestamp_ms=at * 1_000_000)
+    await group.produce(b"no event")
+    record = to_record(make_change(employee="1", revision=1_000))
+    await group.produce(record.value, key=record.key, headers=list(record.headers))
+    return ReplayRunner(group, store)
 
 
-async def test_a_replay_sends_the_newest_of_everybody_once_however_often_it_was_recorded(replays: Replays) -> None:
-    assert await replays() == Replayed(read=5, published=2)
-    assert sorted(await replays.published()) == [("1", 2_000), ("2", 1_500)]
-    assert dict(replays.told) == {"looking for the newest": 5, "publishing": 5}
-    assert await replays() == Replayed(read=7, published=2), "what was replayed is recorded, too"
+async def test_replay_publishes_the_newest_of_each_person_once(run_replay: ReplayRunner) -> None:
+    """The events of the first replay are recorded too, and change nothing for the second one."""
+    assert await run_replay() == Replayed(read=5, published=2)
+    assert sorted(await run_replay.read_published()) == [("1", 2_000), ("2", 1_500)]
+    assert dict(run_replay.progress) == {"looking for the newest": 5, "publishing": 5}
+    assert await run_replay() == Replayed(read=7, published=2)
 
 
-async def test_a_replay_of_all_sends_every_change_in_its_order(replays: Replays) -> None:
-    assert await replays(everything=True) == Replayed(read=5, published=4)
-    assert await replays.published() == [("1", 1_000), ("2", 1_500), ("1", 2_000), ("1", 1_000)]
+async def test_replay_of_everything_keeps_the_order(run_replay: ReplayRunner) -> None:
+    """Every recorded change is published, also an older one after a newer one."""
+    assert await run_replay(everything=True) == Replayed(read=5, published=4)
+    assert await run_replay.read_published() == [("1", 1_000), ("2", 1_500), ("1", 2_000), ("1", 1_000)]
 
 
-async def test_a_replay_may_be_of_somebody_or_of_what_was_recorded_since_a_time(replays: Replays) -> None:
-    assert await replays(employee=EmployeeId("2")) == Replayed(read=5, published=1)
-    assert await replays.published() == [("2", 1_500)]
-    assert await replays(since_ms=3_000_000, everything=True) == Replayed(read=4, published=3)
+async def test_replay_can_be_limited_to_employee_and_time(run_replay: ReplayRunner) -> None:
+    """A record without a timestamp of the test has the present time."""
+    assert await run_replay(employee=EmployeeId("2")) == Replayed(read=5, published=1)
+    assert await run_replay.read_published() == [("2", 1_500)]
+    assert await run_replay(since_ms=3_000_000, everything=True) == Replayed(read=4, published=3)
 
 
-async def test_a_replay_may_be_of_a_connection_that_there_is(replays: Replays) -> None:
+async def test_replay_of_an_unknown_connection_is_an_error(run_replay: ReplayRunner) -> None:
+    """A replay of a known connection publishes only the events of that one."""
     with pytest.raises(UnknownConnectionError):
-        await replays(connection=CONNECTION)
-    made = await replays.store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
-    assert await replays(connection=made.id) == Replayed(read=5, published=0)
+        await run_replay(connection=CONNECTION)
+
+    connection = await run_replay.store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+
+    assert await run_replay(connection=connection.id) == Replayed(read=5, published=0)
 
 
-async def test_a_dry_run_counts_and_sends_nothing(replays: Replays) -> None:
-    assert await replays(dry_run=True) == Replayed(read=5, published=2)
-    assert await replays.published() == []
+async def test_dry_replay_counts_and_publishes_nothing(run_replay: ReplayRunner) -> None:
+    """The counts are those of the real replay."""
+    assert await run_replay(dry_run=True) == Replayed(read=5, published=2)
+    assert await run_replay.read_published() == []

@@ -7,100 +7,124 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from sandbox.stack.ports import free_port
-from services.contracts.envelope import Record
+from sandbox.stack.ports import reserve_port
+from services.contracts.cloudevents import Record
 from services.contracts.topics import Topic
 from services.errors import ConfigurationError
-from services.runtime.kafka import DEAD_LETTER_MAX_BYTES, RECORD_MAX_BYTES
-from services.runtime.producer import KafkaUnavailableError, Publisher
+from services.runtime.kafka.client import DEAD_LETTER_MAX_BYTES, RECORD_MAX_BYTES
+from services.runtime.kafka.publisher import KafkaUnavailableError, Publisher
+from services.runtime.kafka.topics import create_topics
 from services.runtime.settings import KafkaSettings
-from services.runtime.topics import create_topics
-from tests.kafka.stage import settings
-from tests.stack import KafkaServers
+from tests.kafka.group import make_settings
+from tests.support.servers import KafkaServers
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 
 
-async def described(given: KafkaSettings) -> dict[str, list[dict[str, Any]]]:
-    """The partitions of each of our topics."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=given.kafka_bootstrap_servers)
+async def read_partitions(settings: KafkaSettings) -> dict[str, list[dict[str, Any]]]:
+    """Returns the partitions of each topic of the product."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     await admin.start()
     try:
-        found = await admin.describe_topics([given.topic(topic) for topic in Topic])
+        topics = await admin.describe_topics([settings.topic(topic) for topic in Topic])
     finally:
         await admin.close()
-    return {topic["topic"]: topic["partitions"] for topic in found}
+    return {topic["topic"]: topic["partitions"] for topic in topics}
 
 
-async def configured(given: KafkaSettings, topic: Topic) -> dict[str, str]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=given.kafka_bootstrap_servers)
+async def read_config(settings: KafkaSettings, topic: Topic) -> dict[str, str]:
+    """Returns the configuration of a topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     await admin.start()
     try:
-        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, given.topic(topic))])
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic(topic))])
     finally:
         await admin.close()
     return {entry[0]: entry[1] for entry in answer.resources[0][4]}
 
 
-async def test_every_topic_is_created_with_its_partitions_and_can_be_used_at_once(
-    kafka: KafkaServers, topic_prefix: str
-) -> None:
-    given = settings(kafka.bootstrap_servers, topic_prefix, kafka_partitions=5)
-    assert set(await create_topics(given)) == {topic_prefix + topic.value for topic in Topic}
-    found = await described(given)
-    assert {name: len(partitions) for name, partitions in found.items()} == {given.topic(topic): 5 for topic in Topic}
-    assert all(partition["leader"] >= 0 for partitions in found.values() for partition in partitions)
-    publisher = Publisher(given, "publisher")
+async def test_topics_are_created_and_can_be_used_at_once(kafka: KafkaServers, topic_prefix: str) -> None:
+    """The creation waits until each partition has a leader."""
+    settings = make_settings(kafka.bootstrap_servers, topic_prefix, kafka_partitions=5)
+
+    created = await create_topics(settings)
+
+    assert set(created) == {topic_prefix + topic.value for topic in Topic}
+    topics = await read_partitions(settings)
+    assert {name: len(partitions) for name, partitions in topics.items()} == {
+        settings.topic(topic): 5 for topic in Topic
+    }
+    assert all(partition["leader"] >= 0 for partitions in topics.values() for partition in partitions)
+    publisher = Publisher(settings, "publisher")
     await publisher.start()
     await publisher.publish([Record(topic, b"key", b"value") for topic in Topic])
     await publisher.stop()
 
 
-async def test_what_they_keep_and_take_is_set_on_the_topics(kafka: KafkaServers, topic_prefix: str) -> None:
-    """So that a cluster with other defaults behaves the same."""
-    given = settings(kafka.bootstrap_servers, topic_prefix, kafka_retention_days=30)
-    await create_topics(given)
+async def test_retention_and_limits_are_set_on_the_topics(kafka: KafkaServers, topic_prefix: str) -> None:
+    """A cluster with other defaults behaves the same."""
+    settings = make_settings(kafka.bootstrap_servers, topic_prefix, kafka_retention_days=30)
+
+    await create_topics(settings)
+
     for topic in Topic:
-        found = await configured(given, topic)
-        largest = DEAD_LETTER_MAX_BYTES if topic is Topic.DEAD_LETTERS else RECORD_MAX_BYTES
-        assert (found["cleanup.policy"], found["retention.ms"]) == ("delete", str(30 * 86_400_000))
-        assert found["max.message.bytes"] == str(largest)
+        config = await read_config(settings, topic)
+        limit = DEAD_LETTER_MAX_BYTES if topic is Topic.DEAD_LETTERS else RECORD_MAX_BYTES
+        assert config["cleanup.policy"] == "delete"
+        assert config["retention.ms"] == str(30 * 86_400_000)
+        assert config["max.message.bytes"] == str(limit)
 
 
-async def test_creating_them_again_changes_nothing(kafka: KafkaServers, topic_prefix: str) -> None:
-    """Above all not the number of partitions: keys would move."""
-    few = settings(kafka.bootstrap_servers, topic_prefix, kafka_partitions=2)
-    more = settings(kafka.bootstrap_servers, topic_prefix, kafka_partitions=9)
-    await create_topics(few)
-    assert await create_topics(more) == ()
-    assert {len(partitions) for partitions in (await described(few)).values()} == {2}
+async def test_second_creation_changes_nothing(kafka: KafkaServers, topic_prefix: str) -> None:
+    """With another number of partitions, keys would move and lose their order."""
+    before = make_settings(kafka.bootstrap_servers, topic_prefix, kafka_partitions=2)
+    after = make_settings(kafka.bootstrap_servers, topic_prefix, kafka_partitions=9)
+
+    await create_topics(before)
+
+    assert await create_topics(after) == ()
+    assert {len(partitions) for partitions in (await read_partitions(before)).values()} == {2}
 
 
-async def test_a_topic_that_is_missing_is_added_beside_those_that_exist(kafka: KafkaServers, topic_prefix: str) -> None:
-    given = settings(kafka.bootstrap_servers, topic_prefix)
-    await create_topics(given)
+async def test_missing_topic_is_created_beside_the_others(kafka: KafkaServers, topic_prefix: str) -> None:
+    """A newer version may have a new topic."""
+    settings = make_settings(kafka.bootstrap_servers, topic_prefix)
+    letters = settings.topic(Topic.DEAD_LETTERS)
+    await create_topics(settings)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     await admin.start()
-    await admin.delete_topics([given.topic(Topic.DEAD_LETTERS)])
-    while given.topic(Topic.DEAD_LETTERS) in await admin.list_topics():  # noqa: ASYNC110 - Kafka deletes it in its own time
-        await asyncio.sleep(0.02)
+    await admin.delete_topics([letters])
+
+    async def is_deleted() -> bool:
+        return letters not in await admin.list_topics()
+
+    await wait_until(is_deleted)
     await admin.close()
-    assert await create_topics(given) == (given.topic(Topic.DEAD_LETTERS),)
+
+    assert await create_topics(settings) == (letters,)
 
 
-async def test_two_that_create_them_at_once_do_not_disturb_each_other(kafka: KafkaServers, topic_prefix: str) -> None:
-    given = settings(kafka.bootstrap_servers, topic_prefix)
-    await asyncio.gather(create_topics(given), create_topics(given))
-    assert len(await described(given)) == len(Topic)
+async def test_concurrent_creations_succeed(kafka: KafkaServers, topic_prefix: str) -> None:
+    """Two `init` may run at the same time."""
+    settings = make_settings(kafka.bootstrap_servers, topic_prefix)
+
+    await asyncio.gather(create_topics(settings), create_topics(settings))
+
+    assert len(await read_partitions(settings)) == len(Topic)
 
 
-async def test_more_copies_than_brokers_is_an_error_that_names_the_setting(
-    kafka: KafkaServers, topic_prefix: str
-) -> None:
+async def test_too_many_replicas_name_the_setting(kafka: KafkaServers, topic_prefix: str) -> None:
+    """Kafka rejects more copies than it has brokers."""
+    settings = make_settings(kafka.bootstrap_servers, topic_prefix, kafka_replication_factor=7)
+
     with pytest.raises(ConfigurationError, match="KAFKA_REPLICATION_FACTOR"):
-        await create_topics(settings(kafka.bootstrap_servers, topic_prefix, kafka_replication_factor=7))
+        await create_topics(settings)
 
 
-async def test_without_a_kafka_the_error_names_the_setting(topic_prefix: str) -> None:
+async def test_unavailable_kafka_names_the_setting(topic_prefix: str) -> None:
+    """The address may be wrong."""
+    settings = make_settings(f"127.0.0.1:{reserve_port()}", topic_prefix)
+
     with pytest.raises(KafkaUnavailableError, match="KAFKA_BOOTSTRAP_SERVERS"):
-        await create_topics(settings(f"127.0.0.1:{free_port()}", topic_prefix))
+        await create_topics(settings)

@@ -1,18 +1,20 @@
+"""The fixture that connects a pipeline."""
+
 from collections.abc import AsyncIterator
 
 import pytest
 
 from sandbox.declaree.state import Declaree
-from tests.fakes import opened_store
-from tests.stack import MongoServers
-from tests.system.stage import KEY, Whole, new_personio
+from tests.support.fakes import open_store
+from tests.support.servers import MongoServers
+from tests.system.pipeline import KEY, Pipeline, make_personio
 
 
 @pytest.fixture
-async def whole(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Whole]:
+async def pipeline(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Pipeline]:
     """Connected, and not yet polled."""
-    async with opened_store(mongo, prepared_database) as store:
-        whole = Whole(store, new_personio(40), Declaree(api_key=KEY))
-        await whole.connect()
-        yield whole
-        await whole.close()
+    async with open_store(mongo, prepared_database) as store:
+        pipeline = Pipeline(store, make_personio(40), Declaree(api_key=KEY))
+        await pipeline.connect()
+        yield pipeline
+        await pipeline.close()

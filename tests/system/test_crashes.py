@@ -1,4 +1,4 @@
-"""Every service may end before any effect: what comes after is exact all the same (a chaos of one process)."""
+"""A crash of any service before any effect leaves exact accounts: chaos tests within one process."""
 
 import random
 from collections.abc import AsyncIterator
@@ -7,104 +7,132 @@ from contextlib import suppress
 import pytest
 
 from sandbox.declaree.state import Declaree
-from tests.fakes import CrashError, Crashes, opened_store
-from tests.stack import MongoServers
-from tests.system.stage import KEY, Whole, new_personio
+from tests.support.fakes import CrashError, Crashes, open_store
+from tests.support.servers import MongoServers
+from tests.system.pipeline import KEY, Pipeline, make_personio
 
 pytestmark = pytest.mark.mongo
 
 ENDS = (CrashError, BaseExceptionGroup)
-KINDS = {"save", "publish", "mark_emitted", "commit", "CreateAccount", "PatchAccount", "FindAccounts", "write", "file"}
+KINDS = {
+    "save",
+    "publish",
+    "mark_emitted",
+    "commit",
+    "create-account",
+    "patch-account",
+    "find-accounts",
+    "write",
+    "file",
+}
 
 
 @pytest.fixture
-async def whole(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Whole]:
-    """Connected, and not yet polled; many small batches, so that people wait for one another."""
-    async with opened_store(mongo, prepared_database) as store:
-        whole = Whole(store, new_personio(40), Declaree(api_key=KEY), batch=8)
-        await whole.connect()
-        yield whole
-        await whole.close()
+async def pipeline(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Pipeline]:
+    """Connected and not yet polled; small batches, so that employees wait for their managers."""
+    async with open_store(mongo, prepared_database) as store:
+        pipeline = Pipeline(store, make_personio(40), Declaree(api_key=KEY), batch=8)
+        await pipeline.connect()
+        yield pipeline
+        await pipeline.close()
 
 
-async def lived(whole: Whole) -> None:
-    """A first synchronisation, some changes, and what follows from them."""
-    await whole.sync()
-    people = [person.id for person in whole.personio.company.listed() if person.status == "active"]
-    whole.change(people[0], last_name="Neumann")
-    whole.change(people[1], status="inactive")
-    whole.hire(first_name="Ada", last_name="Lovelace", supervisor=people[2])
-    await whole.sync()
+async def live_through_changes(pipeline: Pipeline) -> None:
+    """Runs a first synchronisation and some changes."""
+    await pipeline.sync()
+    people = [person.id for person in pipeline.personio.company.list_employees() if person.status == "active"]
+    pipeline.change(people[0], last_name="Neumann")
+    pipeline.change(people[1], status="inactive")
+    pipeline.hire(first_name="Ada", last_name="Lovelace", supervisor=people[2])
+    await pipeline.sync()
 
 
-async def to_the_end(whole: Whole, rng: random.Random, crashes: int, most: int) -> list[str]:
-    """Lets the product end up to ``crashes`` times, each time after some more effects; then lets it finish."""
-    ended = []
+async def run_with_crashes(pipeline: Pipeline, rng: random.Random, crashes: int, most: int) -> list[str]:
+    """Crashes the services up to ``crashes`` times, each time before a random effect; then lets them finish."""
+    interrupted = []
     for _ in range(crashes):
-        whole.restart(Crashes(at=rng.randrange(most)))
+        pipeline.restart(Crashes(at=rng.randrange(most)))
         try:
-            await whole.sync()
+            await pipeline.sync()
         except ENDS:
-            ended.append(whole.crashes.effects[-1])
-    whole.restart(Crashes())
-    await whole.sync()
-    await whole.sync()
-    return ended
+            interrupted.append(pipeline.crashes.effects[-1])
+    pipeline.restart(Crashes())
+    await pipeline.sync()
+    await pipeline.sync()
+    return interrupted
 
 
-async def test_what_can_end_a_service_is_all_there(whole: Whole) -> None:
-    await lived(whole)
-    assert set(whole.crashes.effects) >= KINDS
+async def test_effects_of_a_run_cover_every_kind(pipeline: Pipeline) -> None:
+    """The crash tests below interrupt each of these kinds, so all of them must occur."""
+    await live_through_changes(pipeline)
+
+    assert set(pipeline.crashes.effects) >= KINDS
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-async def test_ended_before_any_kind_of_effect_the_accounts_are_exact(whole: Whole, kind: str) -> None:
-    """Also before the rare ones: a manager's reports whose request was never filed follow with the next poll."""
+@pytest.mark.promise("P1")
+async def test_crash_before_each_kind_leaves_exact_accounts(pipeline: Pipeline, kind: str) -> None:
+    """Covers rare effects as well: reports without a filed task follow with the next poll."""
     ended = 0
     for at in (0, 1):
-        whole.restart(Crashes(at, kind))
+        pipeline.restart(Crashes(at, kind))
         with suppress(*ENDS):
-            await whole.sync()
-        ended += whole.crashes.effects[-1] == kind
+            await pipeline.sync()
+        ended += pipeline.crashes.effects[-1] == kind
+
     assert ended
-    whole.restart(Crashes())
-    await whole.sync()
-    assert (whole.differences(), await whole.balance()) == ([], 0)
+
+    pipeline.restart(Crashes())
+    await pipeline.sync()
+
+    assert pipeline.find_differences() == []
+    assert await pipeline.count_balance() == 0
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_wherever_the_services_end_the_accounts_are_exact_and_nobody_has_two(whole: Whole, seed: int) -> None:
+@pytest.mark.promise("P1")
+@pytest.mark.promise("P4")
+async def test_random_crashes_leave_exact_accounts_without_doubles(pipeline: Pipeline, seed: int) -> None:
+    """Random crashes at any effect leave one exact account for each employee."""
     rng = random.Random(seed)
-    ended = await to_the_end(whole, rng, crashes=6, most=150)
-    people = [person.id for person in whole.personio.company.listed() if person.status == "active"]
-    whole.change(people[0], last_name="Neumann")
-    whole.change(people[1], status="inactive")
-    whole.change(people[3], email="new.address@nordlicht.example")
-    whole.hire(first_name="Ada", last_name="Lovelace", supervisor=people[2])
-    ended += await to_the_end(whole, rng, crashes=3, most=25)
+    ended = await run_with_crashes(pipeline, rng, crashes=6, most=150)
+    people = [person.id for person in pipeline.personio.company.list_employees() if person.status == "active"]
+    pipeline.change(people[0], last_name="Neumann")
+    pipeline.change(people[1], status="inactive")
+    pipeline.change(people[3], email="new.address@nordlicht.example")
+    pipeline.hire(first_name="Ada", last_name="Lovelace", supervisor=people[2])
+
+    ended += await run_with_crashes(pipeline, rng, crashes=3, most=25)
+
     assert ended
-    assert (whole.differences(), await whole.balance()) == ([], 0), f"seed {seed}: ended before {ended}"
+    message = f"seed {seed}: ended before {ended}"
+    assert pipeline.find_differences() == [], message
+    assert await pipeline.count_balance() == 0, message
 
 
-async def test_ended_before_each_effect_of_one_hire_the_account_is_there_once(
+@pytest.mark.promise("P1")
+@pytest.mark.promise("P4")
+async def test_crash_before_each_effect_of_a_hire_makes_one_account(
     mongo: MongoServers, prepared_database: str
 ) -> None:
-    """One person with a supervisor: for each effect on the way, a run that ends just before it."""
-    async with opened_store(mongo, prepared_database) as store:
+    """One employee with a supervisor: for each effect on the way, a run that ends just before it."""
+    async with open_store(mongo, prepared_database) as store:
         at = 0
         while True:
-            whole = Whole(store, new_personio(3), Declaree(api_key=KEY))
-            await whole.connect(f"http://declaree{at}.test")
-            whole.restart(Crashes(at))
+            pipeline = Pipeline(store, make_personio(3), Declaree(api_key=KEY))
+            await pipeline.connect(f"http://declaree{at}.test")
+            pipeline.restart(Crashes(at))
             try:
-                await whole.sync()
+                await pipeline.sync()
             except ENDS:
                 pass
             else:
                 break
-            where = whole.crashes.effects
-            whole.restart(Crashes())
-            await whole.sync()
-            assert (whole.differences(), await whole.balance()) == ([], 0), f"ended before the last of {where}"
+            where = pipeline.crashes.effects
+            pipeline.restart(Crashes())
+            await pipeline.sync()
+            message = f"ended before the last of {where}"
+            assert pipeline.find_differences() == [], message
+            assert await pipeline.count_balance() == 0, message
             at += 1
         assert at > 20

@@ -1,6 +1,6 @@
-"""Kafka in memory: partitions, offsets, committed positions, redelivery - as much of it as a consumer can notice.
+"""Kafka in memory: partitions, offsets, committed positions and redelivery, as far as a consumer can notice them.
 
-The consumers are the product's own; what they are not given here is other members and a network.
+The consumers are the product's own. They have neither other group members nor a network.
 """
 
 import zlib
@@ -11,10 +11,10 @@ from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from services.contracts.envelope import Record
+from services.contracts.cloudevents import Record
 from services.contracts.topics import Topic
-from services.runtime.consumer import Consumption
-from services.runtime.producer import Publisher
+from services.runtime.kafka.consumer import Consumer
+from services.runtime.kafka.publisher import Publisher
 from services.runtime.settings import KafkaSettings
 
 SETTINGS = KafkaSettings(kafka_bootstrap_servers="in-memory:1", kafka_session_timeout_ms=2_000_000_000)
@@ -22,7 +22,7 @@ PARTITIONS = 3
 
 
 def _partition(key: bytes) -> int:
-    """By the employee alone: a connection's id is another one in every run."""
+    """Chooses by the employee only: the id of the connection differs in every run."""
     return zlib.crc32(key.rpartition(b"/")[2]) % PARTITIONS
 
 
@@ -36,12 +36,12 @@ class Topics:
 
     def append(self, record: Record, headers: Sequence[tuple[str, Any]] | None = None) -> None:
         self.effect("publish")
-        place = TopicPartition(record.topic.value, _partition(record.key or b""))
-        self.logs[place].append(
+        partition = TopicPartition(record.topic.value, _partition(record.key or b""))
+        self.logs[partition].append(
             ConsumerRecord(
-                topic=place.topic,
-                partition=place.partition,
-                offset=len(self.logs[place]),
+                topic=partition.topic,
+                partition=partition.partition,
+                offset=len(self.logs[partition]),
                 timestamp=0,
                 timestamp_type=0,
                 key=record.key,
@@ -53,22 +53,22 @@ class Topics:
             )
         )
 
-    def of(self, topic: Topic) -> list[ConsumerRecord]:
-        """In their order within each partition."""
-        return [record for place in self.places(topic) for record in self.logs[place]]
+    def list_records(self, topic: Topic) -> list[ConsumerRecord]:
+        """Returns all records of a topic, in order within each partition."""
+        return [record for partition in self.list_partitions(topic) for record in self.logs[partition]]
 
-    def places(self, topic: Topic) -> list[TopicPartition]:
+    def list_partitions(self, topic: Topic) -> list[TopicPartition]:
         return [TopicPartition(topic.value, number) for number in range(PARTITIONS)]
 
     def unread(self, group: str, topic: Topic, most: int) -> list[ConsumerRecord]:
-        """What a member gets: some of every partition."""
-        found = [self.logs[place][self.committed[group, place] :] for place in self.places(topic)]
+        """Returns the next records for a member, some of every partition."""
+        found = [self.logs[partition][self.committed[group, partition] :] for partition in self.list_partitions(topic)]
         return [record for records in found for record in records[: most // PARTITIONS + 1]][:most]
 
     def rewind(self, group: str, topic: Topic) -> None:
-        """As if the group had committed nothing."""
-        for place in self.places(topic):
-            self.committed[group, place] = 0
+        """Removes the committed offsets of a group."""
+        for partition in self.list_partitions(topic):
+            self.committed[group, partition] = 0
 
 
 class MemoryPublisher(Publisher):
@@ -86,7 +86,7 @@ class MemoryPublisher(Publisher):
 
 @dataclass
 class Message:
-    """A batch as FastStream hands it over. Whoever does not acknowledge it seeks back, and gets it again."""
+    """A batch as FastStream hands it over. A batch that is not acknowledged is delivered again."""
 
     raw_message: tuple[ConsumerRecord, ...]
     acknowledge: Callable[[], None]
@@ -96,8 +96,8 @@ class Message:
     def consumer(self) -> "Message":
         return self
 
-    def seek(self, place: TopicPartition, offset: int) -> None:
-        """The next batch begins at what is committed in any case."""
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Does nothing: the next batch begins at the committed offset."""
 
     async def ack(self) -> None:
         self.acknowledge()
@@ -110,16 +110,17 @@ class Member:
     topics: Topics
     group: str
     source: Topic
-    consumption: Consumption[Any]
+    consumer: Consumer[Any]
     most: int
 
     async def drain(self) -> int:
-        """How many records were committed; stops after a batch that was given back."""
+        """Consumes until nothing is left, or a batch is given back. Returns the number of committed records."""
         done = 0
         while records := self.topics.unread(self.group, self.source, self.most):
-            self.consumption.membership.joined(0.0)
+            self.consumer.membership.record_join(0.0)
             before = dict(self.topics.committed)
-            await self.consumption.on_batch(Message(tuple(records), lambda batch=tuple(records): self._commit(batch)))  # type: ignore[arg-type, misc]
+            message = Message(tuple(records), lambda batch=tuple(records): self._commit(batch))  # type: ignore[misc]
+            await self.consumer.batches.process(message)  # type: ignore[arg-type]
             if self.topics.committed == before:
                 break
             done += len(records)
@@ -128,6 +129,6 @@ class Member:
     def _commit(self, records: Sequence[ConsumerRecord]) -> None:
         self.topics.effect("commit")
         for record in records:
-            place = TopicPartition(record.topic, record.partition)
-            key = self.group, place
+            partition = TopicPartition(record.topic, record.partition)
+            key = self.group, partition
             self.topics.committed[key] = max(self.topics.committed[key], record.offset + 1)

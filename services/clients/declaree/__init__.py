@@ -1,1 +1,1 @@
-"""Declaree's SCIM 2.0 endpoint, or any other server of RFC 7643 and RFC 7644."""
+"""Client of SCIM 2.0 servers (RFC 7643, RFC 7644), such as Declaree's."""

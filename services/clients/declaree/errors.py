@@ -1,30 +1,43 @@
-"""What keeps a change waiting at Declaree. All are transient: the change is right, the server or its key is not.
+"""Errors of Declaree's SCIM server. They concern the connection, not an employee.
 
-DeclareeUnavailableError    no answer, or a 5xx
-DeclareeBusyError           429: the server asks for patience
-DeclareeKeyRefusedError     401: the key is wrong or was generated anew
-DeclareeForbiddenError      403: the key's user lacks a right
-DeclareeWrongAddressError   a redirect or a web page instead of SCIM
+All of them are transient: the change is valid, and it waits until the server or its key works again. The code of each
+class is the ``WaitingCause`` of the changes that it makes wait.
 """
 
+from typing import ClassVar
+
+from services.contracts.outcomes import WaitingCause
 from services.errors import TransientError
+
+ADDRESS_HINT = "enter the address of the SCIM endpoint, such as https://app.declaree.com/SCIM/v2"
+"""Next step for an address that is not that of a SCIM server."""
 
 
 class DeclareeUnavailableError(TransientError):
-    pass
+    """Declaree does not answer, or answers a lookup with a server error."""
+
+    code: ClassVar[str] = WaitingCause.SERVER_UNAVAILABLE
 
 
-class DeclareeBusyError(TransientError):
-    pass
+class DeclareeRateLimitedError(TransientError):
+    """Declaree limits the rate of requests (429). ``retry_after`` is the number of seconds to wait."""
+
+    code: ClassVar[str] = WaitingCause.RATE_LIMITED
 
 
 class DeclareeKeyRefusedError(TransientError):
-    pass
+    """Declaree refuses the key (401): it is wrong, or Declaree generated a new one."""
+
+    code: ClassVar[str] = WaitingCause.KEY_REFUSED
 
 
 class DeclareeForbiddenError(TransientError):
-    pass
+    """Declaree forbids the key's user to read accounts (403)."""
+
+    code: ClassVar[str] = WaitingCause.FORBIDDEN
 
 
 class DeclareeWrongAddressError(TransientError):
-    pass
+    """The answer is a redirect or a web page, not one of a SCIM server."""
+
+    code: ClassVar[str] = WaitingCause.WRONG_ADDRESS

@@ -1,25 +1,34 @@
-"""What can go wrong with Personio.
+"""Errors of Personio. The base class of each says whether a retry can help."""
 
-PersonioUnavailableError  (transient)      no answer, 429, 5xx, or an answer that is not the API's
-PersonioCredentialsError  (configuration)  the client_id/client_secret is refused
-PersonioAddressError      (configuration)  the address leads elsewhere, or the headers cannot be sent
-PersonioRefusedError      (permanent)      the credential lacks a right, or the request is not understood
-"""
+from typing import ClassVar
 
 from services.errors import ConfigurationError, PermanentError, TransientError
 
+ADDRESS_HINT = "enter the address of Personio's API, such as https://api.personio.de"
+"""Next step for an address that is not that of the API."""
+RETRY_HINT = "the next poll tries again"
+"""Next step for an error that may go away."""
+
 
 class PersonioUnavailableError(TransientError):
-    pass
+    """Personio does not answer, answers with 429 or a server error, or the answer is not one of its API."""
+
+    code: ClassVar[str] = "personio-unavailable"
 
 
 class PersonioCredentialsError(ConfigurationError):
-    pass
+    """Personio refuses the client_id and client_secret."""
+
+    code: ClassVar[str] = "personio-credentials"
 
 
 class PersonioAddressError(ConfigurationError):
-    pass
+    """The address is not that of Personio's API, or a request cannot be sent to it."""
+
+    code: ClassVar[str] = "personio-address"
 
 
 class PersonioRefusedError(PermanentError):
-    pass
+    """The credential lacks a right, or Personio does not accept a request."""
+
+    code: ClassVar[str] = "personio-refused"

@@ -1,6 +1,6 @@
-"""What the server does for every query of the store: an index leads to what is asked for, however much lies beside it.
+"""The plans of every query of the store: an index leads to the documents, however many others there are.
 
-The queries are those that the store sends, listened to on their way.
+A listener records the commands that the store sends, and MongoDB explains each of them.
 """
 
 import asyncio
@@ -14,55 +14,70 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from services.contracts.accounts import Manager, Waiting
-from services.contracts.events import Outcome, Version
+from services.contracts.events import Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
+from services.contracts.leases import ProcessIdentity
+from services.contracts.ledger import ManagerLink, Waiting
 from services.contracts.mappings import PublishedMapping, default_mapping
-from services.contracts.requests import Poll, Resend
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.runs import RunState
+from services.contracts.tasks import Poll, Resend
 from services.store.database import Store
-from services.store.leases import Holder
-from tests.contract.store.conftest import new_key
-from tests.stack import MongoServers
-from tests.stored import CONNECTION, DECLAREE, NOW, OTHER, PERSONIO, entry, outcome, person, snapshot
+from tests.contract.store.conftest import make_key
+from tests.support.builders import (
+    CONNECTION,
+    DECLAREE,
+    NOW,
+    OTHER,
+    PERSONIO,
+    make_entry,
+    make_outcome,
+    make_person,
+    make_snapshot,
+)
+from tests.support.servers import MongoServers
 
 pytestmark = pytest.mark.mongo
 
 FEW, MANY = 60, 200
-"""People of the connection that is asked for, and of one beside it."""
+"""Numbers of employees of the connection in question, and of another one."""
 QUERIES = frozenset({"find", "aggregate", "update", "findAndModify", "delete"})
 ENVELOPE = frozenset({"lsid", "$clusterTime", "$db", "txnNumber", "$readPreference", "readConcern", "writeConcern",
                       "ordered", "maxTimeMS", "$readConcern"})  # fmt: skip
 
 
 class Listener(CommandListener):
-    """Notes the commands that are sent while it is told to."""
+    """Records the commands that are sent while ``commands`` is a list."""
 
     def __init__(self) -> None:
         self.commands: list[dict[str, Any]] | None = None
 
-    def started(self, event: CommandStartedEvent) -> None:
+    def _record(self, event: CommandStartedEvent) -> None:
+        """Records a query without the fields that a driver adds."""
         if self.commands is not None and event.command_name in QUERIES:
             self.commands.append({name: part for name, part in event.command.items() if name not in ENVELOPE})
 
-    def succeeded(self, event: Any) -> None:
-        pass
+    def _ignore(self, event: Any) -> None:
+        """Does nothing."""
 
-    def failed(self, event: Any) -> None:
-        pass
+    # the driver calls these names
+    started = _record
+    succeeded = _ignore
+    failed = _ignore
 
 
 @dataclass
 class Plan:
-    """What the server says of one command: stages of all its parts, and how much it looked at."""
+    """MongoDB's plan of one command: the stages of all its parts, and the number of documents that it read."""
 
     command: dict[str, Any]
     stages: set[str] = field(default_factory=set)
     indexes: set[str] = field(default_factory=set)
     examined: int = 0
 
-    def add(self, explained: Any) -> None:
-        for name, value in _pairs(explained):
+    def add(self, explanation: Any) -> None:
+        """Collects the stages, indexes and numbers of an explanation."""
+        for name, value in _iterate_members(explanation):
             if name == "stage":
                 self.stages.add(value)
             elif name in {"indexName", "indexesUsed"}:
@@ -73,101 +88,107 @@ class Plan:
                 self.examined = max(self.examined, int(value))
 
 
-def _pairs(explained: Any) -> Iterator[tuple[str, Any]]:
-    """All members at whatever depth, but for plans that were thought of and not taken."""
-    if isinstance(explained, list):
-        for each in explained:
-            yield from _pairs(each)
-    elif isinstance(explained, dict):
-        for name, value in explained.items():
+def _iterate_members(explanation: Any) -> Iterator[tuple[str, Any]]:
+    """Yields all members at any depth, without the plans that MongoDB did not choose."""
+    if isinstance(explanation, list):
+        for item in explanation:
+            yield from _iterate_members(item)
+    elif isinstance(explanation, dict):
+        for name, value in explanation.items():
             if name not in {"rejectedPlans", "allPlansExecution", "command", "serverParameters"}:
                 yield name, value
-                yield from _pairs(value)
+                yield from _iterate_members(value)
 
 
 @dataclass
-class Watched:
+class Planner:
+    """A store with a listener, on a database with many employees."""
+
     store: Store
     listener: Listener
 
-    async def plans(self, work: Callable[[Store], Awaitable[Any]]) -> list[Plan]:
-        """How the server carries out each command of this work (asked afterwards, without doing it again)."""
+    async def explain(self, work: Callable[[Store], Awaitable[Any]]) -> list[Plan]:
+        """Runs the work and returns the plan of each of its commands. Explaining does not repeat the command."""
         self.listener.commands = []
         try:
             await work(self.store)
         finally:
             commands, self.listener.commands = self.listener.commands, None
-        return [await self._explained(each) for command in commands for each in _single(command)]
+        return [await self._explain(part) for command in commands for part in _split(command)]
 
-    async def _explained(self, command: dict[str, Any]) -> Plan:
+    async def _explain(self, command: dict[str, Any]) -> Plan:
         plan = Plan(command)
         plan.add(await self.store._database.command("explain", command, verbosity="executionStats"))
         return plan
 
 
-def _single(command: dict[str, Any]) -> list[dict[str, Any]]:
-    """A bulk is many commands."""
+def _split(command: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the updates of a bulk as commands of their own: MongoDB explains one update at a time."""
     if "updates" in command:
         return [{**command, "updates": [update]} for update in command["updates"]]
     return [command]
 
 
 @pytest.fixture(scope="module")
-async def watched(mongo: MongoServers) -> AsyncIterator[Watched]:
-    """A few people of one connection beside many of another, in every state there is; made once, it takes a while."""
+async def planner(mongo: MongoServers) -> AsyncIterator[Planner]:
+    """A few employees of one connection beside many of another, in every state. Shared, because it takes seconds."""
     listener = Listener()
     client = AsyncIOMotorClient[dict[str, Any]](mongo.url, event_listeners=[listener], tz_aware=True)
-    store = Store(client, f"test-plans-{secrets.token_hex(4)}", [new_key()])
-    await store.migrate()
+    store = Store(client, f"test-plans-{secrets.token_hex(4)}", [make_key()])
+    await store.create_indexes()
     await asyncio.gather(fill(store, CONNECTION, FEW), fill(store, OTHER, MANY))
-    yield Watched(store, listener)
+    yield Planner(store, listener)
     await client.drop_database(store._database.name)
     store.close()
 
 
 async def fill(store: Store, connection: ConnectionId, people: int) -> None:
-    named: dict[str, Any] = {"connection_id": connection}
-    boss = Manager(employee_id=EmployeeId("1"))
-    waiting = Waiting(cause="down", since=NOW, version=Version(1_000, 3))
-    snapshots, accounts = [], []
+    """Stores this number of employees of a connection in every state of snapshot and ledger entry."""
+    identity: dict[str, Any] = {"connection_id": connection}
+    boss = ManagerLink(employee_id=EmployeeId("1"))
+    waiting = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
+    snapshots, entries = [], []
     for number in range(people):
         key = str(number)
-        missing: dict[str, Any] = {"missing_since": NOW} if number % 5 == 1 else {}
-        snapshots.append((snapshot(key, emitted_revision=0 if number % 5 == 2 else 1_000, **named, **missing), None))
-        decided = outcome(key, how=Outcome.REJECTED if number % 5 == 3 else Outcome.CREATED)
+        absent: dict[str, Any] = {"absent_since": NOW} if number % 5 == 1 else {}
+        snapshots.append(
+            (make_snapshot(key, emitted_revision=0 if number % 5 == 2 else 1_000, **identity, **absent), None)
+        )
+        decided = make_outcome(key, how=Outcome.REJECTED if number % 5 == 3 else Outcome.CREATED)
         states: list[dict[str, Any]] = [
             {"account_id": f"a-{key}", "enabled": True, "user_name": f"{key}@x.example"},
             {"account_id": f"a-{key}", "enabled": True, "manager": boss},
             {"waiting": waiting},
             {"blocked_by": "a-1", "blocked_name": "old@x.example"},
-            {"verify": True, "manager": Manager(employee_id=EmployeeId("1"), account_id=AccountId("a-0"))},
+            {"verify": True, "manager": ManagerLink(employee_id=EmployeeId("1"), account_id=AccountId("a-0"))},
         ]
-        accounts.append(entry(key, **named, decided=decided.model_copy(update=named), **states[number % 5]))
+        entries.append(make_entry(key, **identity, decided=decided.model_copy(update=identity), **states[number % 5]))
     await store.snapshots.save(snapshots)
-    await store.snapshots.refuse(connection, [(EmployeeId("4"), 1_000)])
-    await store.accounts.write(accounts)
+    await store.snapshots.mark_oversized(connection, [(EmployeeId("4"), 1_000)])
+    await store.ledger.write(entries)
     await asyncio.gather(*(fill_one(store, connection, number) for number in range(people)))
-    await store.leases.acquire(f"connection/{connection}", Holder("h", 1, "t"), now=NOW, seconds=30)
+    await store.leases.acquire(f"connection/{connection}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=30)
     access = PERSONIO.model_copy(update={"client_id": f"papi-{connection}"})
-    added = await store.connections.add(connection, access, DECLAREE, now=NOW)
-    await store.connections.set_next_poll(added.id, NOW)
+    stored = await store.connections.add(connection, access, DECLAREE, now=NOW)
+    await store.schedule.set_next_poll(stored.id, NOW)
 
 
 async def fill_one(store: Store, connection: ConnectionId, number: int) -> None:
+    """Stores one run, one task and one mapping of a connection."""
     now = NOW + timedelta(minutes=number)
     run = await store.runs.begin(connection, now=now)
     await store.runs.save(run.model_copy(update={"state": RunState.SUCCEEDED}))
-    request = await store.requests.file(connection, Poll(), now=now)
+    task = await store.tasks.file(connection, Poll(), now=now)
     if number % 5:
-        await store.requests.start(request.id)
-        await store.requests.done(request.id, {}, now=NOW)
+        await store.tasks.start(task.id)
+        await store.tasks.finish(task.id, {}, now=NOW)
     mapping = PublishedMapping(
         connection_id=connection, version=number + 1, mapping=default_mapping(), published_at=now
     )
     await store.mappings._collection.insert({"_id": f"{connection}/{number}", **mapping.model_dump(mode="json")})
 
 
-async def _all(pages: AsyncIterator[Any]) -> None:
+async def _exhaust(pages: AsyncIterator[Any]) -> None:
     async for _ in pages:
         pass
 
@@ -175,88 +196,89 @@ async def _all(pages: AsyncIterator[Any]) -> None:
 ONE = EmployeeId("1")
 SOME = [EmployeeId(str(number)) for number in range(5)]
 LEDGER = {
-    "get": lambda store: store.accounts.get(person("1")),
-    "read": lambda store: store.accounts.read([person("1"), person("2")]),
-    "mark verify": lambda store: store.accounts.mark_verify([person("1")]),
-    "forget applied": lambda store: store.accounts.forget_applied(CONNECTION),
-    "write": lambda store: store.accounts.write([entry("0", 2), entry("99", 1)]),
-    "reports waiting": lambda store: store.accounts.reports_waiting_for(CONNECTION, {ONE: AccountId("a-1")}),
-    "resolvable reports": lambda store: store.accounts.resolvable_reports(CONNECTION),
-    "blocked by": lambda store: store.accounts.blocked_by(CONNECTION, [AccountId("a-1")]),
-    "released": lambda store: store.accounts.released(CONNECTION),
-    "released among": lambda store: store.accounts.released(CONNECTION, SOME),
-    "holder": lambda store: store.accounts.holder(CONNECTION, AccountId("a-1")),
-    "unsettled": lambda store: _all(store.accounts.unsettled(CONNECTION)),
-    "waiting": lambda store: _all(store.accounts.waiting(CONNECTION)),
-    "rejected": lambda store: _all(store.accounts.rejected(CONNECTION)),
-    "outcomes": lambda store: store.accounts.outcomes(CONNECTION),
-    "accounts of the missing": lambda store: store.accounts.missing(CONNECTION),
-    "accounts of the active": lambda store: store.accounts.active_count(CONNECTION),
-    "behind": lambda store: store.accounts.behind(CONNECTION),
+    "get": lambda store: store.ledger.get(make_person("1")),
+    "read": lambda store: store.ledger.read([make_person("1"), make_person("2")]),
+    "mark verify": lambda store: store.ledger.mark_verify([make_person("1")]),
+    "forget applied": lambda store: store.ledger.forget_applied(CONNECTION),
+    "write": lambda store: store.ledger.write([make_entry("0", 2), make_entry("99", 1)]),
+    "waiting reports": lambda store: store.followups.find_waiting_reports(CONNECTION, {ONE: AccountId("a-1")}),
+    "resolvable reports": lambda store: store.followups.find_resolvable_reports(CONNECTION),
+    "blocked by": lambda store: store.followups.find_blocked_by(CONNECTION, [AccountId("a-1")]),
+    "unblocked": lambda store: store.followups.find_unblocked(CONNECTION),
+    "unblocked among": lambda store: store.followups.find_unblocked(CONNECTION, SOME),
+    "owner": lambda store: store.ledger.find_owner(CONNECTION, AccountId("a-1")),
+    "retryable": lambda store: _exhaust(store.followups.page_retryable(CONNECTION)),
+    "waiting": lambda store: _exhaust(store.followups.page_waiting(CONNECTION)),
+    "rejected": lambda store: _exhaust(store.followups.page_rejected(CONNECTION)),
+    "outcomes": lambda store: store.counters.count_outcomes(CONNECTION),
+    "absent with account": lambda store: store.counters.find_absent_with_account(CONNECTION),
+    "active with account": lambda store: store.counters.count_active_with_account(CONNECTION),
+    "behind": lambda store: store.counters.count_behind(CONNECTION),
 }
 OUTBOX = {
     "read": lambda store: store.snapshots.read(CONNECTION, SOME),
-    "save": lambda store: store.snapshots.save([(snapshot("1", 2_000), 1_000), (snapshot("98", 2_000), None)]),
+    "save": lambda store: store.snapshots.save(
+        [(make_snapshot("1", 2_000), 1_000), (make_snapshot("98", 2_000), None)]
+    ),
     "mark emitted": lambda store: store.snapshots.mark_emitted(CONNECTION, [(ONE, 1_000)]),
-    "refuse": lambda store: store.snapshots.refuse(CONNECTION, [(ONE, 1_000)]),
-    "pending": lambda store: store.snapshots.pending(CONNECTION, 500),
-    "pending after": lambda store: store.snapshots.pending(CONNECTION, 500, ONE),
-    "stream": lambda store: _all(store.snapshots.stream(CONNECTION, batch=3)),
-    "stream some": lambda store: _all(store.snapshots.stream(CONNECTION, SOME, batch=3)),
-    "employee ids": lambda store: _all(store.snapshots.employee_ids(CONNECTION)),
-    "set missing": lambda store: store.snapshots.set_missing(CONNECTION, SOME, NOW),
-    "clear missing": lambda store: store.snapshots.clear_missing(CONNECTION, SOME),
+    "mark oversized": lambda store: store.snapshots.mark_oversized(CONNECTION, [(ONE, 1_000)]),
+    "pending": lambda store: store.snapshots.read_pending(CONNECTION, 500),
+    "pending after": lambda store: store.snapshots.read_pending(CONNECTION, 500, ONE),
+    "stream": lambda store: _exhaust(store.snapshots.stream(CONNECTION, batch=3)),
+    "stream some": lambda store: _exhaust(store.snapshots.stream(CONNECTION, SOME, batch=3)),
+    "employee ids": lambda store: _exhaust(store.snapshots.stream_employee_ids(CONNECTION)),
+    "mark absent": lambda store: store.snapshots.mark_absent(CONNECTION, SOME, NOW),
+    "clear absent": lambda store: store.snapshots.clear_absent(CONNECTION, SOME),
     "count": lambda store: store.snapshots.count(CONNECTION),
-    "active count": lambda store: store.snapshots.active_count(CONNECTION),
-    "refused": lambda store: store.snapshots.refused(CONNECTION),
+    "active count": lambda store: store.snapshots.count_active(CONNECTION),
+    "oversized": lambda store: store.snapshots.find_oversized(CONNECTION),
 }
 OTHERS = {
-    "mapping published": lambda store: store.mappings.published(CONNECTION),
-    "requests open": lambda store: store.requests.open(CONNECTION),
-    "requests newest": lambda store: store.requests.newest(CONNECTION),
-    "request get": lambda store: store.requests.get("r1"),
-    "request start": lambda store: store.requests.start("r1"),
-    "request once": lambda store: store.requests.file(
-        CONNECTION, Resend(scope="unsettled", why="x"), now=NOW, once="unsettled"
+    "mapping published": lambda store: store.mappings.get_published(CONNECTION),
+    "tasks open": lambda store: store.tasks.list_open(CONNECTION),
+    "task get": lambda store: store.tasks.get("r1"),
+    "task start": lambda store: store.tasks.start("r1"),
+    "task once": lambda store: store.tasks.file(
+        CONNECTION, Resend(scope="retryable", reason="x"), now=NOW, once="retryable"
     ),
-    "request progress": lambda store: store.requests.progress("r1", {}),
-    "request failed": lambda store: store.requests.failed("r1", "x", now=NOW),
-    "reopen running": lambda store: store.requests.reopen_running(CONNECTION),
-    "runs newest": lambda store: store.runs.newest(CONNECTION),
+    "task progress": lambda store: store.tasks.set_progress("r1", {}),
+    "task failed": lambda store: store.tasks.fail("r1", "x", now=NOW),
+    "reopen running": lambda store: store.tasks.reopen_running(CONNECTION),
+    "runs newest": lambda store: store.runs.list_newest(CONNECTION),
     "runs unfinished": lambda store: store.runs.fail_unfinished(CONNECTION, "x", now=NOW),
-    "run last finished": lambda store: store.runs.last_finished(CONNECTION),
+    "run last finished": lambda store: store.runs.get_last_finished(CONNECTION),
     "lease acquire": lambda store: store.leases.acquire(
-        f"connection/{CONNECTION}", Holder("h", 1, "t"), now=NOW, seconds=1
+        f"connection/{CONNECTION}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=1
     ),
     "connection active": lambda store: store.connections.is_active(CONNECTION),
-    "connections many": lambda store: store.connections.many([CONNECTION]),
-    "connections existing": lambda store: store.connections.existing([CONNECTION]),
-    "letters retried": lambda store: store.dead_letters.retried(["0/1"]),
+    "connections many": lambda store: store.connections.get_readable([CONNECTION]),
+    "connections existing": lambda store: store.connections.filter_existing([CONNECTION]),
+    "letters retried": lambda store: store.dead_letters.filter_retried(["0/1"]),
     "letters mark": lambda store: store.dead_letters.mark_retried(["0/1"], now=NOW),
 }
-OF_ONE = {
+OF_ONE_CONNECTION = {
     f"{group} {name}": work
     for group, works in {"ledger": LEDGER, "outbox": OUTBOX, "": OTHERS}.items()
     for name, work in works.items()
 }
-WIDE = {f"ledger {name}" for name in ("forget applied", "resolvable reports", "outcomes", "enabled count", "behind")}
+WIDE = {f"ledger {name}" for name in ("forget applied", "resolvable reports", "outcomes", "behind")}
 WIDE |= {f"outbox {name}" for name in ("stream", "employee ids", "count", "active count")}
-"""What is about everybody, or nearly everybody, of the connection; all else is about some of them."""
-SORTED_IN_MEMORY = {"ledger reports waiting", "ledger blocked by"}
-"""Ids alone, of some people out of several places of an index."""
-OF_ALL = {
-    "waiting connections": lambda store: store.accounts.waiting_connections(),
-    "connections due": lambda store: store.connections.due(NOW),
-    "unfinished requests": lambda store: store.requests.connections_with_unfinished(),
-    "newest mappings": lambda store: store.mappings.newest([CONNECTION, OTHER]),
+"""Queries about all or nearly all employees of the connection; the others are about some of them."""
+SORTED_IN_MEMORY = {"ledger waiting reports", "ledger blocked by"}
+"""Queries with a result of a few ids that lie in several ranges of an index."""
+OF_ALL_CONNECTIONS = {
+    "waiting connections": lambda store: store.counters.count_waiting(),
+    "connections due": lambda store: store.schedule.find_due(NOW),
+    "unfinished tasks": lambda store: store.tasks.find_connections_with_unfinished(),
+    "newest mappings": lambda store: store.mappings.get_all_published([CONNECTION, OTHER]),
 }
 
 
-@pytest.mark.parametrize("name", OF_ONE)
-async def test_what_is_asked_of_one_connection_is_found_by_an_index_without_looking_at_another(
-    watched: Watched, name: str
-) -> None:
-    plans = await watched.plans(OF_ONE[name])
+@pytest.mark.parametrize("name", OF_ONE_CONNECTION)
+async def test_query_of_one_connection_reads_no_other(planner: Planner, name: str) -> None:
+    """An index leads to the documents of the connection, in the wanted order."""
+    plans = await planner.explain(OF_ONE_CONNECTION[name])
+
     assert plans
     for plan in plans:
         assert "COLLSCAN" not in plan.stages, plan
@@ -264,9 +286,10 @@ async def test_what_is_asked_of_one_connection_is_found_by_an_index_without_look
         assert "SORT" not in plan.stages or name in SORTED_IN_MEMORY, plan
 
 
-@pytest.mark.parametrize("name", OF_ALL)
-async def test_what_is_asked_of_all_connections_is_found_by_an_index(watched: Watched, name: str) -> None:
-    for plan in await watched.plans(OF_ALL[name]):
+@pytest.mark.parametrize("name", OF_ALL_CONNECTIONS)
+async def test_query_of_all_connections_uses_an_index(planner: Planner, name: str) -> None:
+    """It reads fewer documents than one connection has employees."""
+    for plan in await planner.explain(OF_ALL_CONNECTIONS[name]):
         assert "COLLSCAN" not in plan.stages, plan
         assert plan.indexes
         assert plan.examined < MANY, plan

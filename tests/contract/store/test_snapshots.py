@@ -1,32 +1,24 @@
-"""Snapshots on a real MongoDB: exact content, conditional writes, the outbox."""
+"""Snapshots: exact content, conditional writes, and the outbox of changes that are not yet published."""
 
 import asyncio
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
-from services.contracts.events import Attribute, Kind
+from services.contracts.employees import Attribute
+from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
 from services.contracts.snapshots import Snapshot
-from services.store.collection import PAGE
+from services.store.collection import PAGE_SIZE
 from services.store.database import Store
-from tests.stored import BERLIN, CONNECTION, NOW, OTHER, snapshot
-
-pytestmark = pytest.mark.mongo
+from tests.support.builders import BERLIN, CONNECTION, NOW, OTHER, make_snapshot
 
 ONE, TWO, THREE = EmployeeId("1"), EmployeeId("2"), EmployeeId("3")
-
-
-async def read(store: Store, employee: EmployeeId = ONE) -> Snapshot:
-    return (await store.snapshots.read(CONNECTION, [employee]))[employee]
-
 
 AWKWARD: dict[str, Any] = {
     "office.name": "Zürich, „Mitte“ 🏔",
     "$set": "$revision",
-    "": "a key of no letters",
-    "a\x00b": "a zero in the key",
+    "": "an empty key",
+    "a\x00b": "NUL in the key",
     "beyond 64 bits": 2**70,
     "beyond 32 bits": 2**40,
     "one": 1,
@@ -41,155 +33,274 @@ AWKWARD: dict[str, Any] = {
 }
 
 
-async def test_the_event_of_a_stored_snapshot_is_the_same_bytes(store: Store) -> None:
+async def read(store: Store, employee: EmployeeId = ONE) -> Snapshot:
+    """Returns the stored snapshot of an employee."""
+    return (await store.snapshots.read(CONNECTION, [employee]))[employee]
+
+
+async def list_pending(store: Store, limit: int = 9, after: EmployeeId | None = None) -> list[EmployeeId]:
+    """Returns the employees with a change that is not yet published."""
+    return [item.employee_id for item in await store.snapshots.read_pending(CONNECTION, limit, after)]
+
+
+async def count_absent(store: Store) -> int:
+    """Returns the number of employees that a complete scan no longer lists."""
+    pages = [page async for page in store.snapshots.stream(CONNECTION)]
+    return sum(item.absent_since is not None for page in pages for item in page)
+
+
+# ------------------------------------------------------------ content and conditional writes
+
+
+async def test_event_of_a_stored_snapshot_is_byte_for_byte_equal(store: Store) -> None:
+    """Attribute names and values survive that mean something to MongoDB, or that BSON cannot store."""
     attributes = {key: Attribute(value=value, label=key, type="multi.select") for key, value in AWKWARD.items()}
-    written = snapshot(
+    written = make_snapshot(
         attributes=attributes, detected_at=NOW.replace(microsecond=123456), source_modified_at=NOW.astimezone(BERLIN)
     )
     await store.snapshots.save([(written, None)])
+
     stored = await read(store)
-    assert written.record() == stored.record()
+
+    assert written.to_record() == stored.to_record()
     assert written == stored
-    await store.snapshots.save([(written.model_copy(update={"revision": 2_000}), 1_000)])
+
+
+async def test_replaced_snapshot_keeps_the_order_of_attributes(store: Store) -> None:
+    """A replacement takes another command than a first snapshot, and changes no attribute either."""
+    attributes = {key: Attribute(value=value) for key, value in AWKWARD.items()}
+    first = make_snapshot(attributes=attributes)
+    await store.snapshots.save([(first, None)])
+
+    await store.snapshots.save([(first.model_copy(update={"revision": 2_000}), 1_000)])
+
     assert list((await read(store)).attributes) == list(AWKWARD)
 
 
-async def test_a_snapshot_is_stored_over_the_revision_that_was_read_alone(store: Store) -> None:
-    assert await store.snapshots.save([(snapshot(), None), (snapshot("2"), None)]) == frozenset()
-    lost = await store.snapshots.save([(snapshot("1", 2_000), 1_000), (snapshot("2", 2_000), 999)])
+async def test_snapshot_is_stored_over_the_paired_revision_only(store: Store) -> None:
+    """A poller that has read an older revision overwrites nothing."""
+    first = await store.snapshots.save([(make_snapshot(), None), (make_snapshot("2"), None)])
+
+    lost = await store.snapshots.save([(make_snapshot("1", 2_000), 1_000), (make_snapshot("2", 2_000), 999)])
+
+    assert first == frozenset()
     assert lost == {TWO}
-    assert ((await read(store)).revision, (await read(store, TWO)).revision) == (2_000, 1_000)
+    assert (await read(store)).revision == 2_000
+    assert (await read(store, TWO)).revision == 1_000
 
 
-async def test_a_second_first_snapshot_of_somebody_is_lost_and_the_others_are_stored(store: Store) -> None:
-    await store.snapshots.save([(snapshot(), None)])
+async def test_second_first_snapshot_is_lost_and_others_are_stored(store: Store) -> None:
+    """An employee with a snapshot keeps it, and an employee without one gets no replacement."""
+    await store.snapshots.save([(make_snapshot(), None)])
+
     lost = await store.snapshots.save(
-        [(snapshot("1", 2_000), None), (snapshot("2"), None), (snapshot("3", 2_000), 1_000)]
+        [(make_snapshot("1", 2_000), None), (make_snapshot("2"), None), (make_snapshot("3", 2_000), 1_000)]
     )
+
     assert lost == {ONE, THREE}
-    assert [item async for item in store.snapshots.employee_ids(CONNECTION)] == [ONE, TWO]
+    assert [employee async for employee in store.snapshots.stream_employee_ids(CONNECTION)] == [ONE, TWO]
     assert (await read(store)).revision == 1_000
 
 
-async def test_to_save_again_after_a_lost_answer_loses_nobody(store: Store) -> None:
+async def test_save_after_a_lost_answer_can_be_repeated(store: Store) -> None:
+    """The same snapshots are saved a second time without a loss."""
     for _ in range(2):
-        assert await store.snapshots.save([(snapshot(), None)]) == frozenset()
+        assert await store.snapshots.save([(make_snapshot(), None)]) == frozenset()
     for _ in range(2):
-        assert await store.snapshots.save([(snapshot("1", 2_000), 1_000)]) == frozenset()
+        assert await store.snapshots.save([(make_snapshot("1", 2_000), 1_000)]) == frozenset()
 
 
-async def test_of_many_concurrent_writers_one_stores_its_snapshot(store: Store) -> None:
-    await store.snapshots.save([(snapshot(), None)])
-    rivals = [snapshot("1", 2_000, changed=(f"from-{number}",)) for number in range(8)]
+async def test_one_of_many_concurrent_writers_stores_its_snapshot(store: Store) -> None:
+    """The stored snapshot is that of the one writer that did not lose."""
+    await store.snapshots.save([(make_snapshot(), None)])
+    rivals = [make_snapshot("1", 2_000, changed=(f"from-{number}",)) for number in range(8)]
+
     lost = await asyncio.gather(*(store.snapshots.save([(rival, 1_000)]) for rival in rivals))
-    won = [rival for rival, people in zip(rivals, lost, strict=True) if not people]
-    assert won == [await read(store)]
+
+    winners = [rival for rival, people in zip(rivals, lost, strict=True) if not people]
+    assert winners == [await read(store)]
 
 
-async def test_what_is_not_known_to_be_sent_is_pending_until_it_is_marked(store: Store) -> None:
-    await store.snapshots.save([(snapshot(str(number)), None) for number in (1, 2, 3)])
-    assert [item.employee_id for item in await store.snapshots.pending(CONNECTION, 2)] == [ONE, TWO]
-    assert [item.employee_id for item in await store.snapshots.pending(CONNECTION, 2, after=TWO)] == [THREE]
-    await store.snapshots.mark_emitted(CONNECTION, [(ONE, 1_000), (THREE, 1_000)])
-    assert [item.employee_id for item in await store.snapshots.pending(CONNECTION, 9)] == [TWO]
-    assert not (await read(store)).pending
-
-
-async def test_the_mark_of_an_older_event_leaves_the_newer_change_pending(store: Store) -> None:
-    await store.snapshots.save([(snapshot(), None)])
-    await store.snapshots.save([(snapshot("1", 2_000), 1_000)])
-    await store.snapshots.mark_emitted(CONNECTION, [(ONE, 1_000)])
-    (pending,) = await store.snapshots.pending(CONNECTION, 9)
-    assert (pending.revision, pending.emitted_revision) == (2_000, 1_000)
-
-
-async def test_the_emitted_revision_never_shrinks(store: Store) -> None:
-    await store.snapshots.save([(snapshot(), None)])
-    await store.snapshots.save([(snapshot("1", 2_000), 1_000)])
-    await store.snapshots.mark_emitted(CONNECTION, [(ONE, 2_000)])
-    await store.snapshots.mark_emitted(CONNECTION, [(ONE, 1_000)])
-    assert (await read(store)).emitted_revision == 2_000
-    await store.snapshots.save([(snapshot("1", 3_000, emitted_revision=0), 2_000)])
-    assert (await read(store)).emitted_revision == 2_000
-    assert [item.revision for item in await store.snapshots.pending(CONNECTION, 9)] == [3_000]
-
-
-async def test_a_refused_event_is_no_longer_pending_and_listed_until_the_next_change(store: Store) -> None:
-    await store.snapshots.save([(snapshot(), None), (snapshot("2"), None)])
-    await store.snapshots.refuse(CONNECTION, [(ONE, 1_000)])
-    assert [item.employee_id for item in await store.snapshots.pending(CONNECTION, 9)] == [TWO]
-    assert await store.snapshots.refused(CONNECTION) == (ONE,)
-    await store.snapshots.save([(snapshot("1", 2_000), 1_000)])
-    assert await store.snapshots.refused(CONNECTION) == ()
-
-
-async def test_a_late_note_that_an_older_event_was_refused_hides_nothing_of_the_newer(store: Store) -> None:
-    """By a poller that had lost its lease meanwhile."""
-    await store.snapshots.save([(snapshot(revision=2_000), None)])
-    await store.snapshots.refuse(CONNECTION, [(ONE, 2_000)])
-    await store.snapshots.refuse(CONNECTION, [(ONE, 1_000)])
-    assert await store.snapshots.refused(CONNECTION) == (ONE,)
-    assert (await read(store)).emitted_revision == 2_000
-
-
-async def missing_count(store: Store) -> int:
-    return sum(
-        [len([each for each in page if each.missing_since]) async for page in store.snapshots.stream(CONNECTION)]
-    )
-
-
-async def test_more_people_than_go_into_a_command_are_noted_as_missing_and_as_back(store: Store) -> None:
-    people = [EmployeeId(str(number)) for number in range(PAGE + 7)]
-    await store.snapshots.save([(snapshot(each), None) for each in people])
-    await store.snapshots.set_missing(CONNECTION, people, NOW)
-    assert await missing_count(store) == len(people)
-    await store.snapshots.clear_missing(CONNECTION, people)
-    assert await missing_count(store) == 0
-
-
-async def test_the_missing_keep_the_time_of_the_first_scan_without_them(store: Store) -> None:
-    await store.snapshots.save([(snapshot(), None), (snapshot("2"), None)])
-    await store.snapshots.set_missing(CONNECTION, [ONE], NOW)
-    await store.snapshots.set_missing(CONNECTION, [ONE, TWO], NOW + timedelta(days=1))
-    assert (await read(store)).missing_since == NOW
-    assert (await read(store, TWO)).missing_since == NOW + timedelta(days=1)
-    await store.snapshots.clear_missing(CONNECTION, [ONE])
-    assert (await read(store)).missing_since is None
-    assert await missing_count(store) == 1
-
-
-async def test_active_are_those_of_this_connection_with_the_status_who_are_not_missing(store: Store) -> None:
-    inactive = {"status": Attribute(value="inactive")}
-    await store.snapshots.save(
-        [
-            (snapshot("1"), None),
-            (snapshot("2", attributes=inactive), None),
-            (snapshot("3"), None),
-            (snapshot("4", attributes={}), None),
-            (snapshot("5", attributes={"status": Attribute(value=("active",))}), None),
-            (snapshot("6", connection_id=OTHER), None),
-        ]
-    )
-    await store.snapshots.set_missing(CONNECTION, [THREE], NOW)
-    assert (await store.snapshots.active_count(CONNECTION), await store.snapshots.count(CONNECTION)) == (1, 5)
-    await store.snapshots.save([(snapshot("1", 2_000, attributes=inactive, kind=Kind.CHANGED), 1_000)])
-    assert await store.snapshots.active_count(CONNECTION) == 0
-
-
-async def test_a_stream_brings_every_snapshot_once_in_batches(store: Store) -> None:
-    await store.snapshots.save([(snapshot(str(number)), None) for number in range(7)])
-    await store.snapshots.save([(snapshot("7", connection_id=OTHER), None)])
-    batches = [batch async for batch in store.snapshots.stream(CONNECTION, batch=3)]
-    assert [len(batch) for batch in batches] == [3, 3, 1]
-    assert [item.employee_id for batch in batches for item in batch] == [str(number) for number in range(7)]
-    named = [EmployeeId(str(number)) for number in (9, 6, 0, 3, 2, 6, 1)]
-    several = [batch async for batch in store.snapshots.stream(CONNECTION, employees=named, batch=2)]
-    assert [[item.employee_id for item in batch] for batch in several] == [["0", "1"], ["2", "3"], ["6"]]
-    some = [batch async for batch in store.snapshots.stream(CONNECTION, employees=[TWO, EmployeeId("9")], batch=3)]
-    assert [[item.employee_id for item in batch] for batch in some] == [[TWO]]
-
-
-async def test_nothing_to_do_asks_the_database_nothing(store: Store) -> None:
+async def test_empty_work_is_done_without_an_error(store: Store) -> None:
+    """MongoDB rejects empty bulks, so the store must not send them."""
     assert await store.snapshots.save([]) == frozenset()
     await store.snapshots.mark_emitted(CONNECTION, [])
     assert await store.snapshots.read(CONNECTION, []) == {}
+
+
+# ------------------------------------------------------------ the outbox
+
+
+async def test_change_is_pending_until_it_is_marked_as_emitted(store: Store) -> None:
+    """The outbox is read in the order of keys, from any employee on."""
+    await store.snapshots.save([(make_snapshot(str(number)), None) for number in (1, 2, 3)])
+    first_page, second_page = await list_pending(store, 2), await list_pending(store, 2, after=TWO)
+
+    await store.snapshots.mark_emitted(CONNECTION, [(ONE, 1_000), (THREE, 1_000)])
+
+    assert first_page == [ONE, TWO]
+    assert second_page == [THREE]
+    assert await list_pending(store) == [TWO]
+    assert not (await read(store)).is_pending
+
+
+async def test_mark_of_an_older_event_leaves_the_newer_pending(store: Store) -> None:
+    """A change between publishing and marking is still to be published."""
+    await store.snapshots.save([(make_snapshot(), None)])
+    await store.snapshots.save([(make_snapshot("1", 2_000), 1_000)])
+
+    await store.snapshots.mark_emitted(CONNECTION, [(ONE, 1_000)])
+
+    (pending,) = await store.snapshots.read_pending(CONNECTION, 9)
+    assert pending.revision == 2_000
+    assert pending.emitted_revision == 1_000
+
+
+async def test_emitted_revision_is_never_decreased_by_a_mark(store: Store) -> None:
+    """A late mark of an older event has no effect."""
+    await store.snapshots.save([(make_snapshot(), None)])
+    await store.snapshots.save([(make_snapshot("1", 2_000), 1_000)])
+
+    await store.snapshots.mark_emitted(CONNECTION, [(ONE, 2_000)])
+    await store.snapshots.mark_emitted(CONNECTION, [(ONE, 1_000)])
+
+    assert (await read(store)).emitted_revision == 2_000
+
+
+async def test_emitted_revision_is_never_decreased_by_a_save(store: Store) -> None:
+    """The poller may have read the snapshot before the mark was stored."""
+    await store.snapshots.save([(make_snapshot("1", 2_000), None)])
+    await store.snapshots.mark_emitted(CONNECTION, [(ONE, 2_000)])
+
+    await store.snapshots.save([(make_snapshot("1", 3_000, emitted_revision=0), 2_000)])
+
+    (pending,) = await store.snapshots.read_pending(CONNECTION, 9)
+    assert pending.revision == 3_000
+    assert pending.emitted_revision == 2_000
+
+
+async def test_oversized_event_is_listed_until_the_next_change(store: Store) -> None:
+    """It is no longer pending, because Kafka rejects it every time."""
+    await store.snapshots.save([(make_snapshot(), None), (make_snapshot("2"), None)])
+    await store.snapshots.mark_oversized(CONNECTION, [(ONE, 1_000)])
+    pending, oversized = await list_pending(store), await store.snapshots.find_oversized(CONNECTION)
+
+    await store.snapshots.save([(make_snapshot("1", 2_000), 1_000)])
+
+    assert pending == [TWO]
+    assert oversized == (ONE,)
+    assert await store.snapshots.find_oversized(CONNECTION) == ()
+
+
+async def test_late_oversized_mark_hides_no_newer_event(store: Store) -> None:
+    """A poller with a lost lease may send the mark of an older event late."""
+    await store.snapshots.save([(make_snapshot(revision=2_000), None)])
+    await store.snapshots.mark_oversized(CONNECTION, [(ONE, 2_000)])
+
+    await store.snapshots.mark_oversized(CONNECTION, [(ONE, 1_000)])
+
+    assert await store.snapshots.find_oversized(CONNECTION) == (ONE,)
+    assert (await read(store)).emitted_revision == 2_000
+
+
+# ------------------------------------------------------------ absent and active employees
+
+
+async def test_absent_marks_exceed_the_size_of_one_command(store: Store) -> None:
+    """More employees than a command may name are marked and cleared in several commands."""
+    people = [EmployeeId(str(number)) for number in range(PAGE_SIZE + 7)]
+    await store.snapshots.save([(make_snapshot(employee), None) for employee in people])
+
+    await store.snapshots.mark_absent(CONNECTION, people, NOW)
+    marked = await count_absent(store)
+    await store.snapshots.clear_absent(CONNECTION, people)
+
+    assert marked == len(people)
+    assert await count_absent(store) == 0
+
+
+async def test_absent_employee_keeps_the_time_of_the_first_scan(store: Store) -> None:
+    """Later scans without the employee do not move the time."""
+    await store.snapshots.save([(make_snapshot(), None), (make_snapshot("2"), None)])
+
+    await store.snapshots.mark_absent(CONNECTION, [ONE], NOW)
+    await store.snapshots.mark_absent(CONNECTION, [ONE, TWO], NOW + timedelta(days=1))
+
+    assert (await read(store)).absent_since == NOW
+    assert (await read(store, TWO)).absent_since == NOW + timedelta(days=1)
+
+
+async def test_employee_listed_again_is_not_absent(store: Store) -> None:
+    """The other absent employees stay absent."""
+    await store.snapshots.save([(make_snapshot(), None), (make_snapshot("2"), None)])
+    await store.snapshots.mark_absent(CONNECTION, [ONE, TWO], NOW)
+
+    await store.snapshots.clear_absent(CONNECTION, [ONE])
+
+    assert (await read(store)).absent_since is None
+    assert await count_absent(store) == 1
+
+
+async def test_active_employees_of_the_connection_are_counted(store: Store) -> None:
+    """Another status, a status that is not a string, absent employees and other connections are left out."""
+    await store.snapshots.save(
+        [
+            (make_snapshot("1"), None),
+            (make_snapshot("2", attributes={"status": Attribute(value="inactive")}), None),
+            (make_snapshot("3"), None),
+            (make_snapshot("4", attributes={}), None),
+            (make_snapshot("5", attributes={"status": Attribute(value=("active",))}), None),
+            (make_snapshot("6", connection_id=OTHER), None),
+        ]
+    )
+
+    await store.snapshots.mark_absent(CONNECTION, [THREE], NOW)
+
+    assert await store.snapshots.count_active(CONNECTION) == 1
+    assert await store.snapshots.count(CONNECTION) == 5
+
+
+async def test_employee_with_a_new_status_is_no_longer_active(store: Store) -> None:
+    """The count follows the newest snapshot."""
+    await store.snapshots.save([(make_snapshot(), None)])
+    inactive = {"status": Attribute(value="inactive")}
+
+    await store.snapshots.save([(make_snapshot("1", 2_000, attributes=inactive, kind=ChangeKind.CHANGED), 1_000)])
+
+    assert await store.snapshots.count_active(CONNECTION) == 0
+
+
+# ------------------------------------------------------------ streams
+
+
+async def test_stream_yields_each_snapshot_of_the_connection_once(store: Store) -> None:
+    """The snapshots come in the order of their keys, in batches."""
+    await store.snapshots.save([(make_snapshot(str(number)), None) for number in range(7)])
+    await store.snapshots.save([(make_snapshot("7", connection_id=OTHER), None)])
+
+    batches = [batch async for batch in store.snapshots.stream(CONNECTION, batch=3)]
+
+    assert [len(batch) for batch in batches] == [3, 3, 1]
+    assert [item.employee_id for batch in batches for item in batch] == [str(number) for number in range(7)]
+
+
+async def test_stream_of_named_employees_leaves_out_unknown_ones(store: Store) -> None:
+    """Each named employee comes once, even if it is named twice."""
+    await store.snapshots.save([(make_snapshot(str(number)), None) for number in range(7)])
+    named = [EmployeeId(str(number)) for number in (9, 6, 0, 3, 2, 6, 1)]
+
+    several = [batch async for batch in store.snapshots.stream(CONNECTION, employees=named, batch=2)]
+    one = [batch async for batch in store.snapshots.stream(CONNECTION, employees=[TWO, EmployeeId("9")], batch=3)]
+
+    assert [[item.employee_id for item in batch] for batch in several] == [["0", "1"], ["2", "3"], ["6"]]
+    assert [[item.employee_id for item in batch] for batch in one] == [[TWO]]
+
+
+async def test_stream_of_more_names_than_a_page_is_complete(store: Store) -> None:
+    """The named employees come in the order of their keys, over several batches."""
+    await store.snapshots.save([(make_snapshot(f"{number:04}"), None) for number in range(900)])
+    named = [EmployeeId(f"{number:04}") for number in range(600)]
+
+    employees = [item.employee_id async for batch in store.snapshots.stream(CONNECTION, named) for item in batch]
+
+    assert employees == named

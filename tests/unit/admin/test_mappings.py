@@ -1,40 +1,50 @@
-"""Publishing a mapping, on a real MongoDB: the new version, and the request that brings it to everybody."""
+"""Mapping documents: format, parse, export."""
 
-from collections.abc import AsyncIterator
+import json
 
 import pytest
 
-from services.admin import connections, mappings
-from services.contracts.requests import Poll, Resend
+from services.admin.mappings import InvalidMappingError, export_document, format_document, parse_document
+from services.contracts.mappings import default_mapping
 from services.store.database import Store
-from services.store.errors import StoreFailedError
-from tests.fakes import FakeClock, opened_store
-from tests.stack import MongoServers
-from tests.stored import DECLAREE, PERSONIO
-
-pytestmark = pytest.mark.mongo
+from tests.support.builders import CONNECTION, NOW
 
 
-@pytest.fixture
-async def store(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Store]:
-    async with opened_store(mongo, prepared_database) as store:
-        yield store
+def test_formatted_document_is_parsed_to_the_same_mapping() -> None:
+    """An export can be imported unchanged."""
+    assert parse_document(format_document(default_mapping())) == default_mapping()
 
 
-async def test_a_version_is_published_and_everybody_is_to_be_sent_again(store: Store) -> None:
-    made = await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE)
-    document = await mappings.export(store, made.id)
-    published = await mappings.publish(store, FakeClock(), made.id, document)
-    assert await store.mappings.published(made.id) == published
-    (request,) = await store.requests.open(made.id)
-    assert (published.version, request.task) == (2, Resend(scope="all", why="mapping version 2 was published"))
+@pytest.mark.parametrize(
+    ("document", "location"),
+    [
+        ("{", "document"),
+        ("{}", "rules"),
+        ('{"rules": [], "rule": []}', "rule"),
+        ('{"rules": [{"target": "userName", "source": {"kind": "constant", "value": 1}}]}', "rules.0"),
+        ('{"rules": [{"target": "name.", "source": {"kind": "constant", "value": 1}}]}', "'name.'"),
+    ],
+    ids=["JSON", "missing field", "unknown field", "reserved target", "target"],
+)
+def test_invalid_document_names_the_location(document: str, location: str) -> None:
+    """The message begins with the location, and is written for the author of the file."""
+    with pytest.raises(InvalidMappingError) as error:
+        parse_document(document)
+
+    assert str(error.value).startswith(location)
+    assert "Value error" not in str(error.value)
 
 
-async def test_without_the_request_there_is_no_new_version_either(store: Store) -> None:
-    made = await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE)
-    document = await mappings.export(store, made.id)
-    taken = await store.requests.file(made.id, Poll(), now=FakeClock().now())
-    store.requests._new_id = lambda: taken.id
-    with pytest.raises(StoreFailedError, match="is in requests already"):
-        await mappings.publish(store, FakeClock(), made.id, document)
-    assert [version.version for version in await store.mappings.history(made.id)] == [1]
+async def test_exported_document_is_the_published_mapping(store: Store) -> None:
+    """The export has the content of the version in force."""
+    await store.mappings.publish(CONNECTION, default_mapping(), now=NOW, expected_version=None)
+
+    document = await export_document(store, CONNECTION)
+
+    assert json.loads(document) == default_mapping().model_dump(mode="json")
+
+
+async def test_export_without_a_mapping_is_an_error(store: Store) -> None:
+    """An empty document would look like a mapping without rules."""
+    with pytest.raises(InvalidMappingError, match=CONNECTION):
+        await export_document(store, CONNECTION)

@@ -1,15 +1,15 @@
-"""The arithmetic of the benchmarks: rates, ratios, what is missed, and what the kernel says of a process."""
+"""The arithmetic of the benchmarks: rates, ratios, missed targets, and the usage of a process."""
 
 from dataclasses import replace
 
 import pytest
 
-from benchmarks.processes import Usage, parsed
-from benchmarks.report import Import, Round, Stage, misses, steady, table
+from benchmarks.processes import Usage, parse_usage
+from benchmarks.report import Import, Round, Stage, count_steady, find_misses, format_report
 
-USED = {"writer": Usage(cpu_seconds=20.0, resident_mib=90.0, peak_mib=100.0)}
+USAGE = {"writer": Usage(cpu_seconds=20.0, resident_mib=90.0, peak_mib=100.0)}
 WHOLE = Import(
-    employees=1_000, accounts=900, seconds=4.0, polled_seconds=2.0, requests=3_500, usage=USED, poller_growth_mib=20.0
+    employees=1_000, accounts=900, seconds=4.0, polled_seconds=2.0, requests=3_500, usage=USAGE, poller_growth_mib=20.0
 )
 ROUND = Round(
     whole=WHOLE,
@@ -21,41 +21,57 @@ ROUND = Round(
 )
 
 
-def test_the_import_is_compared_with_the_slowest_bare_stage() -> None:
+def test_round_compares_the_import_with_the_slowest_bare_stage() -> None:
+    """The slowest bare stage is the one with the lowest rate, not with the longest time."""
     assert ROUND.slowest is ROUND.write
-    assert ROUND.of_slowest == pytest.approx(250 / 400)
-    assert ROUND.of_mapping == pytest.approx(1.0 / 1.1)
-    assert misses([ROUND]) == []
+    assert ROUND.ratio_to_slowest == pytest.approx(250 / 400)
+    assert ROUND.ratio_of_mapper == pytest.approx(1.0 / 1.1)
+    assert find_misses([ROUND]) == []
 
 
 @pytest.mark.parametrize(
-    ("worse", "named"),
+    ("worse", "miss"),
     [
         (replace(ROUND, whole=replace(WHOLE, seconds=5.1)), "the first import reaches 0.49"),
         (replace(ROUND, mapper=Stage("mapper", 2_000, 1.3)), "the mapper alone reaches 0.77"),
         (replace(ROUND, whole=replace(WHOLE, poller_growth_mib=100.0)), "the poller grows by 100 MiB"),
     ],
 )
-def test_what_is_missed_is_named_by_the_median_of_the_rounds(worse: Round, named: str) -> None:
-    assert [text[: len(named)] for text in misses([ROUND, worse, worse])] == [named]
-    assert misses([ROUND, ROUND, worse]) == []
+def test_targets_are_compared_with_the_median_of_the_rounds(worse: Round, miss: str) -> None:
+    """Two bad rounds of three miss a target, one does not."""
+    assert [text[: len(miss)] for text in find_misses([ROUND, worse, worse])] == [miss]
+    assert find_misses([ROUND, ROUND, worse]) == []
 
 
-def test_the_table_shows_medians_and_how_far_the_rounds_lie_apart() -> None:
+def test_report_shows_medians_and_the_range_of_the_ratios() -> None:
+    """The report lists rates, ratios with their lowest and highest value, and the usage of processes."""
     rounds = [replace(ROUND, whole=replace(WHOLE, seconds=seconds)) for seconds in (4.0, 4.4, 5.0)]
-    lines = table(rounds).splitlines()
+
+    lines = format_report(rounds).splitlines()
+
     assert "| **the first import, whole** | ours | 1000 | 4.4 | **227** |" in lines
     assert "| first import / slowest bare stage (requests) | ≥ 0.5 | 0.57 | 0.50 | 0.62 |" in lines
     assert "| writer | 20.0 | 20.00 | 100 |" in lines
 
 
-def test_a_rate_is_taken_after_the_first_answers_which_stand_for_start_up() -> None:
+def test_rate_skips_the_first_answers() -> None:
+    """The first answers are slower, because the stage is still starting."""
     slow_start = [0, 9_000, *range(10_000, 12_000)]
-    assert steady(slow_start, skipped=2) == (1_999, 1.999)
-    assert steady([5, 1, 3, 2, 4], skipped=1_000) == (2, 0.002), "of few answers the later half counts"
+
+    assert count_steady(slow_start, skipped=2) == (1_999, 1.999)
 
 
-def test_what_the_kernel_says_is_read_whatever_a_process_calls_itself() -> None:
+def test_rate_of_few_answers_counts_the_later_half() -> None:
+    """A short run has fewer answers than are skipped."""
+    assert count_steady([5, 1, 3, 2, 4], skipped=1_000) == (2, 0.002)
+
+
+def test_usage_is_parsed_for_a_command_with_brackets() -> None:
+    """The command stands before the fields and may contain spaces and brackets."""
     stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 900 0 0 0 250 50 0 0 20 0 1 0 100 1000 200"
-    used = parsed(stat, "Name:\ta\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\n")
-    assert (used.cpu_seconds, used.resident_mib, used.peak_mib) == (3.0, 100.0, 200.0)
+
+    usage = parse_usage(stat, "Name:\ta\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\n")
+
+    assert usage.cpu_seconds == 3.0
+    assert usage.resident_mib == 100.0
+    assert usage.peak_mib == 200.0

@@ -1,4 +1,7 @@
-"""Commands where no server answers: help, settings that are missing or wrong, and what each failure ends with."""
+"""Commands without servers: help, settings, options, secrets, and the exit code of each failure.
+
+``test_texts.py`` records the texts.
+"""
 
 import os
 import subprocess
@@ -10,71 +13,75 @@ from cryptography.fernet import Fernet
 
 from services.cli.context import EX_TEMPFAIL
 from services.runtime.settings import EX_CONFIG
-from tests.unit.cli.conftest import Cli
+from tests.support.command_line import ADD_CONNECTION, COMMANDS, SECRETS, Cli
 
-COMMANDS = (
-    "init", "up", "poll", "resync", "replay", "status", "connections add", "connections list", "connections check",
-    "connections pause", "connections resume", "connections secrets", "connections rotate-keys", "mapping export",
-    "mapping import", "people show", "people list", "dead-letters list", "dead-letters retry",
-)  # fmt: skip
-ADD = ("connections", "add", "Nordlicht", "--personio-client-id", "papi-1")
-SECRETS = {"PERSONIO_CLIENT_SECRET": "a-secret", "DECLAREE_KEY": "a-key"}
+WRONG_USE = 2
+
+
+# ------------------------------------------------------------ help
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(offline: Cli, command: str) -> None:
+def test_help_of_a_command_lists_its_options(offline: Cli, command: str) -> None:
+    """Every command has a help text, and every command except `up` can print JSON."""
     result = offline(*command.split(), "--help", COLUMNS="200")
+
     assert result.exit_code == 0
     assert ("--json" in result.output) == (command != "up")
 
 
-def test_without_a_command_the_commands_are_listed(offline: Cli) -> None:
-    result = offline()
-    assert all(command.split()[0] in result.output for command in COMMANDS)
+def test_program_without_a_command_lists_all_commands(offline: Cli) -> None:
+    """A user finds all commands and groups without the documentation."""
+    output = offline().output
+
+    assert [command for command in COMMANDS if command.split()[0] not in output] == []
+
+
+# ------------------------------------------------------------ settings
 
 
 @pytest.mark.parametrize("name", ["MONGODB_URL", "KAFKA_BOOTSTRAP_SERVERS", "ENCRYPTION_KEYS"])
-def test_a_missing_setting_is_named(settings: dict[str, str], name: str) -> None:
+def test_missing_setting_is_named(settings: dict[str, str], name: str) -> None:
+    """A setting without a default ends the command with its name."""
     del settings[name]
+
     result = Cli(settings)("status")
+
     assert result.exit_code == EX_CONFIG
-    assert f"{name} is missing; the settings are listed in .env.example" in result.output
+    assert result.output.startswith(f"{name} is missing")
 
 
-def test_a_wrong_setting_is_named_without_its_value(offline: Cli) -> None:
+def test_invalid_setting_is_named_without_its_value(offline: Cli) -> None:
+    """A value may be a secret in the wrong variable."""
     result = offline("status", MONGODB_TIMEOUT_MS="quite long")
+
     assert result.exit_code == EX_CONFIG
-    assert "MONGODB_TIMEOUT_MS is wrong" in result.output
+    assert result.output.startswith("MONGODB_TIMEOUT_MS ")
     assert "quite long" not in result.output
-
-
-def test_a_server_that_does_not_answer_is_a_failure_to_try_again(offline: Cli) -> None:
-    result = offline("status")
-    assert result.exit_code == EX_TEMPFAIL
-    assert "MongoDB does not answer: is it running, and is MONGODB_URL right?" in result.output
-
-
-def test_kafka_that_does_not_answer_is_a_failure_to_try_again(offline: Cli) -> None:
-    result = offline("init")
-    assert result.exit_code == EX_TEMPFAIL
-    assert "KAFKA_BOOTSTRAP_SERVERS" in result.output
-    assert len(result.output.splitlines()) == 1, "and no library's lines beside it"
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MONGODB_URL", "http://user:pass@nowhere"), ("ENCRYPTION_KEYS", "no-key"), ("ENCRYPTION_KEYS", " , "),
-        ("MONGODB_DATABASE", "my.db"), ("KAFKA_BOOTSTRAP_SERVERS", "kafka:abc"), ("KAFKA_BOOTSTRAP_SERVERS", "k:1,:2"),
-        ("KAFKA_BOOTSTRAP_SERVERS", " , "), ("KAFKA_SSL_CAFILE", "/no/such/file"), ("KAFKA_TOPIC_PREFIX", "our topics/"),
-        ("ENCRYPTION_KEYS_FILE", "/no/such/file"), ("MONGODB_URL_FILE", "/no/such/file"),
+        ("MONGODB_URL", "http://user:pass@nowhere"),
+        ("ENCRYPTION_KEYS", "no-key"),
+        ("ENCRYPTION_KEYS", " , "),
+        ("MONGODB_DATABASE", "my.db"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka:abc"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "k:1,:2"),
+        ("KAFKA_BOOTSTRAP_SERVERS", " , "),
+        ("KAFKA_SSL_CAFILE", "/no/such/file"),
+        ("KAFKA_TOPIC_PREFIX", "our topics/"),
+        ("ENCRYPTION_KEYS_FILE", "/no/such/file"),
+        ("MONGODB_URL_FILE", "/no/such/file"),
     ],
-)  # fmt: skip
-def test_a_setting_that_cannot_work_is_said_in_one_line_without_its_value(
-    settings: dict[str, str], name: str, value: str
-) -> None:
+)
+def test_unusable_setting_is_one_line_without_its_value(settings: dict[str, str], name: str, value: str) -> None:
+    """A value of the wrong form ends the command before a server is asked."""
     settings.pop(name.removesuffix("_FILE"), None)
+
     result = Cli(settings)("status", **{name: value})
+
     assert result.exit_code == EX_CONFIG
     assert result.output.startswith(f"{name} ")
     assert value not in result.output
@@ -82,159 +89,220 @@ def test_a_setting_that_cannot_work_is_said_in_one_line_without_its_value(
 
 
 @pytest.mark.parametrize("name", ["KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"])
-def test_what_the_protocol_of_kafka_needs_is_asked_for_at_the_start(offline: Cli, name: str) -> None:
-    given = {"KAFKA_SASL_USERNAME": "sync", "KAFKA_SASL_PASSWORD": "word"} | {name: ""}
-    result = offline("status", KAFKA_SECURITY_PROTOCOL="SASL_SSL", **given)
+def test_setting_that_the_kafka_protocol_needs_is_named(offline: Cli, name: str) -> None:
+    """SASL without a user or password fails at the start and not at the first connection."""
+    sasl = {"KAFKA_SASL_USERNAME": "sync", "KAFKA_SASL_PASSWORD": "word"} | {name: ""}
+
+    result = offline("status", KAFKA_SECURITY_PROTOCOL="SASL_SSL", **sasl)
+
     assert result.exit_code == EX_CONFIG
-    assert result.output.startswith(f"{name} is wrong: KAFKA_SECURITY_PROTOCOL=SASL_SSL needs it")
+    assert result.output.startswith(f"{name} ")
+    assert "KAFKA_SECURITY_PROTOCOL=SASL_SSL" in result.output
 
 
-def test_a_file_of_certificates_that_holds_none_is_refused(offline: Cli, tmp_path: Path) -> None:
+def test_certificate_file_without_certificates_is_named(offline: Cli, tmp_path: Path) -> None:
+    """The file is read at the start, and the kind of the error is in the message."""
     (tmp_path / "ca.pem").write_text("nothing")
+
     result = offline("status", KAFKA_SSL_CAFILE=str(tmp_path / "ca.pem"))
+
     assert result.exit_code == EX_CONFIG
-    assert result.output.startswith("KAFKA_SSL_CAFILE is wrong: certificates cannot be read from that file (SSLError)")
+    assert result.output.startswith("KAFKA_SSL_CAFILE ")
+    assert "SSLError" in result.output
 
 
-def test_a_secret_setting_may_come_from_a_file(settings: dict[str, str], tmp_path: Path) -> None:
-    key = settings.pop("ENCRYPTION_KEYS")
+def test_secret_setting_is_read_from_a_file(settings: dict[str, str], tmp_path: Path) -> None:
+    """With the key from the file, the settings are complete and only the server is missing."""
     file = tmp_path / "key"
-    file.write_text(f"{key}\n")
+    file.write_text(f"{settings.pop('ENCRYPTION_KEYS')}\n")
+
     result = Cli(settings)("status", ENCRYPTION_KEYS_FILE=str(file))
-    assert result.exit_code == EX_TEMPFAIL, "the settings are right, the server is not there"
+
+    assert result.exit_code == EX_TEMPFAIL
 
 
-@pytest.mark.parametrize("command", ["connections add", "connections secrets"])
-def test_no_option_takes_a_secret(offline: Cli, command: str) -> None:
-    options = {
-        word.strip(",")
-        for word in offline(*command.split(), "--help", COLUMNS="200").output.split()
-        if word.startswith("--")
-    }
-    assert {"--personio-secret-file", "--declaree-key-file"} <= options
-    secretive = {option for option in options if "secret" in option or "key" in option}
-    assert secretive == {"--personio-secret-file", "--declaree-key-file"}
-
-
-def test_secrets_need_a_source(offline: Cli) -> None:
-    result = offline("connections", "secrets", "c1")
-    assert result.exit_code == 2
-    assert "give --personio or --declaree, a file, or" in result.output
-    result = offline("connections", "secrets", "c1", PERSONIO_CLIENT_SECRET="", DECLAREE_KEY="")
-    assert result.exit_code == 2, "an empty variable is no secret"
-
-
-@pytest.mark.parametrize(
-    "narrowed", [("--connection", ""), ("--connection", " "), ("--connection", "c1", "--employee", "")]
-)
-def test_a_replay_that_an_unset_variable_would_widen_is_refused(offline: Cli, narrowed: tuple[str, ...]) -> None:
-    result = offline("replay", *narrowed, COLUMNS="200")
-    assert (result.exit_code, "it is empty" in result.output) == (2, True)
-
-
-def test_an_employee_is_replayed_of_a_connection_alone(offline: Cli) -> None:
-    result = offline("replay", "--employee", "7", COLUMNS="200")
-    assert (result.exit_code, "give --connection, too" in result.output) == (2, True)
-
-
-def test_a_file_that_is_not_there_is_a_wrong_use(offline: Cli) -> None:
-    assert offline("mapping", "import", "c1", "/no/such/file.json").exit_code == 2
-    assert offline("connections", "secrets", "c1", "--declaree-key-file", "/no/such/file").exit_code == 2
-
-
-def test_two_encryption_keys_are_two_keys(offline: Cli) -> None:
+def test_two_encryption_keys_are_accepted(offline: Cli) -> None:
+    """Keys are separated by commas; spaces and a last comma do not matter."""
     keys = f"{Fernet.generate_key().decode()}, {Fernet.generate_key().decode()},"
+
     assert offline("status", ENCRYPTION_KEYS=keys).exit_code == EX_TEMPFAIL
 
 
+# ------------------------------------------------------------ servers
+
+
+def test_mongodb_without_an_answer_is_a_temporary_failure(offline: Cli) -> None:
+    """The message names the setting with the address."""
+    result = offline("status")
+
+    assert result.exit_code == EX_TEMPFAIL
+    assert "MONGODB_URL" in result.output
+
+
+def test_kafka_without_an_answer_is_a_temporary_failure(offline: Cli) -> None:
+    """The message names the setting, and the libraries print nothing of their own."""
+    result = offline("init")
+
+    assert result.exit_code == EX_TEMPFAIL
+    assert "KAFKA_BOOTSTRAP_SERVERS" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+# ------------------------------------------------------------ options
+
+
 @pytest.mark.parametrize(
-    ("arguments", "named", "problem"),
+    "options", [("--connection", ""), ("--connection", " "), ("--connection", "c1", "--employee", "")]
+)
+def test_replay_with_an_empty_id_is_wrong_use(offline: Cli, options: tuple[str, ...]) -> None:
+    """An unset shell variable must not replay everything."""
+    result = offline("replay", *options, COLUMNS="200")
+
+    assert result.exit_code == WRONG_USE
+    assert f"Invalid value for '{options[-2]}'" in result.output
+
+
+def test_replay_of_an_employee_needs_the_connection(offline: Cli) -> None:
+    """Employee ids repeat in other companies."""
+    result = offline("replay", "--employee", "7", COLUMNS="200")
+
+    assert result.exit_code == WRONG_USE
+    assert "add --connection" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
     [
-        (("--personio-url", "api.personio.de"), "--personio-url", "begin with https://"),
-        (("--declaree-url", "https://user:pass@scim.example"), "--declaree-url", "user or password"),
-        (("--declaree-url", "https://scim.example/?a=1"), "--declaree-url", "leave out"),
-        (("--personio-client-id", " "), "--personio-client-id", "empty"),
-        (("--personio-client-id", "päpi"), "--personio-client-id", "outside ASCII"),
+        ("mapping", "import", "c1", "/no/such/file.json"),
+        ("connections", "secrets", "c1", "--declaree-key-file", "/no/such/file"),
+    ],
+    ids=" ".join,
+)
+def test_missing_file_is_wrong_use(offline: Cli, arguments: tuple[str, ...]) -> None:
+    """A file that does not exist fails before the command does anything."""
+    assert offline(*arguments).exit_code == WRONG_USE
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--personio-url", "api.personio.de"),
+        ("--declaree-url", "https://user:pass@scim.example"),
+        ("--declaree-url", "https://scim.example/?a=1"),
+        ("--personio-client-id", " "),
+        ("--personio-client-id", "päpi"),
     ],
 )
-def test_an_option_that_cannot_be_right_is_named_with_what_is_wrong(
-    offline: Cli, arguments: tuple[str, ...], named: str, problem: str
-) -> None:
-    result = offline(*ADD, *arguments, COLUMNS="200", **SECRETS)
-    assert result.exit_code == 2
-    assert f"Invalid value for '{named}'" in result.output
-    assert problem in result.output
+def test_invalid_option_is_named_without_a_password(offline: Cli, option: str, value: str) -> None:
+    """The message names the option, and never quotes a password that an address contains."""
+    result = offline(*ADD_CONNECTION, option, value, COLUMNS="200", **SECRETS)
+
+    assert result.exit_code == WRONG_USE
+    assert f"Invalid value for '{option}'" in result.output
     assert "user:pass" not in result.output
 
 
-def test_a_name_that_is_none_is_a_wrong_use(offline: Cli) -> None:
+def test_empty_label_is_wrong_use(offline: Cli) -> None:
+    """A connection needs a label that can be read."""
     result = offline("connections", "add", " ", "--personio-client-id", "papi-1", **SECRETS)
-    assert (result.exit_code, "Invalid value for 'name'" in result.output) == (2, True)
+
+    assert result.exit_code == WRONG_USE
+    assert "Invalid value for 'name'" in result.output
 
 
-@pytest.mark.parametrize("variable", sorted(SECRETS))
-def test_a_secret_that_cannot_be_sent_is_refused_with_the_variable_it_came_by(offline: Cli, variable: str) -> None:
-    for command in (ADD, ("connections", "secrets", "c1")):
-        result = offline(*command, COLUMNS="200", **(SECRETS | {variable: "kéy-of-ours"}))
-        assert result.exit_code == 2
-        assert f"Invalid value for '{variable}'" in result.output
-        assert "outside ASCII" in result.output
-        assert "of-ours" not in result.output
+# ------------------------------------------------------------ secrets
+
+
+@pytest.mark.parametrize("command", ["connections add", "connections secrets"])
+def test_secret_is_never_an_argument(offline: Cli, command: str) -> None:
+    """Other users of the machine can read the arguments of a process, so that options take only files."""
+    words = offline(*command.split(), "--help", COLUMNS="200").output.split()
+    options = {word.strip(",") for word in words if word.startswith("--")}
+
+    assert {option for option in options if "secret" in option or "key" in option} == {
+        "--personio-secret-file",
+        "--declaree-key-file",
+    }
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"", "empty"),
-        (b"one-of-ours\ntwo", "more than one line"),
-        ("of-ours".encode("utf-16"), "no text in UTF-8"),
-        (b"\xff\xfe\x00of-ours", "no text in UTF-8"),
-    ],
+    "environment", [{}, {"PERSONIO_CLIENT_SECRET": "", "DECLAREE_KEY": ""}], ids=["unset", "empty"]
 )
-def test_a_file_that_holds_no_secret_is_refused_with_the_option_it_came_by(
-    offline: Cli, tmp_path: Path, content: bytes, problem: str
-) -> None:
+def test_secrets_command_without_a_secret_is_wrong_use(offline: Cli, environment: dict[str, str]) -> None:
+    """Without an option, only variables with a value name a secret."""
+    result = offline("connections", "secrets", "c1", **environment)
+
+    assert result.exit_code == WRONG_USE
+    assert "--personio" in result.output
+
+
+@pytest.mark.parametrize("variable", sorted(SECRETS))
+@pytest.mark.parametrize("command", [ADD_CONNECTION, ("connections", "secrets", "c1")], ids=["add", "secrets"])
+def test_invalid_secret_variable_is_named(offline: Cli, command: tuple[str, ...], variable: str) -> None:
+    """A secret that cannot be sent in a header is rejected by the name of its variable, without its value."""
+    result = offline(*command, COLUMNS="200", **(SECRETS | {variable: "kéy-of-ours"}))
+
+    assert result.exit_code == WRONG_USE
+    assert f"Invalid value for '{variable}'" in result.output
+    assert "of-ours" not in result.output
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"one-of-ours\ntwo", "of-ours".encode("utf-16"), b"\xff\xfe\x00of-ours"],
+    ids=["empty", "two lines", "UTF-16", "bytes"],
+)
+@pytest.mark.parametrize("command", [ADD_CONNECTION, ("connections", "secrets", "c1")], ids=["add", "secrets"])
+def test_invalid_secret_file_is_named(offline: Cli, tmp_path: Path, command: tuple[str, ...], content: bytes) -> None:
+    """A file without a usable secret is rejected by the name of its option, without its content."""
     file = tmp_path / "key"
     file.write_bytes(content)
-    for command in (ADD, ("connections", "secrets", "c1")):
-        result = offline(*command, "--declaree-key-file", str(file), COLUMNS="300", **SECRETS)
-        assert result.exit_code == 2
-        assert "Invalid value for '--declaree-key-file'" in result.output
-        assert problem in result.output
-        assert "of-ours" not in result.output
+
+    result = offline(*command, "--declaree-key-file", str(file), COLUMNS="300", **SECRETS)
+
+    assert result.exit_code == WRONG_USE
+    assert "Invalid value for '--declaree-key-file'" in result.output
+    assert "of-ours" not in result.output
 
 
-def test_a_wrong_answer_is_asked_for_again(offline: Cli) -> None:
-    result = offline(*ADD, stdin="kéy\na-secret\na-key\n")
+def test_invalid_answer_is_prompted_for_again(offline: Cli) -> None:
+    """After a valid second answer the command goes on, and fails only for want of a server."""
+    result = offline(*ADD_CONNECTION, stdin="kéy\na-secret\na-key\n")
+
     assert result.output.count("Personio client_secret") == 2
-    assert "outside ASCII" in result.output
-    assert result.exit_code == EX_TEMPFAIL, "all was entered, the server is not there"
+    assert "Invalid value: " in result.output
+    assert result.exit_code == EX_TEMPFAIL
 
 
-def test_secrets_asks_for_what_it_is_told_to(offline: Cli) -> None:
+def test_secrets_command_prompts_for_the_named_secret_only(offline: Cli) -> None:
+    """The other secret stays unchanged, so that the user is not asked for it."""
     result = offline("connections", "secrets", "c1", "--declaree", stdin="a-key\n")
+
     assert "Declaree API key" in result.output
     assert "client_secret" not in result.output
     assert result.exit_code == EX_TEMPFAIL
 
 
-def test_who_ends_the_input_is_not_asked_for_ever(offline: Cli) -> None:
-    result = offline(*ADD, stdin="", COLUMNS="200")
-    assert result.exit_code == 2
-    assert "nobody answers; give it with --personio-secret-file or PERSONIO_CLIENT_SECRET" in result.output
+def test_prompt_at_the_end_of_input_is_wrong_use(offline: Cli) -> None:
+    """The command ends, and names the option and the variable for the secret."""
+    result = offline(*ADD_CONNECTION, stdin="", COLUMNS="200")
+
+    assert result.exit_code == WRONG_USE
+    assert "--personio-secret-file or PERSONIO_CLIENT_SECRET" in result.output
 
 
-def test_where_there_is_no_input_at_all_the_command_says_how_else_to_give_a_secret(settings: dict[str, str]) -> None:
-    """As a service manager starts it: its standard input closed, and no terminal."""
-    command = [sys.executable, "-m", "services.cli", *ADD]
-    closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+def test_prompt_without_standard_input_is_wrong_use(settings: dict[str, str]) -> None:
+    """A service manager starts commands with a closed standard input and without a terminal."""
+    command = [sys.executable, "-m", "services.cli", *ADD_CONNECTION]
+
     result = subprocess.run(
-        closed,
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
         env={**os.environ, **settings, "COLUMNS": "200"},
         capture_output=True,
         text=True,
         check=False,
         start_new_session=True,
     )
-    assert result.returncode == 2
-    assert "nobody answers; give it with --personio-secret-file" in result.stderr
+
+    assert result.returncode == WRONG_USE
+    assert "--personio-secret-file or PERSONIO_CLIENT_SECRET" in result.stderr

@@ -1,39 +1,28 @@
-"""Any event, mapping and dead letter that our own code could make."""
+"""Strategies for every event, mapping and dead letter that the product can write."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from services.contracts.envelope import DeadLetter
+from services.contracts.dead_letters import DeadLetter
+from services.contracts.employees import Attribute
 from services.contracts.events import (
     AccountRequested,
     AccountSynced,
-    Attribute,
+    ChangeKind,
     DesiredAccount,
     EmployeeChanged,
     Event,
-    Intent,
-    Kind,
     ManagerReference,
-    Outcome,
 )
-from services.contracts.mappings import (
-    MANAGER,
-    AttributeSource,
-    ConstantSource,
-    DateFormat,
-    Default,
-    Lower,
-    Mapping,
-    Rule,
-    Trim,
-    ValueTable,
-)
+from services.contracts.mappings import MANAGER, AttributeSource, ConstantSource, MappingDocument, Rule
+from services.contracts.outcomes import Intent, Outcome
 from services.contracts.topics import Topic
+from services.contracts.transforms import DateFormat, Default, Lower, Trim, ValueTable
 
-everywhere_alike = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-"""The same examples on every machine, however busy it is."""
+repeatable = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+"""The same examples on every machine, without a time limit."""
 
 texts = st.text(max_size=20)
 names = st.text(min_size=1, max_size=20)
@@ -46,7 +35,7 @@ scalars = (
 )
 values = scalars | st.lists(scalars, max_size=4).map(tuple)
 zones = st.just(UTC) | st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-times = st.datetimes(datetime(1999, 1, 1), datetime(2100, 1, 1), timezones=zones)  # noqa: DTZ001 - as hypothesis asks
+times = st.datetimes(datetime(1999, 1, 1), datetime(2100, 1, 1), timezones=zones)  # noqa: DTZ001 - hypothesis needs limits without a zone
 revisions = st.integers(min_value=1, max_value=2**63 - 1)
 optional_texts = st.none() | texts
 
@@ -61,7 +50,7 @@ _mapped = {**_event, "mapping_version": st.integers(0, 2**31), "reason": optiona
 
 employee_changes = st.builds(
     EmployeeChanged,
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(ChangeKind),
     changed=st.lists(texts, max_size=4).map(tuple),
     attributes=st.dictionaries(texts, st.builds(Attribute, value=values, label=texts, type=texts), max_size=5),
     **_event,
@@ -121,7 +110,7 @@ _rules = st.builds(
     on_missing=_on_missing,
 ) | st.builds(Rule, target=st.just(MANAGER), source=_attribute, on_missing=_on_missing)
 mappings = st.builds(
-    Mapping,
+    MappingDocument,
     rules=st.lists(_rules, max_size=5, unique_by=lambda rule: rule.target.lower()).map(tuple),
     user_name_attribute=names,
     external_id_prefix=texts,

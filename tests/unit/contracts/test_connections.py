@@ -1,4 +1,4 @@
-"""What is entered for a connection is cleaned of what stands around it, and refused where it cannot be right."""
+"""Entered values of a connection lose the space around them and are rejected if they are invalid."""
 
 from typing import Any
 
@@ -6,16 +6,18 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from services.contracts.connections import Connection, DeclareeAccess, PersonioAccess
-from tests.builders import connection
+from tests.support.builders import make_connection
 
 SECRET = SecretStr("s3cret/+=")
 
 
-def personio(**values: Any) -> PersonioAccess:
+def build_personio(**values: Any) -> PersonioAccess:
+    """Returns a valid access with these values."""
     return PersonioAccess.model_validate({"client_id": "papi-1", "client_secret": SECRET, **values})
 
 
-def problems(error: pytest.ExceptionInfo[ValidationError]) -> list[tuple[tuple[int | str, ...], str]]:
+def list_problems(error: pytest.ExceptionInfo[ValidationError]) -> list[tuple[tuple[int | str, ...], str]]:
+    """Returns the location and the message of each problem."""
     return [(problem["loc"], problem["msg"]) for problem in error.value.errors()]
 
 
@@ -29,8 +31,9 @@ def problems(error: pytest.ExceptionInfo[ValidationError]) -> list[tuple[tuple[i
         "HTTPS://API.Personio.DE",
     ],
 )
-def test_an_address_is_taken_as_it_is(url: str) -> None:
-    assert personio(url=url).url == url
+def test_valid_address_is_kept_unchanged(url: str) -> None:
+    """An address is stored as the administrator entered it."""
+    assert build_personio(url=url).url == url
     assert DeclareeAccess(url=url, key=SECRET).url == url
 
 
@@ -44,21 +47,23 @@ def test_an_address_is_taken_as_it_is(url: str) -> None:
         ("https:///v1", "begin with https://"),
         ("https://user:pass@api.personio.de", "user or password"),
         ("https://@api.personio.de", "user or password"),
-        ("https://api.personio.de/?key=1", "leave out"),
-        ("https://api.personio.de/#top", "leave out"),
-        ("https://api.personio.de:port", "no address"),
-        ("https://api.personio.de:99999", "no address"),
-        ("https://[::1", "no address"),
-        ("https://api.personio.de/a b", "blank"),
+        ("https://api.personio.de/?key=1", "query or fragment"),
+        ("https://api.personio.de/#top", "query or fragment"),
+        ("https://api.personio.de:port", "the address is invalid"),
+        ("https://api.personio.de:99999", "the address is invalid"),
+        ("https://[::1", "the address is invalid"),
+        ("https://api.personio.de/a b", "contains a space"),
         ("https://api.personio.de\nHost: evil", "control character"),
         ("https://äpi.personio.de", "outside ASCII"),
     ],
 )
-def test_an_address_that_leads_nowhere_is_refused_without_being_quoted(url: str, problem: str) -> None:
+def test_invalid_address_is_rejected_without_quoting_it(url: str, problem: str) -> None:
+    """The message says what is wrong; an address may contain a password."""
     with pytest.raises(ValidationError) as error:
-        personio(url=url)
-    ((place, message),) = problems(error)
-    assert place == ("url",)
+        build_personio(url=url)
+    ((location, message),) = list_problems(error)
+
+    assert location == ("url",)
     assert problem in message
     assert len(url) < len("https://a") or url not in str(error.value)
 
@@ -66,11 +71,13 @@ def test_an_address_that_leads_nowhere_is_refused_without_being_quoted(url: str,
 @pytest.mark.parametrize(
     "around", ["{}", " {}\n", "{}\r\n", "\ufeff{}\n", "\ufeff {}", "\t{}\u200b", "\xa0{}\xa0"], ids=ascii
 )
-def test_what_a_file_or_a_paste_leaves_around_a_secret_is_no_part_of_it(around: str) -> None:
+def test_space_around_a_secret_is_removed(around: str) -> None:
+    """Files and copied text add line ends and invisible characters."""
     text = around.format(SECRET.get_secret_value())
-    assert personio(client_secret=SecretStr(text)).client_secret == SECRET
+
+    assert build_personio(client_secret=SecretStr(text)).client_secret == SECRET
     assert DeclareeAccess(key=SecretStr(text)).key == SECRET
-    assert personio(client_id=around.format("papi-1")).client_id == "papi-1"
+    assert build_personio(client_id=around.format("papi-1")).client_id == "papi-1"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +94,9 @@ def test_what_a_file_or_a_paste_leaves_around_a_secret_is_no_part_of_it(around: 
     ],
     ids=ascii,
 )
-def test_a_secret_that_cannot_be_sent_is_refused_without_being_quoted(secret: str, problem: str) -> None:
+@pytest.mark.promise("P7")
+def test_invalid_secret_is_rejected_without_quoting_it(secret: str, problem: str) -> None:
+    """A value that cannot be a header is rejected, and the message does not contain it."""
     for model, values in (
         (PersonioAccess, {"client_id": "papi-1", "client_secret": secret}),
         (DeclareeAccess, {"key": secret}),
@@ -95,13 +104,18 @@ def test_a_secret_that_cannot_be_sent_is_refused_without_being_quoted(secret: st
     ):
         with pytest.raises(ValidationError) as error:
             model.model_validate(values)
-        ((_, message),) = problems(error)
+        ((_, message),) = list_problems(error)
         assert problem in message
         assert not secret.strip() or secret not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "two\nlines", "\x1b[31mred"])
-def test_a_name_is_a_text_of_one_line(name: str) -> None:
+def test_name_is_one_line_of_text(name: str) -> None:
+    """Control characters in a name would confuse a terminal."""
     with pytest.raises(ValidationError):
-        Connection.model_validate({**connection().model_dump(), "name": name})
-    assert Connection.model_validate({**connection().model_dump(), "name": " Müller & Söhne "}).name == "Müller & Söhne"
+        Connection.model_validate({**make_connection().model_dump(), "name": name})
+
+    assert (
+        Connection.model_validate({**make_connection().model_dump(), "name": " Müller & Söhne "}).name
+        == "Müller & Söhne"
+    )

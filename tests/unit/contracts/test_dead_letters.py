@@ -1,4 +1,4 @@
-"""A dead letter holds the original bytes, and in its headers where they were and why they cannot be read."""
+"""A dead letter contains the bytes of the record, and in its headers the position and the reason."""
 
 import json
 from datetime import UTC, datetime
@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.contracts.envelope import HEADERS, MOST_HEADER_BYTES, Cause, DeadLetter, envelope_of, to_record
+from services.contracts.cloudevents import HEADERS, MAX_HEADER_BYTES, SendReason, select_event_headers, to_record
+from services.contracts.dead_letters import DeadLetter, DeadLetterReason
 from services.contracts.topics import Topic
-from tests.builders import changed
+from tests.support.builders import make_change
 from tests.unit.contracts import strategies
-from tests.unit.contracts.golden import folder_of
+from tests.unit.contracts.golden import get_folder
 
 LETTER = DeadLetter(
     service="mapper",
@@ -26,56 +27,72 @@ LETTER = DeadLetter(
 )
 
 
-def test_the_headers_of_a_dead_letter_are_the_agreed_ones() -> None:
-    agreed = json.loads((folder_of(DeadLetter) / "wrong-schema.json").read_text(encoding="utf-8"))
+def test_headers_equal_the_golden_example() -> None:
+    """The headers of a dead letter stay the same between versions."""
+    agreed = json.loads((get_folder(DeadLetter) / "wrong-schema.json").read_text(encoding="utf-8"))
+
     record = LETTER.to_record(b"c/1", b"\xff")
+
     assert record.topic is Topic.DEAD_LETTERS
     assert record.headers == tuple((name, value.encode()) for name, value in agreed.items())
 
 
-@strategies.everywhere_alike
+@strategies.repeatable
 @given(strategies.dead_letters, st.none() | st.binary(), st.none() | st.binary())
-def test_any_dead_letter_is_read_as_it_was_written_around_the_untouched_bytes(
-    letter: DeadLetter, key: bytes | None, value: bytes | None
-) -> None:
+def test_any_letter_is_read_as_written(letter: DeadLetter, key: bytes | None, value: bytes | None) -> None:
+    """Writing and reading keeps every field, and the key and the value of the record."""
     record = letter.to_record(key, value)
-    assert (record.key, record.value) == (key, value)
+
+    assert record.key == key
+    assert record.value == value
     assert DeadLetter.from_headers(record.headers) == letter
 
 
-def test_the_headers_of_the_event_stand_beside_those_of_the_letter_as_they_came() -> None:
-    event = to_record(changed(), Cause.RESENT)
-    record = LETTER.to_record(event.key, event.value, envelope_of(event.headers))
+def test_letter_keeps_the_event_headers() -> None:
+    """A retry publishes the record with the send reason that it had."""
+    event = to_record(make_change(), SendReason.RESENT)
+
+    record = LETTER.to_record(event.key, event.value, select_event_headers(event.headers))
+
     assert DeadLetter.from_headers(record.headers) == LETTER
-    assert envelope_of(record.headers) == event.headers
+    assert select_event_headers(record.headers) == event.headers
     assert dict(event.headers).keys() == HEADERS.keys()
 
 
-def test_of_the_headers_of_others_none_is_kept() -> None:
-    ours = (("ce_cause", b"resent"), ("traceparent", b"\xff"))
-    theirs = (("reply_to", b"x"), ("ce_later", b"1"), ("dl_reason", b"x"), ("ce_id", None), ("ce_type", b""))
-    assert envelope_of((*theirs, *ours)) == ours
+def test_foreign_headers_are_not_copied() -> None:
+    """Only headers of the event go into its dead letter."""
+    event = (("ce_cause", b"resent"), ("traceparent", b"\xff"))
+    foreign = (("reply_to", b"x"), ("ce_later", b"1"), ("dl_reason", b"x"), ("ce_id", None), ("ce_type", b""))
+
+    assert select_event_headers((*foreign, *event)) == event
 
 
-def test_of_headers_that_somebody_has_loaded_none_is_kept() -> None:
-    assert envelope_of((("ce_id", b"x" * MOST_HEADER_BYTES), ("ce_cause", b"resent"))) == ()
+def test_oversized_event_headers_are_not_copied() -> None:
+    """Another program may have written huge headers, and a dead letter must fit into its topic."""
+    assert select_event_headers((("ce_id", b"x" * MAX_HEADER_BYTES), ("ce_cause", b"resent"))) == ()
 
 
-def test_headers_that_others_have_added_do_not_disturb() -> None:
-    more = (("x", None), ("dl_later", b"1"), ("ce_id", b"\xff"), *LETTER.to_record(None, None).headers)
-    assert DeadLetter.from_headers(more) == LETTER
+def test_letter_is_read_despite_foreign_headers() -> None:
+    """Headers that another program added are ignored."""
+    headers = (("x", None), ("dl_later", b"1"), ("ce_id", b"\xff"), *LETTER.to_record(None, None).headers)
+
+    assert DeadLetter.from_headers(headers) == LETTER
 
 
-def test_a_text_that_is_not_utf8_is_kept_readable() -> None:
+def test_undecodable_header_value_stays_readable() -> None:
+    """Invalid UTF-8 becomes the replacement character."""
     headers = dict(LETTER.to_record(None, None).headers) | {"dl_reason": b"bro\xffken"}
+
     assert DeadLetter.from_headers(tuple(headers.items())).reason == "bro�ken"
 
 
 @pytest.mark.parametrize(
     "name", [f"dl_{name}" for name, field in DeadLetter.model_fields.items() if field.is_required()]
 )
-def test_without_one_of_its_headers_a_record_is_no_dead_letter_of_ours(name: str) -> None:
+def test_record_without_a_required_header_is_not_a_letter(name: str) -> None:
+    """Another program may write to the topic of dead letters."""
     headers = tuple((key, value) for key, value in LETTER.to_record(None, None).headers if key != name)
+
     with pytest.raises(ValidationError):
         DeadLetter.from_headers(headers)
 
@@ -83,17 +100,47 @@ def test_without_one_of_its_headers_a_record_is_no_dead_letter_of_ours(name: str
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("dl_topic", b"somebody.elses.topic"),
+        ("dl_topic", b"another.topic"),
         ("dl_topic", None),
         ("dl_partition", b"first"),
         ("dl_offset", None),
         ("dl_failed_at", b"2026-03-09T08:30:03"),
     ],
 )
-def test_a_header_that_makes_no_sense_is_refused_without_quoting_it(name: str, value: bytes | None) -> None:
+def test_invalid_header_is_rejected_without_quoting_it(name: str, value: bytes | None) -> None:
+    """The error names the field; its content may be personal data."""
     headers: dict[str, bytes | None] = dict(LETTER.to_record(None, None).headers)
     headers[name] = value
+
     with pytest.raises(ValidationError) as raised:
         DeadLetter.from_headers(tuple(headers.items()))
+
     assert [problem["loc"] for problem in raised.value.errors()] == [(name.removeprefix("dl_"),)]
     assert (value or b"?").decode() not in str(raised.value)
+
+
+# ------------------------------------------------------------ reasons
+
+
+@pytest.mark.parametrize("reason", DeadLetterReason)
+def test_every_reason_has_a_next_step(reason: DeadLetterReason) -> None:
+    """The step is logged and listed; a letter takes it from its reason."""
+    assert ": " in reason.next_step
+    assert LETTER.model_copy(update={"reason": reason.value}).next_step == reason.next_step
+
+
+def test_unknown_reason_asks_for_an_upgrade() -> None:
+    """A newer version may have added a reason, and its letters must stay readable."""
+    headers = dict(LETTER.to_record(None, None).headers) | {"dl_reason": b"invented-later"}
+
+    letter = DeadLetter.from_headers(tuple(headers.items()))
+
+    assert letter.reason == "invented-later"
+    assert "upgrade" in letter.next_step
+
+
+def test_every_reason_is_documented() -> None:
+    """The description of the field lists the reasons, for readers of the topic."""
+    description = DeadLetter.model_fields["reason"].description or ""
+
+    assert [reason for reason in DeadLetterReason if f"`{reason}`" not in description] == []

@@ -1,4 +1,4 @@
-"""What a mapping document may say, and what it is told when it says something else."""
+"""The mapping document: valid content, and the messages for invalid content."""
 
 import json
 from typing import Any
@@ -7,50 +7,56 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from services.contracts.events import Intent
 from services.contracts.mappings import (
     ENTERPRISE,
     LIFE_CYCLE,
     MANAGER,
     AttributeSource,
-    Mapping,
+    MappingDocument,
     PublishedMapping,
     Rule,
     default_mapping,
 )
-from tests.stored import CONNECTION, NOW
+from services.contracts.outcomes import Intent
+from tests.support.builders import CONNECTION, NOW
 from tests.unit.contracts import strategies
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 
 
-def document(*targets: str, **more: Any) -> dict[str, Any]:
-    """A mapping as somebody would write it, with a rule for each target."""
+def build_document(*targets: str, **more: Any) -> dict[str, Any]:
+    """Returns a mapping as an administrator writes it, with a rule for each target."""
     rules = [{"target": target, "source": {"kind": "attribute", "attribute": "office.name"}} for target in targets]
     return {"rules": rules, **more}
 
 
-def refusal(content: dict[str, Any]) -> str:
+def read_error(content: dict[str, Any]) -> str:
+    """Returns the text of the validation error."""
     with pytest.raises(ValidationError) as raised:
-        Mapping.model_validate_json(json.dumps(content))
+        MappingDocument.model_validate_json(json.dumps(content))
     return str(raised.value)
 
 
-@strategies.everywhere_alike
+@strategies.repeatable
 @given(strategies.mappings)
-def test_any_mapping_survives_export_and_import(mapping: Mapping) -> None:
-    assert Mapping.model_validate_json(mapping.model_dump_json()) == mapping
+def test_any_mapping_is_imported_as_exported(mapping: MappingDocument) -> None:
+    """Export and import lose nothing."""
+    assert MappingDocument.model_validate_json(mapping.model_dump_json()) == mapping
 
 
-@strategies.everywhere_alike
+@strategies.repeatable
 @given(strategies.mappings)
-def test_any_published_mapping_survives_the_store(mapping: Mapping) -> None:
+def test_any_published_mapping_is_read_as_stored(mapping: MappingDocument) -> None:
+    """MongoDB contains the JSON form of the document."""
     published = PublishedMapping(connection_id=CONNECTION, version=1, mapping=mapping, published_at=NOW)
+
     assert PublishedMapping.model_validate(published.model_dump(mode="json")) == published
 
 
-def test_the_mapping_that_a_connection_starts_with_is_valid_and_maps_names_and_supervisor() -> None:
-    mapping = Mapping.model_validate_json(default_mapping().model_dump_json())
+def test_default_mapping_has_names_and_manager() -> None:
+    """A new connection works without a mapping of its own."""
+    mapping = MappingDocument.model_validate_json(default_mapping().model_dump_json())
+
     assert {rule.target: rule.source for rule in mapping.rules} == {
         "name.givenName": AttributeSource(attribute="first_name"),
         "name.familyName": AttributeSource(attribute="last_name"),
@@ -66,9 +72,11 @@ def test_the_mapping_that_a_connection_starts_with_is_valid_and_maps_names_and_s
 @pytest.mark.parametrize(
     "targets", [("title", "title"), ("title", "Title"), ("name.givenName", "title", "NAME.givenname")]
 )
-def test_a_field_is_the_target_of_one_rule_however_it_is_spelled(targets: tuple[str, ...]) -> None:
-    message = refusal(document(*targets))
-    assert f"more than one for: {targets[0].lower()}" in message
+def test_field_with_two_rules_is_rejected(targets: tuple[str, ...]) -> None:
+    """SCIM ignores the case of attribute names."""
+    message = read_error(build_document(*targets))
+
+    assert f"keep one rule for {targets[0].lower()}" in message
 
 
 @pytest.mark.parametrize(
@@ -95,8 +103,9 @@ def test_a_field_is_the_target_of_one_rule_however_it_is_spelled(targets: tuple[
         f'{CORE}:emails[type eq "work"].value',
     ],
 )
-def test_identity_and_life_cycle_are_no_targets_however_they_are_spelled(target: str) -> None:
-    assert f"{target} cannot be the target of a rule" in refusal(document(target))
+def test_identity_and_life_cycle_cannot_be_targets(target: str) -> None:
+    """A rule for these fields would break the link between employee and account."""
+    assert f"{target} cannot be the target of a rule" in read_error(build_document(target))
 
 
 @pytest.mark.parametrize(
@@ -116,29 +125,35 @@ def test_identity_and_life_cycle_are_no_targets_however_they_are_spelled(target:
         MANAGER,
     ],
 )
-def test_other_fields_are_targets(target: str) -> None:
-    assert Mapping.model_validate(document(target)).rules[0].target == target
+def test_other_fields_can_be_targets(target: str) -> None:
+    """Only the fields of identity and life cycle are protected."""
+    assert MappingDocument.model_validate(build_document(target)).rules[0].target == target
 
 
 @pytest.mark.parametrize(
     "target", [MANAGER.lower(), f"{ENTERPRISE}:manager", f"{ENTERPRISE}:manager.displayName", MANAGER.upper()]
 )
-def test_the_manager_has_one_spelling(target: str) -> None:
-    """Any other would be written as it stands: with the employee's id in place of the account's."""
-    assert f"the manager's target is written {MANAGER}" in refusal(document(target))
+def test_manager_target_has_one_spelling(target: str) -> None:
+    """Another spelling would write the employee's id in place of the account's."""
+    assert f"for the manager, write {MANAGER}" in read_error(build_document(target))
 
 
-def test_the_manager_comes_from_an_attribute() -> None:
+def test_manager_requires_an_attribute_as_source() -> None:
+    """A constant would give all employees the same manager."""
     rule = {"target": MANAGER, "source": {"kind": "constant", "value": "20114"}}
-    assert "the manager comes from an attribute that holds an employee id" in refusal({"rules": [rule]})
+
+    assert "the source of the manager is not an attribute" in read_error({"rules": [rule]})
 
 
 # ------------------------------------------------------------ life cycle
 
 
-def test_a_status_that_a_mapping_does_not_name_means_what_it_usually_means() -> None:
-    """Who gives one status another meaning does not thereby let those who left keep their access."""
-    mapping = Mapping.model_validate(document(life_cycle={"onboarding": "provision", "sabbatical": "ignore"}))
+def test_unnamed_status_keeps_its_default() -> None:
+    """A mapping that changes one status still disables the accounts of leavers."""
+    mapping = MappingDocument.model_validate(
+        build_document(life_cycle={"onboarding": "provision", "sabbatical": "ignore"})
+    )
+
     assert mapping.life_cycle == {
         "active": Intent.PROVISION,
         "onboarding": Intent.PROVISION,
@@ -148,26 +163,30 @@ def test_a_status_that_a_mapping_does_not_name_means_what_it_usually_means() -> 
     }
 
 
-def test_the_usual_life_cycle_is_nobodys_to_change() -> None:
-    Mapping.model_validate(document()).life_cycle["active"] = Intent.IGNORE
-    assert Mapping.model_validate(document()).life_cycle["active"] is Intent.PROVISION
+def test_default_life_cycle_cannot_be_changed() -> None:
+    """Each document has its own copy of the defaults."""
+    MappingDocument.model_validate(build_document()).life_cycle["active"] = Intent.IGNORE
+
+    assert MappingDocument.model_validate(build_document()).life_cycle["active"] is Intent.PROVISION
     assert LIFE_CYCLE["active"] is Intent.PROVISION
 
 
-def test_no_status_rejects_people() -> None:
-    assert "a status means provision, disable or ignore" in refusal(document(life_cycle={"leave": "reject"}))
+def test_status_cannot_mean_reject() -> None:
+    """A status cannot be a mistake in an employee's data."""
+    assert "use provision, disable or ignore" in read_error(build_document(life_cycle={"leave": "reject"}))
 
 
 @pytest.mark.parametrize("status", ["Active", " active", "LEAVE", "leave "])
-def test_a_status_that_would_never_be_found_is_refused(status: str) -> None:
-    assert "statuses are written in small letters" in refusal(document(life_cycle={status: "provision"}))
+def test_misspelled_status_is_rejected(status: str) -> None:
+    """The engine compares statuses in lowercase, so another spelling would never match."""
+    assert "a status is in lowercase" in read_error(build_document(life_cycle={status: "provision"}))
 
 
 # ------------------------------------------------------------ the rest of a document
 
 
 @pytest.mark.parametrize(
-    ("rule", "place"),
+    ("rule", "location"),
     [
         ({"source": {"kind": "attribute", "attribute": "a"}}, "rules.0.target"),
         ({"target": "", "source": {"kind": "attribute", "attribute": "a"}}, "rules.0.target"),
@@ -194,25 +213,36 @@ def test_a_status_that_would_never_be_found_is_refused(status: str) -> None:
         ),
     ],
 )
-def test_a_rule_that_is_wrong_is_found_at_its_place(rule: dict[str, Any], place: str) -> None:
+def test_error_names_the_location_in_the_document(rule: dict[str, Any], location: str) -> None:
+    """The author of a mapping must find the mistake."""
     with pytest.raises(ValidationError) as raised:
-        Mapping.model_validate_json(json.dumps({"rules": [rule]}))
-    assert any(".".join(map(str, problem["loc"])).startswith(place) for problem in raised.value.errors())
+        MappingDocument.model_validate_json(json.dumps({"rules": [rule]}))
+
+    assert any(".".join(map(str, problem["loc"])).startswith(location) for problem in raised.value.errors())
 
 
 @pytest.mark.parametrize(
-    "content", [{}, document(user_name_attribute=""), document(format_version=2), document(life_cycle={"x": "y"})]
+    "content",
+    [
+        {},
+        build_document(user_name_attribute=""),
+        build_document(format_version=2),
+        build_document(life_cycle={"x": "y"}),
+    ],
 )
-def test_a_document_of_another_shape_is_no_mapping(content: dict[str, Any]) -> None:
+def test_invalid_document_is_rejected(content: dict[str, Any]) -> None:
+    """A document needs rules and known values."""
     with pytest.raises(ValidationError):
-        Mapping.model_validate_json(json.dumps(content))
+        MappingDocument.model_validate_json(json.dumps(content))
 
 
 @pytest.mark.parametrize("version", [0, -1])
-def test_published_versions_count_from_one(version: int) -> None:
+def test_published_version_is_at_least_one(version: int) -> None:
+    """Version 0 means that no mapping is published."""
     with pytest.raises(ValidationError):
         PublishedMapping(connection_id=CONNECTION, version=version, mapping=default_mapping(), published_at=NOW)
 
 
-def test_a_rule_leaves_the_field_alone_where_there_is_no_value_unless_it_says_otherwise() -> None:
+def test_rule_leaves_the_field_unchanged_by_default() -> None:
+    """An empty value must not clear a field by accident."""
     assert Rule(target="title", source=AttributeSource(attribute="position")).on_missing == "leave"

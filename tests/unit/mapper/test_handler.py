@@ -1,125 +1,187 @@
-"""A batch is mapped with the mappings that were in force when it was fetched: one request for every change."""
+"""The mapper returns one request for each change of a batch, by the newest mappings at the time of the fetch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from services.contracts.envelope import Cause, DeadLetter, cause_of, read_event, to_record
-from services.contracts.events import AccountRequested, EmployeeChanged, Intent
+from services.contracts.cloudevents import SendReason, parse_send_reason, read_event, to_record
+from services.contracts.dead_letters import DeadLetter
+from services.contracts.events import AccountRequested, EmployeeChanged
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import PublishedMapping
+from services.contracts.outcomes import Intent
 from services.contracts.topics import Topic
 from services.mapper.handler import Mapper
 from services.mapping.engine import NO_MAPPING, Engine
-from services.runtime.consumer import Batch
-from tests.builders import changed, connection, incoming, published, rule
-from tests.fakes import FakeClock, KnownConnections, Owned
-from tests.stored import CONNECTION, OTHER, person
+from services.runtime.kafka.decoding import Batch
+from tests.support.builders import (
+    CONNECTION,
+    OTHER,
+    make_change,
+    make_connection,
+    make_incoming,
+    make_person,
+    make_published_mapping,
+    make_rule,
+)
+from tests.support.fakes import FakeClock, KnownConnections, OwnedPartitions
 
 
 @dataclass
-class Mappings:
-    """Notes for whom it was asked, each time."""
+class RecordingMappings:
+    """Published mappings that record each query."""
 
-    newest_ones: dict[ConnectionId, PublishedMapping] = field(default_factory=dict)
-    asked: list[set[ConnectionId]] = field(default_factory=list)
+    published: dict[ConnectionId, PublishedMapping] = field(default_factory=dict)
+    queries: list[set[ConnectionId]] = field(default_factory=list)
 
-    async def newest(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, PublishedMapping]:
-        self.asked.append(set(connections))
-        return {each: self.newest_ones[each] for each in self.asked[-1] if each in self.newest_ones}
+    async def get_all_published(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, PublishedMapping]:
+        """Returns the mappings of the connections that have one."""
+        query = set(connections)
+        self.queries.append(query)
+        return {connection: self.published[connection] for connection in query if connection in self.published}
 
 
-class Stage:
+class MapperStage:
+    """A mapper with two connections, one of which has a mapping."""
+
     def __init__(self) -> None:
-        self.mappings = Mappings({CONNECTION: published()})
-        self.connections = KnownConnections({CONNECTION: connection(), OTHER: connection(OTHER)})
+        self.mappings = RecordingMappings({CONNECTION: make_published_mapping()})
+        self.connections = KnownConnections({CONNECTION: make_connection(), OTHER: make_connection(OTHER)})
         self.mapper = Mapper(self.mappings, self.connections, FakeClock())
 
-    async def handle(self, *events: EmployeeChanged, cause: Cause = Cause.DETECTED) -> list[AccountRequested]:
-        batch = Batch(tuple(incoming(event, number, cause) for number, event in enumerate(events)), Owned())
+    async def handle(self, *events: EmployeeChanged) -> list[AccountRequested]:
+        """Returns the requests of a batch of its own."""
+        batch = Batch(tuple(make_incoming(event, number) for number, event in enumerate(events)), OwnedPartitions())
         records = await self.mapper.handle(batch)
         assert {record.topic for record in records} == {Topic.ACCOUNTS_REQUESTED}
         return [read_event(AccountRequested, record.value) for record in records]
 
 
-def of(connection_id: ConnectionId, employee: str = "7") -> EmployeeChanged:
-    return changed(employee=employee).model_copy(update={"connection_id": connection_id})
+def build_change(connection_id: ConnectionId, employee: str = "7") -> EmployeeChanged:
+    """Returns a change of an employee of this connection."""
+    return make_change(employee=employee).model_copy(update={"connection_id": connection_id})
 
 
-async def test_every_change_becomes_one_request_in_its_order() -> None:
-    events = [changed(employee=str(number % 3), revision=number) for number in range(1, 20)]
-    requests = await Stage().handle(*events)
+async def test_changes_become_requests_in_order() -> None:
+    """Every change has exactly one request."""
+    events = [make_change(employee=str(number % 3), revision=number) for number in range(1, 20)]
+
+    requests = await MapperStage().handle(*events)
+
     assert [(request.employee_id, request.revision) for request in requests] == [
         (event.employee_id, event.revision) for event in events
     ]
 
 
-async def test_the_mappings_are_read_once_a_batch_for_the_connections_in_it() -> None:
-    stage = Stage()
-    await stage.handle(*[changed(employee=str(number)) for number in range(30)])
-    await stage.handle(of(CONNECTION), of(OTHER))
-    assert stage.mappings.asked == [{CONNECTION}, {CONNECTION, OTHER}]
+async def test_mappings_are_read_once_per_batch() -> None:
+    """One query serves all employees of the connections in the batch."""
+    stage = MapperStage()
+
+    await stage.handle(*[make_change(employee=str(number)) for number in range(30)])
+    await stage.handle(build_change(CONNECTION), build_change(OTHER))
+
+    assert stage.mappings.queries == [{CONNECTION}, {CONNECTION, OTHER}]
 
 
-async def test_the_batches_of_one_fetch_are_mapped_with_what_was_read_first() -> None:
-    stage, fetch = Stage(), Owned()
-    for events in ([of(CONNECTION)], [of(CONNECTION), of(OTHER)], [of(OTHER)]):
-        stage.mappings.newest_ones[CONNECTION] = published(version=3 + len(stage.mappings.asked))
-        records = await stage.mapper.handle(Batch(tuple(map(incoming, events)), fetch))
+async def test_batches_of_one_fetch_share_the_mappings() -> None:
+    """Reading for each small batch would be slow."""
+    stage, fetch = MapperStage(), OwnedPartitions()
+    batches = (
+        [build_change(CONNECTION)],
+        [build_change(CONNECTION), build_change(OTHER)],
+        [build_change(OTHER)],
+    )
+
+    for events in batches:
+        stage.mappings.published[CONNECTION] = make_published_mapping(version=3 + len(stage.mappings.queries))
+        records = await stage.mapper.handle(Batch(tuple(map(make_incoming, events)), fetch))
         requests = [read_event(AccountRequested, record.value) for record in records]
-        assert {r.mapping_version for r in requests if r.connection_id == CONNECTION} <= {3}
-    assert stage.mappings.asked == [{CONNECTION}, {OTHER}]
+        versions = {request.mapping_version for request in requests if request.connection_id == CONNECTION}
+        assert versions <= {3}
+
+    assert stage.mappings.queries == [{CONNECTION}, {OTHER}]
 
 
-async def test_what_is_published_between_two_batches_counts_for_the_second() -> None:
-    stage = Stage()
-    (before,) = await stage.handle(changed())
-    stage.mappings.newest_ones[CONNECTION] = published(rule("title", "position"), version=4)
-    (after,) = await stage.handle(changed({"position": "Countess"}))
-    assert (before.mapping_version, after.mapping_version) == (3, 4)
+async def test_new_mapping_is_used_by_the_next_batch() -> None:
+    """The resend after a publication must meet the new version."""
+    stage = MapperStage()
+
+    (before,) = await stage.handle(make_change())
+    stage.mappings.published[CONNECTION] = make_published_mapping(make_rule("title", "position"), version=4)
+    (after,) = await stage.handle(make_change({"position": "Countess"}))
+
+    assert before.mapping_version == 3
+    assert after.mapping_version == 4
     assert after.desired is not None
     assert after.desired.fields == {"title": "Countess"}
 
 
-async def test_each_connection_has_its_own_mapping() -> None:
-    stage = Stage()
-    stage.mappings.newest_ones[OTHER] = published(rule("title", "position"), version=8)
-    first, second = await stage.handle(of(CONNECTION), of(OTHER))
-    assert (first.mapping_version, second.mapping_version) == (3, 8)
+async def test_connections_have_separate_mappings() -> None:
+    """One company's mapping must not affect another company."""
+    stage = MapperStage()
+    stage.mappings.published[OTHER] = make_published_mapping(make_rule("title", "position"), version=8)
+
+    first, second = await stage.handle(build_change(CONNECTION), build_change(OTHER))
+
+    assert first.mapping_version == 3
+    assert second.mapping_version == 8
 
 
-async def test_without_a_mapping_everybody_is_rejected_until_one_is_published() -> None:
-    stage = Stage()
-    stage.mappings.newest_ones.clear()
-    (request,) = await stage.handle(changed())
-    assert (request.intent, request.reason, request.mapping_version) == (Intent.REJECT, NO_MAPPING, 0)
-    stage.mappings.newest_ones[CONNECTION] = published(version=1)
-    assert [request.intent for request in await stage.handle(changed())] == [Intent.PROVISION]
+async def test_missing_mapping_rejects_until_one_is_published() -> None:
+    """The first published mapping is used at once."""
+    stage = MapperStage()
+    stage.mappings.published.clear()
+
+    (before,) = await stage.handle(make_change())
+    stage.mappings.published[CONNECTION] = make_published_mapping(version=1)
+    (after,) = await stage.handle(make_change())
+
+    assert before.intent is Intent.REJECT
+    assert before.reason == NO_MAPPING
+    assert before.mapping_version == 0
+    assert after.intent is Intent.PROVISION
 
 
-async def test_an_unknown_connection_makes_a_dead_letter_of_the_original_bytes_and_holds_nobody() -> None:
-    stage = Stage()
-    stranger = incoming(of(ConnectionId("nobody")), 5)
-    letter, request = await stage.mapper.handle(Batch((stranger, incoming(changed())), Owned()))
-    assert (letter.topic, letter.key, letter.value) == (Topic.DEAD_LETTERS, stranger.key, stranger.value)
-    found = DeadLetter.from_headers(letter.headers)
-    assert (found.service, found.reason, found.offset) == ("mapper", "unknown-connection", 5)
-    assert (request.topic, request.key) == (Topic.ACCOUNTS_REQUESTED, bytes(person("7")))
+async def test_unknown_connection_gives_a_dead_letter() -> None:
+    """The record is kept byte for byte, and the rest of the batch is mapped."""
+    stage = MapperStage()
+    unknown = make_incoming(build_change(ConnectionId("unknown")), 5)
+
+    record, request = await stage.mapper.handle(Batch((unknown, make_incoming(make_change())), OwnedPartitions()))
+    letter = DeadLetter.from_headers(record.headers)
+
+    assert record.topic is Topic.DEAD_LETTERS
+    assert record.key == unknown.key
+    assert record.value == unknown.value
+    assert letter.service == "mapper"
+    assert letter.reason == "unknown-connection"
+    assert letter.offset == 5
+    assert request.topic is Topic.ACCOUNTS_REQUESTED
+    assert request.key == bytes(make_person("7"))
 
 
-async def test_a_connection_whose_secrets_cannot_be_read_is_mapped_all_the_same() -> None:
-    stage = Stage()
+async def test_connection_with_unreadable_secrets_is_mapped() -> None:
+    """The mapper needs no secrets."""
+    stage = MapperStage()
     stage.connections.unreadable.add(CONNECTION)
-    assert [request.intent for request in await stage.handle(changed())] == [Intent.PROVISION]
+
+    requests = await stage.handle(make_change())
+
+    assert [request.intent for request in requests] == [Intent.PROVISION]
 
 
-async def test_why_a_change_was_sent_goes_with_the_request() -> None:
-    stage = Stage()
-    for cause in Cause:
-        (record,) = await stage.mapper.handle(Batch((incoming(changed(), cause=cause),), Owned()))
-        assert cause_of(record.headers) is cause
+async def test_request_keeps_the_send_reason() -> None:
+    """The writer treats a resend differently."""
+    stage = MapperStage()
+
+    for reason in SendReason:
+        (record,) = await stage.mapper.handle(Batch((make_incoming(make_change(), 0, reason),), OwnedPartitions()))
+        assert parse_send_reason(record.headers) is reason
 
 
-async def test_the_same_change_gives_the_same_bytes_as_the_engine_alone() -> None:
-    stage = Stage()
-    (record,) = await stage.mapper.handle(Batch((incoming(changed()),), Owned()))
-    assert record == to_record(Engine(published()).map(changed()))
+async def test_request_equals_that_of_the_engine() -> None:
+    """The mapper adds nothing to the engine's result."""
+    stage = MapperStage()
+
+    (record,) = await stage.mapper.handle(Batch((make_incoming(make_change()),), OwnedPartitions()))
+
+    assert record == to_record(Engine(make_published_mapping()).map(make_change()))

@@ -1,10 +1,10 @@
-"""Each transform alone: what it makes of a value, of nothing, and of what does not fit."""
+"""Each transform on its own: results, empty values and unfit values."""
 
 import pytest
 
-from services.contracts.mappings import DateFormat, Default, Lower, Transform, Trim, ValueTable
-from services.contracts.model import Value
-from services.mapping.transforms import UnfitValueError, compiled, missing
+from services.contracts.transforms import DateFormat, Default, Lower, Transform, Trim, ValueTable
+from services.contracts.values import Value
+from services.mapping.transforms import UnfitValueError, compile_transform, is_empty
 
 YES_NO = {"Ja": True, "Nein": False}
 
@@ -38,17 +38,24 @@ YES_NO = {"Ja": True, "Nein": False}
         (ValueTable(table=YES_NO, otherwise="missing"), "vielleicht", None),
         (ValueTable(table=YES_NO, otherwise="missing"), ("Ja", "vielleicht"), (True,)),
         (ValueTable(table={"None": "wrong"}, otherwise="keep"), (None, "x"), ("x",)),
+        (ValueTable(table={"n/a": None}), "n/a", None),
     ],
 )
-def test_a_transform_gives(transform: Transform, value: Value, expected: Value) -> None:
-    given = compiled(transform)(value)
-    assert (given, type(given)) == (expected, type(expected))
+def test_transform_gives_value_and_type(transform: Transform, value: Value, expected: Value) -> None:
+    """The result of each transform, for single values and lists."""
+    result = compile_transform(transform)(value)
+
+    assert result == expected
+    assert type(result) is type(expected)
 
 
-@pytest.mark.parametrize("nothing", [None, "", (), (None, "")])
-@pytest.mark.parametrize("transform", [Trim(), Lower(), DateFormat(), ValueTable(table=YES_NO)], ids=lambda t: t.kind)
-def test_a_missing_value_passes_through_everything_but_a_default(transform: Transform, nothing: Value) -> None:
-    assert missing(compiled(transform)(nothing))
+@pytest.mark.parametrize("empty", [None, "", (), (None, "")])
+@pytest.mark.parametrize(
+    "transform", [Trim(), Lower(), DateFormat(), ValueTable(table=YES_NO)], ids=lambda transform: transform.kind
+)
+def test_empty_value_stays_empty_without_a_default(transform: Transform, empty: Value) -> None:
+    """Only a default replaces an empty value."""
+    assert is_empty(compile_transform(transform)(empty))
 
 
 @pytest.mark.parametrize(
@@ -61,12 +68,15 @@ def test_a_missing_value_passes_through_everything_but_a_default(transform: Tran
         (ValueTable(table=YES_NO), ("Ja", "vielleicht"), "is not in the value table"),
     ],
 )
-def test_what_does_not_fit_is_said_without_the_value(transform: Transform, value: Value, reason: str) -> None:
+def test_unfit_value_is_not_quoted(transform: Transform, value: Value, reason: str) -> None:
+    """The message becomes the reason in an event."""
     with pytest.raises(UnfitValueError) as caught:
-        compiled(transform)(value)
+        compile_transform(transform)(value)
+
     assert str(caught.value) == reason
 
 
 @pytest.mark.parametrize("value", [0, 0.0, False, " ", (None, 0), (False,)])
-def test_zero_false_and_a_list_with_something_in_it_are_not_missing(value: Value) -> None:
-    assert not missing(value)
+def test_zero_false_and_filled_lists_are_not_empty(value: Value) -> None:
+    """These are values like any other."""
+    assert not is_empty(value)

@@ -1,13 +1,24 @@
+"""The fixtures of the poller's unit tests."""
+
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import cast
 
 import pytest
 
 from services.store.database import Store
-from tests.fakes import opened_store
-from tests.stack import MongoServers
+from tests.support.fake_store import FakeStore
+from tests.unit.poller.schedule_stage import ScheduleStage
 
 
 @pytest.fixture
-async def store(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Store]:
-    async with opened_store(mongo, prepared_database) as store:
-        yield store
+def store() -> Store:
+    """An empty store in memory."""
+    return cast("Store", FakeStore())
+
+
+@pytest.fixture
+async def schedule_stage(store: Store) -> AsyncIterator[ScheduleStage]:
+    """Pollers without a connection. They are stopped after the test."""
+    async with AsyncExitStack() as pollers:
+        yield ScheduleStage(store, pollers)

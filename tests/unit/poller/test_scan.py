@@ -1,260 +1,331 @@
-"""A full scan: what it finds, when it is complete, and what a dry run leaves alone."""
+"""A scan: what it stores and sends, when it is complete, and what a dry run leaves unchanged."""
 
 from collections.abc import Mapping
 
 import pytest
 
-from services.clients.personio.client import EmployeePage
 from services.clients.personio.errors import PersonioUnavailableError
-from services.contracts.envelope import Cause, cause_of, read_event
-from services.contracts.events import EmployeeChanged, Kind
+from services.contracts.cloudevents import SendReason, parse_send_reason, read_event
+from services.contracts.employees import REQUIRED_ATTRIBUTES, EmployeePage
+from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import EmployeeId
-from services.contracts.model import Value
 from services.contracts.snapshots import Snapshot
+from services.contracts.values import Value
 from services.poller.outbox import Outbox
-from services.poller.scan import MissingAttributesError, Scan, Tally, check_minimum
+from services.poller.scan import MissingAttributesError, Scan, Tally, read_visible_attributes
 from services.store.database import Store
-from tests.builders import ADA
-from tests.fakes import MINIMUM, Crashes, FakeClock, FakePersonio, FakePublisher, employee
-from tests.stored import CONNECTION
-
-pytestmark = pytest.mark.mongo
-
-FIVE: dict[str, dict[str, Value]] = {key: {"email": f"e{key}@x.example"} for key in "12345"}
+from tests.support.builders import ADA, CONNECTION
+from tests.support.fakes import Crashes, FakeClock, FakePersonio, FakePublisher, make_employee
+from tests.unit.poller.run_stage import PEOPLE
 
 
-async def untold(_: Tally) -> None:
-    pass
+async def ignore_progress(_: Tally) -> None:
+    """Progress callback that does nothing."""
 
 
-class Poller:
-    """A scan over a real store, with everything around it at hand."""
+class ScanStage:
+    """Scans of one connection, with a fake Personio and a fake publisher."""
 
-    def __init__(self, store: Store, people: Mapping[str, Mapping[str, Value]] = FIVE) -> None:
+    def __init__(self, store: Store, people: Mapping[str, Mapping[str, Value]] = PEOPLE) -> None:
+        """``people`` are the employees in Personio."""
         self.store = store
         self.personio = FakePersonio(people)
         self.publisher = FakePublisher()
         self.clock = FakeClock()
+        self.outbox = Outbox(store.snapshots, self.publisher, lambda: None)
 
     async def scan(self, *, dry_run: bool = False) -> Tally:
-        outbox = Outbox(self.store.snapshots, self.publisher, lambda: None)
-        scan = Scan(self.store.snapshots, outbox, self.clock, dry_run=dry_run)
-        return await scan.run(CONNECTION, self.personio, untold)
+        """Scans all employees."""
+        scan = Scan(self.store.snapshots, self.outbox, self.clock, dry_run=dry_run)
+        return await scan.run(CONNECTION, self.personio, ignore_progress)
 
-    async def snapshots(self) -> dict[str, Snapshot]:
+    async def read_snapshots(self) -> dict[str, Snapshot]:
+        """Returns the stored snapshots by employee."""
         pages = [page async for page in self.store.snapshots.stream(CONNECTION)]
         return {snapshot.employee_id: snapshot for page in pages for snapshot in page}
 
+    async def list_absent(self) -> set[str]:
+        """Returns the employees that are stored as absent."""
+        snapshots = await self.read_snapshots()
+        return {key for key, snapshot in snapshots.items() if snapshot.absent_since is not None}
+
     @property
     def events(self) -> list[EmployeeChanged]:
+        """The published events, in order."""
         return [read_event(EmployeeChanged, record.value) for record in self.publisher.log]
 
 
 @pytest.fixture
-def poller(store: Store) -> Poller:
-    return Poller(store)
+def stage(store: Store) -> ScanStage:
+    """A connection with five new employees."""
+    return ScanStage(store)
 
 
-async def test_everybody_new_is_stored_sent_and_marked_as_sent(poller: Poller) -> None:
-    tally = await poller.scan()
-    assert (tally.created, tally.changed, tally.unchanged, tally.emitted, tally.missing) == (5, 0, 0, 5, 0)
-    assert tally.complete
-    assert sorted((event.employee_id, event.kind) for event in poller.events) == [(key, Kind.CREATED) for key in FIVE]
-    assert {cause_of(record.headers) for record in poller.publisher.log} == {Cause.DETECTED}
-    assert not any(snapshot.pending for snapshot in (await poller.snapshots()).values())
+# ---------------------------------------------------------------- changes
 
 
-async def test_what_has_not_changed_is_not_sent_and_what_has_is_sent_alone(poller: Poller) -> None:
-    await poller.scan()
-    poller.publisher.log.clear()
-    poller.personio.people["3"]["first_name"] = "Eva"
-    tally = await poller.scan()
-    assert (tally.created, tally.changed, tally.unchanged, tally.emitted) == (0, 1, 4, 1)
-    (event,) = poller.events
-    assert (event.employee_id, event.kind, event.changed) == ("3", Kind.CHANGED, ("first_name",))
-    assert event.attributes["last_name"].value == "Lovelace", "the full state is in it"
+async def test_new_employees_are_stored_sent_and_marked(stage: ScanStage) -> None:
+    """The first scan sends every employee as created."""
+    tally = await stage.scan()
+
+    assert tally.created == 5
+    assert tally.changed == 0
+    assert tally.unchanged == 0
+    assert tally.emitted == 5
+    assert tally.absent == 0
+    assert tally.is_complete
+    assert sorted(event.employee_id for event in stage.events) == sorted(PEOPLE)
+    assert {event.kind for event in stage.events} == {ChangeKind.CREATED}
+    assert {parse_send_reason(record.headers) for record in stage.publisher.log} == {SendReason.DETECTED}
+    assert not any(snapshot.is_pending for snapshot in (await stage.read_snapshots()).values())
 
 
-async def test_an_empty_company_is_scanned_completely(store: Store) -> None:
-    tally = await Poller(store, {}).scan()
-    assert (tally.counts().seen, tally.complete) == (0, True)
+async def test_only_the_changed_employee_is_sent(stage: ScanStage) -> None:
+    """The event has the full state of the employee."""
+    await stage.scan()
+    stage.publisher.log.clear()
+    stage.personio.people["3"]["first_name"] = "Eva"
+
+    tally = await stage.scan()
+
+    assert tally.created == 0
+    assert tally.changed == 1
+    assert tally.unchanged == 4
+    assert tally.emitted == 1
+    (event,) = stage.events
+    assert event.employee_id == "3"
+    assert event.kind is ChangeKind.CHANGED
+    assert event.changed == ("first_name",)
+    assert event.attributes["last_name"].value == "Lovelace"
 
 
-async def test_at_most_two_pages_are_in_memory(poller: Poller) -> None:
-    seen = Crashes()
-    poller.personio = FakePersonio({str(number): {} for number in range(11)})
-    poller.personio.notice = seen.effects.append
-    outbox = Outbox(poller.store.snapshots, poller.publisher, lambda: None)
-    scan = Scan(seen.around(poller.store.snapshots, ["save"]), outbox, poller.clock)
-    await scan.run(CONNECTION, poller.personio, untold)
+async def test_scan_of_an_empty_company_is_complete(store: Store) -> None:
+    """A company may have no employees yet."""
+    tally = await ScanStage(store, {}).scan()
+
+    assert tally.counts().seen == 0
+    assert tally.is_complete
+
+
+async def test_scan_keeps_at_most_two_pages_in_memory(stage: ScanStage) -> None:
+    """The next page is fetched while the present one is stored, and not earlier."""
+    record = Crashes()
+    stage.personio = FakePersonio({str(number): {} for number in range(11)})
+    stage.personio.notice = record.effects.append
+    scan = Scan(record.wrap(stage.store.snapshots, ["save"]), stage.outbox, stage.clock)
+
+    await scan.run(CONNECTION, stage.personio, ignore_progress)
+
     for number in range(3, 7):
-        before = seen.effects[: seen.effects.index(f"page {number} is asked for")]
-        assert before.count("save") >= number - 2, seen.effects
+        before = record.effects[: record.effects.index(f"page {number} is asked for")]
+        assert before.count("save") >= number - 2, record.effects
 
 
-async def test_progress_is_told_page_by_page(poller: Poller) -> None:
-    told: list[tuple[int, int | None]] = []
+async def test_scan_reports_progress_after_each_page(stage: ScanStage) -> None:
+    """The total is the number that Personio announces."""
+    reports: list[tuple[int, int | None]] = []
 
-    async def progress(tally: Tally) -> None:
-        told.append((tally.created, tally.total))
+    async def report(tally: Tally) -> None:
+        reports.append((tally.created, tally.total))
 
-    scan = Scan(poller.store.snapshots, Outbox(poller.store.snapshots, poller.publisher, lambda: None), poller.clock)
-    await scan.run(CONNECTION, poller.personio, progress)
-    assert told == [(2, 5), (4, 5), (5, 5)]
+    scan = Scan(stage.store.snapshots, stage.outbox, stage.clock)
 
+    await scan.run(CONNECTION, stage.personio, report)
 
-# ---------------------------------------------------------------- complete or not
-
-
-def page(*keys: str, total: int | None = 3, skipped: int = 0) -> EmployeePage:
-    return EmployeePage(tuple(employee(key, ADA | FIVE[key]) for key in keys), 0, total, skipped)
+    assert reports == [(2, 5), (4, 5), (5, 5)]
 
 
+# ---------------------------------------------------------------- complete scans
+
+
+def build_page(*keys: str, total: int | None = 3, skipped: int = 0) -> EmployeePage:
+    """Returns a page of these employees."""
+    return EmployeePage(tuple(make_employee(key, ADA | PEOPLE[key]) for key in keys), 0, total, skipped)
+
+
+@pytest.mark.promise("P6")
 @pytest.mark.parametrize(
-    ("pages", "complete"),
+    ("pages", "is_complete"),
     [
-        ([page("1", "2"), page("3")], True),
-        ([page("1", "2"), page("3", total=4)], False),
-        ([page("1", "2", total=4), page("3", total=4)], False),
-        ([page("1", "2", total=None), page("3", total=None)], False),
-        ([page("1", "2"), page("2", "3")], False),
-        ([page("1", "2", "2"), page("3")], False),
-        ([page("1", "2"), page("3", skipped=1)], False),
-        ([page("1", "2", total=2), page("3", total=2)], False),
+        ([build_page("1", "2"), build_page("3")], True),
+        ([build_page("1", "2"), build_page("3", total=4)], False),
+        ([build_page("1", "2", total=4), build_page("3", total=4)], False),
+        ([build_page("1", "2", total=None), build_page("3", total=None)], False),
+        ([build_page("1", "2"), build_page("2", "3")], False),
+        ([build_page("1", "2", "2"), build_page("3")], False),
+        ([build_page("1", "2"), build_page("3", skipped=1)], False),
+        ([build_page("1", "2", total=2), build_page("3", total=2)], False),
     ],
     ids=[
         "complete",
-        "the total changed",
+        "changed total",
         "fewer than the total",
         "no total",
         "repeated on the next page",
         "repeated on the same page",
-        "somebody without an id",
+        "element without id",
         "more than the total",
     ],
 )
-async def test_only_from_a_complete_scan_somebody_is_missing(
-    poller: Poller, pages: list[EmployeePage], complete: bool
+async def test_only_a_complete_scan_reports_absent_employees(
+    stage: ScanStage, pages: list[EmployeePage], is_complete: bool
 ) -> None:
-    await poller.scan()
-    poller.personio.odd_pages = pages
-    tally = await poller.scan()
-    missing = {key for key, snapshot in (await poller.snapshots()).items() if snapshot.missing_since is not None}
-    assert (tally.complete, missing, tally.missing) == (complete, {"4", "5"} if complete else set(), 2 * complete)
+    """An incomplete list proves no departure."""
+    await stage.scan()
+    stage.personio.odd_pages = pages
+
+    tally = await stage.scan()
+
+    assert tally.is_complete is is_complete
+    assert tally.absent == (2 if is_complete else 0)
+    assert await stage.list_absent() == ({"4", "5"} if is_complete else set())
 
 
-async def test_a_scan_that_breaks_off_reports_nobody_as_missing_and_keeps_what_it_found(poller: Poller) -> None:
-    await poller.scan()
-    poller.personio.people = {"1": {**poller.personio.people["1"], "first_name": "Eva"}}
-    poller.personio.failure = PersonioUnavailableError("no answer")
+async def test_failed_scan_keeps_changes_and_reports_no_absence(stage: ScanStage) -> None:
+    """The pages before the failure are stored and sent."""
+    await stage.scan()
+    stage.personio.people = {"1": {**stage.personio.people["1"], "first_name": "Eva"}}
+    stage.personio.failure = PersonioUnavailableError("no answer")
+
     with pytest.raises(PersonioUnavailableError):
-        await poller.scan()
-    snapshots = await poller.snapshots()
-    assert [key for key, snapshot in snapshots.items() if snapshot.missing_since is not None] == []
-    assert snapshots["1"].attributes["first_name"].value == "Eva"
-    assert not snapshots["1"].pending
+        await stage.scan()
+
+    changed = (await stage.read_snapshots())["1"]
+    assert await stage.list_absent() == set()
+    assert changed.attributes["first_name"].value == "Eva"
+    assert not changed.is_pending
 
 
-async def test_who_is_missing_is_reported_only_and_no_event_is_sent(poller: Poller) -> None:
-    await poller.scan()
-    poller.publisher.log.clear()
-    del poller.personio.people["2"]
-    tally = await poller.scan()
-    assert (tally.missing, tally.counts().missing, poller.publisher.log) == (1, 1, [])
-    missing = (await poller.snapshots())["2"]
-    assert missing.missing_since == poller.clock.now()
-    assert missing.kind is Kind.CREATED
+async def test_absent_employee_is_stored_but_not_sent(stage: ScanStage) -> None:
+    """The snapshot keeps its content and gets the time of the first complete scan without the employee."""
+    await stage.scan()
+    stage.publisher.log.clear()
+    del stage.personio.people["2"]
+
+    tally = await stage.scan()
+
+    assert tally.absent == 1
+    assert tally.counts().absent == 1
+    assert stage.publisher.log == []
+    absent = (await stage.read_snapshots())["2"]
+    assert absent.absent_since == stage.clock.now()
+    assert absent.kind is ChangeKind.CREATED
 
 
-async def test_who_is_back_is_no_longer_missing(poller: Poller) -> None:
-    await poller.scan()
-    gone = poller.personio.people.pop("2")
-    await poller.scan()
-    poller.personio.people["2"] = gone
-    tally = await poller.scan()
-    assert tally.missing == 0
-    assert (await poller.snapshots())["2"].missing_since is None
+async def test_returned_employee_is_no_longer_absent(stage: ScanStage) -> None:
+    """Personio lists the employee again."""
+    await stage.scan()
+    removed = stage.personio.people.pop("2")
+    await stage.scan()
+    stage.personio.people["2"] = removed
+
+    tally = await stage.scan()
+
+    assert tally.absent == 0
+    assert await stage.list_absent() == set()
 
 
-# ---------------------------------------------------------------- what the credential releases
+# ---------------------------------------------------------------- visible attributes
 
 
-@pytest.mark.parametrize("missing", [("status",), ("first_name", "email"), MINIMUM])
-async def test_missing_minimum_attributes_stop_the_run_and_are_named_with_what_to_do(
-    poller: Poller, missing: tuple[str, ...]
-) -> None:
-    poller.personio.released = tuple(key for key in MINIMUM if key not in missing)
+@pytest.mark.parametrize("missing", [("status",), ("first_name", "email"), REQUIRED_ATTRIBUTES])
+async def test_missing_required_attribute_stops_the_scan(stage: ScanStage, missing: tuple[str, ...]) -> None:
+    """The message names the attributes and what to do, and nothing is stored."""
+    stage.personio.visible = tuple(key for key in REQUIRED_ATTRIBUTES if key not in missing)
+
     with pytest.raises(MissingAttributesError) as caught:
-        await poller.scan()
+        await stage.scan()
+
     assert f"does not release: {', '.join(missing)}. " in str(caught.value)
     assert "Release these attributes for the credential in Personio" in str(caught.value)
-    assert await poller.snapshots() == {}
+    assert await stage.read_snapshots() == {}
 
 
-async def test_the_minimum_alone_is_enough() -> None:
+async def test_required_attributes_alone_are_enough() -> None:
+    """All other attributes are optional."""
     personio = FakePersonio()
-    personio.released = MINIMUM
-    assert await check_minimum(personio) == set(MINIMUM)
+    personio.visible = REQUIRED_ATTRIBUTES
+
+    assert await read_visible_attributes(personio) == set(REQUIRED_ATTRIBUTES)
 
 
-async def test_an_attribute_that_is_no_longer_released_is_reported_and_keeps_its_value(store: Store) -> None:
-    poller = Poller(store, {"1": {"position": "Engineer", "office.id": 4}})
-    poller.personio.released = (*poller.personio.released, "position", "office")
-    assert (await poller.scan()).unreleased == set()
-    poller.personio.released = (*MINIMUM, "supervisor")
-    assert (await poller.scan()).unreleased == {"position", "office.id"}
-    for gone in ("position", "office.id"):
-        del poller.personio.people["1"][gone]
-    tally = await poller.scan()
-    assert (tally.unreleased, tally.changed) == ({"position", "office.id"}, 0)
-    assert (await poller.snapshots())["1"].attributes["position"].value == "Engineer"
+@pytest.mark.promise("P6")
+async def test_attribute_no_longer_visible_keeps_its_value(store: Store) -> None:
+    """The scan reports the attribute, and an absent attribute is not a change."""
+    stage = ScanStage(store, {"1": {"position": "Engineer", "office.id": 4}})
+    stage.personio.visible = (*stage.personio.visible, "position", "office")
+
+    assert (await stage.scan()).no_longer_visible == set()
+
+    stage.personio.visible = (*REQUIRED_ATTRIBUTES, "supervisor")
+
+    assert (await stage.scan()).no_longer_visible == {"position", "office.id"}
+
+    del stage.personio.people["1"]["position"]
+    del stage.personio.people["1"]["office.id"]
+    tally = await stage.scan()
+
+    assert tally.no_longer_visible == {"position", "office.id"}
+    assert tally.changed == 0
+    assert (await stage.read_snapshots())["1"].attributes["position"].value == "Engineer"
 
 
-# ---------------------------------------------------------------- dry run
+# ---------------------------------------------------------------- dry runs
 
 
-async def test_a_dry_run_counts_and_neither_stores_nor_sends(poller: Poller) -> None:
-    tally = await poller.scan(dry_run=True)
-    assert (tally.created, tally.emitted, poller.publisher.log) == (5, 0, [])
-    assert await poller.snapshots() == {}
+async def test_dry_run_counts_without_storing_or_sending(stage: ScanStage) -> None:
+    """A dry run shows what a run would do."""
+    tally = await stage.scan(dry_run=True)
+
+    assert tally.created == 5
+    assert tally.emitted == 0
+    assert stage.publisher.log == []
+    assert await stage.read_snapshots() == {}
 
 
-async def test_a_dry_run_leaves_changes_and_the_missing_for_the_next_run(poller: Poller) -> None:
-    await poller.scan()
-    before = await poller.snapshots()
-    del poller.personio.people["1"]
-    poller.personio.people["2"]["first_name"] = "Eva"
-    tally = await poller.scan(dry_run=True)
-    assert (tally.changed, tally.missing) == (1, 1)
-    assert await poller.snapshots() == before
-    assert len(poller.publisher.log) == 5
-    assert (await poller.scan()).changed == 1
+async def test_dry_run_leaves_changes_for_the_next_run(stage: ScanStage) -> None:
+    """Changed and absent employees are counted, and the next run detects them again."""
+    await stage.scan()
+    before = await stage.read_snapshots()
+    del stage.personio.people["1"]
+    stage.personio.people["2"]["first_name"] = "Eva"
+
+    tally = await stage.scan(dry_run=True)
+
+    assert tally.changed == 1
+    assert tally.absent == 1
+    assert await stage.read_snapshots() == before
+    assert len(stage.publisher.log) == 5
+    assert (await stage.scan()).changed == 1
 
 
-# ---------------------------------------------------------------- somebody else was faster
+# ---------------------------------------------------------------- concurrent replicas
 
 
-async def test_a_change_that_another_replica_has_stored_meanwhile_is_left_to_that_one(poller: Poller) -> None:
-    await poller.scan()
-    poller.publisher.log.clear()
-    poller.personio.people["1"]["first_name"] = "Eva"
-    theirs = (await poller.snapshots())["1"]
-    newer = theirs.model_copy(update={"revision": theirs.revision + 1, "content_hash": "theirs"})
-    read = poller.store.snapshots.read
+async def test_change_stored_by_another_replica_is_not_sent(stage: ScanStage) -> None:
+    """The other replica stores a newer revision between this scan's read and its write, and sends it."""
+    await stage.scan()
+    stage.publisher.log.clear()
+    stage.personio.people["1"]["first_name"] = "Eva"
+    stored = (await stage.read_snapshots())["1"]
+    newer = stored.model_copy(update={"revision": stored.revision + 1, "content_hash": "other"})
+    read = stage.store.snapshots.read
 
-    class Late:
-        """The other one stores between our reading and our saving."""
+    class OvertakenSnapshots:
+        """Snapshots that the other replica changes after each read."""
 
         def __getattr__(self, name: str) -> object:
-            return getattr(poller.store.snapshots, name)
+            return getattr(stage.store.snapshots, name)
 
         async def read(self, *arguments: object) -> object:
-            found = await read(*arguments)  # type: ignore[arg-type]
-            if EmployeeId("1") in found:
-                await poller.store.snapshots.save([(newer, theirs.revision)])
-            return found
+            snapshots = await read(*arguments)  # type: ignore[arg-type]
+            if EmployeeId("1") in snapshots:
+                await stage.store.snapshots.save([(newer, stored.revision)])
+            return snapshots
 
-    outbox = Outbox(poller.store.snapshots, poller.publisher, lambda: None)
-    await Scan(Late(), outbox, poller.clock).run(CONNECTION, poller.personio, untold)  # type: ignore[arg-type]
-    assert poller.publisher.log == []
-    assert (await poller.snapshots())["1"].content_hash == "theirs"
+    scan = Scan(OvertakenSnapshots(), stage.outbox, stage.clock)  # type: ignore[arg-type]
+
+    await scan.run(CONNECTION, stage.personio, ignore_progress)
+
+    assert stage.publisher.log == []
+    assert (await stage.read_snapshots())["1"].content_hash == "other"

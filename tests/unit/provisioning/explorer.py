@@ -1,9 +1,9 @@
-"""Explores every interleaving of one person's changes with two writers, using the product's own decisions.
+"""Explores every interleaving of one employee's changes with two writers, and uses the product's own decisions.
 
-The writers' steps between two effects are the pure functions of ``services.provisioning``; around them stand a Kafka
-partition that moves and is read again, a ledger with conditional writes, a SCIM server that loses answers, and
-crashes, all within small bounds. A state is wrong if, at rest, the account does not hold the newest content, the
-newest change is not decided, or a flag is left standing.
+Between two effects, the writers are the pure functions of ``services.provisioning``. Around them is a small model: a Kafka
+partition that moves and is read again, a ledger with conditional writes, a SCIM server that loses answers, and crashes.
+A state is wrong if nothing is left to do and one of these holds: the account does not have the newest content, the newest
+change is not decided, or the entry is still marked for verification.
 """
 
 from collections import deque
@@ -13,52 +13,66 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from services.contracts.accounts import Account, Waiting
-from services.contracts.events import AccountRequested, DesiredAccount, Intent, Outcome, Version
+from services.contracts.events import AccountRequested, DesiredAccount, Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
-from services.provisioning import apply, reconcile
-from services.provisioning.apply import Decision
+from services.contracts.ledger import LedgerEntry, Waiting
+from services.contracts.outcomes import Intent, Outcome, WaitingCause
+from services.provisioning import settlement
 from services.provisioning.calls import (
     Answer,
     Conflict,
     CreateAccount,
+    Found,
     Gone,
     Lost,
     PatchAccount,
     Resource,
-    Seen,
     Written,
 )
-from services.provisioning.reconcile import Reconciliation, Rejected, Settled, Unsettled
+from services.provisioning.manager import WantedManager
+from services.provisioning.reconcile import Inconclusive, Reconciliation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONNECTION, EMPLOYEE, ACCOUNT = ConnectionId("c"), EmployeeId("7"), AccountId("u1")
 DISABLED = "disabled"
+"""The content of a change that disables the account."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much may happen. The flags at the end break one rule each on purpose."""
+    """How often each thing may happen. Each flag breaks one rule of the product on purpose."""
 
     contents: tuple[str, ...] = ("a", "b", "a")
+    """The contents of the employee's changes, in order."""
     topic: int = 5
+    """Most records of the topic."""
     crashes: int = 1
+    """Most crashes of writers."""
     moves: int = 2
+    """Most moves of the partition to the other writer."""
     lost: int = 1
+    """Most writes without an answer."""
     outages: int = 1
+    """Most outages of the server."""
     late_writes: bool = False
+    """Whether a writer still sends requests after its partition has moved."""
     keep_applied: bool = False
+    """Whether a waiting change keeps ``applied``."""
     forget_attempted: bool = False
+    """Whether a waiting change forgets an attempted create."""
     unconditional_ledger: bool = False
+    """Whether the ledger is written without a condition."""
 
 
 class Live(NamedTuple):
+    """The account on the server."""
+
     content: str
     enabled: bool
 
 
 class Entry(NamedTuple):
-    """The ledger's entry, as far as the decisions look at it."""
+    """The ledger entry, reduced to what the decisions depend on."""
 
     seq: int = 0
     decided: int = 0
@@ -70,6 +84,8 @@ class Entry(NamedTuple):
 
 
 class Writer(NamedTuple):
+    """One writer. ``phase`` is the effect that it performs next."""
+
     phase: str = "idle"
     offset: int = 0
     revision: int = 0
@@ -80,6 +96,8 @@ class Writer(NamedTuple):
 
 
 class State(NamedTuple):
+    """One state of the model."""
+
     current: int = 0
     topic: tuple[int, ...] = ()
     committed: int = 0
@@ -95,19 +113,34 @@ class State(NamedTuple):
 
 
 class Explorer:
-    """``run`` returns the number of states, or the first history that ends in a wrong one."""
+    """Explores all states within the bounds, breadth first."""
 
     def __init__(self, bounds: Bounds) -> None:
+        """Starts without any explored state."""
         self.bounds = bounds
         self._works: dict[str, Reconciliation] = {}
-        self.request = lru_cache(maxsize=None)(self._request)
+        self._answers: dict[tuple[str, str, Live | None], str] = {}
+        self.build_request = lru_cache(maxsize=None)(self._build_request)
         self.decide = lru_cache(maxsize=None)(self._decide)
         self.settle = lru_cache(maxsize=None)(self._settle)
-        self._answers: dict[tuple[str, str, Live | None], str] = {}
+
+    def run(self) -> tuple[int, list[str]]:
+        """Returns the number of explored states, and the first history that ends in a wrong one; empty without."""
+        predecessors: dict[State, tuple[State, str] | None] = {State(): None}
+        queue = deque(predecessors)
+        while queue:
+            state = queue.popleft()
+            if error := self.find_error(state):
+                return len(predecessors), [*_build_history(predecessors, state), error]
+            for label, after in self.list_steps(state):
+                if after not in predecessors:
+                    predecessors[after] = (state, label)
+                    queue.append(after)
+        return len(predecessors), []
 
     # ------------------------------------------------------------ the product's decisions
 
-    def _request(self, revision: int) -> AccountRequested:
+    def _build_request(self, revision: int) -> AccountRequested:
         content = self.bounds.contents[revision - 1]
         desired = DesiredAccount(external_id="7", user_name="a@b.example", fields={"name.givenName": content})
         return AccountRequested(
@@ -120,10 +153,16 @@ class Explorer:
             desired=None if content == DISABLED else desired,
         )
 
-    def _account(self, entry: Entry) -> Account:
-        decided = apply.outcome_event(self.request(entry.decided), Outcome.UPDATED, NOW) if entry.decided else None
-        waiting = Waiting(cause="down", since=NOW, version=Version(entry.waiting, 1)) if entry.waiting else None
-        return Account(
+    def _build_ledger_entry(self, entry: Entry) -> LedgerEntry:
+        decided = (
+            settlement.build_outcome(self.build_request(entry.decided), Outcome.UPDATED, NOW) if entry.decided else None
+        )
+        waiting = (
+            Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(entry.waiting, 1))
+            if entry.waiting
+            else None
+        )
+        return LedgerEntry(
             connection_id=CONNECTION,
             employee_id=EMPLOYEE,
             decided=decided,
@@ -137,86 +176,79 @@ class Explorer:
         )
 
     @staticmethod
-    def _entry(account: Account) -> Entry:
+    def _reduce(entry: LedgerEntry) -> Entry:
+        """Returns the entry as it will be stored, with the next ``seq``."""
         return Entry(
-            seq=account.seq + 1,
-            decided=account.decided.revision if account.decided else 0,
-            applied=account.applied,
-            account=account.account_id is not None,
-            attempted=account.attempted is not None,
-            waiting=account.waiting.version.revision if account.waiting else 0,
-            verify=account.verify,
+            seq=entry.seq + 1,
+            decided=entry.decided.revision if entry.decided else 0,
+            applied=entry.applied,
+            account=entry.account_id is not None,
+            attempted=entry.attempted is not None,
+            waiting=entry.waiting.version.revision if entry.waiting else 0,
+            verify=entry.verify,
         )
 
     def _decide(self, revision: int, entry: Entry) -> tuple[str, Entry, str]:
-        """The phase after reading a record, the entry to write, and the reconciliation to go through."""
-        request, account = self.request(revision), self._account(entry)
-        target = apply.target_of(request, None)
-        decision = apply.decide(request, account, target)
-        if decision in {Decision.SUPERSEDE, Decision.REPEAT}:
+        """Returns the phase after a record was read, the entry to write, and the reconciliation to perform."""
+        request, stored = self.build_request(revision), self._build_ledger_entry(entry)
+        begun = settlement.begin(request, stored, lambda _: None, "patch", NOW, is_resent=False)
+        if begun.state is not None:
+            return "work", entry, self._keep(begun.state)
+        if begun.entry is stored:
             return "commit", entry, ""
-        if decision is Decision.RECONCILE and target is not None:
-            return "work", entry, self._keep(reconcile.begin(apply.goal(request, account, target)))
-        return "ledger", self._entry(apply.without_call(request, account, decision, NOW)), ""
+        return "ledger", self._reduce(begun.entry), ""
 
     def _keep(self, work: Reconciliation) -> str:
+        """Keeps the reconciliation under a key that is cheap to compare."""
         key = repr(work)
         self._works.setdefault(key, work)
         return key
 
     def _settle(self, revision: int, entry: Entry, work: str) -> Entry:
-        """The entry after a finished reconciliation."""
-        request, account, state = self.request(revision), self._account(entry), self._works[work]
-        target = apply.target_of(request, None)
-        match state.result:
-            case Settled() as result if target is not None:
-                return self._entry(apply.settled(request, account, target, result, None, NOW))
-            case Rejected() as result:
-                return self._entry(
-                    apply.rejected(
-                        request,
-                        account,
-                        result,
-                        NOW,
-                        known=state.goal.known,
-                        create_attempted=state.create_attempted,
-                    )
-                )
-            case Unsettled():
-                return self.waits(revision, entry)
-        raise AssertionError(state.result)
+        """Returns the entry after a finished reconciliation."""
+        request, stored, state = self.build_request(revision), self._build_ledger_entry(entry), self._works[work]
+        if isinstance(state.result, Inconclusive):
+            return self.wait(revision, entry)
+        begun = settlement.Settlement(request, stored, WantedManager())
+        return self._reduce(settlement.finish(begun, state, NOW).entry)
 
-    def waits(self, revision: int, entry: Entry) -> Entry:
-        after = self._entry(apply.waits(self.request(revision), self._account(entry), "down", NOW))
+    def wait(self, revision: int, entry: Entry) -> Entry:
+        """Returns the entry of a change that waits."""
+        stored = self._build_ledger_entry(entry)
+        after = self._reduce(
+            settlement.record_waiting(self.build_request(revision), stored, WaitingCause.SERVER_UNAVAILABLE, NOW)
+        )
         if self.bounds.forget_attempted:
             after = after._replace(attempted=False)
         return after._replace(applied=entry.applied) if self.bounds.keep_applied else after
 
-    def answered(self, work: str, answer: Answer, live: Live | None) -> str:
-        """The state after an answer; what an answer says follows from its kind and the live account."""
+    def receive(self, work: str, answer: Answer, live: Live | None) -> str:
+        """Returns the reconciliation after an answer, which depends only on its kind and the live account."""
         key = (work, type(answer).__name__, live)
         if key not in self._answers:
-            self._answers[key] = self._keep(self._works[work].answered(answer))
+            self._answers[key] = self._keep(self._works[work].receive(answer))
         return self._answers[key]
 
-    # ------------------------------------------------------------ the world
+    # ------------------------------------------------------------ the model
 
-    def steps(self, s: State) -> Iterator[tuple[str, State]]:
+    def list_steps(self, s: State) -> Iterator[tuple[str, State]]:
+        """Yields every next step with its label and the state after it."""
         bounds = self.bounds
-        room = len(s.topic) < bounds.topic
-        if s.current < len(bounds.contents) and room:
+        has_room = len(s.topic) < bounds.topic
+        if s.current < len(bounds.contents) and has_room:
             new = s.current + 1
             yield f"change {new}", s._replace(current=new, topic=(*s.topic, new))
-        if s.resend and room:
-            yield f"re-send {s.current}", s._replace(topic=(*s.topic, s.current), resend=False)
+        if s.resend and has_room:
+            yield f"resend {s.current}", s._replace(topic=(*s.topic, s.current), resend=False)
         if s.entry.waiting and not s.resend:
             yield "probe succeeds", s._replace(resend=True)
         if s.moves < bounds.moves:
             yield f"partition moves to W{1 - s.owner}", s._replace(owner=1 - s.owner, moves=s.moves + 1)
         for i in (0, 1):
-            yield from self.writer_steps(s, i)
+            yield from self.list_writer_steps(s, i)
 
-    def writer_steps(self, s: State, i: int) -> Iterator[tuple[str, State]]:
+    def list_writer_steps(self, s: State, i: int) -> Iterator[tuple[str, State]]:
+        """Yields the next steps of one writer."""
         w = s.writers[i]
 
         def go(new: Writer, **changes: Any) -> State:
@@ -231,7 +263,7 @@ class Explorer:
                 reads = Writer(phase, s.committed, revision, s.entry, after, work, s.moves)
                 yield f"W{i} reads {revision}: {phase}", go(reads)
             case "work":
-                yield from self.work_steps(s, i, go)
+                yield from self.list_work_steps(s, i, go)
             case "ledger" if s.entry.seq == w.read.seq or self.bounds.unconditional_ledger:
                 yield f"W{i} ledger {w.revision}", go(w._replace(phase="commit"), entry=w.after)
             case "ledger":
@@ -242,7 +274,8 @@ class Explorer:
             case "commit":
                 yield f"W{i} commit refused", go(Writer())
 
-    def work_steps(self, s: State, i: int, go: Any) -> Iterator[tuple[str, State]]:
+    def list_work_steps(self, s: State, i: int, go: Any) -> Iterator[tuple[str, State]]:
+        """Yields the next steps of a writer that reconciles an account."""
         w = s.writers[i]
         state = self._works[w.work]
         if state.result is not None:
@@ -252,56 +285,46 @@ class Explorer:
             yield f"W{i} partition has moved, drops the batch", go(Writer())
             return
         if s.outages < self.bounds.outages:
-            waits = w._replace(phase="ledger", after=self.waits(w.revision, w.read))
-            yield f"W{i} finds the target down", go(waits, outages=s.outages + 1)
-        call = state.next
+            waiting = w._replace(phase="ledger", after=self.wait(w.revision, w.read))
+            yield f"W{i} gets no answer from the server", go(waiting, outages=s.outages + 1)
+        call = state.next_call
         if not isinstance(call, CreateAccount | PatchAccount):
-            found = Seen((_resource(s.live),) if s.live else ())
-            yield f"W{i} looks", go(w._replace(work=self.answered(w.work, found, s.live)))
+            answer = Found((_build_resource(s.live),) if s.live else ())
+            yield f"W{i} looks up", go(w._replace(work=self.receive(w.work, answer, s.live)))
             return
-        answer, live = _perform(call, s.live)
-        yield f"W{i} {type(call).__name__}", go(w._replace(work=self.answered(w.work, answer, live)), live=live)
+        written, live = _perform(call, s.live)
+        yield f"W{i} {type(call).__name__}", go(w._replace(work=self.receive(w.work, written, live)), live=live)
         if s.lost < self.bounds.lost:
-            lost = w._replace(work=self.answered(w.work, Lost(), None))
+            lost = w._replace(work=self.receive(w.work, Lost(), None))
             yield f"W{i} {type(call).__name__}, answer lost", go(lost, live=live, lost=s.lost + 1)
             yield f"W{i} {type(call).__name__} never arrived", go(lost, lost=s.lost + 1)
 
-    def wrong(self, s: State) -> str | None:
-        moving = s.resend or s.entry.waiting or s.committed < len(s.topic) or any(w.phase != "idle" for w in s.writers)
-        if moving or s.current < len(self.bounds.contents):
+    def find_error(self, s: State) -> str | None:
+        """Returns what is wrong with a state; None if it is right, or if something is left to do."""
+        has_work = (
+            s.resend or s.entry.waiting or s.committed < len(s.topic) or any(w.phase != "idle" for w in s.writers)
+        )
+        if has_work or s.current < len(self.bounds.contents):
             return None
         newest = self.bounds.contents[-1]
-        holds = s.live.content if s.live and s.live.enabled else DISABLED
-        if holds != newest:
-            return f"the account holds {holds}, the newest is {newest}"
+        content = s.live.content if s.live and s.live.enabled else DISABLED
+        if content != newest:
+            return f"the account has {content}, the newest content is {newest}"
         if s.entry.decided != s.current:
-            return f"decided {s.entry.decided}, the newest is {s.current}"
-        return "verify is left standing" if s.entry.verify and s.entry.account else None
-
-    def run(self) -> tuple[int, list[str]]:
-        came_from: dict[State, tuple[State, str] | None] = {State(): None}
-        queue = deque(came_from)
-        while queue:
-            s = queue.popleft()
-            if reason := self.wrong(s):
-                return len(came_from), [*_history(came_from, s), reason]
-            for label, after in self.steps(s):
-                if after not in came_from:
-                    came_from[after] = (s, label)
-                    queue.append(after)
-        return len(came_from), []
+            return f"{s.entry.decided} is decided, the newest change is {s.current}"
+        return "the entry is still marked for verification" if s.entry.verify and s.entry.account else None
 
 
-def _history(came_from: dict[State, tuple[State, str] | None], s: State) -> list[str]:
+def _build_history(predecessors: dict[State, tuple[State, str] | None], state: State) -> list[str]:
     history: list[str] = []
-    at = came_from[s]
-    while at:
-        history.append(at[1])
-        at = came_from[at[0]]
+    step = predecessors[state]
+    while step:
+        history.append(step[1])
+        step = predecessors[step[0]]
     return history[::-1]
 
 
-def _resource(live: Live) -> Resource:
+def _build_resource(live: Live) -> Resource:
     return Resource(
         ACCOUNT,
         {
@@ -316,12 +339,12 @@ def _resource(live: Live) -> Resource:
 
 
 def _perform(call: CreateAccount | PatchAccount, live: Live | None) -> tuple[Answer, Live | None]:
-    """What the server does: user names are unique, operations are applied as they come."""
+    """Returns the server's answer and the account after it. User names are unique; operations apply in order."""
     if isinstance(call, CreateAccount):
         if live is not None:
             return Conflict(), live
-        made = Live(call.body["name"]["givenName"], call.body["active"])
-        return Written(_resource(made)), made
+        created = Live(call.body["name"]["givenName"], call.body["active"])
+        return Written(_build_resource(created)), created
     if live is None:
         return Gone(), None
     fields: dict[str, Any] = {"name.givenName": live.content, "active": live.enabled}

@@ -1,60 +1,62 @@
-"""The rules of an idempotent writer, each driven through the pure state machine with a server's answers."""
+"""The rules of the reconciliation, each run through the state machine with a server's answers."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pytest
 
-from services.contracts.events import Outcome
 from services.contracts.ids import AccountId
 from services.contracts.mappings import ENTERPRISE, WORK_EMAIL
+from services.contracts.outcomes import Outcome
 from services.provisioning.calls import (
     Answer,
     Call,
     Conflict,
     CreateAccount,
     FindAccounts,
-    FindHolder,
+    FindOwner,
+    Found,
     Gone,
-    Held,
     Lost,
     Outdated,
+    Owner,
     PatchAccount,
     ReadAccount,
     Refused,
     ReplaceAccount,
     Resource,
-    Seen,
     Unsupported,
     Written,
 )
+from services.provisioning.desired import DISABLED, DesiredState, build_enabled_state
 from services.provisioning.reconcile import (
-    MAX_EMPTY_LOOKS,
+    MAX_EMPTY_LOOKUPS,
     MAX_ROUNDS,
     Goal,
+    Inconclusive,
     Reconciliation,
     Rejected,
     Settled,
-    Unsettled,
     begin,
 )
-from services.provisioning.target import DISABLED, Target, provisioned
-from tests.builders import desired
+from tests.support.builders import make_desired_account
 
 EMAIL = "e7@nordlicht.example"
-TAKEN = "has this e-mail and belongs to somebody else: give one of the two another in Personio"
-KNOWN = AccountId("u1")
+TAKEN = "has this e-mail address and does not belong to this employee: give one of the two another address in Personio"
+CONFLICT = "another account has this user name, e-mail address or external id (409): look for it in Declaree"
+REMEMBERED = AccountId("u1")
 BY_EXTERNAL_ID, BY_USER_NAME = FindAccounts("externalId", "7"), FindAccounts("userName", EMAIL)
-NOTHING, LOST = Seen(), Lost("ReadTimeout")
-TARGET = provisioned(desired(fields={"name.givenName": "Ada"}, manager=None), None)
+NOTHING, LOST = Found(), Lost("ReadTimeout")
+DESIRED = build_enabled_state(make_desired_account(fields={"name.givenName": "Ada"}, manager=None), None)
 
 
-def goal(known: AccountId | None = None, target: Target = TARGET) -> Goal:
-    return Goal(target, known=known, external_id="7", user_name=EMAIL)
+def build_goal(account: AccountId | None = None, state: DesiredState = DESIRED) -> Goal:
+    """Returns the goal of an employee with this account in the ledger."""
+    return Goal(state, account_id=account, external_id="7", user_name=EMAIL)
 
 
-def account(uid: str = "u1", etag: str | None = None, /, **changes: Any) -> Resource:
-    """An account that holds just what is wanted, but for the changes; None takes an attribute away."""
+def build_account(uid: str = "u1", etag: str | None = None, /, **changes: Any) -> Resource:
+    """Returns an account with the desired content, except for the changes; None removes an attribute."""
     body: dict[str, Any] = {
         "id": uid,
         "externalId": "7",
@@ -66,427 +68,627 @@ def account(uid: str = "u1", etag: str | None = None, /, **changes: Any) -> Reso
     return Resource(AccountId(uid), {k: v for k, v in (body | changes).items() if v is not None}, etag)
 
 
-def seen(*accounts: Resource) -> Seen:
-    return Seen(accounts)
+def find(*accounts: Resource) -> Found:
+    """Returns the answer of a lookup that finds these accounts."""
+    return Found(accounts)
 
 
 @dataclass(frozen=True)
 class Story:
-    """What was asked, in order, and how it ended."""
+    """The calls of a finished reconciliation, in order, and its last state."""
 
     calls: tuple[Call, ...]
     end: Reconciliation
 
     @property
     def result(self) -> Any:
+        """How the reconciliation ended."""
         return self.end.result
 
     @property
     def writes(self) -> tuple[Call, ...]:
+        """The calls that may change an account."""
         return tuple(call for call in self.calls if not isinstance(call, ReadAccount | FindAccounts))
 
 
-def told(
-    start: Goal, *answers: Answer, verb: Literal["patch", "put"] = "patch", held_by_another: bool = False
+def run(
+    start: Goal, *answers: Answer, verb: Literal["patch", "put"] = "patch", is_another_owner: bool = False
 ) -> Story:
-    """The reconciliation through these answers; it may end neither before the last of them nor later.
+    """Runs a reconciliation with these answers. It must end exactly with the last of them.
 
-    The ledger's answer to whose an account is comes by itself, and is no call to the server.
+    The ledger's answer about the owner of an account is given in between. It is not a call to the server.
     """
     state, calls = begin(start, verb), list[Call]()
     for answer in answers:
         assert state.result is None, f"finished before {answer}: {state.result}"
-        call = state.next
-        assert not isinstance(call, FindHolder)
+        call = state.next_call
+        assert not isinstance(call, FindOwner)
         calls.append(call)
-        state = state.answered(answer)
-        if state.result is None and isinstance(state.next, FindHolder):
-            state = state.answered(Held(by_another=held_by_another))
-    assert state.result is not None, f"not finished: would go on with {state.next}"
+        state = state.receive(answer)
+        if state.result is None and isinstance(state.next_call, FindOwner):
+            state = state.receive(Owner(is_another=is_another_owner))
+    assert state.result is not None, f"not finished: the next call is {state.next_call}"
     return Story(tuple(calls), state)
 
 
-def patched(call: Call) -> dict[str, Any]:
+def get_patched(call: Call) -> dict[str, Any]:
+    """Returns the values that a PATCH sends, by path."""
     assert isinstance(call, PatchAccount)
     return {operation["path"]: operation.get("value") for operation in call.operations}
 
 
-OLD_NAME = account(name={"givenName": "A."})
+OLD_NAME = build_account(name={"givenName": "A."})
 
 
-# ---------------------------------------------------------------- matching
+# ---------------------------------------------------------------- lookups
 
 
-def test_w1_the_account_is_looked_for_by_id_then_external_id_then_user_name_then_created() -> None:
-    story = told(goal(KNOWN), NOTHING, NOTHING, NOTHING, Written(account("u9")))
-    assert story.calls[:3] == (ReadAccount(KNOWN), BY_EXTERNAL_ID, BY_USER_NAME)
+@pytest.mark.promise("W1")
+def test_lookup_order_is_id_external_id_user_name_create() -> None:
+    """The account is looked up by id, external id and user name, and created if all three find nothing."""
+    story = run(build_goal(REMEMBERED), NOTHING, NOTHING, NOTHING, Written(build_account("u9")))
+
+    assert story.calls[:3] == (ReadAccount(REMEMBERED), BY_EXTERNAL_ID, BY_USER_NAME)
     assert isinstance(story.calls[3], CreateAccount)
-    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)
+    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), DESIRED.paths)
 
 
-def test_w1_a_hit_ends_the_search() -> None:
-    assert told(goal(KNOWN), seen(account())).calls == (ReadAccount(KNOWN),)
-    assert told(goal(), seen(account())).calls == (BY_EXTERNAL_ID,)
-    assert told(goal(), NOTHING, seen(account(externalId=None)), Written()).calls[:2] == (BY_EXTERNAL_ID, BY_USER_NAME)
+@pytest.mark.promise("W1")
+def test_lookup_ends_with_first_hit() -> None:
+    """The first hit ends the search."""
+    assert run(build_goal(REMEMBERED), find(build_account())).calls == (ReadAccount(REMEMBERED),)
+    assert run(build_goal(), find(build_account())).calls == (BY_EXTERNAL_ID,)
+    assert run(build_goal(), NOTHING, find(build_account(externalId=None)), Written()).calls[:2] == (
+        BY_EXTERNAL_ID,
+        BY_USER_NAME,
+    )
 
 
-def test_w1_a_server_that_ignores_the_filter_finds_nobody_of_ours() -> None:
-    others = seen(account("u2", externalId="8", userName="b@x.example"), account("u3", externalId="70"))
-    story = told(goal(), others, seen(account("u2", externalId="8", userName="b@x.example")), Written(account("u9")))
+@pytest.mark.promise("W1")
+def test_lookup_with_ignored_filter_finds_no_account() -> None:
+    """A server that ignores the filter returns other employees' accounts, which do not count as hits."""
+    others = find(build_account("u2", externalId="8", userName="b@x.example"), build_account("u3", externalId="70"))
+    story = run(
+        build_goal(),
+        others,
+        find(build_account("u2", externalId="8", userName="b@x.example")),
+        Written(build_account("u9")),
+    )
+
     assert story.result.outcome is Outcome.CREATED
 
 
+@pytest.mark.promise("W2")
 @pytest.mark.parametrize("step", ["external id", "user name"])
-def test_w2_several_hits_reject_naming_the_ids_and_write_nothing(step: str) -> None:
-    twice = seen(account("u2", externalId="7"), account("u1", externalId="7"))
-    story = told(goal(), twice) if step == "external id" else told(goal(), NOTHING, twice)
-    assert story.result.reason == f"several accounts have this {step}: u1, u2"
+def test_lookup_with_several_hits_rejects(step: str) -> None:
+    """Several hits reject the employee, name the account ids and write nothing."""
+    twice = find(build_account("u2", externalId="7"), build_account("u1", externalId="7"))
+    story = run(build_goal(), twice) if step == "external id" else run(build_goal(), NOTHING, twice)
+
+    assert (
+        story.result.reason
+        == f"several accounts have this {step} (u1, u2): correct them in Declaree so that only one has it"
+    )
     assert story.result.blocked_by in {"u1", "u2"}
     assert story.writes == ()
 
 
+@pytest.mark.promise("W3")
 @pytest.mark.parametrize("external_id", [None, "", "7"])
-def test_w3_an_account_found_by_user_name_without_a_foreign_external_id_is_adopted(external_id: str | None) -> None:
-    story = told(goal(), NOTHING, seen(account(externalId=external_id, name={"givenName": "A."})), Written())
+def test_account_by_user_name_without_owner_is_linked(external_id: str | None) -> None:
+    """An account with the user name is linked if its external id is empty or ours."""
+    story = run(build_goal(), NOTHING, find(build_account(externalId=external_id, name={"givenName": "A."})), Written())
+
     assert story.result.outcome is Outcome.LINKED
     assert story.result.account_id == "u1"
-    assert patched(story.writes[0])["name.givenName"] == "Ada"
+    assert get_patched(story.writes[0])["name.givenName"] == "Ada"
+
     if external_id != "7":
-        assert patched(story.writes[0])["externalId"] == "7"
+        assert get_patched(story.writes[0])["externalId"] == "7"
 
 
-def test_w3_an_account_that_another_employee_has_by_the_ledger_is_never_adopted() -> None:
-    story = told(goal(), NOTHING, seen(account("u5", externalId=None)), held_by_another=True)
+@pytest.mark.promise("W3")
+def test_account_owned_by_another_employee_is_not_linked() -> None:
+    """An account that the ledger gives to another employee is never linked."""
+    story = run(build_goal(), NOTHING, find(build_account("u5", externalId=None)), is_another_owner=True)
+
     assert story.result.blocked_by == "u5"
     assert story.writes == ()
 
 
-def test_p5_a_known_id_that_leads_to_somebody_elses_account_is_forgotten() -> None:
-    known = replace(goal(KNOWN), ours=frozenset({"7"}))
-    story = told(known, seen(account(externalId="other-system-99")), NOTHING, NOTHING, Written(account("u9")))
-    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)
+@pytest.mark.promise("P5")
+def test_remembered_id_of_another_account_is_forgotten() -> None:
+    """A remembered id is forgotten if its account has another external id than ours."""
+    goal = replace(build_goal(REMEMBERED), our_external_ids=frozenset({"7"}))
+    story = run(goal, find(build_account(externalId="other-system-99")), NOTHING, NOTHING, Written(build_account("u9")))
+
+    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), DESIRED.paths)
 
 
-LEAVER = Goal(DISABLED, known=KNOWN, external_id="7", ours=frozenset({"7"}))
+LEAVER = Goal(DISABLED, account_id=REMEMBERED, external_id="7", our_external_ids=frozenset({"7"}))
 
 
-def test_p5_a_leavers_known_id_that_leads_to_somebody_elses_account_is_left_alone() -> None:
-    story = told(LEAVER, seen(account(externalId="99")), NOTHING)
-    assert (story.result, story.writes) == (Settled(Outcome.OUT_OF_SCOPE, None), ())
+@pytest.mark.promise("P5")
+def test_leaver_with_id_of_another_account_is_out_of_scope() -> None:
+    """An account with another external id is not disabled for a leaver."""
+    story = run(LEAVER, find(build_account(externalId="99")), NOTHING)
+
+    assert story.result == Settled(Outcome.OUT_OF_SCOPE, None)
+    assert story.writes == ()
 
 
-def test_w17_a_leaver_whose_account_has_another_id_now_is_found_by_our_mark_and_disabled() -> None:
-    """As after a restore that gave ids anew: access has to end all the same."""
-    story = told(LEAVER, NOTHING, seen(account("u2")), Written())
+@pytest.mark.promise("W17")
+def test_leaver_with_changed_account_id_is_disabled() -> None:
+    """A leaver's account that has another id after a restore is found by our external id and disabled."""
+    story = run(LEAVER, NOTHING, find(build_account("u2")), Written())
+
     assert story.calls[1] == BY_EXTERNAL_ID
-    assert patched(story.writes[0]) == {"active": False}
+    assert get_patched(story.writes[0]) == {"active": False}
     assert story.result == Settled(Outcome.DISABLED, AccountId("u2"), ("active",))
 
 
-def test_an_old_prefix_of_the_external_id_is_still_ours_and_is_replaced() -> None:
-    known = replace(goal(KNOWN), ours=frozenset({"7", "old-7"}))
-    story = told(known, seen(account(externalId="old-7")), Written())
-    assert patched(story.writes[0]) == {"externalId": "7"}
+def test_old_external_id_is_ours_and_is_replaced() -> None:
+    """An external id with an old prefix still proves the owner, and is replaced by the new one."""
+    goal = replace(build_goal(REMEMBERED), our_external_ids=frozenset({"7", "old-7"}))
+    story = run(goal, find(build_account(externalId="old-7")), Written())
+
+    assert get_patched(story.writes[0]) == {"externalId": "7"}
 
 
-def test_w4_a_server_that_keeps_addresses_in_another_case_is_not_written_to_again() -> None:
-    kept = account(userName=EMAIL.upper(), emails=[{"type": "work", "value": EMAIL.upper(), "primary": True}])
-    assert told(replace(goal(KNOWN), spelling_sent=True), seen(kept)).writes == ()
-    assert len(told(goal(KNOWN), seen(kept), Written()).writes) == 1
+@pytest.mark.promise("W4")
+def test_address_in_another_case_is_not_written_again() -> None:
+    """A server that keeps addresses in another case is not written to again and again."""
+    other_case = build_account(
+        userName=EMAIL.upper(), emails=[{"type": "work", "value": EMAIL.upper(), "primary": True}]
+    )
+
+    assert run(replace(build_goal(REMEMBERED), is_spelling_sent=True), find(other_case)).writes == ()
+    assert len(run(build_goal(REMEMBERED), find(other_case), Written()).writes) == 1
 
 
-def test_w3_an_account_of_somebody_else_is_never_adopted() -> None:
-    story = told(goal(), NOTHING, seen(account("u5", externalId="8")))
+@pytest.mark.promise("W3")
+def test_account_with_other_external_id_is_not_linked() -> None:
+    """An account with another external id is never linked, and the rejection names it."""
+    story = run(build_goal(), NOTHING, find(build_account("u5", externalId="8")))
+
     assert story.result == Rejected(f"account u5 {TAKEN}", "userName", AccountId("u5"))
     assert story.writes == ()
 
 
-def test_w3_an_account_that_is_right_already_is_linked_without_a_write() -> None:
-    story = told(goal(), seen(account()))
-    assert (story.result, story.writes) == (Settled(Outcome.LINKED, KNOWN), ())
+@pytest.mark.promise("W3")
+def test_account_with_desired_content_is_linked_unwritten() -> None:
+    """An account that already has the desired content is linked without a write."""
+    story = run(build_goal(), find(build_account()))
+
+    assert story.result == Settled(Outcome.LINKED, REMEMBERED)
+    assert story.writes == ()
 
 
 # ---------------------------------------------------------------- identity over time
 
 
-def test_w4_a_new_email_changes_user_name_and_work_address_of_the_same_account_in_one_request() -> None:
-    old = account(userName="old@x.example", emails=[{"type": "work", "value": "old@x.example"}])
-    story = told(goal(KNOWN), seen(old), Written())
-    assert [patched(call) for call in story.writes] == [{"userName": EMAIL, WORK_EMAIL: EMAIL}]
-    assert story.result == Settled(Outcome.UPDATED, KNOWN, ("userName", WORK_EMAIL))
+@pytest.mark.promise("W4")
+def test_new_email_changes_user_name_and_work_email() -> None:
+    """A new e-mail address changes user name and work e-mail of the same account in one request."""
+    old = build_account(userName="old@x.example", emails=[{"type": "work", "value": "old@x.example"}])
+    story = run(build_goal(REMEMBERED), find(old), Written())
+
+    assert [get_patched(call) for call in story.writes] == [{"userName": EMAIL, WORK_EMAIL: EMAIL}]
+    assert story.result == Settled(Outcome.UPDATED, REMEMBERED, ("userName", WORK_EMAIL))
 
 
-def test_w4_another_case_of_the_user_name_is_the_same_person() -> None:
-    story = told(goal(), NOTHING, seen(account(externalId=None, userName=EMAIL.upper())), Written())
+@pytest.mark.promise("W4")
+def test_user_name_in_another_case_is_linked() -> None:
+    """Another case of the user name is the same employee."""
+    story = run(build_goal(), NOTHING, find(build_account(externalId=None, userName=EMAIL.upper())), Written())
+
     assert story.result.outcome is Outcome.LINKED
-    assert patched(story.writes[0])["userName"] == EMAIL
+    assert get_patched(story.writes[0])["userName"] == EMAIL
 
 
-def test_w5_an_email_that_another_account_has_rejects_and_names_that_account() -> None:
-    old = account(userName="old@x.example")
-    story = told(goal(KNOWN), seen(old), Conflict(), seen(account("u2", externalId="8")))
+@pytest.mark.promise("W5")
+def test_email_of_another_account_rejects_and_names_it() -> None:
+    """A new e-mail address that another account has rejects the employee and names that account."""
+    old = build_account(userName="old@x.example")
+    story = run(build_goal(REMEMBERED), find(old), Conflict(), find(build_account("u2", externalId="8")))
+
     assert story.calls[-1] == BY_USER_NAME
     assert story.result == Rejected(f"account u2 {TAKEN}", "userName", AccountId("u2"))
 
 
-@pytest.mark.parametrize("found", [NOTHING, seen(account("u1"))], ids=["nobody", "only ourselves"])
-def test_w5_a_conflict_whose_account_cannot_be_found_rejects_all_the_same(found: Seen) -> None:
-    story = told(goal(KNOWN), seen(account(userName="old@x.example")), Conflict(), found)
-    assert (
-        story.result.reason
-        == "another account has this user name, e-mail or external id (409): look for it in Declaree"
-    )
+@pytest.mark.promise("W5")
+@pytest.mark.parametrize("answer", [NOTHING, find(build_account("u1"))], ids=["none", "only the own account"])
+def test_conflict_with_unknown_account_rejects(answer: Found) -> None:
+    """A conflict rejects the employee even if the other account cannot be found."""
+    story = run(build_goal(REMEMBERED), find(build_account(userName="old@x.example")), Conflict(), answer)
+
+    assert story.result.reason == CONFLICT
     assert story.result.blocked_by is None
 
 
-def test_w6_who_comes_back_gets_the_same_account_enabled() -> None:
-    story = told(goal(KNOWN), seen(account(active=False)), Written())
-    assert patched(story.writes[0]) == {"active": True}
-    assert story.result == Settled(Outcome.ENABLED, KNOWN, ("active",))
+@pytest.mark.promise("W6")
+def test_returning_employee_gets_same_account_enabled() -> None:
+    """A returning employee gets the same account, enabled."""
+    story = run(build_goal(REMEMBERED), find(build_account(active=False)), Written())
+
+    assert get_patched(story.writes[0]) == {"active": True}
+    assert story.result == Settled(Outcome.ENABLED, REMEMBERED, ("active",))
 
 
-def test_w6_who_comes_back_under_a_new_employee_id_finds_the_account_of_the_old_one_taken() -> None:
-    story = told(goal(), NOTHING, seen(account("u3", externalId="old employee", active=False)))
+@pytest.mark.promise("W6")
+def test_returning_employee_with_new_id_is_rejected() -> None:
+    """Under a new employee id, the account of the old id counts as another employee's."""
+    story = run(build_goal(), NOTHING, find(build_account("u3", externalId="old employee", active=False)))
+
     assert story.result.blocked_by == "u3"
 
 
-def test_w7_to_disable_writes_active_and_nothing_else() -> None:
-    story = told(goal(KNOWN, DISABLED), seen(account(name={"givenName": "wrong"})), Written())
-    assert [patched(call) for call in story.writes] == [{"active": False}]
-    assert story.result == Settled(Outcome.DISABLED, KNOWN, ("active",))
-    assert told(goal(KNOWN, DISABLED), seen(account(active=False))).writes == ()
+@pytest.mark.promise("W7")
+def test_disable_writes_active_only() -> None:
+    """To disable an account writes ``active`` and nothing else."""
+    story = run(build_goal(REMEMBERED, DISABLED), find(build_account(name={"givenName": "wrong"})), Written())
+
+    assert [get_patched(call) for call in story.writes] == [{"active": False}]
+    assert story.result == Settled(Outcome.DISABLED, REMEMBERED, ("active",))
+    assert run(build_goal(REMEMBERED, DISABLED), find(build_account(active=False))).writes == ()
 
 
-def test_w8_who_has_no_account_of_ours_is_not_looked_for_to_be_disabled() -> None:
-    nobody = Goal(DISABLED, known=KNOWN)
-    assert told(nobody, NOTHING).result == Settled(Outcome.OUT_OF_SCOPE, None)
-    by_mark = Goal(DISABLED, external_id="7")
-    story = told(by_mark, NOTHING)
-    assert (story.calls, story.result) == ((BY_EXTERNAL_ID,), Settled(Outcome.OUT_OF_SCOPE, None))
-    assert told(by_mark, seen(account()), Written()).result.outcome is Outcome.DISABLED
+@pytest.mark.promise("W8")
+def test_disable_without_own_account_is_out_of_scope() -> None:
+    """To disable, the account is looked up by the remembered id and by our external id only."""
+    without_id = Goal(DISABLED, account_id=REMEMBERED)
+
+    assert run(without_id, NOTHING).result == Settled(Outcome.OUT_OF_SCOPE, None)
+
+    by_external_id = Goal(DISABLED, external_id="7")
+    story = run(by_external_id, NOTHING)
+
+    assert story.calls == (BY_EXTERNAL_ID,)
+    assert story.result == Settled(Outcome.OUT_OF_SCOPE, None)
+    assert run(by_external_id, find(build_account()), Written()).result.outcome is Outcome.DISABLED
 
 
 # ---------------------------------------------------------------- the difference
 
 
-def test_w9_an_account_that_holds_everything_is_not_written() -> None:
-    assert told(goal(KNOWN), seen(account(title="not mapped"))).result == Settled(Outcome.UNCHANGED, KNOWN)
+@pytest.mark.promise("W9")
+def test_account_with_desired_content_is_unchanged() -> None:
+    """An account that has the desired content is not written."""
+    assert run(build_goal(REMEMBERED), find(build_account(title="not mapped"))).result == Settled(
+        Outcome.UNCHANGED, REMEMBERED
+    )
 
 
-def test_w9_only_what_differs_is_sent() -> None:
-    story = told(goal(KNOWN), seen(OLD_NAME), Written())
-    assert patched(story.writes[0]) == {"name.givenName": "Ada"}
+@pytest.mark.promise("W9")
+def test_update_sends_difference_only() -> None:
+    """Only the fields that differ are sent."""
+    story = run(build_goal(REMEMBERED), find(OLD_NAME), Written())
+
+    assert get_patched(story.writes[0]) == {"name.givenName": "Ada"}
     assert story.result.written == ("name.givenName",)
 
 
-def test_w10_a_put_carries_what_was_read_with_the_difference_in_it() -> None:
-    live = account("u1", 'W/"4"', name={"givenName": "A.", "x": 1}, unknown={"deep": [1]}, meta={}, groups=[])
-    story = told(goal(KNOWN), seen(live), Written(), verb="put")
+@pytest.mark.promise("W10")
+def test_put_sends_read_content_with_difference() -> None:
+    """A PUT has everything that was read, with the difference in it."""
+    live = build_account("u1", 'W/"4"', name={"givenName": "A.", "x": 1}, unknown={"deep": [1]}, meta={}, groups=[])
+    story = run(build_goal(REMEMBERED), find(live), Written(), verb="put")
+
     (put,) = story.writes
+
     assert isinstance(put, ReplaceAccount)
     assert put.version == 'W/"4"'
+
     expected = {key: value for key, value in live.body.items() if key not in {"id", "meta", "groups"}}
+
     assert put.body == expected | {"name": {"givenName": "Ada", "x": 1}}
 
 
-def test_w11_a_manager_without_an_account_yet_clears_nothing() -> None:
-    held: dict[str, Any] = {ENTERPRISE: {"manager": {"value": "u8"}}}
-    assert told(goal(KNOWN), seen(account(**held))).writes == ()
+@pytest.mark.promise("W11")
+def test_manager_without_account_clears_nothing() -> None:
+    """A manager without an account does not clear the manager that is written."""
+    live: dict[str, Any] = {ENTERPRISE: {"manager": {"value": "u8"}}}
+
+    assert run(build_goal(REMEMBERED), find(build_account(**live))).writes == ()
 
 
 # ---------------------------------------------------------------- lost answers
 
 
-def test_w12_after_a_lost_create_the_account_is_looked_for_before_a_second_one() -> None:
-    story = told(goal(), NOTHING, NOTHING, LOST, seen(account("u9")))
+@pytest.mark.promise("W12")
+def test_lost_create_is_looked_up_before_a_second() -> None:
+    """After a create without an answer, the account is looked up before a second create."""
+    story = run(build_goal(), NOTHING, NOTHING, LOST, find(build_account("u9")))
+
     assert len(story.writes) == 1
     assert story.calls[-1] == BY_EXTERNAL_ID
-    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)
+    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), DESIRED.paths)
 
 
-def test_w12_reading_may_lag_so_several_looks_in_vain_come_before_a_second_create() -> None:
-    looks = [NOTHING, NOTHING] * MAX_EMPTY_LOOKS
-    story = told(goal(), NOTHING, NOTHING, LOST, *looks, Written(account("u9")))
+@pytest.mark.promise("W12")
+def test_lost_create_is_looked_up_several_times() -> None:
+    """Reads may lag behind writes, so several lookups without a hit come before a second create."""
+    lookups = [NOTHING, NOTHING] * MAX_EMPTY_LOOKUPS
+    story = run(build_goal(), NOTHING, NOTHING, LOST, *lookups, Written(build_account("u9")))
+
     assert [type(call) for call in story.calls].count(CreateAccount) == 2
     assert story.result.outcome is Outcome.CREATED
 
 
-def test_w12_while_an_answer_is_lost_every_look_waits_a_little_first() -> None:
-    state = begin(goal()).answered(NOTHING)
-    assert not state.looks_again
-    state = state.answered(NOTHING).answered(LOST)
-    for _ in range(2 * MAX_EMPTY_LOOKS):
-        assert state.looks_again
-        state = state.answered(NOTHING)
-    assert isinstance(state.next, CreateAccount)
-    assert not state.looks_again
+@pytest.mark.promise("W12")
+def test_lookups_after_lost_answer_are_delayed() -> None:
+    """Each lookup after a lost answer waits first, because reads may lag behind writes."""
+    state = begin(build_goal()).receive(NOTHING)
+
+    assert not state.needs_delay
+
+    state = state.receive(NOTHING).receive(LOST)
+    for _ in range(2 * MAX_EMPTY_LOOKUPS):
+        assert state.needs_delay
+        state = state.receive(NOTHING)
+
+    assert isinstance(state.next_call, CreateAccount)
+    assert not state.needs_delay
 
 
-def test_w12_a_conflict_after_ones_own_lost_create_is_a_success() -> None:
-    looks = [NOTHING, NOTHING] * MAX_EMPTY_LOOKS
-    story = told(goal(), NOTHING, NOTHING, LOST, *looks, Conflict(), seen(account("u9")))
-    assert (story.result.account_id, story.result.outcome) == ("u9", Outcome.LINKED)
+@pytest.mark.promise("W12")
+def test_conflict_after_lost_create_links_account() -> None:
+    """A conflict after an own create without an answer is a success."""
+    lookups = [NOTHING, NOTHING] * MAX_EMPTY_LOOKUPS
+    story = run(build_goal(), NOTHING, NOTHING, LOST, *lookups, Conflict(), find(build_account("u9")))
+
+    assert story.result.account_id == "u9"
+    assert story.result.outcome == Outcome.LINKED
 
 
-def test_w21_what_the_answer_to_a_write_does_not_show_is_named() -> None:
-    wish = provisioned(desired(fields={"name.givenName": "Ada", "title": "Engineer"}, manager=None), None)
-    story = told(goal(target=wish), NOTHING, NOTHING, Written(account("u9", userName=EMAIL.upper())))
-    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), wish.paths, ("title",))
-    story = told(goal(KNOWN, wish), seen(OLD_NAME), Written(account()))
-    assert (story.result.written, story.result.not_shown) == (("name.givenName", "title"), ("title",))
-    for silent in (Written(), Written(account(userName=None))):
-        assert told(goal(KNOWN, wish), seen(OLD_NAME), silent).result.not_shown == ()
+@pytest.mark.promise("W21")
+def test_field_missing_in_answer_is_named() -> None:
+    """A written field that the server's answer does not show is named."""
+    wanted = build_enabled_state(
+        make_desired_account(fields={"name.givenName": "Ada", "title": "Engineer"}, manager=None), None
+    )
+    story = run(build_goal(state=wanted), NOTHING, NOTHING, Written(build_account("u9", userName=EMAIL.upper())))
+
+    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), wanted.paths, ("title",))
+
+    story = run(build_goal(REMEMBERED, wanted), find(OLD_NAME), Written(build_account()))
+
+    assert story.result.written == ("name.givenName", "title")
+    assert story.result.not_shown == ("title",)
+
+    for silent in (Written(), Written(build_account(userName=None))):
+        assert run(build_goal(REMEMBERED, wanted), find(OLD_NAME), silent).result.not_shown == ()
 
 
-def test_w12_a_create_confirmed_without_a_body_is_looked_up() -> None:
-    story = told(goal(), NOTHING, NOTHING, Written(None), seen(account("u9")))
-    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)
+@pytest.mark.promise("W12")
+def test_create_confirmed_without_body_is_looked_up() -> None:
+    """An answer without a body does not tell the id, so the account is looked up."""
+    story = run(build_goal(), NOTHING, NOTHING, Written(None), find(build_account("u9")))
+
+    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), DESIRED.paths)
 
 
 MISTYPED = "typo@nordlicht.example"
 BY_OLDER_NAME = FindAccounts("userName", MISTYPED)
 
 
-def test_p4_a_lost_create_is_found_by_the_name_that_it_had_where_external_ids_are_not_kept() -> None:
-    """The e-mail was corrected meanwhile: nothing else leads to the account that may have been created."""
-    start = replace(goal(), attempted_names=(MISTYPED,))
-    story = told(start, NOTHING, NOTHING, seen(account("u5", externalId=None, userName=MISTYPED)), Written())
+@pytest.mark.promise("P4")
+def test_lost_create_is_found_by_attempted_name() -> None:
+    """Without external ids, only the attempted user name leads to the account of a corrected address."""
+    start = replace(build_goal(), attempted_names=(MISTYPED,))
+    story = run(start, NOTHING, NOTHING, find(build_account("u5", externalId=None, userName=MISTYPED)), Written())
+
     assert story.calls[:3] == (BY_EXTERNAL_ID, BY_USER_NAME, BY_OLDER_NAME)
-    assert patched(story.writes[0])["userName"] == EMAIL
-    assert (story.result.account_id, story.result.outcome) == ("u5", Outcome.LINKED)
+    assert get_patched(story.writes[0])["userName"] == EMAIL
+    assert story.result.account_id == "u5"
+    assert story.result.outcome == Outcome.LINKED
 
 
-def test_p4_after_an_adoption_by_an_older_name_it_is_the_wanted_one_that_is_looked_for() -> None:
-    start = replace(goal(), attempted_names=(MISTYPED,))
-    adopted = seen(account("u5", externalId=None, userName=MISTYPED))
-    blocked = told(start, NOTHING, NOTHING, adopted, Conflict(), seen(account("u6", externalId="8")))
-    assert (blocked.calls[-1], blocked.result.blocked_by) == (BY_USER_NAME, "u6")
-    gone = told(
-        start, NOTHING, NOTHING, adopted, LOST, NOTHING, NOTHING, seen(account("u5", externalId=None)), Written()
+@pytest.mark.promise("P4")
+def test_account_by_attempted_name_gets_wanted_name() -> None:
+    """After an account was found by an attempted name, lookups use the wanted user name again."""
+    start = replace(build_goal(), attempted_names=(MISTYPED,))
+    by_attempted_name = find(build_account("u5", externalId=None, userName=MISTYPED))
+
+    blocked = run(start, NOTHING, NOTHING, by_attempted_name, Conflict(), find(build_account("u6", externalId="8")))
+
+    assert blocked.calls[-1] == BY_USER_NAME
+    assert blocked.result.blocked_by == "u6"
+
+    gone = run(
+        start,
+        NOTHING,
+        NOTHING,
+        by_attempted_name,
+        LOST,
+        NOTHING,
+        NOTHING,
+        find(build_account("u5", externalId=None)),
+        Written(),
     )
+
     assert gone.calls[-2] == BY_USER_NAME
     assert gone.result.account_id == "u5"
 
 
-@pytest.mark.parametrize("other", [account("u5", externalId="8", userName=MISTYPED), None], ids=["marked", "held"])
-def test_p5_whoever_else_has_the_older_name_is_left_alone_and_in_nobodys_way(other: Resource | None) -> None:
-    found = other or account("u5", externalId=None, userName=MISTYPED)
-    start = replace(goal(), attempted_names=(MISTYPED,))
-    story = told(start, NOTHING, NOTHING, seen(found), Written(account("u9")), held_by_another=other is None)
-    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize(
+    "other", [build_account("u5", externalId="8", userName=MISTYPED), None], ids=["other external id", "other owner"]
+)
+def test_attempted_name_of_another_account_is_skipped(other: Resource | None) -> None:
+    """Another account with an attempted user name is not changed and does not reject the employee."""
+    account = other or build_account("u5", externalId=None, userName=MISTYPED)
+    start = replace(build_goal(), attempted_names=(MISTYPED,))
+
+    story = run(start, NOTHING, NOTHING, find(account), Written(build_account("u9")), is_another_owner=other is None)
+
+    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), DESIRED.paths)
 
 
-def test_w12_a_conflict_on_a_first_create_means_look_again_and_link() -> None:
-    story = told(goal(), NOTHING, NOTHING, Conflict(), NOTHING, seen(account("u2", externalId=None)), Written())
-    assert (story.result.account_id, story.result.outcome) == ("u2", Outcome.LINKED)
+@pytest.mark.promise("W12")
+def test_conflict_on_first_create_is_looked_up() -> None:
+    """After a conflict on the first create, the account is looked up again and linked."""
+    story = run(
+        build_goal(), NOTHING, NOTHING, Conflict(), NOTHING, find(build_account("u2", externalId=None)), Written()
+    )
+
+    assert story.result.account_id == "u2"
+    assert story.result.outcome == Outcome.LINKED
 
 
-def test_w12_what_is_in_the_way_may_be_our_own_and_not_yet_shown_so_the_looks_after_a_conflict_wait() -> None:
-    state = begin(goal()).answered(NOTHING).answered(NOTHING).answered(Conflict())
-    for _ in range(2 * MAX_EMPTY_LOOKS - 1):
-        assert state.looks_again
-        state = state.answered(NOTHING)
-    state = state.answered(seen(account("u2", externalId="7")))
+@pytest.mark.promise("W12")
+def test_lookups_after_conflict_are_delayed() -> None:
+    """The conflicting account may be our own that reads do not show yet, so the lookups wait."""
+    state = begin(build_goal()).receive(NOTHING).receive(NOTHING).receive(Conflict())
+    for _ in range(2 * MAX_EMPTY_LOOKUPS - 1):
+        assert state.needs_delay
+        state = state.receive(NOTHING)
+
+    state = state.receive(find(build_account("u2", externalId="7")))
+
     assert state.result == Settled(Outcome.LINKED, AccountId("u2"))
 
 
-def test_w12_a_conflict_that_stays_rejects() -> None:
-    looks = [NOTHING, NOTHING] * MAX_EMPTY_LOOKS
-    story = told(goal(), NOTHING, NOTHING, Conflict(), *looks, Conflict())
-    assert (
-        story.result.reason
-        == "another account has this user name, e-mail or external id (409): look for it in Declaree"
-    )
+@pytest.mark.promise("W12")
+def test_repeated_conflict_rejects() -> None:
+    """A conflict that remains after the lookups rejects the employee."""
+    lookups = [NOTHING, NOTHING] * MAX_EMPTY_LOOKUPS
+    story = run(build_goal(), NOTHING, NOTHING, Conflict(), *lookups, Conflict())
+
+    assert story.result.reason == CONFLICT
 
 
-def test_w12_whether_a_create_may_have_happened_is_remembered_whatever_comes_of_it() -> None:
-    looks = [NOTHING, NOTHING] * MAX_EMPTY_LOOKS
-    assert told(goal(), NOTHING, NOTHING, LOST, *looks, Refused("no")).end.create_attempted
-    assert not told(goal(), NOTHING, NOTHING, Refused("no")).end.create_attempted
+@pytest.mark.promise("W12")
+def test_attempted_create_is_remembered_after_refusal() -> None:
+    """A create without an answer is remembered even if the change is then refused."""
+    lookups = [NOTHING, NOTHING] * MAX_EMPTY_LOOKUPS
+
+    assert run(build_goal(), NOTHING, NOTHING, LOST, *lookups, Refused("no")).end.is_create_attempted
+    assert not run(build_goal(), NOTHING, NOTHING, Refused("no")).end.is_create_attempted
 
 
-@pytest.mark.parametrize("happened", [True, False], ids=["it was written", "it was not"])
-def test_w13_after_a_lost_update_the_account_is_read_and_written_again_only_if_it_still_differs(
+@pytest.mark.promise("W13")
+@pytest.mark.parametrize("happened", [True, False], ids=["written", "not written"])
+def test_lost_update_is_read_and_repeated_if_needed(
     happened: bool,
 ) -> None:
+    """After an update without an answer, the account is read, and written again only if it still differs."""
     if happened:
-        story = told(goal(KNOWN), seen(OLD_NAME), LOST, seen(account()))
+        story = run(build_goal(REMEMBERED), find(OLD_NAME), LOST, find(build_account()))
     else:
-        story = told(goal(KNOWN), seen(OLD_NAME), LOST, seen(OLD_NAME), Written())
+        story = run(build_goal(REMEMBERED), find(OLD_NAME), LOST, find(OLD_NAME), Written())
+
     assert len(story.writes) == (1 if happened else 2)
-    assert story.result == Settled(Outcome.UPDATED, KNOWN, ("name.givenName",))
+    assert story.result == Settled(Outcome.UPDATED, REMEMBERED, ("name.givenName",))
 
 
-def test_w13_a_lost_update_of_a_disabled_account_still_counts_as_enabled() -> None:
-    story = told(goal(KNOWN), seen(account(active=False)), LOST, seen(account()))
-    assert story.result == Settled(Outcome.ENABLED, KNOWN, ("active",))
+@pytest.mark.promise("W13")
+def test_lost_update_of_disabled_account_is_enabled() -> None:
+    """An update without an answer that enabled the account still has the outcome ``enabled``."""
+    story = run(build_goal(REMEMBERED), find(build_account(active=False)), LOST, find(build_account()))
+
+    assert story.result == Settled(Outcome.ENABLED, REMEMBERED, ("active",))
 
 
-def test_w14_a_changed_version_means_read_and_compute_again() -> None:
-    first, second = account("u1", "1", name={"givenName": "A."}), account("u1", "2", name={"givenName": "B."})
-    story = told(goal(KNOWN), seen(first), Outdated(), seen(second), Written())
+@pytest.mark.promise("W14")
+def test_changed_version_is_read_and_compared_again() -> None:
+    """After a 412 the account is read and the difference computed again."""
+    first, second = (
+        build_account("u1", "1", name={"givenName": "A."}),
+        build_account("u1", "2", name={"givenName": "B."}),
+    )
+    story = run(build_goal(REMEMBERED), find(first), Outdated(), find(second), Written())
+
     assert [call.version for call in story.writes if isinstance(call, PatchAccount)] == ["1", "2"]
     assert story.result.outcome is Outcome.UPDATED
 
 
-def test_w14_somebody_elses_write_may_have_made_ours_needless() -> None:
-    story = told(goal(KNOWN), seen(OLD_NAME), Outdated(), seen(account()))
-    assert story.result == Settled(Outcome.UNCHANGED, KNOWN)
+@pytest.mark.promise("W14")
+def test_changed_version_with_desired_content_is_unchanged() -> None:
+    """Another writer may have written the desired content already."""
+    story = run(build_goal(REMEMBERED), find(OLD_NAME), Outdated(), find(build_account()))
+
+    assert story.result == Settled(Outcome.UNCHANGED, REMEMBERED)
 
 
+@pytest.mark.promise("W14")
 @pytest.mark.parametrize("answer", [Outdated(), LOST, Gone()], ids=lambda answer: type(answer).__name__)
-def test_w14_an_account_that_keeps_changing_is_left_for_later(answer: Answer) -> None:
-    rounds: list[Answer] = [seen(OLD_NAME), answer] * MAX_ROUNDS
-    assert isinstance(told(goal(KNOWN), *rounds).result, Unsettled)
+def test_account_that_keeps_changing_is_inconclusive(answer: Answer) -> None:
+    """The number of rounds is limited: an account that keeps changing makes the change wait."""
+    rounds: list[Answer] = [find(OLD_NAME), answer] * MAX_ROUNDS
+
+    assert isinstance(run(build_goal(REMEMBERED), *rounds).result, Inconclusive)
 
 
-def test_w14_creates_whose_answers_are_always_lost_are_left_for_later() -> None:
-    vain: list[Answer] = [LOST, *[NOTHING, NOTHING] * MAX_EMPTY_LOOKS]
-    story = told(goal(), NOTHING, NOTHING, *(vain * MAX_ROUNDS)[: 7 * (MAX_ROUNDS - 1) + 1])
-    assert isinstance(story.result, Unsettled)
-    assert story.end.create_attempted
+@pytest.mark.promise("W14")
+def test_creates_without_answers_are_inconclusive() -> None:
+    """Creates that never have an answer make the change wait."""
+    lost_create: list[Answer] = [LOST, *[NOTHING, NOTHING] * MAX_EMPTY_LOOKUPS]
+    story = run(build_goal(), NOTHING, NOTHING, *(lost_create * MAX_ROUNDS)[: 7 * (MAX_ROUNDS - 1) + 1])
+
+    assert isinstance(story.result, Inconclusive)
+    assert story.end.is_create_attempted
 
 
 # ---------------------------------------------------------------- refusals
 
 
-def test_w16_what_an_account_may_not_hold_rejects_the_person_with_the_servers_reason() -> None:
+@pytest.mark.promise("W16")
+def test_refused_value_rejects_with_servers_reason() -> None:
+    """A value that the server does not accept rejects the employee with the server's reason."""
     refused = Refused("Declaree does not accept the account (400, invalidValue)", "name.familyName")
-    for story in (told(goal(KNOWN), seen(OLD_NAME), refused), told(goal(), NOTHING, NOTHING, refused)):
+    for story in (run(build_goal(REMEMBERED), find(OLD_NAME), refused), run(build_goal(), NOTHING, NOTHING, refused)):
         assert story.result == Rejected(refused.reason, "name.familyName")
 
 
-def test_w17_a_known_account_that_is_gone_is_forgotten_and_looked_for_anew() -> None:
-    story = told(goal(KNOWN), seen(OLD_NAME), Gone(), NOTHING, NOTHING, NOTHING, Written(account("u9")))
-    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), TARGET.paths)
+@pytest.mark.promise("W17")
+def test_account_gone_on_update_is_looked_up_again() -> None:
+    """A remembered account that is gone is looked up again, and created if nothing is found."""
+    story = run(build_goal(REMEMBERED), find(OLD_NAME), Gone(), NOTHING, NOTHING, NOTHING, Written(build_account("u9")))
+
+    assert story.result == Settled(Outcome.CREATED, AccountId("u9"), DESIRED.paths)
 
 
-def test_w17_an_account_found_anew_after_the_known_one_went_is_linked() -> None:
-    story = told(goal(KNOWN), NOTHING, NOTHING, seen(account("u5", externalId=None)), Written())
-    assert (story.result.account_id, story.result.outcome) == ("u5", Outcome.LINKED)
+@pytest.mark.promise("W17")
+def test_account_found_after_remembered_one_is_linked() -> None:
+    """Another account that is found after the remembered one is gone is linked."""
+    story = run(build_goal(REMEMBERED), NOTHING, NOTHING, find(build_account("u5", externalId=None)), Written())
+
+    assert story.result.account_id == "u5"
+    assert story.result.outcome == Outcome.LINKED
 
 
+@pytest.mark.promise("W17")
 @pytest.mark.parametrize(("first", "second"), [("patch", ReplaceAccount), ("put", PatchAccount)])
-def test_w17_a_verb_the_server_does_not_know_is_replaced_by_the_other_and_remembered(
-    first: Literal["patch", "put"], second: type[Call]
-) -> None:
-    story = told(goal(KNOWN), seen(OLD_NAME), Unsupported(), Written(), verb=first)
+def test_unsupported_verb_is_replaced_by_the_other(first: Literal["patch", "put"], second: type[Call]) -> None:
+    """A verb that the server does not support is replaced by the other one, for later updates as well."""
+    story = run(build_goal(REMEMBERED), find(OLD_NAME), Unsupported(), Written(), verb=first)
+
     assert isinstance(story.writes[1], second)
     assert story.result.outcome is Outcome.UPDATED
     assert story.end.verb != first
 
 
-def test_w17_a_server_that_knows_neither_verb_rejects() -> None:
-    story = told(goal(KNOWN), seen(OLD_NAME), Unsupported(), Unsupported())
-    assert story.result == Rejected("the server does not let accounts be changed over SCIM")
+@pytest.mark.promise("W17")
+def test_server_without_patch_and_put_rejects() -> None:
+    """A server that supports neither PATCH nor PUT rejects the employee."""
+    story = run(build_goal(REMEMBERED), find(OLD_NAME), Unsupported(), Unsupported())
+
+    assert story.result == Rejected(
+        "the server does not change accounts over SCIM: ask its operator to support PATCH or PUT"
+    )
 
 
+@pytest.mark.promise("W17")
 @pytest.mark.parametrize("answer", [Unsupported(), Gone(), Outdated()], ids=lambda answer: type(answer).__name__)
-def test_w17_a_server_that_does_not_create_rejects(answer: Answer) -> None:
-    story = told(goal(), NOTHING, NOTHING, answer)
-    assert story.result == Rejected("the server does not let accounts be created over SCIM")
+def test_server_without_create_rejects(answer: Answer) -> None:
+    """A server that does not create accounts rejects the employee."""
+    story = run(build_goal(), NOTHING, NOTHING, answer)
+
+    assert story.result == Rejected("the server does not create accounts over SCIM: ask its operator to support POST")
 
 
-def test_an_answer_of_another_kind_is_a_mistake() -> None:
-    with pytest.raises(RuntimeError, match="no answer to"):
-        begin(goal(KNOWN)).answered(Written())
+def test_answer_that_does_not_fit_raises() -> None:
+    """An answer that does not fit the call is an error in the program."""
+    with pytest.raises(RuntimeError, match="does not answer step"):
+        begin(build_goal(REMEMBERED)).receive(Written())

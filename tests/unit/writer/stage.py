@@ -1,4 +1,4 @@
-"""A writer with a real ledger, and the sandbox Declaree in this process."""
+"""A writer between a store and the sandbox Declaree, all in the process of the test."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,99 +9,142 @@ from sandbox.declaree.app import create_app
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.state import Declaree
 from services.clients.declaree.client import DeclareeClient
-from services.contracts.accounts import Account
+from services.contracts.cloudevents import Record, SendReason, read_event
 from services.contracts.connections import DeclareeAccess
-from services.contracts.envelope import Cause, Record, read_event
 from services.contracts.events import AccountRequested, AccountSynced
 from services.contracts.ids import ConnectionId
+from services.contracts.ledger import LedgerEntry
 from services.contracts.mappings import ENTERPRISE
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.topics import Topic
-from services.runtime.consumer import Batch
+from services.runtime.kafka.decoding import Batch
 from services.runtime.metrics import Metrics
 from services.store.database import Store
+from services.writer.endpoints import Endpoint, Endpoints
+from services.writer.followups import ResendFiler
 from services.writer.handler import Writer
-from services.writer.resends import Resends
-from services.writer.servers import Servers
-from tests.builders import connection, incoming
-from tests.fakes import FakeClock, FiledRequests, KnownConnections, Owned, WatchedServer
-from tests.stored import CONNECTION, DECLAREE, person
+from tests.support.builders import CONNECTION, DECLAREE, make_connection, make_incoming, make_person
+from tests.support.fakes import FakeClock, FiledTasks, KnownConnections, OwnedPartitions, WatchedServer
 
 URL = "http://declaree.test/SCIM/v2"
+EVA: dict[str, Any] = {"fields": {"name.givenName": "Eva", "name.familyName": "Lovelace"}}
+ZOE: dict[str, Any] = {"fields": {"name.givenName": "Zoë", "name.familyName": "Lovelace"}}
 
 
-class Stage:
-    """``declaree`` is the state of the sandbox, ``server`` what the writer asks it through, the newest one last."""
+class WriterStage:
+    """A writer and its surroundings.
+
+    ``declaree`` is the state of the sandbox. ``clients`` are the clients of the servers, the newest last. A test may replace
+    ``ledger``, ``followups`` or ``tasks`` and then call ``restart``.
+    """
 
     def __init__(self, store: Store, behaviour: Behaviour | None = None) -> None:
+        """Starts a writer with one connection."""
         self.store = store
         self.clock = FakeClock()
         self.metrics = Metrics()
-        self.requests = FiledRequests()
-        self.ownership = Owned()
+        self.tasks: Any = FiledTasks()
+        self.ownership = OwnedPartitions()
         self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value(), behaviour=behaviour)
         self.app = create_app(self.declaree)
         self.clients: list[WatchedServer] = []
-        self.connections = KnownConnections()
+        self.connections: Any = KnownConnections()
         self.connect()
-        self.servers = Servers(self.client, self.clock)
-        self.ledger: Any = store.accounts
-        self.writer = self.another_writer()
+        self.endpoints = Endpoints(self._make_client, self.clock)
+        self.ledger: Any = store.ledger
+        self.followups: Any = store.followups
+        self.writer = self.make_writer()
 
-    def client(self, access: DeclareeAccess) -> WatchedServer:
-        found = DeclareeClient(access, clock=self.clock, transport=httpx.ASGITransport(app=self.app))
-        self.clients.append(WatchedServer(found))
-        return self.clients[-1]
+    # ------------------------------------------------------------ the writer
 
     def connect(self, name: ConnectionId = CONNECTION, key: str | None = None) -> None:
+        """Adds a connection, or replaces its access."""
         access = DECLAREE.model_copy(update={"url": URL})
         if key is not None:
             access = DeclareeAccess.model_validate({"url": URL, "key": key})
-        self.connections.known[name] = connection(name, declaree=access)
+        self.connections.connections[name] = make_connection(name, declaree=access)
 
-    def another_writer(self, batch_seconds: float = 60, at_once: int = 32) -> Writer:
-        """As after a restart: it shares the ledger and the server, and remembers nothing."""
+    def make_writer(self, batch_seconds: float = 60, concurrency: int = 32) -> Writer:
+        """Returns another writer, which shares ledger and server with the first, but no memory."""
         return Writer(
             ledger=self.ledger,
             connections=self.connections,
-            resends=Resends(self.ledger, self.requests, self.clock),
-            servers=self.servers,
+            resends=ResendFiler(self.ledger, self.followups, self.tasks, self.clock),
+            endpoints=self.endpoints,
             clock=self.clock,
             metrics=self.metrics,
             batch_seconds=batch_seconds,
-            at_once=at_once,
+            concurrency=concurrency,
         )
 
-    async def server(self) -> WatchedServer:
-        """What the next batch will ask."""
-        await self.servers.of(self.connections.known.values())
+    def restart(self, batch_seconds: float = 60, concurrency: int = 32) -> None:
+        """Replaces the writer by one that remembers nothing."""
+        self.writer = self.make_writer(batch_seconds, concurrency)
+
+    async def reset_endpoints(self) -> None:
+        """Forgets clients, circuit breakers and verbs, as a restarted process does."""
+        await self.endpoints.stop()
+        self.endpoints = Endpoints(self._make_client, self.clock)
+        self.restart()
+
+    async def get_server(self) -> WatchedServer:
+        """Returns the server that the next batch will use."""
+        await self.get_endpoints()
         return self.clients[-1]
 
-    async def records(self, *requests: AccountRequested, cause: Cause = Cause.DETECTED) -> list[Record]:
-        events = tuple(incoming(request, number, cause) for number, request in enumerate(requests))
-        return list(await self.writer.handle(Batch(events, self.ownership)))
+    async def get_endpoints(self) -> dict[ConnectionId, Endpoint]:
+        """Returns the endpoints of all connections."""
+        return await self.endpoints.get_all(self.connections.connections.values())
 
-    async def handle(self, *requests: AccountRequested, cause: Cause = Cause.DETECTED) -> list[AccountSynced]:
-        """The outcomes of a batch of these requests."""
-        return outcomes(await self.records(*requests, cause=cause))
+    async def handle_records(
+        self, *requests: AccountRequested, reason: SendReason = SendReason.DETECTED
+    ) -> list[Record]:
+        """Handles a batch of these requests and returns what the writer publishes."""
+        records = tuple(make_incoming(request, number, reason) for number, request in enumerate(requests))
+        return list(await self.writer.handle(Batch(records, self.ownership)))
 
-    async def entry(self, employee: str = "7") -> Account:
-        found = await self.store.accounts.get(person(employee))
-        assert found is not None
-        return found
+    async def handle(
+        self, *requests: AccountRequested, reason: SendReason = SendReason.DETECTED
+    ) -> list[AccountSynced]:
+        """Handles a batch of these requests and returns the outcomes."""
+        return read_outcomes(await self.handle_records(*requests, reason=reason))
 
-    def account(self, employee: str = "7") -> dict[str, Any]:
-        """The one account of this employee."""
-        (found,) = [
-            entry for entry in self.declaree.directory.users.values() if entry.resource["externalId"] == employee
-        ]
-        return {"id": found.id, **found.resource}
+    async def close(self) -> None:
+        """Closes the clients."""
+        await self.endpoints.stop()
 
-    def manager(self, employee: str) -> str | None:
-        held: dict[str, Any] = self.account(employee).get(ENTERPRISE, {}).get("manager", {})
-        return held.get("value")
+    # ------------------------------------------------------------ the ledger
+
+    async def get_entry(self, employee: str = "7") -> LedgerEntry:
+        """Returns the ledger entry of an employee that has one."""
+        entry = await self.store.ledger.get(make_person(employee))
+        assert entry is not None
+        return entry
+
+    async def get_cause(self, employee: str = "7") -> WaitingCause | None:
+        """Returns why the employee's change waits; None if it does not wait."""
+        waiting = (await self.get_entry(employee)).waiting
+        return waiting.cause if waiting else None
+
+    # ------------------------------------------------------------ the server
+
+    def has_account(self, employee: str) -> bool:
+        """Returns whether the server has an account with the employee's external id."""
+        return any(user.resource["externalId"] == employee for user in self.declaree.directory.users.values())
+
+    def get_account(self, employee: str = "7") -> dict[str, Any]:
+        """Returns the one account with the employee's external id."""
+        users = self.declaree.directory.users.values()
+        (user,) = [user for user in users if user.resource["externalId"] == employee]
+        return {"id": user.id, **user.resource}
+
+    def get_manager(self, employee: str) -> str | None:
+        """Returns the manager's account in the employee's account; None without a manager."""
+        manager: dict[str, Any] = self.get_account(employee).get(ENTERPRISE, {}).get("manager", {})
+        return manager.get("value")
 
     def add_account(self, address: str, **more: Any) -> str:
-        """By an administrator's hand; gives its id."""
+        """Adds an account as an administrator does, and returns its id."""
         body = {
             "userName": address,
             "emails": [{"value": address, "type": "work", "primary": True}],
@@ -109,13 +152,25 @@ class Stage:
         }
         return self.declaree.registry.create("User", body | more, self.declaree.behaviour).id
 
-    async def calls(self) -> list[tuple[str, str]]:
-        """Method and path of every request that reached Declaree."""
-        return [(entry.method, entry.path) for entry in self.declaree.journal.since(0, 10_000)]
+    def change_behaviour(self, **changes: Any) -> None:
+        """Changes how the server behaves."""
+        self.declaree.behaviour = self.declaree.behaviour.model_copy(update=changes)
 
-    async def close(self) -> None:
-        await self.servers.stop()
+    def list_calls(self) -> list[tuple[str, str]]:
+        """Returns method and path of every request that reached the server."""
+        return [(entry.method, entry.path) for entry in self.declaree.journal.read_since(0, 10_000)]
+
+    def _make_client(self, access: DeclareeAccess) -> WatchedServer:
+        client = DeclareeClient(access, clock=self.clock, transport=httpx.ASGITransport(app=self.app))
+        self.clients.append(WatchedServer(client))
+        return self.clients[-1]
 
 
-def outcomes(records: Iterable[Record]) -> list[AccountSynced]:
+def read_outcomes(records: Iterable[Record]) -> list[AccountSynced]:
+    """Returns the outcomes among the published records."""
     return [read_event(AccountSynced, record.value) for record in records if record.topic is Topic.ACCOUNT_OUTCOMES]
+
+
+def summarize(outcomes: Iterable[AccountSynced]) -> list[tuple[str, Outcome]]:
+    """Returns employee and outcome of each."""
+    return [(outcome.employee_id, outcome.outcome) for outcome in outcomes]

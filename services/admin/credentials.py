@@ -1,0 +1,60 @@
+"""Replaces the credentials of a connection and the encryption key of all connections."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import SecretStr
+
+from services.contracts.connections import validate_secret
+from services.contracts.ids import ConnectionId
+from services.errors import ConfigurationError
+from services.store.connections import Rotation
+from services.store.database import Store
+
+
+class UnusableSecretError(ConfigurationError):
+    """The entered value cannot be a secret. The message says why, without quoting it."""
+
+    code: ClassVar[str] = "unusable-secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """New credentials of a connection; None keeps the stored value."""
+
+    personio_client_id: str | None = None
+    """Personio's client_id. A new one always comes with a new secret."""
+    personio_secret: SecretStr | None = None
+    """Personio's client_secret."""
+    declaree_key: SecretStr | None = None
+    """Declaree's API key."""
+
+
+async def set_credentials(store: Store, connection: ConnectionId, credentials: Credentials) -> None:
+    """Stores new credentials. Waiting changes are resent once a probe with them succeeds.
+
+    Raises ``UnusableSecretError``, ``UnknownConnectionError``, and ``DuplicateConnectionError`` for a client_id that is
+    already connected.
+    """
+    await store.connections.set_credentials(
+        connection,
+        personio_client_id=credentials.personio_client_id,
+        personio_secret=_validate("Personio client_secret", credentials.personio_secret),
+        declaree_key=_validate("Declaree key", credentials.declaree_key),
+    )
+
+
+def _validate(name: str, secret: SecretStr | None) -> SecretStr | None:
+    try:
+        return None if secret is None else validate_secret(secret)
+    except ValueError as error:
+        raise UnusableSecretError(f"the {name} cannot be stored: {error}") from None
+
+
+async def rotate_keys(store: Store) -> Rotation:
+    """Encrypts all stored secrets with the first of ENCRYPTION_KEYS.
+
+    The result names the connections with secrets that fit none of the keys. The other keys can be removed if it
+    names none.
+    """
+    return await store.connections.rotate_keys()

@@ -1,0 +1,57 @@
+"""Prepares Kafka and MongoDB. An installation can be repeated at any time."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from services.errors import TransientError
+from services.runtime.backoff import Backoff
+from services.runtime.clock import Clock
+from services.runtime.kafka.topics import create_topics
+from services.runtime.settings import KafkaSettings
+from services.store.database import Store
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+"""Seconds between two attempts while Kafka or MongoDB does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What an installation created; empty if everything existed."""
+
+    topics: tuple[str, ...]
+    """The names of new topics."""
+    database: tuple[str, ...]
+    """One line for each new or rebuilt index."""
+
+
+async def install(settings: KafkaSettings, store: Store) -> Installed:
+    """Creates missing topics and indexes. Raises ``TransientError`` if Kafka or MongoDB does not answer."""
+    return Installed(await create_topics(settings), await store.create_indexes())
+
+
+async def install_when_available(
+    settings: KafkaSettings,
+    store: Store,
+    clock: Clock,
+    *,
+    attempt: Callable[[KafkaSettings, Store], Awaitable[Installed]] = install,
+) -> Installed:
+    """Installs as soon as Kafka and MongoDB answer, for a process that may start before they do.
+
+    Calls ``attempt`` until it raises no ``TransientError``.
+    """
+    backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+    while True:
+        try:
+            return await attempt(settings, store)
+        except TransientError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # the library turned the cancellation into its own error: without this, the process would not stop
+                raise asyncio.CancelledError from error
+            logger.warning("waiting for Kafka and MongoDB: %s", error)
+        await clock.sleep(backoff.next_pause())

@@ -1,0 +1,86 @@
+"""The stored data of one employee, and the employees that need attention."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.ledger import LedgerEntry
+from services.contracts.snapshots import Snapshot
+from services.store.database import Store
+
+OVERSIZED = "the employee's data is too large for Kafka: shorten it in Personio"
+"""The reason of an oversized event, for an administrator."""
+ABSENT = "Personio no longer lists this employee and the account is unchanged: decide whether to disable it"
+"""The reason of an absent employee, for an administrator."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """The stored data of one employee. It contains personal data: show it only on request."""
+
+    snapshot: Snapshot | None
+    """The employee as the last poll released it; None if the employee is unknown."""
+    entry: LedgerEntry | None
+    """The ledger entry; None before the first decision."""
+
+
+async def get_person(store: Store, connection: ConnectionId, employee: EmployeeId) -> PersonView:
+    """Returns the stored data of one employee; an unknown employee has neither snapshot nor entry."""
+    snapshots = await store.snapshots.read(connection, [employee])
+    return PersonView(snapshots.get(employee), await store.ledger.get(PersonKey(connection, employee)))
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsAttention:
+    """An employee that needs attention, without personal data. ``get_person`` returns the data."""
+
+    employee: EmployeeId
+    """Personio's id of the employee."""
+    state: Literal["waiting", "rejected", "oversized", "absent"]
+    """Why the employee needs attention."""
+    reason: str
+    """What happened and what to do."""
+    since: datetime | None = None
+    """Start of this state; None if unknown."""
+
+
+async def find_people_needing_attention(store: Store, connection: ConnectionId) -> AsyncIterator[NeedsAttention]:
+    """Yields each employee once: waiting, rejected, oversized, or absent with an enabled account.
+
+    Raises ``UnknownConnectionError`` if the connection does not exist.
+    """
+    await store.connections.ensure_exists(connection)
+    reported: set[EmployeeId] = set()
+    async for person in _find_all(store, connection):
+        if person.employee not in reported:
+            reported.add(person.employee)
+            yield person
+
+
+async def _find_all(store: Store, connection: ConnectionId) -> AsyncIterator[NeedsAttention]:
+    async for entry in _read_entries(store, connection, store.followups.page_waiting):
+        if entry.waiting is not None:
+            yield NeedsAttention(entry.employee_id, "waiting", entry.waiting.cause.text, entry.waiting.since)
+    async for entry in _read_entries(store, connection, store.followups.page_rejected):
+        if entry.waiting is None and entry.decided is not None:
+            field = f"{entry.decided.field}: " if entry.decided.field else ""
+            reason = f"{field}{entry.decided.reason or 'no reason is recorded'}"
+            yield NeedsAttention(entry.employee_id, "rejected", reason, entry.decided.settled_at)
+    for employee in await store.snapshots.find_oversized(connection):
+        yield NeedsAttention(employee, "oversized", OVERSIZED)
+    async for page in store.snapshots.stream(connection, await store.counters.find_absent_with_account(connection)):
+        for snapshot in page:
+            yield NeedsAttention(snapshot.employee_id, "absent", ABSENT, snapshot.absent_since)
+
+
+async def _read_entries(
+    store: Store,
+    connection: ConnectionId,
+    page_employees: Callable[[ConnectionId], AsyncIterator[Sequence[EmployeeId]]],
+) -> AsyncIterator[LedgerEntry]:
+    async for page in page_employees(connection):
+        entries = await store.ledger.read(PersonKey(connection, employee) for employee in page)
+        for key in sorted(entries):
+            yield entries[key]

@@ -1,0 +1,69 @@
+"""The status of every connection: accounts, balance, waiting employees, last run."""
+
+from dataclasses import dataclass
+
+from services.contracts.connections import ConnectionState
+from services.contracts.ids import ConnectionId
+from services.contracts.runs import Run
+from services.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The status of one connection."""
+
+    connection: ConnectionId
+    """The connection's id."""
+    name: str
+    """The connection's name."""
+    state: ConnectionState
+    """Whether the connection is polled on schedule."""
+    employees: int
+    """Employees with a snapshot."""
+    active: int
+    """Employees that Personio lists as active."""
+    accounts: int
+    """Active employees with an enabled account."""
+    balance: int
+    """Employees with a newest change that is not settled; 0 at rest."""
+    waiting: int
+    """Employees with a waiting change."""
+    absent: int
+    """Employees with an enabled account that Personio no longer lists."""
+    outcomes: dict[str, int]
+    """Number of employees for each outcome of their last change."""
+    mapping_version: int
+    """Version of the published mapping; 0 without a published mapping."""
+    last_run: Run | None
+    """The newest run that has ended; None before the first."""
+
+
+async def get_status(store: Store) -> tuple[Status, ...]:
+    """Returns the status of all connections, in the order in which they were added."""
+    waiting = await store.counters.count_waiting()
+    return tuple(
+        [
+            await _get_status(store, connection.id, connection.name, connection.state, waiting.get(connection.id, 0))
+            for connection in await store.connections.list_all()
+        ]
+    )
+
+
+async def _get_status(
+    store: Store, connection: ConnectionId, name: str, state: ConnectionState, waiting: int
+) -> Status:
+    published = await store.mappings.get_published(connection)
+    return Status(
+        connection=connection,
+        name=name,
+        state=state,
+        employees=await store.snapshots.count(connection),
+        active=await store.snapshots.count_active(connection),
+        accounts=await store.counters.count_active_with_account(connection),
+        balance=await store.counters.count_behind(connection),
+        waiting=waiting,
+        absent=len(await store.counters.find_absent_with_account(connection)),
+        outcomes=await store.counters.count_outcomes(connection),
+        mapping_version=published.version if published else 0,
+        last_run=await store.runs.get_last_finished(connection),
+    )

@@ -1,0 +1,141 @@
+"""Parses options, arguments and secrets of commands.
+
+Values are validated as the store needs them. An invalid value ends the command with exit code 2 and the name of the
+option, argument or variable.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from services.contracts.connections import Address, Credential, Label, Secret
+
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
+
+_ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
+_CREDENTIAL: TypeAdapter[str] = TypeAdapter(Credential)
+_LABEL: TypeAdapter[str] = TypeAdapter(Label)
+_SECRET: TypeAdapter[SecretStr] = TypeAdapter(Secret)
+
+
+def _validate(adapter: TypeAdapter[Any], value: object, source: str | None = None) -> Any:
+    """Raises ``BadParameter`` for an invalid value. Without a ``source``, typer adds the option of the callback."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        (problem,) = error.errors(include_url=False, include_input=False, include_context=False)
+        message = problem["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(message, param_hint=source and f"'{source}'") from None
+
+
+def parse_label(value: str) -> str:
+    """Returns a label of one line. Raises ``BadParameter``."""
+    return str(_validate(_LABEL, value))
+
+
+def parse_address(value: str) -> str:
+    """Returns the address of an API. Raises ``BadParameter``."""
+    return str(_validate(_ADDRESS, value))
+
+
+def parse_credential(value: str) -> str:
+    """Returns a value that can be sent in an HTTP header. Raises ``BadParameter``."""
+    return str(_validate(_CREDENTIAL, value))
+
+
+def parse_optional_credential(value: str | None) -> str | None:
+    """Returns a value that can be sent in an HTTP header; None if the option is absent. Raises ``BadParameter``."""
+    return None if value is None else parse_credential(value)
+
+
+def parse_optional_id(value: str | None) -> str | None:
+    """Returns an id that limits a command; None if the option is absent. Raises ``BadParameter`` for an empty id.
+
+    An unset shell variable gives an empty id. Without this error the command would then apply to everything.
+    """
+    if value is not None and not value.strip():
+        raise typer.BadParameter("the id is empty")
+    return value
+
+
+def read_text(file: Path, option: str) -> str:
+    """Returns the content of a file that ``option`` names. Raises ``BadParameter`` if it is not readable text."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = error.strerror if isinstance(error, OSError) else "the content is not UTF-8 text"
+        raise typer.BadParameter(f"{file}: {problem}", param_hint=f"'{option}'") from None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """The sources of one secret: a file, a variable or a prompt. Other users of the machine could read an argument."""
+
+    option: str
+    """The option that names a file."""
+    variable: str
+    """The environment variable with the secret itself."""
+    prompt: str
+    """The text of the prompt: the name of the secret."""
+
+    def read(self, file: Path | None) -> SecretStr | None:
+        """Returns the secret from the file or the variable; None without a file and with an unset or empty variable.
+
+        Raises ``BadParameter`` for a value that is not a secret.
+        """
+        if file is not None:
+            return self._parse(read_text(file, self.option), self.option)
+        value = os.environ.get(self.variable)
+        return self._parse(value, self.variable) if value else None
+
+    def read_or_prompt(self, file: Path | None) -> SecretStr:
+        """Returns the secret from the file, the variable or the prompt. An invalid answer is prompted for again.
+
+        Raises ``BadParameter`` if the file or variable is invalid, or if the prompt gets no answer.
+        """
+        secret = self.read(file)
+        if secret is not None:
+            return secret
+        while True:
+            answer = self._prompt()
+            try:
+                return self._parse(answer, self.prompt)
+            except typer.BadParameter as error:
+                typer.echo(f"Invalid value: {error.message}.", err=True)
+
+    def describe_origin(self, file: Path | None) -> str:
+        """Returns where ``read_or_prompt`` takes the secret from. It tells the user about a variable that is set."""
+        if file is not None:
+            return f"from {file}"
+        return f"from {self.variable}" if os.environ.get(self.variable) else "from the prompt"
+
+    def _prompt(self) -> str:
+        no_answer = typer.BadParameter(
+            f"the prompt got no answer: use {self.option} or {self.variable}", param_hint=f"'{self.prompt}'"
+        )
+        if sys.stdin is None:
+            raise no_answer
+        try:
+            # to standard error: standard output has the result only
+            answer: str = typer.prompt(self.prompt, hide_input=True, err=True)
+        except typer.Abort as abort:
+            # typer raises Abort for Ctrl-C too, and would print a line: Ctrl-C ends every command silently
+            interrupted = isinstance(abort.__context__, KeyboardInterrupt)
+            raise (typer.Exit(INTERRUPTED) if interrupted else no_answer) from None
+        return answer
+
+    def _parse(self, value: str, source: str) -> SecretStr:
+        secret: SecretStr = _validate(_SECRET, value, source)
+        return secret
+
+
+PERSONIO_SECRET = SecretSource("--personio-secret-file", "PERSONIO_CLIENT_SECRET", "Personio client_secret")
+"""The client_secret of a Personio credential."""
+DECLAREE_KEY = SecretSource("--declaree-key-file", "DECLAREE_KEY", "Declaree API key")
+"""The API key of a Declaree administration."""

@@ -1,0 +1,22 @@
+"""Prints results and errors."""
+
+import json
+import sys
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+
+def print_result(text: str, value: Any, *, as_json: bool) -> None:
+    """Prints the result of a command as text or as JSON. Secrets stay masked."""
+    print(json.dumps(to_jsonable_python(value), ensure_ascii=False) if as_json else strip_control_characters(text))  # noqa: T201 - a command prints
+
+
+def print_error(text: str) -> None:
+    """Prints the reason why a command has no result, to standard error."""
+    print(strip_control_characters(text), file=sys.stderr)  # noqa: T201 - a command prints
+
+
+def strip_control_characters(text: str) -> str:
+    """Replaces control characters by U+FFFD. In names and in vendors' answers they could control the terminal."""
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)

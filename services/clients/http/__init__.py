@@ -1,0 +1,1 @@
+"""HTTP for all vendors: transport, client and responses."""

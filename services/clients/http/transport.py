@@ -1,0 +1,147 @@
+"""Carries httpx requests over aiohttp.
+
+httpx is the interface. aiohttp carries the requests, because httpx's own connection pool costs several times as much at
+the concurrency of a first import (ADR 002; https://github.com/encode/httpx/issues/3215).
+"""
+
+import asyncio
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
+
+from services.clients.http.responses import WholeResponse, build_size_error, unpack_gzip
+
+FOREIGN_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, EOFError, ValueError, zlib.error)
+"""Errors of aiohttp, its parser, the socket and zlib."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of time, number and size."""
+
+    connect: float = 10.0
+    """Seconds until a connection is open, including the wait for a free one."""
+    total: float = 30.0
+    """Seconds for the whole request and response."""
+    connections: int = 32
+    """Maximum number of connections at once."""
+    body_bytes: int = 32 * 1_048_576
+    """Maximum size of a response body in bytes, after unpacking."""
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Transport that sends each request exactly once, and bounds its time and the size of the response.
+
+    It follows no redirects and keeps no cookies. Every error becomes an ``httpx.TransportError``.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        """Opens no connection before the first request."""
+        self._limits = limits
+        self._session: aiohttp.ClientSession | None = None
+        # aiohttp would read the environment and a .netrc file for every request, in a thread
+        self._find_proxy = lru_cache(maxsize=64)(find_environment_proxy)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._limits.connections, ttl_dns_cache=30),
+                # handle_async_request sets the total deadline, around the whole exchange
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._limits.connect),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
+            )
+            # aiohttp 3.14 repeats idempotent requests when a kept connection breaks. Only the product decides whether
+            # a request is repeated. aiohttp has no option: https://github.com/aio-libs/aiohttp/issues/10790
+            self._session._retry_connection = False  # noqa: SLF001 - see the comment above
+        return self._session
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Returns the whole response; raises ``httpx.TransportError``."""
+        body = await request.aread()
+        try:
+            async with asyncio.timeout(self._limits.total):
+                return await self._exchange(request, body)
+        except FOREIGN_ERRORS as error:
+            raise translate_error(error, request) from error
+
+    async def _exchange(self, request: httpx.Request, body: bytes) -> httpx.Response:
+        url = URL(str(request.url), encoded=True)
+        async with self._open().request(
+            request.method,
+            url,
+            proxy=self._find_proxy(url.scheme, url.host or ""),
+            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
+            data=body or None,
+            allow_redirects=False,
+        ) as response:
+            return WholeResponse(response.status, response.raw_headers, await self._read_body(response, request))
+
+    async def _read_body(self, response: aiohttp.ClientResponse, request: httpx.Request) -> bytes:
+        limit = self._limits.body_bytes
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > limit:
+                raise build_size_error(limit, request)
+            chunks.append(chunk)
+        content = b"".join(chunks)
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding == "gzip" and content:
+            return unpack_gzip(content, limit, request)
+        if encoding not in {"identity", "gzip"}:
+            raise httpx.RemoteProtocolError("the response body has an encoding that was not requested", request=request)
+        return content
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+
+def find_environment_proxy(scheme: str, host: str) -> URL | None:
+    """Returns the proxy for a host, with its credentials; None to connect directly.
+
+    Reads the environment variables ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY``.
+    """
+    proxy = getproxies().get(scheme)
+    if not proxy or proxy_bypass(host):
+        return None
+    return URL(proxy if "://" in proxy else f"http://{proxy}")
+
+
+_TRANSLATIONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[httpx.TransportError], str], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "no connection before the timeout"),
+    (TimeoutError, httpx.ReadTimeout, "no complete response before the timeout"),
+    (
+        (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch),
+        httpx.ConnectError,
+        "no secure connection: check the server's certificate",
+    ),
+    (aiohttp.ClientConnectorDNSError, httpx.ConnectError, "unknown host name"),
+    (aiohttp.ClientConnectorError, httpx.ConnectError, "no connection"),
+    (
+        (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError),
+        httpx.UnsupportedProtocol,
+        "the address is not an HTTP address",
+    ),
+    (UnicodeError, httpx.ConnectError, "invalid host name"),
+    (ValueError, httpx.LocalProtocolError, "a request header is invalid"),
+    (Exception, httpx.RemoteProtocolError, "the connection broke, or the response is not HTTP"),
+)
+"""Error, its translation, and the message. The first entry that fits counts."""
+
+
+def translate_error(error: Exception, request: httpx.Request) -> httpx.TransportError:
+    """Returns the httpx error for an error of aiohttp. Leaves out its text, which may quote addresses and headers."""
+    kind, message = next((kind, message) for foreign, kind, message in _TRANSLATIONS if isinstance(error, foreign))
+    return kind(message, request=request)

@@ -1,0 +1,224 @@
+"""The endpoints of Personio's API v1 that the product uses."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from services.clients.http.client import HttpClient
+from services.clients.http.responses import parse_json_object, parse_retry_after
+from services.clients.http.transport import Limits
+from services.clients.personio.auth import AUTH_PATH, Authenticator, TokenCache
+from services.clients.personio.errors import (
+    ADDRESS_HINT,
+    RETRY_HINT,
+    PersonioAddressError,
+    PersonioRefusedError,
+    PersonioUnavailableError,
+)
+from services.clients.personio.rate_limit import RateLimiter
+from services.clients.personio.v1_attributes import parse_employee, replace_invalid_characters
+from services.contracts.connections import PersonioAccess
+from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
+from services.contracts.ids import EmployeeId
+from services.runtime.clock import Clock
+
+PAGE_SIZE = 100
+"""Maximum number of employees in a page. Personio enforces it since January 2025."""
+MAX_EXCESS = 10 * PAGE_SIZE
+"""Number of employees that a list may have above its announced total, because employees are added while paging."""
+MAX_EMPLOYEES = 1_000_000
+"""Maximum number of employees in a list without an announced total."""
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds before each retry after a failure."""
+RATE_LIMIT_PAUSES = (*PAUSES, 16.0, 30.0)
+"""Seconds before each retry after a 429 without ``Retry-After``.
+
+Together they are a little longer than the minute over which Personio counts requests.
+"""
+MAX_WAIT_SECONDS = 60.0
+"""Maximum time that a poll waits when Personio names a time."""
+
+
+class PersonioClient:
+    """One company's Personio, as an asynchronous context manager."""
+
+    def __init__(
+        self,
+        access: PersonioAccess,
+        *,
+        clock: Clock,
+        rate_limiter: RateLimiter | None = None,
+        tokens: TokenCache | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """``tokens`` are shared with other clients; None for a cache of its own. Without a rate limiter, none applies."""
+        headers = {"Accept": "application/json", "X-Personio-App-ID": access.app_id}
+        if access.partner_id:
+            headers["X-Personio-Partner-ID"] = access.partner_id
+        self._clock = clock
+        self._rate_limiter = rate_limiter
+        self._base = access.url.rstrip("/")
+        self._http = HttpClient(headers, Limits(total=60.0, connections=4), transport)
+        self._auth = Authenticator(access, self._send, tokens or TokenCache(), clock)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    # ------------------------------------------------------------ endpoints
+
+    # https://developer.personio.de/reference/get_company-employees-attributes
+    async def list_attributes(self) -> tuple[AttributeDefinition, ...]:
+        """Returns the attributes that the credential may read (``GET /v1/company/employees/attributes``)."""
+        data = _get_list(await self._get("/v1/company/employees/attributes", {}))
+        return tuple(
+            AttributeDefinition(
+                replace_invalid_characters(str(entry["key"])),
+                replace_invalid_characters(str(entry.get("label") or "")),
+                str(entry.get("type") or "standard"),
+                str(entry["universal_id"]) if entry.get("universal_id") else None,
+            )
+            for entry in data
+            if isinstance(entry, dict) and entry.get("key")
+        )
+
+    # https://developer.personio.de/reference/get_company-employees
+    async def list_page(self, offset: int = 0, limit: int = PAGE_SIZE) -> EmployeePage:
+        """Returns one page of employees (``GET /v1/company/employees``). ``offset`` counts employees, not pages."""
+        body = await self._get("/v1/company/employees", {"limit": limit, "offset": offset})
+        parsed = [parse_employee(entry) for entry in _get_list(body)]
+        employees = tuple(employee for employee in parsed if employee is not None)
+        metadata = body.get("metadata")
+        total = metadata.get("total_elements") if isinstance(metadata, dict) else None
+        return EmployeePage(employees, offset, total if isinstance(total, int) else None, len(parsed) - len(employees))
+
+    async def iterate_pages(self) -> AsyncGenerator[EmployeePage, None]:
+        """Yields all employees, page by page. Raises ``PersonioUnavailableError`` for a list that does not end.
+
+        Stops at an empty page, or at a short page that reaches the total. A full last page is followed by one more
+        request, because employees may be added while paging.
+        """
+        offset = 0
+        previous: tuple[EmployeeId, ...] = ()
+        while True:
+            page = await self.list_page(offset)
+            ids = tuple(employee.id for employee in page.employees)
+            if ids and ids == previous:
+                raise PersonioUnavailableError(
+                    f"Personio's list of employees repeats a page (offset {offset}): {RETRY_HINT}"
+                )
+            yield page
+            received, previous = len(ids) + page.skipped, ids
+            offset += received
+            if not received or (received < PAGE_SIZE and page.total is not None and offset >= page.total):
+                return
+            if offset > (MAX_EMPLOYEES if page.total is None else page.total + MAX_EXCESS):
+                raise PersonioUnavailableError(
+                    f"Personio's list of employees does not end (announced total: {page.total}): {RETRY_HINT}"
+                )
+
+    # https://developer.personio.de/reference/get_company-employees-employee-id
+    async def get_employee(self, employee_id: EmployeeId) -> Employee | None:
+        """Returns one employee (``GET /v1/company/employees/{id}``); None if Personio does not know the id (404)."""
+        response = await self._auth.send_get("/v1/company/employees/" + quote(employee_id, safe=""), {})
+        # A web page with this status comes from a gateway, and says nothing about the employee.
+        if response.status_code == httpx.codes.NOT_FOUND and parse_json_object(response) is not None:
+            return None
+        employee = parse_employee(_parse_body(response).get("data"))
+        if employee is None or employee.id != employee_id:
+            raise PersonioUnavailableError(f"Personio answers with another employee than {employee_id}: {RETRY_HINT}")
+        return employee
+
+    # ------------------------------------------------------------ requests
+
+    async def _get(self, path: str, params: Mapping[str, int]) -> dict[str, Any]:
+        return _parse_body(await self._auth.send_get(path, params))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        params: Mapping[str, int] | None = None,
+        content: str | None = None,
+    ) -> httpx.Response:
+        """Returns a response with a status other than 429 and 5xx.
+
+        Retries after any failure, because reading and authenticating can be repeated without harm.
+        """
+        attempt = 0
+        while isinstance(result := await self._send_once(method, path, headers, params, content), _Failure):
+            retry_after = result.retry_after or 0.0
+            if attempt >= len(result.pauses) or retry_after > MAX_WAIT_SECONDS:
+                raise PersonioUnavailableError(f"{result.problem}: {RETRY_HINT}", retry_after=result.retry_after)
+            await self._clock.sleep(max(retry_after, result.pauses[attempt]))
+            attempt += 1
+        return result
+
+    async def _send_once(
+        self, method: str, path: str, headers: Mapping[str, str], params: Mapping[str, int] | None, content: str | None
+    ) -> "httpx.Response | _Failure":
+        if self._rate_limiter is not None and path != AUTH_PATH:
+            await self._rate_limiter.wait_for_turn()
+        try:
+            response = await self._http.request(
+                method, self._base + path, headers=headers, params=params, content=content
+            )
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise PersonioAddressError(f"a request to Personio cannot be sent: {ADDRESS_HINT}") from error
+        except httpx.RequestError as error:
+            return _Failure(f"Personio does not answer {path} ({type(error).__name__}: {error})")
+        status = response.status_code
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            wait = parse_retry_after(response, self._clock.now())
+            return _Failure(f"Personio rejects {path} as rate-limited (429)", wait, RATE_LIMIT_PAUSES)
+        if status >= 500:
+            wait = parse_retry_after(response, self._clock.now())
+            return _Failure(f"Personio answers {path} with a server error ({status})", wait)
+        return response
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An attempt without a usable response."""
+
+    problem: str
+    """What happened."""
+    retry_after: float | None = None
+    """Seconds that Personio asked to wait; None if it named no time."""
+    pauses: tuple[float, ...] = PAUSES
+    """Seconds before each retry."""
+
+
+def _parse_body(response: httpx.Response) -> dict[str, Any]:
+    """Returns the JSON object of a successful response; raises the errors of Personio for any other response."""
+    status = response.status_code
+    body = parse_json_object(response)
+    if status < httpx.codes.BAD_REQUEST and body is not None and body.get("success") is not False:
+        return body
+    path = response.request.url.path
+    if status in {401, 403}:
+        raise PersonioRefusedError(
+            f"Personio refuses {path} ({status}): give the credential the right to read employees"
+        )
+    if status == httpx.codes.NOT_FOUND and body is None:
+        raise PersonioAddressError(f"the path {path} does not exist (404): {ADDRESS_HINT}")
+    if status >= httpx.codes.BAD_REQUEST:
+        raise PersonioRefusedError(f"Personio does not accept {path} ({status})")
+    raise PersonioUnavailableError(f"the answer to {path} ({status}) does not come from Personio's API: {RETRY_HINT}")
+
+
+def _get_list(body: dict[str, Any]) -> list[object]:
+    data = body.get("data")
+    if not isinstance(data, list):
+        raise PersonioUnavailableError(f"Personio's list has no data: {RETRY_HINT}")
+    return data

@@ -1,0 +1,99 @@
+"""Dead letters: records that cannot be read, why, and what an operator can do."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from services.contracts.records import Headers, Record
+from services.contracts.topics import Topic
+from services.contracts.values import FrozenModel
+
+_UNKNOWN_REASON = "a newer version wrote this dead letter: upgrade"
+"""The next step for a reason that this version does not know."""
+
+
+class DeadLetterReason(StrEnum):
+    """Why a record is a dead letter."""
+
+    EMPTY_VALUE = "empty-value"
+    """The record has no value."""
+    NOT_JSON = "not-json"
+    """The value is not JSON."""
+    WRONG_SCHEMA = "wrong-schema"
+    """The value does not have the schema of the event."""
+    UNKNOWN_CONNECTION = "unknown-connection"
+    """The connection is not in MongoDB."""
+    TOO_LARGE = "too-large"
+    """The record, or the record that results from it, is oversized."""
+    HEADER_NO_TEXT = "header-no-text"
+    """The name of a header is not UTF-8."""
+
+    @property
+    def next_step(self) -> str:
+        """What is wrong and what an operator can do."""
+        return _NEXT_STEPS[self]
+
+
+_NEXT_STEPS: dict[DeadLetterReason, str] = {
+    DeadLetterReason.EMPTY_VALUE: "the record has no value: find the program that writes empty records to the topic",
+    DeadLetterReason.NOT_JSON: (
+        "the record is not an event: find the program that writes to the topic; "
+        "if it was a damaged event, `resync` its employee"
+    ),
+    DeadLetterReason.WRONG_SCHEMA: "another version wrote the event: upgrade this service, then `dead-letters retry`",
+    DeadLetterReason.UNKNOWN_CONNECTION: (
+        "the connection is not in MongoDB: restore it from a backup, then `dead-letters retry`"
+    ),
+    DeadLetterReason.TOO_LARGE: "the resulting record is too large for Kafka: shorten the employee's data in Personio",
+    DeadLetterReason.HEADER_NO_TEXT: (
+        "the name of a header is not text, so the record cannot be read: find the program that writes to the topic"
+    ),
+}
+
+
+class DeadLetter(FrozenModel):
+    """Position of an unreadable record, and why it is unreadable.
+
+    These fields are headers of the dead letter, beside the event headers of the original record. The key and the value
+    are those of the original record, byte for byte. Both are missing if the record is larger than the topic of dead letters
+    accepts, and with the reason `header-no-text`.
+    """
+
+    service: str
+    """The service that could not read the record."""
+    reason: str
+    """Why: `empty-value`, `not-json`, `wrong-schema`, `unknown-connection`, `too-large` or `header-no-text`."""
+    fields: str = ""
+    """Names of the fields that do not fit the schema, separated by commas; never their content."""
+    topic: Topic
+    """Topic of the record, without the prefix that `KAFKA_TOPIC_PREFIX` adds. A retry publishes the record there."""
+    partition: int
+    """Partition of that topic."""
+    offset: int
+    """Offset in that partition."""
+    timestamp_ms: int
+    """Kafka's timestamp of the record in milliseconds; with reason `header-no-text`, the time of its detection."""
+    failed_at: AwareDatetime
+    """When the service could not read the record."""
+
+    @property
+    def next_step(self) -> str:
+        """What is wrong and what an operator can do. A newer version may have written an unknown reason."""
+        try:
+            return DeadLetterReason(self.reason).next_step
+        except ValueError:
+            return _UNKNOWN_REASON
+
+    def to_record(self, key: bytes | None, value: bytes | None, event_headers: Headers = ()) -> Record:
+        """Returns the record of the dead letter, with key, value and event headers of the original record."""
+        headers = tuple((f"dl_{name}", str(field).encode()) for name, field in self.model_dump(mode="json").items())
+        return Record(Topic.DEAD_LETTERS, key, value, (*headers, *event_headers))
+
+    @classmethod
+    def from_headers(cls, headers: Sequence[tuple[str, bytes | None]]) -> "DeadLetter":
+        """Returns the dead letter that ``to_record`` wrote. Raises ``pydantic.ValidationError`` for other headers."""
+        fields = {
+            name[3:]: (value or b"").decode(errors="replace") for name, value in headers if name.startswith("dl_")
+        }
+        return cls.model_validate(fields)

@@ -1,0 +1,80 @@
+"""The ledger entry of one employee: the newest decision, and the last confirmed state of the account."""
+
+from pydantic import AwareDatetime
+
+from services.contracts.events import AccountSynced, Version
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.outcomes import WaitingCause
+from services.contracts.values import FrozenModel
+
+
+class Waiting(FrozenModel):
+    """A change that cannot be settled now, for a cause outside its data."""
+
+    cause: WaitingCause
+    """Why the change waits."""
+    since: AwareDatetime
+    """Since when this change waits."""
+    version: Version
+    """The change that waits."""
+
+
+class ManagerLink(FrozenModel):
+    """The manager that the account reports to."""
+
+    employee_id: EmployeeId
+    """The manager's employee id."""
+    account_id: AccountId | None = None
+    """The manager's account as written to Declaree; None until it is known, which makes this an open reference."""
+
+
+class LedgerEntry(FrozenModel):
+    """The writer's record of one employee's account."""
+
+    connection_id: ConnectionId
+    """The connection."""
+    employee_id: EmployeeId
+    """The employee within the connection."""
+    account_id: AccountId | None = None
+    """The employee's account; None if no account exists or the account is unknown."""
+    external_id: str | None = None
+    """The external id that the sync wrote to the account, which identifies it as this employee's; None if unknown."""
+    user_name: str | None = None
+    """User name of the account, as last written; None if unknown."""
+    enabled: bool | None = None
+    """Last confirmed value of the account's ``active``; None if unknown."""
+    attempted: str | None = None
+    """External id of an account that an unanswered create may have made; None if there was no such create."""
+    attempted_names: tuple[str, ...] = ()
+    """User names that such a create may have used, newest last. Not every server finds an account by its external id."""
+    decided: AccountSynced | None = None
+    """Outcome of the newest settled change, which supersedes older ones; None if no change was settled."""
+    applied: str | None = None
+    """Hash of the content that the account was last confirmed to hold; None if unknown."""
+    manager: ManagerLink | None = None
+    """The manager that the account reports to; None if the sync sets none."""
+    waiting: Waiting | None = None
+    """The change that waits; None if none waits."""
+    blocked_by: AccountId | None = None
+    """The account that had the wanted user name, so that the change was rejected; None if no account conflicts."""
+    blocked_name: str | None = None
+    """That user name; None if no account conflicts."""
+    verify: bool = False
+    """Whether the live account must be read before this entry is trusted."""
+    seq: int = 0
+    """Number of writes of this entry. Each write is conditional on the number before it."""
+
+    @property
+    def person(self) -> PersonKey:
+        """The person that the entry is about."""
+        return PersonKey(self.connection_id, self.employee_id)
+
+    @property
+    def decided_version(self) -> Version:
+        """Version of the newest settled change; zeros if no change was settled."""
+        return self.decided.version if self.decided else Version(0, 0)
+
+    @property
+    def has_open_reference(self) -> bool:
+        """Whether the account needs a manager that had no account when it was written."""
+        return self.manager is not None and self.manager.account_id is None

@@ -1,0 +1,107 @@
+"""What the mapper asks for, how the writer settles it, and why a change waits."""
+
+from enum import StrEnum
+
+
+class Intent(StrEnum):
+    """What the mapper asks the writer to do."""
+
+    PROVISION = "provision"
+    """Create or update the account: it is enabled and has the desired content."""
+    DISABLE = "disable"
+    """Disable the account if the product manages one. Nothing else of the account changes."""
+    IGNORE = "ignore"
+    """The employee is out of scope: an existing account stays unchanged."""
+    REJECT = "reject"
+    """The employee's data does not fit the mapping: a person has to correct one of the two."""
+
+
+class Outcome(StrEnum):
+    """How the writer settled a change."""
+
+    CREATED = "created"
+    """The writer created the account."""
+    LINKED = "linked"
+    """The writer found an existing account, manages it from now on, and gave it the desired content."""
+    UPDATED = "updated"
+    """The account differed from the desired content, and the writer updated it."""
+    UNCHANGED = "unchanged"
+    """The account already had the desired content."""
+    DISABLED = "disabled"
+    """The account is disabled."""
+    ENABLED = "enabled"
+    """The account was disabled and is enabled again."""
+    OUT_OF_SCOPE = "out_of_scope"
+    """Nothing had to be done for this employee."""
+    SUPERSEDED = "superseded"
+    """A newer change of this employee had already been settled."""
+    REJECTED = "rejected"
+    """The change cannot be made. The reason says what a person has to do."""
+
+
+class WaitingCause(StrEnum):
+    """Why a change waits: a cause outside the employee's data. Stored in the ledger and used as a label of metrics.
+
+    Parsing an unknown value gives ``UNEXPECTED``, so that an older version can read what a newer version stored.
+    """
+
+    SERVER_UNAVAILABLE = "server-unavailable"
+    """Declaree does not answer, or answers with a server error."""
+    SERVER_HANGS = "server-hangs"
+    """Declaree accepts requests but does not answer them."""
+    RATE_LIMITED = "rate-limited"
+    """Declaree limits the rate of requests (429)."""
+    KEY_REFUSED = "key-refused"
+    """Declaree refuses the key (401)."""
+    FORBIDDEN = "forbidden"
+    """Declaree forbids the key's user to read accounts (403)."""
+    WRITES_FORBIDDEN = "writes-forbidden"
+    """Declaree forbids the key's user to write accounts (403), and this key has never written one."""
+    WRONG_ADDRESS = "wrong-address"
+    """The server at the address is not a SCIM server."""
+    UNUSABLE_ACCESS = "unusable-access"
+    """No client can be made from the stored address and key."""
+    UNREADABLE_SECRET = "unreadable-secret"  # noqa: S105 - the name of a cause, not a secret
+    """None of ENCRYPTION_KEYS decrypts the stored key."""
+    LEDGER_UNAVAILABLE = "ledger-unavailable"
+    """MongoDB did not answer a lookup in the ledger."""
+    BATCH_TIMEOUT = "batch-timeout"
+    """The batch ended before this change was settled."""
+    INCONCLUSIVE = "inconclusive"
+    """Several writes stayed without an answer, or the account keeps changing."""
+    UNEXPECTED = "unexpected"
+    """An error that the product does not know; the writer's log has the details."""
+
+    @classmethod
+    def _replace_unknown(cls, value: object) -> "WaitingCause":  # noqa: ARG003 - the signature of Enum._missing_
+        return cls.UNEXPECTED
+
+    _missing_ = _replace_unknown
+
+    @property
+    def text(self) -> str:
+        """What happened and what to do, for an administrator."""
+        return _TEXTS[self]
+
+
+_RETRIED = "the waiting changes are retried automatically"
+_RIGHTS = "give the key's user administrative rights in Declaree"
+
+_TEXTS: dict[WaitingCause, str] = {
+    WaitingCause.SERVER_UNAVAILABLE: f"Declaree does not answer: {_RETRIED}",
+    WaitingCause.SERVER_HANGS: f"Declaree hangs and does not answer: {_RETRIED}",
+    WaitingCause.RATE_LIMITED: f"Declaree limits the rate of requests (429): {_RETRIED}",
+    WaitingCause.KEY_REFUSED: "Declaree refuses the key (401): deposit the right key with `connections secrets`",
+    WaitingCause.FORBIDDEN: f"Declaree forbids the request (403): {_RIGHTS}",
+    WaitingCause.WRITES_FORBIDDEN: f"Declaree forbids the key to write (403): {_RIGHTS}",
+    WaitingCause.WRONG_ADDRESS: "the server at Declaree's address is not a SCIM server: run `connections check`",
+    WaitingCause.UNUSABLE_ACCESS: "no request can be made with Declaree's address and key: run `connections check`",
+    WaitingCause.UNREADABLE_SECRET: (
+        "the stored key of Declaree fits none of ENCRYPTION_KEYS: add the encryption key that it was stored with, "
+        "or deposit it again with `connections secrets`"
+    ),
+    WaitingCause.LEDGER_UNAVAILABLE: f"MongoDB did not answer: {_RETRIED}",
+    WaitingCause.BATCH_TIMEOUT: f"Declaree was too slow for the batch (WRITER_BATCH_SECONDS): {_RETRIED}",
+    WaitingCause.INCONCLUSIVE: f"several writes stayed without an answer, or the account keeps changing: {_RETRIED}",
+    WaitingCause.UNEXPECTED: "unexpected error: see the writer's log",
+}

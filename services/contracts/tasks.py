@@ -1,0 +1,70 @@
+"""Tasks: work that the commands and the services file for the lease owner of a connection."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.values import FrozenModel
+
+
+class Poll(FrozenModel):
+    """Polls Personio now."""
+
+    kind: Literal["poll"] = "poll"
+    dry_run: bool = False
+    """Whether the changes are counted only, and neither stored nor published."""
+
+
+class Resend(FrozenModel):
+    """Publishes current snapshots again."""
+
+    kind: Literal["resend"] = "resend"
+    scope: Literal["all", "retryable", "rejected", "people"]
+    """The employees to resend: all, those with a retryable change, the rejected ones, or those in ``people``.
+
+    A change is retryable if it waits, if its ledger entry is marked for verification, or if its obstacle is gone.
+    """
+    people: tuple[EmployeeId, ...] = ()
+    """The employees to resend; empty for every scope but `people`."""
+    reason: str
+    """Why the task was filed."""
+
+
+Action = Annotated[Poll | Resend, Field(discriminator="kind")]
+"""What a task does."""
+
+
+class TaskState(StrEnum):
+    """How far a task is."""
+
+    OPEN = "open"
+    """A lease owner has not started the task."""
+    RUNNING = "running"
+    """A lease owner has started the task."""
+    DONE = "done"
+    """The task ended without an error."""
+    FAILED = "failed"
+    """The task ended with an error."""
+
+
+class Task(FrozenModel):
+    """Work that is filed for the lease owner of a connection."""
+
+    id: str
+    """Id of the task."""
+    connection_id: ConnectionId
+    """The connection."""
+    action: Action
+    """What the task does."""
+    state: TaskState = TaskState.OPEN
+    """How far the task is."""
+    filed_at: AwareDatetime
+    """When the task was filed."""
+    finished_at: AwareDatetime | None = None
+    """When the task ended; None if it has not ended."""
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Counts by name. They grow while the task is running."""
+    error: str | None = None
+    """Why the task failed; None if it did not fail."""

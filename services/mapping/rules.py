@@ -1,0 +1,79 @@
+"""One compiled rule: the value of one target field."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from services.contracts.employees import Attribute
+from services.contracts.mappings import AttributeSource, Rule
+from services.contracts.values import Value
+from services.mapping.transforms import Function, UnfitValueError, compile_transform, is_empty, remove_empty
+
+
+class RejectedError(Exception):
+    """The employee's data does not fit the mapping."""
+
+    def __init__(self, reason: str, field: str) -> None:
+        """``reason`` contains no value. ``field`` is the target or the attribute that the reason is about."""
+        super().__init__(reason)
+        self.reason = reason
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProvenance:
+    """Where the value of one field comes from."""
+
+    target: str
+    """SCIM path of the field."""
+    attribute: str | None
+    """Key of the attribute; None for a constant."""
+    transforms: tuple[str, ...]
+    """Kinds of the transforms, in their order."""
+
+
+class CompiledRule:
+    """A rule, compiled for many employees."""
+
+    def __init__(self, rule: Rule) -> None:
+        """Compiles the source and the transforms of ``rule``."""
+        self.target = rule.target
+        self._rule = rule
+        self._attribute = rule.source.attribute if isinstance(rule.source, AttributeSource) else None
+        self._read = _compile_source(rule)
+        self._transforms: tuple[Function, ...] = tuple(compile_transform(transform) for transform in rule.transforms)
+
+    @property
+    def provenance(self) -> FieldProvenance:
+        """Attribute and transforms of the field."""
+        kinds = tuple(transform.kind for transform in self._rule.transforms)
+        return FieldProvenance(self.target, self._attribute, kinds)
+
+    def evaluate(self, attributes: Mapping[str, Attribute]) -> tuple[bool, Value]:
+        """Returns whether the field is written, and its value. Raises ``RejectedError``."""
+        value = self._read(attributes)
+        try:
+            for transform in self._transforms:
+                value = transform(value)
+        except UnfitValueError as error:
+            reason = f"the value for {self.target} {error}: correct it in Personio, or change the rule"
+            raise RejectedError(reason, self.target) from None
+        if not is_empty(value):
+            return True, remove_empty(value) if isinstance(value, tuple) else value
+        if self._rule.on_missing == "reject":
+            raise RejectedError(f"{self.target} has no value: enter one in Personio, or change the rule", self.target)
+        # An attribute that is not visible says nothing about the value, so it clears nothing.
+        return self._rule.on_missing == "clear" and self._is_visible(attributes), None
+
+    def _is_visible(self, attributes: Mapping[str, Attribute]) -> bool:
+        """Returns whether Personio has shown the attribute. It may send an empty nested attribute without its parts."""
+        key = self._attribute
+        return key is None or key in attributes or key.partition(".")[0] in attributes
+
+
+def _compile_source(rule: Rule) -> Callable[[Mapping[str, Attribute]], Value]:
+    source = rule.source
+    if isinstance(source, AttributeSource):
+        key = source.attribute
+        return lambda attributes: attributes[key].value if key in attributes else None
+    constant = source.value
+    return lambda _: constant

@@ -1,0 +1,90 @@
+"""Work on a connection only while its lease is held."""
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+from services.contracts.ids import ConnectionId
+from services.contracts.leases import Lease, ProcessIdentity
+from services.errors import ConnectorError, TransientError
+from services.poller.ports import Leases
+from services.runtime.clock import Clock
+from services.runtime.identity import make_death_check
+
+logger = logging.getLogger(__name__)
+
+
+class LeaseLostError(TransientError):
+    """Another replica polls this connection now: this process must not do anything more for it."""
+
+    code: ClassVar[str] = "lease-lost"
+
+
+class LeaseGuard:
+    """Local view of a lease.
+
+    ``ensure_held`` raises ``LeaseLostError`` after a failed renewal, or once the deadline has passed on the monotonic
+    clock. The deadline covers a process that was suspended and has not yet noticed the loss.
+    """
+
+    def __init__(self, clock: Clock, deadline: float) -> None:
+        """``deadline`` is in monotonic seconds."""
+        self._clock = clock
+        self.deadline = deadline
+
+    def ensure_held(self) -> None:
+        """Raises ``LeaseLostError`` if the lease is or may be lost."""
+        if self._clock.monotonic() >= self.deadline:
+            raise LeaseLostError("the lease on this connection was lost: another replica continues")
+
+
+class LeaseKeeper:
+    """Acquires the leases of connections and renews them while work is in progress."""
+
+    def __init__(self, leases: Leases, owner: ProcessIdentity, clock: Clock, seconds: float) -> None:
+        """``seconds`` is how long a lease lasts without renewal."""
+        self._leases = leases
+        self._owner = owner
+        self._is_dead = make_death_check(owner)
+        self._clock = clock
+        self._seconds = seconds
+
+    @asynccontextmanager
+    async def hold(self, connection: ConnectionId) -> AsyncIterator[LeaseGuard | None]:
+        """Yields the guard of the connection's lease; None if another replica owns the lease."""
+        requested_at = self._clock.monotonic()
+        lease = await self._leases.acquire(
+            f"connection/{connection}",
+            self._owner,
+            now=self._clock.now(),
+            seconds=self._seconds,
+            is_dead=self._is_dead,
+        )
+        if lease is None:
+            yield None
+            return
+        guard = LeaseGuard(self._clock, requested_at + self._seconds)
+        renewal = asyncio.create_task(self._renew(lease, guard), name=f"lease {connection}")
+        try:
+            yield guard
+        finally:
+            renewal.cancel()
+            await asyncio.wait({renewal})
+            await self._leases.release(lease)
+
+    async def _renew(self, lease: Lease, guard: LeaseGuard) -> None:
+        """Ends when the lease is lost. While MongoDB is unavailable, the lease is held until its deadline."""
+        while True:
+            await self._clock.sleep(self._seconds / 3)
+            requested_at = self._clock.monotonic()
+            try:
+                if not await self._leases.renew(lease, now=self._clock.now(), seconds=self._seconds):
+                    guard.deadline = -math.inf
+                    return
+            except ConnectorError as error:
+                logger.warning("lease cannot be renewed now: %s", error, extra={"lease": lease.name})
+            else:
+                guard.deadline = requested_at + self._seconds

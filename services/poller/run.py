@@ -1,0 +1,94 @@
+"""One run of a connection, from its start to its end."""
+
+import logging
+from collections.abc import Mapping
+
+from services.contracts.ids import ConnectionId
+from services.contracts.runs import Run, RunState
+from services.errors import ConnectorError
+from services.poller.lease import LeaseLostError
+from services.poller.outbox import Outbox
+from services.poller.ports import ProgressCallback, Repositories, Source
+from services.poller.scan import Scan, Tally
+from services.runtime.clock import Clock
+from services.runtime.kafka.publisher import ProducerDeadError
+from services.runtime.log import describe
+from services.runtime.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+LEFT_UNFINISHED = "the poller stopped during this run: the next run picks up the remaining changes"
+"""The error of a run that a poller left unfinished."""
+
+
+async def ignore_progress(_: Mapping[str, int]) -> None:
+    """Progress callback that does nothing. Used for scheduled work, which has no requester."""
+
+
+class Runner:
+    """Polls one connection while its lease is held."""
+
+    def __init__(
+        self, repositories: Repositories, source: Source, outbox: Outbox, clock: Clock, metrics: Metrics
+    ) -> None:
+        """``outbox`` publishes the changes, and raises ``LeaseLostError`` once the lease is lost."""
+        self._repositories = repositories
+        self._source = source
+        self._outbox = outbox
+        self._clock = clock
+        self._metrics = metrics
+
+    async def poll(
+        self, connection: ConnectionId, *, dry_run: bool = False, progress: ProgressCallback = ignore_progress
+    ) -> Run:
+        """Runs one poll and returns its result. A failure is stored in the run and affects no other connection.
+
+        Raises ``LeaseLostError`` and ``ProducerDeadError``. A dry run counts the changes, and neither stores nor
+        publishes anything.
+        """
+        run = Run(id="dry-run", connection_id=connection, started_at=self._clock.now())
+        if not dry_run:
+            await self._repositories.runs.fail_unfinished(connection, LEFT_UNFINISHED, now=self._clock.now())
+            run = await self._repositories.runs.begin(connection, now=self._clock.now())
+        try:
+            tally = await self._scan(connection, dry_run=dry_run, progress=progress)
+        except ProducerDeadError:
+            raise
+        except LeaseLostError as error:
+            await self._end(run, {"state": RunState.FAILED, "error": str(error)}, dry_run=dry_run)
+            raise
+        except ConnectorError as error:
+            logger.warning("poll failed: %s", error, extra={"connection": connection})
+            result: dict[str, object] = {"state": RunState.FAILED, "error": str(error)}
+        except Exception as error:  # a defect is stored like any failure, so that the connection is polled again
+            logger.exception("poll failed unexpectedly", extra={"connection": connection})
+            result = {
+                "state": RunState.FAILED,
+                "error": f"unexpected error ({describe(error)}): see the poller's log",
+            }
+        else:
+            counts = {"counts": tally.counts(), "no_longer_visible": tuple(sorted(tally.no_longer_visible))}
+            result = {"state": RunState.SUCCEEDED, **counts}
+            if not dry_run:
+                self._metrics.changes.labels("created").inc(tally.created)
+                self._metrics.changes.labels("changed").inc(tally.changed)
+            logger.info("polled", extra={"connection": connection, "counts": tally.counts().model_dump()})
+        return await self._end(run, result, dry_run=dry_run)
+
+    async def _end(self, run: Run, result: Mapping[str, object], *, dry_run: bool) -> Run:
+        run = run.model_copy(update={**result, "finished_at": self._clock.now()})
+        if not dry_run:
+            self._metrics.runs.labels(run.state.value).inc()
+            await self._repositories.runs.save(run)
+        return run
+
+    async def _scan(self, connection: ConnectionId, *, dry_run: bool, progress: ProgressCallback) -> Tally:
+        async def report(tally: Tally) -> None:
+            total = {} if tally.total is None else {"total": tally.total}
+            await progress(tally.counts().model_dump() | total)
+
+        if not dry_run:
+            await self._outbox.emit_pending(connection)
+        scan = Scan(self._repositories.snapshots, self._outbox, self._clock, dry_run=dry_run)
+        async with self._source(connection) as personio:
+            return await scan.run(connection, personio, report)

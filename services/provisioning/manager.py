@@ -1,0 +1,56 @@
+"""The manager of an account: which one a request asks for, and how the ledger records it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.contracts.events import AccountRequested
+from services.contracts.ids import AccountId, EmployeeId
+from services.contracts.ledger import ManagerLink
+
+
+@dataclass(frozen=True, slots=True)
+class WantedManager:
+    """The manager that a request asks for, with the manager's account."""
+
+    employee_id: EmployeeId | None = None
+    """The manager; None if the request asks for none."""
+    account_id: AccountId | None = None
+    """The manager's account; None if the manager has none yet."""
+    is_self: bool = False
+    """Whether the request names the employee as their own manager."""
+
+    @property
+    def note(self) -> str | None:
+        """Why the account is written without a manager, for an administrator; None if nothing is open."""
+        if self.is_self:
+            return "the employee is named as their own manager: the manager is left out"
+        if self.employee_id is not None and self.account_id is None:
+            return "the manager has no account yet: the manager follows"
+        return None
+
+    @property
+    def link(self) -> ManagerLink | None:
+        """The manager as the ledger records it. Without an account the reference stays open."""
+        return (
+            None if self.employee_id is None else ManagerLink(employee_id=self.employee_id, account_id=self.account_id)
+        )
+
+
+def find_wanted_manager(request: AccountRequested) -> EmployeeId | None:
+    """Returns the manager that the request asks for; None if it asks for none, or names the employee as own manager."""
+    return None if _names_self(request) else _find_named_manager(request)
+
+
+def resolve_manager(request: AccountRequested, find_account: Callable[[EmployeeId], AccountId | None]) -> WantedManager:
+    """Returns the manager that the request asks for. ``find_account`` returns the account of an employee."""
+    wanted = find_wanted_manager(request)
+    account = None if wanted is None else find_account(wanted)
+    return WantedManager(wanted, account, is_self=_names_self(request))
+
+
+def _find_named_manager(request: AccountRequested) -> EmployeeId | None:
+    return request.desired.manager.employee_id if request.desired and request.desired.manager else None
+
+
+def _names_self(request: AccountRequested) -> bool:
+    return _find_named_manager(request) == request.employee_id

@@ -1,0 +1,1 @@
+"""Everything that speaks to Kafka: clients, topics, publishing, consuming, reading without a group."""

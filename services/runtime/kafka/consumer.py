@@ -1,0 +1,282 @@
+"""One subscription of a service and its life: join the group, fetch, watch, report its state, leave the group.
+
+Delivery is at least once. A record that cannot be read becomes a dead letter and delays no other record.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from faststream.kafka import KafkaBroker
+
+from services.contracts.cloudevents import Record
+from services.contracts.events import Event
+from services.contracts.topics import Topic
+from services.errors import ConnectorError
+from services.runtime.background import Background
+from services.runtime.clock import Clock
+from services.runtime.kafka.batches import BatchProcessor
+from services.runtime.kafka.client import make_broker, stop_consumer
+from services.runtime.kafka.decoding import Batch, Decoder
+from services.runtime.kafka.fetcher import Fetcher
+from services.runtime.kafka.liveness import Liveness
+from services.runtime.kafka.ownership import Membership
+from services.runtime.kafka.publisher import KafkaUnavailableError, Publisher
+from services.runtime.log import describe
+from services.runtime.metrics import Metrics
+from services.runtime.settings import KafkaSettings
+
+logger = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event)
+
+WATCH_SECONDS = 3.0
+"""Time between two checks of the consumer's tasks."""
+
+_BATCH_SHARE = 0.9
+"""Share of the graceful timeout for the current batch. The rest is for leaving the group: without that, the other members
+wait until the session of this one expires."""
+
+
+class ConsumerDeadError(ConnectorError):
+    """A task of the consumer has ended for good: it reads no records, and the process has to be restarted."""
+
+    code: ClassVar[str] = "consumer-dead"
+
+
+async def _keep_bytes(message: Any) -> Any:
+    """Replaces FastStream's decoder: the batch is decoded record by record, so that one bad record spoils no other."""
+    return message.body
+
+
+async def _parse_tolerantly(message: Any, parse: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Parses a batch with repaired headers.
+
+    FastStream 0.7.8 decodes every header value as UTF-8 and loses the whole batch if one is null or not UTF-8
+    (https://github.com/ag2ai/faststream/issues/2458).
+    """
+    return await parse(tuple(_with_safe_headers(record) for record in message))
+
+
+def _with_safe_headers(record: ConsumerRecord) -> ConsumerRecord:
+    values = [value for _, value in record.headers]
+    if None not in values and b"".join(values).isascii():
+        return record
+    safe = tuple((name, (value or b"").decode(errors="replace").encode()) for name, value in record.headers)
+    return replace(record, headers=safe)
+
+
+class Consumer(Generic[E]):
+    """One subscription, as a part of a process. ``start`` joins the group; ``stop`` finishes the current batch."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        name: str,
+        source: Topic,
+        event: type[E],
+        handler: Callable[[Batch[E]], Awaitable[Sequence[Record]]],
+        publisher: Publisher,
+        settings: KafkaSettings,
+        clock: Clock,
+        metrics: Metrics,
+        fatal: Callable[[str], None],
+        max_records: int,
+        graceful_timeout: float,
+        handler_batch_records: int | None = None,
+    ) -> None:
+        """``handler`` returns the records to publish before the batch is committed.
+
+        ``service`` names the consumer group, ``name`` this member in Kafka's logs. ``max_records`` limits a batch.
+        ``graceful_timeout`` limits ``stop``, in seconds. ``fatal`` ends the process.
+        ``handler_batch_records`` limits one call of ``handler``; None passes the whole batch. Few records are faster for
+        a handler that needs one at a time: its events are published from the processor's cache.
+        """
+        self._service = service
+        self._name = name
+        self._source = source
+        self._publisher = publisher
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._max_records = max_records
+        self._batch_timeout = graceful_timeout * _BATCH_SHARE
+        self._decoder = Decoder(service, source, event, clock)
+        self._liveness = Liveness(clock)
+        self._broker: KafkaBroker | None = None
+        self._subscriber: Any = None
+        self._death: str | None = None
+        self._background = Background("the consumer", self.watch, fatal)
+        self._heartbeat_ms = min(3_000, settings.kafka_session_timeout_ms // 3)
+        # A member learns of a rebalance from its next heartbeat, and must have rejoined before the rebalance times out.
+        drain_ms = max(0, settings.kafka_rebalance_timeout_ms - self._heartbeat_ms) * 0.8
+        self.membership = Membership(clock, settings.kafka_session_timeout_ms / 1000, drain_ms / 1000)
+        """Membership in the consumer group."""
+        self.batches = BatchProcessor(
+            source=source,
+            decoder=self._decoder,
+            handler=handler,
+            publisher=publisher,
+            membership=self.membership,
+            liveness=self._liveness,
+            clock=clock,
+            metrics=metrics,
+            fatal=fatal,
+            handler_batch_records=handler_batch_records or max_records,
+        )
+        """Processor of the batches that are fetched."""
+
+    # ------------------------------------------------------------ life
+
+    async def start(self) -> None:
+        """Joins the consumer group and starts reading. Raises ``KafkaUnavailableError``; it may then be called again."""
+        broker = make_broker(self._settings, self._name, self._batch_timeout)
+        self._subscribe(broker)
+        try:
+            await broker.start()
+        except (KafkaError, OSError) as error:
+            await self._stop_broker(broker)
+            raise KafkaUnavailableError(
+                f"Kafka does not answer or lacks a topic ({type(error).__name__}): "
+                "is it running, and has `personio-declaree init` been run?"
+            ) from error
+        except BaseException:
+            await self._stop_broker(broker)
+            raise
+        self._broker = broker
+        self._replace_getmany()
+        await self._background.start()
+
+    async def stop(self) -> None:
+        """Finishes the current batch and leaves the group."""
+        await self._background.stop()
+        if self._broker is not None:
+            await self._stop_broker(self._broker)
+
+    def _subscribe(self, broker: KafkaBroker) -> None:
+        subscriber: Any = broker.subscriber(
+            self._settings.topic(self._source),
+            group_id=self._settings.group(self._service),
+            auto_offset_reset="earliest",
+            batch=True,
+            max_records=self._max_records,
+            batch_timeout_ms=20,
+            fetch_max_wait_ms=100,  # an idle consumer sends a request this often; a request for stored records returns at once
+            max_partition_fetch_bytes=4 * 1_048_576,
+            session_timeout_ms=self._settings.kafka_session_timeout_ms,
+            heartbeat_interval_ms=self._heartbeat_ms,
+            rebalance_timeout_ms=self._settings.kafka_rebalance_timeout_ms,
+            listener=self.membership,
+            parser=_parse_tolerantly,
+            decoder=_keep_bytes,
+            no_reply=True,
+        )
+        subscriber(self.batches.process)
+        self._subscriber = subscriber
+        # aiokafka 0.14 has no public access to the coordinator; Membership has to see its answers
+        self.membership.watch_coordinator(lambda: subscriber.consumer._coordinator)  # noqa: SLF001
+
+    def _replace_getmany(self) -> None:
+        """Lets FastStream fetch with ``Fetcher``, and records each fetch from now on."""
+        consumer = self._subscriber.consumer
+        fetcher = Fetcher(consumer, consumer.getmany, self.batches.record_generation)
+
+        async def fetch(**options: Any) -> Any:
+            return await self._fetch(fetcher, options)
+
+        consumer.getmany = fetch
+        self._liveness.record_fetch()
+
+    async def _stop_broker(self, broker: KafkaBroker) -> None:
+        if self.consumer is None:
+            await broker.stop()
+        else:
+            await stop_consumer(self.consumer, broker.stop())
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer | None:
+        """The consumer of aiokafka. None before ``start``, and after FastStream has stopped it."""
+        return self._subscriber.consumer if self._subscriber is not None else None
+
+    # ------------------------------------------------------------ fetching
+
+    async def _fetch(self, fetcher: Fetcher, options: dict[str, Any]) -> Any:
+        """Fetches the records of the next batch, in place of ``getmany``.
+
+        FastStream calls it again after an error: after 5 s for a ``KafkaError`` (15 s for a missing codec), else at once.
+        """
+        try:
+            # no record of the next batch is taken yet, so an error here loses none
+            for partition, offset in tuple(fetcher.unreadable.items()):
+                await self._skip_unreadable(fetcher, partition, offset)
+            records = await fetcher.fetch(max_records=options["max_records"], timeout_ms=options["timeout_ms"])
+        except ConsumerStoppedError:
+            raise
+        except KafkaError as error:
+            logger.warning("fetch failed: %s", describe(error))
+            raise
+        except Exception as error:
+            await self._clock.sleep(self.batches.record_failure(error))
+            raise
+        self._liveness.record_fetch()
+        return records
+
+    async def _skip_unreadable(self, fetcher: Fetcher, partition: TopicPartition, offset: int) -> None:
+        if await fetcher.is_at(partition, offset):
+            await self._publisher.publish([self._decoder.build_empty_letter(partition.partition, offset)])
+            self._metrics.records.labels(self._source.value, "dead_letter").inc()
+        if await fetcher.skip(partition):
+            await fetcher.consumer.commit({partition: offset + 1})
+
+    # ------------------------------------------------------------ health
+
+    async def watch(self) -> None:
+        """Checks the consumer's tasks until one has ended for good. Raises ``ConsumerDeadError`` then."""
+        previous = None
+        while True:
+            await self._clock.sleep(WATCH_SECONDS)
+            # two findings in a row are needed: FastStream restarts its task after an error, and none runs before that
+            if (reason := self.find_death()) and previous:
+                self._death = previous
+                raise ConsumerDeadError(previous)
+            previous = reason
+
+    def find_death(self) -> str | None:
+        """Returns which task of the consumer has ended for good: the first one, since the others follow. None if all run."""
+        if self._death is not None:
+            return self._death
+        consumer = self.consumer
+        if consumer is None or not self._subscriber.tasks:
+            return "the consume loop has ended"
+        # aiokafka 0.14 reports the end of these tasks nowhere (https://github.com/aio-libs/aiokafka/issues/983)
+        if consumer._coordinator._coordination_task.done():  # noqa: SLF001
+            return "the membership in the group has ended"
+        if consumer._fetcher._fetch_task.done():  # noqa: SLF001
+            return "the fetch loop has ended"
+        return "the consume loop has ended" if all(task.done() for task in self._subscriber.tasks) else None
+
+    async def check_readiness(self, stalled_after: float) -> str | None:
+        """Returns why the consumer is not ready, or None if it is. Updates the lag metric.
+
+        A ready consumer has joined its group and made progress within ``stalled_after`` seconds. A member without
+        partitions is ready too: there are more replicas than partitions.
+        """
+        consumer = self.consumer
+        if consumer is None or self.membership.assignment is None:
+            return "has not joined its consumer group yet"
+        unread = await _count_unread(consumer)
+        self._metrics.lag.labels(self._source.value).set(unread + self._liveness.in_progress)
+        return self.find_death() or self._liveness.find_stall(unread, stalled_after)
+
+
+async def _count_unread(consumer: AIOKafkaConsumer) -> int:
+    unread = 0
+    for partition in consumer.assignment():
+        end = consumer.highwater(partition)
+        if end is not None:
+            unread += max(0, end - await consumer.position(partition))
+    return unread

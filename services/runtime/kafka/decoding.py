@@ -1,0 +1,169 @@
+"""Decoding of the records of a batch into events, and dead letters for the records that cannot be decoded."""
+
+import contextlib
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from aiokafka import ConsumerRecord
+
+from services.contracts.cloudevents import (
+    Record,
+    SendReason,
+    UnreadableRecordError,
+    parse_send_reason,
+    read_event,
+    select_event_headers,
+)
+from services.contracts.dead_letters import DeadLetter, DeadLetterReason
+from services.contracts.events import Event
+from services.contracts.topics import Topic
+from services.runtime.clock import Clock
+from services.runtime.kafka.client import DEAD_LETTER_MAX_BYTES
+from services.runtime.kafka.ownership import Ownership
+
+logger = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event)
+
+WITHOUT_CONTENT = frozenset({DeadLetterReason.TOO_LARGE, DeadLetterReason.HEADER_NO_TEXT})
+"""Reasons of dead letters that may have neither key nor value, and then only say where the record is."""
+MAX_LETTER_CONTENT_BYTES = DEAD_LETTER_MAX_BYTES - 16_384
+"""Largest key and value of a dead letter in bytes; the rest is for its headers. Only a topic with a higher limit than
+Kafka's default has larger records."""
+
+
+class Incoming(NamedTuple, Generic[E]):
+    """A record that was decoded, with the event in it."""
+
+    event: E
+    """The event."""
+    reason: SendReason
+    """Why the event was sent."""
+    topic: Topic
+    """Topic of the record, without the prefix."""
+    partition: int
+    """Partition of the topic."""
+    offset: int
+    """Offset in the partition."""
+    timestamp_ms: int
+    """Kafka's timestamp of the record, in milliseconds."""
+    key: bytes | None
+    """The key; None if the record has none."""
+    value: bytes | None
+    """The value, as it was received."""
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    """All headers, as they were received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[E]):
+    """The decoded records of a batch, or of a part of it."""
+
+    records: tuple[Incoming[E], ...]
+    """The records, in order within each partition."""
+    ownership: Ownership
+    """Tells whether the records still belong to this member of the group."""
+
+
+def build_dead_letter(incoming: Incoming[Any], service: str, reason: DeadLetterReason, clock: Clock) -> Record:
+    """Returns and logs the dead letter of a record that was decoded but cannot be handled."""
+    letter = DeadLetter(
+        service=service,
+        reason=reason.value,
+        topic=incoming.topic.value,
+        partition=incoming.partition,
+        offset=incoming.offset,
+        timestamp_ms=incoming.timestamp_ms,
+        failed_at=clock.now(),
+    )
+    _log(letter)
+    return letter.to_record(incoming.key, incoming.value, select_event_headers(incoming.headers))
+
+
+def _log(letter: DeadLetter) -> None:
+    ids = letter.model_dump(mode="json", include={"reason", "fields", "topic", "partition", "offset"})
+    logger.warning("record became a dead letter: %s", letter.next_step, extra=ids)
+
+
+class Decoder(Generic[E]):
+    """Decodes the records of one topic one by one, and builds dead letters."""
+
+    def __init__(self, service: str, source: Topic, event: type[E], clock: Clock) -> None:
+        """``service`` is the name in the dead letters, ``event`` the type that ``source`` carries."""
+        self._service = service
+        self._source = source
+        self._event = event
+        self._clock = clock
+
+    def decode(self, records: Iterable[ConsumerRecord]) -> tuple[tuple[Incoming[E], ...], list[Record]]:
+        """Returns the records with their events, and the dead letters of the undecodable records."""
+        events: list[Incoming[E]] = []
+        letters: list[Record] = []
+        for record in records:
+            try:
+                event = read_event(self._event, record.value)
+            except UnreadableRecordError as error:
+                letters.append(self._build_letter(record, error))
+            else:
+                events.append(self._to_incoming(record, event))
+        return tuple(events), letters
+
+    def build_oversized_letters(self, records: Iterable[ConsumerRecord], oversized: Iterable[Record]) -> list[Record]:
+        """Returns the dead letters of the records of a batch that have an oversized result."""
+        keys = {result.key for result in oversized}
+        letters: list[Record] = []
+        for record in records:
+            with contextlib.suppress(UnreadableRecordError):  # `decode` has built its dead letter
+                event = read_event(self._event, record.value)
+                if bytes(event.person) in keys:
+                    incoming = self._to_incoming(record, event)
+                    letters.append(build_dead_letter(incoming, self._service, DeadLetterReason.TOO_LARGE, self._clock))
+        return letters
+
+    def build_empty_letter(self, partition: int, offset: int) -> Record:
+        """Returns the dead letter of a record with an invalid header name: it cannot be fetched, so it has no content."""
+        now = self._clock.now()
+        letter = DeadLetter(
+            service=self._service,
+            reason=DeadLetterReason.HEADER_NO_TEXT.value,
+            topic=self._source,
+            partition=partition,
+            offset=offset,
+            timestamp_ms=int(now.timestamp() * 1000),
+            failed_at=now,
+        )
+        _log(letter)
+        return letter.to_record(None, None)
+
+    def _to_incoming(self, record: ConsumerRecord, event: E) -> Incoming[E]:
+        return Incoming(
+            event,
+            parse_send_reason(record.headers),
+            self._source,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            record.headers,
+        )
+
+    def _build_letter(self, record: ConsumerRecord, error: UnreadableRecordError) -> Record:
+        fits = len(record.key or b"") + len(record.value or b"") <= MAX_LETTER_CONTENT_BYTES
+        letter = DeadLetter(
+            service=self._service,
+            reason=(error.reason if fits else DeadLetterReason.TOO_LARGE).value,
+            fields=",".join(error.fields),
+            topic=self._source,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp,
+            failed_at=self._clock.now(),
+        )
+        _log(letter)
+        # content that does not fit stays in its topic only; the headers say where
+        return letter.to_record(
+            record.key if fits else None, record.value if fits else None, select_event_headers(record.headers)
+        )

@@ -1,0 +1,106 @@
+"""Reading of a topic without a consumer group, up to the end that it had when reading began."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.contracts.topics import Topic
+from services.runtime.kafka.client import build_client_options, stop_consumer
+from services.runtime.kafka.fetcher import Fetcher
+from services.runtime.kafka.publisher import KafkaUnavailableError
+from services.runtime.settings import KafkaSettings
+
+BATCH = 500
+"""Largest number of records that are read at once."""
+
+
+class RecordedRecord(NamedTuple):
+    """A record of a topic, as it is stored."""
+
+    partition: int
+    """Partition of the topic."""
+    offset: int
+    """Offset in the partition."""
+    timestamp_ms: int
+    """Kafka's timestamp of the record, in milliseconds."""
+    key: bytes | None
+    """The key; None if the record has none."""
+    value: bytes | None
+    """The value; None for a tombstone."""
+    headers: Sequence[tuple[str, bytes | None]]
+    """All headers, unchanged."""
+
+
+async def read_topic(
+    settings: KafkaSettings, topic: Topic, since_ms: int | None = None
+) -> AsyncGenerator[tuple[RecordedRecord, ...], None]:
+    """Yields batches of records, in order within each partition. Changes no group's offsets.
+
+    ``since_ms`` skips records with an older timestamp. Raises ``KafkaUnavailableError``.
+    """
+    consumer = AIOKafkaConsumer(
+        **build_client_options(settings), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=30
+    )
+    try:
+        await consumer.start()
+        ends = await _assign(consumer, settings.topic(topic), since_ms)
+        fetcher = Fetcher(consumer, consumer.getmany)
+        while unread := await _find_unread(consumer, ends):
+            batch = await _fetch_next(fetcher, unread, settings.kafka_request_timeout_ms / 1000)
+            records = tuple(
+                _to_record(record) for record in batch if record.offset < ends[record.topic, record.partition]
+            )
+            if records:
+                yield records
+    except (KafkaError, OSError) as error:
+        raise KafkaUnavailableError(f"recorded events cannot be read ({type(error).__name__})") from error
+    finally:
+        await stop_consumer(consumer, consumer.stop())
+
+
+def _to_record(record: ConsumerRecord) -> RecordedRecord:
+    return RecordedRecord(
+        record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+    )
+
+
+async def _assign(consumer: AIOKafkaConsumer, name: str, since_ms: int | None) -> dict[TopicPartition, int]:
+    """Assigns all partitions and seeks to the first wanted record. Returns the present end of each partition."""
+    # aiokafka 0.14 knows the partitions of subscribed topics only, and has no public way to ask for others
+    await consumer._client.force_metadata_update()  # noqa: SLF001
+    consumer._client.add_topic(name)  # noqa: SLF001
+    await consumer._client.force_metadata_update()  # noqa: SLF001
+    partitions = [TopicPartition(name, number) for number in consumer.partitions_for_topic(name) or ()]
+    if not partitions:
+        raise KafkaUnavailableError(f"Kafka has no topic {name}: run `personio-declaree init`")
+    consumer.assign(partitions)
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+    if since_ms is None:
+        return ends  # `auto_offset_reset` lets the consumer start at the beginning
+    for partition, first in (await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))).items():
+        # None: the partition has no record that new, so there is nothing to read
+        consumer.seek(partition, first.offset if first is not None else ends[partition])
+    return ends
+
+
+async def _find_unread(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> list[TopicPartition]:
+    return [partition for partition, end in ends.items() if await consumer.position(partition) < end]
+
+
+async def _fetch_next(
+    fetcher: Fetcher,
+    partitions: list[TopicPartition],
+    timeout: float,  # noqa: ASYNC109 - bounds the whole loop
+) -> tuple[ConsumerRecord, ...]:
+    """Returns the next records. Raises ``TimeoutError``, where aiokafka 0.14 would wait without a limit."""
+    before = [await fetcher.consumer.position(partition) for partition in partitions]
+    async with asyncio.timeout(timeout):
+        while True:
+            batches = await fetcher.fetch(max_records=BATCH, timeout_ms=500, partitions=partitions)
+            for partition in tuple(fetcher.unreadable):  # the consumer of the topic has made a dead letter of it
+                await fetcher.skip(partition)
+            if batches or before != [await fetcher.consumer.position(partition) for partition in partitions]:
+                return tuple(record for records in batches.values() for record in records)

@@ -1,0 +1,100 @@
+"""The indexes that the queries of this package need. The command ``init`` creates them; repeating it changes nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymongo
+from pymongo.errors import OperationFailure
+
+from services.store.collection import Collection, translate, translate_errors
+
+# IndexOptionsConflict, IndexKeySpecsConflict: an index of this name has another definition
+_OTHER_DEFINITION = frozenset({85, 86})
+_BUILD_SECONDS = 3600
+"""Maximum duration of building one index: over much data it takes longer than the timeout of other commands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The definition of one index."""
+
+    collection: str
+    """Name of the collection."""
+    name: str
+    """Name of the index, unique within the collection."""
+    keys: Mapping[str, int]
+    """Fields in order; 1 is ascending, -1 descending."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of ``create_index``."""
+
+
+def _build_partial(**where: Any) -> dict[str, Any]:
+    return {"partialFilterExpression": {name.replace("__", "."): condition for name, condition in where.items()}}
+
+
+_PERSON = {"connection_id": 1, "_id": 1}
+_EXISTS = {"$exists": True}
+
+INDEXES = (
+    Index("connections", "identity", {"identity": 1}, {"unique": True}),
+    Index("connections", "due", {"state": 1, "next_poll": 1, "_id": 1}),
+    Index("snapshots", "people", _PERSON),
+    Index("snapshots", "pending", _PERSON, _build_partial(pending=True)),
+    Index("snapshots", "status", {"connection_id": 1, "status": 1, "absent_since": 1}),
+    Index("snapshots", "oversized", _PERSON, _build_partial(oversized_revision=_EXISTS)),
+    Index("mappings", "versions", {"connection_id": 1, "version": -1}, {"unique": True}),
+    Index("ledger", "people", _PERSON),
+    Index("ledger", "retryable", _PERSON, _build_partial(retryable=True)),
+    Index("ledger", "outcomes", {"connection_id": 1, "decided.outcome": 1, "_id": 1}),
+    Index("ledger", "enabled", {"connection_id": 1, "enabled": 1, "account_id": 1}),
+    Index(
+        "ledger",
+        "managers",
+        {"connection_id": 1, "manager.employee_id": 1, "manager.account_id": 1},
+        _build_partial(manager__employee_id=_EXISTS),
+    ),
+    Index("ledger", "owner", {"account_id": 1, "connection_id": 1}, _build_partial(account_id=_EXISTS)),
+    Index("ledger", "blocked", {"connection_id": 1, "blocked_by": 1}, _build_partial(blocked_by=_EXISTS)),
+    Index("tasks", "once", {"connection_id": 1, "once": 1}, {"unique": True} | _build_partial(once=_EXISTS)),
+    Index("tasks", "open", {"state": 1, "connection_id": 1, "filed": 1, "_id": 1}),
+    Index("tasks", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
+    Index("runs", "newest", {"connection_id": 1, "started": -1, "_id": -1}),
+    Index("runs", "running", {"connection_id": 1}, _build_partial(state="running")),
+    Index("runs", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
+)
+"""Every index of the product."""
+
+
+async def ensure_index(collection: Collection, index: Index) -> str | None:
+    """Creates the index, or rebuilds an index with another definition or an outdated name.
+
+    Returns a line that says what was done; None if nothing was to do.
+    """
+    with translate_errors():
+        existing = await collection.motor.index_information()
+        try:
+            await _create(collection, index)
+        except OperationFailure as error:
+            conflicting = _find_conflicting(index, existing)
+            if error.code not in _OTHER_DEFINITION or not conflicting:
+                raise translate(error) from None
+            for name in conflicting:
+                await collection.motor.drop_index(name)
+            await _create(collection, index)
+            return f"rebuilt index {index.collection}.{index.name}"
+    return None if index.name in existing else f"created index {index.collection}.{index.name}"
+
+
+def _find_conflicting(index: Index, existing: Mapping[str, Any]) -> list[str]:
+    """Returns the index of this name, or else the indexes over the same fields under an outdated name."""
+    if index.name in existing:
+        return [index.name]
+    current = {other.name for other in INDEXES if other.collection == index.collection}
+    keys = list(index.keys.items())
+    return [name for name, entry in existing.items() if name not in current and list(entry["key"]) == keys]
+
+
+async def _create(collection: Collection, index: Index) -> None:
+    with pymongo.timeout(_BUILD_SECONDS):
+        await collection.motor.create_index(list(index.keys.items()), name=index.name, **index.options)

@@ -1,0 +1,83 @@
+"""The ledger: one entry per employee. Each write is conditional on the previous one."""
+
+from collections.abc import Iterable, Sequence
+
+from pymongo import InsertOne, ReplaceOne, UpdateOne
+
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.ledger import LedgerEntry
+from services.store.collection import Collection, Document, to_model
+
+
+class Ledger:
+    """The entries of all employees. Each write is conditional on the ``seq`` of the stored entry."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def get(self, person: PersonKey) -> LedgerEntry | None:
+        """Returns the entry of one person; None if it does not exist."""
+        return (await self.read([person])).get(person)
+
+    async def read(self, people: Iterable[PersonKey]) -> dict[PersonKey, LedgerEntry]:
+        """Returns the existing entries of these people. Sends one query."""
+        documents = await self._collection.find({"_id": {"$in": [str(person) for person in set(people)]}})
+        return {entry.person: entry for entry in (to_model(LedgerEntry, document) for document in documents)}
+
+    async def write(self, entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:
+        """Writes each entry if the stored ``seq`` is one below. An entry with ``seq`` 1 must not exist yet.
+
+        Returns the people with an entry that another writer has changed; their new entry is not written. Repeating a
+        call after a lost answer is safe. Raises ``ValueError`` for two entries of one person.
+        """
+        if len({entry.person for entry in entries}) != len(entries):
+            raise ValueError("a batch holds one entry per person: pass only the last one")
+        result = await self._collection.write_bulk([_build_write(entry) for entry in entries])
+        updates = sum(entry.seq > 1 for entry in entries)
+        doubtful = [
+            entry
+            for index, entry in enumerate(entries)
+            if index in result.duplicates or (entry.seq > 1 and result.matched < updates)
+        ]
+        stored = await self.read(entry.person for entry in doubtful) if doubtful else {}
+        return frozenset(entry.person for entry in doubtful if stored.get(entry.person) != entry)
+
+    async def mark_verify(self, people: Iterable[PersonKey]) -> None:
+        """Marks the entries for verification, so that the next writer looks up the live account.
+
+        Creates missing entries. Increases ``seq``, so that a concurrent write of the same entry fails.
+        """
+        await self._collection.write_bulk([_build_verify(person) for person in set(people)])
+
+    async def forget_applied(self, connection: ConnectionId) -> int:
+        """Removes every ``applied``, so that the next change compares the live account. Returns the number of entries."""
+        return await self._collection.update_all(
+            {"connection_id": connection}, {"$unset": {"applied": True}, "$inc": {"seq": 1}}
+        )
+
+    async def find_owner(self, connection: ConnectionId, account: AccountId) -> EmployeeId | None:
+        """Returns the employee that owns the account; None if the ledger has no owner."""
+        document = await self._collection.find_one(
+            {"connection_id": connection, "account_id": account}, ["employee_id"]
+        )
+        return None if document is None else EmployeeId(document["employee_id"])
+
+
+def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Document]:
+    document = {
+        "_id": str(entry.person),
+        **entry.model_dump(mode="json", exclude_none=True),
+        "retryable": entry.waiting is not None or entry.verify,
+    }
+    if entry.seq == 1:
+        return InsertOne(document)
+    return ReplaceOne({"_id": document["_id"], "seq": entry.seq - 1}, document)
+
+
+def _build_verify(person: PersonKey) -> UpdateOne:
+    identity = {"connection_id": person.connection_id, "employee_id": person.employee_id}
+    return UpdateOne(
+        {"_id": str(person)},
+        {"$set": {"verify": True, "retryable": True}, "$inc": {"seq": 1}, "$setOnInsert": identity},
+        upsert=True,
+    )

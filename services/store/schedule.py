@@ -1,0 +1,42 @@
+"""When each connection is polled next, and when its rejected employees were last resent."""
+
+from datetime import date, datetime
+
+from services.contracts.connections import ConnectionState
+from services.contracts.ids import ConnectionId
+from services.store.collection import Collection, Document
+from services.store.errors import UnknownConnectionError
+
+
+class PollSchedule:
+    """The poll times in the documents of the connections."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def find_due(self, now: datetime) -> tuple[ConnectionId, ...]:
+        """Returns the active connections with a due poll, the longest due first. A connection without a time is due."""
+        documents = await self._collection.find(
+            {"state": ConnectionState.ACTIVE.value, "next_poll": {"$not": {"$gt": now}}},
+            fields=["_id"],
+            sort={"next_poll": 1, "_id": 1},
+        )
+        return tuple(ConnectionId(document["_id"]) for document in documents)
+
+    async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
+        """Stores the time of the next poll. Raises ``UnknownConnectionError``."""
+        await self._set(connection, {"next_poll": at})
+
+    async def get_rejected_resent_on(self, connection: ConnectionId) -> date | None:
+        """Returns the day (UTC) of the last resend of rejected employees; None if there was none."""
+        document = await self._collection.find_one({"_id": connection}, ["rejected_resent_on"])
+        day = document.get("rejected_resent_on") if document else None
+        return date.fromisoformat(day) if day else None
+
+    async def set_rejected_resent_on(self, connection: ConnectionId, day: date) -> None:
+        """Stores the day (UTC) of the last resend of rejected employees. Raises ``UnknownConnectionError``."""
+        await self._set(connection, {"rejected_resent_on": day.isoformat()})
+
+    async def _set(self, connection: ConnectionId, values: Document) -> None:
+        if not await self._collection.update({"_id": connection}, {"$set": values}):
+            raise UnknownConnectionError(connection)

@@ -1,0 +1,128 @@
+"""The circuit breaker of one SCIM server: open blocks requests, closed lets them pass.
+
+An open breaker makes the changes of its connection wait at once, so an outage of one company costs the others nothing.
+Probes run in the background, never inside a batch. A successful probe closes the breaker.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
+
+from services.contracts.ids import ConnectionId
+from services.contracts.outcomes import WaitingCause
+from services.errors import TransientError
+from services.runtime.backoff import Backoff
+from services.runtime.clock import Clock
+from services.runtime.log import describe
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds between two probes of an open breaker: the first time, and at most."""
+PROBE_TIMEOUT = 10.0
+"""Seconds after which a probe without an answer counts as failed."""
+FAILURES_IN_A_ROW = 5
+"""Consecutive failures that open the breaker even if probes succeed."""
+
+
+class BreakerOpenError(TransientError):
+    """The circuit breaker of the server is open; nothing was sent."""
+
+    code: ClassVar[str] = "breaker-open"
+
+    def __init__(self, cause: WaitingCause) -> None:
+        """``cause`` is the reason for which the breaker opened."""
+        super().__init__(f"the circuit breaker of the connection's server is open ({cause})")
+        self.cause = cause
+
+
+def find_waiting_cause(error: TransientError) -> WaitingCause:
+    """Returns why a change waits after this error; ``UNEXPECTED`` if the error's code is not a cause."""
+    return error.cause if isinstance(error, BreakerOpenError) else WaitingCause(error.code)
+
+
+class CircuitBreaker:
+    """Opens after failures of the server, and closes after a successful probe."""
+
+    def __init__(self, connection: ConnectionId, probe: Callable[[], Awaitable[None]], clock: Clock) -> None:
+        """``probe`` raises ``TransientError`` while the server does not work. ``connection`` appears in the log."""
+        self._connection = connection
+        self._probe = probe
+        self._clock = clock
+        self._cause: WaitingCause | None = None
+        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        self._probe_at = 0.0
+        self._failures = 0
+        self._probing: asyncio.Task[None] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are blocked."""
+        return self._cause is not None
+
+    def ensure_closed(self) -> None:
+        """Raises ``BreakerOpenError`` while the breaker is open."""
+        if self._cause is not None:
+            raise BreakerOpenError(self._cause)
+
+    def record_success(self) -> None:
+        """Notes that a change was settled with the server's answers."""
+        self._failures = 0
+        self._backoff.reset()
+
+    async def record_failure(self, cause: WaitingCause, retry_after: float | None = None, details: str = "") -> None:
+        """Records a failure. Opens the breaker if a probe fails as well, or after ``FAILURES_IN_A_ROW`` failures."""
+        self._failures += 1
+        if self.is_open:
+            return
+        if self._failures >= FAILURES_IN_A_ROW:
+            self.open(cause, retry_after, details)
+        else:
+            await self._share_probe()
+
+    async def close_if_due(self) -> bool:
+        """Probes the server if the breaker is open and its pause has ended. Returns whether requests may pass."""
+        if self.is_open and self._clock.monotonic() >= self._probe_at:
+            await self._share_probe()
+        return not self.is_open
+
+    def open(self, cause: WaitingCause, retry_after: float | None = None, details: str = "") -> None:
+        """Blocks requests. ``retry_after`` is the number of seconds that the server asked to wait."""
+        if not self.is_open:
+            logger.warning(
+                "circuit breaker opened: the changes of this connection wait (%s)",
+                details or cause.value,
+                extra={"connection": self._connection},
+            )
+        self._cause = cause
+        self._probe_at = self._clock.monotonic() + max(retry_after or 0.0, self._backoff.next_pause())
+
+    async def _share_probe(self) -> None:
+        """Runs one probe at a time: callers that arrive during a probe wait for its result."""
+        if self._probing is None:
+            self._probing = asyncio.create_task(self._run_probe(), name=f"probe {self._connection}")
+        probing = self._probing
+        try:
+            await asyncio.shield(probing)
+        finally:
+            if probing.done():
+                self._probing = None
+
+    async def _run_probe(self) -> None:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                await self._probe()
+        except TransientError as error:
+            self.open(find_waiting_cause(error), error.retry_after, describe(error))
+        except TimeoutError:
+            self.open(WaitingCause.SERVER_HANGS)
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        if self._cause is None:
+            return
+        logger.info("circuit breaker closed", extra={"connection": self._connection, "was": self._cause.value})
+        # a server may answer probes and still refuse every change, so the next failure opens the breaker at once
+        self._cause, self._failures = None, FAILURES_IN_A_ROW - 1

@@ -1,0 +1,92 @@
+"""Files resends of employees after a batch has changed an account that their change depends on."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.outcomes import Outcome
+from services.contracts.tasks import Resend
+from services.runtime.clock import Clock
+from services.writer.ports import FollowUps, Ledger, Tasks
+from services.writer.worker import PersonWork
+
+NOT_WRITTEN = frozenset({Outcome.REJECTED, Outcome.OUT_OF_SCOPE})
+"""Outcomes after which an account is not written: the account of a manager changes nothing for these employees."""
+
+
+class ResendFiler:
+    """Files one resend task for each connection.
+
+    Call it after the ledger write. Of two concurrent batches, the one that writes last then sees the other's entries.
+    """
+
+    def __init__(self, ledger: Ledger, followups: FollowUps, tasks: Tasks, clock: Clock) -> None:
+        """Reads ``ledger`` and ``followups``, and files in ``tasks``."""
+        self._ledger = ledger
+        self._followups = followups
+        self._tasks = tasks
+        self._clock = clock
+
+    async def file_resends(self, people: Mapping[PersonKey, PersonWork], lost: frozenset[PersonKey]) -> None:
+        """Files resends for a batch. For the people in ``lost``, another writer changed the ledger entry concurrently."""
+        by_connection: dict[ConnectionId, dict[PersonKey, PersonWork]] = defaultdict(dict)
+        for key, person in people.items():
+            by_connection[key.connection_id][key] = person
+        for connection, batch in by_connection.items():
+            employees = {key.employee_id for key in lost if key.connection_id == connection}
+            employees |= await self._find_reports(connection, batch)
+            employees |= await self._find_completable(batch)
+            employees |= await self._find_unblocked(connection, batch)
+            if employees:
+                action = Resend(scope="people", people=tuple(sorted(employees)), reason="a related account has changed")
+                await self._tasks.file(connection, action, now=self._clock.now())
+
+    async def _find_reports(self, connection: ConnectionId, batch: Mapping[PersonKey, PersonWork]) -> set[EmployeeId]:
+        """Finds the reports of managers with a new account. No report waits for an account that existed before."""
+        accounts = {
+            key.employee_id: person.entry.account_id
+            for key, person in batch.items()
+            if person.entry.account_id is not None and person.entry.account_id != person.stored.account_id
+        }
+        return set(await self._followups.find_waiting_reports(connection, accounts)) if accounts else set()
+
+    async def _find_completable(self, batch: Mapping[PersonKey, PersonWork]) -> set[EmployeeId]:
+        """Finds the employees of this batch with a manager that got an account while the batch was in work."""
+        managers_by_report = {
+            key: PersonKey(key.connection_id, person.entry.manager.employee_id)
+            for key, person in batch.items()
+            if person.entry.manager is not None and person.entry.has_open_reference and _is_written(person)
+        }
+        managers = await self._ledger.read(set(managers_by_report.values())) if managers_by_report else {}
+        return {
+            key.employee_id
+            for key, manager in managers_by_report.items()
+            if manager in managers and managers[manager].account_id is not None
+        }
+
+    async def _find_unblocked(self, connection: ConnectionId, batch: Mapping[PersonKey, PersonWork]) -> set[EmployeeId]:
+        """Finds the employees that were rejected because of an account that has another user name now."""
+        renamed = [
+            person.entry.account_id
+            for person in batch.values()
+            if person.entry.account_id is not None
+            and person.stored.account_id == person.entry.account_id
+            and person.stored.user_name != person.entry.user_name
+        ]
+        # already resent once for this conflict: leave it to the next poll, to avoid an endless loop
+        blocked = [
+            key.employee_id
+            for key, person in batch.items()
+            if person.entry.blocked_by is not None and not person.is_resent
+        ]
+        employees = set[EmployeeId]()
+        if renamed:
+            employees |= set(await self._followups.find_blocked_by(connection, renamed))
+        if blocked:
+            employees |= set(await self._followups.find_unblocked(connection, blocked))
+        return employees
+
+
+def _is_written(person: PersonWork) -> bool:
+    decided = person.entry.decided
+    return person.entry.waiting is None and decided is not None and decided.outcome not in NOT_WRITTEN

@@ -1,0 +1,164 @@
+"""Commands on a real MongoDB, and on a real Kafka where a test needs it."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+
+import pytest
+from starlette.types import ASGIApp
+
+from sandbox.serving import bind_socket, create_server
+from services.contracts.employees import Attribute
+from services.contracts.events import AccountSynced, Version
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.ledger import Waiting
+from services.contracts.outcomes import Outcome, WaitingCause
+from services.contracts.runs import Run
+from services.contracts.tasks import Task
+from services.store.database import Store
+from tests.support.builders import NOW, make_entry, make_outcome, make_snapshot
+from tests.support.command_line import ADD_CONNECTION, SECRETS, Cli, build_settings, restore_logging
+from tests.support.fakes import open_store
+from tests.support.servers import KafkaServers, MongoServers
+
+Serve = Callable[[ASGIApp], str]
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    with restore_logging():
+        yield
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Settings of servers that do not answer."""
+    return build_settings(monkeypatch)
+
+
+@pytest.fixture
+def cli(settings: dict[str, str], mongo: MongoServers, prepared_database: str) -> Cli:
+    """Commands with a real MongoDB."""
+    return Cli(settings).add_settings(
+        MONGODB_URL=mongo.url, MONGODB_DATABASE=prepared_database, MONGODB_TIMEOUT_MS="10000"
+    )
+
+
+@pytest.fixture
+def kafka_cli(cli: Cli, kafka: KafkaServers, topic_prefix: str, database: str) -> Cli:
+    """Commands with a real MongoDB and a real Kafka, after `init`. Each topic has one partition.
+
+    The database is not the prepared one, which has no indexes that delete expired documents: `init` would create them.
+    """
+    commands = cli.add_settings(
+        KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap_servers,
+        KAFKA_TOPIC_PREFIX=topic_prefix,
+        KAFKA_PARTITIONS="1",
+        MONGODB_DATABASE=database,
+    )
+    assert commands("init").exit_code == 0
+    return commands
+
+
+@pytest.fixture
+async def store(mongo: MongoServers, prepared_database: str) -> AsyncIterator[Store]:
+    """The store that the commands use, with another encryption key."""
+    async with open_store(mongo, prepared_database) as store:
+        yield store
+
+
+@pytest.fixture
+def connection(cli: Cli) -> ConnectionId:
+    """An active connection."""
+    return add_connection(cli)
+
+
+@pytest.fixture
+async def attention(store: Store, connection: ConnectionId) -> ConnectionId:
+    """The connection with employees that need attention.
+
+    Employee 1 waits and was rejected before, 2 and 12 are rejected, 3 is oversized, and 4 needs no attention. 2 and 5
+    have an enabled account and are absent.
+    """
+    await store_attention(store, connection)
+    return connection
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serves ASGI apps in threads until the end of the test, and returns the address of each."""
+    with ExitStack() as stack:
+        yield lambda app: stack.enter_context(_serve_in_thread(app))
+
+
+@contextmanager
+def _serve_in_thread(app: ASGIApp) -> Iterator[str]:
+    listener = bind_socket("127.0.0.1", 0)
+    is_listening = threading.Event()
+    server = create_server(app, is_listening.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        assert is_listening.wait(30)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listener.close()
+
+
+def add_connection(cli: Cli, *options: str) -> ConnectionId:
+    """Adds a connection with `connections add` and returns its id."""
+    result = cli(*ADD_CONNECTION, "--json", *options, **SECRETS)
+    assert result.exit_code == 0, result.output
+    return ConnectionId(json.loads(result.output)["id"])
+
+
+async def store_attention(store: Store, connection: ConnectionId) -> None:
+    """Stores the employees that the fixture ``attention`` describes."""
+
+    def reject(employee: str, **changes: str) -> AccountSynced:
+        content = {"connection_id": connection, **changes}
+        return make_outcome(employee, how=Outcome.REJECTED).model_copy(update=content)
+
+    waiting = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
+    entries = [
+        make_entry("1", waiting=waiting, decided=reject("1")),
+        make_entry("2", account_id="a-2", enabled=True, decided=reject("2", reason="taken", field="userName")),
+        make_entry("5", account_id="a-5", enabled=True, decided=make_outcome("5")),
+        make_entry("12", decided=reject("12")),
+        make_entry("4", decided=make_outcome("4")),
+    ]
+    snapshots = [make_snapshot(employee, connection_id=connection) for employee in ("1", "2", "3", "5")]
+    await store.snapshots.save([(stored, None) for stored in snapshots])
+    await store.snapshots.mark_absent(connection, [EmployeeId("2"), EmployeeId("5")], NOW)
+    await store.snapshots.mark_oversized(connection, [(EmployeeId("3"), 1_000)])
+    await store.ledger.write([stored.model_copy(update={"connection_id": connection}) for stored in entries])
+
+
+async def store_odd_employee(store: Store, connection: ConnectionId) -> None:
+    """Stores employee 7, with values that contain terminal commands, or lines that imitate lines of the program."""
+    values = {"first_name": "\x1b[2JAda\x07", "dynamic_7": ("a", "b\n account a-1, created"), "office.name": None}
+    attributes = {key: Attribute(value=value, label="Own\x9bfield") for key, value in values.items()}
+    attributes["x"] = Attribute(value=7.5)
+    await store.snapshots.save([(make_snapshot("7", connection_id=connection, attributes=attributes), None)])
+
+
+async def store_run(store: Store, connection: ConnectionId, *, now: datetime = NOW, **changes: object) -> Run:
+    """Stores a finished run of the connection, which begins and ends at ``now``."""
+    run = await store.runs.begin(connection, now=now)
+    finished = run.model_copy(update={"finished_at": now, **changes})
+    await store.runs.save(finished)
+    return finished
+
+
+async def take_task(store: Store, connection: ConnectionId) -> Task:
+    """Returns the next open task of the connection after its start, as a poller does."""
+    async with asyncio.timeout(30):
+        while not (tasks := await store.tasks.list_open(connection)):  # noqa: ASYNC110 - a command files it
+            await asyncio.sleep(0.05)
+    assert await store.tasks.start(tasks[0].id)
+    return tasks[0]

@@ -1,0 +1,229 @@
+"""`connections …` on a real MongoDB: what is stored, printed as JSON, and never printed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from services.cli.context import EX_TEMPFAIL
+from services.contracts.ids import ConnectionId
+from services.runtime.settings import EX_CONFIG
+from tests.component.cli.conftest import add_connection
+from tests.support.command_line import ADD_CONNECTION, KEY, SECRET, SECRETS, Cli
+
+pytestmark = pytest.mark.mongo
+
+
+def list_connections(cli: Cli) -> Any:
+    """Returns the connections as `connections list` prints them."""
+    return json.loads(cli("connections", "list", "--json").output)
+
+
+# ------------------------------------------------------------ add, pause, resume
+
+
+def test_added_connection_is_listed_with_its_addresses(cli: Cli) -> None:
+    """The list shows what was entered, and no secret."""
+    addresses = ("--personio-url", "https://personio.example", "--declaree-url", "https://scim.example/v2")
+    connection = add_connection(cli, *addresses)
+
+    assert list_connections(cli) == [
+        {
+            "id": connection,
+            "name": "Nordlicht",
+            "state": "active",
+            "personio": "https://personio.example",
+            "declaree": "https://scim.example/v2",
+        }
+    ]
+    assert connection in cli("connections", "list").output
+
+
+def test_connection_is_paused_and_resumed(cli: Cli, connection: ConnectionId) -> None:
+    """The list shows the new state after each command."""
+    assert cli("connections", "pause", connection).output == "paused\n"
+    assert list_connections(cli)[0]["state"] == "paused"
+
+    resumed = cli("connections", "resume", connection, "--json")
+
+    assert json.loads(resumed.output) == {"id": connection, "state": "active"}
+    assert list_connections(cli)[0]["state"] == "active"
+
+
+def test_connection_is_added_paused_on_request(cli: Cli) -> None:
+    """An administrator may check a connection before its first poll."""
+    add_connection(cli, "--paused")
+
+    assert list_connections(cli)[0]["state"] == "paused"
+
+
+def test_same_two_accounts_are_connected_once(cli: Cli, connection: ConnectionId) -> None:
+    """Two connections of the same accounts would overwrite each other."""
+    result = cli(*ADD_CONNECTION, **SECRETS)
+
+    assert result.exit_code == EX_CONFIG
+    assert [listed["id"] for listed in list_connections(cli)] == [connection]
+
+
+# ------------------------------------------------------------ secrets
+
+
+def test_prompted_secrets_are_hidden(cli: Cli) -> None:
+    """The prompts name the secrets, and the answers are not printed."""
+    result = cli(*ADD_CONNECTION, stdin=f"{SECRET}\n{KEY}\n")
+
+    assert result.exit_code == 0
+    assert "Personio client_secret" in result.output
+    assert "Declaree API key" in result.output
+    assert SECRET not in result.output
+    assert KEY not in result.output
+
+
+def test_secret_files_take_precedence_over_variables(cli: Cli, tmp_path: Path) -> None:
+    """A variable that is set for something else does not matter, and nothing is prompted for."""
+    secret, key = tmp_path / "secret", tmp_path / "key"
+    secret.write_text(f"{SECRET}\n")
+    key.write_text(f"{KEY}\n")
+    files = ("--personio-secret-file", str(secret), "--declaree-key-file", str(key))
+
+    result = cli(*ADD_CONNECTION, *files, PERSONIO_CLIENT_SECRET="unusablé", DECLAREE_KEY="unusablé")
+
+    assert result.exit_code == 0
+    assert "client_secret" not in result.output
+
+
+def test_empty_variable_is_not_a_secret(cli: Cli) -> None:
+    """Compose passes an unset variable as an empty one, so that the command prompts."""
+    result = cli(*ADD_CONNECTION, stdin=f"{SECRET}\n{KEY}\n", PERSONIO_CLIENT_SECRET="", DECLAREE_KEY="")
+
+    assert "Personio client_secret" in result.output
+
+
+def test_deposited_secret_from_a_variable_is_reported(cli: Cli, connection: ConnectionId) -> None:
+    """The result names the source of each secret, but not its value."""
+    result = cli("connections", "secrets", connection, "--json", DECLAREE_KEY=" newest-key\n")
+
+    assert json.loads(result.output) == {"id": connection, "stored": {"Declaree key": "from DECLAREE_KEY"}}
+
+
+def test_deposited_secrets_from_file_and_prompt_are_reported(
+    cli: Cli, connection: ConnectionId, tmp_path: Path
+) -> None:
+    """Each secret may have its own source."""
+    file = tmp_path / "secret"
+    file.write_text("new")
+    options = ("--declaree", "--personio-secret-file", str(file))
+
+    result = cli("connections", "secrets", connection, *options, stdin="k\n")
+
+    assert result.exit_code == 0
+    assert f"Personio secret (from {file}), Declaree key (from the prompt)\n" in result.output
+
+
+def test_deposited_client_id_needs_its_secret(cli: Cli, connection: ConnectionId) -> None:
+    """A new client_id comes with a new client_secret, here from the environment."""
+    result = cli("connections", "secrets", connection, "--personio-client-id", "papi-2", "--json", **SECRETS)
+
+    assert json.loads(result.output)["stored"] == {
+        "Personio client_id": "from --personio-client-id",
+        "Personio secret": "from PERSONIO_CLIENT_SECRET",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "stored"),
+    [(("--personio-secret-file", "secret"), "Personio secret"), (("--declaree",), "Declaree key")],
+    ids=["file", "option"],
+)
+def test_named_secret_is_deposited_alone(
+    cli: Cli,
+    connection: ConnectionId,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    stored: str,
+) -> None:
+    """A variable with another company's secret must not replace the secret that no option names."""
+    monkeypatch.chdir(tmp_path)
+    Path("secret").write_text("new")
+
+    result = cli("connections", "secrets", connection, *options, "--json", **SECRETS)
+
+    assert list(json.loads(result.output)["stored"]) == [stored]
+
+
+def test_output_never_contains_a_secret(cli: Cli, connection: ConnectionId) -> None:
+    """Commands that print connections leave out what is secret."""
+    outputs = [
+        cli("connections", "list").output,
+        cli("connections", "list", "--json").output,
+        cli("status", "--json").output,
+        cli("mapping", "export", connection).output,
+        cli(*ADD_CONNECTION, **SECRETS).output,
+    ]
+
+    assert [output for output in outputs if SECRET in output] == []
+    assert [output for output in outputs if KEY in output] == []
+
+
+# ------------------------------------------------------------ encryption keys
+
+
+def test_rotation_encrypts_with_the_first_key(cli: Cli, connection: ConnectionId) -> None:
+    """After the first rotation the new key alone decrypts everything, so that the old key can be removed."""
+    new = Fernet.generate_key().decode()
+
+    rotated = cli("connections", "rotate-keys", ENCRYPTION_KEYS=f"{new},{cli.environment['ENCRYPTION_KEYS']}")
+    repeated = cli("connections", "rotate-keys", "--json", ENCRYPTION_KEYS=new)
+
+    assert rotated.exit_code == 0
+    assert json.loads(repeated.output) == {"done": 1, "unreadable": []}
+
+
+def test_rotation_without_the_right_key_names_the_connection(cli: Cli, connection: ConnectionId) -> None:
+    """The secrets stay unchanged until an administrator adds the key or deposits them again."""
+    other = Fernet.generate_key().decode()
+
+    result = cli("connections", "rotate-keys", ENCRYPTION_KEYS=other)
+    as_json = cli("connections", "rotate-keys", "--json", ENCRYPTION_KEYS=other)
+
+    assert result.exit_code == 1
+    assert connection in result.output
+    assert json.loads(as_json.output) == {"done": 0, "unreadable": [connection]}
+
+
+def test_commands_without_secrets_work_with_a_wrong_key(cli: Cli, connection: ConnectionId) -> None:
+    """An administrator must see the connections to repair their secrets."""
+    other = Fernet.generate_key().decode()
+
+    assert connection in cli("connections", "list", ENCRYPTION_KEYS=other).output
+    assert cli("status", ENCRYPTION_KEYS=other).exit_code == 0
+
+
+# ------------------------------------------------------------ unknown connections
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("connections", "pause"),
+        ("connections", "resume"),
+        ("connections", "check"),
+        ("connections", "secrets"),
+        ("mapping", "export"),
+        ("people", "list"),
+        ("people", "show"),
+        ("resync",),
+        ("poll",),
+    ],
+    ids=" ".join,
+)
+def test_unknown_connection_is_an_error_that_names_it(cli: Cli, command: tuple[str, ...]) -> None:
+    """A retry would not help, and the program reports the error instead of a traceback."""
+    result = cli(*command, "c-unknown", *(["7"] if "show" in command else []), DECLAREE_KEY=KEY)
+
+    assert result.exit_code not in {0, EX_TEMPFAIL}
+    assert "c-unknown" in result.output
+    assert "Traceback" not in result.output

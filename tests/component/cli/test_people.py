@@ -1,0 +1,107 @@
+"""`people list` and `people show` on a real MongoDB."""
+
+import json
+from typing import Any
+
+import pytest
+
+from services.contracts.ids import ConnectionId
+from services.store.database import Store
+from tests.component.cli.conftest import store_odd_employee
+from tests.support.command_line import Cli
+
+pytestmark = pytest.mark.mongo
+
+
+def show(cli: Cli, connection: ConnectionId, employee: str) -> Any:
+    """Returns the employee as `people show --json` prints it."""
+    return json.loads(cli("people", "show", connection, employee, "--json").output)
+
+
+def test_employee_needing_attention_is_listed_once(cli: Cli, attention: ConnectionId) -> None:
+    """An employee with several states has the first of them; one that needs no attention is missing."""
+    people = json.loads(cli("people", "list", attention, "--json").output)
+
+    assert [(person["employee"], person["state"]) for person in people] == [
+        ("1", "waiting"),
+        ("12", "rejected"),
+        ("2", "rejected"),
+        ("3", "oversized"),
+        ("5", "absent"),
+    ]
+    assert people[0]["since"] == "2026-03-09T08:30:00.123000Z"
+
+
+def test_people_list_contains_no_personal_data(cli: Cli, attention: ConnectionId) -> None:
+    """Ids and reasons are enough; the names stay in `people show`."""
+    result = cli("people", "list", attention)
+
+    assert result.exit_code == 0
+    assert [line.split("  ")[:2] for line in result.output.splitlines()] == [
+        ["1", "waiting"],
+        ["12", "rejected"],
+        ["2", "rejected"],
+        ["3", "oversized"],
+        ["5", "absent"],
+    ]
+    assert "Zoë" not in result.output
+
+
+def test_people_list_without_people_is_empty(cli: Cli, connection: ConnectionId) -> None:
+    """A connection without employees needs no attention."""
+    assert json.loads(cli("people", "list", connection, "--json").output) == []
+
+
+def test_absent_employee_shows_the_time_of_the_absence(cli: Cli, attention: ConnectionId) -> None:
+    """The administrator decides about the account, and needs to know since when."""
+    assert show(cli, attention, "5")["snapshot"]["absent_since"] == "2026-03-09T08:30:00.123000Z"
+    assert "absent since 2026-03-09 08:30 UTC: " in cli("people", "show", attention, "5").output
+
+
+def test_waiting_employee_shows_the_cause(cli: Cli, attention: ConnectionId) -> None:
+    """The text has the attributes and the waiting change."""
+    person = show(cli, attention, "1")
+
+    assert person["snapshot"]["attributes"]["first_name"]["value"] == "Zoë"
+    assert person["account"]["waiting"]["cause"] == "server-unavailable"
+    assert "first_name: Zoë\n" in cli("people", "show", attention, "1").output
+
+
+def test_rejected_employee_shows_account_and_reason(cli: Cli, attention: ConnectionId) -> None:
+    """The account of an earlier change is known although the newest change was rejected."""
+    account = show(cli, attention, "2")["account"]
+
+    assert account["account_id"] == "a-2"
+    assert account["decided"]["outcome"] == "rejected"
+    assert "account a-2, rejected: taken\n" in cli("people", "show", attention, "2").output
+
+
+def test_unknown_employee_is_an_error_that_names_it(cli: Cli, connection: ConnectionId) -> None:
+    """The message has the employee and the connection."""
+    result = cli("people", "show", connection, "7")
+
+    assert result.exit_code == 1
+    assert connection in result.output
+    assert "(7)" in result.output
+
+
+@pytest.fixture
+async def odd(store: Store, connection: ConnectionId) -> ConnectionId:
+    """A connection with employee 7. Its values could control a terminal."""
+    await store_odd_employee(store, connection)
+    return connection
+
+
+def test_control_characters_of_an_employee_are_replaced(cli: Cli, odd: ConnectionId) -> None:
+    """Values cannot control the terminal, and a value with line breaks cannot imitate lines of the program."""
+    assert cli("people", "show", odd, "7").output.splitlines()[:-1] == [
+        "dynamic_7 (Own\ufffdfield): a, b account a-1, created",
+        "first_name: \ufffd[2JAda\ufffd",
+        "office.name: -",
+        "x: 7.5",
+    ]
+
+
+def test_control_characters_of_an_employee_stay_in_json(cli: Cli, odd: ConnectionId) -> None:
+    """JSON escapes control characters, so that programs get the value as it is stored."""
+    assert show(cli, odd, "7")["snapshot"]["attributes"]["first_name"]["value"] == "\x1b[2JAda\x07"

@@ -1,0 +1,96 @@
+"""`status` on a real MongoDB: its JSON, and the exit code for monitoring."""
+
+import json
+from typing import Any
+
+import pytest
+
+from services.contracts.ids import ConnectionId
+from services.contracts.runs import RunState
+from services.store.database import Store
+from tests.component.cli.conftest import store_run
+from tests.support.command_line import Cli
+
+pytestmark = pytest.mark.mongo
+
+
+def read_status(cli: Cli) -> Any:
+    """Returns the status of the only connection."""
+    (status,) = json.loads(cli("status", "--json").output)
+    return status
+
+
+@pytest.fixture
+async def failed_poll(store: Store, connection: ConnectionId) -> ConnectionId:
+    """A connection with a failed last poll."""
+    await store_run(store, connection, state=RunState.FAILED, error="the credential does not release status")
+    return connection
+
+
+@pytest.fixture
+async def no_longer_visible(store: Store, connection: ConnectionId) -> ConnectionId:
+    """A connection with a last poll in which two attributes were no longer visible."""
+    attributes = ("office.id", "office.name")
+    await store_run(store, connection, state=RunState.SUCCEEDED, no_longer_visible=attributes)
+    return connection
+
+
+def test_status_without_a_connection_succeeds(cli: Cli) -> None:
+    """A new installation is not an error."""
+    result = cli("status", "--json")
+
+    assert result.exit_code == 0
+    assert json.loads(result.output) == []
+
+
+def test_status_of_a_new_connection_counts_nothing(cli: Cli, connection: ConnectionId) -> None:
+    """All counts are zero, and the default mapping is published."""
+    assert read_status(cli) == {
+        "connection": connection,
+        "name": "Nordlicht",
+        "state": "active",
+        "employees": 0,
+        "active": 0,
+        "accounts": 0,
+        "balance": 0,
+        "waiting": 0,
+        "absent": 0,
+        "outcomes": {},
+        "mapping_version": 1,
+        "last_run": None,
+    }
+
+
+def test_status_counts_waiting_and_absent_employees(cli: Cli, attention: ConnectionId) -> None:
+    """The counts lead the administrator to `people list`."""
+    status = read_status(cli)
+
+    assert status["waiting"] == 1
+    assert status["absent"] == 2
+    assert "absent 2: " in cli("status").output
+
+
+def test_status_after_a_failed_poll_exits_with_1(cli: Cli, failed_poll: ConnectionId) -> None:
+    """A monitor needs only the exit code."""
+    result = cli("status")
+
+    assert result.exit_code == 1
+    assert "the credential does not release status" in result.output
+    assert read_status(cli)["last_run"]["state"] == "failed"
+
+
+def test_status_of_a_paused_connection_exits_with_0(cli: Cli, failed_poll: ConnectionId) -> None:
+    """A paused connection is meant to be idle, so its last poll does not matter."""
+    cli("connections", "pause", failed_poll)
+
+    assert cli("status").exit_code == 0
+
+
+def test_status_names_attributes_that_are_no_longer_visible(cli: Cli, no_longer_visible: ConnectionId) -> None:
+    """The administrator learns which attributes to release in Personio again."""
+    result = cli("status")
+
+    assert result.exit_code == 0
+    assert "2026-03-09 08:30 UTC\n" in result.output
+    assert "office.id, office.name\n" in result.output
+    assert read_status(cli)["last_run"]["no_longer_visible"] == ["office.id", "office.name"]

@@ -1,0 +1,321 @@
+"""The texts of each command in its usual situations, compared with ``tests/golden/cli``."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from typer.testing import Result
+
+from sandbox.declaree.app import create_app as create_declaree
+from sandbox.declaree.endpoint import BASE_PATH
+from sandbox.declaree.state import Declaree
+from sandbox.personio.app import create_app as create_personio
+from sandbox.personio.credentials import Credential
+from sandbox.personio.state import State
+from services.cli.context import CliSettings
+from services.contracts.cloudevents import Record, SendReason, to_record
+from services.contracts.dead_letters import DeadLetter
+from services.contracts.ids import ConnectionId
+from services.contracts.runs import RunState
+from services.contracts.topics import Topic
+from services.runtime.kafka.publisher import Publisher
+from services.store.database import Store
+from tests.component.cli.conftest import (
+    Serve,
+    add_connection,
+    store_attention,
+    store_odd_employee,
+    store_run,
+    take_task,
+)
+from tests.support.builders import CONNECTION, NOW, make_change
+from tests.support.command_line import ADD_CONNECTION, KEY, SECRET, SECRETS, Cli, Transcript
+
+pytestmark = pytest.mark.mongo
+
+TOPIC_PREFIXES = {r"\bt[0-9a-f]{6}-": ""}
+
+
+async def publish(cli: Cli, *records: Record) -> None:
+    """Publishes records to the topics that the commands use."""
+    settings = CliSettings.model_validate({name.lower(): value for name, value in cli.environment.items()})
+    publisher = Publisher(settings, "test")
+    await publisher.start()
+    try:
+        assert await publisher.publish(records) == ()
+    finally:
+        await publisher.stop()
+
+
+# ------------------------------------------------------------ connections
+
+
+def test_texts_of_connections_add_and_list(cli: Cli) -> None:
+    """The reminder about Declaree's own connector follows the id of a new connection."""
+    add, list_ = Transcript(cli), Transcript(cli)
+
+    list_.record("No connection.", "connections", "list")
+    add.record("Secrets from the prompt.", *ADD_CONNECTION, stdin=f"{SECRET}\n{KEY}\n")
+    add.record("The same accounts again.", *ADD_CONNECTION, **SECRETS)
+    list_.record("A connection.", "connections", "list")
+
+    add.compare("connections-add")
+    list_.compare("connections-list")
+
+
+def test_texts_of_connections_pause_and_resume(cli: Cli, connection: ConnectionId) -> None:
+    """The commands print the new state."""
+    pause, resume = Transcript(cli), Transcript(cli)
+
+    pause.record("An active connection.", "connections", "pause", connection)
+    resume.record("A paused connection.", "connections", "resume", connection)
+    resume.record("An unknown connection.", "connections", "resume", "c-unknown")
+
+    pause.compare("connections-pause")
+    resume.compare("connections-resume")
+
+
+def test_texts_of_connections_check(cli: Cli, serve: Serve) -> None:
+    """Each check has a line, with the next step if it failed."""
+    check = Transcript(cli)
+    right = Credential("papi-1", SECRET)
+    narrow = Credential("papi-1", SECRET, frozenset({"first_name", "last_name"}))
+    personio, narrow_personio = (
+        serve(create_personio(State.generate(employees=1, credential=credential))) for credential in (right, narrow)
+    )
+    declaree, other_declaree = (serve(create_declaree(Declaree(api_key=key))) + BASE_PATH for key in (KEY, "other"))
+    good = add_connection(cli, "--personio-url", personio, "--declaree-url", declaree)
+    bad = add_connection(cli, "--personio-url", narrow_personio, "--declaree-url", other_declaree)
+
+    check.record("All checks pass.", "connections", "check", good)
+    check.record("Missing attributes, and a wrong key.", "connections", "check", bad)
+    cli("connections", "secrets", good, "--personio", PERSONIO_CLIENT_SECRET="wrong")
+    check.record("A wrong Personio secret.", "connections", "check", good)
+
+    check.compare("connections-check")
+
+
+def test_texts_of_connections_secrets(
+    cli: Cli, connection: ConnectionId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command prints the source of each secret."""
+    monkeypatch.chdir(tmp_path)
+    Path("secret").write_text("new")
+    secrets = Transcript(cli)
+    command = ("connections", "secrets", connection)
+
+    secrets.record("A new credential.", *command, "--personio-client-id", "papi-2", **SECRETS)
+    secrets.record(
+        "Secrets from a file and the prompt.", *command, "--declaree", "--personio-secret-file", "secret", stdin="key\n"
+    )
+    add_connection(cli)
+    secrets.record("A client_id of another connection.", *command, "--personio-client-id", "papi-1", **SECRETS)
+
+    secrets.compare("connections-secrets")
+
+
+def test_texts_of_connections_rotate_keys(cli: Cli, connection: ConnectionId) -> None:
+    """A connection that cannot be decrypted is named."""
+    rotate = Transcript(cli)
+
+    rotate.record("All secrets can be decrypted.", "connections", "rotate-keys")
+    rotate.record(
+        "A secret that fits no key.", "connections", "rotate-keys", ENCRYPTION_KEYS=Fernet.generate_key().decode()
+    )
+
+    rotate.compare("connections-rotate-keys")
+
+
+# ------------------------------------------------------------ mapping
+
+
+def test_texts_of_mapping_export_and_import(
+    cli: Cli, connection: ConnectionId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export is a document only, and an invalid document is rejected with its location."""
+    monkeypatch.chdir(tmp_path)
+    export, import_ = Transcript(cli), Transcript(cli)
+    invalid = {
+        "Not JSON.": "{",
+        "An unknown format.": '{"rules": [], "format_version": 2}',
+        "A target of the sync.": '{"rules": [{"target": "userName", "source": {"kind": "constant", "value": 1}}]}',
+        "An invalid target.": '{"rules": [{"target": "name.", "source": {"kind": "constant", "value": 1}}]}',
+    }
+    command = ("mapping", "import", connection, "mapping.json")
+
+    document = export.record("The default mapping.", "mapping", "export", connection).output
+    export.record("An unknown connection.", "mapping", "export", "c-unknown")
+    Path("mapping.json").write_text(document)
+    import_.record("A valid mapping.", *command)
+    for situation, content in invalid.items():
+        Path("mapping.json").write_text(content)
+        import_.record(situation, *command)
+
+    export.compare("mapping-export")
+    import_.compare("mapping-import")
+
+
+# ------------------------------------------------------------ status and people
+
+
+async def test_texts_of_status(cli: Cli, store: Store) -> None:
+    """One paragraph for each connection, with its last poll and its absent employees."""
+    status = Transcript(cli)
+    await asyncio.to_thread(status.record, "No connection.", "status")
+    connection = await asyncio.to_thread(add_connection, cli)
+
+    await asyncio.to_thread(status.record, "A new connection.", "status")
+    await store_attention(store, connection)
+    await store_run(store, connection, state=RunState.SUCCEEDED, no_longer_visible=("office.id", "office.name"))
+    await asyncio.to_thread(status.record, "Waiting and absent employees; attributes no longer released.", "status")
+    later = NOW + timedelta(minutes=5)
+    await store_run(store, connection, now=later, state=RunState.FAILED, error="Personio does not answer")
+    await asyncio.to_thread(status.record, "A failed poll.", "status")
+    await asyncio.to_thread(cli, "connections", "pause", connection)
+    await asyncio.to_thread(status.record, "A paused connection with a failed poll.", "status")
+
+    status.compare("status")
+
+
+async def test_texts_of_people_list_and_show(cli: Cli, store: Store, connection: ConnectionId) -> None:
+    """Each employee that needs attention has one line, and one page with all that is stored."""
+    list_, show = Transcript(cli), Transcript(cli)
+    await asyncio.to_thread(list_.record, "No employee needs attention.", "people", "list", connection)
+    await store_attention(store, connection)
+    await store_odd_employee(store, connection)
+
+    await asyncio.to_thread(list_.record, "An employee of each kind.", "people", "list", connection)
+    for situation, employee in {
+        "Waiting.": "1",
+        "Rejected, with an account, and absent.": "2",
+        "Oversized.": "3",
+        "Absent.": "5",
+        "Values with control characters and line breaks.": "7",
+        "An unknown employee.": "98",
+    }.items():
+        await asyncio.to_thread(show.record, situation, "people", "show", connection, employee)
+
+    list_.compare("people-list")
+    show.compare("people-show")
+
+
+# ------------------------------------------------------------ poll and resync
+
+
+async def record_task(
+    transcript: Transcript,
+    store: Store,
+    connection: ConnectionId,
+    situation: str,
+    *command: str,
+    counts: Mapping[str, int] | None = None,
+) -> Result:
+    """Records a command, and finishes its task with these counts; None lets the task fail."""
+    running = asyncio.create_task(asyncio.to_thread(transcript.record, situation, *command))
+    task = await take_task(store, connection)
+    if counts is None:
+        await store.tasks.fail(task.id, "Personio does not answer", now=NOW)
+    else:
+        await store.tasks.finish(task.id, counts, now=NOW)
+    return await running
+
+
+async def test_texts_of_poll(cli: Cli, store: Store, connection: ConnectionId) -> None:
+    """The command prints the counts of the run, or its error."""
+    poll = Transcript(cli)
+    command = ("poll", connection)
+    counts = {"seen": 4, "created": 2, "changed": 1, "unchanged": 1, "emitted": 3, "oversized": 0, "absent": 0}
+
+    await record_task(poll, store, connection, "A finished poll.", *command, counts=counts)
+    await record_task(poll, store, connection, "A failed poll.", *command)
+    await asyncio.to_thread(poll.record, "No poller.", *command, "--seconds", "0.1")
+
+    poll.compare("poll")
+
+
+async def test_texts_of_resync(cli: Cli, store: Store, connection: ConnectionId) -> None:
+    """The command prints the number of resent employees, or the unknown ids."""
+    resync = Transcript(cli)
+    command = ("resync", connection)
+
+    await record_task(resync, store, connection, "All employees.", *command, counts={"sent": 4, "total": 4})
+    await asyncio.to_thread(resync.record, "Unknown employees.", *command, "--employee", "98", "--employee", "99")
+    await asyncio.to_thread(resync.record, "No poller.", *command, "--seconds", "0.1")
+
+    resync.compare("resync")
+
+
+# ------------------------------------------------------------ Kafka
+
+
+@pytest.mark.kafka
+def test_texts_of_init(kafka_cli: Cli, topic_prefix: str) -> None:
+    """The first run lists what it creates, and the next one has nothing to do."""
+    init = Transcript(kafka_cli.add_settings(KAFKA_TOPIC_PREFIX=f"{topic_prefix}{topic_prefix}"), TOPIC_PREFIXES)
+
+    init.record("New topics.", "init")
+    init.record("Everything exists.", "init")
+
+    init.compare("init")
+
+
+@pytest.mark.kafka
+async def test_texts_of_replay(kafka_cli: Cli) -> None:
+    """The command prints how many records it read and how many changes it published."""
+    replay = Transcript(kafka_cli)
+    changes = [
+        make_change(employee=employee, revision=revision) for employee, revision in (("7", 1), ("7", 2), ("8", 1))
+    ]
+    connection = await asyncio.to_thread(add_connection, kafka_cli)
+    await publish(
+        kafka_cli,
+        *(
+            to_record(change.model_copy(update={"connection_id": connection}), SendReason.DETECTED)
+            for change in changes
+        ),
+    )
+
+    for situation, arguments in {
+        "A dry run.": ("--dry-run",),
+        "The newest change of each employee.": (),
+        "Every change of one employee.": ("--connection", connection, "--employee", "7", "--all"),
+        "An employee without records.": ("--connection", connection, "--employee", "98"),
+        "An unknown connection.": ("--connection", "c-unknown"),
+    }.items():
+        await asyncio.to_thread(replay.record, situation, "replay", *arguments)
+
+    replay.compare("replay")
+
+
+@pytest.mark.kafka
+async def test_texts_of_dead_letters(kafka_cli: Cli) -> None:
+    """A letter has one line with the next step, and a retry names the letters that stay open."""
+    list_, retry = Transcript(kafka_cli), Transcript(kafka_cli)
+    letter = DeadLetter(
+        service="mapper",
+        reason="wrong-schema",
+        fields="revision",
+        topic=Topic.EMPLOYEES_CHANGED,
+        partition=0,
+        offset=0,
+        timestamp_ms=0,
+        failed_at=NOW,
+    )
+    emptied = letter.model_copy(update={"reason": "too-large", "fields": ""})
+    await asyncio.to_thread(list_.record, "No open dead letter.", "dead-letters", "list")
+    await publish(
+        kafka_cli,
+        letter.to_record(f"{CONNECTION}/7".encode(), b"{}"),
+        emptied.to_record(f"{CONNECTION}/8".encode(), None),
+    )
+
+    await asyncio.to_thread(list_.record, "Two dead letters.", "dead-letters", "list")
+    await asyncio.to_thread(retry.record, "A letter.", "dead-letters", "retry", "0/0")
+    await asyncio.to_thread(retry.record, "All letters: one has no content.", "dead-letters", "retry")
+    await asyncio.to_thread(retry.record, "A letter that was retried.", "dead-letters", "retry", "0/0")
+
+    list_.compare("dead-letters-list")
+    retry.compare("dead-letters-retry")

@@ -1,0 +1,54 @@
+"""The assembled poller: what all its connections share."""
+
+import pytest
+
+from services.clients.personio.rate_limit import BURST
+from services.clients.personio.v1 import PersonioClient
+from services.contracts.connections import PersonioAccess
+from services.poller.app import create_app
+from services.poller.schedule import Schedule
+from services.poller.settings import PollerSettings
+from services.store.database import Store
+from tests.support.builders import DECLAREE, NOW, PERSONIO
+from tests.support.fakes import FakeClock
+from tests.unit.poller.schedule_stage import SETTINGS
+
+pytestmark = pytest.mark.mongo
+
+
+def build_schedule(store: Store, clock: FakeClock, settings: PollerSettings = SETTINGS) -> Schedule:
+    """Returns the schedule of an assembled poller."""
+    schedule = dict(create_app(settings, store, clock)._parts)["schedule"]
+    assert isinstance(schedule, Schedule)
+    return schedule
+
+
+async def test_connections_of_a_poller_share_the_rate_limit(store: Store) -> None:
+    """Personio counts requests by IP address, so the setting applies to all connections together."""
+    clock = FakeClock()
+    schedule = build_schedule(store, clock, SETTINGS.model_copy(update={"poll_personio_per_minute": 120}))
+
+    for name in ("one", "another"):
+        access = PersonioAccess(client_id=name, client_secret=PERSONIO.client_secret)
+        connection = await store.connections.add(name, access, DECLAREE, now=NOW)
+        async with schedule._source(connection.id) as client:
+            assert isinstance(client, PersonioClient)
+            assert client._rate_limiter is not None
+            for _ in range(BURST):
+                await client._rate_limiter.wait_for_turn()
+
+    assert clock.slept == [pytest.approx(0.5)] * BURST
+
+
+async def test_polls_of_a_connection_share_the_token(store: Store) -> None:
+    """Each poll has a client of its own, and must not authenticate again."""
+    schedule = build_schedule(store, FakeClock())
+    connection = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+
+    tokens = []
+    for _ in range(2):
+        async with schedule._source(connection.id) as client:
+            assert isinstance(client, PersonioClient)
+            tokens.append(client._auth._cached)
+
+    assert tokens[0] is tokens[1]

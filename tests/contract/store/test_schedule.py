@@ -1,0 +1,52 @@
+"""When each connection is polled next, and the day of the last resend of rejected employees."""
+
+from datetime import timedelta
+
+from services.contracts.connections import Connection, ConnectionState
+from services.contracts.ids import ConnectionId
+from services.store.database import Store
+from tests.support.builders import DECLAREE, NOW, PERSONIO
+
+
+async def add(store: Store, client_id: str = "papi-1") -> Connection:
+    """Adds a connection of this Personio client with Declaree."""
+    personio = PERSONIO.model_copy(update={"client_id": client_id})
+    return await store.connections.add(f"name of {client_id}", personio, DECLAREE, now=NOW)
+
+
+async def test_due_connections_come_in_the_order_of_their_times(store: Store) -> None:
+    """A connection without a time comes first; a future time and a paused connection are not due."""
+    never, later, sooner, future, paused = [await add(store, f"papi-{number}") for number in range(5)]
+    await store.schedule.set_next_poll(later.id, NOW)
+    await store.schedule.set_next_poll(sooner.id, NOW - timedelta(hours=1))
+    await store.schedule.set_next_poll(future.id, NOW + timedelta(milliseconds=1))
+    await store.connections.set_state(paused.id, ConnectionState.PAUSED)
+
+    assert await store.schedule.find_due(NOW) == (never.id, sooner.id, later.id)
+
+
+async def test_resumed_connection_is_due_again(store: Store) -> None:
+    """A connection that was never polled is due as soon as it is active."""
+    never, paused = await add(store, "papi-1"), await add(store, "papi-2")
+    await store.connections.set_state(paused.id, ConnectionState.PAUSED)
+
+    await store.connections.set_state(paused.id, ConnectionState.ACTIVE)
+
+    assert set(await store.schedule.find_due(NOW)) == {never.id, paused.id}
+
+
+async def test_day_of_the_last_resend_is_stored(store: Store) -> None:
+    """The day is missing at first, and it changes nothing of the connection."""
+    connection = await add(store)
+    before = await store.schedule.get_rejected_resent_on(connection.id)
+
+    await store.schedule.set_rejected_resent_on(connection.id, NOW.date())
+
+    assert before is None
+    assert await store.schedule.get_rejected_resent_on(connection.id) == NOW.date()
+    assert await store.connections.get(connection.id) == connection
+
+
+async def test_unknown_connection_has_no_day_of_a_resend(store: Store) -> None:
+    """A query for a removed connection is not an error."""
+    assert await store.schedule.get_rejected_resent_on(ConnectionId("cunknown")) is None

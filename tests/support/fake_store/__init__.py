@@ -1,0 +1,52 @@
+"""An in-memory store with the repositories of ``services.store.database.Store``.
+
+``tests/contract/store`` runs the same tests over these fakes and over MongoDB. Each repository is a class of its own, so
+that a test can use one alone. The attribute ``content`` of a repository is a dictionary of what is stored; a test may
+read and change it. Every method gives other coroutines a turn before its work, and then works without interruption.
+"""
+
+from tests.support.fake_store.connections import FakeConnections, FakePollSchedule
+from tests.support.fake_store.followups import FakeCounters, FakeFollowUps
+from tests.support.fake_store.leases import FakeLeases
+from tests.support.fake_store.ledger import FakeLedger
+from tests.support.fake_store.mappings import FakeDeadLetters, FakeMappings
+from tests.support.fake_store.snapshots import FakeSnapshots
+from tests.support.fake_store.tasks import FakeRuns, FakeTasks
+
+__all__ = [
+    "FakeConnections",
+    "FakeCounters",
+    "FakeDeadLetters",
+    "FakeFollowUps",
+    "FakeLeases",
+    "FakeLedger",
+    "FakeMappings",
+    "FakePollSchedule",
+    "FakeRuns",
+    "FakeSnapshots",
+    "FakeStore",
+    "FakeTasks",
+]
+
+
+class FakeStore:
+    """All repositories in the memory of the test. Transactions and encryption are missing."""
+
+    def __init__(self) -> None:
+        self.connections = FakeConnections()
+        self.schedule = FakePollSchedule(self.connections)
+        self.snapshots = FakeSnapshots()
+        self.mappings = FakeMappings()
+        self.ledger = FakeLedger()
+        self.followups = FakeFollowUps(self.ledger)
+        self.counters = FakeCounters(self.ledger, self.snapshots)
+        self.tasks = FakeTasks()
+        self.runs = FakeRuns()
+        self.leases = FakeLeases()
+        self.dead_letters = FakeDeadLetters()
+
+    async def start(self) -> None:
+        """Does nothing; the real store checks that MongoDB answers."""
+
+    async def stop(self) -> None:
+        """Does nothing; the real store closes its client."""

@@ -1,0 +1,182 @@
+"""Connections and their poll times in memory."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+
+from pydantic import SecretStr
+
+from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, PersonioAccess
+from services.contracts.ids import ConnectionId
+from services.store.connections import ConnectionSummary, build_identity, make_connection_id
+from services.store.errors import DuplicateConnectionError, EncryptionKeyError, UnknownConnectionError
+from tests.support.fake_store.pages import give_turn
+
+
+class FakeConnections:
+    """``services.store.connections.Connections`` in memory, without encryption and rotation of keys.
+
+    The connections in ``unreadable`` exist, but their secrets cannot be decrypted.
+    """
+
+    def __init__(self, new_id: Callable[[], ConnectionId] = make_connection_id) -> None:
+        self.content: dict[ConnectionId, Connection] = {}
+        self.unreadable: set[ConnectionId] = set()
+        self._new_id = new_id
+
+    async def add(
+        self,
+        name: str,
+        personio: PersonioAccess,
+        declaree: DeclareeAccess,
+        *,
+        now: datetime,
+        state: ConnectionState = ConnectionState.ACTIVE,
+        session: object | None = None,
+    ) -> Connection:
+        """Stores a new connection. The session has no effect: transactions are missing here."""
+        await give_turn()
+        connection = Connection(
+            id=self._new_id(), name=name, state=state, personio=personio, declaree=declaree, created_at=now
+        )
+        self._ensure_unique(connection)
+        self.content[connection.id] = connection
+        return connection
+
+    async def get(self, connection: ConnectionId) -> Connection:
+        """Returns the connection. Raises ``UnknownConnectionError`` or ``EncryptionKeyError``."""
+        model = await self.find(connection)
+        if model is None:
+            raise UnknownConnectionError(connection)
+        return model
+
+    async def find(self, connection: ConnectionId) -> Connection | None:
+        """Returns the connection; None if it does not exist. Raises ``EncryptionKeyError``."""
+        await give_turn()
+        if connection in self.unreadable & self.content.keys():
+            raise EncryptionKeyError(f"secret {connection}/personio.client_secret cannot be decrypted: enter it again")
+        return self.content.get(connection)
+
+    async def get_readable(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
+        """Returns the connections that exist and can be decrypted."""
+        await give_turn()
+        readable = self.content.keys() - self.unreadable
+        return {connection: self.content[connection] for connection in sorted(readable & set(connections))}
+
+    async def filter_existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
+        """Returns the connections that exist, readable or not."""
+        await give_turn()
+        return frozenset(self.content.keys() & set(connections))
+
+    async def ensure_exists(self, connection: ConnectionId) -> None:
+        """Raises ``UnknownConnectionError`` if the connection does not exist."""
+        await give_turn()
+        self._look_up(connection)
+
+    async def is_active(self, connection: ConnectionId) -> bool:
+        """Returns whether the connection exists and is not paused."""
+        await give_turn()
+        return connection in self.content and self.content[connection].state is ConnectionState.ACTIVE
+
+    async def list_all(self) -> tuple[ConnectionSummary, ...]:
+        """Returns all connections, readable or not, in the order in which they were added."""
+        await give_turn()
+        connections = sorted(self.content.values(), key=lambda connection: (connection.created_at, connection.id))
+        return tuple(
+            ConnectionSummary(
+                id=connection.id,
+                name=connection.name,
+                state=connection.state,
+                personio_url=connection.personio.url,
+                declaree_url=connection.declaree.url,
+                created_at=connection.created_at,
+            )
+            for connection in connections
+        )
+
+    async def set_state(self, connection: ConnectionId, state: ConnectionState) -> None:
+        """Activates or pauses a connection. Raises ``UnknownConnectionError``."""
+        await give_turn()
+        self.content[connection] = self._look_up(connection).model_copy(update={"state": state})
+
+    async def set_credentials(
+        self,
+        connection: ConnectionId,
+        *,
+        personio_client_id: str | None = None,
+        personio_secret: SecretStr | None = None,
+        declaree_key: SecretStr | None = None,
+    ) -> None:
+        """Replaces credentials; None leaves a credential as it is. Both secrets make a connection readable again.
+
+        Raises ``UnknownConnectionError`` or ``DuplicateConnectionError``.
+        """
+        await give_turn()
+        if personio_client_id is None and personio_secret is None and declaree_key is None:
+            return
+        stored = self._look_up(connection)
+        personio = {"client_id": personio_client_id, "client_secret": personio_secret}
+        declaree = {"key": declaree_key}
+        changed = stored.model_copy(
+            update={
+                "personio": stored.personio.model_copy(update=_drop_none(personio)),
+                "declaree": stored.declaree.model_copy(update=_drop_none(declaree)),
+            }
+        )
+        self._ensure_unique(changed)
+        self.content[connection] = changed
+        if personio_secret is not None and declaree_key is not None:
+            self.unreadable.discard(connection)
+
+    def _look_up(self, connection: ConnectionId) -> Connection:
+        if connection not in self.content:
+            raise UnknownConnectionError(connection)
+        return self.content[connection]
+
+    def _ensure_unique(self, connection: Connection) -> None:
+        others = [other for other in self.content.values() if other.id != connection.id]
+        if _identify(connection) in map(_identify, others):
+            raise DuplicateConnectionError(connection.personio.client_id, connection.declaree.url)
+
+
+def _identify(connection: Connection) -> str:
+    return build_identity(connection.personio.client_id, connection.personio.url, connection.declaree.url)
+
+
+def _drop_none(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class FakePollSchedule:
+    """``services.store.schedule.PollSchedule`` over fake connections."""
+
+    def __init__(self, connections: FakeConnections) -> None:
+        self.next_polls: dict[ConnectionId, datetime] = {}
+        self.rejected_resent_on: dict[ConnectionId, date] = {}
+        self._connections = connections
+
+    async def find_due(self, now: datetime) -> tuple[ConnectionId, ...]:
+        """Returns the active connections with a due poll, the longest due first."""
+        await give_turn()
+        never = datetime.min.replace(tzinfo=UTC)
+        times = {
+            connection.id: self.next_polls.get(connection.id, never)
+            for connection in self._connections.content.values()
+            if connection.state is ConnectionState.ACTIVE
+        }
+        due = [connection for connection, time in times.items() if time <= now]
+        return tuple(sorted(due, key=lambda connection: (times[connection], connection)))
+
+    async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
+        """Stores the time of the next poll. Raises ``UnknownConnectionError``."""
+        await self._connections.ensure_exists(connection)
+        self.next_polls[connection] = at
+
+    async def get_rejected_resent_on(self, connection: ConnectionId) -> date | None:
+        """Returns the day (UTC) of the last resend of rejected employees; None if there was none."""
+        await give_turn()
+        return self.rejected_resent_on.get(connection)
+
+    async def set_rejected_resent_on(self, connection: ConnectionId, day: date) -> None:
+        """Stores the day (UTC) of the last resend of rejected employees. Raises ``UnknownConnectionError``."""
+        await self._connections.ensure_exists(connection)
+        self.rejected_resent_on[connection] = day

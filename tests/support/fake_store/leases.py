@@ -1,0 +1,62 @@
+"""The leases in memory."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from services.contracts.leases import Lease, ProcessIdentity
+from tests.support.fake_store.pages import give_turn
+
+
+def _assume_alive(_owner: ProcessIdentity) -> bool:
+    return False
+
+
+class FakeLeases:
+    """``services.store.leases.Leases`` in memory: one owner at a time, and a fence that grows."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, Lease] = {}
+
+    async def acquire(
+        self,
+        name: str,
+        owner: ProcessIdentity,
+        *,
+        now: datetime,
+        seconds: float,
+        is_dead: Callable[[ProcessIdentity], bool] = _assume_alive,
+    ) -> Lease | None:
+        """Returns the lease; None if another live process owns it."""
+        await give_turn()
+        stored = self.content.get(name)
+        is_free = stored is None or stored.expires_at <= now or stored.owner.token == owner.token
+        if stored is not None and not is_free and not is_dead(stored.owner):
+            return None
+        fence = 1 if stored is None else stored.fence + 1
+        self.content[name] = Lease(name, owner, fence, now + timedelta(seconds=seconds))
+        return self.content[name]
+
+    async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
+        """Extends the lease. Returns False if it was lost."""
+        await give_turn()
+        if not self._is_current(lease):
+            return False
+        self.content[lease.name] = replace(self.content[lease.name], expires_at=now + timedelta(seconds=seconds))
+        return True
+
+    async def release(self, lease: Lease) -> None:
+        """Gives the lease back. Does nothing for a lost lease."""
+        await give_turn()
+        if self._is_current(lease):
+            long_ago = datetime(1970, 1, 1, tzinfo=UTC)
+            self.content[lease.name] = replace(self.content[lease.name], expires_at=long_ago)
+
+    async def find(self, name: str) -> Lease | None:
+        """Returns the current or last lease of this name; None if there was none."""
+        await give_turn()
+        return self.content.get(name)
+
+    def _is_current(self, lease: Lease) -> bool:
+        stored = self.content.get(lease.name)
+        return stored is not None and (stored.owner.token, stored.fence) == (lease.owner.token, lease.fence)

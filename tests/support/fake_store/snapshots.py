@@ -1,0 +1,130 @@
+"""The snapshots in memory."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.snapshots import Snapshot
+from services.store.collection import PAGE_SIZE
+from tests.support.fake_store.pages import give_turn, page_people, sort_by_person
+
+
+class FakeSnapshots:
+    """``services.store.snapshots.Snapshots`` in memory: each write is conditional on the stored ``revision``."""
+
+    def __init__(self) -> None:
+        self.content: dict[PersonKey, Snapshot] = {}
+        self.oversized: dict[PersonKey, int] = {}
+
+    async def read(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> dict[EmployeeId, Snapshot]:
+        """Returns the existing snapshots of these employees."""
+        await give_turn()
+        return {snapshot.employee_id: snapshot for snapshot in self._select(connection, employees)}
+
+    async def save(self, snapshots: Sequence[tuple[Snapshot, int | None]]) -> frozenset[EmployeeId]:
+        """Stores each snapshot if the stored revision is the paired one. Returns the employees with another one."""
+        await give_turn()
+        for snapshot, previous in snapshots:
+            stored = self.content.get(snapshot.person)
+            if (stored.revision if stored is not None else None) != previous:
+                continue
+            emitted = max(snapshot.emitted_revision, stored.emitted_revision if stored is not None else 0)
+            self.content[snapshot.person] = snapshot.model_copy(update={"emitted_revision": emitted})
+            self.oversized.pop(snapshot.person, None)
+        return frozenset(snapshot.employee_id for snapshot, _ in snapshots if not self._is_stored(snapshot))
+
+    def _is_stored(self, snapshot: Snapshot) -> bool:
+        stored = self.content.get(snapshot.person)
+        return stored is not None and stored.to_record() == snapshot.to_record()
+
+    async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
+        """Notes that Kafka has acknowledged these revisions."""
+        await give_turn()
+        for employee, revision in revisions:
+            self._mark_emitted(PersonKey(connection, employee), revision)
+
+    async def mark_oversized(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
+        """Notes that these revisions are too large for Kafka."""
+        await give_turn()
+        for employee, revision in revisions:
+            person = PersonKey(connection, employee)
+            if self._mark_emitted(person, revision):
+                self.oversized[person] = max(revision, self.oversized.get(person, 0))
+
+    def _mark_emitted(self, person: PersonKey, revision: int) -> bool:
+        stored = self.content.get(person)
+        if stored is None or stored.revision < revision:
+            return False
+        emitted = max(stored.emitted_revision, revision)
+        self.content[person] = stored.model_copy(update={"emitted_revision": emitted})
+        return True
+
+    async def read_pending(
+        self, connection: ConnectionId, limit: int, after: EmployeeId | None = None
+    ) -> tuple[Snapshot, ...]:
+        """Returns stored changes that are not known to be published, above the employee ``after``."""
+        await give_turn()
+        pending = [snapshot for snapshot in self.list_snapshots(connection) if snapshot.is_pending]
+        return tuple(snapshot for snapshot in pending if after is None or snapshot.employee_id > after)[:limit]
+
+    async def stream(
+        self, connection: ConnectionId, employees: Iterable[EmployeeId] | None = None, batch: int = PAGE_SIZE
+    ) -> AsyncIterator[tuple[Snapshot, ...]]:
+        """Yields the snapshots of all employees, or of the named ones, in batches."""
+        if employees is None:
+            async for people in page_people(lambda: [s.person for s in self.list_snapshots(connection)], batch):
+                yield tuple(self.content[person] for person in people)
+            return
+        names = sorted(set(employees))
+        for start in range(0, len(names), batch):
+            await give_turn()
+            if snapshots := self._select(connection, names[start : start + batch]):
+                yield snapshots
+
+    async def stream_employee_ids(self, connection: ConnectionId) -> AsyncIterator[EmployeeId]:
+        """Yields the ids of all employees with a snapshot."""
+        async for people in page_people(lambda: [s.person for s in self.list_snapshots(connection)], 10 * PAGE_SIZE):
+            for person in people:
+                yield person.employee_id
+
+    async def mark_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None:
+        """Notes that a complete scan did not list these employees. Keeps an earlier time."""
+        await give_turn()
+        for snapshot in self._select(connection, employees):
+            if snapshot.absent_since is None:
+                self.content[snapshot.person] = snapshot.model_copy(update={"absent_since": since})
+
+    async def clear_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> None:
+        """Notes that Personio lists these employees again."""
+        await give_turn()
+        for snapshot in self._select(connection, employees):
+            self.content[snapshot.person] = snapshot.model_copy(update={"absent_since": None})
+
+    async def count(self, connection: ConnectionId) -> int:
+        """Returns the number of snapshots."""
+        await give_turn()
+        return len(self.list_snapshots(connection))
+
+    async def count_active(self, connection: ConnectionId) -> int:
+        """Returns the number of employees that Personio lists as active."""
+        await give_turn()
+        return sum(map(self.is_listed_as_active, self.list_snapshots(connection)))
+
+    async def find_oversized(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
+        """Returns the employees with a newest event that is too large for Kafka."""
+        await give_turn()
+        snapshots = self.list_snapshots(connection)
+        return tuple(s.employee_id for s in snapshots if self.oversized.get(s.person) == s.revision)
+
+    @staticmethod
+    def is_listed_as_active(snapshot: Snapshot) -> bool:
+        """Returns whether Personio lists the employee as active."""
+        return snapshot.status == "active" and snapshot.absent_since is None
+
+    def list_snapshots(self, connection: ConnectionId) -> list[Snapshot]:
+        """Returns the snapshots of a connection in the order of their keys. For the other fakes."""
+        return [self.content[person] for person in sort_by_person(self.content) if person.connection_id == connection]
+
+    def _select(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> tuple[Snapshot, ...]:
+        people = sort_by_person({PersonKey(connection, employee) for employee in employees})
+        return tuple(self.content[person] for person in people if person in self.content)

@@ -1,0 +1,349 @@
+"""Fakes of the ports that record their use, and clocks that only the tests move."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from services.contracts.cloudevents import Record
+from services.contracts.connections import Connection
+from services.contracts.employees import REQUIRED_ATTRIBUTES, Attribute, AttributeDefinition, Employee, EmployeePage
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.tasks import Action, Resend
+from services.contracts.values import Value
+from services.provisioning.calls import Answer, Call, FindAccounts, ReadAccount
+from services.runtime.kafka.ownership import Ownership, PartitionsMovedError
+from services.store.database import Store
+from services.writer.ports import ScimServer
+from tests.support.builders import ADA, NOW
+from tests.support.servers import MongoServers
+
+
+async def _do_nothing(_: object) -> None:
+    pass
+
+
+class FakeClock:
+    """A clock on which a sleep takes no time and moves the clock."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        """Time since ``NOW``."""
+        self.slept: list[float] = []
+        """Seconds of each sleep, in order."""
+
+    def now(self) -> datetime:
+        """Returns ``NOW`` plus the seconds of the clock."""
+        return NOW + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        """Returns the seconds of the clock."""
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Moves the clock and lets other tasks run once."""
+        self.slept.append(seconds)
+        self.seconds += seconds
+        await asyncio.sleep(0)
+
+
+class StillClock(FakeClock):
+    """A clock on which a sleep ends when the test has moved the clock far enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sleepers: list[tuple[float, asyncio.Event]] = []
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits until the test has moved the clock by ``seconds``."""
+        sleeper = (self.seconds + seconds, asyncio.Event())
+        self.slept.append(seconds)
+        self._sleepers.append(sleeper)
+        try:
+            await sleeper[1].wait()
+        finally:
+            self._sleepers = [other for other in self._sleepers if other is not sleeper]
+
+    @property
+    def sleepers(self) -> int:
+        """The number of sleeping tasks."""
+        return len(self._sleepers)
+
+    def advance(self, seconds: float) -> None:
+        """Moves the clock and wakes the tasks that have slept long enough."""
+        self.seconds += seconds
+        for due, wakeup in self._sleepers:
+            if due <= self.seconds:
+                wakeup.set()
+        self._sleepers = [(due, wakeup) for due, wakeup in self._sleepers if not wakeup.is_set()]
+
+
+@asynccontextmanager
+async def open_store(mongo: MongoServers, database: str) -> AsyncIterator[Store]:
+    """Opens a store on a real MongoDB; the database must have its indexes."""
+    store = Store.connect(SecretStr(mongo.url), database, [SecretStr(Fernet.generate_key().decode())])
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+# ---------------------------------------------------------------- Kafka and Personio for the poller
+
+
+@dataclass
+class FakePublisher:
+    """A publisher that records what it publishes."""
+
+    log: list[Record] = field(default_factory=list)
+    """The published records, in order."""
+    too_large: set[bytes] = field(default_factory=set)
+    """Keys of records that are too large for Kafka."""
+    effect: Callable[[str], None] = lambda _: None
+    """Receives ``publish`` before each record; it may raise."""
+
+    async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]:
+        """Publishes the records and returns those that are too large."""
+        for record in records:
+            self.effect("publish")
+            if record.key not in self.too_large:
+                self.log.append(record)
+        return tuple(record for record in records if record.key in self.too_large)
+
+    def get_records(self, person: bytes) -> list[Record]:
+        """Returns the published records of one person."""
+        return [record for record in self.log if record.key == person]
+
+
+class FakePersonio:
+    """A company's Personio that lists its employees in pages."""
+
+    def __init__(self, people: Mapping[str, Mapping[str, Value]] | None = None, page: int = 2) -> None:
+        self.people: dict[str, dict[str, Value]] = {key: ADA | dict(values) for key, values in (people or {}).items()}
+        """Attribute values by employee id; a value that is not set is Ada's."""
+        self.page = page
+        """Employees per page."""
+        self.visible: tuple[str, ...] = (*REQUIRED_ATTRIBUTES, "supervisor")
+        """Keys of the visible attributes."""
+        self.odd_pages: list[EmployeePage] | None = None
+        """Pages that are listed instead of ``people``; None for no such pages."""
+        self.notice: Callable[[str], None] = lambda _: None
+        """Receives a text before each page."""
+        self.before_page: Callable[[int], Awaitable[object]] = _do_nothing
+        """Is awaited before each page, with its number from 1."""
+        self.before_open: Callable[[ConnectionId], None] = lambda _: None
+        """Receives the connection before it is opened; it may raise."""
+        self.failure: Exception | None = None
+        """The error after the last page; None for no error."""
+        self.opened: list[ConnectionId] = []
+        """Connections in the order in which the poller opened them."""
+        self._open: set[ConnectionId] = set()
+
+    async def list_attributes(self) -> tuple[AttributeDefinition, ...]:
+        """Returns the visible attributes."""
+        return tuple(AttributeDefinition(key, key, "standard", None) for key in self.visible)
+
+    async def iterate_pages(self) -> AsyncIterator[EmployeePage]:
+        """Yields all pages, then raises ``failure`` if it is set."""
+        for number, page in enumerate(self.odd_pages or self._build_pages(), 1):
+            self.notice(f"page {number} is asked for")
+            await self.before_page(number)
+            yield page
+        if self.failure is not None:
+            raise self.failure
+
+    def _build_pages(self) -> list[EmployeePage]:
+        people, total = list(self.people.items()), len(self.people)
+        return [
+            EmployeePage(tuple(make_employee(*item) for item in people[start : start + self.page]), start, total)
+            for start in range(0, max(total, 1), self.page)
+        ]
+
+    @asynccontextmanager
+    async def source(self, connection: ConnectionId) -> AsyncIterator["FakePersonio"]:
+        """Opens this Personio for a run of the connection, as the poller's ``Source``."""
+        self.before_open(connection)
+        assert connection not in self._open, "two runs poll the connection at the same time"
+        self.opened.append(connection)
+        self._open.add(connection)
+        try:
+            yield self
+        finally:
+            self._open.remove(connection)
+
+
+def make_employee(key: str, values: Mapping[str, Value]) -> Employee:
+    """Returns an employee with this id and these attribute values."""
+    return Employee(EmployeeId(key), {name: Attribute(value=value) for name, value in values.items()}, NOW)
+
+
+# ---------------------------------------------------------------- failures
+
+
+class CrashError(BaseException):
+    """The end of the process. It is not an ``Exception``, so that the product does not catch it."""
+
+
+class Crashes:
+    """Records effects, and ends the process before one of them."""
+
+    def __init__(self, at: int | None = None, kind: str | None = None) -> None:
+        self.at = at
+        """Number of effects before the crash; None for no crash."""
+        self.kind = kind
+        """The kind of effects that count; None for all."""
+        self.effects: list[str] = []
+        """Names of the effects, in order."""
+
+    def record(self, name: str) -> None:
+        """Records the effect; raises ``CrashError`` if it is the one to crash before."""
+        self.effects.append(name)
+        counted = len(self.effects) if self.kind is None else self.effects.count(self.kind)
+        if self.at is not None and counted > self.at and self.kind in {None, name}:
+            raise CrashError(name)
+
+    def wrap(self, target: Any, effects: Iterable[str] = ()) -> Any:
+        """Returns a wrapper of ``target`` that records each call of the methods in ``effects``."""
+        return _Watched(target, frozenset(effects), self.record)
+
+
+class _Watched:
+    def __init__(self, target: Any, effects: frozenset[str], before: Callable[[str], None]) -> None:
+        self._target = target
+        self._effects = effects
+        self._before = before
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._target, name)
+        if name not in self._effects:
+            return method
+
+        async def call_watched(*args: Any, **kwargs: Any) -> Any:
+            self._before(name)
+            return await method(*args, **kwargs)
+
+        return call_watched
+
+
+def group_by_person(records: Iterable[Record]) -> dict[bytes, list[Record]]:
+    """Returns the records by key, each list in order."""
+    groups: dict[bytes, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.key or b""].append(record)
+    return dict(groups)
+
+
+# ---------------------------------------------------------------- ports of the writer and the mapper
+
+
+class OwnedPartitions(Ownership):
+    """The ownership of a batch. The partitions stay until a test sets ``is_revoked``."""
+
+    def __init__(self) -> None:
+        """Starts with partitions that belong to this process."""
+        self.is_revoked = False
+        """Whether the partitions have moved to another member."""
+        self.checks = 0
+        """Number of calls of ``ensure_owned``."""
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the partitions have moved."""
+        return self.is_revoked
+
+    def ensure_owned(self) -> None:
+        """Counts the check. Raises ``PartitionsMovedError`` if the partitions have moved."""
+        self.checks += 1
+        if self.is_revoked:
+            raise PartitionsMovedError("the partitions have moved")
+
+
+@dataclass
+class KnownConnections:
+    """The connections of a test, some of them with secrets that cannot be decrypted."""
+
+    connections: dict[ConnectionId, Connection] = field(default_factory=dict)
+    """The connections by id."""
+    unreadable: set[ConnectionId] = field(default_factory=set)
+    """Connections that exist but cannot be read. They need not be in ``connections``."""
+
+    async def get_readable(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
+        """Returns the connections that exist and can be read."""
+        readable = self.connections.keys() - self.unreadable
+        return {connection: self.connections[connection] for connection in connections if connection in readable}
+
+    async def filter_existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
+        """Returns the connections that exist."""
+        return frozenset(connections) & (self.connections.keys() | self.unreadable)
+
+
+@dataclass
+class FiledTasks:
+    """The tasks that were filed for the lease owners."""
+
+    filed: list[tuple[ConnectionId, Action, str | None]] = field(default_factory=list)
+    """Connection, action and ``once`` key of each task, in order."""
+
+    async def file(self, connection: ConnectionId, action: Action, *, now: datetime, once: str | None = None) -> None:
+        """Records the task."""
+        self.filed.append((connection, action, once))
+
+    @property
+    def people(self) -> set[str]:
+        """The employees that the tasks resend by name."""
+        return {employee for _, action, _ in self.filed if isinstance(action, Resend) for employee in action.people}
+
+
+async def _keep_answer(_: Call, answer: Answer) -> Answer:
+    return answer
+
+
+@dataclass
+class WatchedServer:
+    """A SCIM server that records every call. A test may delay a call, fail it, or replace its answer."""
+
+    inner: ScimServer
+    """The server that performs the calls."""
+    calls: list[Call] = field(default_factory=list)
+    """The calls that were sent, in order."""
+    before: Callable[[Call], Awaitable[None]] = _do_nothing
+    """Runs before each call; it may wait, or raise instead of the call."""
+    after: Callable[[Call, Answer], Awaitable[Answer]] = _keep_answer
+    """Runs after each call; its result replaces the answer."""
+    probes: int = 0
+    """Number of probes."""
+    is_closed: bool = False
+    """Whether the client was closed."""
+
+    async def perform(self, call: Call, *, before: Callable[[], None]) -> Answer:
+        """Performs the call on the inner server and records it when it is sent."""
+        await self.before(call)
+
+        def record_call() -> None:
+            before()
+            self.calls.append(call)
+
+        answer = await self.inner.perform(call, before=record_call)
+        await asyncio.sleep(0)  # a real answer takes time, in which other tasks run
+        return await self.after(call, answer)
+
+    async def probe(self) -> None:
+        """Counts the probe, and probes the inner server."""
+        self.probes += 1
+        await self.inner.probe()
+
+    async def close(self) -> None:
+        """Closes the inner server's client."""
+        self.is_closed = True
+        await self.inner.close()
+
+    @property
+    def writes(self) -> list[Call]:
+        """The calls that may change an account."""
+        return [call for call in self.calls if not isinstance(call, ReadAccount | FindAccounts)]

@@ -1,0 +1,260 @@
+"""The pipeline product in one process: both sandboxes, a real MongoDB, topics in memory, the product's own code between."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from sandbox.declaree.app import create_app as declaree_app
+from sandbox.declaree.state import Declaree
+from sandbox.personio.app import create_app as personio_app
+from sandbox.personio.behaviour import Behaviour
+from sandbox.personio.catalogue import ALL_KEYS
+from sandbox.personio.clock import Clock as PersonioClock
+from sandbox.personio.credentials import Credential
+from sandbox.personio.hiring import generate_newcomer
+from sandbox.personio.state import State as Personio
+from services.admin import connections as admin
+from services.clients.declaree.client import DeclareeClient
+from services.clients.personio.v1 import PersonioClient
+from services.contracts.cloudevents import read_event
+from services.contracts.connections import DeclareeAccess, PersonioAccess
+from services.contracts.events import AccountRequested, AccountSynced, EmployeeChanged
+from services.contracts.ids import ConnectionId
+from services.contracts.mappings import ENTERPRISE
+from services.contracts.runs import Run
+from services.contracts.topics import Topic
+from services.mapper.handler import Mapper
+from services.poller.outbox import Outbox
+from services.poller.resend import Resender
+from services.poller.run import Runner
+from services.poller.tasks import TaskRunner
+from services.runtime.kafka.consumer import Consumer
+from services.runtime.metrics import Metrics
+from services.store.database import Store
+from services.writer.endpoints import Endpoints
+from services.writer.followups import ResendFiler
+from services.writer.handler import Writer
+from services.writer.wakeup import Wakeup
+from tests.support.fakes import Crashes, FakeClock, WatchedServer
+from tests.system.topics import SETTINGS, Member, MemoryPublisher, Topics
+
+SECRET, KEY = "demo-secret", "demo-key"
+LEDGER_EFFECTS = ("write", "mark_verify")
+SNAPSHOT_EFFECTS = ("save", "mark_emitted")
+TASK_EFFECTS = ("file", "start", "finish")
+
+
+class Pipeline:
+    """Runs poller, mapper and writer between the two sandboxes.
+
+    ``crashes`` counts every effect of the services on Kafka, MongoDB and Declaree, and may raise in its place. ``batch``
+    is the number of records that a consumer takes at once.
+    """
+
+    def __init__(self, store: Store, personio: Personio, declaree: Declaree, batch: int = 500) -> None:
+        self.store = store
+        self.personio = personio
+        self.declaree = declaree
+        self.clock = FakeClock()
+        self.topics = Topics()
+        self.connection = ConnectionId("")
+        self.batch = batch
+        self.restart(Crashes())
+
+    # ------------------------------------------------------------ the product
+
+    def restart(self, crashes: Crashes) -> None:
+        """Replaces every service by a new one without memory; ``crashes`` counts the effects of the new services."""
+        self.crashes = crashes
+        self.topics.effect = crashes.record
+        publisher = MemoryPublisher(self.topics)
+        ledger = crashes.wrap(self.store.ledger, LEDGER_EFFECTS)
+        tasks = crashes.wrap(self.store.tasks, TASK_EFFECTS)
+        repositories: Any = SimpleNamespace(
+            snapshots=crashes.wrap(self.store.snapshots, SNAPSHOT_EFFECTS),
+            runs=self.store.runs,
+            followups=self.store.followups,
+            tasks=tasks,
+        )
+        outbox = Outbox(repositories.snapshots, publisher, lambda: None)
+        self.runner = Runner(repositories, self._open_personio, outbox, self.clock, Metrics())
+        self.resender = Resender(repositories, outbox)
+        self.tasks = TaskRunner(tasks, self.runner, self.resender, self.clock)
+        self.endpoints = Endpoints(self._make_declaree_client, self.clock)
+        mapper = Mapper(self.store.mappings, self.store.connections, self.clock)
+        writer = Writer(
+            ledger=ledger,
+            connections=self.store.connections,
+            resends=ResendFiler(ledger, self.store.followups, tasks, self.clock),
+            endpoints=self.endpoints,
+            clock=self.clock,
+            metrics=Metrics(),
+            batch_seconds=600,
+            concurrency=32,
+        )
+        self.wakeup = Wakeup(
+            counts=self.store.counters,
+            connections=self.store.connections,
+            tasks=tasks,
+            endpoints=self.endpoints,
+            clock=self.clock,
+            interval=2,
+            fatal=_fail,
+        )
+        self.mapper = self._make_member("mapper", Topic.EMPLOYEES_CHANGED, EmployeeChanged, mapper.handle, publisher)
+        self.writer = self._make_member("writer", Topic.ACCOUNTS_REQUESTED, AccountRequested, writer.handle, publisher)
+
+    def _make_member(self, group: str, source: Topic, event: Any, handler: Any, publisher: MemoryPublisher) -> Member:
+        consumer = Consumer(
+            service=group, name=group, source=source, event=event, handler=handler, publisher=publisher,
+            settings=SETTINGS, clock=self.clock, metrics=Metrics(), fatal=_fail, max_records=self.batch,
+            graceful_timeout=1.0,
+        )  # fmt: skip
+        return Member(self.topics, group, source, consumer, self.batch)
+
+    @asynccontextmanager
+    async def _open_personio(self, connection: ConnectionId) -> AsyncIterator[PersonioClient]:
+        found = await self.store.connections.get(connection)
+        transport = httpx.ASGITransport(app=personio_app(self.personio))
+        async with PersonioClient(found.personio, clock=self.clock, transport=transport) as client:
+            yield client
+
+    def _make_declaree_client(self, access: DeclareeAccess) -> WatchedServer:
+        transport = httpx.ASGITransport(app=declaree_app(self.declaree))
+        server = WatchedServer(DeclareeClient(access, clock=self.clock, transport=transport))
+
+        async def effect(call: Any) -> None:
+            self.crashes.record(call.code)
+
+        server.before = effect
+        return server
+
+    # ------------------------------------------------------------ actions
+
+    async def connect(self, address: str = "http://declaree.test") -> ConnectionId:
+        personio = PersonioAccess(url="http://personio.test", client_id="demo-client", client_secret=SecretStr(SECRET))
+        declaree = DeclareeAccess(url=f"{address}/SCIM/v2", key=SecretStr(KEY))
+        self.connection = (await admin.add(self.store, self.clock, "Nordlicht", personio, declaree)).id
+        return self.connection
+
+    async def sync(self) -> Run:
+        """Polls as the schedule does, and settles every change that follows."""
+        self.clock.seconds += 900
+        run = await self.runner.poll(self.connection)
+        await self.resender.resend_retryable(self.connection)
+        await self.settle()
+        return run
+
+    async def settle(self) -> None:
+        while await self.mapper.drain() + await self.writer.drain() + await self._run_tasks():
+            pass
+
+    async def _run_tasks(self) -> int:
+        unfinished = len(await self.store.tasks.list_open(self.connection))
+        await self.tasks.run_open(self.connection)
+        return unfinished
+
+    async def wake_up_waiting(self, seconds: float = 600) -> None:
+        """Runs the writer's check of waiting employees once, ``seconds`` later."""
+        self.clock.seconds += seconds
+        await self.wakeup.check_waiting()
+        await self.settle()
+
+    async def delete_ledger(self) -> None:
+        await self.store.ledger._collection.motor.delete_many({})
+
+    def hire(self, **values: Any) -> int:
+        """Hires an employee and returns the id; values that are not named are generated."""
+        made = generate_newcomer(self.personio.company, values, self.personio.clock.today())
+        return self.personio.company.hire(made, self.personio.now()).id
+
+    def change(self, employee: int, **values: Any) -> None:
+        self.personio.company.change(employee, values, self.personio.now())
+
+    # ------------------------------------------------------------ observations
+
+    def find_accounts(self, employee: int | str) -> list[dict[str, Any]]:
+        found = self.declaree.directory.users.values()
+        return [{"id": e.id, **e.resource} for e in found if e.resource.get("externalId") == str(employee)]
+
+    def get_account(self, employee: int | str) -> dict[str, Any]:
+        (found,) = self.find_accounts(employee)
+        return found
+
+    def get_manager(self, employee: int | str) -> str | None:
+        held: dict[str, Any] = self.get_account(employee).get(ENTERPRISE, {}).get("manager", {})
+        return held.get("value")
+
+    def list_outcomes(self, employee: int | str) -> list[AccountSynced]:
+        """Returns the outcomes of one employee in the order in which they were published."""
+        found = [read_event(AccountSynced, record.value) for record in self.topics.list_records(Topic.ACCOUNT_OUTCOMES)]
+        return [outcome for outcome in found if outcome.employee_id == str(employee)]
+
+    def list_requests(self) -> list[tuple[str, str]]:
+        return [(entry.method, entry.path) for entry in self.declaree.journal.read_since(0, 100_000)]
+
+    def clear_journal(self) -> None:
+        self.declaree.journal.clear()
+
+    async def count_balance(self) -> int:
+        return await self.store.counters.count_behind(self.connection)
+
+    def find_differences(self) -> list[str]:
+        """Compares names, address, manager and state of every account; also finds unknown and double accounts."""
+        people = {str(person.id): person for person in self.personio.company.list_employees()}
+        ids = [str(entry.resource.get("externalId")) for entry in self.declaree.directory.users.values()]
+        differences = [f"account without an employee: {key}" for key in ids if key not in people]
+        differences += [f"{ids.count(key)} accounts of {key}" for key in set(ids) if ids.count(key) > 1]
+        for key, person in people.items():
+            accounts = self.find_accounts(key)
+            if person.status == "active":
+                differences += self._compare(key, accounts, person)
+            elif person.status == "inactive" and any(account["active"] for account in accounts):
+                differences.append(f"{key} has left and is enabled")
+        return differences
+
+    def _compare(self, key: str, accounts: list[dict[str, Any]], person: Any) -> list[str]:
+        if not accounts:
+            return [f"{key} has no account"]
+        account = accounts[0]
+        managers = self.find_accounts(person.supervisor) if person.supervisor else []
+        expected = {
+            "givenName": person.values["first_name"].strip(),
+            "familyName": person.values["last_name"].strip(),
+            "userName": person.email,
+            "email": person.email,
+            "active": True,
+        }
+        actual = {**account["name"], **account, "email": account["emails"][0]["value"]}
+        differences = [f"{key}: {name}" for name, value in expected.items() if actual.get(name) != value]
+        if managers and self.get_manager(key) != managers[0]["id"]:
+            differences.append(f"{key}: manager")
+        if not person.supervisor and self.get_manager(key):
+            differences.append(f"{key}: a manager although the employee has no supervisor")
+        return differences
+
+    async def close(self) -> None:
+        await self.endpoints.stop()
+
+
+def _fail(reason: str) -> None:
+    raise AssertionError(f"the process would end: {reason}")
+
+
+def make_personio(employees: int, seed: int = 7) -> Personio:
+    credential = Credential("demo-client", SECRET, ALL_KEYS)
+    state = Personio.generate(
+        seed=seed, employees=employees, credential=credential, clock=PersonioClock(), behaviour=Behaviour()
+    )
+    state.behaviour = state.behaviour.copy_with({"rate_limits": False})
+    return state
+
+
+def set_visible_attributes(personio: Personio, keys: frozenset[str]) -> None:
+    """Sets the attributes that the credential may read."""
+    personio.credentials.put(replace(personio.credentials.get(), whitelist=keys))

@@ -1,0 +1,14 @@
+"""Actions of administrators on a store in memory."""
+
+from typing import cast
+
+import pytest
+
+from services.store.database import Store
+from tests.support.fake_store import FakeStore
+
+
+@pytest.fixture
+def store() -> Store:
+    """An empty store in memory, which has the methods that the tests need."""
+    return cast("Store", FakeStore())

@@ -1,0 +1,117 @@
+"""One employee, and the employees that need attention."""
+
+import pytest
+
+from services.admin.people import ABSENT, OVERSIZED, NeedsAttention, find_people_needing_attention, get_person
+from services.contracts.connections import Connection
+from services.contracts.events import Version
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.ledger import Waiting
+from services.contracts.outcomes import Outcome, WaitingCause
+from services.store.database import Store
+from services.store.errors import UnknownConnectionError
+from tests.support.builders import CONNECTION, DECLAREE, NOW, PERSONIO, make_entry, make_outcome, make_snapshot
+
+
+@pytest.fixture
+async def connection(store: Store) -> Connection:
+    """A stored connection."""
+    return await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+
+
+async def find_people(store: Store, connection: ConnectionId) -> list[NeedsAttention]:
+    """Returns all employees that need attention."""
+    return [person async for person in find_people_needing_attention(store, connection)]
+
+
+@pytest.mark.parametrize("cause", WaitingCause)
+async def test_waiting_employee_has_the_text_of_its_cause(
+    store: Store, connection: Connection, cause: WaitingCause
+) -> None:
+    """The administrator reads what happened and what to do, never the name of the cause."""
+    waiting = Waiting(cause=cause, since=NOW, version=Version(1_000, 3))
+    await store.ledger.write([make_entry("1", connection_id=connection.id, waiting=waiting)])
+
+    assert await find_people(store, connection.id) == [NeedsAttention(EmployeeId("1"), "waiting", cause.text, NOW)]
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason"),
+    [
+        ({}, "no reason is recorded"),
+        ({"reason": "taken"}, "taken"),
+        ({"reason": "taken", "field": "userName"}, "userName: taken"),
+    ],
+    ids=["none", "reason", "reason and field"],
+)
+async def test_rejected_employee_has_field_and_reason(
+    store: Store, connection: Connection, decision: dict[str, str], reason: str
+) -> None:
+    """The field leads to the rule of the mapping."""
+    decided = make_outcome("1", how=Outcome.REJECTED).model_copy(update={"connection_id": connection.id, **decision})
+    await store.ledger.write([make_entry("1", connection_id=connection.id, decided=decided)])
+
+    (person,) = await find_people(store, connection.id)
+
+    assert person == NeedsAttention(EmployeeId("1"), "rejected", reason, decided.settled_at)
+
+
+async def test_oversized_employee_has_the_next_step(store: Store, connection: Connection) -> None:
+    """No time is stored for an oversized event."""
+    await store.snapshots.save([(make_snapshot("3", connection_id=connection.id), None)])
+    await store.snapshots.mark_oversized(connection.id, [(EmployeeId("3"), 1_000)])
+
+    assert await find_people(store, connection.id) == [NeedsAttention(EmployeeId("3"), "oversized", OVERSIZED)]
+
+
+@pytest.mark.parametrize(("is_enabled", "count"), [(True, 1), (False, 0), (None, 0)])
+async def test_absent_employee_needs_an_enabled_account(
+    store: Store, connection: Connection, is_enabled: bool | None, count: int
+) -> None:
+    """Without an enabled account, an administrator has nothing to decide."""
+    account = make_entry("5", connection_id=connection.id, account_id="a-5", enabled=is_enabled)
+    await store.ledger.write([account])
+    await store.snapshots.save([(make_snapshot("5", connection_id=connection.id), None)])
+    await store.snapshots.mark_absent(connection.id, [EmployeeId("5")], NOW)
+
+    assert await find_people(store, connection.id) == [NeedsAttention(EmployeeId("5"), "absent", ABSENT, NOW)] * count
+
+
+async def test_employee_with_two_states_is_listed_once(store: Store, connection: Connection) -> None:
+    """A waiting employee that was rejected before, and is absent, waits."""
+    waiting = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
+    decided = make_outcome("1", how=Outcome.REJECTED).model_copy(update={"connection_id": connection.id})
+    stored = make_entry(
+        "1", connection_id=connection.id, account_id="a-1", enabled=True, waiting=waiting, decided=decided
+    )
+    await store.ledger.write([stored])
+    await store.snapshots.save([(make_snapshot("1", connection_id=connection.id), None)])
+    await store.snapshots.mark_absent(connection.id, [EmployeeId("1")], NOW)
+
+    assert [person.state for person in await find_people(store, connection.id)] == ["waiting"]
+
+
+async def test_people_of_an_unknown_connection_are_an_error(store: Store) -> None:
+    """A typing error in the id must not look like a connection without problems."""
+    with pytest.raises(UnknownConnectionError):
+        await find_people(store, CONNECTION)
+
+
+async def test_person_has_snapshot_and_entry(store: Store) -> None:
+    """Both parts are those of the employee in this connection."""
+    await store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2"), None)])
+    await store.ledger.write([make_entry("1", account_id="a-1")])
+
+    person = await get_person(store, CONNECTION, EmployeeId("1"))
+
+    assert person.snapshot == make_snapshot("1")
+    assert person.entry is not None
+    assert person.entry.account_id == "a-1"
+
+
+async def test_unknown_person_is_empty(store: Store) -> None:
+    """An id that Personio never listed has neither snapshot nor entry."""
+    person = await get_person(store, CONNECTION, EmployeeId("1"))
+
+    assert person.snapshot is None
+    assert person.entry is None

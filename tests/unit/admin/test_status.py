@@ -1,0 +1,57 @@
+"""The status of every connection."""
+
+from services.admin.status import Status, get_status
+from services.contracts.connections import ConnectionState
+from services.contracts.events import Version
+from services.contracts.ledger import Waiting
+from services.contracts.mappings import default_mapping
+from services.contracts.outcomes import WaitingCause
+from services.contracts.runs import RunState
+from services.store.database import Store
+from tests.support.builders import DECLAREE, NOW, PERSONIO, make_entry, make_outcome, make_snapshot
+
+
+async def test_status_without_connections_is_empty(store: Store) -> None:
+    """A new installation has nothing to report."""
+    assert await get_status(store) == ()
+
+
+async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
+    """Employee 1 has an account, 2 waits, and 3 is not settled; another connection counts nothing of them."""
+    first = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW, state=ConnectionState.PAUSED)
+    other = PERSONIO.model_copy(update={"client_id": "papi-2"})
+    second = await store.connections.add("Südlicht", other, DECLAREE, now=NOW.replace(hour=10))
+    await store.mappings.publish(first.id, default_mapping(), now=NOW, expected_version=None)
+    await store.snapshots.save([(make_snapshot(employee, connection_id=first.id), None) for employee in "123"])
+    decided = make_outcome("1").model_copy(update={"connection_id": first.id})
+    waiting = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
+    await store.ledger.write(
+        [
+            make_entry("1", connection_id=first.id, account_id="a-1", enabled=True, decided=decided),
+            make_entry("2", connection_id=first.id, waiting=waiting),
+        ]
+    )
+    run = await store.runs.begin(first.id, now=NOW)
+    finished = run.model_copy(update={"state": RunState.SUCCEEDED, "finished_at": NOW})
+    await store.runs.save(finished)
+
+    status, empty = await get_status(store)
+
+    assert status == Status(
+        connection=first.id,
+        name="Nordlicht",
+        state=ConnectionState.PAUSED,
+        employees=3,
+        active=3,
+        accounts=1,
+        balance=2,
+        waiting=1,
+        absent=0,
+        outcomes={"created": 1},
+        mapping_version=1,
+        last_run=finished,
+    )
+    assert empty.connection == second.id
+    assert empty.employees == 0
+    assert empty.mapping_version == 0
+    assert empty.last_run is None

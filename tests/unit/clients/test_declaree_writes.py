@@ -1,0 +1,316 @@
+"""Writes: creating, patching and replacing accounts."""
+
+import json
+from typing import Any
+
+import pytest
+
+from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.errors import ADDRESS_HINT, DeclareeRateLimitedError
+from services.contracts.ids import AccountId
+from services.provisioning.calls import (
+    Answer,
+    Call,
+    Conflict,
+    CreateAccount,
+    Found,
+    Gone,
+    Lost,
+    Outdated,
+    PatchAccount,
+    ReadAccount,
+    Refused,
+    ReplaceAccount,
+    Resource,
+    Unsupported,
+    Written,
+)
+from services.runtime.metrics import Metrics
+from tests.support.fakes import FakeClock
+from tests.unit.clients.declaree_stage import (
+    ACCESS,
+    CREATE,
+    KEY,
+    LOOKUPS,
+    PATCH,
+    PUT,
+    READ,
+    SEVEN,
+    WRITES,
+    build_user,
+    open_client,
+    open_stage,
+    perform_with,
+)
+from tests.unit.clients.transports import LOGIN_PAGE, Reply, ScriptedTransport, build_reply
+
+# ---------------------------------------------------------------- the sandbox
+
+
+async def test_account_is_created_found_patched_and_replaced() -> None:
+    """The client can perform every call that a reconciliation needs."""
+    async with open_stage(versions=True) as stage:
+        created = await stage.create()
+
+        assert created.version is not None
+        assert await stage.client.perform(ReadAccount(created.id)) == Found((created,))
+
+        assert await stage.find("externalId", "7") == [created.id]
+        assert await stage.find("userName", "ZOE@example.com") == [created.id]
+
+        patched = await stage.client.perform(PatchAccount(created.id, PATCH.operations, created.version))
+
+        assert isinstance(patched, Written)
+        assert patched.resource is not None
+        assert patched.resource.body["active"] is False
+        assert patched.resource.version != created.version
+
+        replaced = await stage.client.perform(ReplaceAccount(created.id, build_user(), patched.resource.version))
+
+        assert isinstance(replaced, Written)
+        assert replaced.resource is not None
+        assert replaced.resource.body["active"] is True
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [{}, {"conflict_body": False}, {"error_body": "html"}, {"error_body": "empty"}, {"error_body": "numeric_status"}],
+)
+async def test_write_of_taken_user_name_is_a_conflict(behaviour: dict[str, Any]) -> None:
+    """The status 409 counts, and the form of the error's body does not."""
+    async with open_stage(**behaviour) as stage:
+        await stage.create()
+        other = await stage.create(name="other@example.com", externalId="8")
+        taken = {"op": "replace", "path": "userName", "value": "zoe@example.com"}
+
+        assert await stage.client.perform(CreateAccount(build_user())) == Conflict()
+        assert await stage.client.perform(PatchAccount(other.id, (taken,))) == Conflict()
+
+
+async def test_write_with_old_version_is_outdated() -> None:
+    """A change by another writer between read and write is not overwritten."""
+    async with open_stage(versions=True) as stage:
+        created = await stage.create()
+        await stage.client.perform(PatchAccount(created.id, PATCH.operations, created.version))
+
+        assert await stage.client.perform(PatchAccount(created.id, PATCH.operations, created.version)) == Outdated()
+        assert await stage.client.perform(ReplaceAccount(created.id, build_user(), created.version)) == Outdated()
+
+
+async def test_write_answered_without_body_has_no_resource() -> None:
+    """204 confirms a write without showing the account."""
+    async with open_stage(patch_answer=204) as stage:
+        created = await stage.create()
+
+        assert await stage.client.perform(PatchAccount(created.id, PATCH.operations)) == Written(None)
+
+
+async def test_patch_on_server_without_patch_is_unsupported() -> None:
+    """The answer makes the reconciliation use PUT, which the server accepts."""
+    async with open_stage(patch=False) as stage:
+        created = await stage.create()
+
+        assert await stage.client.perform(PatchAccount(created.id, PATCH.operations)) == Unsupported()
+        assert isinstance(await stage.client.perform(ReplaceAccount(created.id, build_user(active=False))), Written)
+
+
+async def test_refusal_has_status_and_type_but_no_value() -> None:
+    """The reason is stored and logged, so it must not contain a value of the person."""
+    async with open_stage() as stage:
+        answer = await stage.client.perform(CreateAccount(build_user(name="zoe@example.com", emails=[])))
+
+    assert answer == Refused("Declaree does not accept the account (400, invalidValue)")
+
+
+async def test_write_to_missing_account_is_gone() -> None:
+    """The reconciliation then looks up the account again."""
+    async with open_stage() as stage:
+        assert await stage.client.perform(PATCH) == Gone()
+        assert await stage.client.perform(PUT) == Gone()
+
+
+@pytest.mark.parametrize("call", WRITES)
+async def test_forbidden_write_is_refused_as_forbidden(call: Call) -> None:
+    """The writer decides whether the key or this one account is the cause."""
+    async with open_stage(key_is_admin=False) as stage:
+        answer = await stage.client.perform(call)
+
+    assert isinstance(answer, Refused)
+    assert answer.forbidden
+
+
+@pytest.mark.promise("W12")
+@pytest.mark.parametrize("fault", [{"kind": "cut", "after_commit": True}, {"kind": "login_page", "after_commit": True}])
+async def test_create_without_answer_is_lost_and_not_repeated(fault: dict[str, Any]) -> None:
+    """The client never repeats a create; a lookup finds the account."""
+    async with open_stage() as stage:
+        stage.add_fault(method="POST", **fault)
+
+        assert await stage.client.perform(CreateAccount(build_user())) == Lost()
+        assert len(await stage.find("externalId", "7")) == 1
+
+    assert [request.method for request in stage.transport.requests] == ["POST", "GET"]
+
+
+@pytest.mark.promise("W13")
+@pytest.mark.parametrize("after_commit", [True, False])
+@pytest.mark.parametrize("write", ["patch", "put"])
+async def test_update_without_answer_is_lost_in_both_cases(write: str, after_commit: bool) -> None:
+    """The answer is the same before and after the commit; a read shows the difference."""
+    async with open_stage() as stage:
+        created = await stage.create()
+        disabled = build_user(active=False)
+        call = PatchAccount(created.id, PATCH.operations) if write == "patch" else ReplaceAccount(created.id, disabled)
+        stage.add_fault(kind="cut", method=write, after_commit=after_commit)
+
+        assert await stage.client.perform(call) == Lost()
+
+        answer = await stage.client.perform(ReadAccount(created.id))
+
+    assert isinstance(answer, Found)
+    assert answer.resources[0].body["active"] is not after_commit
+
+
+# ---------------------------------------------------------------- other servers
+
+
+@pytest.mark.parametrize(
+    ("status", "create", "update"),
+    [
+        (301, Lost(), Lost()),
+        (303, Lost(), Lost()),
+        (304, Lost(), Lost()),
+        (307, Lost(), Lost()),
+        (400, Refused("Declaree does not accept the account (400)"), None),
+        (404, Refused(f"Declaree answers a create with 404: {ADDRESS_HINT}"), Gone()),
+        (405, Unsupported(), Unsupported()),
+        (408, Lost(), Lost()),
+        (409, Conflict(), Conflict()),
+        (410, Refused("Declaree answers a create with 410"), Gone()),
+        (412, Outdated(), Outdated()),
+        (413, Refused("Declaree does not accept the account (413)"), None),
+        (418, Refused("Declaree does not accept the account (418)"), None),
+        (500, Lost(), Lost()),
+        (501, Unsupported(), Unsupported()),
+        (502, Lost(), Lost()),
+        (503, Lost(), Lost()),
+        (504, Lost(), Lost()),
+        (599, Lost(), Lost()),
+    ],
+)
+async def test_write_status_has_one_answer(status: int, create: Answer, update: Answer | None) -> None:
+    """Each status of a create and of an update leads to exactly one answer."""
+    headers = {"Location": "https://elsewhere.test/login"} if 300 <= status < 400 else {}
+    reply = Reply(status, LOGIN_PAGE.content, headers)
+
+    assert await perform_with(CREATE, reply) == create
+    assert await perform_with(PATCH, reply) == (update or create)
+    assert await perform_with(PUT, reply) == (update or create)
+
+
+@pytest.mark.parametrize(
+    ("location", "account"),
+    [
+        ("http://declaree.test/SCIM/v2/Users/42", "42"),
+        ("/SCIM/v2/Users/42/", "42"),
+        ("https://proxy.test/Users/a%2Fb%20%C3%BC?x=1#y", "a/b ü"),
+        ("/SCIM/v2/Accounts/42", None),
+        ("/SCIM/v2/Users/", None),
+        ("http://[::1/Users/42", None),
+        ("", None),
+    ],
+)
+async def test_created_account_without_body_is_read_from_location(location: str, account: str | None) -> None:
+    """RFC 7644 lets a server leave out the body and name the account in Location."""
+    answer = await perform_with(CREATE, build_reply(201, Location=location, ETag='W/"1"'))
+
+    assert answer == Written(Resource(AccountId(account), {}, 'W/"1"') if account else None)
+
+
+# ---------------------------------------------------------------- requests
+
+
+@pytest.mark.parametrize(
+    ("account", "path"),
+    [
+        ("7", "/SCIM/v2/Users/7"),
+        ("a/b", "/SCIM/v2/Users/a%2Fb"),
+        ("ü 1?x=#%2F", "/SCIM/v2/Users/%C3%BC%201%3Fx%3D%23%252F"),
+        ("zoe+1@example.com", "/SCIM/v2/Users/zoe%2B1%40example.com"),
+    ],
+)
+async def test_account_id_is_quoted_in_the_path(account: str, path: str) -> None:
+    """An id with special characters stays one segment of the path."""
+    transport = ScriptedTransport(build_reply(404))
+
+    async with open_client(transport) as client:
+        await client.perform(ReadAccount(AccountId(account)))
+        await client.perform(PatchAccount(AccountId(account), ()))
+        await client.perform(ReplaceAccount(AccountId(account), {}))
+
+    assert transport.request_lines == [f"GET {path}", f"PATCH {path}", f"PUT {path}"]
+
+
+async def test_write_sends_scim_and_the_known_version() -> None:
+    """If-Match is sent only with a known version."""
+    transport = ScriptedTransport(build_reply(204))
+
+    async with open_client(transport) as client:
+        await client.perform(PatchAccount(SEVEN, PATCH.operations, 'W/"3"'))
+        await client.perform(PATCH)
+        await client.perform(CreateAccount(build_user()))
+
+    patch_op = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+    first, second, third = transport.requests
+    assert first.headers["If-Match"] == 'W/"3"'
+    assert "If-Match" not in second.headers
+    assert first.headers["Content-Type"] == "application/scim+json"
+    assert first.headers["Authorization"] == f"Bearer {KEY}"
+    assert json.loads(first.content) == {"schemas": [patch_op], "Operations": list(PATCH.operations)}
+    assert json.loads(third.content) == build_user()
+
+
+class ForbiddenError(Exception):
+    """Raised by a test's ``before``."""
+
+
+@pytest.mark.parametrize("call", [*LOOKUPS, *WRITES])
+async def test_call_forbidden_by_before_is_not_sent(call: Call) -> None:
+    """The writer forbids a request when its partition is no longer assigned."""
+
+    def forbid() -> None:
+        raise ForbiddenError
+
+    transport = ScriptedTransport(build_reply(404))
+
+    async with open_client(transport) as client:
+        with pytest.raises(ForbiddenError):
+            await client.perform(call, before=forbid)
+
+    assert transport.requests == []
+
+
+async def test_before_is_called_after_the_wait_for_the_server() -> None:
+    """The check is made when the request is sent, not when the wait begins."""
+    clock = FakeClock()
+    transport = ScriptedTransport(build_reply(429, Retry_After="5"), build_reply(404))
+    calls: list[float] = []
+
+    async with open_client(transport, clock=clock) as client:
+        with pytest.raises(DeclareeRateLimitedError):
+            await client.perform(READ)
+        await client.perform(READ, before=lambda: calls.append(clock.monotonic()))
+
+    assert calls == [5.0]
+
+
+async def test_requests_are_counted_by_call_and_answer() -> None:
+    """The metric shows which calls get which answers."""
+    metrics = Metrics()
+    client = DeclareeClient(ACCESS, clock=FakeClock(), metrics=metrics, transport=ScriptedTransport(build_reply(500)))
+
+    await client.perform(CREATE)
+    await client.close()
+
+    labels = {"call": "create-account", "answer": "lost"}
+    assert metrics.registry.get_sample_value("sync_target_requests_total", labels) == 1.0

@@ -1,0 +1,116 @@
+"""Retries after failures, waits after rate-limited responses, and the client's own rate limit."""
+
+import pytest
+
+from services.clients.personio.errors import PersonioUnavailableError
+from services.clients.personio.rate_limit import BURST, RateLimiter
+from tests.support.fakes import FakeClock
+from tests.unit.clients.personio_stage import (
+    AUTH,
+    EMPTY_LIST,
+    LIST,
+    TOKEN,
+    open_client,
+    open_stage,
+)
+from tests.unit.clients.transports import build_reply
+
+
+async def test_rate_limit_without_time_is_waited_out() -> None:
+    """The pauses together are longer than the minute over which Personio counts."""
+    async with open_stage() as stage:
+        await stage.client.list_attributes()
+        stage.add_fault("too_many_requests", count=6)
+        await stage.client.list_page()
+
+        assert stage.clock.slept == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
+
+
+async def test_vendor_rate_limits_lead_to_waits_not_errors() -> None:
+    """The sandbox has Personio's limits; all requests succeed after waits."""
+    async with open_stage(rate_limits=True) as stage:
+        for _ in range(350):
+            await stage.client.list_attributes()
+
+        assert 429 in stage.statuses
+        assert min(stage.clock.slept) >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("7", 7.0), ("0", 1.0), ("Mon, 09 Mar 2026 08:30:20 GMT", 19.877), ("soon", 1.0)]
+)
+async def test_retry_after_is_waited_for(value: str, seconds: float) -> None:
+    """The pause is at least the time that Personio names."""
+    clock = FakeClock()
+
+    async with open_client(TOKEN, build_reply(429, Retry_After=value), EMPTY_LIST, clock=clock) as (client, _):
+        await client.list_page()
+
+    assert clock.slept == [pytest.approx(seconds)]
+
+
+async def test_retry_after_too_long_for_a_poll_is_an_error() -> None:
+    """The next poll tries again instead."""
+    clock = FakeClock()
+
+    async with open_client(TOKEN, build_reply(429, Retry_After="61"), clock=clock) as (client, _):
+        with pytest.raises(PersonioUnavailableError) as caught:
+            await client.list_page()
+
+    assert caught.value.retry_after == 61.0
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("kind", ["server_error", "bad_gateway", "gateway_timeout", "cut"])
+async def test_failures_are_retried_then_reported(kind: str) -> None:
+    """Four retries bridge a short outage; a longer one is an error."""
+    async with open_stage() as stage:
+        stage.add_fault(kind, count=4)
+        await stage.client.list_page()
+
+        assert stage.clock.slept == [1.0, 2.0, 4.0, 8.0]
+
+        stage.add_fault(kind, count=100)
+        with pytest.raises(PersonioUnavailableError, match="the next poll tries again"):
+            await stage.client.list_page()
+        assert len(stage.clock.slept) == 8
+
+
+async def test_failed_authentication_is_retried() -> None:
+    """An authentication can be repeated without harm."""
+    async with open_stage() as stage:
+        stage.add_fault("bad_gateway", AUTH)
+        stage.add_fault("cut", AUTH, after=1)
+
+        assert await stage.client.list_attributes()
+        assert stage.paths == [AUTH, AUTH, AUTH, f"{LIST}/attributes"]
+
+
+async def test_rate_limiter_stays_below_the_vendor_limits() -> None:
+    """The sandbox has Personio's limits of 300 requests a minute and 15 a second."""
+    async with open_stage(1, per_minute=200, rate_limits=True) as stage:
+        start = stage.clock.monotonic()
+
+        for _ in range(400):
+            await stage.client.list_attributes()
+
+        assert set(stage.statuses) == {200}
+        assert stage.clock.monotonic() - start == pytest.approx((400 - BURST) * 60 / 200)
+
+
+async def test_rate_limiter_allows_a_burst_after_idle_time() -> None:
+    """Unused requests are saved up to the size of the burst."""
+    clock = FakeClock()
+    rate_limiter = RateLimiter(clock, 60)
+
+    for _ in range(BURST + 2):
+        await rate_limiter.wait_for_turn()
+
+    assert clock.slept == [pytest.approx(1.0)] * 2
+
+    await clock.sleep(3600)
+    clock.slept.clear()
+    for _ in range(BURST + 1):
+        await rate_limiter.wait_for_turn()
+
+    assert clock.slept == [pytest.approx(1.0)]

@@ -1,0 +1,69 @@
+"""Reading responses: the header ``Retry-After``, and JSON objects."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from services.clients.http.responses import parse_json_object, parse_retry_after
+
+NOW = datetime(2026, 3, 9, 8, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("0", 0.0),
+        (" 7 ", 7.0),
+        ("9" * 5000, 3600.0),
+        ("Mon, 09 Mar 2026 08:30:20 GMT", 20.0),
+        ("Monday, 09-Mar-26 08:30:20 GMT", 20.0),
+        ("Mon Mar  9 08:30:20 2026", 20.0),
+        ("Mon, 09 Mar 2026 07:30:20 GMT", 0.0),
+        ("Tue, 09 Mar 2094 08:30:20 GMT", 3600.0),
+        ("Tue, 09 Mar 99999 08:30:20 GMT", None),
+        ("9" * 50 + " Jan 2020 10:10:10", None),
+    ],
+)
+def test_retry_after_is_parsed_as_seconds_or_date(value: str | None, seconds: float | None) -> None:
+    """RFC 9110 allows both forms, and three formats of dates. Other values count as missing."""
+    response = httpx.Response(429, headers={} if value is None else {"Retry-After": value})
+
+    assert parse_retry_after(response, NOW) == seconds
+
+
+def test_retry_after_date_is_counted_from_now() -> None:
+    """The result is the difference to the present time."""
+    response = httpx.Response(503, headers={"Retry-After": "Mon, 09 Mar 2026 08:30:20 GMT"})
+
+    assert parse_retry_after(response, NOW + timedelta(seconds=12)) == 8.0
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"[1]", b"{", b'"text"', b"\xff\xfe", b"[" * 100_000])
+def test_body_that_is_not_a_json_object_gives_none(content: bytes) -> None:
+    """A proxy's page or deep nesting must not raise an error."""
+    assert parse_json_object(httpx.Response(200, content=content)) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b'{"a": "\\ud83d"}', "\ud83d"),
+        ('\ufeff{"a": "b"}'.encode(), "b"),
+        ('{"a": "b"}'.encode("utf-16"), "b"),
+        (b'{"a": 123456789012345678901234567890}', 123456789012345678901234567890),
+        (b'{"a": 1, "a": 1.0}', 1.0),
+    ],
+    ids=["unpaired surrogate", "byte order mark", "UTF-16", "large number", "repeated name"],
+)
+def test_json_object_is_parsed_as_by_the_json_module(content: bytes, value: object) -> None:
+    """Vendors send JSON that strict parsers reject."""
+    body = parse_json_object(httpx.Response(200, content=content))
+
+    assert body is not None
+    assert body == {"a": value}
+    assert type(body["a"]) is type(value)

@@ -1,0 +1,57 @@
+"""Resends: which employees, and which state of them."""
+
+import pytest
+
+from services.contracts.cloudevents import SendReason, read_event
+from services.contracts.events import EmployeeChanged
+from services.contracts.ids import EmployeeId
+from services.contracts.tasks import Resend
+from services.store.database import Store
+from tests.support.builders import CONNECTION, NOW, make_entry, make_snapshot
+from tests.unit.poller.run_stage import WAITING, RunStage, store_open_changes
+
+
+@pytest.fixture
+def stage(store: Store) -> RunStage:
+    """An empty connection."""
+    return RunStage(store)
+
+
+async def test_retryable_employees_are_resent(stage: RunStage) -> None:
+    """They wait, are marked for verification, or have a manager with an account by now."""
+    await store_open_changes(stage.store)
+
+    assert await stage.resender.resend_retryable(CONNECTION) == 3
+    assert stage.list_sent(SendReason.RESENT) == ["1", "2", "3"]
+
+
+async def test_employee_covered_by_an_open_task_is_resent_once(stage: RunStage) -> None:
+    """A writer files a task for each report of a new manager, so the poll need not resend them too."""
+    await store_open_changes(stage.store)
+    report = Resend(scope="people", people=(EmployeeId("3"),), reason="the manager has an account")
+    await stage.store.tasks.file(CONNECTION, report, now=NOW)
+
+    assert await stage.resender.resend_retryable(CONNECTION) == 2
+
+    await stage.tasks.run_open(CONNECTION)
+
+    assert stage.list_sent(SendReason.RESENT) == ["1", "2", "3"]
+
+
+async def test_rejected_employees_are_resent(stage: RunStage) -> None:
+    """A change in the mapping or in Declaree may make them valid."""
+    await store_open_changes(stage.store)
+
+    assert await stage.resender.resend_rejected(CONNECTION) == 1
+    assert stage.list_sent(SendReason.RESENT) == ["5"]
+
+
+async def test_resend_publishes_the_newest_snapshot(stage: RunStage) -> None:
+    """An employee that waits for an older revision gets the present one."""
+    await stage.store.snapshots.save([(make_snapshot("1", 2_000, emitted_revision=2_000), None)])
+    await stage.store.ledger.write([make_entry("1", waiting=WAITING)])
+
+    await stage.resender.resend_retryable(CONNECTION)
+
+    (record,) = stage.publisher.log
+    assert read_event(EmployeeChanged, record.value).revision == 2_000

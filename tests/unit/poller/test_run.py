@@ -1,0 +1,128 @@
+"""One run: its stored result, its failures, and recovery after a crash."""
+
+import pytest
+
+from services.clients.personio.errors import PersonioCredentialsError, PersonioUnavailableError
+from services.contracts.cloudevents import SendReason
+from services.contracts.runs import RunState
+from services.errors import ConnectorError
+from services.poller.run import LEFT_UNFINISHED
+from services.runtime.kafka.publisher import ProducerDeadError
+from services.store.database import Store
+from tests.support.builders import CONNECTION, NOW, make_snapshot
+from tests.unit.poller.run_stage import RunStage, check_recovery, list_effects_of_a_run
+
+
+@pytest.fixture
+def stage(store: Store) -> RunStage:
+    """A connection with five new employees."""
+    return RunStage(store)
+
+
+async def test_run_is_stored_with_its_counts(stage: RunStage) -> None:
+    """The history of runs shows what each run did."""
+    run = await stage.runner.poll(CONNECTION)
+
+    assert run.state is RunState.SUCCEEDED
+    assert run.counts.seen == 5
+    assert run.counts.created == 5
+    assert run.counts.emitted == 5
+    assert await stage.store.runs.list_newest(CONNECTION) == (run,)
+    assert stage.list_sent(SendReason.DETECTED) == list("12345")
+
+
+@pytest.mark.parametrize(
+    "failure", [PersonioUnavailableError("no answer"), PersonioCredentialsError("refuses the client_id")]
+)
+async def test_failed_run_is_stored_and_keeps_earlier_changes(stage: RunStage, failure: ConnectorError) -> None:
+    """The pages before the failure are stored and sent."""
+    stage.personio.failure = failure
+
+    run = await stage.runner.poll(CONNECTION)
+
+    assert run.state is RunState.FAILED
+    assert run.error == str(failure)
+    assert run.finished_at == NOW
+    assert await stage.store.runs.get_last_finished(CONNECTION) == run
+    assert stage.list_sent(SendReason.DETECTED) == list("12345")
+
+
+async def test_run_names_attributes_that_are_not_visible(stage: RunStage) -> None:
+    """An administrator sees which attributes the credential can no longer read, and which a poll requires."""
+    required = ("first_name", "last_name", "email", "status", "supervisor")
+    stage.personio.visible = (*required, "position")
+    stage.personio.people["1"]["position"] = "Engineer"
+    await stage.runner.poll(CONNECTION)
+
+    stage.personio.visible = required
+    run = await stage.runner.poll(CONNECTION)
+
+    assert run.no_longer_visible == ("position",)
+
+    stage.personio.visible = ("first_name", "last_name")
+    run = await stage.runner.poll(CONNECTION)
+
+    assert run.state is RunState.FAILED
+    assert "email, status" in (run.error or "")
+
+
+async def test_dry_run_stores_and_sends_nothing(stage: RunStage) -> None:
+    """A dry run also leaves the changes of earlier runs as they are."""
+    await stage.store.snapshots.save([(make_snapshot("9"), None)])
+
+    run = await stage.runner.poll(CONNECTION, dry_run=True)
+
+    assert run.state is RunState.SUCCEEDED
+    assert run.counts.created == 5
+    assert run.counts.emitted == 0
+    assert await stage.store.runs.list_newest(CONNECTION) == ()
+    assert stage.publisher.log == []
+    assert await stage.list_pending() == ["9"]
+
+
+async def test_dead_producer_ends_more_than_the_run(stage: RunStage) -> None:
+    """Only a restart of the process gives a new producer."""
+    stage.fail_publishing(ProducerDeadError("dead"))
+
+    with pytest.raises(ProducerDeadError):
+        await stage.runner.poll(CONNECTION)
+
+
+async def test_unfinished_run_is_ended_by_the_next(stage: RunStage) -> None:
+    """A poller that stopped could not end its run. A dry run leaves that run unchanged."""
+    unfinished = await stage.store.runs.begin(CONNECTION, now=NOW)
+
+    await stage.runner.poll(CONNECTION, dry_run=True)
+
+    assert await stage.store.runs.get(unfinished.id) == unfinished
+
+    await stage.runner.poll(CONNECTION)
+
+    ended = await stage.store.runs.get(unfinished.id)
+    assert ended is not None
+    assert ended.state is RunState.FAILED
+    assert ended.error == LEFT_UNFINISHED
+    assert ended.finished_at == stage.clock.now()
+
+
+@pytest.mark.expects_errors
+async def test_unexpected_error_is_stored_by_its_type(stage: RunStage) -> None:
+    """The text of an unexpected error may contain personal data."""
+    stage.personio.failure = RuntimeError("secret detail")
+
+    run = await stage.runner.poll(CONNECTION)
+
+    assert run.state is RunState.FAILED
+    assert "RuntimeError" in (run.error or "")
+    assert "secret detail" not in (run.error or "")
+
+
+@pytest.mark.promise("P1")
+@pytest.mark.promise("P2")
+async def test_crash_before_any_effect_loses_no_change(store: Store) -> None:
+    """After a crash at any point, the next run publishes every change, in order, with unchanged content."""
+    effects = await list_effects_of_a_run(store)
+
+    assert {"begin", "save", "publish", "mark_emitted"} <= set(effects)
+    for at in range(len(effects)):
+        await check_recovery(store, at)

@@ -1,0 +1,118 @@
+"""The desired state of an account: its content, its hash, and its difference from the live account."""
+
+from typing import Any
+
+import pytest
+
+from services.contracts.ids import AccountId
+from services.contracts.mappings import MANAGER, WORK_EMAIL
+from services.contracts.values import Value
+from services.provisioning.desired import DISABLED, DesiredState
+from tests.support.builders import NO_MANAGER, reports_to
+from tests.unit.provisioning.accounts import build_live, build_state
+
+BOSS = AccountId("99")
+
+# ---------------------------------------------------------------- content and hash
+
+
+def test_enabled_state_has_identity_and_one_address() -> None:
+    """User name and work e-mail are the same address, and the account is enabled."""
+    assert dict(build_state().fields) == {
+        "externalId": "7",
+        "userName": "e7@nordlicht.example",
+        WORK_EMAIL: "e7@nordlicht.example",
+        "active": True,
+        "name.givenName": "Ada",
+        MANAGER: None,
+    }
+
+
+@pytest.mark.promise("W11")
+def test_manager_is_set_cleared_or_left_as_it_is() -> None:
+    """A manager without an account clears nothing, and neither does a request without a manager."""
+    assert dict(build_state(reference=reports_to("3"), account=BOSS).fields)[MANAGER] == BOSS
+    assert dict(build_state(reference=NO_MANAGER).fields)[MANAGER] is None
+    assert MANAGER not in dict(build_state(reference=reports_to("3")).fields)
+    assert MANAGER not in dict(build_state(reference=None).fields)
+
+
+@pytest.mark.promise("W7")
+def test_disabled_state_has_one_field() -> None:
+    """To disable an account changes ``active`` and nothing else."""
+    assert DISABLED.fields == (("active", False),)
+
+
+def test_hash_ignores_the_order_of_fields() -> None:
+    """The hash depends on the content, not on its order."""
+    one = DesiredState((("a", 1), ("b", ("x", "y"))))
+    other = DesiredState((("b", ("x", "y")), ("a", 1)))
+
+    assert one.hash == other.hash
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, True), (1, 1.0), (1, "1"), (None, ""), (None, "null"), (("a", "b"), ("b", "a")), ("a", ("a",)), ("é", "e")],
+)
+def test_hash_differs_for_different_values(one: Value, other: Value) -> None:
+    """Values that look alike but are different content have different hashes."""
+    assert DesiredState((("x", one),)).hash != DesiredState((("x", other),)).hash
+
+
+def test_hash_differs_for_cleared_and_missing_field() -> None:
+    """A field to clear is other content than a field that is left as it is."""
+    assert DesiredState((("x", 1), ("y", None))).hash != DesiredState((("x", 1),)).hash
+
+
+# ---------------------------------------------------------------- difference
+
+
+@pytest.mark.promise("W9")
+@pytest.mark.parametrize(
+    ("live", "desired", "is_same"),
+    [
+        ("Ada", "Ada", True),
+        ("ada", "Ada", False),
+        (None, None, True),
+        ([], None, True),
+        ("", None, False),
+        ("True", True, True),
+        ("false", True, False),
+        (True, True, True),
+        (1, True, False),
+        (True, 1, False),
+        (["a", "b"], ("a", "b"), True),
+        ([{"value": "a", "type": "x"}, {"value": "b"}], ("a", "b"), True),
+        (["a"], ("a", "b"), False),
+        (None, ("a",), False),
+    ],
+)
+def test_difference_omits_equal_values(live: Any, desired: Value, is_same: bool) -> None:
+    """A value that the account already has in any of the servers' forms is not part of the difference."""
+    assert bool(DesiredState((("x", desired),)).difference({"x": live}).fields) is not is_same
+
+
+def test_difference_has_desired_fields_only() -> None:
+    """Fields of the account that are not mapped cannot differ."""
+    live = build_live(title="Countess", nickName="A", emails=[{"type": "home", "value": "h@x.example"}])
+
+    assert build_state().difference(live).paths == (WORK_EMAIL,)
+
+
+def test_difference_has_changed_spelling_of_user_name() -> None:
+    """Another case of the user name is written."""
+    assert build_state().difference(build_live(userName="E7@nordlicht.example")).paths == ("userName",)
+
+
+@pytest.mark.promise("W4")
+def test_difference_omits_case_after_spelling_was_sent() -> None:
+    """A server that keeps addresses in another case is not written to again and again."""
+    other_case = build_live(userName="E7@Nordlicht.example", emails=[{"type": "work", "value": "E7@Nordlicht.example"}])
+    other = build_live(userName="other@nordlicht.example", name={"givenName": "ada"})
+    desired = build_state()
+
+    assert desired.difference(other_case).paths == ("userName", WORK_EMAIL)
+    assert desired.difference(other_case, is_spelling_sent=True).fields == ()
+    assert desired.difference(other, is_spelling_sent=True).paths == ("userName", "name.givenName")
+    assert desired.difference(build_live(userName=None), is_spelling_sent=True).paths == ("userName",)

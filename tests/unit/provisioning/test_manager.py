@@ -1,0 +1,102 @@
+"""Managers: an open reference waits for the manager's account, and a written one stays until it changes."""
+
+from typing import Any
+
+import pytest
+
+from services.contracts.ids import AccountId, EmployeeId
+from services.contracts.ledger import ManagerLink
+from services.contracts.outcomes import Intent, Outcome
+from services.provisioning import settlement
+from services.provisioning.desired import DISABLED
+from services.provisioning.precedence import Decision
+from services.provisioning.reconcile import Settled
+from tests.support.builders import NO_MANAGER, NOW, make_request, make_request_with_intent, reports_to
+from tests.unit.provisioning.entries import ACCOUNT, BOSS, build_desired, decide, resolve, settle
+
+
+def test_manager_with_another_account_is_written_again() -> None:
+    """The same request is reconciled once the manager has another account, or none."""
+    request = make_request(manager=reports_to("9"))
+    entry = settle(request, manager=BOSS)
+
+    assert decide(request, entry, BOSS) is Decision.REPEAT
+    assert decide(request, entry, AccountId("another")) is Decision.RECONCILE
+    assert decide(request, entry, None) is Decision.RECONCILE, "the reference is open from now on"
+
+
+def test_manager_without_account_leaves_reference_open() -> None:
+    """An entry with an open reference is reconciled at each request, so that the manager is written in the end."""
+    request = make_request(manager=reports_to("9"))
+    entry = settle(request)
+
+    assert entry.manager == ManagerLink(employee_id=EmployeeId("9"))
+    assert entry.has_open_reference
+    assert decide(request, entry) is Decision.RECONCILE
+    assert decide(make_request(revision=2_000, manager=reports_to("9")), entry) is Decision.RECONCILE
+
+
+def test_written_manager_closes_reference() -> None:
+    """The reference is closed once the manager's account is written."""
+    request = make_request(manager=reports_to("9"))
+    result = Settled(Outcome.UPDATED, ACCOUNT)
+
+    entry = settlement.record_settled(
+        request, settle(request), build_desired(request, BOSS), result, resolve(request, BOSS), NOW
+    )
+
+    assert entry.manager == ManagerLink(employee_id=EmployeeId("9"), account_id=BOSS)
+    assert decide(request, entry, BOSS) is Decision.REPEAT
+
+
+@pytest.mark.parametrize("before", [None, NO_MANAGER, reports_to("7"), reports_to("5")], ids=repr)
+def test_new_manager_without_account_opens_reference(before: Any) -> None:
+    """A new manager without an account opens the reference, independent of the manager before."""
+    entry = settle(make_request(manager=before), manager=BOSS if before == reports_to("5") else None)
+    request = make_request(revision=2_000, manager=reports_to("9"))
+    decision = decide(request, entry)
+
+    entry = (
+        settlement.record_settled(
+            request, entry, build_desired(request), Settled(Outcome.UNCHANGED, ACCOUNT), resolve(request), NOW
+        )
+        if decision is Decision.RECONCILE
+        else settlement.record_without_call(request, entry, decision, NOW)
+    )
+
+    assert entry.manager == ManagerLink(employee_id=EmployeeId("9"))
+
+
+@pytest.mark.parametrize("reference", [None, NO_MANAGER, reports_to("7")], ids=["left as it is", "none", "themselves"])
+def test_request_without_other_manager_leaves_no_reference(reference: Any) -> None:
+    """An employee without a manager, or named as own manager, does not wait for an account."""
+    request = make_request(manager=reference)
+
+    assert settle(request).manager is None
+    assert decide(request, settle(request)) is Decision.REPEAT
+
+
+def test_leaver_keeps_written_manager_and_drops_open_one() -> None:
+    """A disabled account keeps its manager, but no longer waits for a manager's account."""
+    leaver, result = make_request_with_intent(Intent.DISABLE, revision=2_000), Settled(Outcome.DISABLED, ACCOUNT)
+    request = make_request(manager=reports_to("9"))
+    written = settle(request, manager=BOSS)
+
+    assert settlement.record_settled(leaver, settle(request), DISABLED, result, resolve(leaver), NOW).manager is None
+    assert settlement.record_settled(leaver, written, DISABLED, result, resolve(leaver), NOW).manager == written.manager
+
+
+@pytest.mark.parametrize(
+    ("reference", "account", "note"),
+    [
+        (None, None, None),
+        (NO_MANAGER, None, None),
+        (reports_to("9"), BOSS, None),
+        (reports_to("9"), None, "the manager has no account yet: the manager follows"),
+        (reports_to("7"), BOSS, "the employee is named as their own manager: the manager is left out"),
+    ],
+    ids=["left as it is", "none", "with account", "without account", "themselves"],
+)
+def test_note_says_why_the_manager_is_open(reference: Any, account: AccountId | None, note: str | None) -> None:
+    """An administrator sees why an account has no manager yet."""
+    assert resolve(make_request(manager=reference), account).note == note

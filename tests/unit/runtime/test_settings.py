@@ -1,0 +1,206 @@
+"""Settings are read from the environment. An invalid one is named without its value."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from services.contracts.topics import Topic
+from services.runtime.settings import (
+    EX_CONFIG,
+    EncryptionSettings,
+    KafkaSettings,
+    MongoSettings,
+    ProcessSettings,
+    load,
+    read_secret_files,
+)
+
+SECRETS = ("ENCRYPTION_KEYS", "MONGODB_URL", "KAFKA_SASL_PASSWORD")
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removes all settings. Setting each secret first lets monkeypatch remove what a test sets."""
+    for settings in (KafkaSettings, MongoSettings, EncryptionSettings, ProcessSettings):
+        for name in settings.model_fields:
+            monkeypatch.delenv(name.upper(), raising=False)
+    for name in SECRETS:
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def make_kafka_settings(**settings: Any) -> KafkaSettings:
+    return KafkaSettings(**{"kafka_bootstrap_servers": "kafka:9092"} | settings)
+
+
+# ------------------------------------------------------------ reading
+
+
+def test_load_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of a variable is the name of the setting in capital letters."""
+    monkeypatch.setenv("LOG_LEVEL", "ERROR")
+    monkeypatch.setenv("HTTP_PORT", "0")
+
+    settings = load(ProcessSettings)
+
+    assert settings.log_level == "ERROR"
+    assert settings.http_port == 0
+    assert settings.http_host == "127.0.0.1"
+
+
+def test_missing_setting_ends_the_process(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line names the setting and the list of all settings."""
+    with pytest.raises(SystemExit) as ended:
+        load(MongoSettings)
+
+    assert ended.value.code == EX_CONFIG
+    assert capsys.readouterr().err == "MONGODB_URL is missing; the settings are listed in .env.example\n"
+
+
+@pytest.mark.promise("P7")
+def test_invalid_setting_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The value may be a secret that was set under the wrong name."""
+    monkeypatch.setenv("HTTP_PORT", "secret-value")
+
+    with pytest.raises(SystemExit) as ended:
+        load(ProcessSettings)
+
+    assert ended.value.code == EX_CONFIG
+    error = capsys.readouterr().err
+    assert error.startswith("HTTP_PORT is wrong: ")
+    assert "secret-value" not in error
+
+
+def test_every_setting_has_a_description() -> None:
+    """The docstring of the field is printed in the documentation."""
+    for settings in (KafkaSettings, MongoSettings, EncryptionSettings, ProcessSettings):
+        assert all(field.description for field in settings.model_fields.values())
+
+
+# ------------------------------------------------------------ Kafka
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("kafka:9092", "kafka:9092"),
+        (" a:1 , b:2,", "a:1,b:2"),
+        ("kafka", "kafka"),
+        ("[::1]:9092", "[::1]:9092"),
+    ],
+)
+def test_kafka_addresses_are_normalized(text: str, addresses: str) -> None:
+    """Spaces and empty parts are removed; the port may be missing."""
+    assert make_kafka_settings(kafka_bootstrap_servers=text).kafka_bootstrap_servers == addresses
+
+
+@pytest.mark.parametrize("text", ["", " , ", "kafka:", "kafka:0", "kafka:65536", "kafka:port", ":9092"])
+def test_invalid_kafka_addresses_are_rejected(text: str) -> None:
+    """A wrong address would otherwise look like an unavailable Kafka."""
+    with pytest.raises(ValueError, match="kafka_bootstrap_servers"):
+        make_kafka_settings(kafka_bootstrap_servers=text)
+
+
+@pytest.mark.parametrize("name", ["kafka_sasl_username", "kafka_sasl_password"])
+def test_sasl_requires_user_name_and_password(name: str) -> None:
+    """An empty value counts as missing."""
+    credentials = {"kafka_sasl_username": "sync", "kafka_sasl_password": "word"}
+
+    make_kafka_settings(kafka_security_protocol="SASL_SSL", **credentials)
+    with pytest.raises(ValueError, match="KAFKA_SECURITY_PROTOCOL=SASL_SSL needs it"):
+        make_kafka_settings(kafka_security_protocol="SASL_SSL", **credentials | {name: ""})
+
+
+def test_empty_certificate_file_means_none() -> None:
+    """Compose passes a variable that is not set as an empty one."""
+    assert make_kafka_settings(kafka_ssl_cafile="").kafka_ssl_cafile is None
+
+
+def test_file_without_certificates_is_rejected(tmp_path: Path) -> None:
+    """The error names the class of the problem."""
+    file = tmp_path / "ca.pem"
+    file.write_text("nothing")
+
+    with pytest.raises(ValueError, match=r"certificates cannot be read from that file \(SSLError\)"):
+        make_kafka_settings(kafka_ssl_cafile=str(file))
+
+
+def test_prefix_precedes_topics_and_groups() -> None:
+    """Several installations can share a cluster."""
+    settings = make_kafka_settings(kafka_topic_prefix="test-")
+
+    assert settings.topic(Topic.DEAD_LETTERS) == f"test-{Topic.DEAD_LETTERS.value}"
+    assert settings.group("writer") == "test-writer"
+
+
+# ------------------------------------------------------------ secrets
+
+
+def test_encryption_keys_are_split_in_order() -> None:
+    """The first key encrypts, all of them decrypt."""
+    settings = EncryptionSettings(encryption_keys=SecretStr(" new , old,"))
+
+    assert [key.get_secret_value() for key in settings.keys] == ["new", "old"]
+
+
+@pytest.mark.promise("P7")
+def test_secrets_are_hidden_in_the_text_of_settings() -> None:
+    """Settings may end up in a message or in a traceback."""
+    settings = [
+        MongoSettings(mongodb_url=SecretStr("mongodb://user:word@mongo")),
+        EncryptionSettings(encryption_keys=SecretStr("word")),
+        make_kafka_settings(kafka_sasl_password="word"),
+    ]
+
+    assert "word" not in repr(settings).replace("password", "")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_secret_is_read_from_its_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spaces and line ends around the secret are removed."""
+    file = tmp_path / "secret"
+    file.write_text(" from the file\n", encoding="utf-8")
+    monkeypatch.setenv(f"{name}_FILE", str(file))
+
+    read_secret_files()
+
+    assert os.environ[name] == "from the file"
+
+
+def test_secret_in_the_environment_precedes_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even an unreadable file does not matter then."""
+    monkeypatch.setenv("MONGODB_URL", "from the environment")
+    monkeypatch.setenv("MONGODB_URL_FILE", str(tmp_path / "missing"))
+
+    read_secret_files()
+
+    assert os.environ["MONGODB_URL"] == "from the environment"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file or directory"), (b"\xff\xfe", "it is not text in UTF-8")]
+)
+def test_unreadable_secret_file_ends_the_process(
+    content: bytes | None,
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The line names the variable and the reason."""
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("MONGODB_URL_FILE", str(file))
+
+    with pytest.raises(SystemExit) as ended:
+        read_secret_files()
+
+    assert ended.value.code == EX_CONFIG
+    assert capsys.readouterr().err == f"MONGODB_URL_FILE is wrong: {reason}\n"

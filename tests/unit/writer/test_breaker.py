@@ -1,0 +1,141 @@
+"""The circuit breaker: failures open it, a successful probe closes it."""
+
+import asyncio
+
+import pytest
+
+from services.clients.declaree.errors import DeclareeRateLimitedError
+from services.contracts.outcomes import WaitingCause
+from services.writer.breaker import FAILURES_IN_A_ROW, LONGEST_PAUSE, BreakerOpenError
+from tests.unit.writer.scripted import EndpointStage
+
+
+@pytest.fixture
+def stage() -> EndpointStage:
+    """An endpoint with a closed breaker."""
+    return EndpointStage()
+
+
+# ---------------------------------------------------------------- opening
+
+
+async def test_failure_with_failed_probe_opens_breaker(stage: EndpointStage) -> None:
+    """A failure opens the breaker if a probe fails as well, and the error names the cause."""
+    await stage.fail()
+
+    assert await stage.is_blocked()
+
+    with pytest.raises(BreakerOpenError) as caught:
+        await stage.perform()
+
+    assert caught.value.cause == WaitingCause.SERVER_UNAVAILABLE
+
+
+async def test_failure_with_successful_probe_keeps_breaker_closed(stage: EndpointStage) -> None:
+    """A failure that concerns one employee does not block the others."""
+    await stage.endpoint.breaker.record_failure(WaitingCause.UNEXPECTED)
+
+    assert stage.server.probes == 1
+    assert await stage.is_blocked() is False
+
+
+async def test_failures_in_a_row_open_breaker(stage: EndpointStage, caplog: pytest.LogCaptureFixture) -> None:
+    """Consecutive failures open the breaker although probes succeed, and the log has the details."""
+    for number in range(FAILURES_IN_A_ROW):
+        assert not await stage.is_blocked(), number
+        await stage.endpoint.breaker.record_failure(WaitingCause.WRITES_FORBIDDEN, details="what the key lacks")
+
+    assert await stage.is_blocked()
+    assert "circuit breaker opened: the changes of this connection wait (what the key lacks)" in caplog.text
+
+
+async def test_failures_between_successes_keep_breaker_closed(stage: EndpointStage) -> None:
+    """A success in between resets the number of consecutive failures."""
+    for _ in range(3 * FAILURES_IN_A_ROW):
+        await stage.endpoint.breaker.record_failure(WaitingCause.UNEXPECTED)
+        stage.endpoint.record_success(has_written=False)
+
+    assert not await stage.is_blocked()
+
+
+async def test_concurrent_failures_share_one_probe(stage: EndpointStage) -> None:
+    """Failures during a probe wait for its result, so a failing server gets one probe at a time."""
+    stage.server.release = asyncio.Event()
+    breaker = stage.endpoint.breaker
+    failures = [
+        asyncio.create_task(breaker.record_failure(WaitingCause.UNEXPECTED)) for _ in range(FAILURES_IN_A_ROW - 1)
+    ]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    stage.server.release.set()
+    await asyncio.gather(*failures)
+
+    assert stage.server.probes == 1
+
+
+# ---------------------------------------------------------------- closing
+
+
+async def test_open_breaker_is_probed_after_growing_pauses(stage: EndpointStage) -> None:
+    """The pause between probes doubles up to the longest one, and a successful probe closes the breaker."""
+    await stage.fail()
+    pauses: list[float] = []
+    for _ in range(8):
+        waited = 0.0
+        while stage.server.probes == len(pauses) + 1:
+            stage.clock.seconds += 0.5
+            waited += 0.5
+            assert not await stage.endpoint.breaker.close_if_due()
+        pauses.append(waited)
+
+    assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE]
+
+    stage.server.error = None
+    stage.clock.seconds += LONGEST_PAUSE
+
+    assert await stage.endpoint.breaker.close_if_due()
+    assert not await stage.is_blocked()
+
+
+@pytest.mark.promise("W15")
+async def test_retry_after_delays_probe(stage: EndpointStage) -> None:
+    """A server that asks for a pause is not probed before it ends."""
+    await stage.fail(DeclareeRateLimitedError("rate-limited", retry_after=30))
+
+    stage.clock.seconds += 29
+    await stage.endpoint.breaker.close_if_due()
+
+    assert stage.server.probes == 1
+
+    stage.clock.seconds += 1
+    await stage.endpoint.breaker.close_if_due()
+
+    assert stage.server.probes == 2
+
+
+async def test_failure_after_closing_opens_breaker_at_once(stage: EndpointStage) -> None:
+    """The first failure after a successful probe opens the breaker again, unless a change succeeded in between."""
+    await stage.fail()
+    stage.server.error = None
+    stage.clock.seconds += 1
+
+    assert await stage.endpoint.breaker.close_if_due()
+
+    await stage.endpoint.breaker.record_failure(WaitingCause.WRITES_FORBIDDEN)
+
+    assert await stage.is_blocked()
+
+    stage.clock.seconds += LONGEST_PAUSE
+
+    assert await stage.endpoint.breaker.close_if_due()
+
+    stage.endpoint.record_success(has_written=True)
+    await stage.endpoint.breaker.record_failure(WaitingCause.UNEXPECTED)
+
+    assert not await stage.is_blocked()
+
+
+async def test_closed_breaker_is_not_probed(stage: EndpointStage) -> None:
+    """A closed breaker needs no probe."""
+    assert await stage.endpoint.breaker.close_if_due()
+    assert stage.server.probes == 0

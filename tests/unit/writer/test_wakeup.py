@@ -1,0 +1,208 @@
+"""Waiting employees are resent after a probe of their server succeeds."""
+
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from services.contracts.events import Version
+from services.contracts.ids import ConnectionId
+from services.contracts.ledger import Waiting
+from services.contracts.outcomes import WaitingCause
+from services.contracts.tasks import Resend
+from services.store.database import Store
+from services.store.errors import StoreUnavailableError
+from services.writer.endpoints import Endpoint, Endpoints
+from services.writer.wakeup import LONGEST_PAUSE, Wakeup
+from tests.support.builders import CONNECTION, NOW, OTHER, make_connection, make_entry
+from tests.support.fakes import FakeClock, FiledTasks, KnownConnections, StillClock
+from tests.unit.writer.scripted import DOWN, ScriptedClients, ScriptedServer
+
+INTERVAL = 2.0
+WAITING = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
+
+
+class WakeupStage:
+    """The check of waiting employees, with two connections and scripted servers."""
+
+    def __init__(self, store: Store, clock: FakeClock) -> None:
+        """Starts without waiting employees."""
+        self.store = store
+        self.clock = clock
+        self.tasks = FiledTasks()
+        self.connections = KnownConnections({CONNECTION: make_connection(), OTHER: make_connection(OTHER)})
+        self.clients = ScriptedClients()
+        self.endpoints = Endpoints(self.clients, clock)
+        self.wakeup = self.make_wakeup(store.counters)
+
+    def make_wakeup(self, counts: Any, fatal: Callable[[str], None] = pytest.fail) -> Wakeup:
+        """Returns a check with these counts of waiting employees."""
+        return Wakeup(
+            counts=counts,
+            connections=self.connections,
+            tasks=self.tasks,
+            endpoints=self.endpoints,
+            clock=self.clock,
+            interval=INTERVAL,
+            fatal=fatal,
+        )
+
+    async def add_waiting(self, *connections: ConnectionId) -> None:
+        """Adds a waiting employee to each of these connections."""
+        await self.store.ledger.write([make_entry("1", connection_id=name, waiting=WAITING) for name in connections])
+
+    async def get_endpoint(self, name: ConnectionId = CONNECTION) -> tuple[Endpoint, ScriptedServer]:
+        """Returns the endpoint of a connection and its server."""
+        endpoints = await self.endpoints.get_all([self.connections.connections[name]])
+        return endpoints[name], self.clients.made[-1][1]
+
+    def list_resent(self) -> list[ConnectionId]:
+        """Returns the connections of the filed tasks, in order."""
+        return [name for name, _, _ in self.tasks.filed]
+
+
+@pytest.fixture
+def stage(store: Store) -> WakeupStage:
+    """A check with a clock that does not wait."""
+    return WakeupStage(store, FakeClock())
+
+
+async def test_check_without_waiting_employees_does_nothing(stage: WakeupStage) -> None:
+    """Without waiting employees, no task is filed and no client is made."""
+    await stage.wakeup.check_waiting()
+
+    assert stage.tasks.filed == []
+    assert stage.clients.made == []
+
+
+async def test_employees_of_working_server_are_resent(stage: WakeupStage) -> None:
+    """The employees that wait for a working server are resent by one task."""
+    await stage.add_waiting(CONNECTION)
+
+    await stage.wakeup.check_waiting()
+
+    ((name, action, once),) = stage.tasks.filed
+    assert name == CONNECTION
+    assert once == f"retryable/{CONNECTION}"
+    assert isinstance(action, Resend)
+    assert action.scope == "retryable"
+
+
+async def test_employees_are_resent_after_breaker_closes(stage: WakeupStage) -> None:
+    """The employees are not resent while the breaker is open, and resent as soon as it closes."""
+    await stage.add_waiting(CONNECTION)
+    endpoint, server = await stage.get_endpoint()
+    server.error = DOWN
+    await endpoint.breaker.record_failure(WaitingCause.SERVER_UNAVAILABLE)
+    for _ in range(5):
+        stage.clock.seconds += INTERVAL
+        await stage.wakeup.check_waiting()
+
+    assert stage.list_resent() == []
+
+    server.error = None
+    stage.clock.seconds += 60
+    await stage.wakeup.check_waiting()
+
+    assert stage.list_resent() == [CONNECTION]
+
+
+async def test_pause_between_resends_grows(stage: WakeupStage) -> None:
+    """Employees that keep waiting are resent less and less often."""
+    await stage.add_waiting(CONNECTION)
+    times: list[float] = []
+    while len(times) < 10:
+        await stage.wakeup.check_waiting()
+        if len(stage.tasks.filed) > len(times):
+            times.append(stage.clock.seconds)
+        stage.clock.seconds += 1
+
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, LONGEST_PAUSE]
+
+
+async def test_employee_waiting_again_is_resent_at_once(stage: WakeupStage) -> None:
+    """The pause starts over once no employee of the connection waits."""
+    await stage.add_waiting(CONNECTION)
+    await stage.wakeup.check_waiting()
+    await stage.store.ledger.write([make_entry("1", 2)])
+    await stage.wakeup.check_waiting()
+    await stage.store.ledger.write([make_entry("1", 3, waiting=WAITING)])
+
+    await stage.wakeup.check_waiting()
+
+    assert stage.list_resent() == [CONNECTION, CONNECTION]
+
+
+async def test_hanging_probe_delays_no_other_connection(stage: WakeupStage) -> None:
+    """A probe that hangs does not delay the employees of another connection."""
+    await stage.add_waiting(CONNECTION, OTHER)
+    endpoint, server = await stage.get_endpoint()
+    server.error = DOWN
+    await endpoint.breaker.record_failure(WaitingCause.SERVER_UNAVAILABLE)
+    server.release = asyncio.Event()
+    await stage.get_endpoint(OTHER)
+    stage.clock.seconds += 60
+
+    check = asyncio.create_task(stage.wakeup.check_waiting())
+    server.release.set()
+    await check
+
+    assert stage.list_resent() == [OTHER]
+
+
+async def test_removed_or_unreadable_connection_is_skipped(stage: WakeupStage) -> None:
+    """The employees of a connection that is removed or cannot be read are not resent."""
+    await stage.add_waiting(CONNECTION, OTHER)
+    stage.connections.unreadable.add(CONNECTION)
+    del stage.connections.connections[OTHER]
+
+    await stage.wakeup.check_waiting()
+
+    assert stage.list_resent() == []
+
+
+async def test_check_continues_after_store_outage(store: Store) -> None:
+    """The loop continues after the store was unavailable."""
+    clock = StillClock()
+    stage = WakeupStage(store, clock)
+    await stage.add_waiting(CONNECTION)
+    is_down, checked = True, asyncio.Event()
+
+    class Counts:
+        async def count_waiting(self) -> dict[ConnectionId, int]:
+            if is_down:
+                checked.set()
+                raise StoreUnavailableError("MongoDB does not answer")
+            return await store.counters.count_waiting()
+
+    wakeup = stage.make_wakeup(Counts())
+    await wakeup.start()
+    await checked.wait()
+    is_down = False
+    while not stage.tasks.filed:
+        clock.advance(INTERVAL)
+        await asyncio.sleep(0.005)
+    await wakeup.stop()
+
+    assert stage.list_resent()[0] == CONNECTION
+
+
+@pytest.mark.expects_errors
+async def test_defect_in_check_ends_the_process(stage: WakeupStage) -> None:
+    """A defect in the loop ends the process, because otherwise all employees would keep waiting."""
+    ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    class Counts:
+        async def count_waiting(self) -> dict[ConnectionId, int]:
+            raise RuntimeError("a defect")
+
+    wakeup = stage.make_wakeup(Counts(), ended.set_result)
+    await wakeup.start()
+
+    assert "RuntimeError" in await ended
+
+    await wakeup.stop()
