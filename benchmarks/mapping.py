@@ -32,7 +32,7 @@ PRODUCT, BARE, AGAIN = "alone-", "bare-", "bare-again-"
 async def run(installation: Installation, folder: Path, copies: int) -> tuple[Stage, Stage]:
     """Returns the measurements of the bare loop and of the mapper. Both read every record of the import ``copies`` times.
 
-    The loop runs before and after the mapper. All rates come from Kafka's time stamps of the answers. Raises ``StackError``
+    The loop runs before and after the mapper. All rates come from Kafka's timestamps of the answers. Raises ``StackError``
     if the loop or the mapper fails, or their answers differ.
     """
     servers = installation.environment["KAFKA_BOOTSTRAP_SERVERS"]

@@ -2,7 +2,7 @@
 
     ConnectorError
     ├── TransientError           the cause is outside the event and may go away: retry, then wait
-    └── PermanentError           a retry changes nothing until a person or the data changes
+    └── PermanentError           a retry changes nothing until the data or the configuration changes
         └── ConfigurationError   a setting, credential or document must be corrected
 
 Errors of the vendors (``services.clients``) and of the store are subclasses. They live beside the code that raises them.
@@ -26,7 +26,7 @@ class TransientError(ConnectorError):
     code: ClassVar[str] = "transient"
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        """``retry_after`` is the number of seconds that the other side asked to wait; None if it named no time."""
+        """``retry_after`` is the number of seconds that the server asked to wait; None if it named no time."""
         super().__init__(message)
         self.retry_after = retry_after
 

@@ -17,9 +17,16 @@ WIDTH = 100
 
 INTRODUCTION = """\
 `personio-declaree` is installed with the project (`.venv/bin/personio-declaree`); `python -m services.cli` is the
-same program. It reads the [settings](settings.md) from the environment. Exit codes: 0 done, 1 failed, 2 wrong use,
-75 try again later (a server does not answer), 78 something is not configured or configured wrongly, 130 stopped by
-Ctrl-C."""
+same program. It reads the [settings](settings.md) from the environment.
+
+| Exit code | Meaning |
+| --- | --- |
+| 0 | The command succeeded. |
+| 1 | The command failed; its help says when. |
+| 2 | An option or argument is missing or invalid. |
+| 75 | A server or the poller did not answer in time. Try again later. |
+| 78 | A setting, credential, address or mapping is missing or invalid. |
+| 130 | Ctrl-C ended the command. |"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from services.contracts.mappings import (
     LIFE_CYCLE,
     MANAGER,
     NOT_MAPPABLE,
+    WORK_EMAIL,
     AttributeSource,
     ConstantSource,
     MappingDocument,
@@ -37,28 +38,29 @@ numbered by version. A new connection starts with the first mapping below.
     personio-declaree mapping export ID > mapping.json
     personio-declaree mapping import ID mapping.json
 
-The import of an invalid document is rejected with the location and the reason, and changes nothing. A valid document is in
-force at once as the next version. All employees are then resent, and only real differences are written. To go back, import
-the older document."""
+If a document is invalid, the import prints the location and the reason, and changes nothing. A valid document becomes the
+next version and applies immediately. All employees are then resent, and only real differences are written. To go back,
+import the older document."""
 
 KEYS = """\
-An attribute is named by Personio's key. `people show ID EMPLOYEE` lists the keys with the values of one employee. Examples
-are `first_name` and `position`; a company's own attributes are `dynamic_` and a number. A part of a nested attribute has a
-key of its own, such as `office.name`, `cost_centers.percentage` (a list) or `supervisor.id`."""
+A rule names an attribute by Personio's key. `people show ID EMPLOYEE` lists the keys with the values of one employee.
+Examples are `first_name` and `position`. The key of a company's own attribute is `dynamic_` and a number, such as
+`dynamic_1001`. A part of a nested attribute has a key of its own, such as `office.name`, `cost_centers.percentage` (a list)
+or `supervisor.id`."""
 
 TARGETS = """\
 Targets are SCIM paths (RFC 7643, RFC 7644 section 3.10). Examples of the core schema are `title`, `preferredLanguage` and
 `phoneNumbers[type eq "mobile"].value`. A field of an extension is written as its URN, a colon and the attribute. Declaree
-lists the fields that it stores, and the name of its own extension, under `/Schemas` of its SCIM address. `people show` names
-each field that Declaree's answer does not show after a write."""
+lists the fields that it stores, and the name of its own extension, under `/Schemas` of its SCIM address. If Declaree's answer
+to a write does not contain a field, `people show` names this field: Declaree may not store it."""
 
 MANAGERS = """\
-The manager ("Submits to" in Declaree) has a target of its own. Its value is the Personio id of an employee. It is written as
-the id of that employee's account, once that account exists."""
+The manager ("Submits to" in Declaree) has a target of its own. Its value is the Personio id of the manager. The writer replaces
+it by the id of the manager's account, as soon as that account exists."""
 
 EMPTY_VALUES = """\
-A value is empty if it is null, an empty string or an empty list. An empty value passes through every transform except
-`default`. Each value of a list is transformed on its own."""
+A value is empty if it is null, an empty string or an empty list. Every transform except `default` leaves an empty value
+unchanged. Each value of a list is transformed separately."""
 
 EXAMPLES: tuple[tuple[Transform, Value], ...] = (
     (Trim(), "  Berlin "),
@@ -154,9 +156,7 @@ def generate() -> str:
             [(format_code(key), format_code(_to_json(value))) for key, value in EMPLOYEE.items()],
         ),
         "the mapping gives this account:",
-        build_table(
-            ("Field", "Value"), [(format_code(field), format_code(_to_json(value))) for field, value in _map_example()]
-        ),
+        build_table(("Field", "Value"), [(format_code(field), value) for field, value in _map_example()]),
     )
 
 
@@ -189,7 +189,8 @@ def _build_transform(transform: Transform, value: Value) -> tuple[str, str, str,
     return format_code(_to_json(transform)), format_code(_to_json(value)), result, meaning
 
 
-def _map_example() -> Iterator[tuple[str, Value]]:
+def _map_example() -> Iterator[tuple[str, str]]:
+    """Yields each field of the account and a description of its value."""
     now = datetime(2026, 3, 1, tzinfo=UTC)
     connection = ConnectionId("c1")
     published = PublishedMapping(connection_id=connection, version=2, mapping=LARGER, published_at=now)
@@ -205,8 +206,8 @@ def _map_example() -> Iterator[tuple[str, Value]]:
     desired = Engine(published).map(event).desired
     if desired is None:
         raise ValueError("the mapping of the larger example gives no account: correct LARGER or EMPLOYEE")
-    yield "externalId", desired.external_id
-    yield "userName, and the work e-mail", desired.user_name
-    yield from desired.fields.items()
+    values = {"externalId": desired.external_id, "userName": desired.user_name, WORK_EMAIL: desired.user_name}
+    for field, value in (values | desired.fields).items():
+        yield field, format_code(_to_json(value))
     if desired.manager is not None:
         yield MANAGER, f"the id of the account of employee {desired.manager.employee_id}"

@@ -6,9 +6,10 @@ from docs.generators.markdown import build_page, build_table, format_code
 from services.runtime.metrics import Metrics
 
 INTRODUCTION = """\
-Every service shows these metrics at `/metrics` for Prometheus, beside `/health/live` and `/health/ready` (`HTTP_HOST`,
-`HTTP_PORT`). A metric that does not concern a service stays empty there. Labels contain names of topics, outcomes and
-causes, never personal data. A histogram has the usual series `…_bucket`, `…_sum` and `…_count`."""
+Every service serves these metrics for Prometheus at the path `/metrics` of its `HTTP_HOST` and `HTTP_PORT`. The paths
+`/health/live` and `/health/ready` are at the same address. A metric that a service does not use stays empty there. Labels
+contain names of topics, outcomes and causes, never personal data. A histogram has the series `…_bucket`, `…_sum` and
+`…_count`."""
 
 
 def generate() -> str:

@@ -28,20 +28,20 @@ CONNECTION_SECRETS: Mapping[str, str] = {
 """Variables that ``connections add`` and ``connections secrets`` read. The secrets are stored encrypted."""
 
 INTRODUCTION = """\
-Settings are environment variables. A name means the same in every service. `.env.example` lists all settings in the form
-that `docker compose` reads. A setting without a default is required: without it a service stops at once with exit code 78
-and prints the name of the setting. A secret can also come from a file, for container engines that mount secrets as files:
-`…_FILE` contains the path, as in `ENCRYPTION_KEYS_FILE`."""
+Settings are environment variables. A setting has the same meaning in every service. `.env.example` lists all settings in
+the form that `docker compose` reads. A setting without a default is required: if it is missing, a service ends with exit
+code 78 and prints the name of the setting. A secret can also come from a file, for container engines that mount secrets as
+files. The variable with the suffix `_FILE`, such as `ENCRYPTION_KEYS_FILE`, then contains the path of the file."""
 
 CREDENTIALS = """\
-The credentials of Personio and Declaree belong to a connection and are stored encrypted in MongoDB. Only the commands
-that deposit them, `connections add` and `connections secrets`, read them from the environment. They prompt for a credential
-that is missing there."""
+The credentials of Personio and Declaree belong to a connection and are stored encrypted in MongoDB. Two commands store
+them: `connections add` and `connections secrets`. Only these commands read the variables below. They prompt for a
+credential if its variable is not set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting, which means the same to all of its readers."""
+    """One setting. It has the same meaning for all of its readers."""
 
     name: str
     """Name of the environment variable."""

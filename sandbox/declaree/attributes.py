@@ -36,7 +36,7 @@ class Attribute:
     sub_attributes: tuple["Attribute", ...] = ()
     """Parts of a complex attribute."""
     description: str = ""
-    """Description for people; it names the field in Declaree's form."""
+    """Description, as a user of Declaree reads it; it names the field in Declaree's form."""
 
     @cached_property
     def by_name(self) -> dict[str, "Attribute"]:
@@ -72,9 +72,9 @@ class Schema:
     urn: str
     """Identifier of the schema."""
     name: str
-    """Name for people."""
+    """Display name."""
     description: str
-    """Description for people."""
+    """Description, as a user of Declaree reads it."""
     attributes: tuple[Attribute, ...]
     """Attributes in the order in which they are published."""
 

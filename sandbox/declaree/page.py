@@ -1,4 +1,4 @@
-"""HTML page for people: the accounts under the labels of Declaree's own user table, in English or German."""
+"""HTML page of the accounts, under the labels of Declaree's own user table, in English or German."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -10,11 +10,13 @@ def read_system_time() -> datetime:
 
 
 class Clock:
-    """Time of a source, plus the time by which the clock was moved forward. Always aware and in UTC."""
+    """Time of a source, plus the time by which the clock was moved forward. All times have the time zone UTC."""
 
     def __init__(self, source: Callable[[], datetime] = read_system_time) -> None:
+        """``source`` returns the time without the offset, in UTC."""
         self._source = source
         self.offset = timedelta()
+        """Duration by which the clock was moved forward."""
 
     def now(self) -> datetime:
         """Returns the current time."""

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 SMALLEST_SPAN, LARGEST_SPAN = 4, 12
-"""Least and greatest number of direct reports of a leader."""
+"""Minimum and maximum number of direct reports of a leader."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,28 +13,28 @@ from services.store.database import Store
 
 
 class UnusableSecretError(ConfigurationError):
-    """The entered value cannot be a secret. The message says why, without quoting it."""
+    """The entered value cannot be a secret. The message says why, without quoting the value."""
 
     code: ClassVar[str] = "unusable-secret"
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """New credentials of a connection; None keeps the stored value."""
+    """New credentials of a connection."""
 
     personio_client_id: str | None = None
-    """Personio's client_id. A new one always comes with a new secret."""
+    """Personio's client_id; None keeps the stored one. A new client_id always comes with a new client_secret."""
     personio_secret: SecretStr | None = None
-    """Personio's client_secret."""
+    """Personio's client_secret; None keeps the stored one."""
     declaree_key: SecretStr | None = None
-    """Declaree's API key."""
+    """Declaree's API key; None keeps the stored one."""
 
 
 async def set_credentials(store: Store, connection: ConnectionId, credentials: Credentials) -> None:
-    """Stores new credentials. Waiting changes are resent once a probe with them succeeds.
+    """Stores new credentials. Waiting changes are resent once a probe with the new credentials succeeds.
 
-    Raises ``UnusableSecretError``, ``UnknownConnectionError``, and ``DuplicateConnectionError`` for a client_id that is
-    already connected.
+    Raises ``UnusableSecretError``, ``UnknownConnectionError``, and ``DuplicateConnectionError`` for a client_id that
+    another connection uses.
     """
     await store.connections.set_credentials(
         connection,
@@ -54,7 +54,7 @@ def _validate(name: str, secret: SecretStr | None) -> SecretStr | None:
 async def rotate_keys(store: Store) -> Rotation:
     """Encrypts all stored secrets with the first of ENCRYPTION_KEYS.
 
-    The result names the connections with secrets that fit none of the keys. The other keys can be removed if it
-    names none.
+    The result names the connections with a secret that none of the keys decrypts. If it names no connection, the keys
+    after the first can be removed from the setting.
     """
     return await store.connections.rotate_keys()

@@ -41,7 +41,7 @@ class Retried:
     """The result of a retry."""
 
     sent: int
-    """Records that were published again."""
+    """Number of records that were published again."""
     not_sendable: tuple[str, ...] = ()
     """Ids of letters that cannot be published again."""
     unknown: tuple[str, ...] = ()

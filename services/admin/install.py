@@ -14,7 +14,7 @@ from services.store.database import Store
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 """Seconds between two attempts while Kafka or MongoDB does not answer."""
 
 
@@ -44,7 +44,7 @@ async def install_when_available(
 
     Calls ``attempt`` until it raises no ``TransientError``.
     """
-    backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+    backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
     while True:
         try:
             return await attempt(settings, store)

@@ -21,7 +21,7 @@ class PersonView:
     """The stored data of one employee. It contains personal data: show it only on request."""
 
     snapshot: Snapshot | None
-    """The employee as the last poll released it; None if the employee is unknown."""
+    """The employee as the poller last stored it; None if the employee is unknown."""
     entry: LedgerEntry | None
     """The ledger entry; None before the first decision."""
 

@@ -18,9 +18,9 @@ class Replayed:
     """The result of a replay."""
 
     read: int
-    """Records that were read."""
+    """Number of records that were read."""
     published: int
-    """Changes that were published again; in a dry run, the changes that would be."""
+    """Number of changes that were published again; in a dry run, of the changes that would be published."""
 
 
 async def replay(

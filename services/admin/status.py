@@ -19,17 +19,17 @@ class Status:
     state: ConnectionState
     """Whether the connection is polled on schedule."""
     employees: int
-    """Employees with a snapshot."""
+    """Number of employees with a snapshot."""
     active: int
-    """Employees that Personio lists as active."""
+    """Number of employees that Personio lists as active."""
     accounts: int
-    """Active employees with an enabled account."""
+    """Number of active employees with an enabled account."""
     balance: int
-    """Employees with a newest change that is not settled; 0 at rest."""
+    """Number of employees with a newest change that is not settled; 0 at rest."""
     waiting: int
-    """Employees with a waiting change."""
+    """Number of employees with a waiting change."""
     absent: int
-    """Employees with an enabled account that Personio no longer lists."""
+    """Number of employees with an enabled account that Personio no longer lists."""
     outcomes: dict[str, int]
     """Number of employees for each outcome of their last change."""
     mapping_version: int

@@ -21,7 +21,7 @@ from services.store.database import Store
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Synchronizes employees in Personio to accounts in Declaree.",
+    help="Keep Declaree accounts in step with the employees in Personio.",
 )
 
 SERVICES = ("poller", "mapper", "writer")

@@ -19,7 +19,12 @@ from services.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Connect Personio accounts with Declaree administrations.")
 
-SecretFile = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Read the secret from this file.")]
+PersonioSecretFile = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="Read the Personio client_secret from this file.")
+]
+DeclareeKeyFile = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="Read the Declaree key from this file.")
+]
 
 
 def _summarize(id_: ConnectionId, name: str, state: ConnectionState, personio: str, declaree: str) -> dict[str, str]:
@@ -40,8 +45,8 @@ def add(
     declaree_url: Annotated[
         str, typer.Option(callback=inputs.parse_address, help="Address of Declaree's SCIM endpoint.")
     ] = "https://app.declaree.com/SCIM/v2",
-    personio_secret_file: SecretFile = None,
-    declaree_key_file: SecretFile = None,
+    personio_secret_file: PersonioSecretFile = None,
+    declaree_key_file: DeclareeKeyFile = None,
     paused: Annotated[
         bool, typer.Option("--paused", help="Start scheduled polls only after `connections resume`.")
     ] = False,
@@ -106,22 +111,22 @@ def resume(connection: Id, as_json: Json = False) -> None:
 @app.command()
 def secrets(
     connection: Id,
-    personio: Annotated[bool, typer.Option("--personio", help="Deposit a new Personio client_secret.")] = False,
-    declaree: Annotated[bool, typer.Option("--declaree", help="Deposit a new Declaree key.")] = False,
+    personio: Annotated[bool, typer.Option("--personio", help="Store a new Personio client_secret.")] = False,
+    declaree: Annotated[bool, typer.Option("--declaree", help="Store a new Declaree key.")] = False,
     personio_client_id: Annotated[
         str | None,
         typer.Option(
             callback=inputs.parse_optional_credential, help="The new client_id that belongs to the new client_secret."
         ),
     ] = None,
-    personio_secret_file: SecretFile = None,
-    declaree_key_file: SecretFile = None,
+    personio_secret_file: PersonioSecretFile = None,
+    declaree_key_file: DeclareeKeyFile = None,
     as_json: Json = False,
 ) -> None:
-    """Deposit a new Personio credential or Declaree key. It comes from a file, the environment or a prompt.
+    """Store a new Personio credential or Declaree key. It comes from a file, the environment or a prompt.
 
     Only the secrets that an option names are replaced. Without an option, the values of PERSONIO_CLIENT_SECRET and
-    DECLAREE_KEY are deposited. Waiting changes are retried automatically.
+    DECLAREE_KEY are stored. Waiting changes are resent automatically.
     """
     personio = personio or personio_client_id is not None or personio_secret_file is not None
     declaree = declaree or declaree_key_file is not None
@@ -147,12 +152,12 @@ def secrets(
 
 @app.command("rotate-keys")
 def rotate_keys(as_json: Json = False) -> None:
-    """Encrypt all stored secrets with the first of ENCRYPTION_KEYS. Exit code 1 if a secret fits none of the keys."""
+    """Encrypt all stored secrets with the first of ENCRYPTION_KEYS. Exit code 1 if none of the keys decrypts a secret."""
     rotation = run(lambda _, store: admin_credentials.rotate_keys(store))
     lines = [f"connections encrypted with the first key: {rotation.done}"]
     lines += [
-        f"{connection} is unchanged (its secrets fit none of ENCRYPTION_KEYS): add the key that encrypted them, or "
-        "deposit both secrets with `connections secrets`"
+        f"{connection} is unchanged (none of ENCRYPTION_KEYS decrypts its secrets): add the key that encrypted them, or "
+        "store both secrets again with `connections secrets`"
         for connection in rotation.unreadable
     ]
     print_result("\n".join(lines), rotation, as_json=as_json)

@@ -1,4 +1,4 @@
-"""The surroundings of every command: settings, store, publisher and exit codes."""
+"""The parts that commands share: settings, store, publisher and exit codes."""
 
 import asyncio
 import logging
@@ -56,7 +56,8 @@ async def open_publisher(settings: CliSettings) -> AsyncIterator[Publisher]:
 def run(work: Callable[[CliSettings, Store], Awaitable[T]], *, service: str = "cli", log_level: str | None = None) -> T:
     """Runs the work of a command and returns its result. An error becomes one line and an exit code.
 
-    ``log_level`` is for commands that run as a service. Without it, the command logs errors only, to standard error.
+    ``service`` is the name in the logs. ``log_level`` is for commands that run as a service; None logs errors only, to
+    standard error.
     """
     if log_level is None:
         _silence_libraries()
@@ -78,7 +79,7 @@ def run(work: Callable[[CliSettings, Store], Awaitable[T]], *, service: str = "c
 
 
 def _silence_libraries() -> None:
-    """Turns off the messages of libraries. The command itself reports a server that does not answer."""
+    """Turns off the log messages of libraries. The command itself reports a server that does not answer."""
     configure("cli", "ERROR", stream=sys.stderr)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL)

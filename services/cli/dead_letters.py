@@ -33,7 +33,10 @@ def retry(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Publish the original records to their topics again. Exit code 1 if an id is unknown or a record is unsendable."""
+    """Publish the original records to their topics again.
+
+    Exit code 1 if an id is unknown or a record cannot be published.
+    """
 
     async def work(settings: CliSettings, store: Store) -> admin_dead_letters.Retried:
         async with open_publisher(settings) as publisher:

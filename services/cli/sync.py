@@ -49,7 +49,10 @@ def poll(
     seconds: Seconds = 300,
     as_json: Json = False,
 ) -> None:
-    """Poll Personio now and print the counts. Exit code 1 if the poll failed, 75 if no poller finished it in time."""
+    """Poll Personio now and print the number of new, changed and unchanged employees.
+
+    Exit code 1 if the poll failed, 75 if no poller finished it in time.
+    """
     _run_task(ConnectionId(connection), Poll(dry_run=dry_run), seconds, as_json=as_json)
 
 
@@ -61,7 +64,10 @@ def resync(
     seconds: Seconds = 300,
     as_json: Json = False,
 ) -> None:
-    """Resend the current snapshots without polling Personio. Exit code 75 if no poller finished it in time."""
+    """Resend the current snapshots of all employees, without polling Personio.
+
+    Exit code 1 if the task failed, 75 if no poller finished it in time.
+    """
     people = tuple(EmployeeId(employee_id) for employee_id in employee or ())
     _run_task(ConnectionId(connection), admin_tasks.build_resync(people), seconds, as_json=as_json)
 
@@ -85,7 +91,7 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the changes without publishing them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Publish recorded changes again, up to the current end of the topic.
+    """Publish changes that Kafka has recorded again: the newest one of each employee.
 
     Exit code 1 if no change of the named employee is recorded.
     """

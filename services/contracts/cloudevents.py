@@ -1,7 +1,7 @@
 """Events as Kafka records: CloudEvents 1.0 in binary content mode.
 
-The attributes are headers and the event is the value. This follows the CloudEvents Kafka protocol binding 1.0.2 and W3C
-Trace Context. A record depends on the event and its send reason only: an event that is sent twice gives the same bytes.
+The CloudEvents attributes are the headers of the record, and the event is its value. This follows the CloudEvents Kafka
+protocol binding 1.0.2 and W3C Trace Context. The same event with the same send reason always gives the same bytes.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ HEADERS: dict[str, str] = {
     "ce_source": "The service that the event comes from",
     "ce_type": "Kind and version of the event",
     "ce_subject": "The person that the event is about; equals the record key",
-    "ce_time": "When the described change happened: when it was detected, or settled (`AccountSynced`)",
+    "ce_time": "When the change was detected; in `AccountSynced`, when the change was settled",
     "ce_cause": "Why the event is sent",
     "content-type": "Media type of the value",
     "traceparent": "W3C Trace Context: one trace for all events that follow from one change of one person",
@@ -37,7 +37,7 @@ HEADERS: dict[str, str] = {
 """The headers of every event, and their meaning."""
 
 MAX_HEADER_BYTES = 8_192
-"""Most bytes of event headers that a dead letter copies; the headers of the product's own events are far smaller."""
+"""Maximum size in bytes of the event headers that a dead letter copies. The product's own headers are far smaller."""
 
 
 class SendReason(StrEnum):
@@ -95,7 +95,7 @@ def read_event(model: type[E], value: bytes | None) -> E:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         if any(problem["type"] == "json_invalid" for problem in problems):
             raise UnreadableRecordError(DeadLetterReason.NOT_JSON) from None
-        # A deeper name may be a key that the sender chose, so only the outermost name, which the model defines, is kept.
+        # A nested name may be a key from the record, and so personal data: only the outermost name, a field, is kept.
         fields = dict.fromkeys(str(problem["loc"][0]) for problem in problems if problem["loc"])
         raise UnreadableRecordError(DeadLetterReason.WRONG_SCHEMA, tuple(fields)) from None
 
@@ -112,9 +112,9 @@ def parse_send_reason(headers: Sequence[tuple[str, bytes | None]]) -> SendReason
 
 
 def select_event_headers(headers: Sequence[tuple[str, bytes | None]]) -> Headers:
-    """Returns the event headers of a record unchanged, for its dead letter: a retry then keeps the send reason.
+    """Returns the event headers of a record unchanged. Its dead letter copies them, so that a retry keeps the send reason.
 
-    Returns none if they exceed ``MAX_HEADER_BYTES``, because another program has then written them.
+    Headers above ``MAX_HEADER_BYTES`` come from another program. The result is then empty.
     """
     selected = tuple((name, value) for name, value in headers if name in HEADERS and value)
     return selected if sum(len(name) + len(value) for name, value in selected) <= MAX_HEADER_BYTES else ()

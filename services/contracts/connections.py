@@ -68,7 +68,7 @@ Credential = Annotated[str, AfterValidator(_clean_credential)]
 Secret = Annotated[SecretStr, AfterValidator(validate_secret)]
 """The secret part of a credential, or an API key."""
 Label = Annotated[str, AfterValidator(_clean_label)]
-"""A name for people, on one line."""
+"""A display name, on one line."""
 
 
 class PersonioAccess(FrozenModel):
@@ -116,7 +116,7 @@ class Connection(FrozenModel):
     id: ConnectionId
     """Id of the connection; never reused."""
     name: Label
-    """A label for people. The product identifies a connection by its id only."""
+    """A display name. The product identifies a connection by its id only."""
     state: ConnectionState = ConnectionState.ACTIVE
     """Whether the connection is polled."""
     personio: PersonioAccess

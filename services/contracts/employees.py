@@ -17,7 +17,7 @@ class Attribute(FrozenModel):
     value: Value = None
     """The value in Personio; null if it is empty. Dates are `YYYY-MM-DD`, timestamps stay as Personio sends them."""
     label: str = ""
-    """Personio's name of the attribute, for people: it may change or be translated."""
+    """Personio's display name of the attribute. It may change or be translated."""
     type: str = "standard"
     """Personio's type of the attribute."""
 
@@ -62,7 +62,7 @@ class AttributeDefinition:
     key: str
     """The key in the attributes of an employee."""
     label: str
-    """Personio's name of the attribute, for people."""
+    """Personio's display name of the attribute."""
     type: str
     """Personio's type of the attribute."""
     universal_id: str | None

@@ -62,7 +62,7 @@ class Event(FrozenModel):
 
     @property
     def occurred_at(self) -> AwareDatetime:
-        """When the described change happened. It is the same each time the event is sent."""
+        """When the change was detected. It is the same each time the event is sent."""
         return self.detected_at
 
     @property
@@ -137,7 +137,7 @@ class MappedEvent(Event):
 
 
 class AccountRequested(MappedEvent):
-    """The result of mapping one `EmployeeChanged`. Each of these has exactly one request."""
+    """The result of mapping one `EmployeeChanged`. Each `EmployeeChanged` leads to exactly one request."""
 
     topic: ClassVar[Topic] = Topic.ACCOUNTS_REQUESTED
     ce_type: ClassVar[str] = "declaree.account.requested.v1"

@@ -29,5 +29,5 @@ class PersonKey(NamedTuple):
         """Returns the key that ``str`` wrote. Raises ``ValueError`` if an id or the slash is missing."""
         connection, slash, employee = text.partition("/")
         if not slash or not connection or not employee:
-            raise ValueError("the key of a person is invalid: it has the form <connection>/<employee id>")
+            raise ValueError("the key of a person is invalid: it must have the form <connection>/<employee id>")
         return cls(ConnectionId(connection), EmployeeId(employee))

@@ -16,7 +16,8 @@ from services.contracts.values import FrozenModel, Value
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 """The SCIM enterprise extension (RFC 7643, section 4.3)."""
 MANAGER = f"{ENTERPRISE}:manager.value"
-"""Target of the manager ("Submits to" in Declaree): an employee id, written as the id of that employee's account."""
+"""Target of the manager ("Submits to" in Declaree). Its value is the manager's employee id. The writer replaces it by the id of
+the manager's account."""
 WORK_EMAIL = 'emails[type eq "work"].value'
 """SCIM path of the work e-mail."""
 
@@ -95,7 +96,8 @@ LIFE_CYCLE: dict[str, Intent] = {
     "leave": Intent.IGNORE,
     "inactive": Intent.DISABLE,
 }
-"""Default intent of each Personio status. A status that a mapping does not know, and an empty one, is ignored."""
+"""Default intent of each Personio status. The intent of an empty status, or of one that a mapping does not name, is
+``IGNORE``."""
 
 
 class MappingDocument(FrozenModel):
@@ -106,18 +108,22 @@ class MappingDocument(FrozenModel):
     rules: tuple[Rule, ...]
     """The rules, one for each field. A field without a rule is never written."""
     user_name_attribute: str = Field("email", min_length=1)
-    """Key of the attribute with the e-mail address. It becomes user name and work e-mail."""
+    """Key of the attribute with the e-mail address. The address becomes user name and work e-mail of the account."""
     external_id_prefix: str = ""
-    """Text before the employee id in the external id, for several companies that share one Declaree administration."""
+    """Text before the employee id in the external id. It keeps the ids of several companies apart that share one Declaree
+    administration."""
     life_cycle: dict[str, Intent] = Field(default_factory=lambda: dict(LIFE_CYCLE))
-    """Intent of each status, in lowercase. Statuses that the document does not name keep their default."""
+    """Intent for each status of an employee. Statuses are in lowercase; those that the document does not name keep their
+    default."""
 
     @field_validator("life_cycle")
     @classmethod
     def _add_defaults(cls, life_cycle: dict[str, Intent]) -> dict[str, Intent]:
         misspelled = sorted(status for status in life_cycle if status != status.strip().lower())
         if misspelled:
-            raise ValueError(f"a status is in lowercase, without space around it: correct {', '.join(misspelled)}")
+            raise ValueError(
+                f"a status must be in lowercase, without spaces around it: correct {', '.join(misspelled)}"
+            )
         return LIFE_CYCLE | life_cycle
 
     @model_validator(mode="after")

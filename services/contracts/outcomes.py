@@ -13,7 +13,7 @@ class Intent(StrEnum):
     IGNORE = "ignore"
     """The employee is out of scope: an existing account stays unchanged."""
     REJECT = "reject"
-    """The employee's data does not fit the mapping: a person has to correct one of the two."""
+    """The employee's data does not fit the mapping: an administrator has to correct one of the two."""
 
 
 class Outcome(StrEnum):
@@ -32,11 +32,11 @@ class Outcome(StrEnum):
     ENABLED = "enabled"
     """The account was disabled and is enabled again."""
     OUT_OF_SCOPE = "out_of_scope"
-    """Nothing had to be done for this employee."""
+    """The employee's status asks for no account. An existing account stays unchanged."""
     SUPERSEDED = "superseded"
     """A newer change of this employee had already been settled."""
     REJECTED = "rejected"
-    """The change cannot be made. The reason says what a person has to do."""
+    """The change cannot be made. The reason says what an administrator has to correct."""
 
 
 class WaitingCause(StrEnum):
@@ -60,7 +60,7 @@ class WaitingCause(StrEnum):
     WRONG_ADDRESS = "wrong-address"
     """The server at the address is not a SCIM server."""
     UNUSABLE_ACCESS = "unusable-access"
-    """No client can be made from the stored address and key."""
+    """The stored address and key allow no request to Declaree."""
     UNREADABLE_SECRET = "unreadable-secret"  # noqa: S105 - the name of a cause, not a secret
     """None of ENCRYPTION_KEYS decrypts the stored key."""
     LEDGER_UNAVAILABLE = "ledger-unavailable"
@@ -91,14 +91,14 @@ _TEXTS: dict[WaitingCause, str] = {
     WaitingCause.SERVER_UNAVAILABLE: f"Declaree does not answer: {_RETRIED}",
     WaitingCause.SERVER_HANGS: f"Declaree hangs and does not answer: {_RETRIED}",
     WaitingCause.RATE_LIMITED: f"Declaree limits the rate of requests (429): {_RETRIED}",
-    WaitingCause.KEY_REFUSED: "Declaree refuses the key (401): deposit the right key with `connections secrets`",
+    WaitingCause.KEY_REFUSED: "Declaree refuses the key (401): store the right key with `connections secrets`",
     WaitingCause.FORBIDDEN: f"Declaree forbids the request (403): {_RIGHTS}",
     WaitingCause.WRITES_FORBIDDEN: f"Declaree forbids the key to write (403): {_RIGHTS}",
     WaitingCause.WRONG_ADDRESS: "the server at Declaree's address is not a SCIM server: run `connections check`",
-    WaitingCause.UNUSABLE_ACCESS: "no request can be made with Declaree's address and key: run `connections check`",
+    WaitingCause.UNUSABLE_ACCESS: "Declaree's address or key is unusable: run `connections check`",
     WaitingCause.UNREADABLE_SECRET: (
-        "the stored key of Declaree fits none of ENCRYPTION_KEYS: add the encryption key that it was stored with, "
-        "or deposit it again with `connections secrets`"
+        "the stored Declaree key cannot be decrypted (none of ENCRYPTION_KEYS is its key): add that encryption key, "
+        "or store the Declaree key again with `connections secrets`"
     ),
     WaitingCause.LEDGER_UNAVAILABLE: f"MongoDB did not answer: {_RETRIED}",
     WaitingCause.BATCH_TIMEOUT: f"Declaree was too slow for the batch (WRITER_BATCH_SECONDS): {_RETRIED}",

@@ -20,22 +20,22 @@ class RunState(StrEnum):
 
 
 class RunCounts(FrozenModel):
-    """The counts of a run."""
+    """The counts of a run, as the command ``poll`` prints them."""
 
     seen: int = 0
-    """Employees that Personio listed."""
+    """Number of employees that Personio listed."""
     created: int = 0
-    """New employees."""
+    """Number of new employees."""
     changed: int = 0
-    """Employees with a changed attribute."""
+    """Number of employees with a changed attribute."""
     unchanged: int = 0
-    """Employees without a change."""
+    """Number of employees without a change."""
     emitted: int = 0
-    """Events that Kafka has acknowledged."""
+    """Number of events that Kafka has acknowledged."""
     oversized: int = 0
-    """Events that are too large for Kafka."""
+    """Number of events that are too large for Kafka."""
     absent: int = 0
-    """Employees that a complete scan no longer lists. They are reported only: their accounts stay unchanged."""
+    """Number of employees that a complete scan no longer lists. They are reported only: their accounts stay unchanged."""
 
 
 class Run(FrozenModel):

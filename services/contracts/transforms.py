@@ -8,7 +8,7 @@ from services.contracts.values import FrozenModel, Scalar, Value
 
 
 class Trim(FrozenModel):
-    """Removes space at both ends of a text. A text that consists of space only becomes empty."""
+    """Removes the spaces at both ends of a text. A text of spaces only becomes an empty value."""
 
     kind: Literal["trim"] = "trim"
 
@@ -37,7 +37,7 @@ class DateFormat(FrozenModel):
 
 class ValueTable(FrozenModel):
     """Replaces a value by its entry in the table. `otherwise` says what happens to a value that is not in the table:
-    `keep` keeps it, `missing` makes it empty, `reject` rejects the employee.
+    `keep` keeps the value, `missing` replaces it by an empty value, `reject` rejects the employee.
     """
 
     kind: Literal["value_table"] = "value_table"

@@ -1,4 +1,4 @@
-"""Puts the mapper together."""
+"""Builds the mapper's process."""
 
 import os
 

@@ -17,7 +17,7 @@ from services.runtime.kafka.ownership import Ownership
 SERVICE = "mapper"
 """Name of the service and of its consumer group."""
 HANDLER_BATCH_RECORDS = 10
-"""Records in one call of the handler: few enough to be read, mapped and published from the processor's cache."""
+"""Number of records in one call of the handler: few enough to be read, mapped and published from the processor's cache."""
 
 
 class Mapper:

@@ -9,4 +9,4 @@ class MapperSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     """The settings of all services, and those that only the mapper reads."""
 
     mapper_batch_records: int = Field(2000, ge=1, le=5000)
-    """Highest number of records in one batch of the mapper."""
+    """Maximum number of records in one batch of the mapper."""

@@ -1,4 +1,4 @@
-"""One compiled rule: the value of one target field."""
+"""Evaluates one rule of a mapping: computes the value of one target field."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class RejectedError(Exception):
     """The employee's data does not fit the mapping."""
 
     def __init__(self, reason: str, field: str) -> None:
-        """``reason`` contains no value. ``field`` is the target or the attribute that the reason is about."""
+        """``reason`` contains no value. ``field`` names the target or the attribute that the reason is about."""
         super().__init__(reason)
         self.reason = reason
         self.field = field
@@ -32,7 +32,7 @@ class FieldProvenance:
 
 
 class CompiledRule:
-    """A rule, compiled for many employees."""
+    """A rule that is compiled once and evaluated for many employees."""
 
     def __init__(self, rule: Rule) -> None:
         """Compiles the source and the transforms of ``rule``."""
@@ -49,7 +49,7 @@ class CompiledRule:
         return FieldProvenance(self.target, self._attribute, kinds)
 
     def evaluate(self, attributes: Mapping[str, Attribute]) -> tuple[bool, Value]:
-        """Returns whether the field is written, and its value. Raises ``RejectedError``."""
+        """Returns whether the field is written, and its value; None clears the field. Raises ``RejectedError``."""
         value = self._read(attributes)
         try:
             for transform in self._transforms:
@@ -61,11 +61,14 @@ class CompiledRule:
             return True, remove_empty(value) if isinstance(value, tuple) else value
         if self._rule.on_missing == "reject":
             raise RejectedError(f"{self.target} has no value: enter one in Personio, or change the rule", self.target)
-        # An attribute that is not visible says nothing about the value, so it clears nothing.
+        # The value of an attribute that is not visible is unknown, so the field is not cleared.
         return self._rule.on_missing == "clear" and self._is_visible(attributes), None
 
     def _is_visible(self, attributes: Mapping[str, Attribute]) -> bool:
-        """Returns whether Personio has shown the attribute. It may send an empty nested attribute without its parts."""
+        """Returns whether Personio has sent the attribute.
+
+        Personio may send an empty nested attribute without its parts, so its own key counts for each part.
+        """
         key = self._attribute
         return key is None or key in attributes or key.partition(".")[0] in attributes
 

@@ -1,4 +1,4 @@
-"""Puts the poller together."""
+"""Builds the poller's process."""
 
 import os
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Work on a connection only while its lease is held."""
+"""Keeps the lease of a connection while work on the connection is in progress, and tells the work if the lease is lost."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Compares what Personio shows with the snapshot. Pure: contents decide, the vendor's time stamps do not."""
+"""Compares an employee in Personio with the snapshot. Pure: it compares the content, not Personio's timestamps."""
 
 import hashlib
 import json

@@ -1,6 +1,6 @@
-"""The snapshot is the outbox: a stored change is published, acknowledged, and only then marked as emitted.
+"""Publishes stored changes. The snapshots are the outbox: a change is marked as emitted once Kafka has acknowledged it.
 
-After a crash in between, the same revision is published again, byte for byte, before anything newer of that employee.
+After a crash before that mark, the same bytes are published again, before any newer revision of that employee.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,14 +11,14 @@ from services.contracts.snapshots import Snapshot
 from services.poller.ports import Publisher, Snapshots
 
 BATCH = 500
-"""Pending snapshots that are published together."""
+"""Maximum number of pending snapshots that are published together."""
 
 
 class Outbox:
-    """Publishes the snapshots of one connection while its lease is held."""
+    """Publishes the snapshots of one connection while this process owns the connection's lease."""
 
     def __init__(self, snapshots: Snapshots, publisher: Publisher, ensure_lease: Callable[[], None]) -> None:
-        """``ensure_lease`` raises ``LeaseLostError`` once the lease on the connection is lost."""
+        """``ensure_lease`` raises ``LeaseLostError`` if this process no longer owns the lease."""
         self._snapshots = snapshots
         self._publisher = publisher
         self.ensure_lease = ensure_lease
@@ -26,7 +26,7 @@ class Outbox:
     async def emit(
         self, connection: ConnectionId, snapshots: Sequence[Snapshot], reason: SendReason
     ) -> tuple[int, int]:
-        """Publishes the snapshots. Returns (sent, oversized); oversized events exceed Kafka's record size limit."""
+        """Publishes the snapshots. Returns two numbers of events: published, and oversized (above Kafka's limit)."""
         if not snapshots:
             return 0, 0
         self.ensure_lease()
@@ -45,7 +45,7 @@ class Outbox:
         return len(sent), len(oversized)
 
     async def emit_pending(self, connection: ConnectionId) -> int:
-        """Publishes what an earlier run stored but did not mark as emitted. Returns the number of events."""
+        """Publishes the changes that an earlier run stored but did not mark as emitted. Returns their number."""
         sent = 0
         while snapshots := await self._snapshots.read_pending(connection, BATCH):
             count, oversized = await self.emit(connection, snapshots, SendReason.DETECTED)

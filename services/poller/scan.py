@@ -29,21 +29,21 @@ class Tally:
     """The counts of a scan in progress."""
 
     created: int = 0
-    """New employees."""
+    """Number of new employees."""
     changed: int = 0
-    """Employees with a changed attribute."""
+    """Number of employees with a changed attribute."""
     unchanged: int = 0
-    """Employees without a change."""
+    """Number of employees without a change."""
     emitted: int = 0
-    """Events that Kafka has acknowledged."""
+    """Number of events that Kafka has acknowledged."""
     oversized: int = 0
-    """Events that are too large for Kafka."""
+    """Number of events that are too large for Kafka."""
     absent: int = 0
-    """Employees with a snapshot that a complete scan no longer lists."""
+    """Number of employees with a snapshot that a complete scan no longer lists."""
     repeated: int = 0
-    """Employees that Personio listed more than once."""
+    """Number of employees that Personio listed more than once."""
     skipped: int = 0
-    """List elements without an employee id."""
+    """Number of list elements without an employee id."""
     totals: set[int | None] = field(default_factory=set)
     """The different numbers of employees that Personio announced; None stands for a page without a number."""
     ids: set[EmployeeId] = field(default_factory=set)
@@ -53,12 +53,12 @@ class Tally:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every page came, the ids are unique, and the announced total stayed the same and is right."""
+        """Whether every page was received, the ids are unique, and the announced total stayed the same and is right."""
         return not self.repeated and not self.skipped and self.totals == {len(self.ids)}
 
     @property
     def total(self) -> int | None:
-        """The highest number of employees that Personio announced; None if it announced none."""
+        """The maximum of the numbers of employees that Personio announced; None if it announced none."""
         return max((total for total in self.totals if total is not None), default=None)
 
     def counts(self) -> RunCounts:

@@ -27,8 +27,8 @@ from services.runtime.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
-"""Seconds for which a connection is left alone after a failure, so that other connections are worked on."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
+"""Seconds without work on a connection after a failure: at first, and at most. Other connections are polled in the pause."""
 
 
 def interleave(first: Sequence[ConnectionId], second: Sequence[ConnectionId]) -> list[ConnectionId]:
@@ -41,7 +41,7 @@ def interleave(first: Sequence[ConnectionId], second: Sequence[ConnectionId]) ->
 class _Pause:
     """The pause of one connection."""
 
-    backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE, LONGEST_PAUSE))
+    backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))
     until: float = 0.0
 
 
@@ -101,10 +101,10 @@ class Schedule:
             except ConnectorError as error:
                 logger.warning("schedule cannot be read now: %s", error)
             self._alive_at = self._clock.monotonic()
-            await self._clock.sleep(self._settings.poll_requests_every_seconds)
+            await self._clock.sleep(self._settings.poll_tasks_every_seconds)
 
     async def _start_due(self) -> None:
-        """Starts work on due connections and on connections with tasks, as far as there is room."""
+        """Starts work on due connections and on connections with tasks, on at most POLL_CONCURRENCY at the same time."""
         due = await self._repositories.schedule.find_due(self._clock.now())
         with_tasks = sorted(await self._repositories.tasks.find_connections_with_unfinished())
         self._running = {connection: task for connection, task in self._running.items() if not task.done()}
@@ -123,7 +123,7 @@ class Schedule:
         return pause is not None and self._clock.monotonic() < pause.until
 
     def _pause(self, connection: ConnectionId) -> None:
-        """Leaves the connection alone after a failure, and longer after each further one."""
+        """Stops work on the connection for a time after a failure. The time grows with each further failure."""
         pause = self._pauses.setdefault(connection, _Pause())
         pause.until = self._clock.monotonic() + pause.backoff.next_pause()
 
@@ -132,7 +132,7 @@ class Schedule:
         try:
             async with self._leases.hold(connection) as guard:
                 if guard is None:  # another replica owns the lease
-                    self._pauses[connection] = _Pause(until=self._clock.monotonic() + FIRST_PAUSE)
+                    self._pauses[connection] = _Pause(until=self._clock.monotonic() + FIRST_PAUSE_SECONDS)
                     return
                 await self._work(connection, guard, is_due=is_due)
             self._pauses.pop(connection, None)

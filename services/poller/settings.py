@@ -12,9 +12,9 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     """Seconds between two polls of a connection."""
     poll_lease_seconds: float = Field(30, gt=0)
     """Seconds without a renewal after which another poller takes over a connection."""
-    poll_requests_every_seconds: float = Field(1, gt=0)
-    """Seconds between two checks for filed tasks."""
+    poll_tasks_every_seconds: float = Field(1, gt=0)
+    """Seconds between two checks for new tasks, such as a poll that a command asks for."""
     poll_personio_per_minute: int = Field(200, ge=1)
-    """Highest number of requests for employees a minute by one poller. Personio allows 300 for each client address."""
+    """Maximum number of requests for employees that one poller sends in a minute. Personio allows 300 per IP address."""
     poll_concurrency: int = Field(4, ge=1)
-    """Highest number of connections that one poller polls at the same time."""
+    """Maximum number of connections that one poller polls at the same time."""

@@ -25,7 +25,7 @@ def build_post_body(desired: DesiredState) -> Body:
 
 
 def build_put_body(body: Body, difference: DesiredState) -> Body:
-    """Returns the body of a ``PUT``: the user as last read, with the difference in it, so that no attribute is lost."""
+    """Returns the body of a ``PUT``: the resource as last read, with the difference applied. No attribute is lost."""
     for path, value in difference.fields:
         body = paths.write(body, path, value)
     return {name: value for name, value in body.items() if name.lower() not in READ_ONLY}
@@ -40,7 +40,7 @@ def _build_operation(body: Body, text: str, value: Value) -> Body:
     path = paths.parse(text)
     json_value: Any = list(value) if isinstance(value, tuple) else value
     if value is None:
-        # an entry or reference without a value is meaningless, so the operation removes it as a whole
+        # a list entry or a reference without a value is meaningless, so the operation removes the whole entry or reference
         return {"op": "remove", "path": text.removesuffix(".value")}
     if path.key is not None and paths.find_entry(body, path) is None:
         return {"op": "add", "path": path.list_path, "value": [path.build_entry(json_value)]}

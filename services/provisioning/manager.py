@@ -37,7 +37,7 @@ class WantedManager:
 
 
 def find_wanted_manager(request: AccountRequested) -> EmployeeId | None:
-    """Returns the manager that the request asks for; None if it asks for none, or names the employee as own manager."""
+    """Returns the manager that the request asks for; None if it asks for none, or names the employee as their own manager."""
     return None if _names_self(request) else _find_named_manager(request)
 
 

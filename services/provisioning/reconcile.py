@@ -1,4 +1,4 @@
-"""The reconciliation of one account: look it up, write the difference, and look again after a lost answer.
+"""The reconciliation of one account: look it up, write the difference, and look it up again after a lost answer.
 
 A pure, immutable state machine. ``next_call`` is the call to perform, and ``receive`` takes its answer and returns the
 next state. A state with a ``result`` is finished. A lookup tells whether a write happened; it is never guessed.
@@ -39,9 +39,10 @@ from services.provisioning.calls import (
 from services.provisioning.desired import DISABLED, DesiredState
 
 MAX_ROUNDS = 6
-"""Writes of one account that start over (lost answer, 409, 412, 404) before the change waits."""
+"""Number of times that the writes of one account start over (lost answer, 409, 412, 404) before the change waits."""
 MAX_EMPTY_LOOKUPS = 3
-"""Searches without a hit after a lost answer before the account counts as not created: reads may lag behind writes."""
+"""Number of lookups without a hit after a lost answer, before the account counts as not created. A server's lookups may lag
+behind its writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,15 @@ class Settled:
         """What an administrator should know about the written fields; None for nothing."""
         if not self.not_shown:
             return None
-        return f"Declaree's answer does not show the values sent for {', '.join(self.not_shown)}: it may not store them"
+        return (
+            f"Declaree's answer does not contain the values sent for {', '.join(self.not_shown)}: "
+            "Declaree may not store these fields"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The change cannot be made until a person corrects something."""
+    """The change cannot be made until an administrator corrects the data."""
 
     reason: str
     """What is wrong and what to do, for an administrator. Contains no value of the employee."""
@@ -151,7 +155,7 @@ class Reconciliation:
     conflicts: int = 0
     """Number of creates that were answered with 409."""
     empty_lookups: int = 0
-    """Number of searches without a hit since the last lost answer."""
+    """Number of lookups without a hit since the last lost answer."""
     names_tried: int = 0
     """Number of user names that were looked up without a usable hit."""
     is_uncertain: bool = False
@@ -255,7 +259,7 @@ def _compare_with_desired(state: Reconciliation, live: Resource) -> Reconciliati
 
 
 def _forget_remembered_account(state: Reconciliation) -> Reconciliation:
-    """Searches for the employee's account again, because the remembered one is gone."""
+    """Looks up the employee's account by external id, because the remembered account no longer exists."""
     if state.goal.external_id is None:
         return _finish(state, Settled(Outcome.OUT_OF_SCOPE, None))
     goal = replace(state.goal, account_id=None)
@@ -289,7 +293,7 @@ def _receive_by_user_name(state: Reconciliation, accounts: tuple[Resource, ...])
 
 
 def _continue_search(state: Reconciliation) -> Reconciliation:
-    """Continues with the next user name, with a further search after a lost answer, or with a create."""
+    """Continues with the next user name, with a further lookup after a lost answer, or with a create."""
     if state.names_tried < len(state.goal.attempted_names):
         return replace(state, step=Step.FIND_BY_USER_NAME, live=None, names_tried=state.names_tried + 1)
     state = replace(state, live=None, names_tried=0)

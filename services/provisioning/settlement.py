@@ -22,7 +22,7 @@ from services.provisioning.precedence import Decision, decide
 from services.provisioning.reconcile import Goal, Reconciliation, Rejected, Settled
 
 MAX_ATTEMPTED_NAMES = 5
-"""User names of creates without an answer that an entry remembers. More of them mean that the server is broken."""
+"""Maximum number of user names of creates without an answer that an entry remembers. More mean that the server is broken."""
 
 
 @dataclass(frozen=True, slots=True)

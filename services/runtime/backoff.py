@@ -1,4 +1,4 @@
-"""Growing pauses between attempts."""
+"""The back-off between attempts."""
 
 
 class Backoff:

@@ -1,4 +1,4 @@
-"""Time as a port: tests replace it, so that they wait for nothing."""
+"""The source of time, as a port: tests replace it, so that they do not wait."""
 
 import asyncio
 import time

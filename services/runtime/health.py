@@ -108,7 +108,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise ConfigurationError(
             f"HTTP_HOST={host}, HTTP_PORT={port} cannot be used ({error.strerror}): "
-            "does another process listen there? Set HTTP_PORT to a free port."
+            "set HTTP_PORT to a port that no other process uses"
         ) from None
     return listener
 

@@ -1,7 +1,7 @@
 """Structured JSON logs with ids and without personal data.
 
-The product's own exceptions are logged with their message, which contains ids only. Of any other exception only the type
-and the place in the code are logged, because its message may quote a value.
+The product's own exceptions are logged with their message, which contains ids only. The message of any other exception
+may quote a value, so only the type and the location in the code are logged.
 """
 
 import asyncio
@@ -23,20 +23,20 @@ NOISY = ("aiokafka", "faststream", "pymongo", "motor", "kafka")
 """Libraries that repeat a line many times a second while a server is unavailable."""
 
 SILENT = ("httpx", "httpcore", "uvicorn")
-"""Libraries that log addresses with e-mail addresses in them, or each request to the health server. Only their warnings
-are logged."""
+"""Libraries that log each request. The URLs of requests to Declaree contain e-mail addresses, and requests to the health
+server are frequent. Only warnings of these libraries are logged."""
 
 _STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
 _MAX_FRAMES = 6
-"""Innermost frames of a traceback that are logged."""
+"""Number of innermost frames of a traceback that are logged."""
 
 
 class SafeJsonFormatter(JsonFormatter):
     """Formats records as JSON lines. Exceptions appear as types and places in the code, without values."""
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is given by logging
-        """Returns an exception and the places that it passed, the innermost first."""
+        """Returns the exception and the code lines of its traceback, the innermost first, as one line of text."""
         _, error, trace = ei
         if error is None:
             return ""
@@ -46,17 +46,17 @@ class SafeJsonFormatter(JsonFormatter):
 
 
 def describe(error: BaseException) -> str:
-    """Returns an exception as text without personal data: type and message of an own error, the type of any other."""
+    """Returns an exception as text without personal data: its type and, if the product defines the type, its message."""
     if isinstance(error, BaseExceptionGroup):
         return f"{type(error).__name__}: " + "; ".join(describe(inner) for inner in error.exceptions)
     return f"{type(error).__name__}: {error}" if isinstance(error, ConnectorError) else type(error).__name__
 
 
 class RateFilter(logging.Filter):
-    """Limits noisy libraries to one warning for each line of their code and interval, and drops their other lines."""
+    """Passes one warning of a noisy library per interval and line of the library's code. Drops its other records."""
 
     def __init__(self, interval_seconds: float = 10.0, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """``monotonic`` returns growing seconds; tests replace it."""
+        """``monotonic`` returns the seconds of a clock that never goes back; tests replace it."""
         super().__init__()
         self._interval_seconds = interval_seconds
         self._monotonic = monotonic
@@ -76,12 +76,17 @@ class RateFilter(logging.Filter):
 
 
 class LibraryMessageFilter(logging.Filter):
-    """Reduces a library's record to the first line of its message template. Arguments and extras may contain data."""
+    """Reduces a library's log record to the first line of its message template.
+
+    A message that is not a string, such as an exception, is reduced to the name of its type. The arguments and extra fields
+    of the record may contain personal data, so they are removed.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Changes the record unless it is the product's own. Returns True: the record is logged."""
+        """Changes the record of a library. Returns True, because every record is logged."""
         if record.name.partition(".")[0] != OURS:
-            record.msg = str(record.msg).partition("\n")[0]
+            message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+            record.msg = message.partition("\n")[0]
             record.args = None
             for name in record.__dict__.keys() - _STANDARD_ATTRIBUTES:
                 del record.__dict__[name]
@@ -89,7 +94,7 @@ class LibraryMessageFilter(logging.Filter):
 
 
 def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Logs an exception that no task has handled. Replaces asyncio's own handler, which prints the exception's values."""
+    """Logs an exception that no task has handled. Replaces asyncio's own handler, which logs the exception's message."""
     logging.getLogger(__name__).error("%s", context["message"], exc_info=context.get("exception"))
 
 

@@ -17,8 +17,8 @@ class Metrics:
         registry = self.registry
         self.records = Counter(
             "sync_records_total",
-            "Records read from Kafka, by result: `handled`, or `dead_letter` for a record that cannot be read or has an "
-            "oversized result. If dead letters rise: run `dead-letters list`.",
+            "Records read from Kafka, by result: `handled`, or `dead_letter` for a record that cannot be read or leads to an "
+            "oversized event. If `dead_letter` rises: run `dead-letters list`.",
             ["source", "result"],
             registry=registry,
         )
@@ -32,7 +32,7 @@ class Metrics:
         )
         self.published = Counter(
             "sync_published_total",
-            "Records that Kafka has acknowledged. If it stands still while `sync_changes_total` rises: Kafka is "
+            "Records that Kafka has acknowledged. If it stays the same while `sync_changes_total` rises: Kafka is "
             "unavailable, see `/health/ready`.",
             ["topic"],
             registry=registry,
@@ -53,31 +53,33 @@ class Metrics:
         self.waiting = Counter(
             "sync_waiting_total",
             "Changes that began to wait, by cause, such as `server-unavailable`, `rate-limited`, `key-refused` or "
-            "`unexpected`. If it rises: run `connections check`. The changes are resent automatically once the cause "
-            "is gone.",
+            "`unexpected`. If it rises: run `connections check`. The changes are resent automatically when the cause "
+            "ends.",
             ["cause"],
             registry=registry,
         )
         self.freshness = Histogram(
             "sync_freshness_seconds",
-            "Seconds from the detection of a change to the right account. If it grows: changes wait, or the writer is too "
-            "slow.",
+            "Seconds from the detection of a change until its account is right. If it grows: changes wait, or the writer "
+            "is too slow.",
             buckets=FRESHNESS_BUCKETS,
             registry=registry,
         )
         self.requests = Counter(
             "sync_target_requests_total",
             "Requests to Declaree, by call (`read-account`, `find-accounts`, `create-account`, `patch-account`, "
-            "`replace-account`) and answer (`found`, `written`, `conflict`, `outdated`, `gone`, `unsupported`, `refused`, "
-            "`lost`). If `lost` rises: answers to writes are lost on the way, and the accounts are looked up again. If "
-            "`refused` rises: Declaree rejects the values that the mapping produces.",
+            "`replace-account`) and answer: `found`; `written`; `conflict` because another account has the same unique "
+            "value; `outdated` because the account has changed since it was read; `gone` because the account no longer "
+            "exists; `unsupported` because Declaree does not know the method; `refused` because Declaree does not accept "
+            "the values; `lost` without a usable answer. If `lost` rises: the connection to Declaree is bad, and the "
+            "accounts are looked up again. If `refused` rises: correct the mapping or the data, see `people list`.",
             ["call", "answer"],
             registry=registry,
         )
         self.runs = Counter(
             "sync_runs_total",
-            "Polls of Personio, by result: `succeeded` or `failed`. If `failed` rises: `status` shows the reason. If it "
-            "stands still for longer than POLL_INTERVAL_SECONDS: see `/health/ready` of the poller.",
+            "Polls of Personio, by result: `succeeded` or `failed`. If `failed` rises: `status` shows the reason. If neither "
+            "rises for longer than POLL_INTERVAL_SECONDS: see `/health/ready` of the poller.",
             ["result"],
             registry=registry,
         )

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 """Signals that stop the process."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 """Seconds between the attempts to start a part: at first, and at most."""
 MIN_STOP_SECONDS = 2.0
 """Time that each part gets to stop, even if the parts before it have used up the graceful timeout."""
@@ -96,7 +96,7 @@ class Process:
 
     async def _start_with_retries(self, name: str, part: Part) -> bool:
         """Starts a part. Returns False if the process has to stop before that succeeds."""
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stop.is_set():
             try:
                 return await run_until(self._stop, part.start())

@@ -1,6 +1,7 @@
-"""Settings are environment variables. A name means the same in every service.
+"""Settings are environment variables. A setting has the same meaning in every service.
 
-Hosts and secrets have no default: a missing one ends the process with its name. Only ``__main__`` modules read them.
+Hosts and secrets have no default: without one, the process ends with a line that names it. Only ``__main__`` modules read
+settings.
 """
 
 import os
@@ -36,7 +37,7 @@ def _parse_addresses(text: str) -> str:
     for address in addresses:
         host, colon, port = address.rpartition(":")
         if colon and not (host and port.isdecimal() and 0 < int(port) <= MAX_PORT):
-            raise ValueError("it has the form host:port,host:port")
+            raise ValueError("addresses have the form host:port and are separated by commas")
     if not addresses:
         raise ValueError("it contains no address")
     return ",".join(addresses)
@@ -48,7 +49,7 @@ def _check_certificates(path: str | None) -> str | None:
     try:
         ssl.create_default_context(cafile=path)
     except OSError as error:  # includes SSLError
-        raise ValueError(f"certificates cannot be read from that file ({type(error).__name__})") from None
+        raise ValueError(f"no certificate can be read from this file ({type(error).__name__})") from None
     return path
 
 
@@ -66,30 +67,30 @@ class KafkaSettings(Block):
     kafka_sasl_password: SecretStr | None = Field(None, validate_default=True)
     """SASL password; required for the protocols `SASL_PLAINTEXT` and `SASL_SSL`."""
     kafka_ssl_cafile: Annotated[str | None, AfterValidator(_check_certificates)] = None
-    """File with the CA certificates of Kafka's servers, in PEM format. Without it, those of the system apply."""
+    """File with the CA certificates of Kafka's servers, in PEM format. Without a file, the system's certificates apply."""
     kafka_topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$")
     """Prefix of every topic and consumer group, such as `test-`."""
     kafka_partitions: int = Field(12, ge=1)
     """Number of partitions of a topic that `init` creates."""
     kafka_replication_factor: int = Field(1, ge=1)
-    """Number of copies of a topic that `init` creates."""
+    """Number of Kafka servers that keep a copy of each topic that `init` creates."""
     kafka_retention_days: int = Field(90, ge=1)
-    """Days for which Kafka keeps events in a topic that `init` creates. A replay reaches back that far."""
+    """Days for which Kafka keeps events in a topic that `init` creates. Older events cannot be replayed."""
     kafka_session_timeout_ms: int = Field(10_000, ge=1_000)
-    """Milliseconds without a heartbeat after which the group removes a consumer."""
+    """Milliseconds without a heartbeat after which Kafka gives the partitions of a replica to the other replicas."""
     kafka_rebalance_timeout_ms: int = Field(60_000, ge=1_000)
-    """Milliseconds that a rebalance waits for the batches in progress."""
+    """Milliseconds that Kafka waits for batches in progress before it moves partitions between replicas."""
     kafka_request_timeout_ms: int = Field(40_000, ge=1_000)
     """Timeout of one request to Kafka, in milliseconds."""
     kafka_publish_timeout_seconds: float = Field(60, gt=0)
-    """Seconds that a publish waits for Kafka's acknowledgement."""
+    """Seconds that a service waits for Kafka to acknowledge published records."""
 
     @field_validator("kafka_sasl_username", "kafka_sasl_password")
     @classmethod
     def _require_for_sasl(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
         protocol = info.data.get("kafka_security_protocol", "")
         if protocol.startswith("SASL") and not (value.get_secret_value() if isinstance(value, SecretStr) else value):
-            raise ValueError(f"KAFKA_SECURITY_PROTOCOL={protocol} needs it")
+            raise ValueError(f"KAFKA_SECURITY_PROTOCOL={protocol} requires a value")
         return value
 
     def topic(self, topic: Topic) -> str:
@@ -149,7 +150,7 @@ def load(settings: type[S]) -> S:
         for problem in error.errors(include_url=False, include_context=False, include_input=False):
             name = "_".join(map(str, problem["loc"])).upper()
             message = problem["msg"].removeprefix("Value error, ")
-            fact = "is missing" if problem["type"] == "missing" else f"is wrong: {message}"
+            fact = "is missing" if problem["type"] == "missing" else f"is invalid: {message}"
             print(f"{name} {fact}; the settings are listed in .env.example", file=sys.stderr)  # noqa: T201 - logging is not set up yet
         sys.exit(EX_CONFIG)
 
@@ -165,6 +166,6 @@ def read_secret_files() -> None:
             try:
                 os.environ[name] = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-                print(f"{name}_FILE is wrong: {reason}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
+                reason = error.strerror if isinstance(error, OSError) else "the content is not UTF-8 text"
+                print(f"{name}_FILE names a file that cannot be read: {reason}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
                 sys.exit(EX_CONFIG)

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 """Signals that stop the supervisor and its children."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 """Seconds before a restart: at first, and at most."""
 STABLE_SECONDS = 60.0
 """Uptime in seconds after which the back-off of a child is reset."""
@@ -81,7 +81,7 @@ class _Child:
 
     async def run(self) -> None:
         """Runs the process until ``stop``, and restarts it whenever it ends."""
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stop.is_set():
             started_at = self._clock.monotonic()
             process = await self._start()

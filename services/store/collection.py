@@ -39,7 +39,7 @@ Operation: TypeAlias = InsertOne[Document] | ReplaceOne[Document] | UpdateOne | 
 M = TypeVar("M", bound=BaseModel)
 
 PAGE_SIZE = 500
-"""Documents per query while paging."""
+"""Number of documents per query while paging."""
 
 # Error codes of the server: https://www.mongodb.com/docs/manual/reference/error-codes/
 _DUPLICATE_KEY = 11000

@@ -1,4 +1,4 @@
-"""The indexes that the queries of this package need. The command ``init`` creates them; repeating it changes nothing."""
+"""The indexes that the queries of this package need. The command ``init`` creates the missing ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from services.store.collection import Collection, translate, translate_errors
 # IndexOptionsConflict, IndexKeySpecsConflict: an index of this name has another definition
 _OTHER_DEFINITION = frozenset({85, 86})
 _BUILD_SECONDS = 3600
-"""Maximum duration of building one index: over much data it takes longer than the timeout of other commands."""
+"""Timeout in seconds for building one index. Over much data this takes longer than other commands may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ INDEXES = (
 async def ensure_index(collection: Collection, index: Index) -> str | None:
     """Creates the index, or rebuilds an index with another definition or an outdated name.
 
-    Returns a line that says what was done; None if nothing was to do.
+    Returns a line for the output of ``init``; None if the index existed already.
     """
     with translate_errors():
         existing = await collection.motor.index_information()
@@ -87,7 +87,7 @@ async def ensure_index(collection: Collection, index: Index) -> str | None:
 
 
 def _find_conflicting(index: Index, existing: Mapping[str, Any]) -> list[str]:
-    """Returns the index of this name, or else the indexes over the same fields under an outdated name."""
+    """Returns the name of the existing index, or else the outdated names of indexes over the same fields."""
     if index.name in existing:
         return [index.name]
     current = {other.name for other in INDEXES if other.collection == index.collection}

@@ -36,8 +36,8 @@ class Leases:
     ) -> Lease | None:
         """Returns the lease for ``seconds``; None if another live process owns it.
 
-        Takes over at once if ``is_dead`` returns True for the owner. Acquiring an own lease starts a new one with a
-        higher fence.
+        Takes over at once if ``is_dead`` returns True for the owner. If the caller owns the lease already, a new lease with
+        a higher fence begins.
         """
         change = {
             "$set": {"owner": asdict(owner), "expires_at": now + timedelta(seconds=seconds)},

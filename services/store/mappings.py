@@ -16,12 +16,12 @@ class Mappings:
         self._collection = collection
 
     async def get_published(self, connection: ConnectionId) -> PublishedMapping | None:
-        """Returns the newest version, which is the one in force; None if nothing was published."""
+        """Returns the newest version, which the mapper applies; None if nothing was published."""
         documents = await self._collection.find({"connection_id": connection}, sort={"version": -1}, limit=1)
         return to_model(PublishedMapping, documents[0]) if documents else None
 
     async def get_all_published(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, PublishedMapping]:
-        """Returns the versions in force of several connections. Sends one query to the primary."""
+        """Returns the newest versions of several connections. Sends one query to the primary."""
         documents = await self._collection.aggregate(
             [
                 {"$match": {"connection_id": {"$in": sorted(set(connections))}}},
@@ -43,8 +43,8 @@ class Mappings:
     ) -> PublishedMapping:
         """Publishes a mapping under the next version and returns it.
 
-        ``expected_version`` is the version in force that the caller has seen: 0 means that nothing was published, None
-        skips the check. Raises ``MappingConflictError`` for another version in force, and for a concurrent publication.
+        ``expected_version`` is the newest version that the caller has seen: 0 means that nothing was published, None skips
+        the check. Raises ``MappingConflictError`` if another version is the newest, and for a concurrent publication.
         """
         newest = await self.get_published(connection)
         version = newest.version if newest else 0

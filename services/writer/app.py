@@ -38,7 +38,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         clock=clock,
         metrics=metrics,
         batch_seconds=settings.writer_batch_seconds,
-        # while one person's answer is read, another's request is on its way
+        # twice the number of concurrent requests: some people's answers are processed while requests for others run
         concurrency=2 * settings.writer_concurrency,
     )
     wakeup = Wakeup(

@@ -18,9 +18,9 @@ from services.runtime.log import describe
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 """Seconds between two probes of an open breaker: the first time, and at most."""
-PROBE_TIMEOUT = 10.0
+PROBE_TIMEOUT_SECONDS = 10.0
 """Seconds after which a probe without an answer counts as failed."""
 FAILURES_IN_A_ROW = 5
 """Consecutive failures that open the breaker even if probes succeed."""
@@ -51,7 +51,7 @@ class CircuitBreaker:
         self._probe = probe
         self._clock = clock
         self._cause: WaitingCause | None = None
-        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self._probe_at = 0.0
         self._failures = 0
         self._probing: asyncio.Task[None] | None = None
@@ -111,7 +111,7 @@ class CircuitBreaker:
 
     async def _run_probe(self) -> None:
         try:
-            async with asyncio.timeout(PROBE_TIMEOUT):
+            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                 await self._probe()
         except TransientError as error:
             self.open(find_waiting_cause(error), error.retry_after, describe(error))

@@ -19,7 +19,7 @@ SILENT_SECONDS = 5.0
 
 
 class UnusableServer:
-    """Stands for a server that cannot be asked: its address, its key or its stored secret is unusable."""
+    """Stands for a server that cannot get requests: its address, its key or its stored secret is unusable."""
 
     def __init__(self, cause: WaitingCause) -> None:
         """``cause`` is the reason for which the changes of the connection wait."""
@@ -140,5 +140,5 @@ class Endpoints:
         try:
             return self._connect(connection.declaree)
         except Exception:  # a defective setting of one connection must not stop the others
-            logger.exception("declaree's address or key is unusable", extra={"connection": connection.id})
+            logger.exception("Declaree's address or key is unusable", extra={"connection": connection.id})
             return UnusableServer(WaitingCause.UNUSABLE_ACCESS)

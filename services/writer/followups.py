@@ -51,7 +51,7 @@ class ResendFiler:
         return set(await self._followups.find_waiting_reports(connection, accounts)) if accounts else set()
 
     async def _find_completable(self, batch: Mapping[PersonKey, PersonWork]) -> set[EmployeeId]:
-        """Finds the employees of this batch with a manager that got an account while the batch was in work."""
+        """Finds the employees of this batch with a manager that got an account while the batch was in progress."""
         managers_by_report = {
             key: PersonKey(key.connection_id, person.entry.manager.employee_id)
             for key, person in batch.items()

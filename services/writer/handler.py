@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 SERVICE = "writer"
 LEDGER_FLUSH_SIZE = 50
-"""Ledger entries per bulk write. Entries are flushed while the rest of the batch is still running."""
+"""Number of ledger entries per bulk write. Entries are flushed while the rest of the batch is still running."""
 WRITTEN = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.ENABLED})
 """Outcomes of changes that reached the server: only these count for the freshness."""
 
@@ -48,7 +48,7 @@ class Writer:
         batch_seconds: float,
         concurrency: int,
     ) -> None:
-        """``batch_seconds`` limits the time of one batch. ``concurrency`` limits the people in work of a connection."""
+        """``batch_seconds`` limits the time of one batch. ``concurrency`` limits the people of a connection that are processed at once."""
         self._ledger = ledger
         self._connections = connections
         self._resends = resends

@@ -1,7 +1,7 @@
 """The order of a batch: requests of one person in sequence, managers before the employees that report to them.
 
-A report that is written after its manager is complete at once. Written before, it would have to be resent. The number of
-people in work is limited: a slow server would otherwise complete none of them before the batch times out.
+An account that is written after the manager's account is complete at once. Written before, it would have to be resent. The
+number of people that are processed at once is limited: a slow server would otherwise settle none before the batch times out.
 """
 
 import asyncio

@@ -9,10 +9,11 @@ class WriterSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     """The settings of all services, and those that only the writer reads."""
 
     writer_batch_records: int = Field(400, ge=1, le=1000)
-    """Highest number of records in one batch of the writer."""
+    """Maximum number of records in one batch of the writer."""
     writer_probe_seconds: float = Field(2, gt=0)
     """Seconds between two checks whether waiting changes can be retried."""
     writer_batch_seconds: float = Field(20, gt=0)
-    """Seconds after which the unfinished changes of a batch wait. Well below KAFKA_REBALANCE_TIMEOUT_MS."""
+    """Seconds after which the writer ends a batch. Its unfinished changes wait and are resent. This time must be much shorter
+    than KAFKA_REBALANCE_TIMEOUT_MS."""
     writer_concurrency: int = Field(16, ge=1, le=64)
-    """Highest number of requests at the same time to the Declaree of one connection."""
+    """Maximum number of requests that one writer sends at the same time to the Declaree address of one connection."""

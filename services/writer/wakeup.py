@@ -14,7 +14,7 @@ from services.writer.ports import Connections, Tasks, WaitingCounts
 
 logger = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 300.0
+LONGEST_PAUSE_SECONDS = 300.0
 """Longest pause in seconds between two resends of a connection. Employees may keep waiting although the server works."""
 
 
@@ -71,7 +71,7 @@ class Wakeup:
             due, pause = self._schedule.get(connection, (0.0, self._interval))
             if self._clock.monotonic() < due or not is_usable:
                 continue
-            self._schedule[connection] = (self._clock.monotonic() + pause, min(pause * 2, LONGEST_PAUSE))
+            self._schedule[connection] = (self._clock.monotonic() + pause, min(pause * 2, LONGEST_PAUSE_SECONDS))
             action = Resend(scope="retryable", reason="the connection's server works again")
             await self._tasks.file(connection, action, now=self._clock.now(), once=f"retryable/{connection}")
             logger.info(

@@ -26,9 +26,9 @@ from services.writer.ports import Ledger
 logger = logging.getLogger(__name__)
 
 PAUSES = (0.2, 0.5, 1.0)
-"""Seconds before each further attempt, where the server names no time."""
-LONGEST_PAUSE = 10.0
-"""Seconds. If a server asks for a longer pause, the person waits outside the batch."""
+"""Seconds before each further attempt, if the server names no time."""
+LONGEST_PAUSE_SECONDS = 10.0
+"""Longest pause within a batch, in seconds. If a server asks for a longer one, the change waits and is resent."""
 
 ManagerLookup: TypeAlias = Callable[[EmployeeId], AccountId | None]
 """Returns the account of a manager; None if the manager has none yet."""
@@ -215,7 +215,7 @@ class Worker:
                 raise
             except TransientError as error:
                 pause = error.retry_after if error.retry_after is not None else PAUSES[min(attempt, len(PAUSES) - 1)]
-                if attempt >= len(PAUSES) or pause > LONGEST_PAUSE:
+                if attempt >= len(PAUSES) or pause > LONGEST_PAUSE_SECONDS:
                     raise
                 attempt += 1
                 await self._clock.sleep(pause)

@@ -272,7 +272,7 @@ async def test_two_employees_with_one_email(installation: Installation, company:
     assert reason in listed
     assert reason in details
 
-    # the rejected employee is re-sent without a change of its own
+    # the rejected employee is resent without a change of its own
     await call_control(installation, "PATCH", f"/employees/{first}", email="first@nordlicht.example")
     await wait_for_account(company, second)
 
@@ -292,7 +292,7 @@ async def test_wrong_personio_secret(installation: Installation, company: Compan
     )
 
     assert status.code == 1
-    assert "deposit them with `connections secrets ID" in status.output
+    assert "store them with `connections secrets ID" in status.output
     assert checked.code == 1
     assert "Personio: Personio refuses" in checked.output
 
@@ -318,7 +318,7 @@ async def test_wrong_declaree_key(installation: Installation, company: Company, 
     )
 
     assert (await get_status(installation, wrong)).accounts == 0
-    assert f"{person}  waiting  Declaree refuses the key (401): deposit the right key" in listed
+    assert f"{person}  waiting  Declaree refuses the key (401): store the right key" in listed
     assert checked.code == 1
     assert "Declaree: Declaree refuses the key" in checked.output
 
@@ -359,12 +359,14 @@ async def test_kafka_down_at_start(installation: Installation, company: Company,
     await stop_services(installation)
     await installation.kafka.stop()
     person = await hire(installation)
-    await launch_services_without(installation, logs, "Kafka", "is it running, and is KAFKA_BOOTSTRAP_SERVERS right?")
+    await launch_services_without(
+        installation, logs, "Kafka", "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right"
+    )
 
     result = await installation.run_command("init")
 
     assert result.code == 75
-    assert "is KAFKA_BOOTSTRAP_SERVERS right?" in result.errors
+    assert "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right" in result.errors
 
     await installation.kafka.start()
     await wait_until_ready(installation)

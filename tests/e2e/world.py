@@ -26,7 +26,7 @@ ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 QUICK = {
     "POLL_INTERVAL_SECONDS": "2",
-    "POLL_REQUESTS_EVERY_SECONDS": "0.2",
+    "POLL_TASKS_EVERY_SECONDS": "0.2",
     "POLL_LEASE_SECONDS": "4",
     "POLL_PERSONIO_PER_MINUTE": "60000",
     "KAFKA_SESSION_TIMEOUT_MS": "3000",

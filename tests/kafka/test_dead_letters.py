@@ -178,7 +178,7 @@ async def test_invalid_header_name_loses_only_its_record(kafka: KafkaServers, to
 
 
 async def test_fetches_grow_again_behind_an_unreadable_record(group: KafkaGroup) -> None:
-    """That holds even if another member has skipped the record while it owned the partition."""
+    """The size of fetches grows even if another member has skipped the record while it owned the partition."""
     partition = TopicPartition(group.settings.topic(SOURCE), 0)
     await group.produce_events(range(20))
     await produce_invalid_header_name(group, 0)
@@ -220,7 +220,7 @@ async def test_fetches_grow_again_behind_an_unreadable_record(group: KafkaGroup)
 async def test_dead_letter_keeps_reason_and_trace_of_its_record(
     group: KafkaGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """That holds for a record that cannot be read, and for one with an oversized result."""
+    """A record that cannot be read and a record with an oversized result lead to the same headers."""
 
     async def build_oversized(batch: Batch[EmployeeChanged]) -> Sequence[Record]:
         return [Record(RESULTS, incoming.key, b"x" * RECORD_MAX_BYTES) for incoming in batch.records]

@@ -96,7 +96,7 @@ async def test_replica_without_partitions_is_ready(group: KafkaGroup) -> None:
 
 
 async def test_hanging_handler_makes_the_consumer_not_ready(group: KafkaGroup) -> None:
-    """That holds even if no other record waits behind its batch."""
+    """The consumer is not ready even if no record is left to read after the batch in progress."""
     handler = GatedHandler()
     await group.produce_events(range(3))
 

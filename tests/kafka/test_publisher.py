@@ -26,7 +26,7 @@ async def publisher(group: KafkaGroup) -> AsyncIterator[Publisher]:
 
 
 async def test_key_gets_the_partition_that_aiokafka_chooses(kafka: KafkaServers, topic_prefix: str) -> None:
-    """That holds for many partitions, and for a key that was published before."""
+    """The partition is the same with many partitions, and for a key that was published before."""
     group = await create_group(kafka.bootstrap_servers, topic_prefix, kafka_partitions=50)
     records = [Record(RESULTS, f"c1/{number % 700}".encode(), b"%d" % number) for number in range(2_000)]
     metrics = Metrics()

@@ -91,7 +91,7 @@ async def test_retry_publishes_the_original_record(group: KafkaGroup, store: Sto
 
 
 async def test_letter_after_its_retry_is_not_listed(group: KafkaGroup, store: Store) -> None:
-    """It is not published a second time either."""
+    """A second retry does not publish the letter again either."""
     await produce_unreadable(group, b"1", b"2", b"3")
 
     letters = await list_dead_letters(group.settings, store)

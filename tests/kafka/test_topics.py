@@ -115,7 +115,7 @@ async def test_concurrent_creations_succeed(kafka: KafkaServers, topic_prefix: s
 
 
 async def test_too_many_replicas_name_the_setting(kafka: KafkaServers, topic_prefix: str) -> None:
-    """Kafka rejects more copies than it has brokers."""
+    """Kafka refuses a topic with more copies than Kafka has servers."""
     settings = make_settings(kafka.bootstrap_servers, topic_prefix, kafka_replication_factor=7)
 
     with pytest.raises(ConfigurationError, match="KAFKA_REPLICATION_FACTOR"):

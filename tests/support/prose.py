@@ -33,7 +33,7 @@ CHECKED = (
 """Files and folders of the repository that are checked. The license is a legal text and stays as it is."""
 
 MAX_TEST_NAME = 60
-"""Most characters of a test's name."""
+"""Maximum number of characters in the name of a test."""
 
 PROSE_SUFFIXES = {".md", ".yml", ".yaml", ".toml", ".example", ".sh"}
 PROSE_NAMES = {"Makefile", "Dockerfile", "run"}

@@ -22,7 +22,7 @@ from sandbox.personio.state import State
 EMPLOYEES = "/_control/employees"
 EMPLOYEE = EMPLOYEES + "/{employee_id:int}"
 MAX_HIRES = 1000
-"""Greatest number of employees that one request hires."""
+"""Maximum number of employees that one request hires."""
 
 
 class _RequestBody(BaseModel):

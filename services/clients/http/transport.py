@@ -45,7 +45,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Opens no connection before the first request."""
         self._limits = limits
         self._session: aiohttp.ClientSession | None = None
-        # aiohttp would read the environment and a .netrc file for every request, in a thread
+        # aiohttp would read the environment and a .netrc file for every request, in a thread: the cache avoids this
         self._find_proxy = lru_cache(maxsize=64)(find_environment_proxy)
 
     def _open(self) -> aiohttp.ClientSession:
@@ -58,8 +58,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 auto_decompress=False,
                 skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
             )
-            # aiohttp 3.14 repeats idempotent requests when a kept connection breaks. Only the product decides whether
-            # a request is repeated. aiohttp has no option: https://github.com/aio-libs/aiohttp/issues/10790
+            # aiohttp 3.14 repeats an idempotent request when a reused connection breaks. Only the product may decide
+            # on a repetition. aiohttp has no public option for it: https://github.com/aio-libs/aiohttp/issues/10790
             self._session._retry_connection = False  # noqa: SLF001 - see the comment above
         return self._session
 
@@ -138,10 +138,10 @@ _TRANSLATIONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[h
     (ValueError, httpx.LocalProtocolError, "a request header is invalid"),
     (Exception, httpx.RemoteProtocolError, "the connection broke, or the response is not HTTP"),
 )
-"""Error, its translation, and the message. The first entry that fits counts."""
+"""Error, its translation, and the message. The first entry that matches the error is used."""
 
 
 def translate_error(error: Exception, request: httpx.Request) -> httpx.TransportError:
-    """Returns the httpx error for an error of aiohttp. Leaves out its text, which may quote addresses and headers."""
+    """Returns the httpx error for an error of aiohttp. Omits aiohttp's text, which may quote addresses and headers."""
     kind, message = next((kind, message) for foreign, kind, message in _TRANSLATIONS if isinstance(error, foreign))
     return kind(message, request=request)

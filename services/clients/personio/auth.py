@@ -129,7 +129,7 @@ class Authenticator:
         if response.status_code in {400, 401, 403, 422}:
             raise PersonioCredentialsError(
                 f"Personio refuses the client_id and client_secret ({response.status_code}): generate new ones in Personio "
-                "(Settings, API credentials) and deposit them with `connections secrets ID --personio-client-id ...`"
+                "(Settings, API credentials) and store them with `connections secrets ID --personio-client-id ...`"
             )
         if response.status_code == httpx.codes.NOT_FOUND or response.has_redirect_location:
             raise PersonioAddressError(f"the path {AUTH_PATH} does not exist ({response.status_code}): {ADDRESS_HINT}")

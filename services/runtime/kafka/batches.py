@@ -34,7 +34,7 @@ FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
 """Upper limit of the pauses, which double with each failure."""
 MAX_UNEXPECTED_ERRORS = 8
-"""Unexpected errors in a row that end the process: a restart is the only remedy left."""
+"""Number of unexpected errors in a row that end the process, because only a restart may still help."""
 
 
 class BatchFailure(StrEnum):
@@ -87,7 +87,7 @@ class BatchProcessor(Generic[E]):
     ) -> None:
         """``handler`` returns the records to publish before the batch is committed.
 
-        ``handler_batch_records`` is the largest number of records of one call of it.
+        ``handler_batch_records`` is the maximum number of records in one call of ``handler``.
         """
         self._source = source
         self._decoder = decoder

@@ -17,12 +17,12 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from services.runtime.settings import KafkaSettings
 
 MAX_BATCH_BYTES = 262_144
-"""Largest batch of a producer for one partition, in bytes."""
+"""Maximum size in bytes of a producer's batch for one partition."""
 RECORD_MAX_BYTES = 1_048_588
-"""Largest record batch of a topic in bytes. Equals Kafka's default, and is set so that a lower default of the cluster does
+"""Maximum size in bytes of a record batch of a topic. Equals Kafka's default, and is set so that a lower default of the cluster does
 not apply."""
 DEAD_LETTER_MAX_BYTES = 2_097_152
-"""Largest record batch of the dead-letter topic in bytes. A dead letter is the original record with more headers."""
+"""Maximum size in bytes of a record batch of the dead-letter topic. A dead letter is the original record with more headers."""
 
 
 def _create_ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:

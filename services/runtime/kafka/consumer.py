@@ -48,7 +48,7 @@ class ConsumerDeadError(ConnectorError):
 
 
 async def _keep_bytes(message: Any) -> Any:
-    """Replaces FastStream's decoder: the batch is decoded record by record, so that one bad record spoils no other."""
+    """Replaces FastStream's decoder. ``Decoder`` decodes record by record, so that a bad record affects no other."""
     return message.body
 
 
@@ -142,7 +142,7 @@ class Consumer(Generic[E]):
             await self._stop_broker(broker)
             raise KafkaUnavailableError(
                 f"Kafka does not answer or lacks a topic ({type(error).__name__}): "
-                "is it running, and has `personio-declaree init` been run?"
+                "check that it runs, and run `personio-declaree init`"
             ) from error
         except BaseException:
             await self._stop_broker(broker)

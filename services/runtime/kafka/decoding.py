@@ -1,4 +1,4 @@
-"""Decoding of the records of a batch into events, and dead letters for the records that cannot be decoded."""
+"""Decodes the records of a batch into events, and builds dead letters for the records that cannot be decoded."""
 
 import contextlib
 import logging
@@ -30,7 +30,7 @@ E = TypeVar("E", bound=Event)
 WITHOUT_CONTENT = frozenset({DeadLetterReason.TOO_LARGE, DeadLetterReason.HEADER_NO_TEXT})
 """Reasons of dead letters that may have neither key nor value, and then only say where the record is."""
 MAX_LETTER_CONTENT_BYTES = DEAD_LETTER_MAX_BYTES - 16_384
-"""Largest key and value of a dead letter in bytes; the rest is for its headers. Only a topic with a higher limit than
+"""Maximum size in bytes of key and value of a dead letter; the rest is for its headers. Only a topic with a higher limit than
 Kafka's default has larger records."""
 
 

@@ -1,9 +1,10 @@
-"""Fetching partition by partition, so that records which cannot be decoded affect no other partition.
+"""Fetches records partition by partition, so that an undecodable record affects no other partition.
 
-``getmany`` of aiokafka 0.14 takes the records of several partitions in turn. It raises an error at a missing codec, a wrong
-checksum or a header name that is not UTF-8. The records taken before are lost then, and their offsets are committed with the
-next batch. Asked for a single partition, it raises without moving that partition's position. Related issues, both open:
-https://github.com/aio-libs/aiokafka/issues/321 and https://github.com/aio-libs/aiokafka/issues/1173.
+``getmany`` of aiokafka 0.14 takes the records of several partitions one after the other. It raises an error at a missing
+codec, a wrong checksum or a header name that is not UTF-8. The records that it has already taken are then lost, and their
+offsets are committed with the next batch. For a single partition, it raises the error and leaves the position unchanged.
+Related issues, both open: https://github.com/aio-libs/aiokafka/issues/321 and
+https://github.com/aio-libs/aiokafka/issues/1173.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ NO_PARTITION = TopicPartition("", 0)
 """A partition that does not exist: a fetch from it returns no records."""
 
 _REDUCTION = 4
-"""Factor by which the records asked of a partition shrink at an undecodable record, and grow after a success."""
+"""Divisor of the number of requested records after an undecodable record, and its factor after a success."""
 
 
 class Fetcher:
@@ -38,8 +39,8 @@ class Fetcher:
     ) -> None:
         """``getmany`` is the consumer's own method.
 
-        ``before_take`` is called before the first record is taken, while no rebalance assigns partitions. The task does
-        not yield from then on until all records are taken, so all of them belong to one assignment.
+        ``before_take`` is called before the first record is taken, and not during a rebalance. The task does not yield
+        between this call and the last record, so all records belong to one assignment.
         """
         self.consumer = consumer
         """The consumer of aiokafka."""
@@ -48,12 +49,12 @@ class Fetcher:
         self._limits: dict[TopicPartition, int] = {}
         self._failing: set[TopicPartition] = set()
         self.unreadable: dict[TopicPartition, int] = {}
-        """Offset of the next record of each partition where that record cannot be decoded."""
+        """For each partition that stopped at an undecodable record, the offset of that record."""
 
     async def fetch(
         self, *, max_records: int, timeout_ms: int, partitions: Collection[TopicPartition] | None = None
     ) -> Records:
-        """Returns at most ``max_records`` records. Without any, waits up to ``timeout_ms`` for the first ones.
+        """Returns at most ``max_records`` records. If no record is available, waits up to ``timeout_ms`` milliseconds.
 
         ``partitions`` limits the fetch; None fetches from all assigned partitions. Raises the first error of a partition
         if no other partition has records.
@@ -69,7 +70,10 @@ class Fetcher:
         return await self._take(max_records, partitions)
 
     async def _wait_for_data(self, seconds: float) -> None:
-        """Returns as soon as any partition has data. ``getmany`` for no partition would wait the whole time."""
+        """Waits at most ``seconds`` until a partition has data.
+
+        ``getmany(NO_PARTITION)`` would wait until the timeout, because no data ever arrives for that partition.
+        """
         waiter = self.consumer._fetcher._create_fetch_waiter()  # noqa: SLF001 - `getmany` of aiokafka 0.14 waits this way
         try:
             await asyncio.wait([waiter], timeout=seconds)
@@ -79,11 +83,14 @@ class Fetcher:
             waiter.cancel()
 
     async def is_at(self, partition: TopicPartition, offset: int) -> bool:
-        """Returns whether the partition is assigned and continues at ``offset``. It may have moved and come back."""
+        """Returns whether the partition is assigned and its position is ``offset``.
+
+        A rebalance may have moved the partition away and back, with another position.
+        """
         return partition in self.consumer.assignment() and await self.consumer.position(partition) == offset
 
     async def skip(self, partition: TopicPartition) -> bool:
-        """Moves the position behind the unreadable record. Returns False if the position has changed on its own."""
+        """Moves the position behind the undecodable record. Returns False if a rebalance has changed the position."""
         offset = self.unreadable.pop(partition)
         is_at = await self.is_at(partition, offset)
         if is_at:
@@ -101,7 +108,7 @@ class Fetcher:
             count = min(remaining, self._limits.get(partition, remaining))
             try:
                 records = await self._getmany(partition, timeout_ms=0, max_records=count)
-            except UnicodeDecodeError:  # the name of a header: aiokafka decodes names as UTF-8
+            except UnicodeDecodeError:  # aiokafka decodes the names of headers as UTF-8, and this name is not UTF-8
                 await self._reduce_limit(partition, count)
             except ConsumerStoppedError:
                 raise
@@ -118,10 +125,11 @@ class Fetcher:
         return taken
 
     async def _reduce_limit(self, partition: TopicPartition, count: int) -> None:
-        """Asks for fewer records next time. If a single record fails, it is the undecodable one."""
+        """Reduces the number of records that the next fetch requests. A single record that fails is the undecodable one."""
         self._limits[partition] = max(1, count // _REDUCTION)
         if count == 1:
-            self.unreadable[partition] = await self.consumer.position(partition)  # does not yield: the position is set
+            # the position is known after a fetch, so `position` returns it without yielding
+            self.unreadable[partition] = await self.consumer.position(partition)
 
     def _raise_limit(self, partition: TopicPartition, max_records: int) -> None:
         self._failing.discard(partition)
@@ -131,7 +139,7 @@ class Fetcher:
                 del self._limits[partition]
 
     def _report_failure(self, partition: TopicPartition, error: Exception) -> None:
-        """Logs the first failure of a partition. Later ones are silent until it can be read again."""
+        """Logs the first failure of a partition. Later failures are not logged until the partition can be read again."""
         if partition not in self._failing:
             self._failing.add(partition)
             ids = {"topic": partition.topic, "partition": partition.partition}

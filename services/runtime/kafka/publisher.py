@@ -1,4 +1,4 @@
-"""Publishing of records: Kafka acknowledges all of them, or an error is raised. Keys keep their partition and their order.
+"""Publishes records: Kafka acknowledges all of them, or an error is raised. Keys keep their partition and their order.
 
 ``Publisher`` builds the batches of each partition itself. aiokafka's ``send`` costs a future, a hash and an entry in its
 accumulator for each record; that work, not the network, limits its throughput.
@@ -24,16 +24,16 @@ from services.runtime.settings import KafkaSettings
 logger = logging.getLogger(__name__)
 
 MAX_RECORD_BYTES = 1_000_000
-"""Largest record that is published, in bytes. Below Kafka's limit, so that its dead letter fits with more headers."""
+"""Maximum size in bytes of a published record. Below Kafka's limit, because its dead letter has more headers."""
 
 MAX_CACHED_KEYS = 200_000
-"""Keys for which the partition is remembered."""
+"""Maximum number of keys for which the partition is remembered."""
 
 _HINTS = {
     MessageSizeTooLargeError: f"max.message.bytes of the topic has to be {RECORD_MAX_BYTES} at least",
     TopicAuthorizationFailedError: "KAFKA_SASL_USERNAME may not write to the topic",
 }
-"""What an administrator has to change, for errors that a restart does not cure."""
+"""What an administrator has to change, for errors that a restart does not resolve."""
 
 
 class KafkaUnavailableError(TransientError):
@@ -74,7 +74,8 @@ class Publisher:
         except (KafkaError, OSError) as error:
             await producer.stop()
             raise KafkaUnavailableError(
-                f"Kafka does not answer ({type(error).__name__}): is it running, and is KAFKA_BOOTSTRAP_SERVERS right?"
+                f"Kafka does not answer ({type(error).__name__}): "
+                "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right"
             ) from error
         except BaseException:
             await producer.stop()

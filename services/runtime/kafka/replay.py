@@ -1,4 +1,4 @@
-"""Reading of a topic without a consumer group, up to the end that it had when reading began."""
+"""Reads a topic without a consumer group, up to the end that the topic had at the start."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -14,7 +14,7 @@ from services.runtime.kafka.publisher import KafkaUnavailableError
 from services.runtime.settings import KafkaSettings
 
 BATCH = 500
-"""Largest number of records that are read at once."""
+"""Maximum number of records that are read at once."""
 
 
 class RecordedRecord(NamedTuple):

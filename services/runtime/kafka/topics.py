@@ -1,4 +1,4 @@
-"""Creation of the topics by `init`, before the services start. No other code creates topics."""
+"""Creates the topics for `init`, before the services start. No other code creates topics."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from services.runtime.settings import KafkaSettings
 DAY_MS = 86_400_000
 """One day in milliseconds."""
 LEADERS_SECONDS = 30
-"""Longest time until every partition of a new topic has a leader."""
+"""Maximum seconds until every partition of a new topic has a leader."""
 
 
 async def create_topics(settings: KafkaSettings) -> tuple[str, ...]:
@@ -34,7 +34,8 @@ async def create_topics(settings: KafkaSettings) -> tuple[str, ...]:
         await _wait_for_leaders(admin, [topic.name for topic in topics])
     except (KafkaError, OSError) as error:
         raise KafkaUnavailableError(
-            f"Kafka did not create the topics ({type(error).__name__}): is it running, and is KAFKA_BOOTSTRAP_SERVERS right?"
+            f"Kafka did not create the topics ({type(error).__name__}): "
+            "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right"
         ) from error
     finally:
         await admin.close()
@@ -61,8 +62,8 @@ def _raise_errors(answer: object) -> None:
         if error.retriable:
             raise error
         raise ConfigurationError(
-            f"Kafka rejects the topic {name} ({error.__name__}): may KAFKA_SASL_USERNAME create topics, and "
-            "are there as many brokers as KAFKA_REPLICATION_FACTOR requires?"
+            f"Kafka refuses to create the topic {name} ({error.__name__}): check that KAFKA_SASL_USERNAME has the right to "
+            "create topics, and that Kafka has at least as many servers as KAFKA_REPLICATION_FACTOR"
         )
 
 

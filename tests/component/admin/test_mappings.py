@@ -20,7 +20,7 @@ async def connection(store: Store) -> Connection:
 
 
 async def test_published_mapping_resends_all_employees(store: Store, connection: Connection) -> None:
-    """The next version is in force, and an open task brings it to every employee."""
+    """The next version applies, and an open task brings it to every employee."""
     document = await mappings.export_document(store, connection.id)
 
     published = await mappings.publish_document(store, FakeClock(), connection.id, document)

@@ -101,16 +101,14 @@ def test_empty_variable_is_not_a_secret(cli: Cli) -> None:
     assert "Personio client_secret" in result.output
 
 
-def test_deposited_secret_from_a_variable_is_reported(cli: Cli, connection: ConnectionId) -> None:
+def test_stored_secret_from_a_variable_is_reported(cli: Cli, connection: ConnectionId) -> None:
     """The result names the source of each secret, but not its value."""
     result = cli("connections", "secrets", connection, "--json", DECLAREE_KEY=" newest-key\n")
 
     assert json.loads(result.output) == {"id": connection, "stored": {"Declaree key": "from DECLAREE_KEY"}}
 
 
-def test_deposited_secrets_from_file_and_prompt_are_reported(
-    cli: Cli, connection: ConnectionId, tmp_path: Path
-) -> None:
+def test_stored_secrets_from_file_and_prompt_are_reported(cli: Cli, connection: ConnectionId, tmp_path: Path) -> None:
     """Each secret may have its own source."""
     file = tmp_path / "secret"
     file.write_text("new")
@@ -122,7 +120,7 @@ def test_deposited_secrets_from_file_and_prompt_are_reported(
     assert f"Personio secret (from {file}), Declaree key (from the prompt)\n" in result.output
 
 
-def test_deposited_client_id_needs_its_secret(cli: Cli, connection: ConnectionId) -> None:
+def test_new_client_id_is_stored_with_its_secret(cli: Cli, connection: ConnectionId) -> None:
     """A new client_id comes with a new client_secret, here from the environment."""
     result = cli("connections", "secrets", connection, "--personio-client-id", "papi-2", "--json", **SECRETS)
 
@@ -137,7 +135,7 @@ def test_deposited_client_id_needs_its_secret(cli: Cli, connection: ConnectionId
     [(("--personio-secret-file", "secret"), "Personio secret"), (("--declaree",), "Declaree key")],
     ids=["file", "option"],
 )
-def test_named_secret_is_deposited_alone(
+def test_only_the_named_secret_is_stored(
     cli: Cli,
     connection: ConnectionId,
     tmp_path: Path,
@@ -183,7 +181,7 @@ def test_rotation_encrypts_with_the_first_key(cli: Cli, connection: ConnectionId
 
 
 def test_rotation_without_the_right_key_names_the_connection(cli: Cli, connection: ConnectionId) -> None:
-    """The secrets stay unchanged until an administrator adds the key or deposits them again."""
+    """The secrets stay unchanged until an administrator adds the key or stores them again."""
     other = Fernet.generate_key().decode()
 
     result = cli("connections", "rotate-keys", ENCRYPTION_KEYS=other)

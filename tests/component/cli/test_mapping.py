@@ -59,7 +59,7 @@ def test_exported_mapping_as_json_is_one_line(cli: Cli, connection: ConnectionId
 def test_invalid_mapping_is_rejected_with_its_location(
     cli: Cli, connection: ConnectionId, file: Path, document: str, location: str
 ) -> None:
-    """The published version stays in force."""
+    """The published version still applies."""
     file.write_text(document)
 
     result = cli("mapping", "import", connection, str(file))

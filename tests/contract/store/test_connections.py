@@ -204,7 +204,7 @@ async def pair(request: pytest.FixtureRequest, store: Store) -> Pair:
 
 
 async def test_unreadable_connection_does_not_stop_the_others(store: Store, pair: Pair) -> None:
-    """It exists, it is listed, and its poll is due; only its secrets are missing."""
+    """The unreadable connection exists, is listed, and its poll is due. Only its secrets are missing."""
     readable, unreadable = pair
 
     assert await store.connections.get_readable([readable.id, unreadable, UNKNOWN]) == {readable.id: readable}

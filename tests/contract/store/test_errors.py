@@ -93,7 +93,7 @@ async def test_missing_server_is_unavailable_within_the_timeout() -> None:
 @needs_mongo
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_server_that_hangs_or_dies_is_usable_afterwards(tmp_path: Path) -> None:
-    """It is unavailable within the timeout, needs no new store, and keeps what a majority has confirmed."""
+    """The store reports the server as unavailable within the timeout, and works again with all confirmed data."""
     async with Mongo(tmp_path) as server, open_store(server.url, timeout_ms=1000) as store:
         async with open_store(server.url, timeout_ms=30_000) as patient:
             await patient.create_indexes()

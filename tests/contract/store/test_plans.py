@@ -288,7 +288,7 @@ async def test_query_of_one_connection_reads_no_other(planner: Planner, name: st
 
 @pytest.mark.parametrize("name", OF_ALL_CONNECTIONS)
 async def test_query_of_all_connections_uses_an_index(planner: Planner, name: str) -> None:
-    """It reads fewer documents than one connection has employees."""
+    """The query reads fewer documents than one connection has employees."""
     for plan in await planner.explain(OF_ALL_CONNECTIONS[name]):
         assert "COLLSCAN" not in plan.stages, plan
         assert plan.indexes

@@ -180,7 +180,7 @@ async def test_emitted_revision_is_never_decreased_by_a_save(store: Store) -> No
 
 
 async def test_oversized_event_is_listed_until_the_next_change(store: Store) -> None:
-    """It is no longer pending, because Kafka rejects it every time."""
+    """An oversized event is no longer pending, because Kafka would reject it every time."""
     await store.snapshots.save([(make_snapshot(), None), (make_snapshot("2"), None)])
     await store.snapshots.mark_oversized(CONNECTION, [(ONE, 1_000)])
     pending, oversized = await list_pending(store), await store.snapshots.find_oversized(CONNECTION)

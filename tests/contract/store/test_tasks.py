@@ -51,7 +51,7 @@ async def test_open_tasks_come_oldest_first_and_by_connection(store: Store) -> N
 
 
 async def test_running_task_counts_as_unfinished(store: Store) -> None:
-    """Its owner may have died, so another process has to look at the connection."""
+    """The owner of a running task may have died, so another process has to work on the connection."""
     running, finished = await file_resend(store), await store.tasks.file(OTHER, Poll(), now=NOW)
     for task in (running, finished):
         await store.tasks.start(task.id)
@@ -74,7 +74,7 @@ async def test_task_of_the_same_key_is_filed_once_while_open(store: Store) -> No
 
 
 async def test_running_task_does_not_stand_for_a_new_one(store: Store) -> None:
-    """It may already have passed the employees that the new task is for."""
+    """A running task may already have passed the employees that the new task is for."""
     first = await file_resend(store, once="a")
     await store.tasks.start(first.id)
 
@@ -198,7 +198,7 @@ async def test_failed_task_says_why(store: Store, is_started: bool) -> None:
 
 
 async def test_running_tasks_are_opened_again_after_a_take_over(store: Store) -> None:
-    """They start again without counts; finished tasks and other connections stay as they are."""
+    """The tasks start again without counts. Finished tasks and other connections stay unchanged."""
     running, finished = await file_resend(store, minutes=1), await file_resend(store, minutes=2)
     other = await store.tasks.file(OTHER, Poll(), now=NOW)
     for task in (running, finished, other):

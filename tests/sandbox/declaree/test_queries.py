@@ -67,7 +67,7 @@ async def filled_sandbox(sandbox: DeclareeSandbox) -> DeclareeSandbox:
 async def test_filter_on_identifying_attributes_is_supported(
     filled_sandbox: DeclareeSandbox, expression: str, expected: list[str]
 ) -> None:
-    """These filters work with the basic and with the full grammar."""
+    """The filters work with the basic and with the full grammar."""
     assert await filled_sandbox.find_ids(expression) == expected
 
     filled_sandbox.change_behaviour(filters="full")

@@ -36,7 +36,7 @@ def test_invalid_document_names_the_location(document: str, location: str) -> No
 
 
 async def test_exported_document_is_the_published_mapping(store: Store) -> None:
-    """The export has the content of the version in force."""
+    """The export has the content of the newest version."""
     await store.mappings.publish(CONNECTION, default_mapping(), now=NOW, expected_version=None)
 
     document = await export_document(store, CONNECTION)

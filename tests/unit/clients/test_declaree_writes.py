@@ -44,7 +44,7 @@ from tests.unit.clients.declaree_stage import (
 )
 from tests.unit.clients.transports import LOGIN_PAGE, Reply, ScriptedTransport, build_reply
 
-# ---------------------------------------------------------------- the sandbox
+# ---------------------------------------------------------------- against the sandbox
 
 
 async def test_account_is_created_found_patched_and_replaced() -> None:
@@ -77,7 +77,7 @@ async def test_account_is_created_found_patched_and_replaced() -> None:
     [{}, {"conflict_body": False}, {"error_body": "html"}, {"error_body": "empty"}, {"error_body": "numeric_status"}],
 )
 async def test_write_of_taken_user_name_is_a_conflict(behaviour: dict[str, Any]) -> None:
-    """The status 409 counts, and the form of the error's body does not."""
+    """The status 409 alone decides; the body of the response has no effect."""
     async with open_stage(**behaviour) as stage:
         await stage.create()
         other = await stage.create(name="other@example.com", externalId="8")
@@ -98,7 +98,7 @@ async def test_write_with_old_version_is_outdated() -> None:
 
 
 async def test_write_answered_without_body_has_no_resource() -> None:
-    """204 confirms a write without showing the account."""
+    """The status 204 confirms a write, but the response does not contain the account."""
     async with open_stage(patch_answer=204) as stage:
         created = await stage.create()
 
@@ -114,8 +114,8 @@ async def test_patch_on_server_without_patch_is_unsupported() -> None:
         assert isinstance(await stage.client.perform(ReplaceAccount(created.id, build_user(active=False))), Written)
 
 
-async def test_refusal_has_status_and_type_but_no_value() -> None:
-    """The reason is stored and logged, so it must not contain a value of the person."""
+async def test_refusal_names_status_and_type_but_no_value() -> None:
+    """The reason is stored and logged, so it must not contain personal data."""
     async with open_stage() as stage:
         answer = await stage.client.perform(CreateAccount(build_user(name="zoe@example.com", emails=[])))
 
@@ -155,8 +155,8 @@ async def test_create_without_answer_is_lost_and_not_repeated(fault: dict[str, A
 @pytest.mark.promise("W13")
 @pytest.mark.parametrize("after_commit", [True, False])
 @pytest.mark.parametrize("write", ["patch", "put"])
-async def test_update_without_answer_is_lost_in_both_cases(write: str, after_commit: bool) -> None:
-    """The answer is the same before and after the commit; a read shows the difference."""
+async def test_update_without_response_is_lost(write: str, after_commit: bool) -> None:
+    """The client cannot know whether the server wrote the account before the connection broke. A read shows it."""
     async with open_stage() as stage:
         created = await stage.create()
         disabled = build_user(active=False)
@@ -171,7 +171,7 @@ async def test_update_without_answer_is_lost_in_both_cases(write: str, after_com
     assert answer.resources[0].body["active"] is not after_commit
 
 
-# ---------------------------------------------------------------- other servers
+# ---------------------------------------------------------------- answers of other servers
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,8 @@ async def test_write_status_has_one_answer(status: int, create: Answer, update: 
         ("", None),
     ],
 )
-async def test_created_account_without_body_is_read_from_location(location: str, account: str | None) -> None:
-    """RFC 7644 lets a server leave out the body and name the account in Location."""
+async def test_id_of_created_account_is_read_from_location(location: str, account: str | None) -> None:
+    """RFC 7644 lets a server omit the body of the response and name the account in the header Location."""
     answer = await perform_with(CREATE, build_reply(201, Location=location, ETag='W/"1"'))
 
     assert answer == Written(Resource(AccountId(account), {}, 'W/"1"') if account else None)
@@ -271,12 +271,12 @@ async def test_write_sends_scim_and_the_known_version() -> None:
 
 
 class ForbiddenError(Exception):
-    """Raised by a test's ``before``."""
+    """The error that the callback ``before`` of a test raises."""
 
 
 @pytest.mark.parametrize("call", [*LOOKUPS, *WRITES])
-async def test_call_forbidden_by_before_is_not_sent(call: Call) -> None:
-    """The writer forbids a request when its partition is no longer assigned."""
+async def test_call_is_not_sent_if_its_callback_raises(call: Call) -> None:
+    """The writer's callback ``before`` raises an error if the partition is no longer assigned."""
 
     def forbid() -> None:
         raise ForbiddenError
@@ -290,8 +290,8 @@ async def test_call_forbidden_by_before_is_not_sent(call: Call) -> None:
     assert transport.requests == []
 
 
-async def test_before_is_called_after_the_wait_for_the_server() -> None:
-    """The check is made when the request is sent, not when the wait begins."""
+async def test_callback_is_called_after_the_rate_limit_pause() -> None:
+    """A partition may be lost during the pause, so ``before`` is called directly before the request is sent."""
     clock = FakeClock()
     transport = ScriptedTransport(build_reply(429, Retry_After="5"), build_reply(404))
     calls: list[float] = []
@@ -305,7 +305,7 @@ async def test_before_is_called_after_the_wait_for_the_server() -> None:
 
 
 async def test_requests_are_counted_by_call_and_answer() -> None:
-    """The metric shows which calls get which answers."""
+    """The metric counts requests for each pair of call and answer."""
     metrics = Metrics()
     client = DeclareeClient(ACCESS, clock=FakeClock(), metrics=metrics, transport=ScriptedTransport(build_reply(500)))
 

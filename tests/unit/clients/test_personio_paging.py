@@ -123,7 +123,7 @@ async def test_list_far_beyond_its_total_is_an_error() -> None:
 
 
 async def test_elements_without_id_are_counted_as_skipped() -> None:
-    """They count for the offset, and the scan knows that it is incomplete."""
+    """The elements count for the offset of the next page, and the scan knows that it is incomplete."""
     data = [{"attributes": {"id": {"value": 1}}}, {"attributes": {}}, None]
     body = {"success": True, "metadata": {"total_elements": 3}, "data": data}
 

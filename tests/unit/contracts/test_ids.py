@@ -34,6 +34,6 @@ def test_keys_of_different_people_differ(people: list[tuple[str, str]]) -> None:
 def test_invalid_key_is_rejected_without_quoting_it(text: str) -> None:
     """The message says which form a key has."""
     with pytest.raises(
-        ValueError, match=r"^the key of a person is invalid: it has the form <connection>/<employee id>$"
+        ValueError, match=r"^the key of a person is invalid: it must have the form <connection>/<employee id>$"
     ):
         PersonKey.parse(text)

@@ -179,7 +179,7 @@ def test_status_cannot_mean_reject() -> None:
 @pytest.mark.parametrize("status", ["Active", " active", "LEAVE", "leave "])
 def test_misspelled_status_is_rejected(status: str) -> None:
     """The engine compares statuses in lowercase, so another spelling would never match."""
-    assert "a status is in lowercase" in read_error(build_document(life_cycle={status: "provision"}))
+    assert "a status must be in lowercase" in read_error(build_document(life_cycle={status: "provision"}))
 
 
 # ------------------------------------------------------------ the rest of a document

@@ -81,7 +81,7 @@ def test_unknown_field_is_ignored(make: Callable[[], BaseModel]) -> None:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_validation_error_never_quotes_a_value(model: type[BaseModel]) -> None:
-    """It has to quote keys to name the location; `read_event` limits them."""
+    """The error quotes keys to name the location; `read_event` keeps only the names of fields."""
     values: list[Any] = [[[SECRET]], {"key": {"key": SECRET}}, {"key": [[SECRET]]}, SECRET]
 
     results = [describe_error(model, dict.fromkeys(model.model_fields, value)) for value in values]

@@ -1,4 +1,4 @@
-"""Each transform on its own: results, empty values and unfit values."""
+"""Each transform separately: results, empty values and values that do not fit."""
 
 import pytest
 
@@ -78,5 +78,5 @@ def test_unfit_value_is_not_quoted(transform: Transform, value: Value, reason: s
 
 @pytest.mark.parametrize("value", [0, 0.0, False, " ", (None, 0), (False,)])
 def test_zero_false_and_filled_lists_are_not_empty(value: Value) -> None:
-    """These are values like any other."""
+    """Only null, empty strings and lists of such values are empty."""
     assert not is_empty(value)

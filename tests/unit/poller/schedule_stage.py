@@ -23,7 +23,7 @@ SETTINGS = PollerSettings(
     encryption_keys="-",
     poll_interval_seconds=900,
     poll_lease_seconds=30,
-    poll_requests_every_seconds=1,
+    poll_tasks_every_seconds=1,
 )
 SELF = ProcessIdentity("here", 1, "self")
 """The process of the poller."""

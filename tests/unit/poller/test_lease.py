@@ -79,7 +79,7 @@ async def test_two_pollers_share_the_connections(stage: ScheduleStage) -> None:
     assert {run.state for run in runs} == {RunState.SUCCEEDED}
 
 
-# ---------------------------------------------------------------- the own lease
+# ---------------------------------------------------------------- a lease of this process
 
 
 async def test_lease_is_released_after_the_work(stage: ScheduleStage) -> None:

@@ -18,7 +18,7 @@ def stage(store: Store) -> RunStage:
 
 
 async def test_retryable_employees_are_resent(stage: RunStage) -> None:
-    """They wait, are marked for verification, or have a manager with an account by now."""
+    """Retryable employees wait, are marked for verification, or have a manager that has an account now."""
     await store_open_changes(stage.store)
 
     assert await stage.resender.resend_retryable(CONNECTION) == 3

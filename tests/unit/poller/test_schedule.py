@@ -12,7 +12,7 @@ from services.contracts.leases import ProcessIdentity
 from services.contracts.outcomes import Outcome
 from services.contracts.runs import RunState
 from services.contracts.tasks import Poll, Resend, TaskState
-from services.poller.schedule import FIRST_PAUSE, interleave
+from services.poller.schedule import FIRST_PAUSE_SECONDS, interleave
 from services.runtime.kafka.publisher import KafkaUnavailableError, ProducerDeadError
 from services.store.tasks import Tasks
 from tests.support.builders import make_entry, make_outcome, make_snapshot
@@ -140,7 +140,7 @@ async def test_resend_without_kafka_is_repeated_after_a_pause(stage: ScheduleSta
     await stage.pass_time(1)
     stage.publisher.effect = lambda _: None
 
-    await stage.pass_time(FIRST_PAUSE)
+    await stage.pass_time(FIRST_PAUSE_SECONDS)
 
     assert len(stage.publisher.log) == sent + 5
 

@@ -45,15 +45,15 @@ class Bounds:
     contents: tuple[str, ...] = ("a", "b", "a")
     """The contents of the employee's changes, in order."""
     topic: int = 5
-    """Most records of the topic."""
+    """Maximum number of records in the topic."""
     crashes: int = 1
-    """Most crashes of writers."""
+    """Maximum number of crashes of writers."""
     moves: int = 2
-    """Most moves of the partition to the other writer."""
+    """Maximum number of moves of the partition to the other writer."""
     lost: int = 1
-    """Most writes without an answer."""
+    """Maximum number of writes without an answer."""
     outages: int = 1
-    """Most outages of the server."""
+    """Maximum number of outages of the server."""
     late_writes: bool = False
     """Whether a writer still sends requests after its partition has moved."""
     keep_applied: bool = False

@@ -69,7 +69,7 @@ def test_new_manager_without_account_opens_reference(before: Any) -> None:
 
 @pytest.mark.parametrize("reference", [None, NO_MANAGER, reports_to("7")], ids=["left as it is", "none", "themselves"])
 def test_request_without_other_manager_leaves_no_reference(reference: Any) -> None:
-    """An employee without a manager, or named as own manager, does not wait for an account."""
+    """An employee without a manager, or named as their own manager, does not wait for an account."""
     request = make_request(manager=reference)
 
     assert settle(request).manager is None

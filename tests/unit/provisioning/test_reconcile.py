@@ -135,7 +135,7 @@ def test_lookup_order_is_id_external_id_user_name_create() -> None:
 
 @pytest.mark.promise("W1")
 def test_lookup_ends_with_first_hit() -> None:
-    """The first hit ends the search."""
+    """The first hit ends the lookups."""
     assert run(build_goal(REMEMBERED), find(build_account())).calls == (ReadAccount(REMEMBERED),)
     assert run(build_goal(), find(build_account())).calls == (BY_EXTERNAL_ID,)
     assert run(build_goal(), NOTHING, find(build_account(externalId=None)), Written()).calls[:2] == (
@@ -433,7 +433,7 @@ def test_lookups_after_lost_answer_are_delayed() -> None:
 
 @pytest.mark.promise("W12")
 def test_conflict_after_lost_create_links_account() -> None:
-    """A conflict after an own create without an answer is a success."""
+    """A conflict after a create without an answer is a success: the create had reached the server."""
     lookups = [NOTHING, NOTHING] * MAX_EMPTY_LOOKUPS
     story = run(build_goal(), NOTHING, NOTHING, LOST, *lookups, Conflict(), find(build_account("u9")))
 

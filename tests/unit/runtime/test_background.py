@@ -81,7 +81,7 @@ async def test_stop_before_start_does_nothing() -> None:
 
 @pytest.mark.expects_errors
 async def test_own_error_of_the_loop_ends_the_process() -> None:
-    """The reason contains the message of an own error."""
+    """The reason contains the message if the product defines the error."""
     loop = Loop(TransientError("MongoDB does not answer"))
 
     await loop.background.start()

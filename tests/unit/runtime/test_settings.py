@@ -73,7 +73,7 @@ def test_invalid_setting_is_named_without_its_value(
 
     assert ended.value.code == EX_CONFIG
     error = capsys.readouterr().err
-    assert error.startswith("HTTP_PORT is wrong: ")
+    assert error.startswith("HTTP_PORT is invalid: ")
     assert "secret-value" not in error
 
 
@@ -113,7 +113,7 @@ def test_sasl_requires_user_name_and_password(name: str) -> None:
     credentials = {"kafka_sasl_username": "sync", "kafka_sasl_password": "word"}
 
     make_kafka_settings(kafka_security_protocol="SASL_SSL", **credentials)
-    with pytest.raises(ValueError, match="KAFKA_SECURITY_PROTOCOL=SASL_SSL needs it"):
+    with pytest.raises(ValueError, match="KAFKA_SECURITY_PROTOCOL=SASL_SSL requires a value"):
         make_kafka_settings(kafka_security_protocol="SASL_SSL", **credentials | {name: ""})
 
 
@@ -127,7 +127,7 @@ def test_file_without_certificates_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("nothing")
 
-    with pytest.raises(ValueError, match=r"certificates cannot be read from that file \(SSLError\)"):
+    with pytest.raises(ValueError, match=r"no certificate can be read from this file \(SSLError\)"):
         make_kafka_settings(kafka_ssl_cafile=str(file))
 
 
@@ -184,7 +184,7 @@ def test_secret_in_the_environment_precedes_its_file(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(None, "No such file or directory"), (b"\xff\xfe", "it is not text in UTF-8")]
+    ("content", "reason"), [(None, "No such file or directory"), (b"\xff\xfe", "the content is not UTF-8 text")]
 )
 def test_unreadable_secret_file_ends_the_process(
     content: bytes | None,
@@ -203,4 +203,4 @@ def test_unreadable_secret_file_ends_the_process(
         read_secret_files()
 
     assert ended.value.code == EX_CONFIG
-    assert capsys.readouterr().err == f"MONGODB_URL_FILE is wrong: {reason}\n"
+    assert capsys.readouterr().err == f"MONGODB_URL_FILE names a file that cannot be read: {reason}\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.runtime.clock import SystemClock
-from services.runtime.supervisor import FIRST_PAUSE, STABLE_SECONDS, Supervisor
+from services.runtime.supervisor import FIRST_PAUSE_SECONDS, STABLE_SECONDS, Supervisor
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 
@@ -116,7 +116,7 @@ async def test_child_that_ends_is_restarted_after_a_pause(log: Log) -> None:
     await asyncio.wait_for(supervisor.main(), 60)
 
     assert len(clock.slept) == 8
-    assert min(clock.slept) >= FIRST_PAUSE
+    assert min(clock.slept) >= FIRST_PAUSE_SECONDS
     assert log.lines == ["ran a"] * 8
 
 
@@ -133,7 +133,7 @@ async def test_child_that_ran_for_long_is_restarted_soon(log: Log) -> None:
             os.kill(int(log.lines[-1].split()[2]), signal.SIGKILL)
         await log.wait_until_lines(4)
 
-    assert clock.slept == [FIRST_PAUSE] * 3
+    assert clock.slept == [FIRST_PAUSE_SECONDS] * 3
 
 
 async def test_child_that_ignores_the_stop_is_killed(log: Log) -> None:

@@ -194,7 +194,8 @@ async def test_field_dropped_by_server_is_named_in_outcome(stage: WriterStage) -
 
     assert outcome.outcome is Outcome.CREATED
     assert outcome.reason == (
-        "Declaree's answer does not show the values sent for urn:example:own:2.0:User:badge: it may not store them"
+        "Declaree's answer does not contain the values sent for urn:example:own:2.0:User:badge: "
+        "Declaree may not store these fields"
     )
     assert "12" not in str(outcome.reason).replace("2.0", "")
 

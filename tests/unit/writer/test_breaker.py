@@ -6,7 +6,7 @@ import pytest
 
 from services.clients.declaree.errors import DeclareeRateLimitedError
 from services.contracts.outcomes import WaitingCause
-from services.writer.breaker import FAILURES_IN_A_ROW, LONGEST_PAUSE, BreakerOpenError
+from services.writer.breaker import FAILURES_IN_A_ROW, LONGEST_PAUSE_SECONDS, BreakerOpenError
 from tests.unit.writer.scripted import EndpointStage
 
 
@@ -88,10 +88,10 @@ async def test_open_breaker_is_probed_after_growing_pauses(stage: EndpointStage)
             assert not await stage.endpoint.breaker.close_if_due()
         pauses.append(waited)
 
-    assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
 
     stage.server.error = None
-    stage.clock.seconds += LONGEST_PAUSE
+    stage.clock.seconds += LONGEST_PAUSE_SECONDS
 
     assert await stage.endpoint.breaker.close_if_due()
     assert not await stage.is_blocked()
@@ -125,7 +125,7 @@ async def test_failure_after_closing_opens_breaker_at_once(stage: EndpointStage)
 
     assert await stage.is_blocked()
 
-    stage.clock.seconds += LONGEST_PAUSE
+    stage.clock.seconds += LONGEST_PAUSE_SECONDS
 
     assert await stage.endpoint.breaker.close_if_due()
 

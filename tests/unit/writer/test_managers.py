@@ -103,7 +103,7 @@ async def test_mutual_managers_are_both_written(stage: WriterStage) -> None:
 
 
 async def test_own_manager_is_left_out(stage: WriterStage) -> None:
-    """An employee that is named as own manager gets none, and the outcome says so."""
+    """An employee that is named as their own manager gets no manager, and the outcome says so."""
     (outcome,) = await stage.handle(make_request("7", manager=reports_to("7")))
 
     assert outcome.reason == "the employee is named as their own manager: the manager is left out"

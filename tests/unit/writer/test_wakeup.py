@@ -15,7 +15,7 @@ from services.contracts.tasks import Resend
 from services.store.database import Store
 from services.store.errors import StoreUnavailableError
 from services.writer.endpoints import Endpoint, Endpoints
-from services.writer.wakeup import LONGEST_PAUSE, Wakeup
+from services.writer.wakeup import LONGEST_PAUSE_SECONDS, Wakeup
 from tests.support.builders import CONNECTION, NOW, OTHER, make_connection, make_entry
 from tests.support.fakes import FakeClock, FiledTasks, KnownConnections, StillClock
 from tests.unit.writer.scripted import DOWN, ScriptedClients, ScriptedServer
@@ -121,7 +121,7 @@ async def test_pause_between_resends_grows(stage: WakeupStage) -> None:
 
     pauses = [later - earlier for earlier, later in pairwise(times)]
 
-    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, LONGEST_PAUSE]
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, LONGEST_PAUSE_SECONDS]
 
 
 async def test_employee_waiting_again_is_resent_at_once(stage: WakeupStage) -> None:

@@ -11,7 +11,7 @@ from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.errors import TransientError
 from services.provisioning.calls import Answer, Call, Lost, PatchAccount, ReplaceAccount
 from services.store.errors import StoreUnavailableError
-from services.writer.worker import LONGEST_PAUSE, PAUSES
+from services.writer.worker import LONGEST_PAUSE_SECONDS, PAUSES
 from tests.support.builders import OTHER, make_request, make_request_with_intent
 from tests.unit.writer.stage import EVA, WriterStage
 
@@ -70,7 +70,7 @@ async def test_retry_after_is_the_pause(stage: WriterStage) -> None:
 
 async def test_long_retry_after_waits_outside_the_batch(stage: WriterStage) -> None:
     """A long pause does not delay the batch: the change waits instead."""
-    (await stage.get_server()).before = fail_calls(1, retry_after=LONGEST_PAUSE + 1)
+    (await stage.get_server()).before = fail_calls(1, retry_after=LONGEST_PAUSE_SECONDS + 1)
 
     assert await stage.handle(make_request()) == []
     assert stage.clock.slept == []

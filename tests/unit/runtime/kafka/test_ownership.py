@@ -76,7 +76,7 @@ def test_late_answer_to_an_older_heartbeat_changes_nothing(membership: Membershi
 
 
 async def test_batch_of_revoked_partitions_has_moved(membership: Membership) -> None:
-    """That holds even if the same partitions come back."""
+    """The batch has moved even if the same partitions are assigned to this member again."""
     with membership.hold_batch(membership.generation) as ownership:
         await membership.on_partitions_revoked([PARTITION])
         await membership.on_partitions_assigned([PARTITION])
