@@ -88,6 +88,18 @@ def test_documented_and_internal_fields_pass(tmp_path: Path, field: str) -> None
     assert list(prose.find_undocumented_fields(write(tmp_path, f"class Entry:\n    {field}"))) == []
 
 
+@pytest.mark.parametrize("source", ["LIMIT = 5", "FIRST, LAST = 1, 2", "LIMIT: float = 5.0"])
+def test_undocumented_constant_is_found(tmp_path: Path, source: str) -> None:
+    """A constant of the product has a docstring with its unit."""
+    assert len(list(prose.find_undocumented_constants(write(tmp_path, source)))) == 1
+
+
+@pytest.mark.parametrize("source", ['LIMIT = 5\n"""Bytes."""', "_LIMIT = 5", "logger = get_logger()", "Body = dict"])
+def test_documented_and_private_constants_pass(tmp_path: Path, source: str) -> None:
+    """Private constants, variables and type aliases need no docstring."""
+    assert list(prose.find_undocumented_constants(write(tmp_path, source))) == []
+
+
 @pytest.mark.parametrize("name", ["settled", "_told", PRONOUN, "each", "all", "missing", "found_by_name", "its_owner"])
 def test_function_named_by_no_verb_is_found(tmp_path: Path, name: str) -> None:
     """Functions are verbs, not participles or pronouns."""

@@ -18,6 +18,7 @@ from services.runtime.process import Process
 from services.store.database import Store
 
 SERVICE = "poller"
+"""Name of the service in logs and metrics."""
 
 
 def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:

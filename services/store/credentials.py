@@ -25,7 +25,9 @@ class SecretField(NamedTuple):
 
 
 PERSONIO_SECRET = SecretField("personio", "client_secret")
+"""Personio's client_secret."""
 DECLAREE_KEY = SecretField("declaree", "key")
+"""Declaree's API key."""
 SECRET_FIELDS = (PERSONIO_SECRET, DECLAREE_KEY)
 """Every secret of a connection."""
 

@@ -27,6 +27,7 @@ from services.writer.worker import AccountClaims, PersonWork, Worker
 logger = logging.getLogger(__name__)
 
 SERVICE = "writer"
+"""Name of the service: its consumer group, and the origin of its dead letters."""
 LEDGER_FLUSH_SIZE = 50
 """Number of ledger entries per bulk write. Entries are flushed while the rest of the batch is still running."""
 WRITTEN = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.ENABLED})

@@ -35,7 +35,7 @@ CHECKED = (
 MAX_TEST_NAME = 60
 """Maximum number of characters in the name of a test."""
 
-PROSE_SUFFIXES = {".md", ".yml", ".yaml", ".toml", ".example", ".sh"}
+PROSE_SUFFIXES = {".md", ".txt", ".yml", ".yaml", ".toml", ".example", ".sh"}
 PROSE_NAMES = {"Makefile", "Dockerfile", "run"}
 
 DOCUMENTED = ("services", "sandbox", "benchmarks", "docs", "tests/support")
@@ -140,6 +140,17 @@ def _is_docstring(node: ast.stmt | None) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
+def find_undocumented_constants(path: Path) -> Iterator[Problem]:
+    """Yields each public constant of a module without a docstring below it."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and not _is_docstring(after):
+            names = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+            is_type_variable = len(names) == 1
+            if names.isupper() and not names.strip("(").startswith("_") and not is_type_variable:
+                yield Problem(path, node.lineno, f"no docstring: constant {names}")
+
+
 # ------------------------------------------------------------ names
 
 
@@ -198,13 +209,15 @@ def find_problems(path: Path) -> Iterator[Problem]:
         yield from find_bad_function_names(path)
         if path.resolve().relative_to(ROOT).as_posix().startswith(DOCUMENTED):
             yield from find_undocumented_fields(path)
+        if path.resolve().relative_to(ROOT).parts[0] == "services":
+            yield from find_undocumented_constants(path)
         if path.name.startswith("test_"):
             yield from find_test_problems(path)
 
 
 def is_prose(path: Path) -> bool:
     """Whether the words of this file are checked: Python, English documents, build and container files."""
-    if path.name.endswith(".de.md"):
+    if path.name.endswith(".de.md") or path == WORDS_FILE:
         return False
     return path.suffix in {".py", *PROSE_SUFFIXES} or path.name in PROSE_NAMES
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from services.contracts.cloudevents import SendReason
+from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.outcomes import Outcome
-from tests.support.builders import CONNECTION, make_request
+from services.writer.worker import AccountClaims
+from tests.support.builders import CONNECTION, make_entry, make_request
 from tests.unit.writer.stage import WriterStage, summarize
 
 
@@ -71,6 +73,32 @@ async def test_shared_address_without_external_ids_is_not_linked(stage: WriterSt
 
     assert outcome.outcome is Outcome.REJECTED
     assert (await stage.get_entry("8")).account_id is None
+
+
+@pytest.mark.promise("P4")
+@pytest.mark.promise("P5")
+async def test_shared_address_in_one_batch_is_claimed_once(stage: WriterStage) -> None:
+    """The second employee of the batch sees the first one's account before the ledger has it, and does not get it."""
+    stage.change_behaviour(external_id="ignored")
+    stage.restart(concurrency=1)
+
+    outcomes = await stage.handle(
+        make_request("7", user_name="a@x.example"), make_request("8", user_name="a@x.example")
+    )
+
+    assert summarize(outcomes) == [("7", Outcome.CREATED), ("8", Outcome.REJECTED)]
+    assert (await stage.get_entry("8")).account_id is None
+
+
+@pytest.mark.promise("P4")
+async def test_rejected_claim_leaves_account_to_its_owner(stage: WriterStage) -> None:
+    """An employee that asks for another one's account must not keep the owner from it within the same batch."""
+    account = AccountId("u1")
+    await stage.store.ledger.write([make_entry("7", account_id=account)])
+    claims = AccountClaims(stage.ledger, CONNECTION)
+
+    assert await claims.is_claimed_by_another(account, EmployeeId("8"))
+    assert not await claims.is_claimed_by_another(account, EmployeeId("7"))
 
 
 @pytest.mark.promise("P5")

@@ -9,7 +9,7 @@ from services.contracts.events import AccountRequested, ManagerReference
 from services.contracts.ids import ConnectionId, PersonKey
 from services.runtime.kafka.decoding import Incoming
 from services.writer.order import run_in_order
-from tests.support.builders import CONNECTION, OTHER, make_incoming, make_request
+from tests.support.builders import CONNECTION, OTHER, make_incoming, make_request, reports_to
 
 
 def build_queues(*requests: AccountRequested) -> dict[PersonKey, list[Incoming[AccountRequested]]]:
@@ -53,6 +53,20 @@ async def test_started_employees_end_before_others_start() -> None:
     await run_in_order(build_queues(*(make_request(str(number)) for number in range(6))), work, 2)
 
     assert [set(steps[first : first + 6]) for first in (0, 6, 12)] == [{"0", "1"}, {"2", "3"}, {"4", "5"}]
+
+
+async def test_employee_named_as_own_manager_waits_for_none() -> None:
+    """The head of a company may be their own supervisor in Personio. That is not a cycle: the reports still wait."""
+    order: list[str] = []
+
+    async def work(key: PersonKey) -> None:
+        order.append(key.employee_id)
+
+    chain = {"3": "2", "2": "1", "1": "1"}
+    requests = [make_request(employee, manager=reports_to(manager)) for employee, manager in chain.items()]
+    await run_in_order(build_queues(*requests), work, 1)
+
+    assert order == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 9])

@@ -9,7 +9,7 @@ from sandbox.declaree.faults import Fault
 from services.contracts.cloudevents import SendReason
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.errors import TransientError
-from services.provisioning.calls import Answer, Call, Lost, PatchAccount, ReplaceAccount
+from services.provisioning.calls import Answer, Call, CreateAccount, Lost, PatchAccount, ReplaceAccount
 from services.store.errors import StoreUnavailableError
 from services.writer.worker import LONGEST_PAUSE_SECONDS, PAUSES
 from tests.support.builders import OTHER, make_request, make_request_with_intent
@@ -57,6 +57,26 @@ async def test_long_failure_waits_without_outcome(stage: WriterStage) -> None:
     assert await stage.get_cause() == WaitingCause.UNEXPECTED
     assert entry.decided is None
     assert entry.attempted == "7"
+
+
+@pytest.mark.promise("P4")
+async def test_sent_create_counts_for_its_own_request_only(stage: WriterStage) -> None:
+    """A later request of the batch has sent no create, so its user name may be any employee's."""
+    server = await stage.get_server()
+
+    async def fail_second(call: Call, answer: Answer) -> Answer:
+        if isinstance(call, CreateAccount):
+            server.before = fail_calls(len(PAUSES) + 1)
+        return answer
+
+    server.after = fail_second
+
+    (outcome,) = await stage.handle(make_request(), make_request(revision=2_000, user_name="new@x.example"))
+
+    entry = await stage.get_entry()
+    assert outcome.outcome is Outcome.CREATED
+    assert entry.waiting is not None
+    assert entry.attempted_names == ()
 
 
 @pytest.mark.promise("W15")
