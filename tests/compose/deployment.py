@@ -22,7 +22,7 @@ KILL = "import os, sys; [os.kill(int(process), 9) for process in sys.argv[1:]]"
 
 
 class Deployment:
-    """The containers of one Compose project. Has the addresses that ``tests.e2e.world.Sides`` requires."""
+    """The containers of one Compose project. Has the addresses that ``tests.support.world.Sides`` requires."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine

@@ -10,7 +10,7 @@ import pytest
 from tests.compose.commands import run
 from tests.compose.deployment import IMAGE, Deployment
 from tests.compose.engine import COMPOSE_FILE, Engine, build_clean_environment
-from tests.e2e.world import find_differences, list_employees, wait_until, wait_until_exact
+from tests.support.world import find_differences, list_employees, wait_until, wait_until_exact
 
 # With the signal method, the fixtures still remove the containers after a timeout. The timeout includes the start of
 # engine and containers, which happens in the first test.

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from sandbox.installation import SERVICES, Installation
-from tests.e2e.world import make_installation, wait_for_rest, wait_until, wait_until_exact
+from tests.support.world import make_installation, wait_for_rest, wait_until, wait_until_exact
 
 FAULTS = (
     {"kind": "cut", "method": "POST", "after_commit": True, "rate": 0.02, "count": None},

@@ -9,8 +9,8 @@ import pytest
 
 from sandbox.installation import SERVICES
 from tests.e2e.chaos import play
-from tests.e2e.world import make_settings
 from tests.support.servers import KafkaServers, MongoServers
+from tests.support.world import make_settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo]
 

@@ -15,7 +15,7 @@ import pytest
 
 from services.contracts.ids import ConnectionId
 from tests.e2e.troubles import Company
-from tests.e2e.world import wait_until, wait_until_exact
+from tests.support.world import wait_until, wait_until_exact
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(300)]
 

@@ -20,7 +20,8 @@ from sandbox.installation import DECLAREE_KEY, SERVICES, Installation
 from sandbox.stack.ports import reserve_port
 from sandbox.stack.processes import Process, create_http_check
 from services.contracts.ids import ConnectionId
-from tests.e2e.world import (
+from tests.support.servers import KafkaServers, MongoServers
+from tests.support.world import (
     ENTERPRISE,
     call_control,
     find_differences,
@@ -35,7 +36,6 @@ from tests.e2e.world import (
     wait_until_committed,
     wait_until_exact,
 )
-from tests.support.servers import KafkaServers, MongoServers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(480)]
 

@@ -33,7 +33,7 @@ from tests.e2e.troubles import (
     wait_for_account,
     wait_until_synced,
 )
-from tests.e2e.world import (
+from tests.support.world import (
     call_control,
     get_connection_id,
     list_accounts,

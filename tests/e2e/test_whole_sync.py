@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from sandbox.installation import SERVICES, Installation
-from tests.e2e.world import (
+from tests.support.servers import KafkaServers, MongoServers
+from tests.support.world import (
     call_control,
     clear_journal,
     find_differences,
@@ -21,7 +22,6 @@ from tests.e2e.world import (
     wait_until_committed,
     wait_until_exact,
 )
-from tests.support.servers import KafkaServers, MongoServers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(240)]
 

@@ -29,7 +29,7 @@ from services.runtime.kafka.publisher import Publisher
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
-from tests.e2e.world import list_accounts, open_store, wait_until, wait_until_exact
+from tests.support.world import list_accounts, open_store, wait_until, wait_until_exact
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import pytest
 
 from services.store.database import Store
 from tests.support.fakes import open_store
+from tests.support.schedule_stage import ScheduleStage
 from tests.support.servers import MongoServers
-from tests.unit.poller.schedule_stage import ScheduleStage
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from services.poller.settings import PollerSettings
 from services.store.database import Store
 from tests.support.builders import DECLAREE, NOW, PERSONIO
 from tests.support.fakes import FakeClock
-from tests.unit.poller.schedule_stage import SETTINGS
+from tests.support.schedule_stage import SETTINGS
 
 pytestmark = pytest.mark.mongo
 

@@ -7,8 +7,8 @@ from services.contracts.runs import RunState
 from services.contracts.tasks import Poll, Resend, TaskState
 from services.store.database import Store
 from tests.support.builders import CONNECTION
-from tests.unit.poller.run_stage import RunStage, check_recovery, list_effects_of_a_run, store_open_changes
-from tests.unit.poller.schedule_stage import OTHER_HOST, SELF, ScheduleStage
+from tests.support.run_stage import RunStage, check_recovery, list_effects_of_a_run, store_open_changes
+from tests.support.schedule_stage import OTHER_HOST, SELF, ScheduleStage
 
 pytestmark = pytest.mark.mongo
 

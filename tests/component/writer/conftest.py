@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from services.store.database import Store
 from tests.support.servers import MongoServers
-from tests.unit.writer.stage import WriterStage
+from tests.support.writer_stage import WriterStage
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from services.provisioning.calls import Answer, Call, PatchAccount
 from services.writer.wakeup import Wakeup
 from tests.support.builders import CONNECTION, make_request, make_request_with_intent, reports_to
 from tests.support.fakes import CrashError, Crashes
-from tests.unit.writer.stage import EVA, ZOE, WriterStage, summarize
+from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
 
 pytestmark = pytest.mark.mongo
 

@@ -7,7 +7,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.store.database import Store
 from tests.support.builders import DECLAREE, NOW, PERSONIO, make_request
-from tests.unit.writer.stage import URL, WriterStage, summarize
+from tests.support.writer_stage import URL, WriterStage, summarize
 
 pytestmark = pytest.mark.mongo
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.store.database import Store
 from tests.support.fake_store import FakeStore
-from tests.unit.poller.schedule_stage import ScheduleStage
+from tests.support.schedule_stage import ScheduleStage
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from services.contracts.leases import ProcessIdentity
 from services.contracts.runs import RunState
+from tests.support.schedule_stage import OTHER_HOST, SELF, ScheduleStage
 from tests.support.waiting import wait_until
-from tests.unit.poller.schedule_stage import OTHER_HOST, SELF, ScheduleStage
 
 
 @pytest.fixture

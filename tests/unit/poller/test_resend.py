@@ -8,7 +8,7 @@ from services.contracts.ids import EmployeeId
 from services.contracts.tasks import Resend
 from services.store.database import Store
 from tests.support.builders import CONNECTION, NOW, make_entry, make_snapshot
-from tests.unit.poller.run_stage import WAITING, RunStage, store_open_changes
+from tests.support.run_stage import WAITING, RunStage, store_open_changes
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from services.poller.run import LEFT_UNFINISHED
 from services.runtime.kafka.publisher import ProducerDeadError
 from services.store.database import Store
 from tests.support.builders import CONNECTION, NOW, make_snapshot
-from tests.unit.poller.run_stage import RunStage, check_recovery, list_effects_of_a_run
+from tests.support.run_stage import RunStage, check_recovery, list_effects_of_a_run
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from services.poller.scan import MissingAttributesError, Scan, Tally, read_visib
 from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION
 from tests.support.fakes import Crashes, FakeClock, FakePersonio, FakePublisher, make_employee
-from tests.unit.poller.run_stage import PEOPLE
+from tests.support.run_stage import PEOPLE
 
 
 async def ignore_progress(_: Tally) -> None:

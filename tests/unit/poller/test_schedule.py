@@ -17,8 +17,8 @@ from services.runtime.kafka.publisher import KafkaUnavailableError, ProducerDead
 from services.store.tasks import Tasks
 from tests.support.builders import make_entry, make_outcome, make_snapshot
 from tests.support.fake_store import FakeTasks
+from tests.support.schedule_stage import OTHER_HOST, SETTINGS, ScheduleStage
 from tests.support.waiting import wait_until
-from tests.unit.poller.schedule_stage import OTHER_HOST, SETTINGS, ScheduleStage
 
 
 @pytest.fixture

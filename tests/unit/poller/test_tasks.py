@@ -14,7 +14,7 @@ from services.runtime.kafka.publisher import KafkaUnavailableError
 from services.store.database import Store
 from tests.support.builders import CONNECTION, make_person, make_snapshot
 from tests.support.fake_store import FakeStore, FakeTasks
-from tests.unit.poller.run_stage import RunStage, store_open_changes
+from tests.support.run_stage import RunStage, store_open_changes
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from services.store.database import Store
 from tests.support.fake_store import FakeStore
-from tests.unit.writer.stage import WriterStage
+from tests.support.writer_stage import WriterStage
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.outcomes import Outcome
 from services.writer.worker import AccountClaims
 from tests.support.builders import CONNECTION, make_entry, make_request
-from tests.unit.writer.stage import WriterStage, summarize
+from tests.support.writer_stage import WriterStage, summarize
 
 
 async def test_blocked_employee_is_resent_when_address_is_free(stage: WriterStage) -> None:

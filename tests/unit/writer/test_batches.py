@@ -18,7 +18,7 @@ from services.provisioning.calls import Answer, Call, CreateAccount, FindAccount
 from services.writer.handler import LEDGER_FLUSH_SIZE
 from tests.support.builders import OTHER, make_person, make_request, make_request_with_intent, reports_to
 from tests.support.fakes import CrashError, Crashes
-from tests.unit.writer.stage import EVA, ZOE, WriterStage, summarize
+from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
 
 # ---------------------------------------------------------------- one employee
 

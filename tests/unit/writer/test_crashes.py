@@ -10,7 +10,7 @@ from services.contracts.outcomes import Outcome
 from services.provisioning.calls import Answer, Call, CreateAccount, Lost
 from tests.support.builders import CONNECTION, make_request, reports_to
 from tests.support.fakes import CrashError, Crashes, FiledTasks
-from tests.unit.writer.stage import EVA, WriterStage, summarize
+from tests.support.writer_stage import EVA, WriterStage, summarize
 
 
 @pytest.mark.promise("P4")

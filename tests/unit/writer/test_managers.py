@@ -5,7 +5,7 @@ import pytest
 from services.contracts.cloudevents import SendReason
 from services.contracts.outcomes import Outcome
 from tests.support.builders import make_request, reports_to
-from tests.unit.writer.stage import EVA, WriterStage
+from tests.support.writer_stage import EVA, WriterStage
 
 
 @pytest.mark.promise("W11")

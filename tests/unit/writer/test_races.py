@@ -11,7 +11,7 @@ from services.provisioning.calls import Answer, Call, PatchAccount
 from services.runtime.kafka.decoding import Batch
 from services.runtime.kafka.ownership import PartitionsMovedError
 from tests.support.builders import make_incoming, make_person, make_request, reports_to
-from tests.unit.writer.stage import EVA, ZOE, WriterStage, summarize
+from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
 
 
 class ConcurrentLedger:

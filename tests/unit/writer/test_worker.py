@@ -13,7 +13,7 @@ from services.provisioning.calls import Answer, Call, CreateAccount, Lost, Patch
 from services.store.errors import StoreUnavailableError
 from services.writer.worker import LONGEST_PAUSE_SECONDS, PAUSES
 from tests.support.builders import OTHER, make_request, make_request_with_intent
-from tests.unit.writer.stage import EVA, WriterStage
+from tests.support.writer_stage import EVA, WriterStage
 
 
 def fail_calls(number: int, retry_after: float | None = None) -> Any:

@@ -14,8 +14,8 @@ from services.runtime.metrics import Metrics
 from services.store.database import Store
 from tests.support.builders import DECLAREE, PERSONIO
 from tests.support.fakes import FakePersonio, FakePublisher, StillClock
+from tests.support.run_stage import PEOPLE
 from tests.support.waiting import wait_until
-from tests.unit.poller.run_stage import PEOPLE
 
 SETTINGS = PollerSettings(
     kafka_bootstrap_servers="nowhere:1",
