@@ -3,11 +3,16 @@
 import asyncio
 import os
 import sys
+from datetime import datetime
 
 import pytest
 
-from services.contracts.leases import ProcessIdentity
+from services.contracts.leases import Lease, ProcessIdentity
 from services.contracts.runs import RunState
+from services.poller.lease import LeaseKeeper
+from tests.support.builders import CONNECTION
+from tests.support.fake_store import FakeLeases
+from tests.support.fakes import StillClock
 from tests.support.schedule_stage import OTHER_HOST, SELF, ScheduleStage
 from tests.support.waiting import wait_until
 
@@ -147,3 +152,22 @@ async def test_suspended_process_stops_before_it_notices_the_loss(stage: Schedul
     assert "lease" in (run.error or "")
     assert len(stage.publisher.log) == stage.personio.page
     assert await stage.store.snapshots.count(connection) == stage.personio.page
+
+
+async def test_slow_renewal_counts_from_its_request() -> None:
+    """MongoDB extends the lease when it gets the request. The process must not trust the lease for longer than that."""
+    clock = StillClock()
+
+    class SlowLeases(FakeLeases):
+        async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
+            clock.seconds += 7
+            return await super().renew(lease, now=now, seconds=seconds)
+
+    keeper = LeaseKeeper(SlowLeases(), SELF, clock, 30)
+    async with keeper.hold(CONNECTION) as guard:
+        assert guard is not None
+        await wait_until(lambda: clock.sleepers == 1)
+        clock.advance(10)
+        await wait_until(lambda: clock.sleepers == 1 and clock.seconds == 17)
+
+        assert guard.deadline == 40

@@ -7,10 +7,12 @@ from services.contracts.ids import EmployeeId
 from services.contracts.ledger import LedgerEntry, ManagerLink, Waiting
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning import settlement
+from services.provisioning.calls import Found, Resource
 from services.provisioning.desired import DISABLED
 from services.provisioning.precedence import Decision
 from services.provisioning.reconcile import Goal, Rejected, Settled
 from tests.support.builders import NOW, make_request, make_request_with_intent
+from tests.unit.provisioning.accounts import build_live
 from tests.unit.provisioning.entries import (
     ACCOUNT,
     BOSS,
@@ -309,3 +311,40 @@ def test_leaver_found_by_external_id_keeps_it() -> None:
     assert after.account_id == ACCOUNT
     assert after.external_id == "7"
     assert after.attempted is None
+
+
+# ---------------------------------------------------------------- from begin to finish
+
+
+@pytest.mark.promise("P9")
+def test_account_that_is_gone_is_forgotten_by_a_rejection() -> None:
+    """The remembered account is gone, and the address belongs to a stranger: no report may get the old account."""
+    begun = settlement.begin(
+        make_request(revision=2_000, **OTHER_NAME),
+        settle(make_request()),
+        lambda _: None,
+        "patch",
+        LATER,
+        is_resent=False,
+    )
+    stranger = Resource(BOSS, build_live(id=BOSS, externalId="another system's"))
+    assert begun.state is not None
+
+    state = begun.state
+    for resources in ((), (), (stranger,)):  # the remembered id, the external id, the user name
+        state = state.receive(Found(resources))
+    finished = settlement.finish(begun, state, LATER)
+
+    assert finished.outcome is not None
+    assert finished.outcome.outcome is Outcome.REJECTED
+    assert finished.entry.account_id is None
+    assert finished.entry.attempted == "7"
+
+
+def test_unfinished_reconciliation_gives_no_entry() -> None:
+    """A reconciliation without a result must not settle a request."""
+    begun = settlement.begin(make_request(), build_entry(), lambda _: None, "patch", NOW, is_resent=False)
+    assert begun.state is not None
+
+    with pytest.raises(ValueError, match="no conclusive result"):
+        settlement.finish(begun, begun.state, NOW)

@@ -139,3 +139,19 @@ async def test_closed_breaker_is_not_probed(stage: EndpointStage) -> None:
     """A closed breaker needs no probe."""
     assert await stage.endpoint.breaker.close_if_due()
     assert stage.server.probes == 0
+
+
+async def test_short_retry_after_does_not_shorten_the_pause(stage: EndpointStage) -> None:
+    """A server that always asks for one second is still probed less and less often."""
+    breaker = stage.endpoint.breaker
+    pauses: list[float] = []
+    for _ in range(3):
+        breaker.open(WaitingCause.RATE_LIMITED, retry_after=1)
+        probes, waited = stage.server.probes, 0.0
+        while stage.server.probes == probes:
+            stage.clock.seconds += 0.5
+            waited += 0.5
+            await breaker.close_if_due()
+        pauses.append(waited)
+
+    assert pauses == [1, 2, 4]
