@@ -9,7 +9,7 @@ import pytest
 
 from services.contracts.leases import Lease, ProcessIdentity
 from services.contracts.runs import RunState
-from services.poller.lease import LeaseKeeper
+from services.poller.lease import LeaseKeeper, LeaseLostError
 from tests.support.builders import CONNECTION
 from tests.support.fake_store import FakeLeases
 from tests.support.fakes import StillClock
@@ -171,3 +171,21 @@ async def test_slow_renewal_counts_from_its_request() -> None:
         await wait_until(lambda: clock.sleepers == 1 and clock.seconds == 17)
 
         assert guard.deadline == 40
+
+
+async def test_refused_renewal_ends_the_work_at_once() -> None:
+    """Another replica owns the lease now, however long the local deadline would still last."""
+    clock = StillClock()
+
+    class LostLeases(FakeLeases):
+        async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
+            return False
+
+    async with LeaseKeeper(LostLeases(), SELF, clock, 30).hold(CONNECTION) as guard:
+        assert guard is not None
+        await wait_until(lambda: clock.sleepers == 1)
+        clock.advance(10)
+        await wait_until(lambda: clock.sleepers == 0)
+
+        with pytest.raises(LeaseLostError):
+            guard.ensure_held()
