@@ -24,8 +24,9 @@ class InvalidMappingError(ConfigurationError):
 async def export_document(store: Store, connection: ConnectionId) -> str:
     """Returns the published mapping as a JSON document that ``publish_document`` accepts.
 
-    Raises ``InvalidMappingError`` if no mapping is published.
+    Raises ``UnknownConnectionError`` if the connection does not exist, and ``InvalidMappingError`` if no mapping is published.
     """
+    await store.connections.ensure_exists(connection)
     published = await store.mappings.get_published(connection)
     if published is None:
         raise InvalidMappingError(f"connection {connection} has no published mapping: import one with `mapping import`")

@@ -27,7 +27,11 @@ class PersonView:
 
 
 async def get_person(store: Store, connection: ConnectionId, employee: EmployeeId) -> PersonView:
-    """Returns the stored data of one employee; an unknown employee has neither snapshot nor entry."""
+    """Returns the stored data of one employee; an unknown employee has neither snapshot nor entry.
+
+    Raises ``UnknownConnectionError`` if the connection does not exist.
+    """
+    await store.connections.ensure_exists(connection)
     snapshots = await store.snapshots.read(connection, [employee])
     return PersonView(snapshots.get(employee), await store.ledger.get(PersonKey(connection, employee)))
 

@@ -91,14 +91,14 @@ _TEXTS: dict[WaitingCause, str] = {
     WaitingCause.SERVER_UNAVAILABLE: f"Declaree does not answer: {_RETRIED}",
     WaitingCause.SERVER_HANGS: f"Declaree hangs and does not answer: {_RETRIED}",
     WaitingCause.RATE_LIMITED: f"Declaree limits the rate of requests (429): {_RETRIED}",
-    WaitingCause.KEY_REFUSED: "Declaree refuses the key (401): store the right key with `connections secrets`",
+    WaitingCause.KEY_REFUSED: "Declaree refuses the key (401): store the right key with `connections secrets ID --declaree`",
     WaitingCause.FORBIDDEN: f"Declaree forbids the request (403): {_RIGHTS}",
     WaitingCause.WRITES_FORBIDDEN: f"Declaree forbids the key to write (403): {_RIGHTS}",
     WaitingCause.WRONG_ADDRESS: "the server at Declaree's address is not a SCIM server: run `connections check`",
     WaitingCause.UNUSABLE_ACCESS: "Declaree's address or key is unusable: run `connections check`",
     WaitingCause.UNREADABLE_SECRET: (
         "the stored Declaree key cannot be decrypted (none of ENCRYPTION_KEYS is its key): add that encryption key, "
-        "or store the Declaree key again with `connections secrets`"
+        "or store the Declaree key again with `connections secrets ID --declaree`"
     ),
     WaitingCause.LEDGER_UNAVAILABLE: f"MongoDB did not answer: {_RETRIED}",
     WaitingCause.BATCH_TIMEOUT: f"Declaree was too slow for the batch (WRITER_BATCH_SECONDS): {_RETRIED}",

@@ -6,6 +6,7 @@ may quote a value, so only the type and the location in the code are logged.
 
 import asyncio
 import logging
+import re
 import sys
 import time
 import traceback
@@ -30,6 +31,10 @@ _STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message
 
 _MAX_FRAMES = 6
 """Number of innermost frames of a traceback that are logged."""
+
+
+_PLACEHOLDER = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[a-z]")
+"""A placeholder of a message template. Its argument is not logged, so an ellipsis takes its place."""
 
 
 class SafeJsonFormatter(JsonFormatter):
@@ -86,7 +91,7 @@ class LibraryMessageFilter(logging.Filter):
         """Changes the record of a library. Returns True, because every record is logged."""
         if record.name.partition(".")[0] != OURS:
             message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
-            record.msg = message.partition("\n")[0]
+            record.msg = _PLACEHOLDER.sub("…", message.partition("\n")[0])
             record.args = None
             for name in record.__dict__.keys() - _STANDARD_ATTRIBUTES:
                 del record.__dict__[name]

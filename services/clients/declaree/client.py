@@ -185,7 +185,7 @@ class DeclareeClient:
                 )
             case 401:
                 raise DeclareeKeyRefusedError(
-                    "Declaree refuses the key (401): generate a new key there and store it with `connections secrets`"
+                    "Declaree refuses the key (401): generate a new key there and store it with `connections secrets ID --declaree`"
                 )
             case 403:
                 raise DeclareeForbiddenError(

@@ -56,7 +56,10 @@ async def read_topic(
             if records:
                 yield records
     except (KafkaError, OSError) as error:
-        raise KafkaUnavailableError(f"recorded events cannot be read ({type(error).__name__})") from error
+        raise KafkaUnavailableError(
+            f"recorded events cannot be read ({type(error).__name__}): "
+            "check that Kafka runs and that KAFKA_BOOTSTRAP_SERVERS is right"
+        ) from error
     finally:
         await stop_consumer(consumer, consumer.stop())
 

@@ -4,7 +4,9 @@ from typing import cast
 
 import pytest
 
+from services.contracts.connections import Connection
 from services.store.database import Store
+from tests.support.builders import DECLAREE, NOW, PERSONIO
 from tests.support.fake_store import FakeStore
 
 
@@ -12,3 +14,9 @@ from tests.support.fake_store import FakeStore
 def store() -> Store:
     """An empty store in memory, which has the methods that the tests need."""
     return cast("Store", FakeStore())
+
+
+@pytest.fixture
+async def connection(store: Store) -> Connection:
+    """A stored connection."""
+    return await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from services.admin.mappings import InvalidMappingError, export_document, format_document, parse_document
+from services.contracts.connections import Connection
 from services.contracts.mappings import default_mapping
 from services.store.database import Store
+from services.store.errors import UnknownConnectionError
 from tests.support.builders import CONNECTION, NOW
 
 
@@ -35,16 +37,22 @@ def test_invalid_document_names_the_location(document: str, location: str) -> No
     assert "Value error" not in str(error.value)
 
 
-async def test_exported_document_is_the_published_mapping(store: Store) -> None:
+async def test_exported_document_is_the_published_mapping(store: Store, connection: Connection) -> None:
     """The export has the content of the newest version."""
-    await store.mappings.publish(CONNECTION, default_mapping(), now=NOW, expected_version=None)
+    await store.mappings.publish(connection.id, default_mapping(), now=NOW, expected_version=None)
 
-    document = await export_document(store, CONNECTION)
+    document = await export_document(store, connection.id)
 
     assert json.loads(document) == default_mapping().model_dump(mode="json")
 
 
-async def test_export_without_a_mapping_is_an_error(store: Store) -> None:
+async def test_export_without_a_mapping_is_an_error(store: Store, connection: Connection) -> None:
     """An empty document would look like a mapping without rules."""
-    with pytest.raises(InvalidMappingError, match=CONNECTION):
+    with pytest.raises(InvalidMappingError, match=connection.id):
+        await export_document(store, connection.id)
+
+
+async def test_export_of_an_unknown_connection_is_an_error(store: Store) -> None:
+    """A typing error in the id must not look like a connection without a mapping."""
+    with pytest.raises(UnknownConnectionError):
         await export_document(store, CONNECTION)

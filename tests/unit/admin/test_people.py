@@ -10,13 +10,7 @@ from services.contracts.ledger import Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
-from tests.support.builders import CONNECTION, DECLAREE, NOW, PERSONIO, make_entry, make_outcome, make_snapshot
-
-
-@pytest.fixture
-async def connection(store: Store) -> Connection:
-    """A stored connection."""
-    return await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+from tests.support.builders import CONNECTION, NOW, make_entry, make_outcome, make_snapshot
 
 
 async def find_people(store: Store, connection: ConnectionId) -> list[NeedsAttention]:
@@ -97,21 +91,28 @@ async def test_people_of_an_unknown_connection_are_an_error(store: Store) -> Non
         await find_people(store, CONNECTION)
 
 
-async def test_person_has_snapshot_and_entry(store: Store) -> None:
+async def test_person_has_snapshot_and_entry(store: Store, connection: Connection) -> None:
     """Both parts are those of the employee in this connection."""
-    await store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2"), None)])
-    await store.ledger.write([make_entry("1", account_id="a-1")])
+    snapshot = make_snapshot("1", connection_id=connection.id)
+    await store.snapshots.save([(snapshot, None), (make_snapshot("2", connection_id=connection.id), None)])
+    await store.ledger.write([make_entry("1", connection_id=connection.id, account_id="a-1")])
 
-    person = await get_person(store, CONNECTION, EmployeeId("1"))
+    person = await get_person(store, connection.id, EmployeeId("1"))
 
-    assert person.snapshot == make_snapshot("1")
+    assert person.snapshot == snapshot
     assert person.entry is not None
     assert person.entry.account_id == "a-1"
 
 
-async def test_unknown_person_is_empty(store: Store) -> None:
+async def test_unknown_person_is_empty(store: Store, connection: Connection) -> None:
     """An id that Personio never listed has neither snapshot nor entry."""
-    person = await get_person(store, CONNECTION, EmployeeId("1"))
+    person = await get_person(store, connection.id, EmployeeId("1"))
 
     assert person.snapshot is None
     assert person.entry is None
+
+
+async def test_person_of_an_unknown_connection_is_an_error(store: Store) -> None:
+    """A typing error in the id must not look like an unknown employee."""
+    with pytest.raises(UnknownConnectionError):
+        await get_person(store, CONNECTION, EmployeeId("1"))

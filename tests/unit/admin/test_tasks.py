@@ -11,13 +11,7 @@ from services.contracts.tasks import Action, Poll, Resend, Task, TaskState
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
-from tests.support.builders import CONNECTION, DECLAREE, NOW, PERSONIO, make_snapshot
-
-
-@pytest.fixture
-async def connection(store: Store) -> Connection:
-    """A stored connection."""
-    return await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+from tests.support.builders import CONNECTION, NOW, make_snapshot
 
 
 class Filing:

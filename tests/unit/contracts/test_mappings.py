@@ -196,7 +196,11 @@ def test_misspelled_status_is_rejected(status: str) -> None:
         ({"target": "title", "source": {"kind": "attribute", "attribute": ""}}, "rules.0.source.attribute.attribute"),
         ({"target": "title", "source": {"kind": "constant", "value": {}}}, "rules.0.source.constant.value"),
         (
-            {"target": "title", "source": {"kind": "constant", "value": 1}, "transforms": [{"kind": "upper"}]},
+            {
+                "target": "title",
+                "source": {"kind": "constant", "value": 1},
+                "transforms": [{"kind": "no-such-transform"}],
+            },
             "rules.0.transforms.0",
         ),
         (

@@ -205,7 +205,7 @@ def test_arguments_of_a_library_line_are_not_logged(output: Output) -> None:
     logging.getLogger("pymongo.command").warning("command %s failed", {"email": SECRET})
 
     assert SECRET not in output.text
-    assert output.line["event"] == "command %s failed"
+    assert output.line["event"] == "command … failed"
 
 
 @pytest.mark.promise("P7")
