@@ -91,7 +91,7 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the changes without publishing them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Publish changes that Kafka has recorded again: the newest one of each employee.
+    """Publish recorded changes again: the newest one of each employee.
 
     Exit code 1 if no change of the named employee is recorded.
     """
