@@ -85,9 +85,13 @@ class StillClock(FakeClock):
 
 
 @asynccontextmanager
-async def open_store(mongo: MongoServers, database: str) -> AsyncIterator[Store]:
-    """Opens a store on a real MongoDB; the database must have its indexes."""
-    store = Store.connect(SecretStr(mongo.url), database, [SecretStr(Fernet.generate_key().decode())])
+async def open_store(mongo: MongoServers, database: str, *, timeout_ms: int = 5000) -> AsyncIterator[Store]:
+    """Opens a store on a real MongoDB, with a new encryption key.
+
+    The database must have its indexes. ``timeout_ms`` is the maximum duration of one command in milliseconds.
+    """
+    key = SecretStr(Fernet.generate_key().decode())
+    store = Store.connect(SecretStr(mongo.url), database, [key], timeout_ms=timeout_ms)
     try:
         yield store
     finally:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import httpx
+import pytest
 
 from sandbox.declaree.app import create_app
 from sandbox.declaree.behaviour import Behaviour
@@ -17,6 +18,7 @@ from services.contracts.ledger import LedgerEntry
 from services.contracts.mappings import ENTERPRISE
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.topics import Topic
+from services.provisioning.calls import Answer, Call, PatchAccount
 from services.runtime.kafka.decoding import Batch
 from services.runtime.metrics import Metrics
 from services.store.database import Store
@@ -24,7 +26,15 @@ from services.writer.endpoints import Endpoint, Endpoints
 from services.writer.followups import ResendFiler
 from services.writer.handler import Writer
 from tests.support.builders import CONNECTION, DECLAREE, make_connection, make_incoming, make_person
-from tests.support.fakes import FakeClock, FiledTasks, KnownConnections, OwnedPartitions, WatchedServer
+from tests.support.fakes import (
+    CrashError,
+    Crashes,
+    FakeClock,
+    FiledTasks,
+    KnownConnections,
+    OwnedPartitions,
+    WatchedServer,
+)
 
 URL = "http://declaree.test/SCIM/v2"
 EVA: dict[str, Any] = {"fields": {"name.givenName": "Eva", "name.familyName": "Lovelace"}}
@@ -109,6 +119,15 @@ class WriterStage:
         """Handles a batch of these requests and returns the outcomes."""
         return read_outcomes(await self.handle_records(*requests, reason=reason))
 
+    async def crash_before_ledger(self, *requests: AccountRequested, concurrency: int = 32) -> None:
+        """Handles a batch that crashes before its first ledger write, and restarts the writer afterwards."""
+        ledger, self.ledger = self.ledger, Crashes(at=0).wrap(self.ledger, ["write"])
+        self.restart(concurrency=concurrency)
+        with pytest.raises(CrashError):
+            await self.handle(*requests)
+        self.ledger = ledger
+        self.restart(concurrency=concurrency)
+
     async def close(self) -> None:
         """Closes the clients."""
         await self.endpoints.stop()
@@ -120,6 +139,23 @@ class WriterStage:
         entry = await self.store.ledger.get(make_person(employee))
         assert entry is not None
         return entry
+
+    async def let_another_writer_win(self, employee: str, revision: int) -> None:
+        """After this writer's next PATCH, another writer records this revision of the employee in the ledger."""
+        server, is_first = await self.get_server(), True
+
+        async def record_as_another_writer(call: Call, answer: Answer) -> Answer:
+            nonlocal is_first
+            if is_first and isinstance(call, PatchAccount):
+                is_first = False
+                entry = await self.get_entry(employee)
+                assert entry.decided is not None
+                decided = entry.decided.model_copy(update={"revision": revision})
+                winner = entry.model_copy(update={"seq": entry.seq + 1, "decided": decided, "applied": "theirs"})
+                assert not await self.store.ledger.write([winner])
+            return answer
+
+        server.after = record_as_another_writer
 
     async def get_cause(self, employee: str = "7") -> WaitingCause | None:
         """Returns why the employee's change waits; None if it does not wait."""

@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime
 
 import pytest
 from starlette.types import ASGIApp
 
-from sandbox.serving import bind_socket, create_server
 from services.contracts.employees import Attribute
 from services.contracts.events import AccountSynced, Version
 from services.contracts.ids import ConnectionId, EmployeeId
@@ -23,6 +21,7 @@ from tests.support.builders import NOW, make_entry, make_outcome, make_snapshot
 from tests.support.command_line import ADD_CONNECTION, SECRETS, Cli, build_settings, restore_logging
 from tests.support.fakes import open_store
 from tests.support.servers import KafkaServers, MongoServers
+from tests.support.serving import serve_in_thread
 
 Serve = Callable[[ASGIApp], str]
 
@@ -91,23 +90,7 @@ async def attention(store: Store, connection: ConnectionId) -> ConnectionId:
 def serve() -> Iterator[Serve]:
     """Serves ASGI apps in threads until the end of the test, and returns the address of each."""
     with ExitStack() as stack:
-        yield lambda app: stack.enter_context(_serve_in_thread(app))
-
-
-@contextmanager
-def _serve_in_thread(app: ASGIApp) -> Iterator[str]:
-    listener = bind_socket("127.0.0.1", 0)
-    is_listening = threading.Event()
-    server = create_server(app, is_listening.set)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        assert is_listening.wait(30)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        listener.close()
+        yield lambda app: stack.enter_context(serve_in_thread(app))
 
 
 def add_connection(cli: Cli, *options: str) -> ConnectionId:

@@ -4,9 +4,6 @@ Every check must pass, except for the deviations listed here. A listed deviation
 well.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -19,8 +16,8 @@ from sandbox.declaree.app import create_app
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.endpoint import BASE_PATH
 from sandbox.declaree.state import Declaree
-from sandbox.serving import bind_socket, create_server
 from tests.sandbox.declaree.in_process import DECLAREE, KEY
+from tests.support.serving import serve_in_thread
 
 DEVIATIONS = {
     # Declaree's table of users has a column "Enabled" of yes or no, without a third state. A removed value is therefore
@@ -50,29 +47,14 @@ class HttpxSCIMClient(BaseSyncSCIMClient):
             raise RequestNetworkException from error
 
 
-@contextmanager
-def serve_sandbox(declaree: Declaree) -> Iterator[str]:
-    """Yields the base address of the sandbox, which a thread serves."""
-    listener = bind_socket("127.0.0.1", 0)
-    is_listening = threading.Event()
-    uvicorn_server = create_server(create_app(declaree), is_listening.set)
-    thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        assert is_listening.wait(30)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}{BASE_PATH}"
-    finally:
-        uvicorn_server.should_exit = True
-        thread.join(30)
-        listener.close()
-
-
 def run_checks(**behaviour: Any) -> list[CheckResult]:
     """Runs all checks against a sandbox with this behaviour."""
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/scim+json"}
     declaree = Declaree(api_key=KEY, behaviour=Behaviour.model_validate({"delete": "allowed", **behaviour}))
-    with serve_sandbox(declaree) as base, httpx.Client(base_url=base, headers=headers, timeout=30) as client:
-        return check_server(HttpxSCIMClient(client))
+    with serve_in_thread(create_app(declaree)) as address:
+        base = address + BASE_PATH
+        with httpx.Client(base_url=base, headers=headers, timeout=30) as client:
+            return check_server(HttpxSCIMClient(client))
 
 
 def collect_deviations(results: list[CheckResult]) -> dict[tuple[str | None, str | None, str | None], Status]:

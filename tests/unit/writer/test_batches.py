@@ -17,7 +17,7 @@ from services.errors import TransientError
 from services.provisioning.calls import Answer, Call, CreateAccount, FindAccounts, Found, PatchAccount
 from services.writer.handler import LEDGER_FLUSH_SIZE
 from tests.support.builders import OTHER, make_person, make_request, make_request_with_intent, reports_to
-from tests.support.fakes import CrashError, Crashes
+from tests.support.fakes import Crashes
 from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
 
 # ---------------------------------------------------------------- one employee
@@ -262,17 +262,10 @@ async def test_entries_are_flushed_while_batch_runs(stage: WriterStage) -> None:
 async def test_failed_flush_is_raised_after_the_batch(stage: WriterStage) -> None:
     """An error of the ledger cancels no request: it is raised after every employee was processed."""
     requests = [make_request(str(number)) for number in range(LEDGER_FLUSH_SIZE + 10)]
-    ledger, stage.ledger = stage.ledger, Crashes(at=0).wrap(stage.ledger, ["write"])
-    stage.restart(concurrency=8)
 
-    with pytest.raises(CrashError):
-        await stage.handle(*requests)
+    await stage.crash_before_ledger(*requests, concurrency=8)
 
     assert len((await stage.get_server()).writes) == len(requests)
-
-    stage.ledger = ledger
-    stage.restart(concurrency=8)
-
     assert len(await stage.handle(*requests)) == len(requests)
     assert len(stage.declaree.directory.users) == len(requests)
 

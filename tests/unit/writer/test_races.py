@@ -7,7 +7,7 @@ import pytest
 from services.contracts.cloudevents import SendReason
 from services.contracts.events import AccountRequested
 from services.contracts.outcomes import Outcome
-from services.provisioning.calls import Answer, Call, PatchAccount
+from services.provisioning.calls import Answer, Call
 from services.runtime.kafka.decoding import Batch
 from services.runtime.kafka.ownership import PartitionsMovedError
 from tests.support.builders import make_incoming, make_person, make_request, reports_to
@@ -64,20 +64,8 @@ async def test_employee_unblocked_concurrently_is_resent(stage: WriterStage) -> 
 async def test_lost_race_marks_entry_and_resends_employee(stage: WriterStage) -> None:
     """A lost race publishes no outcome, and the next writer looks up the account although it is decided."""
     await stage.handle(make_request("7"), make_request("8"))
-    server, is_first = await stage.get_server(), True
+    await stage.let_another_writer_win("7", 5_000)
 
-    async def let_another_writer_win(call: Call, answer: Answer) -> Answer:
-        nonlocal is_first
-        if is_first and isinstance(call, PatchAccount):
-            is_first = False
-            entry = await stage.get_entry("7")
-            assert entry.decided is not None
-            decided = entry.decided.model_copy(update={"revision": 5_000})
-            winner = entry.model_copy(update={"seq": entry.seq + 1, "decided": decided, "applied": "theirs"})
-            assert not await stage.store.ledger.write([winner])
-        return answer
-
-    server.after = let_another_writer_win
     outcomes = await stage.handle(make_request("7", 2_000, **EVA), make_request("8", 2_000))
 
     entry = await stage.get_entry("7")
