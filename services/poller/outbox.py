@@ -6,7 +6,7 @@ After a crash before that mark, the same bytes are published again, before any n
 from collections.abc import Callable, Sequence
 
 from services.contracts.cloudevents import SendReason
-from services.contracts.ids import ConnectionId, PersonKey
+from services.contracts.ids import ConnectionId
 from services.contracts.snapshots import Snapshot
 from services.poller.ports import Publisher, Snapshots
 
@@ -34,15 +34,13 @@ class Outbox:
             record.key
             for record in await self._publisher.publish([snapshot.to_record(reason) for snapshot in snapshots])
         }
+        unsent = [(s.employee_id, s.revision) for s in snapshots if bytes(s.person) in oversized]
+        if unsent:
+            await self._snapshots.mark_oversized(connection, unsent)
         sent = [(s.employee_id, s.revision) for s in snapshots if bytes(s.person) not in oversized]
-        if oversized:
-            keys = {PersonKey.parse((key or b"").decode()) for key in oversized}
-            await self._snapshots.mark_oversized(
-                connection, [(s.employee_id, s.revision) for s in snapshots if s.person in keys]
-            )
         pending = {s.employee_id for s in snapshots if s.is_pending}
         await self._snapshots.mark_emitted(connection, [revision for revision in sent if revision[0] in pending])
-        return len(sent), len(oversized)
+        return len(sent), len(unsent)
 
     async def emit_pending(self, connection: ConnectionId) -> int:
         """Publishes the changes that an earlier run stored but did not mark as emitted. Returns their number."""
