@@ -8,6 +8,7 @@ from services.contracts.ids import EmployeeId
 from services.contracts.mappings import MANAGER, PublishedMapping
 from services.contracts.outcomes import Intent
 from services.contracts.values import Value
+from services.mapping.addresses import InvalidAddressError, clean_address
 from services.mapping.rules import CompiledRule, FieldProvenance, RejectedError
 from services.mapping.scope import decide_intent
 
@@ -97,8 +98,7 @@ def _build_manager_reference(value: Value) -> ManagerReference:
 
 
 def _read_user_name(attributes: Mapping[str, Attribute], key: str) -> str:
-    text = (string_value(attributes, key) or "").strip()
-    name, at, domain = text.rpartition("@")
-    if not (name and at and domain) or "@" in name or len(text.split()) != 1:
-        raise RejectedError(f"the attribute {key} does not contain an e-mail address: enter one in Personio", key)
-    return text
+    try:
+        return clean_address(string_value(attributes, key) or "")
+    except InvalidAddressError as error:
+        raise RejectedError(f"the attribute {key} {error}", key) from None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.contracts.addresses import fold_address
 from services.contracts.events import DesiredAccount
 from services.contracts.ids import AccountId
 from services.contracts.mappings import MANAGER, WORK_EMAIL
@@ -41,7 +42,7 @@ class DesiredState:
         def is_equal(path: str, value: Value) -> bool:
             live = paths.read(body, path)
             if is_spelling_sent and path in ADDRESSES and isinstance(live, str) and isinstance(value, str):
-                return live.casefold() == value.casefold()
+                return fold_address(live) == fold_address(value)
             return _is_same(live, value)
 
         return DesiredState(tuple((path, value) for path, value in self.fields if not is_equal(path, value)))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
+from services.contracts.addresses import fold_address
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Outcome
@@ -68,12 +69,12 @@ class FakeFollowUps:
         names: dict[AccountId | None, str] = {}
         for entry in self._ledger.list_entries(connection):
             if entry.user_name is not None:
-                names.setdefault(entry.account_id, _lowercase(entry.user_name))
+                names.setdefault(entry.account_id, fold_address(entry.user_name))
 
         def is_unblocked(entry: LedgerEntry) -> bool:
             if entry.blocked_by is None or (employees is not None and entry.employee_id not in employees):
                 return False
-            return names.get(entry.blocked_by, "") not in {"", _lowercase(entry.blocked_name or "")}
+            return names.get(entry.blocked_by, "") not in {"", fold_address(entry.blocked_name or "")}
 
         return self._find(connection, is_unblocked)
 
@@ -106,11 +107,6 @@ def _takes_manager(entry: LedgerEntry) -> bool:
     """Whether the account can be written now."""
     without_account = {Outcome.REJECTED, Outcome.OUT_OF_SCOPE}
     return entry.waiting is None and (entry.decided is None or entry.decided.outcome not in without_account)
-
-
-def _lowercase(text: str) -> str:
-    """MongoDB's ``$toLower`` changes ASCII letters only."""
-    return text.encode().lower().decode()
 
 
 class FakeCounters:

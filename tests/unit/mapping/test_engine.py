@@ -224,20 +224,14 @@ def test_unfit_value_rejects_without_quoting_it() -> None:
     "address", ["ada@nordlicht.example", "  ada@nordlicht.example\n", "ada+card@sub.nordlicht.example", "ÄDA@x.example"]
 )
 def test_email_address_becomes_the_user_name(address: str) -> None:
-    """Its case is kept, and space around it is removed."""
-    desired = map_event(email=address).desired
+    """Its case is kept. Space around it and invisible characters are removed."""
+    desired = map_event(email=f"\u202a{address}\u200b").desired
 
     assert desired is not None
     assert desired.user_name == address.strip()
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        *(None, "", "   ", "ada", "@nordlicht.example", "ada@", "ada lovelace@x.example", "a@x.example, b@x.example"),
-        *("a@@x.example", "a@b@x.example", 7, True, ("ada@nordlicht.example",)),
-    ],
-)
+@pytest.mark.parametrize("address", [None, "", "   ", "\u200b", 7, True, ("ada@nordlicht.example",)])
 def test_employee_without_an_email_address_is_rejected(address: Value) -> None:
     """Declaree needs an e-mail address for each account."""
     request = map_event(email=address)
@@ -246,6 +240,17 @@ def test_employee_without_an_email_address_is_rejected(address: Value) -> None:
     assert request.field == "email"
     assert request.desired is None
     assert request.reason == "the attribute email does not contain an e-mail address: enter one in Personio"
+
+
+def test_invalid_email_address_is_rejected_with_its_reason() -> None:
+    """HR sees which attribute is wrong, and how; the reason does not contain the value."""
+    request = map_event(email="Ada <ada@nordlicht.example>")
+
+    assert request.intent == Intent.REJECT
+    assert request.field == "email"
+    assert request.reason == (
+        "the attribute email contains angle brackets: enter the e-mail address alone in Personio, without a name"
+    )
 
 
 def test_user_name_comes_from_the_configured_attribute() -> None:

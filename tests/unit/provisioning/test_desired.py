@@ -116,3 +116,13 @@ def test_difference_omits_case_after_spelling_was_sent() -> None:
     assert desired.difference(other_case, is_spelling_sent=True).fields == ()
     assert desired.difference(other, is_spelling_sent=True).paths == ("userName", "name.givenName")
     assert desired.difference(build_live(userName=None), is_spelling_sent=True).paths == ("userName",)
+
+
+@pytest.mark.parametrize(
+    ("live", "desired"), [("boſs@x.example", "boss@x.example"), ("\u212aai@x.example", "kai@x.example")]
+)
+def test_other_letters_differ_after_spelling_was_sent(live: str, desired: str) -> None:
+    """Only the case of ASCII letters may be the server's own."""
+    state = DesiredState((("userName", desired),))
+
+    assert state.difference({"userName": live}, is_spelling_sent=True).paths == ("userName",)
