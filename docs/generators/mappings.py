@@ -16,7 +16,6 @@ from services.contracts.mappings import (
     ENTERPRISE,
     LIFE_CYCLE,
     MANAGER,
-    NOT_MAPPABLE,
     WORK_EMAIL,
     AttributeSource,
     ConstantSource,
@@ -26,6 +25,7 @@ from services.contracts.mappings import (
     default_mapping,
 )
 from services.contracts.outcomes import Intent
+from services.contracts.targets import NOT_MAPPABLE
 from services.contracts.transforms import DateFormat, Default, Lower, Transform, Trim, ValueTable
 from services.contracts.values import Value
 from services.mapping.engine import Engine
@@ -129,8 +129,10 @@ def generate() -> str:
         _build_fields(Rule),
         "### Targets",
         TARGETS,
-        f"These fields cannot be targets: {_list_not_mappable()} and the work e-mail. They come from the employee's id, "
-        "e-mail and status, or Declaree sets them.",
+        f"These fields cannot be targets, in any spelling: {_list_not_mappable()} and the work e-mail. They come from the "
+        "employee's id, e-mail and status, or Declaree or its administrator sets them. Other e-mail addresses are named by "
+        'their type, such as `emails[type eq "home"].value`. The writer holds to the same rule: an event with such a '
+        "field is a dead letter.",
         MANAGERS,
         format_block(MANAGER),
         "### Sources",
@@ -176,8 +178,7 @@ def _to_json(value: Any) -> str:
 
 def _list_not_mappable() -> str:
     """Returns the names as SCIM writes them."""
-    names = {"externalid": "externalId", "username": "userName"}
-    return ", ".join(format_code(names.get(name, name)) for name in sorted(NOT_MAPPABLE))
+    return ", ".join(map(format_code, NOT_MAPPABLE))
 
 
 def _build_transform(transform: Transform, value: Value) -> tuple[str, str, str, str]:

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 from services.contracts.employees import Attribute
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Intent, Outcome
+from services.contracts.targets import find_misuse
 from services.contracts.topics import Topic
 from services.contracts.values import FrozenModel, NonNegativeInt64, Value
 
@@ -105,9 +106,17 @@ class DesiredAccount(FrozenModel):
     user_name: str
     """User name and work e-mail of the account. Declaree allows one account for each e-mail address."""
     fields: dict[str, Value]
-    """Values by SCIM path; null clears the field."""
+    """Values by SCIM path; null clears the field. Each path must be one that a rule of a mapping may write."""
     manager: ManagerReference | None = None
     """The manager that the employee reports to; null leaves the account's manager unchanged."""
+
+    @field_validator("fields")
+    @classmethod
+    def _validate_fields(cls, fields: dict[str, Value]) -> dict[str, Value]:
+        """Rejects fields of identity, life cycle and rights: a forged event would take an account over."""
+        if any(find_misuse(target) is not None for target in fields):
+            raise ValueError("a field is not one that a rule of a mapping may write")
+        return fields
 
 
 class Version(NamedTuple):

@@ -3,46 +3,18 @@
 ``format_version`` is the version of the document format. ``version`` counts the published documents of a connection.
 """
 
-import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import Intent
+from services.contracts.targets import ENTERPRISE as ENTERPRISE
+from services.contracts.targets import MANAGER as MANAGER
+from services.contracts.targets import WORK_EMAIL as WORK_EMAIL
+from services.contracts.targets import find_misuse, identify_field
 from services.contracts.transforms import Transform, Trim
 from services.contracts.values import FrozenModel, Value
-
-ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-"""The SCIM enterprise extension (RFC 7643, section 4.3)."""
-MANAGER = f"{ENTERPRISE}:manager.value"
-"""Target of the manager ("Submits to" in Declaree). Its value is the manager's employee id. The writer replaces it by the id of
-the manager's account."""
-WORK_EMAIL = 'emails[type eq "work"].value'
-"""SCIM path of the work e-mail."""
-
-NOT_MAPPABLE = frozenset({"id", "externalid", "active", "username", "schemas", "meta", "groups", "password"})
-"""Attributes, in lowercase, that no rule may write: identity, life cycle, and attributes that the server owns or hides."""
-
-_TARGET = re.compile(
-    r"(?:urn:ietf:params:scim:schemas:core:2\.0:user:)?"
-    r"(?P<attribute>(?:urn:[^\[\]]+:)?[\w$-]+)(?:\[(?P<entry>[^\]]*)\])?",
-)
-"""A target in lowercase: the name of the core schema if present, the attribute, and the filter for an entry of a list."""
-
-
-def _find_misuse(target: str) -> str | None:
-    """Returns why no rule may have this target; None if it is allowed. SCIM ignores case (RFC 7643, section 2.1)."""
-    match = _TARGET.match(target.lower())
-    attribute, entry = (match["attribute"], match["entry"]) if match else (target.lower(), None)
-    if attribute in NOT_MAPPABLE or (attribute == "emails" and entry in {None, 'type eq "work"'}):
-        return (
-            f"{target} cannot be the target of a rule: it comes from the employee's id, e-mail or status, "
-            "or Declaree sets it"
-        )
-    if attribute == f"{ENTERPRISE}:manager".lower() and target != MANAGER:
-        return f"{target} cannot be the target of a rule: for the manager, write {MANAGER}"
-    return None
 
 
 class AttributeSource(FrozenModel):
@@ -80,8 +52,8 @@ class Rule(FrozenModel):
 
     @model_validator(mode="after")
     def _validate_target(self) -> Self:
-        misuse = _find_misuse(self.target)
-        if misuse is not None:
+        misuse = find_misuse(self.target)
+        if misuse is not None and self.target != MANAGER:
             raise ValueError(misuse)
         if self.target == MANAGER and self.source.kind != "attribute":
             raise ValueError(
@@ -128,8 +100,10 @@ class MappingDocument(FrozenModel):
 
     @model_validator(mode="after")
     def _validate_consistency(self) -> Self:
-        targets = [rule.target.lower() for rule in self.rules]
-        twice = sorted({target for target in targets if targets.count(target) > 1})
+        fields = [identify_field(rule.target) for rule in self.rules]
+        twice = sorted(
+            {rule.target.lower() for rule, field in zip(self.rules, fields, strict=True) if fields.count(field) > 1}
+        )
         if twice:
             raise ValueError(f"a field has more than one rule: keep one rule for {', '.join(twice)}")
         if Intent.REJECT in self.life_cycle.values():

@@ -24,7 +24,7 @@ def test_formatted_document_is_parsed_to_the_same_mapping() -> None:
         ("{}", "rules"),
         ('{"rules": [], "rule": []}', "rule"),
         ('{"rules": [{"target": "userName", "source": {"kind": "constant", "value": 1}}]}', "rules.0"),
-        ('{"rules": [{"target": "name.", "source": {"kind": "constant", "value": 1}}]}', "'name.'"),
+        ('{"rules": [{"target": "name.", "source": {"kind": "constant", "value": 1}}]}', "rules.0: 'name.'"),
     ],
     ids=["JSON", "missing field", "unknown field", "reserved target", "target"],
 )

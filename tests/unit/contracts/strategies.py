@@ -39,6 +39,8 @@ times = st.datetimes(datetime(1999, 1, 1), datetime(2100, 1, 1), timezones=zones
 revisions = st.integers(min_value=1, max_value=2**63 - 1)
 optional_texts = st.none() | texts
 
+targets = st.from_regex(r"x[a-z]{0,8}(\.[a-z]{1,8})?", fullmatch=True)
+
 _event = {
     "connection_id": names.filter(lambda text: "/" not in text),
     "employee_id": names,
@@ -59,7 +61,7 @@ desired_accounts = st.builds(
     DesiredAccount,
     external_id=names,
     user_name=names,
-    fields=st.dictionaries(names, values, max_size=5),
+    fields=st.dictionaries(targets, values, max_size=5),
     manager=st.none() | st.builds(ManagerReference, employee_id=optional_texts),
 )
 account_requests = st.builds(
@@ -104,7 +106,7 @@ _attribute = st.builds(AttributeSource, attribute=names)
 _on_missing = st.sampled_from(["leave", "clear", "reject"])
 _rules = st.builds(
     Rule,
-    target=st.from_regex(r"x[a-z]{0,8}(\.[a-z]{1,8})?", fullmatch=True),
+    target=targets,
     source=_attribute | st.builds(ConstantSource, value=values),
     transforms=st.lists(transforms, max_size=3).map(tuple),
     on_missing=_on_missing,

@@ -22,6 +22,7 @@ from services.contracts.cloudevents import (
 )
 from services.contracts.events import EVENTS, AccountRequested, AccountSynced, EmployeeChanged, Event
 from services.contracts.outcomes import Intent, Outcome
+from services.contracts.targets import ENTERPRISE, MANAGER, WORK_EMAIL
 from services.contracts.topics import Topic
 from tests.support.builders import make_change, make_outcome, make_request, make_request_with_intent
 from tests.unit.contracts import strategies
@@ -342,6 +343,21 @@ def test_desired_account_requires_the_intent_provision(intent: Intent) -> None:
 
     for request in (without_account, without_field, with_account):
         assert read_unreadable(json.dumps(request).encode(), AccountRequested).fields == ("desired",)
+
+
+@pytest.mark.parametrize(
+    "target", ["active", "USERNAME", "externalId", "roles", WORK_EMAIL, MANAGER, f"{ENTERPRISE}:manager", "name.", ""]
+)
+def test_forged_field_makes_a_request_unreadable(target: str) -> None:
+    """The writer would give rights, or take another account over."""
+    forged = make_request().model_dump(mode="json")
+    forged["desired"]["fields"][target] = SECRET
+
+    error = read_unreadable(json.dumps(forged).encode(), AccountRequested)
+
+    assert error.reason == "wrong-schema"
+    assert error.fields == ("desired",)
+    assert SECRET not in str(error)
 
 
 def test_unknown_fields_are_ignored() -> None:

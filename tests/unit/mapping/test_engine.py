@@ -204,8 +204,8 @@ def test_transforms_are_applied_in_order() -> None:
 
 def test_empty_entries_of_a_list_are_removed() -> None:
     """A list without other entries is empty."""
-    assert map_fields(make_rule("roles", "teams"), teams=("a", None, "", "b")) == {"roles": ("a", "b")}
-    assert map_fields(make_rule("roles", "teams", on_missing="clear"), teams=(None, None)) == {"roles": None}
+    assert map_fields(make_rule("tags", "teams"), teams=("a", None, "", "b")) == {"tags": ("a", "b")}
+    assert map_fields(make_rule("tags", "teams", on_missing="clear"), teams=(None, None)) == {"tags": None}
 
 
 def test_unfit_value_rejects_without_quoting_it() -> None:

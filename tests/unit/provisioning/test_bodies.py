@@ -26,7 +26,7 @@ BOSS = AccountId("99")
 
 def test_post_body_names_schemas_and_omits_empty_fields() -> None:
     """A new resource names the schemas of its fields and has no empty ones."""
-    state = build_state({"name.givenName": "Ada", "title": None, f"{OWN}:code": "C1", "roles": ("a", "b")})
+    state = build_state({"name.givenName": "Ada", "title": None, f"{OWN}:code": "C1", "tags": ("a", "b")})
 
     assert build_post_body(state) == {
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", OWN],
@@ -36,14 +36,14 @@ def test_post_body_names_schemas_and_omits_empty_fields() -> None:
         "active": True,
         "name": {"givenName": "Ada"},
         OWN: {"code": "C1"},
-        "roles": ["a", "b"],
+        "tags": ["a", "b"],
     }
 
 
 def test_patch_has_one_operation_for_each_field() -> None:
     """Each operation has a path and a lowercase verb, which every known server accepts."""
     state = build_state(
-        {"name.givenName": "Eva", "title": None, MOBILE: "+49 1", "roles": ("a",)},
+        {"name.givenName": "Eva", "title": None, MOBILE: "+49 1", "tags": ("a",)},
         reference=reports_to("3"),
         account=BOSS,
     )
@@ -54,7 +54,7 @@ def test_patch_has_one_operation_for_each_field() -> None:
         {"op": "replace", "path": "name.givenName", "value": "Eva"},
         {"op": "remove", "path": "title"},
         {"op": "add", "path": "phoneNumbers", "value": [{"value": "+49 1", "type": "mobile"}]},
-        {"op": "replace", "path": "roles", "value": ["a"]},
+        {"op": "replace", "path": "tags", "value": ["a"]},
         {"op": "replace", "path": MANAGER, "value": BOSS},
     )
 
@@ -92,7 +92,6 @@ FIELDS = st.fixed_dictionaries(
         "title": st.none() | NAMES,
         MOBILE: st.none() | NAMES,
         'emails[type eq "home"].value': st.none() | st.just("home@x.example"),
-        "roles": st.none() | st.lists(NAMES, min_size=1, unique=True).map(tuple),
         f"{OWN}:code": st.none() | NAMES,
         f"{OWN}:fixedProject": st.none() | st.booleans(),
         f"{OWN}:assistants": st.none() | st.lists(NAMES, min_size=1, unique=True).map(tuple),
