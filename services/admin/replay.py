@@ -2,11 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from services.contracts.cloudevents import SendReason, UnreadableRecordError, read_event, to_record
+from services.contracts.cloudevents import (
+    SendReason,
+    UnreadableRecordError,
+    ensure_possible_revision,
+    read_event,
+    to_record,
+)
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.topics import Topic
+from services.runtime.clock import Clock
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.replay import RecordedRecord, read_topic
 from services.runtime.settings import KafkaSettings
@@ -27,6 +35,7 @@ async def replay(
     settings: KafkaSettings,
     store: Store,
     publisher: Publisher,
+    clock: Clock,
     *,
     connection: ConnectionId | None,
     employee: EmployeeId | None,
@@ -43,12 +52,13 @@ async def replay(
     """
     if connection is not None:
         await store.connections.ensure_exists(connection)
+    now = clock.now()
     newest: dict[bytes, int] = {}
     scanned = 0
     if not everything:
         async for batch in read_topic(settings, Topic.EMPLOYEES_CHANGED, since_ms):
             scanned += len(batch)
-            for event in _select(batch, connection, employee):
+            for event in _select(batch, connection, employee, now):
                 newest[bytes(event.person)] = max(newest.get(bytes(event.person), 0), event.revision)
             progress("looking for the newest", scanned)
     read = published = 0
@@ -56,7 +66,7 @@ async def replay(
         read += len(batch)
         events = [
             event
-            for event in _select(batch, connection, employee)
+            for event in _select(batch, connection, employee, now)
             if everything or newest.get(bytes(event.person)) == event.revision
         ]
         if not everything:
@@ -69,12 +79,13 @@ async def replay(
 
 
 def _select(
-    batch: Sequence[RecordedRecord], connection: ConnectionId | None, employee: EmployeeId | None
+    batch: Sequence[RecordedRecord], connection: ConnectionId | None, employee: EmployeeId | None, now: datetime
 ) -> list[EmployeeChanged]:
     events: list[EmployeeChanged] = []
     for record in batch:
         try:
             event = read_event(EmployeeChanged, record.value)
+            ensure_possible_revision(event, now)
         except UnreadableRecordError:
             continue  # its reader has already made it a dead letter
         if connection in {None, event.connection_id} and employee in {None, event.employee_id}:

@@ -107,6 +107,7 @@ def replay(
                     settings,
                     store,
                     publisher,
+                    SystemClock(),
                     connection=None if connection is None else ConnectionId(connection),
                     employee=None if employee is None else EmployeeId(employee),
                     everything=everything,

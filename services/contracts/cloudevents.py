@@ -6,6 +6,7 @@ protocol binding 1.0.2 and W3C Trace Context. The same event with the same send 
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, TypeVar
 
@@ -36,6 +37,8 @@ HEADERS: dict[str, str] = {
 }
 """The headers of every event, and their meaning."""
 
+MAX_CLOCK_ERROR = timedelta(hours=24)
+"""The difference between two clocks that a reader of events accepts. A local time taken for UTC is wrong by up to 14 hours."""
 MAX_HEADER_BYTES = 8_192
 """Maximum size in bytes of the event headers that a dead letter copies. The product's own headers are far smaller."""
 
@@ -98,6 +101,15 @@ def read_event(model: type[E], value: bytes | None) -> E:
         # A nested name may be a key from the record, and so personal data: only the outermost name, a field, is kept.
         fields = dict.fromkeys(str(problem["loc"][0]) for problem in problems if problem["loc"])
         raise UnreadableRecordError(DeadLetterReason.WRONG_SCHEMA, tuple(fields)) from None
+
+
+def ensure_possible_revision(event: Event, now: datetime) -> None:
+    """Raises ``UnreadableRecordError`` for a revision further in the future than a clock can be wrong.
+
+    A revision is a time in milliseconds. Accepted, one of next year would supersede all changes of the employee until then.
+    """
+    if event.revision > int((now + MAX_CLOCK_ERROR).timestamp() * 1000):
+        raise UnreadableRecordError(DeadLetterReason.FUTURE_REVISION, ("revision",))
 
 
 _SEND_REASONS: dict[bytes | None, SendReason] = {reason.value.encode(): reason for reason in SendReason}

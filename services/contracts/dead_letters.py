@@ -22,6 +22,8 @@ class DeadLetterReason(StrEnum):
     """The value is not JSON."""
     WRONG_SCHEMA = "wrong-schema"
     """The value does not have the schema of the event."""
+    FUTURE_REVISION = "future-revision"
+    """The revision is further in the future than a clock can be wrong."""
     UNKNOWN_CONNECTION = "unknown-connection"
     """The connection is not in MongoDB."""
     TOO_LARGE = "too-large"
@@ -42,6 +44,10 @@ _NEXT_STEPS: dict[DeadLetterReason, str] = {
         "if it was a damaged event, `resync` its employee"
     ),
     DeadLetterReason.WRONG_SCHEMA: "another version wrote the event: upgrade this service, then `dead-letters retry`",
+    DeadLetterReason.FUTURE_REVISION: (
+        "the event is from the future, so a program forged it or a clock is wrong: compare the clocks of all services; "
+        "if this service's clock was behind, `dead-letters retry`"
+    ),
     DeadLetterReason.UNKNOWN_CONNECTION: (
         "the connection is not in MongoDB: restore it from a backup, then `dead-letters retry`"
     ),
@@ -63,7 +69,8 @@ class DeadLetter(FrozenModel):
     service: str
     """The service that could not read the record."""
     reason: str
-    """Why: `empty-value`, `not-json`, `wrong-schema`, `unknown-connection`, `too-large` or `header-no-text`."""
+    """Why: `empty-value`, `not-json`, `wrong-schema`, `future-revision`, `unknown-connection`, `too-large` or
+    `header-no-text`."""
     fields: str = ""
     """Names of the fields that do not fit the schema, separated by commas; never their content."""
     topic: Topic

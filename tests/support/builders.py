@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
 
+from aiokafka import ConsumerRecord
 from pydantic import SecretStr
 
-from services.contracts.cloudevents import SendReason
+from services.contracts.cloudevents import Record, SendReason
 from services.contracts.connections import Connection, DeclareeAccess, PersonioAccess
 from services.contracts.employees import Attribute, string_value
 from services.contracts.events import (
@@ -199,3 +200,20 @@ def make_connection(
 ) -> Connection:
     """Returns an active connection; ``name`` is its id."""
     return Connection(id=name, name="Nordlicht", personio=personio, declaree=declaree, created_at=NOW)
+
+
+def make_incoming_record(partition: int, offset: int, record: Record) -> ConsumerRecord:
+    """Returns a record as a consumer fetches it from this partition and offset."""
+    return ConsumerRecord(
+        topic="topic",
+        partition=partition,
+        offset=offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=record.key,
+        value=record.value,
+        checksum=None,
+        serialized_key_size=-1,
+        serialized_value_size=-1,
+        headers=record.headers,
+    )

@@ -12,6 +12,7 @@ from services.contracts.cloudevents import (
     Record,
     SendReason,
     UnreadableRecordError,
+    ensure_possible_revision,
     parse_send_reason,
     read_event,
     select_event_headers,
@@ -103,7 +104,7 @@ class Decoder(Generic[E]):
         letters: list[Record] = []
         for record in records:
             try:
-                event = read_event(self._event, record.value)
+                event = self._read(record)
             except UnreadableRecordError as error:
                 letters.append(self._build_letter(record, error))
             else:
@@ -116,7 +117,7 @@ class Decoder(Generic[E]):
         letters: list[Record] = []
         for record in records:
             with contextlib.suppress(UnreadableRecordError):  # `decode` has built its dead letter
-                event = read_event(self._event, record.value)
+                event = self._read(record)
                 if bytes(event.person) in keys:
                     incoming = self._to_incoming(record, event)
                     letters.append(build_dead_letter(incoming, self._service, DeadLetterReason.TOO_LARGE, self._clock))
@@ -136,6 +137,11 @@ class Decoder(Generic[E]):
         )
         _log(letter)
         return letter.to_record(None, None)
+
+    def _read(self, record: ConsumerRecord) -> E:
+        event = read_event(self._event, record.value)
+        ensure_possible_revision(event, self._clock.now())
+        return event
 
     def _to_incoming(self, record: ConsumerRecord, event: E) -> Incoming[E]:
         return Incoming(

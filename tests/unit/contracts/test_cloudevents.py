@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,8 +14,10 @@ from hypothesis import given
 
 from services.contracts.cloudevents import (
     HEADERS,
+    MAX_CLOCK_ERROR,
     SendReason,
     UnreadableRecordError,
+    ensure_possible_revision,
     parse_send_reason,
     read_event,
     to_record,
@@ -24,7 +26,7 @@ from services.contracts.events import EVENTS, AccountRequested, AccountSynced, E
 from services.contracts.outcomes import Intent, Outcome
 from services.contracts.targets import ENTERPRISE, MANAGER, WORK_EMAIL
 from services.contracts.topics import Topic
-from tests.support.builders import make_change, make_outcome, make_request, make_request_with_intent
+from tests.support.builders import NOW, make_change, make_outcome, make_request, make_request_with_intent
 from tests.unit.contracts import strategies
 from tests.unit.contracts.golden import build_golden_records, get_folder
 
@@ -370,6 +372,37 @@ def test_unknown_fields_are_ignored() -> None:
 
     assert event.attributes["a"].value == 1
     assert "added_later" not in event.model_dump()
+
+
+# ------------------------------------------------------------ revisions
+
+
+def build_revision(ahead: timedelta) -> int:
+    """Returns the revision of a change that is detected this much after ``NOW``."""
+    return int((NOW + ahead).timestamp() * 1000)
+
+
+@pytest.mark.parametrize("revision", [0, build_revision(timedelta()), build_revision(MAX_CLOCK_ERROR)])
+def test_revision_within_the_error_of_a_clock_is_possible(revision: int) -> None:
+    """The clocks of two machines differ, and one of them may take local time for UTC."""
+    ensure_possible_revision(make_change(revision=revision), NOW)
+
+    assert timedelta(hours=14) < MAX_CLOCK_ERROR
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [build_revision(MAX_CLOCK_ERROR) + 1, build_revision(timedelta(days=365)), int(NOW.timestamp() * 10**6), 2**63 - 1],
+    ids=["one more", "next year", "microseconds", "maximum"],
+)
+def test_revision_of_the_future_is_unreadable(revision: int) -> None:
+    """It would supersede every later change of the employee."""
+    for event in (make_change(revision=revision), make_request(revision=revision)):
+        with pytest.raises(UnreadableRecordError) as raised:
+            ensure_possible_revision(event, NOW)
+
+        assert raised.value.reason == "future-revision"
+        assert raised.value.fields == ("revision",)
 
 
 # ------------------------------------------------------------ names

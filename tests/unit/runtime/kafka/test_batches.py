@@ -25,7 +25,7 @@ from services.runtime.kafka.ownership import Membership, PartitionsMovedError
 from services.runtime.kafka.publisher import KafkaUnavailableError, ProducerDeadError, Publisher
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
-from tests.support.builders import make_change
+from tests.support.builders import make_change, make_incoming_record
 from tests.support.fakes import FakeClock
 
 MOVED, DEAD = PartitionsMovedError("moved"), ProducerDeadError("the producer is dead")
@@ -158,7 +158,7 @@ class Stage:
     def make_message(self, offsets: Sequence[tuple[int, int]] = ((0, 5),), **options: Any) -> FakeMessage:
         """Returns a batch of records at these partitions and offsets."""
         event = to_record(make_change())
-        records = tuple(make_record(partition, offset, event) for partition, offset in offsets)
+        records = tuple(make_incoming_record(partition, offset, event) for partition, offset in offsets)
         return FakeMessage(records, self.steps, **options)
 
     async def process(self, message: FakeMessage) -> None:
@@ -167,22 +167,6 @@ class Stage:
     def count_batches(self, result: str) -> float:
         labels = {"source": SOURCE.value, "result": result}
         return self.metrics.registry.get_sample_value("sync_batches_total", labels) or 0
-
-
-def make_record(partition: int, offset: int, event: Record) -> ConsumerRecord:
-    return ConsumerRecord(
-        topic="topic",
-        partition=partition,
-        offset=offset,
-        timestamp=0,
-        timestamp_type=0,
-        key=event.key,
-        value=event.value,
-        checksum=None,
-        serialized_key_size=-1,
-        serialized_value_size=-1,
-        headers=event.headers,
-    )
 
 
 async def test_batch_is_handled_published_and_committed_in_order() -> None:
