@@ -79,6 +79,15 @@ class Behaviour(BaseModel):
     """Whether attributes that no schema defines are dropped or rejected."""
     versions: bool = False
     """Whether ETag, ``meta.version``, If-Match and If-None-Match are supported."""
+    advertise_versions: bool = True
+    """Whether ``ServiceProviderConfig`` says that versions are supported, if they are."""
+    version_matching: Literal["weak", "strict", "gzip_suffix", "weakened", "never"] = "weak"
+    """Comparison of If-Match with the version.
+
+    ``weak`` accepts the version that was sent. ``strict`` compares strictly, so the weak tags that are sent never match.
+    With ``gzip_suffix`` a proxy inserts ``-gzip`` into the ETag header. With ``weakened`` a proxy adds ``W/`` to a
+    strong tag, and the server compares strictly. ``never`` rejects every If-Match, also ``*``.
+    """
 
     error_body: Literal["scim", "empty", "html", "numeric_status"] = "scim"
     """Body of an error: as the RFC defines it, empty, HTML, or with the status as a number."""

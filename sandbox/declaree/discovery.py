@@ -60,7 +60,7 @@ def _build_service_provider_config(behaviour: Behaviour, base: str) -> dict[str,
         "filter": {"supported": True, "maxResults": behaviour.max_page_size},
         "changePassword": {"supported": False},
         "sort": {"supported": False},
-        "etag": {"supported": behaviour.versions},
+        "etag": {"supported": behaviour.versions and behaviour.advertise_versions},
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

@@ -7,15 +7,11 @@ from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.directory import Directory, Entry
 from sandbox.declaree.schemas import ENTERPRISE_URN, GROUP, USER
 from sandbox.declaree.values import Resource
+from sandbox.declaree.versions import format_etag
 
 LIST_URN = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 ALWAYS = frozenset({"schemas", "id"})
 """Attributes that every document contains."""
-
-
-def format_etag(entry: Entry) -> str:
-    """Returns the weak entity tag of the entry's version."""
-    return f'W/"{entry.version}"'
 
 
 def build_document(entry: Entry, base_url: str, directory: Directory, behaviour: Behaviour) -> Resource:
@@ -30,7 +26,7 @@ def build_document(entry: Entry, base_url: str, directory: Directory, behaviour:
         "location": f"{base_url}{kind.endpoint}/{entry.id}",
     }
     if behaviour.versions:
-        meta["version"] = format_etag(entry)
+        meta["version"] = format_etag(entry, behaviour)
     document: Resource = {"schemas": urns, "id": entry.id, **resource, "meta": meta}
     if entry.kind == "Group":
         if "members" in resource:

@@ -1,15 +1,16 @@
 """The SCIM endpoint (RFC 7644) as a function from request to reply."""
 
 import hmac
-from urllib.parse import parse_qs
 
 from sandbox.declaree import discovery
 from sandbox.declaree.directory import Entry, Kind
-from sandbox.declaree.documents import build_document, build_list_response, format_etag, select_attributes
-from sandbox.declaree.errors import ScimError, bad_request, not_found
+from sandbox.declaree.documents import build_document, build_list_response, select_attributes
+from sandbox.declaree.errors import ScimError, not_found
 from sandbox.declaree.message import Reply, Request, build_error_reply, build_json_reply
+from sandbox.declaree.parameters import parse_query, parse_search
 from sandbox.declaree.query import Query, find
 from sandbox.declaree.state import Declaree
+from sandbox.declaree.versions import build_version_header, check_version, is_unchanged
 
 COLLECTIONS: dict[str, Kind] = {"Users": "User", "Groups": "Group"}
 """Resource types by path segment."""
@@ -67,7 +68,7 @@ def method_not_allowed(*methods: str) -> ScimError:
 def _handle_collection(declaree: Declaree, request: Request, kind: Kind) -> Reply:
     match request.method:
         case "GET":
-            return _list(declaree, request, kind, _parse_query(request))
+            return _list(declaree, request, kind, parse_query(request))
         case "POST":
             entry = declaree.registry.create(kind, request.read_json(), declaree.behaviour)
             return _build_reply(declaree, request, entry, 201)
@@ -82,7 +83,7 @@ def _handle_member(declaree: Declaree, request: Request, kind: Kind, entry_id: s
         case "GET":
             return _read(declaree, request, entry)
         case "PUT":
-            _check_version(declaree, request, entry)
+            check_version(request, entry, declaree.behaviour)
             return _build_reply(
                 declaree, request, declaree.registry.replace(entry, request.read_json(), declaree.behaviour), 200
             )
@@ -92,19 +93,18 @@ def _handle_member(declaree: Declaree, request: Request, kind: Kind, entry_id: s
 
 
 def _read(declaree: Declaree, request: Request, entry: Entry) -> Reply:
-    header = request.headers.get("if-none-match")
-    if declaree.behaviour.versions and header is not None and _matches_version(header, entry):
-        return Reply(304, headers=(("ETag", format_etag(entry)),), account_id=entry.id)
+    if is_unchanged(request, entry, declaree.behaviour):
+        return Reply(304, headers=build_version_header(entry, declaree.behaviour), account_id=entry.id)
     return _build_reply(declaree, request, entry, 200)
 
 
 def _patch(declaree: Declaree, request: Request, entry: Entry) -> Reply:
     if not declaree.behaviour.patch:
         raise ScimError(501, "PATCH is not supported")
-    _check_version(declaree, request, entry)
+    check_version(request, entry, declaree.behaviour)
     changed = declaree.registry.patch(entry, request.read_json(), declaree.behaviour)
     if declaree.behaviour.patch_answer == 204 and "attributes=" not in request.query:
-        return Reply(204, headers=_build_version_header(declaree, changed), account_id=entry.id)
+        return Reply(204, headers=build_version_header(changed, declaree.behaviour), account_id=entry.id)
     return _build_reply(declaree, request, changed, 200)
 
 
@@ -114,40 +114,19 @@ def _delete(declaree: Declaree, request: Request, entry: Entry) -> Reply:
         status, detail = rejection
         headers = (("Allow", "GET, PUT, PATCH"),) if status == 405 else ()
         raise ScimError(status, detail, headers=headers)
-    _check_version(declaree, request, entry)
+    check_version(request, entry, declaree.behaviour)
     declaree.directory.delete(entry)
     return Reply(204, account_id=entry.id)
 
 
-def _check_version(declaree: Declaree, request: Request, entry: Entry) -> None:
-    header = request.headers.get("if-match")
-    if declaree.behaviour.versions and header is not None and not _matches_version(header, entry):
-        raise ScimError(412, "the resource has changed on the server")
-
-
-def _matches_version(header: str, entry: Entry) -> bool:
-    """Returns whether the header lists the entry's version.
-
-    The comparison is weak (RFC 9110, section 8.8.3.2), because SCIM versions are weak and clients may drop the ``W/``.
-    """
-    own = format_etag(entry).removeprefix("W/")
-    return any(tag.strip().removeprefix("W/") in {own, "*"} for tag in header.split(","))
-
-
-def _build_version_header(declaree: Declaree, entry: Entry) -> tuple[tuple[str, str], ...]:
-    return (("ETag", format_etag(entry)),) if declaree.behaviour.versions else ()
-
-
 def _build_reply(declaree: Declaree, request: Request, entry: Entry, status: int) -> Reply:
     document = build_document(entry, request.base_url, declaree.directory, declaree.behaviour)
-    headers = _build_version_header(declaree, entry)
+    headers = build_version_header(entry, declaree.behaviour)
     if status == 201:
         headers = (("Location", document["meta"]["location"]), *headers)
     if request.query:
-        parameters = _parse_parameters(request)
-        document = select_attributes(
-            document, _split_names(parameters.get("attributes")), _split_names(parameters.get("excludedAttributes"))
-        )
+        query = parse_query(request)
+        document = select_attributes(document, query.attributes, query.excluded_attributes)
     return build_json_reply(status, document, headers, entry.id)
 
 
@@ -164,53 +143,4 @@ def _list(declaree: Declaree, request: Request, kind: Kind, query: Query) -> Rep
 def _search(declaree: Declaree, request: Request) -> Reply:
     if request.method != "POST":
         raise method_not_allowed("POST")
-    payload = request.read_json()
-    count = payload.get("count")
-    query = Query(
-        filter=_read_string(payload.get("filter")),
-        start_index=_read_integer(payload.get("startIndex", 1)),
-        count=None if count is None else _read_integer(count),
-        attributes=_read_strings(payload.get("attributes")),
-        excluded_attributes=_read_strings(payload.get("excludedAttributes")),
-    )
-    return _list(declaree, request, "User", query)
-
-
-def _parse_query(request: Request) -> Query:
-    if not request.query:
-        return Query()
-    parameters = _parse_parameters(request)
-    count = parameters.get("count")
-    return Query(
-        filter=parameters.get("filter"),
-        start_index=_read_integer(parameters.get("startIndex", "1")),
-        count=None if count is None else _read_integer(count),
-        attributes=_split_names(parameters.get("attributes")),
-        excluded_attributes=_split_names(parameters.get("excludedAttributes")),
-    )
-
-
-def _parse_parameters(request: Request) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
-
-
-def _split_names(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
-
-
-def _read_string(value: object) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise bad_request("invalidSyntax", "filter and attributes are texts")
-    return value
-
-
-def _read_strings(values: object) -> tuple[str, ...]:
-    strings = [_read_string(value) for value in values] if isinstance(values, list) else []
-    return tuple(value for value in strings if value is not None)
-
-
-def _read_integer(text: object) -> int:
-    try:
-        return int(str(text))
-    except ValueError as error:
-        raise bad_request("invalidValue", "startIndex and count are numbers") from error
+    return _list(declaree, request, "User", parse_search(request.read_json()))

@@ -91,3 +91,69 @@ async def test_administrator_change_makes_a_new_version() -> None:
         answer = await sandbox.request("PUT", f"/Users/{account}", build_user(), if_match='W/"1"')
 
         assert read_error(answer) == (412, None)
+
+
+# ---------------------------------------------------------------- as real servers and proxies deviate
+
+
+async def write_title(sandbox: DeclareeSandbox, account: str, tag: str) -> int:
+    """Changes the title under the condition that the version is ``tag``, and returns the status."""
+    body = {"Operations": [build_operation("replace", "title", "Dr.")]}
+    return (await sandbox.request("PATCH", f"/Users/{account}", body, if_match=tag)).status_code
+
+
+async def test_versions_can_be_sent_although_etag_is_false() -> None:
+    """A server may send versions that its configuration denies."""
+    async with run_sandbox(versions=True, advertise_versions=False) as sandbox:
+        account = (await sandbox.create())["id"]
+
+        assert (await sandbox.get("/ServiceProviderConfig"))["etag"] == {"supported": False}
+        assert (await sandbox.request("GET", f"/Users/{account}")).headers["etag"] == 'W/"1"'
+        assert await write_title(sandbox, account, 'W/"2"') == 412
+
+
+@pytest.mark.parametrize(
+    ("matching", "seen", "in_body"),
+    [
+        ("strict", 'W/"1"', 'W/"1"'),
+        ("gzip_suffix", 'W/"1-gzip"', 'W/"1"'),
+        ("weakened", 'W/"1"', '"1"'),
+        ("never", 'W/"1"', 'W/"1"'),
+    ],
+)
+async def test_seen_version_never_matches_on_deviating_servers(matching: str, seen: str, in_body: str) -> None:
+    """A client that sends back the ETag header gets 412 for an account that did not change."""
+    async with run_sandbox(versions=True, version_matching=matching) as sandbox:
+        account = (await sandbox.create())["id"]
+        answer = await sandbox.request("GET", f"/Users/{account}")
+
+        assert answer.headers["etag"] == seen
+        assert answer.json()["meta"]["version"] == in_body
+        assert await write_title(sandbox, account, seen) == 412
+        assert "title" not in await sandbox.get(f"/Users/{account}")
+
+
+@pytest.mark.parametrize(
+    ("matching", "sent", "status"),
+    [
+        ("strict", '"1"', 412),
+        ("strict", "*", 200),
+        ("gzip_suffix", 'W/"1"', 200),
+        ("weakened", '"1"', 200),
+        ("never", "*", 412),
+    ],
+)
+async def test_other_tags_match_on_deviating_servers(matching: str, sent: str, status: int) -> None:
+    """The version of the body still matches where a proxy changed the header alone."""
+    async with run_sandbox(versions=True, version_matching=matching) as sandbox:
+        account = (await sandbox.create())["id"]
+
+        assert await write_title(sandbox, account, sent) == status
+
+
+async def test_write_without_condition_succeeds_on_every_server() -> None:
+    """Only If-Match is compared, so a client that omits it can still write."""
+    async with run_sandbox(versions=True, version_matching="never") as sandbox:
+        account = (await sandbox.create())["id"]
+
+        assert (await sandbox.patch(account, build_operation("replace", "title", "Dr."))).status_code == 200
