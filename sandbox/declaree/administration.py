@@ -6,8 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.declaree.directory import Administration, Directory, Entry, list_emails
-from sandbox.declaree.documents import get_display_name
+from sandbox.declaree.directory import Administration, Directory, Entry, get_display_name, list_emails
 from sandbox.declaree.schemas import ENTERPRISE_URN
 from sandbox.declaree.state import Declaree
 from sandbox.declaree.values import Resource
@@ -102,8 +101,7 @@ def select_accounts(directory: Directory, filters: Mapping[str, str]) -> Iterabl
     user_name, external_id = filters.get("user_name"), filters.get("external_id")
     entries: Iterable[Entry] = directory.users.values()
     if user_name is not None:
-        account = directory.find_user_by_name(user_name)
-        entries = [account] if account else []
+        entries = directory.find_users_by_name(user_name)
     elif external_id is not None:
         entries = directory.find_by_external_id("User", external_id)
     if external_id is not None:

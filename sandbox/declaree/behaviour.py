@@ -20,8 +20,18 @@ class Behaviour(BaseModel):
     key_is_admin: bool = True
     """Whether the key's user is an administrator. If false, every request gets 403."""
 
+    dialect: Literal["rfc", "page", "page_strict"] = "rfc"
+    """Forms that are understood: those of the RFC, also those of the vendor's page about SCIM, or only the page's.
+
+    In both dialects of the page, a manager is shown as ``managerId``, the external id of the manager's account, and
+    ``PUT /Users`` names its account in the body. The strict dialect rejects the RFC's PATCH paths into a complex
+    attribute with ``invalidPath``, and ignores ``manager.value``.
+    """
+
     id_format: Literal["number", "uuid"] = "number"
     """Form of new ids."""
+    unique_user_names: bool = True
+    """Whether user names and e-mail addresses are unique. If false, two accounts may share both."""
     user_name_must_equal_email: bool = False
     """Whether a user name that differs from the e-mail addresses is rejected."""
     external_id: Literal["stored", "ignored", "unique"] = "stored"

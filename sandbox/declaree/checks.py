@@ -30,8 +30,8 @@ def check_resource(
     return _resolve_manager(resource, old, directory, behaviour)
 
 
-def _is_other(entry: Entry | None, old: Entry | None) -> bool:
-    return entry is not None and (old is None or entry.id != old.id)
+def _is_other(entry: Entry, old: Entry | None) -> bool:
+    return old is None or entry.id != old.id
 
 
 def _check_external_id(kind: ResourceType, resource: Resource, old: Entry | None, directory: Directory) -> None:
@@ -51,9 +51,11 @@ def _check_identity(resource: Resource, old: Entry | None, directory: Directory,
         address.casefold() for address in addresses
     }:
         raise bad_request("invalidValue", "userName must be the e-mail address")
-    if _is_other(directory.find_user_by_name(user_name), old):
+    if not behaviour.unique_user_names:
+        return
+    if any(_is_other(holder, old) for holder in directory.find_users_by_name(user_name)):
         raise conflict("userName is in use")
-    if any(_is_other(directory.find_user_by_email(address), old) for address in addresses):
+    if any(_is_other(holder, old) for address in addresses for holder in directory.find_users_by_email(address)):
         raise conflict("the e-mail address is in use")
 
 
@@ -62,11 +64,10 @@ def _resolve_manager(resource: Resource, old: Entry | None, directory: Directory
     reference = _get_manager(resource)
     if reference is None or (old is not None and reference == _get_manager(old.resource)):
         return resource
-    manager = (
-        directory.find_user_by_email(reference) or directory.find_user_by_name(reference)
-        if behaviour.manager_by_email
-        else directory.users.get(reference)
-    )
+    manager = directory.users.get(reference)
+    if behaviour.manager_by_email:
+        holders = directory.find_users_by_email(reference) or directory.find_users_by_name(reference)
+        manager = holders[0] if holders else None
     if manager is None and behaviour.manager == "must_exist":
         raise bad_request("invalidValue", "manager.value is not an account")
     enterprise = dict(resource[ENTERPRISE_URN])

@@ -89,8 +89,8 @@ class Directory:
         self.users: dict[str, Entry] = {}
         self.groups: dict[str, Entry] = {}
         self.active = 0
-        self._by_user_name: dict[str, str] = {}
-        self._by_email: dict[str, str] = {}
+        self._by_user_name: dict[str, dict[str, None]] = {}
+        self._by_email: dict[str, dict[str, None]] = {}
         self._by_external_id: dict[tuple[Kind, str], dict[str, None]] = {}
         self._memberships: dict[str, dict[str, None]] = {}
 
@@ -103,13 +103,13 @@ class Directory:
         """Returns the accounts or the groups, by id."""
         return self.users if kind == "User" else self.groups
 
-    def find_user_by_name(self, user_name: str) -> Entry | None:
-        """Returns the account with this user name, without regard to case; None if it does not exist."""
-        return self.users.get(self._by_user_name.get(user_name.casefold(), ""))
+    def find_users_by_name(self, user_name: str) -> list[Entry]:
+        """Returns the accounts with this user name, without regard to case, oldest first."""
+        return [self.users[entry_id] for entry_id in self._by_user_name.get(user_name.casefold(), ())]
 
-    def find_user_by_email(self, email: str) -> Entry | None:
-        """Returns the account with this e-mail address, without regard to case; None if it does not exist."""
-        return self.users.get(self._by_email.get(email.casefold(), ""))
+    def find_users_by_email(self, email: str) -> list[Entry]:
+        """Returns the accounts with this e-mail address, without regard to case, oldest first."""
+        return [self.users[entry_id] for entry_id in self._by_email.get(email.casefold(), ())]
 
     def find_by_external_id(self, kind: Kind, external_id: str) -> list[Entry]:
         """Returns the accounts or groups with this external id, oldest first."""
@@ -165,9 +165,9 @@ class Directory:
                 self._memberships.setdefault(member, {})[entry.id] = None
             return
         self.active += bool(entry.resource.get("active"))
-        self._by_user_name[entry.resource["userName"].casefold()] = entry.id
+        self._by_user_name.setdefault(entry.resource["userName"].casefold(), {})[entry.id] = None
         for email in list_emails(entry.resource):
-            self._by_email[email.casefold()] = entry.id
+            self._by_email.setdefault(email.casefold(), {})[entry.id] = None
 
     def _unindex(self, entry: Entry) -> None:
         external_id = entry.resource.get("externalId")
@@ -178,14 +178,29 @@ class Directory:
                 self._memberships[member].pop(entry.id, None)
             return
         self.active -= bool(entry.resource.get("active"))
-        self._by_user_name.pop(entry.resource["userName"].casefold(), None)
+        _unindex_key(self._by_user_name, entry.resource["userName"], entry)
         for email in list_emails(entry.resource):
-            self._by_email.pop(email.casefold(), None)
+            _unindex_key(self._by_email, email, entry)
+
+
+def _unindex_key(index: dict[str, dict[str, None]], text: str, entry: Entry) -> None:
+    """Removes the entry from the index, and a key without entries with it."""
+    key = text.casefold()
+    holders = index.get(key, {})
+    holders.pop(entry.id, None)
+    if not holders:
+        index.pop(key, None)
 
 
 def list_emails(resource: Resource) -> list[str]:
     """Returns all e-mail addresses of a user resource."""
     return [item["value"] for item in resource.get("emails", ())]
+
+
+def get_display_name(entry: Entry) -> str:
+    """Returns the account's display name, or its first and last name."""
+    name = entry.resource["name"]
+    return str(entry.resource.get("displayName") or f"{name['givenName']} {name['familyName']}")
 
 
 def _list_members(group: Entry) -> list[str]:

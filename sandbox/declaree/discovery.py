@@ -3,10 +3,11 @@
 from typing import Any
 
 from sandbox.declaree.behaviour import Behaviour
+from sandbox.declaree.dialect import PAGE_ENTERPRISE_SCHEMA
 from sandbox.declaree.documents import build_list_response
 from sandbox.declaree.errors import ScimError, not_found
 from sandbox.declaree.message import Reply, Request, build_json_reply
-from sandbox.declaree.schemas import GROUP, PUBLISHED, SERVICE_PROVIDER_CONFIG_URN, USER
+from sandbox.declaree.schemas import ENTERPRISE_SCHEMA, GROUP, PUBLISHED, SERVICE_PROVIDER_CONFIG_URN, USER
 
 
 def answer(behaviour: Behaviour, request: Request, parts: list[str]) -> Reply:
@@ -26,20 +27,24 @@ def answer(behaviour: Behaviour, request: Request, parts: list[str]) -> Reply:
     base = request.base_url
     if name == "ServiceProviderConfig":
         return build_json_reply(200, _build_service_provider_config(behaviour, base))
-    documents = _build_schemas(base) if name == "Schemas" else _build_resource_types(behaviour, base)
+    schemas = _build_schemas(behaviour, base)
+    documents = schemas if name == "Schemas" else _build_resource_types(behaviour, base)
     if len(parts) == 1:
         return build_json_reply(200, build_list_response(list(documents.values()), len(documents), 1))
+    if behaviour.dialect != "rfc":  # The vendor's page asks for the user schema among the resource types.
+        documents = {USER.schema.urn.casefold(): schemas[USER.schema.urn.casefold()], **documents}
     document = documents.get(parts[1].casefold())
     if document is None:
         raise not_found(request.path)
     return build_json_reply(200, document)
 
 
-def _build_schemas(base: str) -> dict[str, dict[str, Any]]:
+def _build_schemas(behaviour: Behaviour, base: str) -> dict[str, dict[str, Any]]:
+    enterprise = ENTERPRISE_SCHEMA if behaviour.dialect == "rfc" else PAGE_ENTERPRISE_SCHEMA
     return {
         schema.urn.casefold(): schema.to_document()
         | {"meta": {"resourceType": "Schema", "location": f"{base}/Schemas/{schema.urn}"}}
-        for schema in PUBLISHED
+        for schema in (enterprise if item is ENTERPRISE_SCHEMA else item for item in PUBLISHED)
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.declaree.behaviour import Behaviour
+from sandbox.declaree.dialect import show_manager
 from sandbox.declaree.directory import Directory, Entry
 from sandbox.declaree.schemas import ENTERPRISE_URN, GROUP, USER
 from sandbox.declaree.values import Resource
@@ -34,16 +35,13 @@ def build_document(entry: Entry, base_url: str, directory: Directory, behaviour:
         return document
     enterprise = resource.get(ENTERPRISE_URN, {})
     if "manager" in enterprise:
-        document[ENTERPRISE_URN] = {**enterprise, "manager": _add_reference(enterprise["manager"], base_url)}
+        manager = enterprise["manager"]
+        is_rfc = behaviour.dialect == "rfc"
+        shown = _add_reference(manager, base_url) if is_rfc else show_manager(manager, directory)
+        document[ENTERPRISE_URN] = {**enterprise, "manager": shown}
     if groups := directory.find_groups_of(entry.id):
         document["groups"] = [_build_membership(group, base_url) for group in groups]
     return document
-
-
-def get_display_name(entry: Entry) -> str:
-    """Returns the account's display name, or its first and last name."""
-    name = entry.resource["name"]
-    return str(entry.resource.get("displayName") or f"{name['givenName']} {name['familyName']}")
 
 
 def _add_reference(item: Resource, base_url: str) -> Resource:

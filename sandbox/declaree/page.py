@@ -10,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from sandbox.declaree.administration import find_manager, select_accounts
-from sandbox.declaree.directory import Directory, Entry
-from sandbox.declaree.documents import get_display_name
+from sandbox.declaree.directory import Directory, Entry, get_display_name
 from sandbox.declaree.state import Declaree
 
 PAGE_SIZE = 100

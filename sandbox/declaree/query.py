@@ -117,8 +117,7 @@ def _look_up(kind: Kind, part: Comparison, directory: Directory) -> list[Entry]:
         case "externalid":
             return directory.find_by_external_id(kind, part.value)
         case "username":
-            user = directory.find_user_by_name(part.value)
-            return [user] if user is not None else []
+            return directory.find_users_by_name(part.value)
         case _:
             name = part.value.casefold()
             return [group for group in directory.groups.values() if group.resource["displayName"].casefold() == name]

@@ -3,6 +3,7 @@
 import hmac
 
 from sandbox.declaree import discovery
+from sandbox.declaree.dialect import find_replaced, read_patch, read_resource
 from sandbox.declaree.directory import Entry, Kind
 from sandbox.declaree.documents import build_document, build_list_response, select_attributes
 from sandbox.declaree.errors import ScimError, not_found
@@ -10,6 +11,7 @@ from sandbox.declaree.message import Reply, Request, build_error_reply, build_js
 from sandbox.declaree.parameters import parse_query, parse_search
 from sandbox.declaree.query import Query, find
 from sandbox.declaree.state import Declaree
+from sandbox.declaree.values import Resource
 from sandbox.declaree.versions import build_version_header, check_version, is_unchanged
 
 COLLECTIONS: dict[str, Kind] = {"Users": "User", "Groups": "Group"}
@@ -70,8 +72,10 @@ def _handle_collection(declaree: Declaree, request: Request, kind: Kind) -> Repl
         case "GET":
             return _list(declaree, request, kind, parse_query(request))
         case "POST":
-            entry = declaree.registry.create(kind, request.read_json(), declaree.behaviour)
+            entry = declaree.registry.create(kind, _read_resource(declaree, request, kind), declaree.behaviour)
             return _build_reply(declaree, request, entry, 201)
+        case "PUT" if kind == "User" and declaree.behaviour.dialect != "rfc":
+            return _replace(declaree, request, find_replaced(request.read_json(), declaree.directory))
     raise method_not_allowed("GET", "POST")
 
 
@@ -83,10 +87,7 @@ def _handle_member(declaree: Declaree, request: Request, kind: Kind, entry_id: s
         case "GET":
             return _read(declaree, request, entry)
         case "PUT":
-            check_version(request, entry, declaree.behaviour)
-            return _build_reply(
-                declaree, request, declaree.registry.replace(entry, request.read_json(), declaree.behaviour), 200
-            )
+            return _replace(declaree, request, entry)
         case "PATCH":
             return _patch(declaree, request, entry)
     return _delete(declaree, request, entry)
@@ -98,11 +99,25 @@ def _read(declaree: Declaree, request: Request, entry: Entry) -> Reply:
     return _build_reply(declaree, request, entry, 200)
 
 
+def _read_resource(declaree: Declaree, request: Request, kind: Kind) -> Resource:
+    payload = request.read_json()
+    return read_resource(payload, declaree.directory, declaree.behaviour) if kind == "User" else payload
+
+
+def _replace(declaree: Declaree, request: Request, entry: Entry) -> Reply:
+    check_version(request, entry, declaree.behaviour)
+    payload = _read_resource(declaree, request, entry.kind)
+    return _build_reply(declaree, request, declaree.registry.replace(entry, payload, declaree.behaviour), 200)
+
+
 def _patch(declaree: Declaree, request: Request, entry: Entry) -> Reply:
     if not declaree.behaviour.patch:
         raise ScimError(501, "PATCH is not supported")
     check_version(request, entry, declaree.behaviour)
-    changed = declaree.registry.patch(entry, request.read_json(), declaree.behaviour)
+    payload = request.read_json()
+    if entry.kind == "User":
+        payload = read_patch(payload, declaree.directory, declaree.behaviour)
+    changed = declaree.registry.patch(entry, payload, declaree.behaviour)
     if declaree.behaviour.patch_answer == 204 and "attributes=" not in request.query:
         return Reply(204, headers=build_version_header(changed, declaree.behaviour), account_id=entry.id)
     return _build_reply(declaree, request, changed, 200)
