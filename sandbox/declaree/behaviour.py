@@ -13,6 +13,11 @@ class Behaviour(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    scim_media_type: bool = True
+    """Whether ``application/scim+json`` is accepted. If false, it gets 415, and answers are ``application/json``."""
+    trailing_slash: Literal["optional", "required"] = "optional"
+    """Whether a path may lack its last slash. If not, it gets a redirect 308 to the path with the slash."""
+
     auth_header: str = "Authorization"
     """Name of the header that carries the API key."""
     auth_scheme: str = "Bearer"
@@ -34,6 +39,14 @@ class Behaviour(BaseModel):
     """Whether user names and e-mail addresses are unique. If false, two accounts may share both."""
     user_name_must_equal_email: bool = False
     """Whether a user name that differs from the e-mail addresses is rejected."""
+    rename_changes_id: bool = False
+    """Whether an account gets a new id with a new user name. References to the old id lead nowhere."""
+    email_types: bool = True
+    """Whether the type of an e-mail address is stored."""
+    lower_case_emails: bool = False
+    """Whether e-mail addresses are stored in lower case."""
+    lower_case_user_names: bool = False
+    """Whether user names are stored in lower case."""
     external_id: Literal["stored", "ignored", "unique"] = "stored"
     """Whether ``externalId`` is stored, dropped, or stored and unique."""
     delete: Literal["allowed", "forbidden", "not_allowed", "not_implemented"] = "not_allowed"
@@ -57,21 +70,52 @@ class Behaviour(BaseModel):
     unique_group_names: bool = False
     """Whether two groups cannot share a name."""
 
+    put_needs_id: bool = False
+    """Whether a PUT needs the account's ``id`` in its body. If true, a PUT without it gets 400."""
+    patch_routed: bool = True
+    """Whether PATCH reaches the endpoint. If false, it gets 404 with an HTML page."""
     patch: bool = True
     """Whether PATCH is supported. If false, it gets 501."""
     patch_answer: Literal[200, 204] = 200
     """Status of a successful PATCH: 200 with the resource, or 204 without a body."""
     unmatched_value_path: Literal["no_target", "create"] = "no_target"
     """Result of a PATCH path with a filter that matches no value: an error, or a new value."""
+    refused_operators: tuple[Literal["add", "replace", "remove"], ...] = ()
+    """Operators of PATCH that get 501."""
+    bare_extension_path: bool = True
+    """Whether a PATCH path may be the identifier of an extension. If false, it gets 400 ``invalidPath``."""
+    replace_of_absent_part: Literal["allowed", "no_target", "error"] = "allowed"
+    """Result of ``replace`` for a part of a complex attribute without value: as ``add``, 400 ``noTarget``, or 500.
 
-    filters: Literal["basic", "full"] = "basic"
-    """Supported filters: equality of identifying attributes, or the full grammar."""
+    An example is ``manager.value`` of an account without manager.
+    """
+    replace_by_value_path: Literal["allowed", "no_target", "error"] = "allowed"
+    """Result of ``replace`` for a part of the values that a filter selects: allowed, 400 ``noTarget``, or 500.
+
+    An example is ``emails[type eq "work"].value``. The last two also refuse values that exist.
+    """
+
+    filters: Literal["basic", "full", "none", "not_implemented", "ignored"] = "basic"
+    """Supported filters: equality of identifying attributes, or the full grammar.
+
+    The others support none: they answer 400 ``invalidFilter`` or 501, or list all resources.
+    """
+    no_match_status: Literal[200, 404] = 200
+    """Status of a search with a filter that nothing matches: an empty list, or an error."""
+    plain_list_status: Literal[200, 400, 500] = 200
+    """Status of a list without a filter."""
+    list_attributes: tuple[str, ...] = ()
+    """Attributes that lists and searches show beside the id; empty for all."""
+    repeat_first: bool = False
+    """Whether each list contains its first resource twice."""
     external_id_filter: bool = True
     """Whether a filter can use ``externalId``."""
     search: bool = False
     """Whether ``POST /Users/.search`` exists."""
     search_lag_seconds: float = Field(default=0.0, ge=0)
     """Seconds for which no search returns a new account."""
+    read_lag_seconds: float = Field(default=0.0, ge=0)
+    """Seconds for which neither a search nor a read by id returns a new account."""
 
     max_page_size: int = Field(default=100, ge=1)
     """Maximum number of resources on a page."""
@@ -87,6 +131,20 @@ class Behaviour(BaseModel):
 
     unknown_attributes: Literal["drop", "refuse"] = "drop"
     """Whether attributes that no schema defines are dropped or rejected."""
+    refused_attributes: tuple[str, ...] = ()
+    """Paths, such as ``title``, ``name.middleName`` or ``<extension>:manager``, that make a write fail."""
+    refused_attributes_status: Literal[400, 500] = 400
+    """Status of a write with a refused attribute: 400 ``invalidValue``, or 500."""
+    immutable_attributes: tuple[Literal["userName", "externalId"], ...] = ()
+    """Attributes with a value that clients cannot change. A change gets 400 ``mutability``."""
+    ignore_disabling: bool = False
+    """Whether ``active: false`` is accepted from clients without effect on an enabled account."""
+    protected_roles: tuple[str, ...] = ()
+    """Roles of enabled accounts that clients cannot disable."""
+    protected_status: Literal[409, 423] = 409
+    """Status of a write that would disable an account with a protected role."""
+    failing_accounts: tuple[str, ...] = ()
+    """Ids, external ids and user names of accounts that clients cannot write. Every write gets 500."""
     versions: bool = False
     """Whether ETag, ``meta.version``, If-Match and If-None-Match are supported."""
     advertise_versions: bool = True

@@ -26,6 +26,7 @@ def check_resource(
         _check_group(resource, old, directory, behaviour)
         return resource
     resource.setdefault("active", True)
+    _normalize_identity(resource, behaviour)
     _check_identity(resource, old, directory, behaviour)
     return _resolve_manager(resource, old, directory, behaviour)
 
@@ -41,6 +42,17 @@ def _check_external_id(kind: ResourceType, resource: Resource, old: Entry | None
     holders = directory.find_by_external_id("User" if kind.name == "User" else "Group", external_id)
     if any(_is_other(holder, old) for holder in holders):
         raise conflict("externalId is in use")
+
+
+def _normalize_identity(resource: Resource, behaviour: Behaviour) -> None:
+    """Brings the user name and the e-mail addresses into the form that this server stores."""
+    if behaviour.lower_case_user_names:
+        resource["userName"] = resource["userName"].lower()
+    if behaviour.lower_case_emails:
+        resource["emails"] = [{**item, "value": item["value"].lower()} for item in resource["emails"]]
+    if not behaviour.email_types:
+        untyped = ({name: part for name, part in item.items() if name != "type"} for item in resource["emails"])
+        resource["emails"] = list(untyped)
 
 
 def _check_identity(resource: Resource, old: Entry | None, directory: Directory, behaviour: Behaviour) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
@@ -11,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from sandbox.declaree.errors import ScimError
 from sandbox.declaree.faults import Fault
 from sandbox.declaree.message import HTML_ERROR, Reply, Request, build_error_reply, build_html_reply
+from sandbox.declaree.proxy import finish
 from sandbox.declaree.scim import answer
 from sandbox.declaree.state import Declaree
 from sandbox.serving import abort_connection
@@ -41,14 +43,14 @@ class ScimEndpoint:
         if is_lost or reply is None:
             await abort_connection(scope, receive)
         else:
-            await _send(reply, send)
+            await _send(finish(reply, self._declaree.behaviour), send)
 
     def _take_faults(self, request: Request) -> list[Fault]:
         """Returns the faults of this request. A request above the rate limit consumes no fault."""
         rate = self._declaree.behaviour.rate_limit
         if rate is not None and not self._declaree.rate_limiter.try_acquire(self._monotonic(), rate):
             return [Fault(kind="status", status=429, retry_after=1)]
-        return self._declaree.faults.take(request.method, request.path)
+        return self._declaree.faults.take(request)
 
     async def _answer(self, request: Request, faults: Sequence[Fault]) -> Reply | None:
         """Returns the reply; None if a fault cuts the connection before the request is processed."""
@@ -64,6 +66,9 @@ class ScimEndpoint:
                 await asyncio.sleep(fault.seconds)
         if deciding is None or (deciding.kind == "cut" and deciding.after_commit):
             return reply
+        if deciding.kind == "other_account":
+            path = f"/Users/{deciding.account_id}"
+            return answer(self._declaree, replace(request, method="GET", path=path, query="", body=b""))
         return _build_fault_reply(deciding, self._declaree, reply.account_id if reply else None)
 
     def _append_to_journal(
@@ -88,7 +93,7 @@ def _build_fault_reply(fault: Fault, declaree: Declaree, account_id: str | None)
         case "login_page":
             reply = build_html_reply(200, LOGIN_PAGE)
         case "redirect":
-            reply = Reply(307, headers=(("Location", fault.location),), media_type="text/plain")
+            reply = Reply(fault.redirect_status, headers=(("Location", fault.location),), media_type="text/plain")
         case "status":
             reply = _build_status_reply(fault, declaree)
         case _:
@@ -103,7 +108,8 @@ def _build_status_reply(fault: Fault, declaree: Declaree) -> Reply:
             return Reply(fault.status, headers=headers)
         case "html":
             return build_html_reply(fault.status, HTML_ERROR.format(status=fault.status), headers)
-    return build_error_reply(ScimError(fault.status, "ordered by the sandbox", headers=headers), declaree.behaviour)
+    error = ScimError(fault.status, fault.detail, fault.scim_type, headers)
+    return build_error_reply(error, declaree.behaviour)
 
 
 def _build_retry_after(fault: Fault, now: datetime) -> tuple[tuple[str, str], ...]:
@@ -125,6 +131,7 @@ def _parse_request(scope: Scope, body: bytes) -> Request:
         headers=headers,
         body=body,
         base_url=f"{scope['scheme']}://{host}{BASE_PATH}",
+        has_trailing_slash=scope["path"].endswith("/"),
     )
 
 

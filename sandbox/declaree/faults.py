@@ -6,7 +6,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal["status", "cut", "slow", "login_page", "redirect"]
+from sandbox.declaree.errors import ScimType
+from sandbox.declaree.message import Request
+from sandbox.declaree.written_paths import decode_body, is_disabling
+
+Kind = Literal["status", "cut", "slow", "login_page", "redirect", "other_account"]
 
 
 class Fault(BaseModel):
@@ -23,6 +27,10 @@ class Fault(BaseModel):
     """HTTP method, such as GET; None matches every method."""
     path: str = "*"
     """Pattern for the path below the base address, such as ``/Users`` or ``/Users/*``."""
+    body_contains: str = ""
+    """Text that the body must contain, without regard to case; empty matches every body."""
+    disables: bool = False
+    """Whether only writes match that set ``active`` to false."""
     count: int | None = Field(default=1, ge=1)
     """Number of requests to hit; None means until the faults are cleared."""
     skip: int = Field(default=0, ge=0)
@@ -38,6 +46,10 @@ class Fault(BaseModel):
     """HTTP status of the answer, for kind ``status``."""
     body: Literal["scim", "html", "empty"] = "scim"
     """Form of the error body, for kind ``status``."""
+    scim_type: ScimType | None = None
+    """SCIM error type in the body, for kind ``status``; None omits it."""
+    detail: str = "ordered by the sandbox"
+    """Detail text in the body, for kind ``status``."""
     retry_after: int | None = Field(default=None, ge=0)
     """Seconds in the Retry-After header; None omits the header."""
     retry_after_as: Literal["seconds", "date"] = "seconds"
@@ -46,6 +58,20 @@ class Fault(BaseModel):
     """Delay in seconds, for kind ``slow``."""
     location: str = "/login"
     """Target address, for kind ``redirect``."""
+    redirect_status: Literal[301, 302, 303, 307, 308] = 307
+    """HTTP status, for kind ``redirect``."""
+    account_id: str = ""
+    """Account that the answer shows, for kind ``other_account``."""
+
+
+def _matches(fault: Fault, request: Request) -> bool:
+    if fault.method is not None and fault.method.upper() != request.method:
+        return False
+    if not fnmatchcase(request.path, fault.path):
+        return False
+    if fault.disables and not is_disabling(decode_body(request)):
+        return False
+    return fault.body_contains.casefold() in request.body.decode("utf-8", errors="replace").casefold()
 
 
 class _Order:
@@ -55,12 +81,10 @@ class _Order:
         self._skip = fault.skip
         self._random = random.Random(fault.seed)
 
-    def consume(self, method: str, path: str) -> bool:
+    def consume(self, request: Request) -> bool:
         """Returns whether the fault hits this request. Counts the request if it matches."""
         fault = self.fault
-        if self.left == 0 or (fault.method is not None and fault.method.upper() != method):
-            return False
-        if not fnmatchcase(path, fault.path):
+        if self.left == 0 or not _matches(fault, request):
             return False
         if self._skip:
             self._skip -= 1
@@ -91,7 +115,7 @@ class Faults:
         """Returns the faults that can still hit, each with the number of remaining requests."""
         return [{**order.fault.model_dump(), "left": order.left} for order in self._orders]
 
-    def take(self, method: str, path: str) -> list[Fault]:
+    def take(self, request: Request) -> list[Fault]:
         """Returns and consumes the faults of one request: any number of delays, then at most one deciding fault."""
         if self.outage:
             return [Fault(kind="status", status=503, count=None)]
@@ -99,7 +123,7 @@ class Faults:
             return []
         faults: list[Fault] = []
         for order in self._orders:
-            if order.consume(method, path):
+            if order.consume(request):
                 faults.append(order.fault)
                 if order.fault.kind != "slow":
                     break

@@ -28,6 +28,8 @@ class Request:
     """Raw body."""
     base_url: str
     """Base address of the endpoint, as the client used it."""
+    has_trailing_slash: bool = False
+    """Whether the client wrote a slash at the end of the path."""
 
     def read_json(self) -> dict[str, Any]:
         """Returns the body, a JSON object.

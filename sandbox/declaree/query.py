@@ -10,7 +10,7 @@ from sandbox.declaree.attributes import Attribute, ResourceType, Schema
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.directory import Directory, Entry, Kind
 from sandbox.declaree.documents import build_document
-from sandbox.declaree.errors import bad_request
+from sandbox.declaree.errors import ScimError, bad_request
 from sandbox.declaree.filters import CaseExact, Comparison, Filter, Lookup, parse_filter, split_comparisons
 from sandbox.declaree.schemas import GROUP, USER
 from sandbox.declaree.values import Resource
@@ -53,19 +53,30 @@ class SearchResult:
 def find(kind: Kind, query: Query, directory: Directory, behaviour: Behaviour, now: datetime) -> SearchResult:
     """Returns a page of matches. Raises ``ScimError`` of type ``invalidFilter`` for an unsupported filter."""
     candidates = _select_candidates(kind, query.filter, directory, behaviour)
-    if behaviour.search_lag_seconds:
-        newest_visible = now - timedelta(seconds=behaviour.search_lag_seconds)
-        candidates = [entry for entry in candidates if datetime.fromisoformat(entry.created) <= newest_visible]
+    lag = max(behaviour.search_lag_seconds, behaviour.read_lag_seconds)
+    if lag:
+        candidates = [entry for entry in candidates if is_visible(entry, lag, now)]
+    if behaviour.repeat_first:
+        candidates = [*candidates[:1], *candidates]
     start = 1 if behaviour.ignore_start_index else max(query.start_index, 1)
     count = behaviour.max_page_size if query.count is None else max(query.count, 0)
     page = list(islice(candidates, start - 1, start - 1 + min(count, behaviour.max_page_size)))
     return SearchResult(page, len(candidates), start)
 
 
+def is_visible(entry: Entry, lag_seconds: float, now: datetime) -> bool:
+    """Returns whether the entry is old enough to be read."""
+    return datetime.fromisoformat(entry.created) <= now - timedelta(seconds=lag_seconds)
+
+
 def _select_candidates(kind: Kind, text: str | None, directory: Directory, behaviour: Behaviour) -> Sequence[Entry]:
     entries = directory.get_entries(kind)
-    if text is None:
+    if text is None or behaviour.filters == "ignored":
         return _EntryView(entries)
+    if behaviour.filters == "not_implemented":
+        raise ScimError(501, "filters are not supported")
+    if behaviour.filters == "none":
+        raise bad_request("invalidFilter", "filters are not supported")
     parsed = parse_filter(text)
     indexed = _read_indexed_comparisons(kind, parsed, behaviour)
     if indexed is not None:

@@ -15,10 +15,18 @@ from sandbox.declaree.patch import apply_patch
 from sandbox.declaree.schemas import DECLAREE_URN, GROUP, USER
 from sandbox.declaree.values import Resource, admit
 
+Restriction = Callable[[Resource, Entry, Behaviour], Resource]
+"""Returns the changed resource, in a form that is allowed, or raises ``ScimError``. The entry has the old state."""
+
 IDS = uuid.UUID("2f1b6c0e-9a5d-4c39-8f57-6d6ad3a0c0de")
 """Namespace of generated UUIDs."""
 
 KINDS: dict[Kind, ResourceType] = {"User": USER, "Group": GROUP}
+
+
+def allow_all(new: Resource, _old: Entry, _behaviour: Behaviour) -> Resource:
+    """Allows every change, as for administrators."""
+    return new
 
 
 class Registry:
@@ -53,14 +61,15 @@ class Registry:
         self.directory.put(entry)
         return entry
 
-    def replace(self, old: Entry, payload: Resource, behaviour: Behaviour) -> Entry:
+    def replace(self, old: Entry, payload: Resource, behaviour: Behaviour, restrict: Restriction = allow_all) -> Entry:
         """Replaces all attributes, and returns the new entry. Raises ``ScimError`` for an invalid resource."""
         admitted = admit(KINDS[old.kind], payload, refuse_unknown=behaviour.unknown_attributes == "refuse")
-        return self._write(old, admitted, behaviour)
+        return self._write(old, restrict(admitted, old, behaviour), behaviour)
 
-    def patch(self, old: Entry, payload: Any, behaviour: Behaviour) -> Entry:
+    def patch(self, old: Entry, payload: Any, behaviour: Behaviour, restrict: Restriction = allow_all) -> Entry:
         """Applies a PatchOp message, and returns the new entry. Raises ``ScimError`` for an invalid operation."""
-        return self._write(old, apply_patch(KINDS[old.kind], old.resource, payload, behaviour), behaviour)
+        patched = apply_patch(KINDS[old.kind], old.resource, payload, behaviour)
+        return self._write(old, restrict(patched, old, behaviour), behaviour)
 
     def set_invited(self, entry: Entry, *, invited: bool) -> Entry:
         """Sets whether the account is invited."""
@@ -81,13 +90,17 @@ class Registry:
         administrations = _choose_administrations(resource, old, behaviour) if old.kind == "User" else ()
         if resource == old.resource and administrations == old.administrations:
             return old
+        is_moved = behaviour.rename_changes_id and resource.get("userName") != old.resource.get("userName")
         new = replace(
             old,
+            id=self._create_id(behaviour) if is_moved else old.id,
             resource=resource,
             administrations=administrations,
             modified=self._format_now(),
             version=old.version + 1,
         )
+        if is_moved:
+            self.directory.delete(old)
         self.directory.put(new)
         return new
 

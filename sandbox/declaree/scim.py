@@ -6,10 +6,14 @@ from sandbox.declaree import discovery
 from sandbox.declaree.dialect import find_replaced, read_patch, read_resource
 from sandbox.declaree.directory import Entry, Kind
 from sandbox.declaree.documents import build_document, build_list_response, select_attributes
-from sandbox.declaree.errors import ScimError, not_found
+from sandbox.declaree.errors import ScimError, bad_request, not_found
 from sandbox.declaree.message import Reply, Request, build_error_reply, build_json_reply
 from sandbox.declaree.parameters import parse_query, parse_search
-from sandbox.declaree.query import Query, find
+from sandbox.declaree.patch_limits import check_patch
+from sandbox.declaree.proxy import answer_early
+from sandbox.declaree.query import Query, find, is_visible
+from sandbox.declaree.registry import KINDS
+from sandbox.declaree.restrictions import check_payload, restrict_change
 from sandbox.declaree.state import Declaree
 from sandbox.declaree.values import Resource
 from sandbox.declaree.versions import build_version_header, check_version, is_unchanged
@@ -27,6 +31,9 @@ REJECTED_DELETE = {
 
 def answer(declaree: Declaree, request: Request) -> Reply:
     """Returns the reply to a request. SCIM errors become error replies."""
+    early = answer_early(request, declaree.behaviour)
+    if early is not None:
+        return early
     try:
         _authenticate(declaree, request)
         return _route(declaree, request)
@@ -72,7 +79,9 @@ def _handle_collection(declaree: Declaree, request: Request, kind: Kind) -> Repl
         case "GET":
             return _list(declaree, request, kind, parse_query(request))
         case "POST":
-            entry = declaree.registry.create(kind, _read_resource(declaree, request, kind), declaree.behaviour)
+            payload = _read_resource(declaree, request, kind)
+            check_payload(payload, None, declaree.behaviour)
+            entry = declaree.registry.create(kind, payload, declaree.behaviour)
             return _build_reply(declaree, request, entry, 201)
         case "PUT" if kind == "User" and declaree.behaviour.dialect != "rfc":
             return _replace(declaree, request, find_replaced(request.read_json(), declaree.directory))
@@ -94,6 +103,9 @@ def _handle_member(declaree: Declaree, request: Request, kind: Kind, entry_id: s
 
 
 def _read(declaree: Declaree, request: Request, entry: Entry) -> Reply:
+    lag = declaree.behaviour.read_lag_seconds
+    if lag and not is_visible(entry, lag, declaree.clock()):
+        raise not_found(f"{entry.kind} {entry.id}")
     if is_unchanged(request, entry, declaree.behaviour):
         return Reply(304, headers=build_version_header(entry, declaree.behaviour), account_id=entry.id)
     return _build_reply(declaree, request, entry, 200)
@@ -107,7 +119,11 @@ def _read_resource(declaree: Declaree, request: Request, kind: Kind) -> Resource
 def _replace(declaree: Declaree, request: Request, entry: Entry) -> Reply:
     check_version(request, entry, declaree.behaviour)
     payload = _read_resource(declaree, request, entry.kind)
-    return _build_reply(declaree, request, declaree.registry.replace(entry, payload, declaree.behaviour), 200)
+    if declaree.behaviour.put_needs_id and payload.get("id") != entry.id:
+        raise bad_request("invalidValue", "id must be the id of the account")
+    check_payload(payload, entry, declaree.behaviour)
+    replaced = declaree.registry.replace(entry, payload, declaree.behaviour, restrict_change)
+    return _build_reply(declaree, request, replaced, 200)
 
 
 def _patch(declaree: Declaree, request: Request, entry: Entry) -> Reply:
@@ -117,7 +133,9 @@ def _patch(declaree: Declaree, request: Request, entry: Entry) -> Reply:
     payload = request.read_json()
     if entry.kind == "User":
         payload = read_patch(payload, declaree.directory, declaree.behaviour)
-    changed = declaree.registry.patch(entry, payload, declaree.behaviour)
+    check_patch(payload, KINDS[entry.kind], entry, declaree.behaviour)
+    check_payload(payload, entry, declaree.behaviour)
+    changed = declaree.registry.patch(entry, payload, declaree.behaviour, restrict_change)
     if declaree.behaviour.patch_answer == 204 and "attributes=" not in request.query:
         return Reply(204, headers=build_version_header(changed, declaree.behaviour), account_id=entry.id)
     return _build_reply(declaree, request, changed, 200)
@@ -147,8 +165,14 @@ def _build_reply(declaree: Declaree, request: Request, entry: Entry, status: int
 
 def _list(declaree: Declaree, request: Request, kind: Kind, query: Query) -> Reply:
     directory, behaviour = declaree.directory, declaree.behaviour
+    if query.filter is None and behaviour.plain_list_status != 200:
+        raise ScimError(behaviour.plain_list_status, "a list needs a filter")
     result = find(kind, query, directory, behaviour, declaree.clock())
+    if query.filter is not None and not result.total and behaviour.no_match_status == 404:
+        raise not_found("a match of the filter")
     documents = [build_document(entry, request.base_url, directory, behaviour) for entry in result.entries]
+    if behaviour.list_attributes:
+        documents = [select_attributes(document, behaviour.list_attributes, ()) for document in documents]
     if query.attributes or query.excluded_attributes:
         documents = [select_attributes(document, query.attributes, query.excluded_attributes) for document in documents]
     single_id = result.entries[0].id if len(result.entries) == 1 else None

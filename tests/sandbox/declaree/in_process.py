@@ -113,6 +113,14 @@ class DeclareeSandbox:
         assert answer.is_success, answer.text
         return answer.json()
 
+    async def order_fault(self, kind: str, **details: Any) -> None:
+        """Orders a fault over the control API."""
+        await self.control("POST", "/faults", {"kind": kind, **details})
+
+    def list_user_names(self) -> set[str]:
+        """Returns the user names of all accounts."""
+        return {entry.resource["userName"] for entry in self.declaree.directory.users.values()}
+
     def change_behaviour(self, **changes: Any) -> None:
         """Sets fields of the behaviour; all other fields stay."""
         self.declaree.behaviour = Behaviour.model_validate({**self.declaree.behaviour.model_dump(), **changes})

@@ -2,24 +2,12 @@
 
 import asyncio
 import time
-from typing import Any
 
 import pytest
 
 from sandbox.declaree.rate_limit import RateLimiter
 from sandbox.serving import ConnectionCutError
 from tests.sandbox.declaree.in_process import DeclareeSandbox, build_operation, build_user, read_error
-
-
-async def order_fault(sandbox: DeclareeSandbox, kind: str, **details: Any) -> None:
-    """Orders a fault over the control API."""
-    await sandbox.control("POST", "/faults", {"kind": kind, **details})
-
-
-def list_user_names(sandbox: DeclareeSandbox) -> set[str]:
-    """Returns the user names of all accounts."""
-    return {entry.resource["userName"] for entry in sandbox.declaree.directory.users.values()}
-
 
 # ---------------------------------------------------------------- forms of errors
 
@@ -52,12 +40,12 @@ async def test_errors_have_the_form_that_the_behaviour_selects(
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 429, 500, 501, 502, 503, 504])
 async def test_status_fault_answers_one_request_without_effect(sandbox: DeclareeSandbox, status: int) -> None:
     """The ordered status replaces the request, and the next request works."""
-    await order_fault(sandbox, "status", status=status)
+    await sandbox.order_fault("status", status=status)
     answer = await sandbox.request("POST", "/Users", build_user())
 
     assert read_error(answer) == (status, None)
     assert "retry-after" not in answer.headers
-    assert list_user_names(sandbox) == set()
+    assert sandbox.list_user_names() == set()
     assert (await sandbox.request("POST", "/Users", build_user())).status_code == 201
 
 
@@ -67,7 +55,7 @@ async def test_retry_after_is_sent_in_seconds_or_as_a_date(
     sandbox: DeclareeSandbox, status: int, form: str, expected: str
 ) -> None:
     """RFC 9110 allows both forms, so a client must read both."""
-    await order_fault(sandbox, "status", status=status, retry_after=90, retry_after_as=form)
+    await sandbox.order_fault("status", status=status, retry_after=90, retry_after_as=form)
     answer = await sandbox.request("GET", "/Users")
 
     assert answer.status_code == status
@@ -77,7 +65,7 @@ async def test_retry_after_is_sent_in_seconds_or_as_a_date(
 @pytest.mark.parametrize(("form", "content"), [("html", b"<!doctype html>"), ("empty", b"")])
 async def test_status_fault_can_have_an_html_or_empty_body(sandbox: DeclareeSandbox, form: str, content: bytes) -> None:
     """Gateways answer without a SCIM body."""
-    await order_fault(sandbox, "status", status=502, body=form)
+    await sandbox.order_fault("status", status=502, body=form)
     answer = await sandbox.request("GET", "/Users")
 
     assert answer.status_code == 502
@@ -87,10 +75,10 @@ async def test_status_fault_can_have_an_html_or_empty_body(sandbox: DeclareeSand
 
 async def test_status_fault_after_commit_keeps_the_effect(sandbox: DeclareeSandbox) -> None:
     """A client must cope with an error for a request that took effect."""
-    await order_fault(sandbox, "status", status=500, after_commit=True)
+    await sandbox.order_fault("status", status=500, after_commit=True)
 
     assert read_error(await sandbox.request("POST", "/Users", build_user())) == (500, None)
-    assert list_user_names(sandbox) == {"anna.berg@example.com"}
+    assert sandbox.list_user_names() == {"anna.berg@example.com"}
 
 
 # ---------------------------------------------------------------- login page, redirect, delay
@@ -98,41 +86,41 @@ async def test_status_fault_after_commit_keeps_the_effect(sandbox: DeclareeSandb
 
 async def test_login_page_fault_answers_html_with_200(sandbox: DeclareeSandbox) -> None:
     """A success status alone does not prove that the SCIM endpoint answered."""
-    await order_fault(sandbox, "login_page", count=2)
+    await sandbox.order_fault("login_page", count=2)
 
     for answer in (await sandbox.request("GET", "/Users"), await sandbox.request("POST", "/Users", build_user())):
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert "<form" in answer.text
 
-    assert list_user_names(sandbox) == set()
+    assert sandbox.list_user_names() == set()
 
 
 async def test_redirect_fault_answers_307_without_effect(sandbox: DeclareeSandbox) -> None:
     """A redirected write has no effect on Declaree."""
-    await order_fault(sandbox, "redirect", location="https://elsewhere.example/login")
+    await sandbox.order_fault("redirect", location="https://elsewhere.example/login")
     answer = await sandbox.request("POST", "/Users", build_user())
 
     assert answer.status_code == 307
     assert answer.headers["location"] == "https://elsewhere.example/login"
-    assert list_user_names(sandbox) == set()
+    assert sandbox.list_user_names() == set()
 
 
 async def test_slow_fault_delays_before_or_after_the_effect(sandbox: DeclareeSandbox) -> None:
     """The delay is before or after the write, as ordered."""
     for number, after_commit in enumerate((False, True)):
-        await order_fault(sandbox, "slow", seconds=0.2, after_commit=after_commit)
+        await sandbox.order_fault("slow", seconds=0.2, after_commit=after_commit)
         start = time.perf_counter()
         waiting = asyncio.create_task(sandbox.request("POST", "/Users", build_user(f"{number}@example.com")))
         await asyncio.sleep(0.05)
-        assert (f"{number}@example.com" in list_user_names(sandbox)) == after_commit
+        assert (f"{number}@example.com" in sandbox.list_user_names()) == after_commit
         assert (await waiting).status_code == 201
         assert time.perf_counter() - start >= 0.2
 
 
 async def test_slow_fault_ends_when_the_client_gives_up(sandbox: DeclareeSandbox) -> None:
     """A client with a short timeout does not wait for the whole delay."""
-    await order_fault(sandbox, "slow", seconds=60)
+    await sandbox.order_fault("slow", seconds=60)
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(sandbox.request("GET", "/Users"), 0.1)
@@ -140,9 +128,9 @@ async def test_slow_fault_ends_when_the_client_gives_up(sandbox: DeclareeSandbox
 
 async def test_slow_faults_add_up_before_a_deciding_fault(sandbox: DeclareeSandbox) -> None:
     """Several delays and one other fault can apply to the same request."""
-    await order_fault(sandbox, "slow", seconds=0.05)
-    await order_fault(sandbox, "slow", seconds=0.05)
-    await order_fault(sandbox, "status", status=500)
+    await sandbox.order_fault("slow", seconds=0.05)
+    await sandbox.order_fault("slow", seconds=0.05)
+    await sandbox.order_fault("status", status=500)
 
     start = time.perf_counter()
 
@@ -156,11 +144,11 @@ async def test_slow_faults_add_up_before_a_deciding_fault(sandbox: DeclareeSandb
 
 async def test_cut_fault_before_the_request_has_no_effect(sandbox: DeclareeSandbox) -> None:
     """The journal marks the request as cut, without a status."""
-    await order_fault(sandbox, "cut")
+    await sandbox.order_fault("cut")
     with pytest.raises(ConnectionCutError):
         await sandbox.request("POST", "/Users", build_user())
 
-    assert list_user_names(sandbox) == set()
+    assert sandbox.list_user_names() == set()
 
     (entry,) = sandbox.declaree.journal.read_since(0, 9)
 
@@ -178,12 +166,12 @@ async def test_cut_fault_after_commit_loses_only_the_answer(sandbox: DeclareeSan
         "PUT": (f"/Users/{account}", build_user("new@example.com")),
         "PATCH": (f"/Users/{account}", {"Operations": [build_operation("replace", "userName", "new@example.com")]}),
     }[method]
-    await order_fault(sandbox, "cut", after_commit=True, method=method)
+    await sandbox.order_fault("cut", after_commit=True, method=method)
 
     with pytest.raises(ConnectionCutError):
         await sandbox.request(method, path, body)
 
-    assert "new@example.com" in list_user_names(sandbox)
+    assert "new@example.com" in sandbox.list_user_names()
 
     entry = sandbox.declaree.journal.read_since(0, 9)[-1]
 
@@ -203,8 +191,8 @@ async def request_statuses(sandbox: DeclareeSandbox, *requests: tuple[str, str])
 
 async def test_fault_hits_requests_by_method_and_path(sandbox: DeclareeSandbox) -> None:
     """Other requests pass unchanged."""
-    await order_fault(sandbox, "status", status=500, method="post", path="/Users", count=None)
-    await order_fault(sandbox, "status", status=502, path="/Users/*", count=None)
+    await sandbox.order_fault("status", status=500, method="post", path="/Users", count=None)
+    await sandbox.order_fault("status", status=502, path="/Users/*", count=None)
 
     requests = (("GET", "/Users"), ("POST", "/Users"), ("POST", "/Groups"), ("GET", "/Users/7"), ("POST", "/Users/"))
 
@@ -213,7 +201,7 @@ async def test_fault_hits_requests_by_method_and_path(sandbox: DeclareeSandbox) 
 
 async def test_fault_skips_then_hits_counted_requests(sandbox: DeclareeSandbox) -> None:
     """``skip`` and ``count`` include matching requests only."""
-    await order_fault(sandbox, "status", status=500, skip=1, count=2, path="/Users")
+    await sandbox.order_fault("status", status=500, skip=1, count=2, path="/Users")
     paths = ("/Users", "/Groups", "/Users", "/Users", "/Users")
 
     assert await request_statuses(sandbox, *(("GET", path) for path in paths)) == [200, 200, 500, 500, 200]
@@ -223,7 +211,7 @@ async def test_fault_with_a_rate_hits_the_same_requests_per_seed(sandbox: Declar
     """Random faults are repeatable by their seed."""
     runs = []
     for seed in (1, 1, 2):
-        await order_fault(sandbox, "status", status=500, rate=0.3, seed=seed, count=None)
+        await sandbox.order_fault("status", status=500, rate=0.3, seed=seed, count=None)
         runs.append(await request_statuses(sandbox, *[("GET", "/Users")] * 200))
         await sandbox.control("DELETE", "/faults")
 
@@ -233,8 +221,8 @@ async def test_fault_with_a_rate_hits_the_same_requests_per_seed(sandbox: Declar
 
 async def test_faults_are_listed_until_consumed_or_cleared(sandbox: DeclareeSandbox) -> None:
     """A test can check that its faults were used."""
-    await order_fault(sandbox, "status", count=2)
-    await order_fault(sandbox, "cut", count=None)
+    await sandbox.order_fault("status", count=2)
+    await sandbox.order_fault("cut", count=None)
     await sandbox.request("GET", "/Users")
 
     left = (await sandbox.control("GET", "/faults"))["faults"]
@@ -255,7 +243,7 @@ async def test_outage_rejects_scim_requests_until_it_ends(sandbox: DeclareeSandb
         assert read_error(await sandbox.request("POST", "/Users", build_user())) == (503, None)
 
     assert (await sandbox.control("GET", "/health"))["outage"] is True
-    assert list_user_names(sandbox) == set()
+    assert sandbox.list_user_names() == set()
 
     await sandbox.control("PUT", "/outage", {"on": False})
 
@@ -265,7 +253,7 @@ async def test_outage_rejects_scim_requests_until_it_ends(sandbox: DeclareeSandb
 async def test_request_above_rate_limit_gets_429_and_no_fault(sandbox: DeclareeSandbox) -> None:
     """A rate-limited request does not consume an ordered fault."""
     sandbox.change_behaviour(rate_limit=0.001)
-    await order_fault(sandbox, "status", status=500, skip=1)
+    await sandbox.order_fault("status", status=500, skip=1)
 
     answers = [await sandbox.request("POST", "/Users", build_user()) for _ in range(3)]
 
