@@ -7,6 +7,20 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+AnswerForm = Literal[
+    "plain",
+    "utf8_encoding",
+    "gzip",
+    "x_gzip",
+    "gzip_members",
+    "deflate",
+    "latin1",
+    "undeclared_latin1",
+    "large_header",
+    "many_headers",
+]
+"""Forms of answers; ``answer_forms`` has the changes of each."""
+
 
 class Behaviour(BaseModel):
     """All switches of one sandbox. The model is frozen, so a change at run time replaces the whole object."""
@@ -17,6 +31,13 @@ class Behaviour(BaseModel):
     """Whether ``application/scim+json`` is accepted. If false, it gets 415, and answers are ``application/json``."""
     trailing_slash: Literal["optional", "required"] = "optional"
     """Whether a path may lack its last slash. If not, it gets a redirect 308 to the path with the slash."""
+
+    answer_form: AnswerForm = "plain"
+    """Form of every answer: its content coding, its character set, or additional headers.
+
+    ``utf8_encoding`` names UTF-8 as content coding, ``gzip_members`` is a gzip of two members, ``large_header`` has a
+    header of 9 KB, and ``many_headers`` has 150 headers.
+    """
 
     auth_header: str = "Authorization"
     """Name of the header that carries the API key."""

@@ -6,7 +6,7 @@ Changes to accounts made here simulate an administrator, so they are not SCIM re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -20,48 +20,14 @@ from sandbox.declaree.administration import (
     summarize_account,
 )
 from sandbox.declaree.behaviour import Behaviour
+from sandbox.declaree.control_bodies import EmailBody, KeyBody, OutageBody, SnapshotBody
 from sandbox.declaree.errors import ScimError
 from sandbox.declaree.faults import Fault
+from sandbox.declaree.late import land, land_all, list_late_writes
 from sandbox.declaree.state import Declaree
 
 Handler = Callable[[Request], Awaitable[Response]]
 Action = Callable[[Declaree, Request, Any], Any]
-
-
-class KeyBody(BaseModel):
-    """Request body for a new API key."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    key: str | None = Field(default=None, min_length=1)
-    """The new key; None generates one."""
-
-
-class OutageBody(BaseModel):
-    """Request body that starts or ends an outage."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    on: bool
-    """Whether every SCIM request gets 503."""
-
-
-class SnapshotBody(BaseModel):
-    """Request body for a snapshot."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    name: str = Field(min_length=1)
-    """Name of the snapshot; an existing one is replaced."""
-
-
-class EmailBody(BaseModel):
-    """Request body for a new e-mail address."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    email: str = Field(min_length=1)
-    """The new e-mail address and user name."""
 
 
 def _get_declaree(request: Request) -> Declaree:
@@ -185,6 +151,21 @@ def _clear_faults(declaree: Declaree, _request: Request, _body: Any) -> Any:
     return {"faults": []}
 
 
+def _list_late_writes(declaree: Declaree, _request: Request, _body: Any) -> Any:
+    return {"late_writes": [write.to_document() for write in list_late_writes(declaree)]}
+
+
+def _land_all(declaree: Declaree, _request: Request, _body: Any) -> Any:
+    return {"statuses": land_all(declaree)}
+
+
+def _land(declaree: Declaree, request: Request, _body: Any) -> Any:
+    number = int(request.path_params["number"])
+    if number not in declaree.late_writes:
+        raise ScimError(404, f"late write {number} not found")
+    return {"status": land(declaree, number).status}
+
+
 def _set_outage(declaree: Declaree, _request: Request, body: Any) -> Any:
     declaree.faults.outage = OutageBody.model_validate(body).on
     return {"on": declaree.faults.outage}
@@ -228,6 +209,9 @@ ACTIONS: tuple[tuple[str, str, Action], ...] = (
     ("GET", "/faults", _list_faults),
     ("POST", "/faults", _order_fault),
     ("DELETE", "/faults", _clear_faults),
+    ("GET", "/late-writes", _list_late_writes),
+    ("POST", "/late-writes/land", _land_all),
+    ("POST", "/late-writes/{number:int}/land", _land),
     ("PUT", "/outage", _set_outage),
     ("GET", "/journal", _read_journal),
     ("DELETE", "/journal", _clear_journal),

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.declaree.errors import ScimError
 from sandbox.declaree.faults import Fault
+from sandbox.declaree.late import postpone
 from sandbox.declaree.message import HTML_ERROR, Reply, Request, build_error_reply, build_html_reply
 from sandbox.declaree.proxy import finish
 from sandbox.declaree.scim import answer
@@ -38,9 +39,12 @@ class ScimEndpoint:
         faults = self._take_faults(request)
         reply = await self._answer(request, faults)
         deciding = faults[-1] if faults and faults[-1].kind != "slow" else None
-        is_lost = deciding is not None and deciding.kind == "cut"
-        self._append_to_journal(request, reply, faults, delivered=not is_lost)
-        if is_lost or reply is None:
+        is_lost = deciding is not None and (deciding.kind == "cut" or reply is None)
+        kinds = "+".join(fault.kind for fault in faults)
+        self._declaree.record(request, reply, fault=kinds or None, delivered=not is_lost)
+        if deciding is not None and deciding.kind == "late" and deciding.late_answer == "hang":
+            await _wait_for_disconnect(receive)
+        elif is_lost or reply is None:
             await abort_connection(scope, receive)
         else:
             await _send(finish(reply, self._declaree.behaviour), send)
@@ -58,6 +62,8 @@ class ScimEndpoint:
             if fault.kind == "slow" and not fault.after_commit:
                 await asyncio.sleep(fault.seconds)
         deciding = faults[-1] if faults and faults[-1].kind != "slow" else None
+        if deciding is not None and deciding.kind == "late":
+            return await self._answer_late(request, deciding)
         reply = None
         if deciding is None or deciding.after_commit:
             reply = answer(self._declaree, request)
@@ -71,20 +77,11 @@ class ScimEndpoint:
             return answer(self._declaree, replace(request, method="GET", path=path, query="", body=b""))
         return _build_fault_reply(deciding, self._declaree, reply.account_id if reply else None)
 
-    def _append_to_journal(
-        self, request: Request, reply: Reply | None, faults: Sequence[Fault], *, delivered: bool
-    ) -> None:
-        self._declaree.journal.append(
-            time=self._declaree.clock().isoformat(timespec="milliseconds"),
-            method=request.method,
-            path=request.path,
-            query=request.query,
-            status=reply.status if reply else None,
-            delivered=delivered,
-            account_id=reply.account_id if reply else None,
-            fault="+".join(fault.kind for fault in faults) or None,
-            body=request.body,
-        )
+    async def _answer_late(self, request: Request, fault: Fault) -> Reply | None:
+        """Postpones the request, and returns the reply in its place; None if the client receives no answer."""
+        postpone(self._declaree, request, fault.lands_after)
+        await asyncio.sleep(fault.answer_after)
+        return _build_status_reply(fault, self._declaree) if fault.late_answer == "status" else None
 
 
 def _build_fault_reply(fault: Fault, declaree: Declaree, account_id: str | None) -> Reply | None:
@@ -142,6 +139,11 @@ async def _read_body(receive: Receive) -> bytes:
         message = await receive()
         body += message.get("body", b"")
     return body
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _send(reply: Reply, send: Send) -> None:

@@ -10,13 +10,14 @@ from sandbox.declaree.errors import ScimType
 from sandbox.declaree.message import Request
 from sandbox.declaree.written_paths import decode_body, is_disabling
 
-Kind = Literal["status", "cut", "slow", "login_page", "redirect", "other_account"]
+Kind = Literal["status", "cut", "slow", "login_page", "redirect", "other_account", "late"]
 
 
 class Fault(BaseModel):
     """One ordered fault. The first fault that matches a request decides its answer.
 
-    A fault of kind ``slow`` only delays the request, and the next match decides.
+    A fault of kind ``slow`` only delays the request, and the next match decides. With kind ``late``, a write is carried
+    out after its request was answered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -43,9 +44,9 @@ class Fault(BaseModel):
     """Whether the request takes effect before its answer is lost, delayed or replaced."""
 
     status: int = Field(default=503, ge=400, le=599)
-    """HTTP status of the answer, for kind ``status``."""
+    """HTTP status of the answer, for kinds ``status`` and ``late``."""
     body: Literal["scim", "html", "empty"] = "scim"
-    """Form of the error body, for kind ``status``."""
+    """Form of the error body, for kinds ``status`` and ``late``."""
     scim_type: ScimType | None = None
     """SCIM error type in the body, for kind ``status``; None omits it."""
     detail: str = "ordered by the sandbox"
@@ -62,6 +63,12 @@ class Fault(BaseModel):
     """HTTP status, for kind ``redirect``."""
     account_id: str = ""
     """Account that the answer shows, for kind ``other_account``."""
+    answer_after: float = Field(default=0.0, ge=0, le=600)
+    """Seconds until the request is answered or cut, for kind ``late``."""
+    late_answer: Literal["status", "cut", "hang"] = "status"
+    """Answer of kind ``late``: ``status``, a cut connection, or none until the client gives up."""
+    lands_after: float | None = Field(default=None, ge=0, le=600)
+    """Seconds until the write is carried out, for kind ``late``; None means that the control API orders it."""
 
 
 def _matches(fault: Fault, request: Request) -> bool:

@@ -46,7 +46,7 @@ class JournalEntry:
             "fault": self.fault,
         }
         if with_body:
-            document["body"] = _decode_body(self.body)
+            document["body"] = decode_body(self.body)
         return document
 
 
@@ -117,7 +117,8 @@ class Journal:
         self._undelivered = 0
 
 
-def _decode_body(body: bytes) -> Any:
+def decode_body(body: bytes) -> Any:
+    """Returns the JSON of a body, or its text; None for an empty body."""
     if not body:
         return None
     try:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from sandbox.declaree.answer_forms import FORMS
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.errors import ScimError
 from sandbox.declaree.message import (
@@ -30,5 +31,5 @@ def answer_early(request: Request, behaviour: Behaviour) -> Reply | None:
 def finish(reply: Reply, behaviour: Behaviour) -> Reply:
     """Returns the reply as it arrives at the client."""
     if reply.media_type == SCIM_JSON and not behaviour.scim_media_type:
-        return replace(reply, media_type="application/json")
-    return reply
+        reply = replace(reply, media_type="application/json")
+    return FORMS[behaviour.answer_form](reply)

@@ -10,6 +10,7 @@ from sandbox.declaree.changelog import Changelog, open_changelog
 from sandbox.declaree.directory import Directory, Entry
 from sandbox.declaree.faults import Faults
 from sandbox.declaree.journal import Journal
+from sandbox.declaree.message import Reply, Request
 from sandbox.declaree.rate_limit import RateLimiter
 from sandbox.declaree.registry import Registry
 
@@ -43,7 +44,9 @@ class Declaree:
         self.journal = Journal(journal_size)
         self.faults = Faults()
         self.rate_limiter = RateLimiter()
+        self.late_writes: dict[int, Request] = {}
         self.snapshots: dict[str, list[Entry]] = {}
+        self._last_late_number = 0
         self._first_key = api_key
         self._first_behaviour = self.behaviour
         self._changelog: Changelog | None = None
@@ -57,6 +60,25 @@ class Declaree:
         if self._changelog is not None:
             self._changelog.record_api_key(self.api_key)
         return self.api_key
+
+    def record(self, request: Request, reply: Reply | None, *, fault: str | None, delivered: bool) -> None:
+        """Adds a request to the journal; a request that was not processed has no reply."""
+        self.journal.append(
+            time=self.clock().isoformat(timespec="milliseconds"),
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            status=reply.status if reply else None,
+            delivered=delivered,
+            account_id=reply.account_id if reply else None,
+            fault=fault,
+            body=request.body,
+        )
+
+    def take_late_number(self) -> int:
+        """Returns the number of the next late write."""
+        self._last_late_number += 1
+        return self._last_late_number
 
     def take_snapshot(self, name: str) -> int:
         """Stores all entries under a name, and returns their number."""
@@ -72,12 +94,13 @@ class Declaree:
     def reset(self) -> None:
         """Restores the state after the first start.
 
-        Removes accounts, journal, faults and snapshots, and restores the first key and behaviour. Ids continue.
+        Removes accounts, journal, faults, late writes and snapshots, and restores the first key and behaviour. Ids continue.
         """
         self.directory.load((), 0)
         self.journal.clear()
         self.faults.clear()
         self.faults.outage = False
+        self.late_writes.clear()
         self.snapshots.clear()
         self.behaviour = self._first_behaviour
         if self.api_key != self._first_key:
