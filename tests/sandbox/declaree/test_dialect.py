@@ -160,12 +160,16 @@ async def test_simple_attributes_have_the_same_paths(page: DeclareeSandbox) -> N
 async def test_put_without_id_in_path_names_account_in_body(page: DeclareeSandbox, key: str) -> None:
     """The id counts first, then the external id, then the user name."""
     account = await page.create(build_user(externalId="1"))
-    body = build_user(title="Dr.") | {"id": {"id": account["id"]}, "externalId": {"externalId": "1"}}.get(key, {})
+    other = await page.create(build_user("ben@example.com", externalId="2"))
+    identities = {"id": account["id"], "externalId": "1", "userName": "anna.berg@example.com"}
+    less_certain = {"id": {"externalId": "2"}, "externalId": {"userName": "ada@example.com"}, "userName": {}}[key]
+    body = build_user(title="Dr.") | less_certain | {key: identities[key]}
 
     answer = await page.request("PUT", "/Users", body)
 
     assert answer.json()["id"] == account["id"]
     assert (await page.get(f"/Users/{account['id']}"))["title"] == "Dr."
+    assert "title" not in await page.get(f"/Users/{other['id']}")
     assert read_error(await page.request("PUT", "/Users", body | {"id": "77"})) == (404, None)
 
 

@@ -79,7 +79,7 @@ async def test_other_writes_pass_a_refused_attribute(sandbox: DeclareeSandbox) -
 
     assert (await sandbox.get(f"/Users/{account}"))["title"] == "Prof."
     assert (await sandbox.patch(account, build_operation("replace", "displayName", "A"))).status_code == 200
-    assert (await sandbox.patch(account, build_operation("remove", "title"))).status_code == 200
+    assert (await sandbox.patch(account, build_operation("remove", "title", "Prof."))).status_code == 200
     assert (await put(sandbox, account)).status_code == 200
     assert (await sandbox.request("POST", "/Users", build_user("b@example.com") | {"title": None})).status_code == 201
 
