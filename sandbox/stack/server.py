@@ -1,5 +1,7 @@
 """Base class of Kafka and MongoDB: a process on a data folder that is prepared at its first start."""
 
+import asyncio
+import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +66,12 @@ class Server(ABC):
     async def kill(self) -> None:
         """Ends the server with SIGKILL."""
         await self.process.kill()
+
+    async def erase(self) -> None:
+        """Ends the server in order and deletes its data: the next start begins with none."""
+        await self.stop()
+        await asyncio.to_thread(shutil.rmtree, self.data_dir)
+        self._process = None
 
     def pause(self) -> None:
         """Suspends the server with SIGSTOP."""

@@ -44,3 +44,8 @@ ROLES: dict[Topic, TopicRole] = {
     Topic.DEAD_LETTERS: TopicRole("DeadLetter", ("mapper", "writer"), ("dead-letters list", "dead-letters retry")),
 }
 """The role of each topic."""
+
+
+def find_topics(service: str) -> tuple[Topic, ...]:
+    """Returns the topics that a service writes or reads."""
+    return tuple(topic for topic, role in ROLES.items() if service in role.written_by or service in role.read_by)

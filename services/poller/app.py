@@ -8,11 +8,13 @@ from services.clients.personio.auth import TokenCache
 from services.clients.personio.rate_limit import RateLimiter
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.ids import ConnectionId
+from services.contracts.topics import find_topics
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.runtime.clock import Clock
 from services.runtime.identity import identify_process
 from services.runtime.kafka.publisher import Publisher
+from services.runtime.kafka.topic_watch import TopicWatch
 from services.runtime.metrics import Metrics
 from services.runtime.process import Process
 from services.store.database import Store
@@ -46,9 +48,14 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         fatal=process.fatal,
         owner=identify_process(),
     )
+    topics = TopicWatch(
+        settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=lambda _: publisher.renew()
+    )
     process.add("MongoDB", store)
+    process.add("Kafka's topics", topics)
     process.add("Kafka", publisher)
     process.add("schedule", schedule)
     process.add_check("schedule", schedule.ready)
+    process.add_check("kafka", topics.check_readiness)
     process.add_check("mongodb", store.ping)
     return process

@@ -5,10 +5,11 @@ import os
 from services.clients.declaree.client import DeclareeClient
 from services.contracts.connections import DeclareeAccess
 from services.contracts.events import AccountRequested
-from services.contracts.topics import Topic
+from services.contracts.topics import Topic, find_topics
 from services.runtime.clock import Clock
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.kafka.publisher import Publisher
+from services.runtime.kafka.topic_watch import TopicWatch
 from services.runtime.metrics import Metrics
 from services.runtime.process import Process
 from services.store.database import Store
@@ -64,11 +65,16 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         max_records=settings.writer_batch_records,
         graceful_timeout=settings.graceful_timeout_seconds,
     )
+    topics = TopicWatch(
+        settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=consumer.start_again
+    )
     process.add("MongoDB", store)
+    process.add("Kafka's topics", topics)
     process.add("Kafka's producer", publisher)
     process.add("Declaree", endpoints)
     process.add("Kafka", consumer)
     process.add("wake-up", wakeup)
     process.add_check("consumer", lambda: consumer.check_readiness(settings.stalled_after_seconds))
+    process.add_check("kafka", topics.check_readiness)
     process.add_check("mongodb", store.ping)
     return process

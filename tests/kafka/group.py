@@ -16,6 +16,7 @@ from services.runtime.clock import SystemClock
 from services.runtime.kafka.consumer import WATCH_SECONDS, Consumer
 from services.runtime.kafka.decoding import Batch, Incoming
 from services.runtime.kafka.publisher import Publisher
+from services.runtime.kafka.topic_watch import TopicWatch
 from services.runtime.kafka.topics import create_topics
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
@@ -70,21 +71,24 @@ def build_results(batch: Batch[EmployeeChanged]) -> list[Record]:
 
 @dataclass
 class Member:
-    """A consumer and its publisher, as one process has them."""
+    """A consumer, its publisher and the watch over its topics, as one process has them."""
 
     consumer: Consumer[EmployeeChanged]
     publisher: Publisher
+    topics: TopicWatch
     metrics: Metrics
     fatal_reasons: list[str]
     """Why the process would have ended."""
 
     async def start(self) -> None:
+        await self.topics.start()
         await self.publisher.start()
         await self.consumer.start()
 
     async def stop(self) -> None:
         await self.consumer.stop()
         await self.publisher.stop()
+        await self.topics.stop()
 
     def read_metric(self, name: str, **labels: str) -> float:
         """Returns the value of a metric of the source topic; 0 before it was first set."""
@@ -117,7 +121,14 @@ class KafkaGroup:
             handler_batch_records=options.pop("handler_batch_records", None),
         )
         assert not options
-        return Member(consumer, publisher, metrics, fatal_reasons)
+        topics = TopicWatch(
+            self.settings,
+            [SOURCE, RESULTS, LETTERS],
+            clock=clock or SystemClock(),
+            fatal=fatal_reasons.append,
+            on_replaced=consumer.start_again,
+        )
+        return Member(consumer, publisher, topics, metrics, fatal_reasons)
 
     @asynccontextmanager
     async def run_member(self, handler: Handler, **options: Any) -> AsyncIterator[Member]:

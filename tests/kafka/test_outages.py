@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -22,6 +21,7 @@ from services.runtime.metrics import Metrics
 from services.runtime.process import Process
 from services.runtime.settings import KafkaSettings, ProcessSettings
 from tests.kafka.group import RESULTS, SOURCE, KafkaGroup, RecordingHandler, create_group
+from tests.kafka.node import ensure_running, publish_until_acknowledged, run_publisher, start_with_retries
 from tests.support.waiting import wait_until
 
 T = TypeVar("T")
@@ -32,15 +32,6 @@ KEYS = 9
 """Number of keys of the published numbers."""
 
 
-@pytest.fixture(scope="module")
-async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kafka]:
-    folder = tmp_path_factory.mktemp("own-kafka")
-    node = Kafka(folder)
-    yield node
-    await node.stop()
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
 async def group(node: Kafka, topic_prefix: str) -> KafkaGroup:
     """A group on topics with four partitions, on the Kafka of this module."""
@@ -49,12 +40,6 @@ async def group(node: Kafka, topic_prefix: str) -> KafkaGroup:
 
 
 # ------------------------------------------------------------ steps
-
-
-async def ensure_running(node: Kafka) -> None:
-    """Starts Kafka unless it runs: the test before may have stopped it."""
-    if not node.is_running:
-        await node.start()
 
 
 async def resume(node: Kafka) -> None:
@@ -72,32 +57,6 @@ async def run_task(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T
     finally:
         task.cancel()
         await asyncio.wait({task})
-
-
-@asynccontextmanager
-async def run_publisher(publisher: Publisher) -> AsyncIterator[Publisher]:
-    """Starts a publisher, and stops it at the end of the block."""
-    try:
-        await start_with_retries(publisher.start)
-        yield publisher
-    finally:
-        await publisher.stop()
-
-
-async def start_with_retries(start: Callable[[], Awaitable[None]]) -> None:
-    """Starts a part with short timeouts on a busy machine, where the first attempts may fail."""
-    while True:
-        with contextlib.suppress(KafkaUnavailableError):
-            return await start()
-
-
-async def publish_until_acknowledged(publisher: Publisher, batch: Sequence[Record]) -> None:
-    while True:
-        try:
-            await publisher.publish(batch)
-        except KafkaUnavailableError:
-            continue
-        return
 
 
 async def stop_until_dead(node: Kafka, is_dead: Callable[[], bool], *, progress: Callable[[], int]) -> None:

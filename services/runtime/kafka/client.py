@@ -21,6 +21,9 @@ MAX_BATCH_BYTES = 262_144
 RECORD_MAX_BYTES = 1_048_588
 """Maximum size in bytes of a record batch of a topic. Equals Kafka's default, and is set so that a lower default of the cluster does
 not apply."""
+METADATA_MAX_AGE_MS = 3_000
+"""Age in milliseconds at which a consumer asks for its topic's partitions again. A group takes no note of a topic that is created
+before that; aiokafka's default is five minutes."""
 DEAD_LETTER_MAX_BYTES = 2_097_152
 """Maximum size in bytes of a record batch of the dead-letter topic. A dead letter is the original record with more headers."""
 
@@ -74,6 +77,7 @@ def make_broker(settings: KafkaSettings, name: str, graceful_timeout: float) -> 
         consumer_only=True,  # ``Publisher`` is the only way to publish
         allow_auto_create_topics=False,
         graceful_timeout=graceful_timeout,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
         request_timeout_ms=settings.kafka_request_timeout_ms,
         security=_build_security(settings),
         logger=None,

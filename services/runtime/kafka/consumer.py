@@ -3,13 +3,13 @@
 Delivery is at least once. A record that cannot be read becomes a dead letter and delays no other record.
 """
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faststream.kafka import KafkaBroker
 
 from services.contracts.cloudevents import Record
@@ -20,9 +20,9 @@ from services.runtime.background import Background
 from services.runtime.clock import Clock
 from services.runtime.kafka.batches import BatchProcessor
 from services.runtime.kafka.client import make_broker, stop_consumer
-from services.runtime.kafka.decoding import Batch, Decoder
+from services.runtime.kafka.decoding import Batch, Decoder, keep_bytes, parse_tolerantly
 from services.runtime.kafka.fetcher import Fetcher
-from services.runtime.kafka.liveness import Liveness
+from services.runtime.kafka.liveness import Liveness, count_unread, find_dead_task
 from services.runtime.kafka.ownership import Membership
 from services.runtime.kafka.publisher import KafkaUnavailableError, Publisher
 from services.runtime.log import describe
@@ -45,28 +45,6 @@ class ConsumerDeadError(ConnectorError):
     """A task of the consumer has ended for good: it reads no records, and the process has to be restarted."""
 
     code: ClassVar[str] = "consumer-dead"
-
-
-async def _keep_bytes(message: Any) -> Any:
-    """Replaces FastStream's decoder. ``Decoder`` decodes record by record, so that a bad record affects no other."""
-    return message.body
-
-
-async def _parse_tolerantly(message: Any, parse: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Parses a batch with repaired headers.
-
-    FastStream 0.7.8 decodes every header value as UTF-8 and loses the whole batch if one is null or not UTF-8
-    (https://github.com/ag2ai/faststream/issues/2458).
-    """
-    return await parse(tuple(_with_safe_headers(record) for record in message))
-
-
-def _with_safe_headers(record: ConsumerRecord) -> ConsumerRecord:
-    values = [value for _, value in record.headers]
-    if None not in values and b"".join(values).isascii():
-        return record
-    safe = tuple((name, (value or b"").decode(errors="replace").encode()) for name, value in record.headers)
-    return replace(record, headers=safe)
 
 
 class Consumer(Generic[E]):
@@ -171,8 +149,8 @@ class Consumer(Generic[E]):
             heartbeat_interval_ms=self._heartbeat_ms,
             rebalance_timeout_ms=self._settings.kafka_rebalance_timeout_ms,
             listener=self.membership,
-            parser=_parse_tolerantly,
-            decoder=_keep_bytes,
+            parser=parse_tolerantly,
+            decoder=keep_bytes,
             no_reply=True,
         )
         subscriber(self.batches.process)
@@ -225,6 +203,19 @@ class Consumer(Generic[E]):
         self._liveness.record_fetch()
         return records
 
+    async def start_again(self, replaced: frozenset[Topic]) -> None:
+        """Continues with topics that were replaced: publishes with a new producer, and reads the source from its beginning.
+
+        The batch in progress is dropped: to give it back would seek to a position in the old topic. Raises
+        ``KafkaUnavailableError``; it may then be called again.
+        """
+        if self._source in replaced and self.consumer is not None:
+            self.membership.drop_batch()
+            for partition in self.consumer.assignment():
+                with contextlib.suppress(IllegalStateError):  # the partition is moving away
+                    self.consumer.seek(partition, 0)
+        await self._publisher.renew()
+
     async def _skip_unreadable(self, fetcher: Fetcher, partition: TopicPartition, offset: int) -> None:
         if await fetcher.is_at(partition, offset):
             await self._publisher.publish([self._decoder.build_empty_letter(partition.partition, offset)])
@@ -247,36 +238,26 @@ class Consumer(Generic[E]):
 
     def find_death(self) -> str | None:
         """Returns which task of the consumer has ended for good: the first one, since the others follow. None if all run."""
-        if self._death is not None:
-            return self._death
-        consumer = self.consumer
-        if consumer is None or not self._subscriber.tasks:
-            return "the consume loop has ended"
-        # aiokafka 0.14 reports the end of these tasks nowhere (https://github.com/aio-libs/aiokafka/issues/983)
-        if consumer._coordinator._coordination_task.done():  # noqa: SLF001
-            return "the membership in the group has ended"
-        if consumer._fetcher._fetch_task.done():  # noqa: SLF001
-            return "the fetch loop has ended"
-        return "the consume loop has ended" if all(task.done() for task in self._subscriber.tasks) else None
+        return self._death or find_dead_task(self.consumer, self._subscriber.tasks)
 
     async def check_readiness(self, stalled_after: float) -> str | None:
         """Returns why the consumer is not ready, or None if it is. Updates the lag metric.
 
-        A ready consumer has joined its group and made progress within ``stalled_after`` seconds. A member without
-        partitions is ready too: there are more replicas than partitions.
+        A ready consumer is a confirmed member of its group, its topic exists, and it has made progress within
+        ``stalled_after`` seconds. A member without partitions is ready too: there are more replicas than partitions.
         """
         consumer = self.consumer
-        if consumer is None or self.membership.assignment is None:
+        assigned_at = self.membership.assigned_at
+        if consumer is None or assigned_at is None:
             return "has not joined its consumer group yet"
-        unread = await _count_unread(consumer)
+        if death := self.find_death():
+            return death
+        if not self.membership.is_confirmed:
+            return "Kafka has not confirmed the membership in the consumer group within KAFKA_SESSION_TIMEOUT_MS"
+        topic = self._settings.topic(self._source)
+        if not consumer.partitions_for_topic(topic):
+            return f"Kafka lacks the topic {topic}: run `personio-declaree init`"
+        unread = await count_unread(consumer)
         self._metrics.lag.labels(self._source.value).set(unread + self._liveness.in_progress)
-        return self.find_death() or self._liveness.find_stall(unread, stalled_after)
-
-
-async def _count_unread(consumer: AIOKafkaConsumer) -> int:
-    unread = 0
-    for partition in consumer.assignment():
-        end = consumer.highwater(partition)
-        if end is not None:
-            unread += max(0, end - await consumer.position(partition))
-    return unread
+        silent = self._liveness.find_silent_partition(consumer, assigned_at, stalled_after)
+        return silent or self._liveness.find_stall(unread, stalled_after)

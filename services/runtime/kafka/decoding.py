@@ -2,8 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from aiokafka import ConsumerRecord
@@ -173,3 +173,25 @@ class Decoder(Generic[E]):
         return letter.to_record(
             record.key if fits else None, record.value if fits else None, select_event_headers(record.headers)
         )
+
+
+async def keep_bytes(message: Any) -> Any:
+    """Replaces FastStream's decoder. ``Decoder`` decodes record by record, so that a bad record affects no other."""
+    return message.body
+
+
+async def parse_tolerantly(message: Any, parse: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Parses a batch with repaired headers.
+
+    FastStream 0.7.8 decodes every header value as UTF-8 and loses the whole batch if one is null or not UTF-8
+    (https://github.com/ag2ai/faststream/issues/2458).
+    """
+    return await parse(tuple(_with_safe_headers(record) for record in message))
+
+
+def _with_safe_headers(record: ConsumerRecord) -> ConsumerRecord:
+    values = [value for _, value in record.headers]
+    if None not in values and b"".join(values).isascii():
+        return record
+    safe = tuple((name, (value or b"").decode(errors="replace").encode()) for name, value in record.headers)
+    return replace(record, headers=safe)

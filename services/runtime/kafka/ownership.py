@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
 from typing import Any, ClassVar
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -48,8 +49,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.confirmed_at: float | None = None
         """Send time (monotonic seconds) of the last request that confirmed the membership; None while not a member.
         Too old after the process was suspended."""
-        self.assignment: frozenset[TopicPartition] | None = None
-        """Partitions that were assigned last; None before the first assignment."""
+        self.assigned_at: datetime | None = None
+        """Time of the last assignment; None before the first one."""
 
     def watch_coordinator(self, find_coordinator: Callable[[], Any]) -> None:
         """Sets the function that returns the consumer's coordinator once the consumer joins its group."""
@@ -75,9 +76,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         if revoked:
             self.generation += 1
 
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Stores the new assignment. aiokafka calls it after each join."""
-        self.assignment = frozenset(assigned)
+    async def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
+        """Records the time of the new assignment. aiokafka calls it after each join."""
+        self.assigned_at = self._clock.now()
 
     def record_join(self, sent_at: float) -> None:
         """Records that the group has accepted this member, with the send time of the request."""
@@ -97,8 +98,17 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Raises ``PartitionsMovedError`` unless partitions fetched in this generation still belong to this member."""
         if generation != self.generation:
             raise PartitionsMovedError("partitions moved after the batch was read: the batch is dropped")
-        if self.confirmed_at is None or self._clock.monotonic() - self.confirmed_at > self._session_timeout:
+        if not self.is_confirmed:
             raise PartitionsMovedError("the group has not confirmed this member in time: the batch is dropped")
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the group has confirmed this member within the session timeout."""
+        return self.confirmed_at is not None and self._clock.monotonic() - self.confirmed_at <= self._session_timeout
+
+    def drop_batch(self) -> None:
+        """Begins a new assignment generation, because the positions of the batch in progress are no longer valid."""
+        self.generation += 1
 
     def _observe_coordinator(self) -> None:
         """Records the group's answers from now on. Called before each join, hence also before the first one.

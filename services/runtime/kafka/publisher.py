@@ -67,6 +67,20 @@ class Publisher:
 
     async def start(self) -> None:
         """Connects to Kafka. Raises ``KafkaUnavailableError``; it may then be called again."""
+        self._producer, self._death = await self._connect(), None
+
+    async def renew(self) -> None:
+        """Replaces the producer by one with a new id, for a Kafka that has lost its data. Does nothing before ``start``.
+
+        Raises ``KafkaUnavailableError``: the producer is then the old one.
+        """
+        if self._producer is None:
+            return
+        old, self._producer = self._producer, await self._connect()
+        self._partitions.clear()  # the new topics may have another number of partitions
+        await old.stop()
+
+    async def _connect(self) -> AIOKafkaProducer:
         producer = make_producer(self._settings, self._name)
         try:
             async with asyncio.timeout(self._settings.kafka_request_timeout_ms / 1000):
@@ -80,7 +94,7 @@ class Publisher:
         except BaseException:
             await producer.stop()
             raise
-        self._producer, self._death = producer, None
+        return producer
 
     async def stop(self) -> None:
         """Disconnects. Does nothing before ``start``."""

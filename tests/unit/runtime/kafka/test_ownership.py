@@ -84,7 +84,7 @@ async def test_batch_of_revoked_partitions_has_moved(membership: Membership) -> 
         assert ownership.has_moved
         with pytest.raises(PartitionsMovedError, match="partitions moved"):
             ownership.ensure_owned()
-    assert membership.assignment == frozenset({PARTITION})
+    assert membership.assigned_at is not None
 
 
 async def test_first_join_moves_no_partition(membership: Membership) -> None:
