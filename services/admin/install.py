@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -25,12 +26,16 @@ class Installed:
     topics: tuple[str, ...]
     """The names of new topics."""
     database: tuple[str, ...]
-    """One line for each new or rebuilt index."""
+    """One line for a new replica set, and for each new or rebuilt index."""
 
 
 async def install(settings: KafkaSettings, store: Store) -> Installed:
-    """Creates missing topics and indexes. Raises ``TransientError`` if Kafka or MongoDB does not answer."""
-    return Installed(await create_topics(settings), await store.create_indexes())
+    """Creates missing topics, the replica set of a new MongoDB server, and missing indexes.
+
+    Raises ``TransientError`` if Kafka or MongoDB does not answer.
+    """
+    topics = await create_topics(settings)
+    return Installed(topics, (*await store.ensure_replica_set(), *await store.create_indexes()))
 
 
 async def install_when_available(
@@ -38,12 +43,14 @@ async def install_when_available(
     store: Store,
     clock: Clock,
     *,
+    seconds: float = math.inf,
     attempt: Callable[[KafkaSettings, Store], Awaitable[Installed]] = install,
 ) -> Installed:
     """Installs as soon as Kafka and MongoDB answer, for a process that may start before they do.
 
-    Calls ``attempt`` until it raises no ``TransientError``.
+    Calls ``attempt`` until it raises no ``TransientError``. Raises the last one after ``seconds``.
     """
+    deadline = clock.monotonic() + seconds
     backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
     while True:
         try:
@@ -53,5 +60,7 @@ async def install_when_available(
             if task is not None and task.cancelling():
                 # the library turned the cancellation into its own error: without this, the process would not stop
                 raise asyncio.CancelledError from error
+            if clock.monotonic() >= deadline:
+                raise
             logger.warning("waiting for Kafka and MongoDB: %s", error)
         await clock.sleep(backoff.next_pause())

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
+from typing import Annotated
 
 import typer
 
@@ -31,9 +32,19 @@ KILL_MARGIN_SECONDS = 15
 
 
 @app.command()
-def init(as_json: Json = False) -> None:
-    """Create missing topics and indexes. The command can be repeated at any time."""
-    installed = run(admin_install.install)
+def init(
+    wait: Annotated[int, typer.Option("--wait", help="Seconds to wait until Kafka and MongoDB answer.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Create missing topics and indexes. The command can be repeated at any time.
+
+    If MONGODB_URL names one server and a replica set that does not exist yet, the command initiates it.
+    """
+
+    async def install(settings: CliSettings, store: Store) -> admin_install.Installed:
+        return await admin_install.install_when_available(settings, store, SystemClock(), seconds=wait)
+
+    installed = run(install)
     lines = [f"created {name}" for name in (*installed.topics, *installed.database)]
     print_result("\n".join(lines) or "Nothing to create: all topics and indexes exist.", installed, as_json=as_json)
 

@@ -1,6 +1,6 @@
 """The store: one client, and one repository for each collection or view of it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, Self
 
@@ -23,6 +23,7 @@ from services.store.indexes import INDEXES, ensure_index
 from services.store.leases import Leases
 from services.store.ledger import Ledger
 from services.store.mappings import Mappings
+from services.store.replica_set import ensure_replica_set
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
 from services.store.snapshots import Snapshots
@@ -59,8 +60,16 @@ class Store:
     Every method raises ``StoreUnavailableError`` if MongoDB does not answer within the timeout.
     """
 
-    def __init__(self, client: AsyncIOMotorClient[Document], database: str, keys: Sequence[SecretStr]) -> None:
+    def __init__(
+        self,
+        client: AsyncIOMotorClient[Document],
+        database: str,
+        keys: Sequence[SecretStr],
+        initiate: Callable[[], Awaitable[str | None]] | None = None,
+    ) -> None:
+        """``initiate`` initiates the replica set of the client's server; None if the server has one."""
         self._client = client
+        self._initiate = initiate
         self._database = client.get_database(
             database,
             read_preference=ReadPreference.PRIMARY,
@@ -88,7 +97,7 @@ class Store:
         """
         client = _build_client(url, timeout_ms)
         try:
-            return cls(client, database, keys)
+            return cls(client, database, keys, lambda: ensure_replica_set(url, timeout_ms))
         except BaseException:
             client.close()
             raise
@@ -110,6 +119,11 @@ class Store:
                 session.start_transaction(write_concern=WriteConcern("majority")),
             ):
                 yield session
+
+    async def ensure_replica_set(self) -> tuple[str, ...]:
+        """Initiates the replica set of a single new server. Returns one line if it did. Can be repeated."""
+        line = await self._initiate() if self._initiate is not None else None
+        return () if line is None else (line,)
 
     async def create_indexes(self) -> tuple[str, ...]:
         """Creates the indexes of this version. Returns one line for each created or rebuilt index. Can be repeated."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.compose.deployment import Deployment, deploy
 from tests.compose.engine import Engine, NoEngineError, can_start_stand_ins, provide_engine, start_stand_ins
+from tests.compose.steps import call_control, wait_until_synced
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,14 @@ def deployment(
         yield deployment
         if request.session.testsfailed > failures_before:
             deployment.show()
+
+
+@pytest.fixture
+async def synced(deployment: Deployment) -> Deployment:
+    """The deployment after a complete synchronisation, without rate limits, because the tests read Personio often."""
+    await call_control(deployment.personio, "PATCH", "/behaviour", {"rate_limits": False})
+    await wait_until_synced(deployment)
+    return deployment
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,21 @@ class Deployment:
         command += ["--env-file", str(self._settings), "--profile", "demo", "--progress", "plain"]
         environment = build_clean_environment() | self._engine.environment
         return run([*command, *arguments], environment, seconds=seconds, expect=expect, show=show)
+
+    def run_printed(self, command: str, folder: Path, *, seconds: float = UP_SECONDS) -> CommandResult:
+        """Runs a shell command of the documentation in a folder, as an operator of this project would type it.
+
+        Raises ``CommandError`` as ``run`` does.
+        """
+        environment = build_clean_environment() | self._engine.environment
+        environment |= {"COMPOSE_FILE": str(COMPOSE_FILE), "COMPOSE_PROJECT_NAME": PROJECT}
+        environment |= {"COMPOSE_ENV_FILES": str(self._settings)}
+        return run(["sh", "-c", f"cd {shlex.quote(str(folder))} && {command}"], environment, seconds=seconds)
+
+    def lose_mongo(self) -> None:
+        """Removes the container and the data of MongoDB while the services run."""
+        self.compose("rm", "--stop", "--force", "mongo")
+        self._engine.docker("volume", "rm", f"{PROJECT}_mongo-data")
 
     def build(self) -> None:
         """Builds the images."""

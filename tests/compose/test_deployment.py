@@ -1,16 +1,12 @@
 """The containers as an operator starts them, on a container engine: `make compose-test`."""
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any
-
-import httpx
 import pytest
 
 from tests.compose.commands import run
 from tests.compose.deployment import IMAGE, Deployment
 from tests.compose.engine import COMPOSE_FILE, Engine, build_clean_environment
-from tests.support.world import find_differences, list_employees, wait_until, wait_until_exact
+from tests.compose.steps import call_control, wait_until_synced
+from tests.support.world import find_differences, list_employees, wait_until
 
 # With the signal method, the fixtures still remove the containers after a timeout. The timeout includes the start of
 # engine and containers, which happens in the first test.
@@ -20,36 +16,9 @@ NEW_EMPLOYEES = 300
 REPLICAS = {"poller": 1, "mapper": 3, "writer": 3}
 
 
-async def wait_until_synced(deployment: Deployment) -> None:
-    """Waits until all accounts are exact and no change is open."""
-
-    async def has_no_open_changes() -> bool:
-        connections = await asyncio.to_thread(deployment.read_status)
-        return all(not connection["balance"] and not connection["waiting"] for connection in connections)
-
-    await wait_until_exact(deployment, 180)
-    await wait_until("no change is open", has_no_open_changes, 60)
-
-
-async def call_control(sandbox: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-    """Sends a request to the control API of a sandbox; returns the decoded body."""
-    async with httpx.AsyncClient(base_url=sandbox) as client:
-        response = await client.request(method, f"/_control{path}", json=body)
-        response.raise_for_status()
-        return response.json() if response.content else None
-
-
 async def count_accounts(deployment: Deployment) -> int:
     """Returns the number of accounts in the sandbox Declaree."""
     return int((await call_control(deployment.declaree, "GET", "/summary"))["total"])
-
-
-@pytest.fixture
-async def synced(deployment: Deployment) -> Deployment:
-    """The deployment after a complete synchronisation, without rate limits, because the tests read Personio often."""
-    await call_control(deployment.personio, "PATCH", "/behaviour", {"rate_limits": False})
-    await wait_until_synced(deployment)
-    return deployment
 
 
 def test_compose_without_the_key_names_it_and_make_env(engine: Engine) -> None:

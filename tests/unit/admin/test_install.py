@@ -66,3 +66,16 @@ async def test_install_cancelled_during_an_attempt_stops(store: Store) -> None:
 
     assert done == {task}
     assert task.cancelled()
+
+
+async def test_install_without_servers_ends_after_the_given_time(store: Store) -> None:
+    """A command that waits for a limited time ends with the last error."""
+    clock = FakeClock()
+
+    async def fail(*_: object) -> Installed:
+        raise TransientError("Kafka does not answer")
+
+    with pytest.raises(TransientError, match="Kafka does not answer"):
+        await install_when_available(KAFKA, store, clock, seconds=3, attempt=fail)
+
+    assert clock.slept == [0.5, 1, 2]
