@@ -295,17 +295,18 @@ def test_check_of_commands_reads_blocks_and_text() -> None:
     ]
 
 
-# ------------------------------------------------------------ troubles
+# ------------------------------------------------------------ drills and troubles
 
 
-def test_table_of_troubles_lists_the_tests() -> None:
-    """Every trouble has a test, and every test of a trouble is in the table."""
+def test_tables_of_drills_and_troubles_list_the_tests() -> None:
+    """Every drill and every trouble has a test, and each of these tests is in its table."""
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     documented = re.findall(r"^\|.*\| `(test_\w+)` \|$", page, re.MULTILINE)
 
     tests = [
         name
-        for file in sorted((ROOT / "tests" / "e2e").glob("test_troubles*.py"))
+        for pattern in ("test_drills*.py", "test_troubles*.py")
+        for file in sorted((ROOT / "tests" / "e2e").glob(pattern))
         for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
     ]
 
