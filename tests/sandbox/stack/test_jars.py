@@ -1,4 +1,4 @@
-"""The list of Kafka's jars, and what happens to jars that are missing or have another content."""
+"""Lists of jars, and what happens to jars that are missing or have another content."""
 
 import hashlib
 from pathlib import Path
@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 
 from sandbox.stack.errors import StackError
-from sandbox.stack.jars import ENDPOINT, LIST_FILE, Jar, build_class_path, read_jar_list, verify_checksums
+from sandbox.stack.jars import Jar, JarList, build_class_path, verify_checksums
+from sandbox.stack.kafka_jars import ENDPOINT, KAFKA_JARS
+from tests.support.scim_servers.scim_sdk import SCIM_SDK_JARS
 
 
 def make_jar(content: bytes = b"classes", artifact: str = "clock") -> Jar:
     return Jar(hashlib.sha256(content).hexdigest(), "org.example.time", artifact, "1.2")
+
+
+def make_list(folder: Path, *jars: Jar) -> JarList:
+    path = folder / "clock-jars.txt"
+    path.write_text("".join(f"{jar}\n" for jar in jars))
+    return JarList("the clock", path, "Or look at the sun.")
 
 
 def store_jar(repository: Path, jar: Jar, content: bytes) -> Path:
@@ -20,13 +28,19 @@ def store_jar(repository: Path, jar: Jar, content: bytes) -> Path:
     return path
 
 
-def test_jar_list_contains_the_endpoint_and_no_address() -> None:
-    """The list names artifacts only, so that each machine can fetch them from its own mirror."""
-    coordinates = {jar.coordinates for jar in read_jar_list()}
+def test_kafka_list_contains_the_endpoint() -> None:
+    """The list is the resolved endpoint."""
+    coordinates = {jar.coordinates for jar in KAFKA_JARS.read()}
 
     assert set(ENDPOINT.split("+")) <= coordinates
     assert len(coordinates) == 45
-    assert "://" not in LIST_FILE.read_text()
+
+
+@pytest.mark.parametrize("jar_list", [KAFKA_JARS, SCIM_SDK_JARS], ids=lambda jar_list: jar_list.program)
+def test_jar_list_contains_no_address(jar_list: JarList) -> None:
+    """The list names artifacts only, so that each machine can fetch them from its own mirror."""
+    assert jar_list.read()
+    assert "://" not in jar_list.path.read_text()
 
 
 def test_jar_line_parses_to_the_same_jar() -> None:
@@ -40,44 +54,49 @@ def test_class_path_contains_only_listed_jars(tmp_path: Path) -> None:
     path = store_jar(tmp_path, listed, b"classes")
     store_jar(tmp_path, other, b"classes")
 
-    assert build_class_path([listed], tmp_path) == str(path)
+    assert build_class_path(make_list(tmp_path, listed), tmp_path) == str(path)
 
 
 def test_jar_with_other_content_is_rejected_by_name(tmp_path: Path) -> None:
-    """Kafka does not start on a jar with another checksum; the message names the file to delete."""
+    """No program starts on a jar with another checksum; the message names the file to delete."""
+    jar_list = make_list(tmp_path, make_jar(b"classes"))
     path = store_jar(tmp_path, make_jar(b"classes"), b"something else")
 
     with pytest.raises(StackError, match=r"clock-1\.2\.jar is not the jar .* Nothing was started"):
-        build_class_path([make_jar(b"classes")], tmp_path)
+        build_class_path(jar_list, tmp_path)
 
     path.write_bytes(b"classes")
-    verify_checksums([make_jar(b"classes")], tmp_path)
+    verify_checksums(jar_list, tmp_path)
+
+
+def test_class_path_fetches_only_if_a_jar_is_missing(tmp_path: Path) -> None:
+    """A machine that has the jars needs no network."""
+    jar_list, fetched = make_list(tmp_path, make_jar()), []
+
+    def fetch(jar_list: JarList, repository: Path) -> None:
+        fetched.append(store_jar(repository, make_jar(), b"classes"))
+
+    first = build_class_path(jar_list, tmp_path / "repository", fetch=fetch)
+    second = build_class_path(jar_list, tmp_path / "repository", fetch=fetch)
+
+    assert first == second == str(fetched[0])
+    assert len(fetched) == 1
 
 
 @pytest.fixture
-def _unreachable_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Gives the child process an empty cache and a proxy that refuses connections."""
+def _unreachable_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives the child process a proxy that refuses connections."""
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.setenv("JGO_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.mark.usefixtures("_unreachable_repository")
-def test_failed_fetch_names_the_jars_and_the_alternative(tmp_path: Path) -> None:
-    """The message names the jars, the cause and the setting for a Kafka that runs elsewhere."""
+def test_failed_fetch_names_the_list_and_the_remedy(tmp_path: Path) -> None:
+    """The message names the program, its list and the cause, and ends with what else can be done."""
     with pytest.raises(StackError) as raised:
-        build_class_path(read_jar_list(), tmp_path / "repository")
+        build_class_path(make_list(tmp_path, make_jar()), tmp_path / "repository")
     message = str(raised.value)
 
-    assert ENDPOINT in message
+    assert "the clock (clock-jars.txt)" in message
     assert "ProxyError" in message
-    assert "KAFKA_BOOTSTRAP_SERVERS" in message
-
-
-def test_fetch_without_a_listed_jar_is_an_error(tmp_path: Path) -> None:
-    """A resolver that succeeds without fetching a listed jar leaves nothing to start."""
-    fetched: list[Path] = []
-    with pytest.raises(StackError, match=r"org\.example\.time:clock:1\.2\n.*--write"):
-        build_class_path([make_jar()], tmp_path, fetch=fetched.append)
-
-    assert fetched == [tmp_path]
+    assert message.endswith("Or look at the sun.")
