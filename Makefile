@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 4 # test workers, each with its own Kafka and MongoDB: tests wait half of the time, so two cores carry four
 LOCKS := requirements/build.txt requirements/runtime.txt requirements/local.txt requirements/test.txt requirements/lint.txt
 
-.PHONY: help setup demo test chaos compose-test bench coverage lint format docs lock env clean
+.PHONY: help setup demo test simulate chaos compose-test bench coverage lint format docs lock env clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ demo: $(READY) ## runs the whole system on this machine, with sandboxes of Perso
 
 test: $(READY) ## runs the test suite; starts a real Kafka and a real MongoDB
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder --durations=10
+
+simulate: $(READY) ## simulates 2,000 schedules of the whole product with faults; SEED=n shows one
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(OPTIONS)
 
 chaos: $(READY) ## runs first synchronisations with services killed at random, for up to 25 minutes
 	$(BIN)/pytest -m chaos --timeout 1800 -s
@@ -57,7 +60,8 @@ format: $(READY) ## formats the code and fixes what can be fixed automatically
 
 docs: $(READY) ## generates the documentation pages and the recorded output of commands
 	$(BIN)/python docs/generate.py
-	UPDATE_GOLDEN=1 $(BIN)/pytest tests/unit/cli/test_texts.py tests/component/cli/test_texts.py --quiet
+	UPDATE_GOLDEN=1 $(BIN)/pytest tests/unit/cli/test_texts.py tests/component/cli/test_texts.py \
+		tests/component/cli/test_decision_texts.py --quiet
 
 lock: ## compiles the pinned requirements with uv
 	@command -v uv >/dev/null || { echo "uv is missing: 'pip install uv'." >&2; exit 1; }

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,8 @@ class Installation:
     ``active`` is the number of active employees in the sandbox Personio, ``seed`` the random seed of its company.
     ``ports`` are preferred ports by name. At the first start of the folder, a free port replaces a port that is taken.
     ``scim_url`` is the address of another SCIM server that accepts the same key. The connection then writes to that
-    server instead of the sandbox Declaree. ``report`` receives one line for each step.
+    server instead of the sandbox Declaree. Without ``starts_connection``, the connection that the first start adds stays
+    paused. ``report`` receives one line for each step.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Installation:
         declaree_options: tuple[str, ...] = (),
         ports: Mapping[str, int] | None = None,
         scim_url: str | None = None,
+        starts_connection: bool = True,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._folder = folder
@@ -84,6 +86,7 @@ class Installation:
         self._services = services
         self._personio_options = personio_options
         self._declaree_options = declaree_options
+        self._starts_connection = starts_connection
         self._stack = AsyncExitStack()
         self._ports = self._load_or_choose_ports(ports or {})
         self.processes: dict[str, Process] = {}
@@ -162,7 +165,7 @@ class Installation:
         await self._start_sandboxes()
         await self.run_cli("init")
         if is_first_start or not json.loads(await self.run_cli("connections", "list", "--json")):
-            await self.connect("Demo company")
+            await self.connect("Demo company", start=self._starts_connection)
         self._report("starting poller, mapper and writer ...")
         await asyncio.gather(*(self.start_service(service) for service in self._services))
 
@@ -188,10 +191,19 @@ class Installation:
         process = Process(name, command, folder=self._folder / name, ready=ready)
         self.processes[name] = await self._stack.enter_async_context(process)
 
-    async def connect(self, name: str, *, key: str = DECLAREE_KEY, scim: str | None = None) -> str:
-        """Adds a connection from the sandbox Personio to a SCIM server; returns the id of the connection.
+    async def connect(
+        self,
+        name: str,
+        *,
+        key: str = DECLAREE_KEY,
+        scim: str | None = None,
+        options: Sequence[str] = (),
+        start: bool = True,
+    ) -> str:
+        """Adds a connection from the sandbox Personio to a SCIM server, and starts it; returns the id of the connection.
 
         ``scim`` is the address of the server; None takes the default one: ``scim_url`` or the first sandbox Declaree.
+        ``options`` are further options of ``connections add``. Without ``start``, the connection stays paused.
         """
         output = await self.run_cli(
             "connections",
@@ -203,10 +215,14 @@ class Installation:
             PERSONIO_ID,
             "--declaree-url",
             scim or self.scim,
+            *options,
             "--json",
             secrets={"PERSONIO_CLIENT_SECRET": PERSONIO_SECRET, "DECLAREE_KEY": key},
         )
-        return str(json.loads(output)["id"])
+        connection = str(json.loads(output)["id"])
+        if start:
+            await self.run_cli("connections", "start", connection, "--yes", "--links", "none")
+        return connection
 
     async def start_service(self, service: str, *, replica: int = 0) -> Process:
         """Starts a service and returns its process when it is ready; ``replica`` above 0 is an additional replica.

@@ -41,11 +41,16 @@ def answer(behaviour: Behaviour, request: Request, parts: list[str]) -> Reply:
 
 def _build_schemas(behaviour: Behaviour, base: str) -> dict[str, dict[str, Any]]:
     enterprise = ENTERPRISE_SCHEMA if behaviour.dialect == "rfc" else PAGE_ENTERPRISE_SCHEMA
-    return {
+    documents = {
         schema.urn.casefold(): schema.to_document()
         | {"meta": {"resourceType": "Schema", "location": f"{base}/Schemas/{schema.urn}"}}
         for schema in (enterprise if item is ENTERPRISE_SCHEMA else item for item in PUBLISHED)
     }
+    if not behaviour.unique_user_names:
+        for attribute in documents[USER.schema.urn.casefold()]["attributes"]:
+            if attribute["name"] == "userName":
+                attribute["uniqueness"] = "none"
+    return documents
 
 
 def _build_resource_types(behaviour: Behaviour, base: str) -> dict[str, dict[str, Any]]:

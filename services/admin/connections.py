@@ -1,24 +1,47 @@
-"""Adds, pauses and resumes connections."""
+"""Adds, pauses and resumes connections. ``services.admin.start`` starts a new one."""
 
-from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, PersonioAccess
+from typing import ClassVar
+
+from services.admin.prefixes import ensure_distinct
+from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, LinkPolicy, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import default_mapping
+from services.errors import PermanentError
 from services.runtime.clock import Clock
 from services.store.database import Store
 
 
-async def add(
-    store: Store, clock: Clock, name: str, personio: PersonioAccess, declaree: DeclareeAccess, *, paused: bool = False
-) -> Connection:
-    """Adds a connection and publishes the default mapping for it. Polling starts at once unless it is ``paused``.
+class NotStartedError(PermanentError):
+    """The connection was never started."""
 
-    Raises ``DuplicateConnectionError`` if the same two accounts are already connected.
+    code: ClassVar[str] = "not-started"
+
+
+async def add(
+    store: Store,
+    clock: Clock,
+    name: str,
+    personio: PersonioAccess,
+    declaree: DeclareeAccess,
+    *,
+    external_id_prefix: str = "",
+    link_policy: LinkPolicy = LinkPolicy.ASK,
+) -> Connection:
+    """Adds a connection and publishes the default mapping for it. The connection is paused until it is started.
+
+    Raises ``DuplicateConnectionError`` if the same two accounts are already connected, and ``PrefixConflictError`` if
+    another connection to the same Declaree could have equal external ids.
     """
-    now, state = clock.now(), ConnectionState.PAUSED if paused else ConnectionState.ACTIVE
+    now = clock.now()
+    mapping = default_mapping().model_copy(update={"external_id_prefix": external_id_prefix})
     # one transaction: without a mapping every employee of the new connection would be rejected
     async with store.transaction() as session:
-        connection = await store.connections.add(name, personio, declaree, now=now, state=state, session=session)
-        await store.mappings.publish(connection.id, default_mapping(), now=now, expected_version=None, session=session)
+        connection = await store.connections.add(
+            name, personio, declaree, now=now, link_policy=link_policy, session=session
+        )
+        # after the insert, which names the same two accounts as such
+        await ensure_distinct(store, declaree.url, external_id_prefix, connection.id)
+        await store.mappings.publish(connection.id, mapping, now=now, expected_version=None, session=session)
     return connection
 
 
@@ -31,5 +54,10 @@ async def pause(store: Store, connection: ConnectionId) -> None:
 
 
 async def resume(store: Store, connection: ConnectionId) -> None:
-    """Starts scheduled polls again. Raises ``UnknownConnectionError``."""
+    """Starts scheduled polls again. Raises ``UnknownConnectionError`` and ``NotStartedError``."""
+    summaries = {summary.id: summary for summary in await store.connections.list_all()}
+    if connection in summaries and not summaries[connection].is_started:
+        raise NotStartedError(
+            f"connection {connection} was never started: see what its first import would do with `connections start`"
+        )
     await store.connections.set_state(connection, ConnectionState.ACTIVE)

@@ -6,12 +6,14 @@ from typing import ClassVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from services.admin.prefixes import ensure_distinct
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, PublishedMapping
 from services.contracts.tasks import Resend
 from services.errors import ConfigurationError
 from services.runtime.clock import Clock
 from services.store.database import Store
+from services.store.errors import UnknownConnectionError
 
 
 class InvalidMappingError(ConfigurationError):
@@ -58,10 +60,14 @@ def _format_problem(problem: ErrorDetails) -> str:
 async def publish_document(store: Store, clock: Clock, connection: ConnectionId, document: str) -> PublishedMapping:
     """Publishes the mapping as the next version and files a task that resends all employees.
 
-    The writer then writes real differences only. Raises ``InvalidMappingError`` or ``UnknownConnectionError``.
+    The writer then writes real differences only. Raises ``InvalidMappingError``, ``UnknownConnectionError``, and
+    ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids.
     """
     mapping = parse_document(document)
-    await store.connections.get(connection)
+    summaries = {summary.id: summary for summary in await store.connections.list_all()}
+    if connection not in summaries:
+        raise UnknownConnectionError(connection)
+    await ensure_distinct(store, summaries[connection].declaree_url, mapping.external_id_prefix, connection)
     # one transaction: without the task, the new version would reach only employees that change later
     async with store.transaction() as session:
         published = await store.mappings.publish(

@@ -2,17 +2,21 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
+from services.contracts.outcomes import Outcome
 from services.contracts.snapshots import Snapshot
 from services.store.database import Store
 
 OVERSIZED = "the employee's data is too large for Kafka: shorten it in Personio"
 """The reason of an oversized event, for an administrator."""
-ABSENT = "Personio no longer lists this employee and the account is unchanged: decide whether to disable it"
+ABSENT = (
+    "Personio no longer lists this employee and the account is unchanged: disable it with `people disable`, "
+    "or leave it as it is with `people acknowledge`"
+)
 """The reason of an absent employee, for an administrator."""
 
 
@@ -42,7 +46,7 @@ class NeedsAttention:
 
     employee: EmployeeId
     """Personio's id of the employee."""
-    state: Literal["waiting", "rejected", "oversized", "absent"]
+    state: Literal["waiting", "rejected", "incomplete", "oversized", "absent"]
     """Why the employee needs attention."""
     reason: str
     """What happened and what to do."""
@@ -51,7 +55,7 @@ class NeedsAttention:
 
 
 async def find_people_needing_attention(store: Store, connection: ConnectionId) -> AsyncIterator[NeedsAttention]:
-    """Yields each employee once: waiting, rejected, oversized, or absent with an enabled account.
+    """Yields each employee once: waiting, rejected, incomplete, oversized, or absent with an enabled account.
 
     Raises ``UnknownConnectionError`` if the connection does not exist.
     """
@@ -72,11 +76,19 @@ async def _find_all(store: Store, connection: ConnectionId) -> AsyncIterator[Nee
             field = f"{entry.decided.field}: " if entry.decided.field else ""
             reason = f"{field}{entry.decided.reason or 'no reason is recorded'}"
             yield NeedsAttention(entry.employee_id, "rejected", reason, entry.decided.settled_at)
+    async for entry in _read_entries(store, connection, _page_incomplete(store)):
+        if entry.waiting is None and entry.decided is not None and entry.decided.outcome is Outcome.INCOMPLETE:
+            reason = entry.decided.reason or "no reason is recorded"
+            yield NeedsAttention(entry.employee_id, "incomplete", reason, entry.decided.settled_at)
     for employee in await store.snapshots.find_oversized(connection):
         yield NeedsAttention(employee, "oversized", OVERSIZED)
     async for page in store.snapshots.stream(connection, await store.counters.find_absent_with_account(connection)):
         for snapshot in page:
             yield NeedsAttention(snapshot.employee_id, "absent", ABSENT, snapshot.absent_since)
+
+
+def _page_incomplete(store: Store) -> Callable[[ConnectionId], AsyncIterator[Sequence[EmployeeId]]]:
+    return lambda connection: store.followups.page_incomplete(connection, datetime.max.replace(tzinfo=UTC))
 
 
 async def _read_entries(

@@ -30,6 +30,8 @@ class Status:
     """Number of employees with a waiting change."""
     absent: int
     """Number of employees with an enabled account that Personio no longer lists."""
+    findings: int
+    """Number of findings of the last verification that need a person."""
     outcomes: dict[str, int]
     """Number of employees for each outcome of their last change."""
     mapping_version: int
@@ -40,7 +42,7 @@ class Status:
 
 async def get_status(store: Store) -> tuple[Status, ...]:
     """Returns the status of all connections, in the order in which they were added."""
-    waiting = await store.counters.count_waiting()
+    waiting = await store.counters.count_all_waiting()
     return tuple(
         [
             await _get_status(store, connection.id, connection.name, connection.state, waiting.get(connection.id, 0))
@@ -53,6 +55,7 @@ async def _get_status(
     store: Store, connection: ConnectionId, name: str, state: ConnectionState, waiting: int
 ) -> Status:
     published = await store.mappings.get_published(connection)
+    report = await store.verifications.get_report(connection)
     return Status(
         connection=connection,
         name=name,
@@ -63,6 +66,7 @@ async def _get_status(
         balance=await store.counters.count_behind(connection),
         waiting=waiting,
         absent=len(await store.counters.find_absent_with_account(connection)),
+        findings=report.open_findings if report else 0,
         outcomes=await store.counters.count_outcomes(connection),
         mapping_version=published.version if published else 0,
         last_run=await store.runs.get_last_finished(connection),

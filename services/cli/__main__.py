@@ -9,7 +9,7 @@ import typer
 
 from services.admin import install as admin_install
 from services.admin import status as admin_status
-from services.cli import connections, dead_letters, mapping, people, sync
+from services.cli import connections, dead_letters, links, mapping, people, sync, verify
 from services.cli.context import CliSettings, Json, run
 from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
@@ -81,6 +81,7 @@ def _format_port(first: int, index: int) -> str:
 app.command()(sync.poll)
 app.command()(sync.resync)
 app.command()(sync.replay)
+app.command()(verify.verify)
 
 
 @app.command()
@@ -109,6 +110,10 @@ def _format_status(connection: admin_status.Status) -> str:
     ]
     if connection.absent:
         lines.append(f"  absent {connection.absent}: Personio no longer lists these employees, see `people list`")
+    if connection.findings:
+        lines.append(
+            f"  verification: {connection.findings} findings need a person, see `verify {connection.connection} --last`"
+        )
     return "\n".join(lines)
 
 
@@ -123,6 +128,7 @@ def _format_last_poll(run: Run | None) -> Iterator[str]:
 
 
 app.add_typer(connections.app, name="connections")
+app.add_typer(links.app, name="links")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(people.app, name="people")
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -11,7 +11,8 @@ from services.admin import credentials as admin_credentials
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import print_result
-from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, PersonioAccess
+from services.cli.start import start
+from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, LinkPolicy, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.runtime.clock import SystemClock
 from services.store.connections import ConnectionSummary
@@ -47,22 +48,44 @@ def add(
     ] = "https://app.declaree.com/SCIM/v2",
     personio_secret_file: PersonioSecretFile = None,
     declaree_key_file: DeclareeKeyFile = None,
-    paused: Annotated[
-        bool, typer.Option("--paused", help="Start scheduled polls only after `connections resume`.")
-    ] = False,
+    external_id_prefix: Annotated[
+        str,
+        typer.Option(
+            help="Text before the employee id in the external id. Needed if two connections share one Declaree."
+        ),
+    ] = "",
+    link_policy: Annotated[
+        LinkPolicy,
+        typer.Option(
+            help="What happens with accounts that have an employee's e-mail address: ask about each, or link by e-mail "
+            "those that are enabled, have no role, and fit by name."
+        ),
+    ] = LinkPolicy.ASK,
     as_json: Json = False,
 ) -> None:
-    """Add a connection. Secrets come from files, from PERSONIO_CLIENT_SECRET and DECLAREE_KEY, or from a prompt."""
+    """Add a connection, which is paused until `connections start`.
+
+    Secrets come from files, from PERSONIO_CLIENT_SECRET and DECLAREE_KEY, or from a prompt.
+    """
     secret = inputs.PERSONIO_SECRET.read_or_prompt(personio_secret_file)
     personio = PersonioAccess(url=personio_url, client_id=personio_client_id, client_secret=secret)
     declaree = DeclareeAccess(url=declaree_url, key=inputs.DECLAREE_KEY.read_or_prompt(declaree_key_file))
 
     async def work(_: CliSettings, store: Store) -> Connection:
-        return await admin_connections.add(store, SystemClock(), name, personio, declaree, paused=paused)
+        return await admin_connections.add(
+            store,
+            SystemClock(),
+            name,
+            personio,
+            declaree,
+            external_id_prefix=external_id_prefix,
+            link_policy=link_policy,
+        )
 
     added = run(work)
     summary = _summarize(added.id, added.name, added.state, added.personio.url, added.declaree.url)
-    print_result(f"{added.id}\n{admin_checks.VENDORS_CONNECTOR}", summary, as_json=as_json)
+    next_step = f"Next: connections check {added.id}, then connections start {added.id}"
+    print_result(f"{added.id}\n{admin_checks.VENDORS_CONNECTOR}\n{next_step}", summary, as_json=as_json)
 
 
 @app.command("list")
@@ -94,6 +117,9 @@ def check(connection: Id, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command()(start)
+
+
 @app.command()
 def pause(connection: Id, as_json: Json = False) -> None:
     """Stop scheduled polls. Changes that are already published are still settled."""
@@ -103,7 +129,7 @@ def pause(connection: Id, as_json: Json = False) -> None:
 
 @app.command()
 def resume(connection: Id, as_json: Json = False) -> None:
-    """Start scheduled polls again."""
+    """Start scheduled polls again. A new connection is started with `connections start`."""
     run(lambda _, store: admin_connections.resume(store, ConnectionId(connection)))
     print_result("active", {"id": connection, "state": "active"}, as_json=as_json)
 

@@ -135,6 +135,16 @@ class SecretSource:
         return secret
 
 
+def confirm(question: str) -> bool:
+    """Returns whether the user agrees. Raises ``BadParameter`` if the prompt gets no answer."""
+    try:
+        return bool(typer.confirm(question, err=True))
+    except typer.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise typer.Exit(INTERRUPTED) from None
+        raise typer.BadParameter("the question got no answer: add --yes", param_hint="'--yes'") from None
+
+
 PERSONIO_SECRET = SecretSource("--personio-secret-file", "PERSONIO_CLIENT_SECRET", "Personio client_secret")
 """The client_secret of a Personio credential."""
 DECLAREE_KEY = SecretSource("--declaree-key-file", "DECLAREE_KEY", "Declaree API key")

@@ -5,13 +5,19 @@ from typing import Annotated
 
 import typer
 
+from services.admin import departures as admin_departures
 from services.admin import people as admin_people
+from services.admin import tasks as admin_tasks
 from services.cli.context import CliSettings, Id, Json, run
+from services.cli.inputs import confirm
 from services.cli.output import print_error, print_result
+from services.cli.sync import Seconds
 from services.contracts.employees import Attribute
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.ledger import LedgerEntry
+from services.contracts.tasks import Disable, Task
 from services.contracts.values import Value
+from services.runtime.clock import SystemClock
 from services.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Show single employees and the employees that need attention.")
@@ -65,7 +71,7 @@ def _format_entry(entry: LedgerEntry | None) -> Iterator[str]:
 
 @app.command("list")
 def list_(connection: Id, as_json: Json = False) -> None:
-    """List the employees that need attention: waiting, rejected, oversized or absent, with the reason.
+    """List the employees that need attention: waiting, rejected, incomplete, oversized or absent, with the reason.
 
     The list has ids and no personal data. `people show` prints the data of one employee.
     """
@@ -77,3 +83,57 @@ def list_(connection: Id, as_json: Json = False) -> None:
     people = run(work)
     text = "\n".join(f"{person.employee}  {person.state}  {_join_lines(person.reason)}" for person in people)
     print_result(text or "No employee needs attention.", people, as_json=as_json)
+
+
+Employee = Annotated[str, typer.Argument(help="The employee's Personio id.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without a question.")]
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if not yes and not confirm(question):
+        print_error("nothing was changed")
+        raise typer.Exit(1)
+
+
+@app.command()
+def disable(connection: Id, employee: Employee, yes: Yes = False, seconds: Seconds = 60, as_json: Json = False) -> None:
+    """Disable the account of an employee that Personio no longer lists. Exit code 1 if Personio lists the employee."""
+    _confirm(f"Disable the account of employee {employee}?", yes=yes)
+    ids = ConnectionId(connection), EmployeeId(employee)
+
+    async def work(_: CliSettings, store: Store) -> Task:
+        action = Disable(people=(ids[1],))
+        task = await admin_tasks.file_and_wait(
+            store, SystemClock(), ids[0], action, seconds=seconds, progress=lambda _: None
+        )
+        if not task.error and not task.counts.get("disabled"):
+            raise admin_departures.build_not_absent(*ids)
+        return task
+
+    task = run(work)
+    print_result(task.error or "the departure is published: the writer disables the account", task, as_json=as_json)
+    if task.error:
+        raise typer.Exit(1)
+
+
+@app.command()
+def acknowledge(connection: Id, employee: Employee, yes: Yes = False, as_json: Json = False) -> None:
+    """Leave the account of an employee that Personio no longer lists as it is, and no longer report it."""
+    _confirm(f"Leave the account of employee {employee} as it is?", yes=yes)
+    run(lambda _, store: admin_departures.acknowledge(store, ConnectionId(connection), EmployeeId(employee)))
+    print_result("acknowledged", {"employee": employee, "acknowledged": True}, as_json=as_json)
+
+
+@app.command()
+def reset(connection: Id, employee: Employee, yes: Yes = False, as_json: Json = False) -> None:
+    """Forget what was decided for one employee, and decide again after a look at the account.
+
+    Helps after an event with a wrong revision, and takes back decisions about links.
+    """
+    _confirm(f"Forget what was decided for employee {employee}?", yes=yes)
+
+    async def work(_: CliSettings, store: Store) -> None:
+        await admin_departures.reset(store, SystemClock(), ConnectionId(connection), EmployeeId(employee))
+
+    run(work)
+    print_result("reset: the employee is resent", {"employee": employee, "reset": True}, as_json=as_json)

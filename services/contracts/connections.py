@@ -101,6 +101,16 @@ class DeclareeAccess(FrozenModel):
     """The HTTP method for updates that is tried first."""
 
 
+def normalise_server(url: str) -> str:
+    """Returns the address of a SCIM endpoint in one spelling: two connections to one server have the same."""
+    parts = urlsplit(url.strip())
+    port = f":{parts.port}" if parts.port and parts.port != _DEFAULT_PORTS.get(parts.scheme) else ""
+    return f"{parts.scheme.lower()}://{(parts.hostname or '').rstrip('.').lower()}{port}{parts.path.rstrip('/')}"
+
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
 class ConnectionState(StrEnum):
     """Whether the connection is polled."""
 
@@ -108,6 +118,16 @@ class ConnectionState(StrEnum):
     """The poller polls the connection."""
     PAUSED = "paused"
     """The poller does not poll the connection."""
+
+
+class LinkPolicy(StrEnum):
+    """What happens with an account that existed before and has the e-mail address of an employee."""
+
+    ASK = "ask"
+    """An administrator decides about each account."""
+    BY_EMAIL = "by_email"
+    """An enabled account without an external id and without a role is linked if its first or last name fits as well. An
+    administrator decides about every other account."""
 
 
 class Connection(FrozenModel):
@@ -123,5 +143,9 @@ class Connection(FrozenModel):
     """Access to Personio."""
     declaree: DeclareeAccess
     """Access to Declaree."""
+    link_policy: LinkPolicy = LinkPolicy.ASK
+    """What happens with an account that existed before and has the e-mail address of an employee."""
+    started_at: AwareDatetime | None = None
+    """When an administrator started the connection after a look at its first import; None before."""
     created_at: AwareDatetime
     """When the connection was added."""

@@ -119,6 +119,19 @@ class DesiredAccount(FrozenModel):
         return fields
 
 
+class AccountIdentity(FrozenModel):
+    """What tells whether an account is the employee's. It is compared with the account and never written."""
+
+    external_id: str
+    """External id of the account: the prefix of the mapping, followed by the employee id."""
+    user_name: str | None = None
+    """The employee's e-mail address; null if the employee has no valid one."""
+    given_name: str | None = None
+    """The employee's first name as mapped; null if it is unknown."""
+    family_name: str | None = None
+    """The employee's last name as mapped; null if it is unknown."""
+
+
 class Version(NamedTuple):
     """Orders the requests and decisions of one person: by revision, then by mapping version."""
 
@@ -156,6 +169,8 @@ class AccountRequested(MappedEvent):
     """What the writer is asked to do."""
     desired: DesiredAccount | None = Field(default=None, validate_default=True)
     """The desired content of the account; null for every intent but `provision`."""
+    identity: AccountIdentity | None = None
+    """What identifies the account to disable, for an account that the ledger does not know; null for every other intent."""
     reason: str | None = None
     """Why the employee is rejected, without personal data; null for every intent but `reject`."""
     field: str | None = None
@@ -184,6 +199,8 @@ class AccountSynced(MappedEvent):
     """The id that the SCIM server gave to the account; null if no account exists."""
     written: tuple[str, ...] = ()
     """SCIM paths of the fields that were sent, never their values."""
+    refused: tuple[str, ...] = ()
+    """SCIM paths of the fields that Declaree refuses or does not store; empty for every outcome but `incomplete`."""
     reason: str | None = None
     """Why the change was rejected, or which part of the account is still incomplete; null if there is nothing to report."""
     field: str | None = None

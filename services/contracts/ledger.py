@@ -17,6 +17,8 @@ class Waiting(FrozenModel):
     """Since when this change waits."""
     version: Version
     """The change that waits."""
+    detected_at: AwareDatetime | None = None
+    """When the poller detected that change; None if unknown."""
 
 
 class ManagerLink(FrozenModel):
@@ -28,6 +30,23 @@ class ManagerLink(FrozenModel):
     """The manager's account as written to Declaree; None until it is known, which makes this an open reference."""
 
 
+class RefusedField(FrozenModel):
+    """A field that the server refused or did not store. It is retried when one of the stored facts changes, and weekly."""
+
+    path: str
+    """SCIM path of the field."""
+    code: str
+    """The server's status and ``scimType``, or ``not stored``."""
+    value: str
+    """Hash of the refused value."""
+    mapping_version: int
+    """Version of the mapping that the value came from."""
+    schema_hash: str | None = None
+    """Hash of the server's schemas at that time; None if the server publishes none."""
+    tried_at: AwareDatetime
+    """When the field was sent last."""
+
+
 class LedgerEntry(FrozenModel):
     """The writer's record of one employee's account."""
 
@@ -37,6 +56,8 @@ class LedgerEntry(FrozenModel):
     """The employee within the connection."""
     account_id: AccountId | None = None
     """The employee's account; None if no account exists or the account is unknown."""
+    created_at: AwareDatetime | None = None
+    """When the sync created the account: lookups may not show it yet. None if the account existed before or is unknown."""
     external_id: str | None = None
     """The external id that the sync wrote to the account, which identifies it as this employee's; None if unknown."""
     user_name: str | None = None
@@ -55,10 +76,17 @@ class LedgerEntry(FrozenModel):
     """The manager that the account reports to; None if the sync sets none."""
     waiting: Waiting | None = None
     """The change that waits; None if none waits."""
+    replaced: tuple[Waiting, ...] = ()
+    """Changes that waited and were replaced by the newest one. Their outcomes may not be published yet."""
     blocked_by: AccountId | None = None
     """The account that had the wanted user name, so that the change was rejected; None if no account conflicts."""
     blocked_name: str | None = None
     """That user name; None if no account conflicts."""
+    refused: tuple[RefusedField, ...] = ()
+    """Fields that the server refuses; the account has the desired content except for them."""
+    look_at: AwareDatetime | None = None
+    """When the live account must be looked up again: a write stayed without an answer and may still be carried out, or an
+    earlier writer may have sent one. None if no such write is known."""
     verify: bool = False
     """Whether the live account must be read before this entry is trusted."""
     seq: int = 0
@@ -73,6 +101,11 @@ class LedgerEntry(FrozenModel):
     def decided_version(self) -> Version:
         """Version of the newest settled change; zeros if no change was settled."""
         return self.decided.version if self.decided else Version(0, 0)
+
+    @property
+    def newest_version(self) -> Version:
+        """Version of the newest change that was settled or waits."""
+        return max(self.decided_version, self.waiting.version) if self.waiting else self.decided_version
 
     @property
     def has_open_reference(self) -> bool:

@@ -35,8 +35,10 @@ class Outcome(StrEnum):
     """The employee's status asks for no account. An existing account stays unchanged."""
     SUPERSEDED = "superseded"
     """A newer change of this employee had already been settled."""
+    INCOMPLETE = "incomplete"
+    """The account has the desired content, except for fields that Declaree refuses. The outcome names them."""
     REJECTED = "rejected"
-    """The change cannot be made. The reason says what an administrator has to correct."""
+    """The change cannot be made. The reason says what an administrator has to correct or decide."""
 
 
 class WaitingCause(StrEnum):
@@ -69,6 +71,16 @@ class WaitingCause(StrEnum):
     """The batch ended before this change was settled."""
     INCONCLUSIVE = "inconclusive"
     """Several writes stayed without an answer, or the account keeps changing."""
+    UNANSWERED_CREATE = "unanswered-create"
+    """A create stayed without an answer, and the server may still carry it out. A second create could make a second account."""
+    ACCOUNT_NOT_SHOWN = "account-not-shown"
+    """The server does not show an account that it created, or that the ledger knows, and the answer is not conclusive."""
+    FAILING_ACCOUNT = "failing-account"
+    """The server answers every write for this one account with an error (500)."""
+    MANAGER_PENDING = "manager-pending"
+    """The account of the manager is created first."""
+    ADDRESS_EXCHANGE = "address-exchange"
+    """Employees exchange their e-mail addresses: this account has a temporary one until the other address is free."""
     UNEXPECTED = "unexpected"
     """An error that the product does not know; the writer's log has the details."""
 
@@ -103,5 +115,13 @@ _TEXTS: dict[WaitingCause, str] = {
     WaitingCause.LEDGER_UNAVAILABLE: f"MongoDB did not answer: {_RETRIED}",
     WaitingCause.BATCH_TIMEOUT: f"Declaree was too slow for the batch (WRITER_BATCH_SECONDS): {_RETRIED}",
     WaitingCause.INCONCLUSIVE: f"several writes stayed without an answer, or the account keeps changing: {_RETRIED}",
+    WaitingCause.UNANSWERED_CREATE: f"a create stayed without an answer and may still be carried out: {_RETRIED}",
+    WaitingCause.ACCOUNT_NOT_SHOWN: f"Declaree does not show an account that must exist: {_RETRIED}",
+    WaitingCause.FAILING_ACCOUNT: (
+        f"Declaree answers every write for this account with an error (500): {_RETRIED}, "
+        "ask Declaree's support if it stays"
+    ),
+    WaitingCause.MANAGER_PENDING: f"the manager's account is created first: {_RETRIED}",
+    WaitingCause.ADDRESS_EXCHANGE: f"employees exchange their e-mail addresses: {_RETRIED}",
     WaitingCause.UNEXPECTED: "unexpected error: see the writer's log",
 }

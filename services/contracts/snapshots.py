@@ -48,6 +48,8 @@ class Snapshot(FrozenModel):
     """Personio's own timestamp of the change; None if Personio sends none."""
     absent_since: AwareDatetime | None = None
     """Since when complete scans no longer list the employee; None if Personio lists the employee."""
+    is_absence_acknowledged: bool = False
+    """Whether an administrator decided that the account of the absent employee stays as it is."""
 
     @cached_property
     def attributes(self) -> dict[str, Attribute]:
@@ -64,9 +66,12 @@ class Snapshot(FrozenModel):
         """Whether Kafka has not yet acknowledged the event of the newest change."""
         return self.revision > self.emitted_revision
 
-    def to_record(self, reason: SendReason = SendReason.DETECTED) -> Record:
-        """Returns the record of the newest change's ``EmployeeChanged``: the same bytes each time."""
-        event = EmployeeChanged(
+    def to_event(self) -> EmployeeChanged:
+        """Returns the event of the newest change, with the attributes."""
+        return self._build_event(self.attributes)
+
+    def _build_event(self, attributes: dict[str, Attribute]) -> EmployeeChanged:
+        return EmployeeChanged(
             connection_id=self.connection_id,
             employee_id=self.employee_id,
             revision=self.revision,
@@ -74,8 +79,11 @@ class Snapshot(FrozenModel):
             source_modified_at=self.source_modified_at,
             kind=self.kind,
             changed=self.changed,
-            attributes={},
+            attributes=attributes,
         )
-        record = to_record(event, reason)
+
+    def to_record(self, reason: SendReason = SendReason.DETECTED) -> Record:
+        """Returns the record of the newest change's ``EmployeeChanged``: the same bytes each time."""
+        record = to_record(self._build_event({}), reason)
         head = (record.value or b"").removesuffix(_EMPTY_ATTRIBUTES)
         return record._replace(value=head + self.attributes_json.encode() + b"}")

@@ -32,7 +32,23 @@ class Resend(FrozenModel):
     """Why the task was filed."""
 
 
-Action = Annotated[Poll | Resend, Field(discriminator="kind")]
+class Verify(FrozenModel):
+    """Lists all accounts in Declaree and compares them with what they should be."""
+
+    kind: Literal["verify"] = "verify"
+    repair: bool = False
+    """Whether fields with other values are written again. Missing accounts and enabled leavers are always repaired."""
+
+
+class Disable(FrozenModel):
+    """Disables the accounts of employees that Personio no longer lists."""
+
+    kind: Literal["disable"] = "disable"
+    people: tuple[EmployeeId, ...]
+    """The employees. One that Personio lists is left alone."""
+
+
+Action = Annotated[Poll | Resend | Verify | Disable, Field(discriminator="kind")]
 """What a task does."""
 
 

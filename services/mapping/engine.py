@@ -1,9 +1,16 @@
 """The mapping engine: one ``EmployeeChanged`` in, exactly one ``AccountRequested`` out."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from services.contracts.employees import Attribute, string_value
-from services.contracts.events import AccountRequested, DesiredAccount, EmployeeChanged, ManagerReference
+from services.contracts.events import (
+    AccountIdentity,
+    AccountRequested,
+    DesiredAccount,
+    EmployeeChanged,
+    ManagerReference,
+)
 from services.contracts.ids import EmployeeId
 from services.contracts.mappings import MANAGER, PublishedMapping
 from services.contracts.outcomes import Intent
@@ -16,6 +23,9 @@ NO_MAPPING = (
     "no mapping is published for this connection: publish one with `mapping import`, then all employees are resent"
 )
 """Reason of a rejection: the connection has no mapping."""
+
+
+_NAMES = {"name.givenName": "given_name", "name.familyName": "family_name"}
 
 
 class Engine:
@@ -41,6 +51,8 @@ class Engine:
         if self._published is None:
             return self._build_request(event, Intent.REJECT, reason=NO_MAPPING)
         intent = decide_intent(event, self._published.mapping.life_cycle)
+        if intent is Intent.DISABLE:
+            return self._build_request(event, intent, identity=self._build_identity(event, self._published))
         if intent is not Intent.PROVISION:
             return self._build_request(event, intent)
         try:
@@ -68,12 +80,27 @@ class Engine:
             manager=manager,
         )
 
+    def _build_identity(self, event: EmployeeChanged, published: PublishedMapping) -> AccountIdentity:
+        """Returns what the account of a leaver looks like, as far as the employee's data still fits the mapping."""
+        mapping, attributes = published.mapping, event.attributes
+        names: dict[str, str] = {}
+        for rule in self._rules:
+            if rule.target in _NAMES:
+                with suppress(RejectedError):
+                    _, value = rule.evaluate(attributes)
+                    if isinstance(value, str):
+                        names[_NAMES[rule.target]] = value
+        with suppress(RejectedError):
+            names["user_name"] = _read_user_name(attributes, mapping.user_name_attribute)
+        return AccountIdentity(external_id=mapping.external_id_prefix + event.employee_id, **names)
+
     def _build_request(
         self,
         event: EmployeeChanged,
         intent: Intent,
         *,
         desired: DesiredAccount | None = None,
+        identity: AccountIdentity | None = None,
         reason: str | None = None,
         field: str | None = None,
     ) -> AccountRequested:
@@ -86,6 +113,7 @@ class Engine:
             mapping_version=self.version,
             intent=intent,
             desired=desired,
+            identity=identity,
             reason=reason,
             field=field,
         )

@@ -4,6 +4,8 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.listing import ListedAccounts
 from services.clients.personio.auth import TokenCache
 from services.clients.personio.rate_limit import RateLimiter
 from services.clients.personio.v1 import PersonioClient
@@ -38,10 +40,20 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         async with PersonioClient(access, clock=clock, rate_limiter=rate_limiter, tokens=tokens) as client:
             yield client
 
+    @asynccontextmanager
+    async def accounts(connection: ConnectionId) -> AsyncIterator[ListedAccounts]:
+        stored = await store.connections.get(connection)
+        client = DeclareeClient(stored.declaree, clock=clock, concurrency=1, metrics=metrics)
+        try:
+            yield ListedAccounts(stored.declaree, client)
+        finally:
+            await client.close()
+
     schedule = Schedule(
         settings=settings,
         repositories=store,
         source=source,
+        accounts=accounts,
         publisher=publisher,
         clock=clock,
         metrics=metrics,

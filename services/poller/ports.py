@@ -7,11 +7,15 @@ from typing import Protocol, TypeAlias
 
 from services.contracts.cloudevents import Record
 from services.contracts.employees import AttributeDefinition, EmployeePage
-from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.leases import Lease, ProcessIdentity
+from services.contracts.ledger import LedgerEntry
+from services.contracts.mappings import PublishedMapping
 from services.contracts.runs import Run
 from services.contracts.snapshots import Snapshot
-from services.contracts.tasks import Task
+from services.contracts.tasks import Action, Task
+from services.contracts.verifications import VerificationStep
+from services.provisioning.calls import Answer, Page
 
 ProgressCallback: TypeAlias = Callable[[Mapping[str, int]], Awaitable[None]]
 """Receives the counts of work in progress."""
@@ -88,6 +92,10 @@ class Snapshots(Protocol):
         """Notes that Personio lists these employees again."""
         ...
 
+    async def find_oversized(self, connection: ConnectionId) -> Sequence[EmployeeId]:
+        """Returns the employees with a newest event that is too large for Kafka."""
+        ...
+
     async def count(self, connection: ConnectionId) -> int:
         """Returns the number of snapshots."""
         ...
@@ -111,6 +119,10 @@ class Runs(Protocol):
 
 class Tasks(Protocol):
     """The tasks that are filed for lease owners."""
+
+    async def file(self, connection: ConnectionId, action: Action, *, now: datetime, once: str | None = None) -> object:
+        """Files a task. With ``once``, an open task of the same key stands for the new one."""
+        ...
 
     async def list_open(self, connection: ConnectionId) -> tuple[Task, ...]:
         """Returns the open tasks, oldest first."""
@@ -152,6 +164,10 @@ class FollowUps(Protocol):
         """Yields the employees with a rejected last change."""
         ...
 
+    def page_incomplete(self, connection: ConnectionId, tried_before: datetime) -> AsyncIterator[Sequence[EmployeeId]]:
+        """Yields the employees with a refused field that was tried before this time only."""
+        ...
+
     async def find_resolvable_reports(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Returns the employees that are not written with the present account of their manager."""
         ...
@@ -186,6 +202,14 @@ class PollSchedule(Protocol):
         """Returns the day (UTC) of the last resend of rejected employees; None if there was none."""
         ...
 
+    async def get_verified_on(self, connection: ConnectionId) -> date | None:
+        """Returns the day (UTC) of the last scheduled verification; None if there was none."""
+        ...
+
+    async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
+        """Stores the day (UTC) of the last scheduled verification."""
+        ...
+
     async def set_rejected_resent_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last resend of rejected employees."""
         ...
@@ -212,6 +236,89 @@ class Leases(Protocol):
 
     async def release(self, lease: Lease) -> None:
         """Gives the lease back. Does nothing for a lost lease."""
+        ...
+
+
+class AccountList(Protocol):
+    """The accounts of one connection's Declaree."""
+
+    @property
+    def server(self) -> str:
+        """The normalised address of the server."""
+        ...
+
+    def iterate_accounts(self, start: int) -> AsyncIterator[tuple[int, Page]]:
+        """Yields the accounts page by page, each with the number of its first account."""
+        ...
+
+    async def read_account(self, account: AccountId) -> Answer:
+        """Reads one account. Answered as ``ReadAccount``."""
+        ...
+
+
+class AccountSource(Protocol):
+    """Opens a connection's Declaree for one verification."""
+
+    def __call__(self, connection: ConnectionId) -> AbstractAsyncContextManager[AccountList]:
+        """Returns the list as a context manager."""
+        ...
+
+
+class Ledger(Protocol):
+    """The ledger entries of all connections."""
+
+    async def read(self, people: Iterable[PersonKey]) -> dict[PersonKey, LedgerEntry]:
+        """Returns the existing entries of these people."""
+        ...
+
+    async def find_by_accounts(
+        self, connection: ConnectionId, accounts: Iterable[AccountId]
+    ) -> dict[AccountId, EmployeeId]:
+        """Returns the employees of a connection that have one of these accounts."""
+        ...
+
+    async def mark_verify(self, people: Iterable[PersonKey]) -> None:
+        """Marks the entries, so that the writer looks up the live account."""
+        ...
+
+
+class Claims(Protocol):
+    """Which employee owns which account."""
+
+    async def find_owners(self, server: str, accounts: Iterable[AccountId]) -> dict[AccountId, PersonKey]:
+        """Returns the owners of those accounts that have one."""
+        ...
+
+
+class Mappings(Protocol):
+    """The published mappings."""
+
+    async def get_published(self, connection: ConnectionId) -> PublishedMapping | None:
+        """Returns the newest published version; None if none was published."""
+        ...
+
+
+class Verifications(Protocol):
+    """Verifications in progress and their findings."""
+
+    async def begin(self, connection: ConnectionId, run: str) -> None:
+        """Removes the steps of an abandoned verification."""
+        ...
+
+    def iterate_steps(self, connection: ConnectionId, run: str) -> AsyncIterator[VerificationStep]:
+        """Yields the stored steps of a verification, in order."""
+        ...
+
+    async def save_step(self, connection: ConnectionId, run: str, step: VerificationStep) -> None:
+        """Stores a step."""
+        ...
+
+    async def note_repaired(self, connection: ConnectionId, run: str, step: int) -> None:
+        """Notes that the employees of a step were resent."""
+        ...
+
+    async def finish(self, connection: ConnectionId, run: str, counts: dict[str, int], *, now: datetime) -> None:
+        """Stores the report of a verification."""
         ...
 
 
@@ -246,6 +353,26 @@ class Repositories(Protocol):
     @property
     def schedule(self) -> PollSchedule:
         """The poll times."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger entries."""
+        ...
+
+    @property
+    def claims(self) -> Claims:
+        """The owners of accounts."""
+        ...
+
+    @property
+    def mappings(self) -> Mappings:
+        """The published mappings."""
+        ...
+
+    @property
+    def verifications(self) -> Verifications:
+        """The verifications and their findings."""
         ...
 
     @property

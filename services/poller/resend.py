@@ -1,6 +1,7 @@
 """Publishes current snapshots again."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 
 from services.contracts.cloudevents import SendReason
 from services.contracts.ids import ConnectionId, EmployeeId
@@ -50,6 +51,11 @@ class Resender:
     async def resend_rejected(self, connection: ConnectionId) -> int:
         """Resends the employees with a rejected last change. Returns the number of events."""
         return await self._resend_pages(connection, self._repositories.followups.page_rejected(connection))
+
+    async def resend_incomplete(self, connection: ConnectionId, tried_before: datetime) -> int:
+        """Resends the employees with a refused field that was not tried since then. Returns the number of events."""
+        pages = self._repositories.followups.page_incomplete(connection, tried_before)
+        return await self._resend_pages(connection, pages)
 
     async def _resend_pages(self, connection: ConnectionId, pages: AsyncIterator[Sequence[EmployeeId]]) -> int:
         return sum([await self.resend_people(connection, page) async for page in pages])

@@ -1,7 +1,7 @@
 """One full scan of a connection: page by page, with at most two pages in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -129,11 +129,20 @@ class Scan:
         returned = [key for key, snapshot in stored.items() if snapshot.absent_since is not None]
         if returned:
             await self._snapshots.clear_absent(connection, returned)
+            await self._resend_unchanged(connection, [stored[key] for key in returned], changes)
         lost = await self._snapshots.save(changes) if changes else frozenset()
         saved = [snapshot for snapshot, _ in changes if snapshot.employee_id not in lost]
         emitted, oversized = await self._outbox.emit(connection, saved, SendReason.DETECTED)
         tally.emitted += emitted
         tally.oversized += oversized
+
+    async def _resend_unchanged(
+        self, connection: ConnectionId, returned: Sequence[Snapshot], changes: Sequence[tuple[Snapshot, int | None]]
+    ) -> None:
+        """Resends employees that are listed again without a change: nothing was provisioned while they were absent."""
+        changed = {snapshot.employee_id for snapshot, _ in changes}
+        unchanged = [snapshot for snapshot in returned if snapshot.employee_id not in changed]
+        await self._outbox.emit(connection, unchanged, SendReason.RESENT)
 
     def _detect_changes(
         self,

@@ -5,19 +5,24 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import zip_longest
 
 from services.contracts.ids import ConnectionId
 from services.contracts.leases import ProcessIdentity
+from services.contracts.tasks import Verify
 from services.errors import ConnectorError
+from services.poller.account_reader import VerificationInterruptedError
+from services.poller.departures import Departures
 from services.poller.lease import LeaseGuard, LeaseKeeper
 from services.poller.outbox import Outbox
-from services.poller.ports import Publisher, Repositories, Source
+from services.poller.ports import AccountSource, Publisher, Repositories, Source
 from services.poller.resend import Resender
 from services.poller.run import Runner
 from services.poller.settings import PollerSettings
 from services.poller.tasks import TaskRunner
+from services.poller.verify import Verifier
+from services.provisioning.goal import REFUSAL_LIFETIME
 from services.runtime.background import Background
 from services.runtime.backoff import Backoff
 from services.runtime.clock import Clock
@@ -54,6 +59,7 @@ class Schedule:
         settings: PollerSettings,
         repositories: Repositories,
         source: Source,
+        accounts: AccountSource,
         publisher: Publisher,
         clock: Clock,
         metrics: Metrics,
@@ -64,6 +70,7 @@ class Schedule:
         self._settings = settings
         self._repositories = repositories
         self._source = source
+        self._accounts = accounts
         self._publisher = publisher
         self._clock = clock
         self._metrics = metrics
@@ -159,9 +166,20 @@ class Schedule:
         runner = Runner(repositories, self._source, outbox, self._clock, self._metrics)
         resender = Resender(repositories, outbox)
         await repositories.tasks.reopen_running(connection)
-        await TaskRunner(repositories.tasks, runner, resender, self._clock).run_open(connection)
+        patience = timedelta(seconds=self._settings.poll_verify_patience_seconds)
+        verifier = Verifier(repositories, self._accounts, resender, self._clock, guard.ensure_held, patience)
+        departures = Departures(repositories.snapshots, outbox, self._clock)
+        tasks = TaskRunner(repositories.tasks, runner, resender, verifier, departures, self._clock)
+        interruption: VerificationInterruptedError | None = None
+        try:
+            await tasks.run_open(connection)
+        except VerificationInterruptedError as error:  # Declaree is needed for the verification, and not for the poll
+            await repositories.tasks.reopen_running(connection)
+            interruption = error
         if is_due and await repositories.connections.is_active(connection):
             await self._poll(connection, runner, resender)
+        if interruption is not None:
+            raise interruption
 
     async def _poll(self, connection: ConnectionId, runner: Runner, resender: Resender) -> None:
         schedule = self._repositories.schedule
@@ -171,7 +189,21 @@ class Schedule:
         today = self._clock.now().date()
         if await schedule.get_rejected_resent_on(connection) != today:
             await resender.resend_rejected(connection)
+            await resender.resend_incomplete(connection, self._clock.now() - REFUSAL_LIFETIME)
             await schedule.set_rejected_resent_on(connection, today)
+        if self._settings.poll_verify:
+            await self._file_verification(connection, today)
+
+    async def _file_verification(self, connection: ConnectionId, today: date) -> None:
+        """Files a verification once a day, from the day after the first import on. One that is not at its end goes on."""
+        schedule, tasks = self._repositories.schedule, self._repositories.tasks
+        last = await schedule.get_verified_on(connection)
+        if last == today:
+            return
+        is_open = any(isinstance(task.action, Verify) for task in await tasks.list_open(connection))
+        if last is not None and not is_open:
+            await tasks.file(connection, Verify(), now=self._clock.now())
+        await schedule.set_verified_on(connection, today)
 
     async def _set_next_poll(self, connection: ConnectionId) -> None:
         # the interval varies a little, so that many connections do not poll in the same second

@@ -18,3 +18,8 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     """Maximum number of requests for employees that one poller sends in a minute. Personio allows 300 per IP address."""
     poll_concurrency: int = Field(4, ge=1)
     """Maximum number of connections that one poller polls at the same time."""
+    poll_verify: bool = True
+    """Whether all accounts in Declaree are compared once a day with what they should be. Missing accounts and enabled leavers
+    are repaired."""
+    poll_verify_patience_seconds: float = Field(3600, ge=0)
+    """Seconds after which a verification publishes a change again that has no outcome yet."""

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from services.contracts.ids import ConnectionId
-from services.contracts.tasks import Action, Poll, Resend, Task
+from services.contracts.tasks import Action, Disable, Poll, Resend, Task, Verify
 from services.errors import ConnectorError, TransientError
+from services.poller.departures import Departures
 from services.poller.ports import ProgressCallback, Tasks
 from services.poller.resend import Resender, collect_named_people
 from services.poller.run import Runner
+from services.poller.verify import Verifier
 from services.runtime.clock import Clock
 from services.runtime.kafka.publisher import ProducerDeadError
 from services.runtime.log import describe
@@ -19,16 +21,31 @@ logger = logging.getLogger(__name__)
 class TaskRunner:
     """Runs the open tasks of one connection while its lease is held."""
 
-    def __init__(self, tasks: Tasks, runner: Runner, resender: Resender, clock: Clock) -> None:
-        """``runner`` polls and ``resender`` resends."""
+    def __init__(
+        self,
+        tasks: Tasks,
+        runner: Runner,
+        resender: Resender,
+        verifier: Verifier,
+        departures: Departures,
+        clock: Clock,
+    ) -> None:
+        """``runner`` polls, ``resender`` resends, ``verifier`` verifies and ``departures`` removes employees."""
         self._tasks = tasks
         self._runner = runner
         self._resender = resender
+        self._verifier = verifier
+        self._departures = departures
         self._clock = clock
 
     async def run_open(self, connection: ConnectionId) -> None:
-        """Carries out the open tasks, oldest first. Resends of named employees are merged into one pass."""
-        open_tasks = await self._tasks.list_open(connection)
+        """Carries out the open tasks, oldest first, verifications last. Resends of named employees are merged into one pass.
+
+        A verification takes long and depends on Declaree: it goes on later rather than delay the rest. Raises
+        ``VerificationInterruptedError``.
+        """
+        unsorted = await self._tasks.list_open(connection)
+        open_tasks = sorted(unsorted, key=lambda task: isinstance(task.action, Verify))
         resends = [task for task in open_tasks if isinstance(task.action, Resend) and task.action.scope == "people"]
         if resends:
             await self._run_merged(connection, resends)
@@ -38,6 +55,8 @@ class TaskRunner:
 
     async def _run_merged(self, connection: ConnectionId, tasks: Sequence[Task]) -> None:
         started = [task for task in tasks if await self._tasks.start(task.id)]
+        if not started:  # another lease owner has taken them
+            return
         people = tuple(sorted(collect_named_people(started)))
         merged = Resend(scope="people", people=people, reason="several tasks at once")
         await self._run(connection, merged, [task.id for task in started])
@@ -46,6 +65,7 @@ class TaskRunner:
         """Carries out one action for these tasks.
 
         After a ``TransientError`` the tasks stay running. The next lease owner opens them again, so no employee is lost.
+        A verification that is not at its end is opened again at once.
         """
 
         async def report(counts: Mapping[str, int]) -> None:
@@ -54,7 +74,10 @@ class TaskRunner:
                 await self._tasks.set_progress(tasks[0], counts)
 
         try:
-            counts, error = await self._carry_out(connection, action, report)
+            counts, error = await self._carry_out(connection, action, tasks[0], report)
+            if counts is None:
+                await self._tasks.reopen_running(connection)
+                return
         except (ProducerDeadError, TransientError):
             raise
         except ConnectorError as failure:
@@ -70,18 +93,28 @@ class TaskRunner:
                 await self._tasks.fail(task, error, now=now)
 
     async def _carry_out(
-        self, connection: ConnectionId, action: Action, progress: ProgressCallback
-    ) -> tuple[dict[str, int], str | None]:
-        """Returns the counts of the action, and its error; None if it succeeded."""
+        self, connection: ConnectionId, action: Action, task: str, progress: ProgressCallback
+    ) -> tuple[dict[str, int] | None, str | None]:
+        """Returns the counts of the action, None if it goes on later, and its error; None if it succeeded."""
         match action:
             case Poll(dry_run=dry_run):
                 run = await self._runner.poll(connection, dry_run=dry_run, progress=progress)
                 return run.counts.model_dump(), run.error
-            case Resend(scope="all"):
-                return {"sent": await self._resender.resend_all(connection, progress)}, None
-            case Resend(scope="rejected"):
-                return {"sent": await self._resender.resend_rejected(connection)}, None
-            case Resend(scope="retryable"):
-                return {"sent": await self._resender.resend_retryable(connection)}, None
-            case Resend(people=people):
-                return {"sent": await self._resender.resend_people(connection, people, progress)}, None
+            case Verify():
+                return await self._verifier.verify(connection, task, action, progress), None
+            case Disable(people=people):
+                return {"disabled": await self._departures.remove(connection, people)}, None
+            case Resend():
+                return {"sent": await self._resend(connection, action, progress)}, None
+
+    async def _resend(self, connection: ConnectionId, action: Resend, progress: ProgressCallback) -> int:
+        """Returns the number of events."""
+        match action.scope:
+            case "all":
+                return await self._resender.resend_all(connection, progress)
+            case "rejected":
+                return await self._resender.resend_rejected(connection)
+            case "retryable":
+                return await self._resender.resend_retryable(connection)
+            case "people":
+                return await self._resender.resend_people(connection, action.people, progress)

@@ -2,22 +2,37 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 from services.contracts.addresses import fold_address
 from services.contracts.events import DesiredAccount
-from services.contracts.ids import AccountId
-from services.contracts.mappings import MANAGER, WORK_EMAIL
+from services.contracts.mappings import ENTERPRISE, MANAGER, WORK_EMAIL
 from services.contracts.values import Value
 from services.provisioning import paths
 from services.provisioning.calls import Body
+from services.provisioning.manager import ManagerAccount
 
 ADDRESSES = frozenset({"userName", WORK_EMAIL})
 """The fields that hold the e-mail address."""
+MANAGER_BY_EXTERNAL_ID = f"{ENTERPRISE}:manager.managerId"
+"""The manager as on the vendor's page: the external id of the manager's account instead of the account's id."""
+IDENTITY = frozenset({"externalId", *ADDRESSES, "active", "name.givenName", "name.familyName"})
+"""The fields that make the account the employee's: they are written first, and no other field's refusal holds them back."""
+OPTIONAL = frozenset({"externalId"})
+"""Fields of the identity that a server need not keep: the account is then recognised by its id and its user name."""
 
 _encode_canonically = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Change(NamedTuple):
+    """The change of one field. A server may support one kind of change in a way of writing, and another kind not."""
+
+    path: str
+    """SCIM path of the field."""
+    kind: Literal["add", "replace", "replace-list", "remove"]
+    """Whether the field has no value yet, another one, one in a list without types, or is cleared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +40,14 @@ class DesiredState:
     """The fields that an account must have. No other field of the account is ever written."""
 
     fields: tuple[tuple[str, Value], ...]
-    """Pairs of SCIM path and value; None clears the field."""
+    """Pairs of SCIM path and value; None clears the field. The value of the manager is the id of the manager's account."""
+    manager_external_id: str | None = None
+    """The external id of the manager's account; None if it is unknown or no manager is written."""
 
     @property
     def hash(self) -> str:
         """SHA-256 of the content as hex digits. The order of the fields makes no difference."""
-        return hashlib.sha256(_encode_canonically(sorted(self.fields)).encode()).hexdigest()
+        return hash_value(sorted(self.fields))
 
     def difference(self, body: Body, *, is_spelling_sent: bool = False) -> "DesiredState":
         """Returns the fields that the live account in ``body`` does not have yet.
@@ -41,11 +58,39 @@ class DesiredState:
 
         def is_equal(path: str, value: Value) -> bool:
             live = paths.read(body, path)
+            if path == MANAGER and (by_external_id := paths.read(body, MANAGER_BY_EXTERNAL_ID)) is not None:
+                return value is not None and bool(by_external_id == self.manager_external_id)
             if is_spelling_sent and path in ADDRESSES and isinstance(live, str) and isinstance(value, str):
                 return fold_address(live) == fold_address(value)
             return _is_same(live, value)
 
-        return DesiredState(tuple((path, value) for path, value in self.fields if not is_equal(path, value)))
+        return self.select(path for path, value in self.fields if not is_equal(path, value))
+
+    def list_changes(self, body: Body) -> tuple[Change, ...]:
+        """Returns the change that each field means for the live account in ``body``."""
+
+        def find_kind(path: str, value: Value) -> Literal["add", "replace", "replace-list", "remove"]:
+            if value is None:
+                return "remove"
+            if paths.has_untyped_entry(body, paths.parse(path)):
+                return "replace-list"
+            return "add" if paths.read(body, path) is None else "replace"
+
+        return tuple(Change(path, find_kind(path, value)) for path, value in self.fields)
+
+    def select(self, wanted: Iterable[str]) -> "DesiredState":
+        """Returns the fields with one of these paths."""
+        names = frozenset(wanted)
+        return replace(self, fields=tuple((path, value) for path, value in self.fields if path in names))
+
+    def drop(self, unwanted: Iterable[str]) -> "DesiredState":
+        """Returns the fields without those with one of these paths."""
+        names = frozenset(unwanted)
+        return replace(self, fields=tuple((path, value) for path, value in self.fields if path not in names))
+
+    def get(self, path: str) -> Value:
+        """Returns the value at a path; None if the field is cleared or not written."""
+        return dict(self.fields).get(path)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -57,7 +102,7 @@ DISABLED = DesiredState((("active", False),))
 """The desired state of a disabled account."""
 
 
-def build_enabled_state(desired: DesiredAccount, manager: AccountId | None) -> DesiredState:
+def build_enabled_state(desired: DesiredAccount, manager: ManagerAccount | None) -> DesiredState:
     """Returns the desired state of an enabled account.
 
     ``manager`` is the manager's account. With None the field is left as it is, unless ``desired`` clears the manager.
@@ -72,8 +117,13 @@ def build_enabled_state(desired: DesiredAccount, manager: AccountId | None) -> D
     if desired.manager is not None and desired.manager.employee_id is None:
         fields[MANAGER] = None
     elif manager is not None:
-        fields[MANAGER] = manager
-    return DesiredState(tuple(fields.items()))
+        fields[MANAGER] = manager.id
+    return DesiredState(tuple(fields.items()), manager.external_id if manager else None)
+
+
+def hash_value(value: Any) -> str:
+    """Returns the SHA-256 of a JSON value as hex digits."""
+    return hashlib.sha256(_encode_canonically(value).encode(errors="surrogatepass")).hexdigest()
 
 
 def _is_same(live: Any, desired: Value) -> bool:

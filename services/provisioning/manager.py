@@ -2,10 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from services.contracts.events import AccountRequested
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.ledger import ManagerLink
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerAccount:
+    """The account of a manager."""
+
+    id: AccountId
+    """The account."""
+    external_id: str | None = None
+    """The external id that the sync wrote to it; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +25,7 @@ class WantedManager:
 
     employee_id: EmployeeId | None = None
     """The manager; None if the request asks for none."""
-    account_id: AccountId | None = None
+    account: ManagerAccount | None = None
     """The manager's account; None if the manager has none yet."""
     is_self: bool = False
     """Whether the request names the employee as their own manager."""
@@ -24,16 +35,20 @@ class WantedManager:
         """Why the account is written without a manager, for an administrator; None if nothing is open."""
         if self.is_self:
             return "the employee is named as their own manager: the manager is left out"
-        if self.employee_id is not None and self.account_id is None:
+        if self.employee_id is not None and self.account is None:
             return "the manager has no account yet: the manager follows"
         return None
 
     @property
     def link(self) -> ManagerLink | None:
         """The manager as the ledger records it. Without an account the reference stays open."""
-        return (
-            None if self.employee_id is None else ManagerLink(employee_id=self.employee_id, account_id=self.account_id)
-        )
+        if self.employee_id is None:
+            return None
+        return ManagerLink(employee_id=self.employee_id, account_id=self.account.id if self.account else None)
+
+
+FindManagerAccount: TypeAlias = Callable[[EmployeeId], ManagerAccount | None]
+"""Returns the account of a manager; None if the manager has none yet."""
 
 
 def find_wanted_manager(request: AccountRequested) -> EmployeeId | None:
@@ -41,7 +56,7 @@ def find_wanted_manager(request: AccountRequested) -> EmployeeId | None:
     return None if _names_self(request) else _find_named_manager(request)
 
 
-def resolve_manager(request: AccountRequested, find_account: Callable[[EmployeeId], AccountId | None]) -> WantedManager:
+def resolve_manager(request: AccountRequested, find_account: FindManagerAccount) -> WantedManager:
     """Returns the manager that the request asks for. ``find_account`` returns the account of an employee."""
     wanted = find_wanted_manager(request)
     account = None if wanted is None else find_account(wanted)

@@ -20,8 +20,10 @@ _PATH = re.compile(
     re.IGNORECASE,
 )
 
-_REFERENCE_DETAILS = frozenset({"$ref", "display", "displayname"})
-"""Sub-attributes that describe the resource in ``value``, in lowercase."""
+_REFERENCES = frozenset({"value", "managerid"})
+"""Sub-attributes that name another resource, in lowercase."""
+_REFERENCE_DETAILS = frozenset({"$ref", "display", "displayname", *_REFERENCES})
+"""Sub-attributes that describe the referenced resource, in lowercase. A new reference replaces all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,18 @@ class Path:
         return f"{self.extension}:{self.attribute}" if self.extension else self.attribute
 
     def build_entry(self, value: Value) -> Body:
-        """Returns a new entry of a multi-valued attribute that matches the filter. E-mail entries are primary."""
+        """Returns a new entry of a multi-valued attribute that matches the filter. A work e-mail is primary."""
         entry: Body = {self.sub or "value": value}
         if self.key is not None:
             entry[self.key] = self.value
-        if self.attribute.lower() == "emails":
+        if self.is_work_email:
             entry["primary"] = True
         return entry
+
+    @property
+    def is_work_email(self) -> bool:
+        """Whether the path names the work e-mail, which is the account's primary address."""
+        return self.attribute.lower() == "emails" and (self.value or "").lower() == "work"
 
 
 @lru_cache(maxsize=1024)
@@ -68,8 +75,34 @@ def parse(text: str) -> Path:
 def find_entry(body: Body, path: Path) -> Body | None:
     """Returns the first entry of a multi-valued attribute that matches the path's filter; None without a match."""
     entries = _get_member(_get_container(body, path), path.attribute)
-    matches = (dict(entry) for entry in (entries if isinstance(entries, list) else []) if _is_match(entry, path))
-    return next(matches, None)
+    number = _find_entry_number(entries, path)
+    return None if number is None else dict(entries[number])
+
+
+def has_untyped_entry(body: Body, path: Path) -> bool:
+    """Returns whether the entry at the path has no type, because the server drops it: no filter can then name it."""
+    entry = find_entry(body, path)
+    return entry is not None and path.key is not None and _get_member(entry, path.key) is None
+
+
+def _find_entry_number(entries: object, path: Path) -> int | None:
+    """Returns the position of the entry that matches the filter.
+
+    A server may keep the entries of a list without their type. The work e-mail is then the primary one of them, or the
+    first. Any other entry is the first that is not the work e-mail, if no entry at all has a type.
+    """
+    if not isinstance(entries, list) or path.key is None:
+        return None
+    matching = [number for number, entry in enumerate(entries) if _is_match(entry, path)]
+    if matching:
+        return matching[0]
+    objects = [(number, entry) for number, entry in enumerate(entries) if isinstance(entry, Mapping)]
+    untyped = [(number, entry) for number, entry in objects if _get_member(entry, path.key) is None]
+    untyped.sort(key=lambda item: _get_member(item[1], "primary") is not True)
+    if path.is_work_email:
+        return untyped[0][0] if untyped else None
+    others = untyped[1:] if path.attribute.lower() == "emails" else untyped
+    return others[0][0] if others and len(untyped) == len(objects) else None
 
 
 def read(body: Body, text: str) -> Any:
@@ -79,6 +112,12 @@ def read(body: Body, text: str) -> Any:
     if path.sub:
         value = _get_member(value, path.sub)
     return None if value == [] else value
+
+
+def read_attribute(body: Body, path: Path) -> Any:
+    """Returns the whole attribute that a path names or lies in; None if it is missing or empty."""
+    value = _get_member(_get_container(body, path), path.attribute)
+    return None if value in ([], {}) else value
 
 
 def write(body: Body, text: str, value: Value) -> Body:
@@ -91,6 +130,13 @@ def write(body: Body, text: str, value: Value) -> Body:
     result = _set_member(body, path.extension, changed or None)
     schemas = [urn for urn in result.get("schemas") or [] if urn.lower() != path.extension.lower()]
     return result | {"schemas": [*schemas, path.extension] if changed else schemas}
+
+
+def list_addresses(body: Body) -> list[str]:
+    """Returns the user name and all e-mail addresses of a user."""
+    emails = _get_member(body, "emails")
+    values = [_get_member(entry, "value") for entry in (emails if isinstance(emails, list) else [])]
+    return [value for value in (_get_member(body, "userName"), *values) if isinstance(value, str)]
 
 
 def _get_container(body: Body, path: Path) -> object:
@@ -129,15 +175,12 @@ def _set_entry(current: object, path: Path, value: Any) -> list[Any]:
     """Returns the list with the value in the first entry that matches the path's filter, or in a new entry."""
     entries = list(current) if isinstance(current, list) else []
     sub = path.sub or "value"
-    for number, entry in enumerate(entries):
-        if _is_match(entry, path):
-            # an entry without a value is meaningless, so it is removed as a whole
-            is_removed = value is None and sub.lower() == "value"
-            return [
-                *entries[:number],
-                *([] if is_removed else [_set_member(entry, sub, value)]),
-                *entries[number + 1 :],
-            ]
+    number = _find_entry_number(entries, path)
+    if number is not None:
+        # an entry without a value is meaningless, so it is removed as a whole
+        is_removed = value is None and sub.lower() == "value"
+        replaced = [] if is_removed else [_set_member(entries[number], sub, value)]
+        return [*entries[:number], *replaced, *entries[number + 1 :]]
     if value is None:
         return entries
     new = path.build_entry(value)
@@ -150,9 +193,9 @@ def _clear_primary(entry: Any) -> Any:
 
 
 def _set_sub_attribute(current: object, sub: str, value: Any) -> Body | None:
-    """Returns the object with the sub-attribute; None if it is empty. A new ``value`` drops the old reference's details."""
+    """Returns the object with the sub-attribute; None if it is empty. A new reference drops the old one's details."""
     members = dict(current) if isinstance(current, Mapping) else {}
-    if sub.lower() == "value":
+    if sub.lower() in _REFERENCES:
         members = {name: member for name, member in members.items() if name.lower() not in _REFERENCE_DETAILS}
     return _set_member(members, sub, value) or None
 

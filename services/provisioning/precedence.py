@@ -33,24 +33,31 @@ def decide(
     manager: EmployeeId | None,
     *,
     is_resent: bool = False,
+    is_suspect: bool = False,
+    is_refusal_due: bool = False,
 ) -> Decision:
     """Returns how to settle a request. ``desired`` is what the account must have; None if the request needs no account.
 
     ``manager`` is the manager that the request asks for. With ``is_resent``, the request was resent on demand: an earlier
-    rejection by the server is then retried.
+    rejection by the server is then retried. With ``is_suspect``, an earlier writer may have sent a write for this request
+    without noting it: only a decided request is then known to have none. With ``is_refusal_due``, a refused field is retried.
     """
-    newest = max(entry.decided_version, entry.waiting.version) if entry.waiting else entry.decided_version
-    if request.version < newest:
+    if request.version < entry.newest_version:
         return Decision.SUPERSEDE
     is_decided = request.version == entry.decided_version and not entry.waiting
-    if is_decided and _is_outcome_valid(request, entry, desired, is_resent=is_resent):
+    if is_decided and not is_refusal_due and _is_outcome_valid(request, entry, desired, is_resent=is_resent):
         return Decision.REPEAT
     if request.intent is Intent.REJECT:
         return Decision.REJECT
-    if _needs_no_account(request, entry) or desired is None:
+    if desired is None:
         return Decision.OUT_OF_SCOPE
     in_doubt = (
-        entry.applied is None or entry.verify or entry.has_open_reference or _is_other_manager(request, entry, manager)
+        is_suspect
+        or is_refusal_due
+        or entry.applied is None
+        or entry.verify
+        or entry.has_open_reference
+        or _is_other_manager(request, entry, manager)
     )
     if not in_doubt and desired.hash == entry.applied:
         return Decision.UNCHANGED
@@ -63,19 +70,18 @@ def _is_outcome_valid(
     """Whether the outcome that was decided for this request is still valid."""
     if entry.verify:
         return False
-    if _needs_no_account(request, entry):
+    if desired is None or _is_known_to_have_no_account(request, entry):
         return True
     if entry.decided is not None and entry.decided.outcome is Outcome.REJECTED:
         return not is_resent
     # a new account of the manager changes the desired state of the same request, so its hash differs
-    return desired is not None and entry.applied == desired.hash and not entry.has_open_reference
+    return entry.applied == desired.hash and not entry.has_open_reference
 
 
-def _needs_no_account(request: AccountRequested, entry: LedgerEntry) -> bool:
-    """Whether the request is settled without a lookup or a write."""
-    if request.intent is Intent.DISABLE:
-        return entry.account_id is None and entry.attempted is None
-    return request.intent is not Intent.PROVISION
+def _is_known_to_have_no_account(request: AccountRequested, entry: LedgerEntry) -> bool:
+    """Whether a lookup for this request has found no account to disable."""
+    decided = entry.decided
+    return request.intent is Intent.DISABLE and decided is not None and decided.outcome is Outcome.OUT_OF_SCOPE
 
 
 def _is_other_manager(request: AccountRequested, entry: LedgerEntry, manager: EmployeeId | None) -> bool:

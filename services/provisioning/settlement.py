@@ -1,276 +1,224 @@
-"""Settles one request: ``begin`` decides what it means, a reconciliation asks the server, ``finish`` takes its result.
+"""Settles one request: from the request and the ledger entry to calls, the next entry and the outcome.
 
-Pure. The writer performs the calls of the reconciliation and decides nothing. A write that was attempted without a
-confirming lookup clears ``applied``: it may have happened, and a later change back to the old value must not count as
-unchanged.
+The only face of this package. The writer performs what ``Settlement.step`` asks for, passes on the replies, and takes the
+entry and the outcome. It decides nothing. No settlement does I/O.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from pydantic import AwareDatetime
-
+from services.contracts.connections import LinkPolicy
 from services.contracts.events import AccountRequested, AccountSynced
-from services.contracts.ids import AccountId, EmployeeId
-from services.contracts.ledger import LedgerEntry, ManagerLink, Waiting
+from services.contracts.ids import EmployeeId
+from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
-from services.provisioning import reconcile
-from services.provisioning.desired import DISABLED, DesiredState, build_enabled_state
-from services.provisioning.manager import WantedManager, resolve_manager
+from services.provisioning import records
+from services.provisioning.calls import CreateAccount, Lost, PatchAccount, ReplaceAccount, Reply, Step, Steps
+from services.provisioning.goal import build_desired_state, build_goal, find_due_refusals
+from services.provisioning.manager import FindManagerAccount, resolve_manager
 from services.provisioning.precedence import Decision, decide
-from services.provisioning.reconcile import Goal, Reconciliation, Rejected, Settled
+from services.provisioning.reconcile import reconcile
+from services.provisioning.server import ServerMemory
+from services.provisioning.states import Goal, Inconclusive, Rejected, Result, Settled, Trail, Work
 
-MAX_ATTEMPTED_NAMES = 5
-"""Maximum number of user names of creates without an answer that an entry remembers. More mean that the server is broken."""
+MANAGER_PATIENCE = timedelta(minutes=15)
+"""Longest time that a new account waits for the account of its manager."""
+
+
+def _is_never_pending(_: EmployeeId) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a settlement needs to know besides the request and the entry."""
+
+    now: datetime
+    """When the settlement began."""
+    late_write_time: timedelta
+    """How long a server may take to carry out a write that it did not answer."""
+    policy: LinkPolicy = LinkPolicy.ASK
+    """What happens with an account that existed before and has the e-mail address of the employee."""
+    is_resent: bool = False
+    """Whether the request was resent on demand: an earlier rejection by the server is then retried."""
+    is_suspect: bool = False
+    """Whether an earlier writer may have sent a write for a request of this batch without noting it."""
+    is_external_id_taken: bool = False
+    """Whether an employee of another connection owns the external id on this server."""
+    is_absent: bool = False
+    """Whether Personio no longer lists the employee. The account is then not enabled or provisioned: it stays as it is."""
+    is_manager_pending: Callable[[EmployeeId], bool] = _is_never_pending
+    """Returns whether the account of a manager is about to be created. A new account then waits for it."""
+
+
 class Settlement:
-    """One request on its way to an outcome."""
+    """One request on its way to an outcome.
 
-    request: AccountRequested
-    """The request to settle."""
-    entry: LedgerEntry
-    """The employee's ledger entry: as it was read, and after the request was settled."""
-    manager: WantedManager
-    """The manager that the request asks for."""
-    state: Reconciliation | None = None
-    """The reconciliation that has to run; None if the request is settled without a call."""
-    outcome: AccountSynced | None = None
-    """The outcome to publish; None until the request is settled."""
-
-
-def begin(
-    request: AccountRequested,
-    entry: LedgerEntry,
-    find_account: Callable[[EmployeeId], AccountId | None],
-    verb: Literal["patch", "put"],
-    now: AwareDatetime,
-    *,
-    is_resent: bool,
-) -> Settlement:
-    """Returns the settlement of a request: finished, or with the reconciliation that has to run.
-
-    ``find_account`` returns the account of a manager; None if it does not exist yet. ``verb`` is how the server accepts
-    updates. With ``is_resent``, an earlier rejection by the server is retried.
+    Perform ``step`` and pass the reply to ``receive`` until ``step`` becomes None, then call ``conclude``. ``wait`` ends the
+    settlement early.
     """
-    manager = resolve_manager(request, find_account)
-    desired = build_desired_state(request, manager.account_id)
-    begun = Settlement(request, entry, manager)
-    decision = decide(request, entry, desired, manager.employee_id, is_resent=is_resent)
-    if decision is Decision.SUPERSEDE:
-        return replace(begun, outcome=build_outcome(request, Outcome.SUPERSEDED, now))
-    if decision is Decision.REPEAT:
-        return replace(begun, outcome=entry.decided)
-    if decision is not Decision.RECONCILE or desired is None:
-        after = record_without_call(request, entry, decision, now)
-        return replace(begun, entry=after, outcome=after.decided)
-    goal = build_goal(request, entry, desired)
-    return replace(begun, state=reconcile.begin(goal, verb))
 
+    def __init__(
+        self,
+        request: AccountRequested,
+        entry: LedgerEntry,
+        find_manager: FindManagerAccount,
+        memory: ServerMemory,
+        circumstances: Circumstances,
+    ) -> None:
+        """Decides what the request means for the entry, and starts a reconciliation if one is needed."""
+        is_newer, is_newest = request.version > entry.newest_version, request.version >= entry.newest_version
+        self.entry = records.note_replaced(entry, keeps=circumstances.is_suspect) if is_newer else entry
+        self.outcome: AccountSynced | None = None
+        # an earlier writer may have stored the entry without publishing the outcome
+        is_told = is_newer or (is_newest and circumstances.is_suspect)
+        self.replaced = records.build_replaced(self.entry, circumstances.now) if is_told else ()
+        self.step: Step | None = None
+        self.result: Result | None = None
+        self.trail = Trail()
+        self._request = request
+        self._memory = memory
+        self._circumstances = circumstances
+        self._manager = resolve_manager(request, find_manager)
+        self._goal: Goal | None = None
+        self._steps: Steps[Result] | None = None
+        self._is_doubtful = circumstances.is_suspect
+        self._is_in_flight = False
+        # an earlier writer may have sent the create of this very request
+        self._is_create_sent = circumstances.is_suspect and entry.account_id is None
+        self._begin()
 
-def finish(begun: Settlement, state: Reconciliation, now: AwareDatetime) -> Settlement:
-    """Returns the settlement after its reconciliation has ended. Raises ``ValueError`` for an inconclusive one."""
-    match state.result:
-        case Settled() as result:
-            desired = state.goal.desired
-            after = record_settled(begun.request, begun.entry, desired, result, begun.manager, now)
-        case Rejected() as result:
-            after = record_rejected(
-                begun.request,
-                begun.entry,
-                result,
-                now,
-                last_account=state.goal.account_id,
-                is_create_attempted=state.is_create_attempted,
-            )
-        case _:
-            raise ValueError("the reconciliation has no conclusive result: the change waits")
-    return replace(begun, entry=after, state=None, outcome=after.decided)
-
-
-def build_desired_state(request: AccountRequested, manager: AccountId | None) -> DesiredState | None:
-    """Returns what the account must have; None if the request asks for no content.
-
-    ``manager`` is the account of the wanted manager; None if the manager has none yet.
-    """
-    match request.intent:
-        case Intent.PROVISION if request.desired is not None:
-            return build_enabled_state(request.desired, manager)
-        case Intent.DISABLE:
-            return DISABLED
-    return None
-
-
-def build_goal(request: AccountRequested, entry: LedgerEntry, desired: DesiredState) -> Goal:
-    """Returns what a reconciliation must reach, and how it can find the account."""
-    if request.desired is None:
-        # an account to disable may only be found by the remembered id or by our external id
-        external_id = _get_own_external_id(entry)
-        return Goal(
-            desired, account_id=entry.account_id, external_id=external_id, our_external_ids=_drop_empty(external_id)
+    def _begin(self) -> None:
+        request, entry, known = self._request, self.entry, self._circumstances
+        schema = self._memory.description.schema
+        desired = build_desired_state(request, self._manager.account)
+        if known.is_absent and request.intent is not Intent.DISABLE:
+            desired = None
+        due = find_due_refusals(request, entry, desired, schema, known.now)
+        decision = decide(
+            request,
+            entry,
+            desired,
+            self._manager.employee_id,
+            is_resent=known.is_resent,
+            is_suspect=known.is_suspect,
+            is_refusal_due=bool(due),
         )
-    return Goal(
-        desired,
-        account_id=entry.account_id,
-        external_id=request.desired.external_id,
-        user_name=request.desired.user_name,
-        attempted_names=tuple(name for name in entry.attempted_names if name != request.desired.user_name),
-        our_external_ids=_drop_empty(entry.external_id, request.desired.external_id),
-        is_spelling_sent=entry.user_name == request.desired.user_name,
-    )
+        if decision is Decision.SUPERSEDE:
+            self.outcome = records.build_outcome(request, Outcome.SUPERSEDED, known.now)
+        elif decision is Decision.REPEAT:
+            self.outcome = entry.decided
+        elif decision is not Decision.RECONCILE or desired is None:
+            # no call, but one of an earlier writer may be on its way
+            entry = entry.model_copy(update={"look_at": self._find_look(known.now)})
+            self.entry = records.record_without_call(request, entry, decision, known.now)
+            self.outcome = self.entry.decided
+        elif known.is_external_id_taken:
+            self.result = records.EXTERNAL_ID_TAKEN
+        elif self._waits_for_manager():
+            self.result = Inconclusive(WaitingCause.MANAGER_PENDING)
+        else:
+            self._goal = build_goal(
+                request,
+                entry,
+                desired,
+                skipped=frozenset(field.path for field in entry.refused) - due,
+                policy=known.policy,
+                is_suspect=known.is_suspect,
+                created_after=known.now - known.late_write_time,
+            )
+            self._steps = reconcile(Work(self._goal, self.trail, self._memory))
+            self._advance(None)
 
+    def _waits_for_manager(self) -> bool:
+        """Whether a new account is created after that of its manager: written before, it would be written twice."""
+        manager, waiting = self._manager, self.entry.waiting
+        if self.entry.account_id is not None or manager.account is not None or manager.employee_id is None:
+            return False
+        since = waiting.since if waiting and waiting.cause is WaitingCause.MANAGER_PENDING else self._circumstances.now
+        is_patient = self._circumstances.now - since < MANAGER_PATIENCE
+        return is_patient and self._circumstances.is_manager_pending(manager.employee_id)
 
-def _get_own_external_id(entry: LedgerEntry) -> str | None:
-    """Returns our external id on the account, or on the account that an unanswered create may have made."""
-    return entry.external_id or entry.attempted
+    @property
+    def cause(self) -> WaitingCause | None:
+        """Why the change waits by the result of the reconciliation; None if it does not wait."""
+        return self.result.cause if isinstance(self.result, Inconclusive) else None
 
+    def note_sent(self) -> None:
+        """Notes that the write in ``step`` is about to leave this process."""
+        self._is_in_flight = isinstance(self.step, CreateAccount | PatchAccount | ReplaceAccount)
 
-def _drop_empty(*external_ids: str | None) -> frozenset[str]:
-    return frozenset(external_id for external_id in external_ids if external_id)
+    def note_unsent(self) -> None:
+        """Notes that the write in ``step`` was not carried out: no connection, or an answer that says so (401, 429)."""
+        self._is_in_flight = False
 
+    def receive(self, reply: Reply) -> None:
+        """Takes the reply to ``step``. Then ``step`` is the next one, or None after the last."""
+        self._note_landing()
+        if isinstance(reply, Lost) and reply.may_still_happen:
+            self._is_doubtful = True
+        self._is_in_flight = False
+        self._advance(reply)
 
-def build_outcome(request: AccountRequested, outcome: Outcome, now: AwareDatetime, **details: object) -> AccountSynced:
-    """Returns the event that publishes an outcome. ``details`` are further fields of the event."""
-    return AccountSynced(
-        connection_id=request.connection_id,
-        employee_id=request.employee_id,
-        revision=request.revision,
-        mapping_version=request.mapping_version,
-        detected_at=request.detected_at,
-        source_modified_at=request.source_modified_at,
-        outcome=outcome,
-        settled_at=now,
-        **details,
-    )
+    def _note_landing(self) -> None:
+        """Remembers a create that has reached the server, or may have."""
+        self._is_create_sent = self._is_create_sent or (self._is_in_flight and isinstance(self.step, CreateAccount))
 
+    def _advance(self, reply: Reply) -> None:
+        if self._steps is None:
+            raise RuntimeError("the settlement has no reconciliation that takes a reply")
+        try:
+            self.step = self._steps.send(reply)
+        except StopIteration as stop:
+            self.step, self.result = None, stop.value
 
-def record_without_call(
-    request: AccountRequested, entry: LedgerEntry, decision: Decision, now: AwareDatetime
-) -> LedgerEntry:
-    """Returns the entry after a decision without a call: ``decided`` moves, the content of the account stays known.
+    def conclude(self, now: datetime) -> None:
+        """Sets entry and outcome by the result of the reconciliation. Does nothing for a request settled without one."""
+        look_at = self._find_look(now)
+        match self.result:
+            case Settled() as settled if self._goal is not None:
+                self.entry = records.record_settled(
+                    self._request,
+                    self.entry,
+                    self._goal,
+                    settled,
+                    self.trail,
+                    self._manager,
+                    self._memory.description.schema,
+                    now,
+                    look_at,
+                )
+            case Rejected() as rejected:
+                self.entry = records.record_rejected(
+                    self._request, self.entry, rejected, self.trail, now, look_at, is_create_sent=self._is_create_sent
+                )
+            case Inconclusive(cause):
+                self.wait(cause, now)
+                return
+            case _:
+                return
+        self.outcome = self.entry.decided
 
-    An entry that is marked for verification is not verified here, so its ``applied`` is cleared. Raises ``ValueError`` for
-    decisions that do not change the entry.
-    """
-    match decision:
-        case Decision.REJECT:
-            event = build_outcome(request, Outcome.REJECTED, now, reason=request.reason, field=request.field)
-        case Decision.OUT_OF_SCOPE:
-            event = build_outcome(request, Outcome.OUT_OF_SCOPE, now, account_id=entry.account_id)
-        case Decision.UNCHANGED:
-            event = build_outcome(request, Outcome.UNCHANGED, now, account_id=entry.account_id)
-        case _:
-            raise ValueError(f"the decision {decision.value} does not change the ledger entry")
-    cleared: dict[str, object] = {"applied": None, "verify": False} if entry.verify else {}
-    return entry.model_copy(
-        update={"decided": event, "waiting": None, "blocked_by": None, "blocked_name": None, **cleared}
-    )
+    def wait(self, cause: WaitingCause, now: datetime) -> None:
+        """Ends the settlement: the change waits, without an outcome, and the account's content is no longer known."""
+        self._note_landing()
+        self._is_doubtful = self._is_doubtful or self._is_in_flight
+        self.step = None
+        self.entry = records.record_waiting(
+            self._request,
+            self.entry,
+            cause,
+            self.trail,
+            now,
+            self._find_look(now),
+            self._manager,
+            is_create_sent=self._is_create_sent,
+        )
 
-
-def record_settled(
-    request: AccountRequested,
-    entry: LedgerEntry,
-    desired: DesiredState,
-    result: Settled,
-    manager: WantedManager,
-    now: AwareDatetime,
-) -> LedgerEntry:
-    """Returns the entry after the account was confirmed to have the desired content."""
-    notes = "; ".join(note for note in (manager.note, result.note) if note)
-    event = build_outcome(
-        request, result.outcome, now, account_id=result.account_id, written=result.written, reason=notes or None
-    )
-    exists = result.account_id is not None
-    return entry.model_copy(
-        update={
-            "decided": event,
-            "applied": desired.hash if exists else None,
-            "account_id": result.account_id,
-            "enabled": desired != DISABLED if exists else None,
-            "external_id": request.desired.external_id if request.desired else _get_own_external_id(entry),
-            "user_name": request.desired.user_name if request.desired else entry.user_name,
-            "manager": manager.link if request.desired else _close_manager_link(entry),
-            "attempted": None,
-            "attempted_names": (),
-            "waiting": None,
-            "blocked_by": None,
-            "blocked_name": None,
-            "verify": False,
-        }
-    )
-
-
-def record_rejected(
-    request: AccountRequested,
-    entry: LedgerEntry,
-    result: Rejected,
-    now: AwareDatetime,
-    *,
-    last_account: AccountId | None,
-    is_create_attempted: bool,
-) -> LedgerEntry:
-    """Returns the entry after the server refused the change, or another account conflicted with it.
-
-    ``last_account`` is the account that the reconciliation found last. If it is not the remembered one, that one is gone
-    or belongs to another employee. The entry then forgets it, so that no report gets it as manager.
-    """
-    is_forgotten = entry.account_id is not None and last_account != entry.account_id
-    account = None if is_forgotten else entry.account_id
-    event = build_outcome(request, Outcome.REJECTED, now, account_id=account, reason=result.reason, field=result.field)
-    attempted = _get_own_external_id(entry) if is_forgotten else entry.attempted
-    if is_create_attempted or (last_account is not None and account is None):
-        # the account exists or may exist, but is not recorded: if the employee leaves, our external id must find it
-        attempted = request.desired.external_id if request.desired else attempted
-    return entry.model_copy(
-        update={
-            "decided": event,
-            "applied": None,
-            "account_id": account,
-            "enabled": None if is_forgotten else entry.enabled,
-            "attempted": attempted,
-            "attempted_names": _add_attempted_name(request, entry) if is_create_attempted else entry.attempted_names,
-            "waiting": None,
-            "blocked_by": result.blocked_by,
-            "blocked_name": request.desired.user_name if result.blocked_by and request.desired else None,
-            "verify": False,
-        }
-    )
-
-
-def record_waiting(
-    request: AccountRequested,
-    entry: LedgerEntry,
-    cause: WaitingCause,
-    now: AwareDatetime,
-    *,
-    is_create_sent: bool = False,
-) -> LedgerEntry:
-    """Returns the entry of a change that waits: without an outcome, and the account's content is no longer known.
-
-    ``since`` stays while the same change waits, so that an administrator sees the whole delay. An account may exist even
-    if none is known, so our external id is remembered as attempted. The user name is remembered only with
-    ``is_create_sent``, because any other account may have it.
-    """
-    since = entry.waiting.since if entry.waiting and entry.waiting.version == request.version else now
-    may_exist = request.desired is not None and (entry.account_id is None or is_create_sent)
-    return entry.model_copy(
-        update={
-            "waiting": Waiting(cause=cause, since=since, version=request.version),
-            "applied": None,
-            "attempted": request.desired.external_id if may_exist and request.desired else entry.attempted,
-            "attempted_names": _add_attempted_name(request, entry) if is_create_sent else entry.attempted_names,
-        }
-    )
-
-
-def _add_attempted_name(request: AccountRequested, entry: LedgerEntry) -> tuple[str, ...]:
-    """Returns the user names that an unanswered POST may have used, newest last. Capped at ``MAX_ATTEMPTED_NAMES``."""
-    wanted = (request.desired.user_name,) if request.desired else ()
-    return tuple(dict.fromkeys((*entry.attempted_names, *wanted)))[-MAX_ATTEMPTED_NAMES:]
-
-
-def _close_manager_link(entry: LedgerEntry) -> ManagerLink | None:
-    """Returns the manager of a disabled account: it stays, but no longer waits for the manager's account."""
-    return entry.manager if entry.manager and entry.manager.account_id else None
+    def _find_look(self, now: datetime) -> datetime | None:
+        """Returns when the account must be looked up again; None if no write is in doubt."""
+        if not self._is_doubtful:
+            return self.entry.look_at
+        due = now + self._circumstances.late_write_time
+        return due if self.entry.look_at is None else max(due, self.entry.look_at)

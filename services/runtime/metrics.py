@@ -67,11 +67,12 @@ class Metrics:
         )
         self.requests = Counter(
             "sync_target_requests_total",
-            "Requests to Declaree, by call (`read-account`, `find-accounts`, `create-account`, `patch-account`, "
-            "`replace-account`) and answer: `found`; `written`; `conflict` because another account has the same unique "
-            "value; `outdated` because the account has changed since it was read; `gone` because the account no longer "
-            "exists; `unsupported` because Declaree does not know the method; `refused` because Declaree does not accept "
-            "the values; `lost` without a usable answer. If `lost` rises: the connection to Declaree is bad, and the "
+            "Requests to Declaree, by call (`read-account`, `find-accounts`, `list-accounts`, `create-account`, "
+            "`patch-account`, `replace-account`) and answer: `found`; `page` of a list; `written`; `conflict` because another "
+            "account has the same unique value, or the account cannot change now; `outdated` because the account has changed "
+            "since it was read; `missing` because the account does not exist; `unsupported` because Declaree does not know "
+            "the method, the filter or the list; `refused` because Declaree does not accept the values; `lost` without a "
+            "usable answer. If `lost` rises: the connection to Declaree is bad, and the "
             "accounts are looked up again. If `refused` rises: correct the mapping or the data, see `people list`.",
             ["call", "answer"],
             registry=registry,

@@ -193,6 +193,11 @@ class Collection:
                 return None
             return document
 
+    async def delete_all(self, where: Filter) -> int:
+        """Deletes all matching documents. Returns their number."""
+        with translate_errors():
+            return (await self.motor.delete_many(where)).deleted_count
+
     async def write_bulk(self, operations: Sequence[Operation]) -> BulkResult:
         """Runs all operations in any order. An error other than an existing id fails the whole bulk."""
         if not operations:

@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 
-from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, PersonioAccess
+from services.contracts.connections import (
+    Connection,
+    ConnectionState,
+    DeclareeAccess,
+    LinkPolicy,
+    PersonioAccess,
+    normalise_server,
+)
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document, Session
 from services.store.credentials import DECLAREE_KEY, PERSONIO_SECRET, CredentialCodec
@@ -22,6 +29,7 @@ from services.store.errors import (
 
 logger = logging.getLogger(__name__)
 
+_TIME = TypeAdapter(datetime)
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -52,6 +60,8 @@ class ConnectionSummary:
     """Address of Declaree's SCIM endpoint."""
     created_at: datetime
     """When the connection was added."""
+    is_started: bool
+    """Whether an administrator has started the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +91,22 @@ class Connections:
         declaree: DeclareeAccess,
         *,
         now: datetime,
-        state: ConnectionState = ConnectionState.ACTIVE,
+        link_policy: LinkPolicy = LinkPolicy.ASK,
         session: Session | None = None,
     ) -> Connection:
-        """Stores a new connection and returns it.
+        """Stores a new connection and returns it. It is paused until ``start``.
 
         Raises ``DuplicateConnectionError`` if these two systems are already connected: two connections would
         overwrite each other's accounts.
         """
         connection = Connection(
-            id=self._new_id(), name=name, state=state, personio=personio, declaree=declaree, created_at=now
+            id=self._new_id(),
+            name=name,
+            state=ConnectionState.PAUSED,
+            personio=personio,
+            declaree=declaree,
+            link_policy=link_policy,
+            created_at=now,
         )
         identity = build_identity(personio.client_id, personio.url, declaree.url)
         document = {**self._codec.to_document(connection), "identity": identity}
@@ -151,9 +167,28 @@ class Connections:
         summaries = map(_to_summary, await self._collection.find({}))
         return tuple(sorted(summaries, key=lambda summary: (summary.created_at, summary.id)))
 
+    async def find_by_server(self, server: str) -> tuple[ConnectionId, ...]:
+        """Returns the connections to this SCIM server, readable or not, in any spelling of its address."""
+        wanted = normalise_server(server)
+        documents = await self._collection.find({}, fields=["declaree.url"], sort={"_id": 1})
+        return tuple(
+            ConnectionId(document["_id"])
+            for document in documents
+            if normalise_server(document["declaree"]["url"]) == wanted
+        )
+
     async def set_state(self, connection: ConnectionId, state: ConnectionState) -> None:
         """Activates or pauses a connection. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"state": state.value})
+
+    async def start(self, connection: ConnectionId, *, now: datetime) -> None:
+        """Activates a connection for the first time. Raises ``UnknownConnectionError``."""
+        started_at = _TIME.dump_python(now, mode="json")
+        await self._set(connection, {"state": ConnectionState.ACTIVE.value, "started_at": started_at})
+
+    async def set_link_policy(self, connection: ConnectionId, policy: LinkPolicy) -> None:
+        """Stores what happens with accounts that existed before. Raises ``UnknownConnectionError``."""
+        await self._set(connection, {"link_policy": policy.value})
 
     async def set_credentials(
         self,
@@ -210,4 +245,5 @@ def _to_summary(document: Document) -> ConnectionSummary:
         personio_url=document["personio"]["url"],
         declaree_url=document["declaree"]["url"],
         created_at=datetime.fromisoformat(document["created_at"]),
+        is_started=document.get("started_at") is not None,
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.outcomes import WaitingCause
 from services.store.collection import Collection
 from services.store.followups import to_employee_ids
 from services.store.snapshots import LISTED_AS_ACTIVE, NOT_LISTED
@@ -18,11 +19,27 @@ class Counters:
         self._snapshots = snapshots
 
     async def count_waiting(self) -> dict[ConnectionId, int]:
-        """Returns the number of waiting employees for each connection that has any."""
+        """Returns the number of waiting employees for each connection that has any, except those that wait for a manager.
+
+        A resend of these changes nothing: they are resent when the account of their manager is created.
+        """
+        return await self._count_waiting(
+            {"waiting.cause": {"$exists": True, "$ne": WaitingCause.MANAGER_PENDING.value}}
+        )
+
+    async def count_all_waiting(self) -> dict[ConnectionId, int]:
+        """Returns the number of waiting employees for each connection that has any, for every cause."""
+        return await self._count_waiting({"waiting": {"$exists": True}})
+
+    async def _count_waiting(self, waiting: Mapping[str, Any]) -> dict[ConnectionId, int]:
         # The index begins with the connection: without a condition on it, MongoDB does not use the index.
-        waiting = {"connection_id": {"$gt": ""}, "retryable": True, "waiting": {"$exists": True}}
-        counts = await self._count_by(waiting, "$connection_id")
+        where = {"connection_id": {"$gt": ""}, "retryable": True, **waiting}
+        counts = await self._count_by(where, "$connection_id")
         return {ConnectionId(connection): count for connection, count in counts.items()}
+
+    async def count_looks(self, connection: ConnectionId) -> int:
+        """Returns the number of employees with an account that must be looked up again at a later time."""
+        return await self._collection.count({"connection_id": connection, "look_due": {"$exists": True}})
 
     async def count_outcomes(self, connection: ConnectionId) -> dict[str, int]:
         """Returns the number of employees by their last outcome."""

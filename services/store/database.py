@@ -12,6 +12,7 @@ from pymongo.errors import InvalidURI
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from services.store.claims import Claims
 from services.store.collection import Collection, Document, Session, translate_errors
 from services.store.connections import Connections
 from services.store.counters import Counters
@@ -22,12 +23,15 @@ from services.store.followups import FollowUps
 from services.store.indexes import INDEXES, ensure_index
 from services.store.leases import Leases
 from services.store.ledger import Ledger
+from services.store.links import Links
 from services.store.mappings import Mappings
 from services.store.replica_set import ensure_replica_set
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
 from services.store.snapshots import Snapshots
 from services.store.tasks import Tasks
+from services.store.verifications import Verifications
+from services.store.work_ranges import WorkRanges
 
 
 class StoreSettings(Protocol):
@@ -78,11 +82,15 @@ class Store:
         )
         self.connections = Connections(self._get_collection("connections"), Cipher(keys))
         self.schedule = PollSchedule(self._get_collection("connections"))
-        self.snapshots = Snapshots(self._get_collection("snapshots"))
+        self.snapshots = Snapshots(self._get_collection("snapshots"), ledger="ledger")
         self.mappings = Mappings(self._get_collection("mappings"))
         self.ledger = Ledger(self._get_collection("ledger"))
         self.followups = FollowUps(self._get_collection("ledger"))
         self.counters = Counters(self._get_collection("ledger"), snapshots="snapshots")
+        self.claims = Claims(self._get_collection("claims"))
+        self.links = Links(self._get_collection("links"))
+        self.verifications = Verifications(self._get_collection("verifications"))
+        self.work_ranges = WorkRanges(self._get_collection("work_ranges"))
         self.tasks = Tasks(self._get_collection("tasks"))
         self.runs = Runs(self._get_collection("runs"))
         self.leases = Leases(self._get_collection("leases"))

@@ -1,13 +1,16 @@
 """Queries for employees with a change that can be retried now: waiting, marked for verification, or unblocked."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
-from pymongo import UpdateMany
+from pymongo import UpdateMany, UpdateOne
 
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.contracts.outcomes import Outcome
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.store.collection import Collection, Document
+from services.store.conflicts import build_exchange_pipeline, build_unblocked_pipeline
 
 _CAN_TAKE_MANAGER: dict[str, Any] = {
     "waiting": {"$exists": False},
@@ -17,7 +20,8 @@ _CAN_TAKE_MANAGER: dict[str, Any] = {
 
 Waiting and rejected employees are resent for that cause. Employees out of scope have no account to write.
 """
-_HAS_OTHER_NAME = {"$ne": ["$current", {"$toLower": "$blocked_name"}]}
+MAX_LOOKS = 1000
+"""Maximum number of due looks that one call takes."""
 
 
 class FollowUps:
@@ -99,28 +103,47 @@ class FollowUps:
         Finds employees that ``find_blocked_by`` cannot see: those rejected at the same time as the account was renamed.
         ``among`` limits the result; None means all employees.
         """
-        blocked: dict[str, Any] = {"connection_id": connection, "blocked_by": {"$exists": True}}
-        if among is not None:
-            blocked["_id"] = {"$in": [str(PersonKey(connection, employee)) for employee in set(among)]}
-        documents = await self._collection.aggregate(
-            [
-                {"$match": blocked},
-                {
-                    "$lookup": {
-                        "from": self._collection.name,
-                        "localField": "blocked_by",
-                        "foreignField": "account_id",
-                        "pipeline": [{"$match": {"connection_id": connection}}, {"$project": {"user_name": True}}],
-                        "as": "blockers",
-                    }
-                },
-                {"$set": {"current": {"$toLower": {"$first": "$blockers.user_name"}}}},
-                {"$match": {"$expr": {"$and": [{"$ne": ["$current", ""]}, _HAS_OTHER_NAME]}}},
-                {"$project": {"employee_id": True}},
-                {"$sort": {"_id": 1}},
-            ]
+        where = {} if among is None else _match_people(connection, among)
+        pipeline = build_unblocked_pipeline(self._collection.name, connection, where)
+        return to_employee_ids(await self._collection.aggregate(pipeline))
+
+    async def find_pending_reports(
+        self, connection: ConnectionId, managers: Iterable[EmployeeId]
+    ) -> tuple[EmployeeId, ...]:
+        """Returns the employees with a change that waits until the account of one of these managers is created."""
+        return await self._find(
+            {
+                "connection_id": connection,
+                "manager.employee_id": {"$in": sorted(set(managers))},
+                "waiting.cause": WaitingCause.MANAGER_PENDING.value,
+            }
         )
-        return to_employee_ids(documents)
+
+    async def find_exchanging(self, connection: ConnectionId, among: Iterable[EmployeeId]) -> tuple[EmployeeId, ...]:
+        """Returns those of the rejected employees that exchange their e-mail addresses: each blocks another of them.
+
+        All employees of such a cycle are rejected. It has at most ``LONGEST_EXCHANGE`` of them.
+        """
+        pipeline = build_exchange_pipeline(self._collection.name, connection, _match_people(connection, among))
+        return to_employee_ids(await self._collection.aggregate(pipeline))
+
+    async def take_due_looks(self, now: datetime) -> dict[ConnectionId, tuple[EmployeeId, ...]]:
+        """Marks entries with a due look for verification, and removes their ``look_at``. Returns their employees.
+
+        Takes at most ``MAX_LOOKS`` entries, the longest due first. An entry that gets another ``look_at`` in between keeps
+        it. Increases ``seq``, so that a concurrent write of the same entry fails.
+        """
+        due = await self._collection.find(
+            {"look_due": {"$lte": now}},
+            fields=["connection_id", "employee_id", "look_at"],
+            sort={"look_due": 1},
+            limit=MAX_LOOKS,
+        )
+        await self._collection.write_bulk([_build_look(document) for document in due])
+        employees: dict[ConnectionId, list[EmployeeId]] = defaultdict(list)
+        for document in due:
+            employees[ConnectionId(document["connection_id"])].append(EmployeeId(document["employee_id"]))
+        return {connection: tuple(sorted(found)) for connection, found in sorted(employees.items())}
 
     def page_retryable(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
         """Yields the employees that wait or are marked for verification."""
@@ -134,6 +157,12 @@ class FollowUps:
         """Yields the employees with a rejected last change."""
         return self._iterate_pages({"connection_id": connection, "decided.outcome": Outcome.REJECTED.value})
 
+    def page_incomplete(
+        self, connection: ConnectionId, tried_before: datetime
+    ) -> AsyncIterator[tuple[EmployeeId, ...]]:
+        """Yields the employees with a refused field that was last tried before this time."""
+        return self._iterate_pages({"connection_id": connection, "oldest_refusal": {"$lt": tried_before}})
+
     async def _find(self, where: Mapping[str, Any]) -> tuple[EmployeeId, ...]:
         return to_employee_ids(await self._collection.find(where, fields=["employee_id"], sort={"_id": 1}))
 
@@ -145,6 +174,22 @@ class FollowUps:
 def to_employee_ids(documents: Iterable[Document]) -> tuple[EmployeeId, ...]:
     """Returns the employee ids of these documents."""
     return tuple(EmployeeId(document["employee_id"]) for document in documents)
+
+
+def _match_people(connection: ConnectionId, employees: Iterable[EmployeeId]) -> Document:
+    return {"_id": {"$in": sorted(str(PersonKey(connection, employee)) for employee in set(employees))}}
+
+
+def _build_look(document: Document) -> UpdateOne:
+    """Marks the entry for verification if its ``look_at`` is still the one that was read."""
+    return UpdateOne(
+        {"_id": document["_id"], "look_at": document["look_at"]},
+        {
+            "$set": {"verify": True, "retryable": True},
+            "$unset": {"look_at": True, "look_due": True},
+            "$inc": {"seq": 1},
+        },
+    )
 
 
 def _reopen(connection: ConnectionId, manager: EmployeeId, account: AccountId) -> UpdateMany:

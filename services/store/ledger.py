@@ -8,6 +8,19 @@ from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKe
 from services.contracts.ledger import LedgerEntry
 from services.store.collection import Collection, Document, to_model
 
+_DECISIONS = (
+    "decided",
+    "applied",
+    "waiting",
+    "replaced",
+    "blocked_by",
+    "blocked_name",
+    "refused",
+    "oldest_refusal",
+    "manager",
+)
+"""What ``reset`` removes from an entry."""
+
 
 class Ledger:
     """The entries of all employees. Each write is conditional on the ``seq`` of the stored entry."""
@@ -23,6 +36,16 @@ class Ledger:
         """Returns the existing entries of these people. Sends one query."""
         documents = await self._collection.find({"_id": {"$in": [str(person) for person in set(people)]}})
         return {entry.person: entry for entry in (to_model(LedgerEntry, document) for document in documents)}
+
+    async def find_by_accounts(
+        self, connection: ConnectionId, accounts: Iterable[AccountId]
+    ) -> dict[AccountId, EmployeeId]:
+        """Returns the employees of a connection that have one of these accounts. Sends one query."""
+        documents = await self._collection.find(
+            {"account_id": {"$in": sorted(set(accounts))}, "connection_id": connection},
+            fields=["account_id", "employee_id"],
+        )
+        return {AccountId(found["account_id"]): EmployeeId(found["employee_id"]) for found in documents}
 
     async def write(self, entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:
         """Writes each entry if the stored ``seq`` is one below. An entry with ``seq`` 1 must not exist yet.
@@ -49,18 +72,40 @@ class Ledger:
         """
         await self._collection.write_bulk([_build_verify(person) for person in set(people)])
 
+    async def mark_lost(self, entries: Sequence[LedgerEntry]) -> None:
+        """Marks entries for verification with a new state that was not written, because another writer changed them.
+
+        Keeps what the unwritten entries know of writes without an answer: ``look_at`` and the attempted creates.
+        """
+        await self._collection.write_bulk([_build_lost(entry) for entry in entries])
+
     async def forget_applied(self, connection: ConnectionId) -> int:
         """Removes every ``applied``, so that the next change compares the live account. Returns the number of entries."""
         return await self._collection.update_all(
             {"connection_id": connection}, {"$unset": {"applied": True}, "$inc": {"seq": 1}}
         )
 
-    async def find_owner(self, connection: ConnectionId, account: AccountId) -> EmployeeId | None:
-        """Returns the employee that owns the account; None if the ledger has no owner."""
-        document = await self._collection.find_one(
-            {"connection_id": connection, "account_id": account}, ["employee_id"]
+    async def reset(self, person: PersonKey) -> bool:
+        """Forgets what was decided for one person. Returns False if no entry exists.
+
+        The known account stays, and is marked for verification. Increases ``seq``, so that a concurrent write of the same
+        entry fails.
+        """
+        forgotten = dict.fromkeys(_DECISIONS, True)
+        return await self._collection.update(
+            {"_id": str(person)},
+            {"$set": {"verify": True, "retryable": True}, "$unset": forgotten, "$inc": {"seq": 1}},
         )
-        return None if document is None else EmployeeId(document["employee_id"])
+
+    async def release_account(self, person: PersonKey, account: AccountId) -> None:
+        """Removes the account from an entry that has it: another employee owns the account now.
+
+        Increases ``seq``, so that a concurrent write of the same entry fails. Does nothing for an entry with another account.
+        """
+        await self._collection.update(
+            {"_id": str(person), "account_id": account},
+            {"$unset": {"account_id": True, "applied": True, "enabled": True}, "$inc": {"seq": 1}},
+        )
 
 
 def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Document]:
@@ -69,6 +114,11 @@ def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Documen
         **entry.model_dump(mode="json", exclude_none=True),
         "retryable": entry.waiting is not None or entry.verify,
     }
+    # The times of the model are text, which has no order across time zones: these are times of MongoDB.
+    if entry.look_at is not None:
+        document["look_due"] = entry.look_at
+    if entry.refused:
+        document["oldest_refusal"] = min(field.tried_at for field in entry.refused)
     if entry.seq == 1:
         return InsertOne(document)
     return ReplaceOne({"_id": document["_id"], "seq": entry.seq - 1}, document)
@@ -80,4 +130,15 @@ def _build_verify(person: PersonKey) -> UpdateOne:
         {"_id": str(person)},
         {"$set": {"verify": True, "retryable": True}, "$inc": {"seq": 1}, "$setOnInsert": identity},
         upsert=True,
+    )
+
+
+def _build_lost(entry: LedgerEntry) -> UpdateOne:
+    document = entry.model_dump(mode="json", include={"attempted", "look_at"}, exclude_none=True)
+    if entry.look_at is not None:
+        document["look_due"] = entry.look_at
+    names = {"$addToSet": {"attempted_names": {"$each": list(entry.attempted_names)}}} if entry.attempted_names else {}
+    return UpdateOne(
+        {"_id": str(entry.person)},
+        {"$set": {"verify": True, "retryable": True, **document}, "$inc": {"seq": 1}, **names},
     )

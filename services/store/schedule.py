@@ -37,6 +37,16 @@ class PollSchedule:
         """Stores the day (UTC) of the last resend of rejected employees. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"rejected_resent_on": day.isoformat()})
 
+    async def get_verified_on(self, connection: ConnectionId) -> date | None:
+        """Returns the day (UTC) of the last scheduled verification; None if there was none."""
+        document = await self._collection.find_one({"_id": connection}, ["verified_on"])
+        day = document.get("verified_on") if document else None
+        return date.fromisoformat(day) if day else None
+
+    async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
+        """Stores the day (UTC) of the last scheduled verification. Raises ``UnknownConnectionError``."""
+        await self._set(connection, {"verified_on": day.isoformat()})
+
     async def _set(self, connection: ConnectionId, values: Document) -> None:
         if not await self._collection.update({"_id": connection}, {"$set": values}):
             raise UnknownConnectionError(connection)

@@ -14,8 +14,8 @@ from services.store.collection import PAGE_SIZE, Collection, Document, to_model
 
 LISTED_AS_ACTIVE = {"status": "active", "absent_since": {"$exists": False}}
 """Snapshots of employees that Personio lists as active."""
-NOT_LISTED = {"absent_since": {"$exists": True}}
-"""Snapshots of employees that a complete scan no longer lists."""
+NOT_LISTED = {"absent_since": {"$exists": True}, "is_absence_acknowledged": {"$ne": True}}
+"""Snapshots of employees that a complete scan no longer lists, and for which an administrator has not decided."""
 
 _TIME = TypeAdapter(datetime)
 _SETS_PENDING = {"$set": {"pending": {"$gt": ["$revision", "$emitted_revision"]}}}
@@ -28,8 +28,10 @@ class Snapshots:
     Concurrent writes never decrease ``emitted_revision``.
     """
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, *, ledger: str) -> None:
+        """``ledger`` is the name of the collection that tells which changes were settled."""
         self._collection = collection
+        self._ledger = ledger
 
     async def read(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> dict[EmployeeId, Snapshot]:
         """Returns the existing snapshots of these employees."""
@@ -129,8 +131,20 @@ class Snapshots:
         """Notes that Personio lists these employees again."""
         for keys in _split(_to_keys(connection, employees), PAGE_SIZE):
             await self._collection.update_all(
-                {"_id": {"$in": keys}, "absent_since": {"$exists": True}}, {"$unset": {"absent_since": True}}
+                {"_id": {"$in": keys}, "absent_since": {"$exists": True}},
+                {"$unset": {"absent_since": True, "is_absence_acknowledged": True}},
             )
+
+    async def acknowledge_absence(self, person: PersonKey) -> bool:
+        """Notes that the account of an absent employee stays as it is. Returns False if the employee is not absent."""
+        return await self._collection.update(
+            {"_id": str(person), "absent_since": {"$exists": True}}, {"$set": {"is_absence_acknowledged": True}}
+        )
+
+    async def lower_revision(self, person: PersonKey, revision: int) -> bool:
+        """Replaces a revision above this one, which only a wrong clock can have made. Returns whether it was above."""
+        change = {"$set": {"revision": revision, "emitted_revision": 0, "pending": True}}
+        return await self._collection.update({"_id": str(person), "revision": {"$gt": revision}}, change)
 
     async def count(self, connection: ConnectionId) -> int:
         """Returns the number of snapshots."""
@@ -152,6 +166,26 @@ class Snapshots:
             sort={"_id": 1},
         )
         return tuple(EmployeeId(document["employee_id"]) for document in documents)
+
+    async def find_absent(self, people: Iterable[PersonKey]) -> frozenset[PersonKey]:
+        """Returns those that complete scans no longer list. Sends one query."""
+        keys = sorted({str(person) for person in people})
+        documents = await self._collection.find({"_id": {"$in": keys}, **NOT_LISTED}, fields=["_id"])
+        return frozenset(PersonKey.parse(document["_id"]) for document in documents)
+
+    async def find_unsettled(self, people: Iterable[PersonKey]) -> frozenset[PersonKey]:
+        """Returns those with a snapshot of an active employee of which no change was ever settled. Sends one query."""
+        settled = [{"$match": {"decided": {"$exists": True}}}, {"$project": {"_id": True}}]
+        same_person = {"from": self._ledger, "localField": "_id", "foreignField": "_id", "as": "settled"}
+        documents = await self._collection.aggregate(
+            [
+                {"$match": {"_id": {"$in": sorted({str(person) for person in people})}, **LISTED_AS_ACTIVE}},
+                {"$project": {"_id": True}},
+                {"$lookup": {**same_person, "pipeline": settled}},
+                {"$match": {"settled": []}},
+            ]
+        )
+        return frozenset(PersonKey.parse(document["_id"]) for document in documents)
 
 
 def _to_keys(connection: ConnectionId, employees: Iterable[EmployeeId]) -> list[str]:

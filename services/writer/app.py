@@ -32,8 +32,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
     publisher = Publisher(settings, name, metrics)
     endpoints = Endpoints(connect, clock)
     writer = Writer(
-        ledger=store.ledger,
-        connections=store.connections,
+        repositories=store,
         resends=ResendFiler(store.ledger, store.followups, store.tasks, clock),
         endpoints=endpoints,
         clock=clock,
@@ -41,9 +40,11 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         batch_seconds=settings.writer_batch_seconds,
         # twice the number of concurrent requests: some people's answers are processed while requests for others run
         concurrency=2 * settings.writer_concurrency,
+        late_write_seconds=settings.writer_late_write_seconds,
     )
     wakeup = Wakeup(
         counts=store.counters,
+        followups=store.followups,
         connections=store.connections,
         tasks=store.tasks,
         endpoints=endpoints,

@@ -1,12 +1,14 @@
 """The circuit breaker of one SCIM server: open blocks requests, closed lets them pass.
 
 An open breaker makes the changes of its connection wait at once, so an outage of one company costs the others nothing.
-Probes run in the background, never inside a batch. A successful probe closes the breaker.
+Probes run in the background, never inside a batch. A successful probe closes the breaker. It has only read, so writes then
+pass one at a time until the server answers one of them. If it does not, the breaker opens again.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import ClassVar
 
 from services.contracts.ids import ConnectionId
@@ -24,6 +26,8 @@ PROBE_TIMEOUT_SECONDS = 10.0
 """Seconds after which a probe without an answer counts as failed."""
 FAILURES_IN_A_ROW = 5
 """Consecutive failures that open the breaker even if probes succeed."""
+FAILING_ACCOUNTS_PER_FAILURE = 10
+"""Accounts that the server fails to write, with its own error 500, that count as much as one other failure."""
 
 
 class BreakerOpenError(TransientError):
@@ -53,7 +57,10 @@ class CircuitBreaker:
         self._cause: WaitingCause | None = None
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self._probe_at = 0.0
-        self._failures = 0
+        self._points = 0
+        self._failed_cause = WaitingCause.SERVER_UNAVAILABLE
+        self._is_on_trial = False
+        self._trial = asyncio.Lock()
         self._probing: asyncio.Task[None] | None = None
 
     @property
@@ -66,19 +73,45 @@ class CircuitBreaker:
         if self._cause is not None:
             raise BreakerOpenError(self._cause)
 
+    @asynccontextmanager
+    async def admit_write(self) -> AsyncIterator[None]:
+        """Admits a write: one at a time while writes are on trial. Raises ``BreakerOpenError`` if the trial has failed."""
+        if not self._is_on_trial:
+            yield
+            return
+        async with self._trial:
+            self.ensure_closed()
+            yield
+
+    def pass_trial(self) -> None:
+        """Notes that the server answered a write: from now on, writes pass without a limit."""
+        self._is_on_trial = False
+
+    def fail_trial(
+        self, cause: WaitingCause | None = None, retry_after: float | None = None, details: str = ""
+    ) -> None:
+        """Opens the breaker again if a write on trial had no answer. Without a cause, the last one counts again."""
+        if self._is_on_trial:
+            self.open(cause or self._failed_cause, retry_after, details)
+
     def record_success(self) -> None:
-        """Notes that a change was settled with the server's answers."""
-        self._failures = 0
+        """Notes that a write was confirmed."""
+        self._points = 0
         self._backoff.reset()
 
     async def record_failure(self, cause: WaitingCause, retry_after: float | None = None, details: str = "") -> None:
-        """Records a failure. Opens the breaker if a probe fails as well, or after ``FAILURES_IN_A_ROW`` failures."""
-        self._failures += 1
+        """Records a failure. Opens the breaker if a probe fails as well, or after ``FAILURES_IN_A_ROW`` failures.
+
+        An account that cannot be written says little about the server, which answers everything else. Only many of them
+        without a success open the breaker.
+        """
+        is_account = cause is WaitingCause.FAILING_ACCOUNT
+        self._points += 1 if is_account else FAILING_ACCOUNTS_PER_FAILURE
         if self.is_open:
             return
-        if self._failures >= FAILURES_IN_A_ROW:
+        if self._points >= FAILURES_IN_A_ROW * FAILING_ACCOUNTS_PER_FAILURE:
             self.open(cause, retry_after, details)
-        else:
+        elif not is_account:
             await self._share_probe()
 
     async def close_if_due(self) -> bool:
@@ -95,7 +128,8 @@ class CircuitBreaker:
                 details or cause.value,
                 extra={"connection": self._connection},
             )
-        self._cause = cause
+        self._cause = self._failed_cause = cause
+        self._is_on_trial = False
         self._probe_at = self._clock.monotonic() + max(retry_after or 0.0, self._backoff.next_pause())
 
     async def _share_probe(self) -> None:
@@ -124,5 +158,6 @@ class CircuitBreaker:
         if self._cause is None:
             return
         logger.info("circuit breaker closed", extra={"connection": self._connection, "was": self._cause.value})
-        # a server may answer probes and still refuse every change, so the next failure opens the breaker at once
-        self._cause, self._failures = None, FAILURES_IN_A_ROW - 1
+        # a server may answer probes and still fail at every write, so the next failure opens the breaker at once
+        self._cause, self._is_on_trial = None, True
+        self._points = (FAILURES_IN_A_ROW - 1) * FAILING_ACCOUNTS_PER_FAILURE

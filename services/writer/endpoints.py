@@ -1,21 +1,46 @@
-"""The SCIM endpoints of the connections: one client and one circuit breaker each."""
+"""The SCIM endpoints of the connections: one client, one circuit breaker, one memory and one index each."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 
-from services.contracts.connections import Connection, DeclareeAccess
+from services.contracts.connections import Connection, DeclareeAccess, LinkPolicy, normalise_server
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import WaitingCause
-from services.provisioning.calls import Answer, Call
+from services.errors import TransientError
+from services.provisioning.calls import (
+    Answer,
+    Call,
+    CreateAccount,
+    FindAccounts,
+    Lost,
+    PatchAccount,
+    ReplaceAccount,
+    Write,
+    Written,
+)
+from services.provisioning.server import ServerDescription, ServerMemory
 from services.runtime.clock import Clock
-from services.writer.breaker import BreakerOpenError, CircuitBreaker
-from services.writer.ports import ScimServer, UpdateVerb
+from services.runtime.log import describe
+from services.writer.breaker import BreakerOpenError, CircuitBreaker, find_waiting_cause
+from services.writer.lookups import AccountLookups
+from services.writer.ports import ScimServer
 
 logger = logging.getLogger(__name__)
 
 SILENT_SECONDS = 5.0
 """Seconds without any answer, although requests were sent, after which a server counts as hanging."""
+
+
+DESCRIPTION_LIFETIME_SECONDS = 86_400.0
+"""Seconds after which a server is asked for its description again."""
+DESCRIPTION_RETRY_SECONDS = 600.0
+"""Seconds after which a server that did not answer is asked for its description again."""
+
+
+def _allow() -> None:
+    """Allows a list of all accounts: it belongs to no record, so the partitions may have moved."""
 
 
 class UnusableServer:
@@ -29,6 +54,10 @@ class UnusableServer:
         """Raises ``BreakerOpenError``."""
         raise BreakerOpenError(self._cause)
 
+    async def discover(self) -> ServerDescription:
+        """Raises ``BreakerOpenError``."""
+        raise BreakerOpenError(self._cause)
+
     async def probe(self) -> None:
         """Raises ``BreakerOpenError``."""
         raise BreakerOpenError(self._cause)
@@ -38,29 +67,88 @@ class UnusableServer:
 
 
 class Endpoint:
-    """One connection's SCIM endpoint.
-
-    ``verb`` is how the server is known to accept updates. ``has_written`` tells whether the key has ever written.
-    """
+    """One connection's SCIM endpoint, with what is known about its server."""
 
     def __init__(
-        self, connection: ConnectionId, access: DeclareeAccess | None, server: ScimServer, clock: Clock
+        self,
+        connection: ConnectionId,
+        access: DeclareeAccess | None,
+        server: ScimServer,
+        clock: Clock,
+        policy: LinkPolicy = LinkPolicy.ASK,
     ) -> None:
         """``access`` is what ``server`` was made from; None if the stored access is unreadable."""
         self.access = access
-        self.verb: UpdateVerb = access.updates if access else "patch"
-        self.has_written = False
+        self.policy = policy
+        self.server_address = normalise_server(access.url) if access else ""
+        self.memory = ServerMemory(prefers_put=access is not None and access.updates == "put")
+        self.memory.host = (urlsplit(access.url).hostname or "") if access else ""
         self.breaker = CircuitBreaker(connection, server.probe, clock)
         self._server = server
         self._clock = clock
+        self._lookups = AccountLookups(lambda call: self._send(call, _allow), clock)
+        self._described_at: float | None = None
+        self._describing = asyncio.Lock()
         self._answered_at = clock.monotonic()
         self._hangs = False
         self._in_flight = 0
         self._is_retired = False
 
+    async def describe(self) -> None:
+        """Asks the server for its description, once and then daily.
+
+        Raises ``TransientError`` if it refuses the key or limits the rate. A server that does not answer is asked again
+        later: not every server has these addresses, and some never answer there.
+        """
+        async with self._describing:
+            now = self._clock.monotonic()
+            if self._described_at is not None and now - self._described_at < DESCRIPTION_LIFETIME_SECONDS:
+                return
+            self.breaker.ensure_closed()
+            try:
+                self.memory.describe(await self._server.discover())
+            except TransientError as error:
+                if error.code != WaitingCause.SERVER_UNAVAILABLE:
+                    raise
+                now -= DESCRIPTION_LIFETIME_SECONDS - DESCRIPTION_RETRY_SECONDS
+            self._described_at = now
+
+    async def prepare_index(self) -> None:
+        """Lists all accounts, so that the lookups of many unknown people need no request each."""
+        await self._lookups.prepare()
+
+    def forget_outdated(self) -> None:
+        """Frees the memory of what is outdated."""
+        self._lookups.forget_outdated()
+
     async def perform(self, call: Call, before: Callable[[], None]) -> Answer:
         """Sends one request; raises ``BreakerOpenError`` without sending it while the breaker is open."""
+        if isinstance(call, FindAccounts):
+            return await self._lookups.find(call, lambda lookup: self._send(lookup, before))
+        if isinstance(call, PatchAccount | ReplaceAccount):
+            self._lookups.note_write(call.id)
+        answer = await self._send(call, before)
+        if isinstance(call, CreateAccount) and isinstance(answer, Written) and answer.resource is not None:
+            self._lookups.add_created(call.body, answer.resource)
+        return answer
+
+    async def _send(self, call: Call, before: Callable[[], None]) -> Answer:
         self.breaker.ensure_closed()
+        if not isinstance(call, Write):
+            return await self._exchange(call, before)
+        async with self.breaker.admit_write():
+            try:
+                answer = await self._exchange(call, before)
+            except TransientError as error:
+                self.breaker.fail_trial(find_waiting_cause(error), error.retry_after, describe(error))
+                raise
+        if not isinstance(answer, Lost):
+            self.breaker.pass_trial()
+        elif answer.may_still_happen:
+            self.breaker.fail_trial(details=answer.details)
+        return answer
+
+    async def _exchange(self, call: Call, before: Callable[[], None]) -> Answer:
         if self._in_flight == 0:
             self._answered_at = self._clock.monotonic()
         self._in_flight += 1
@@ -77,9 +165,10 @@ class Endpoint:
             await self._close_if_retired()
 
     def record_success(self, *, has_written: bool) -> None:
-        """Notes that a change was settled with the server's answers."""
-        self.breaker.record_success()
-        self.has_written = self.has_written or has_written
+        """Notes that a change was settled with the server's answers. One without a write says nothing about writes."""
+        if has_written:
+            self.breaker.record_success()
+            self.memory.has_written = True
 
     def record_batch_timeout(self) -> None:
         """Opens the breaker if the batch ended because the server hangs. A server that answers slowly stays usable."""
@@ -112,12 +201,18 @@ class Endpoints:
     async def get_all(self, connections: Iterable[Connection]) -> dict[ConnectionId, Endpoint]:
         """Returns the endpoint of each connection. Makes a new one if the connection is new or its access has changed."""
         endpoints: dict[ConnectionId, Endpoint] = {}
+        for endpoint in self._endpoints.values():
+            endpoint.forget_outdated()
         for connection in connections:
             current = self._endpoints.get(connection.id)
-            if current is None or current.access != connection.declaree:
+            if current is not None and current.access == connection.declaree:
+                current.policy = connection.link_policy
+            else:
                 # the new endpoint first: requests in flight finish with the old client while new ones use the new client
                 server = self._make_server(connection)
-                self._endpoints[connection.id] = Endpoint(connection.id, connection.declaree, server, self._clock)
+                self._endpoints[connection.id] = Endpoint(
+                    connection.id, connection.declaree, server, self._clock, connection.link_policy
+                )
                 if current is not None:
                     await current.retire()
             endpoints[connection.id] = self._endpoints[connection.id]

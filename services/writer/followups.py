@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.outcomes import Outcome
+from services.contracts.mappings import MANAGER
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.tasks import Resend
 from services.runtime.clock import Clock
 from services.writer.ports import FollowUps, Ledger, Tasks
-from services.writer.worker import PersonWork
+from services.writer.work import PersonWork
 
 NOT_WRITTEN = frozenset({Outcome.REJECTED, Outcome.OUT_OF_SCOPE})
 """Outcomes after which an account is not written: the account of a manager changes nothing for these employees."""
@@ -27,16 +28,17 @@ class ResendFiler:
         self._tasks = tasks
         self._clock = clock
 
-    async def file_resends(self, people: Mapping[PersonKey, PersonWork], lost: frozenset[PersonKey]) -> None:
-        """Files resends for a batch. For the people in ``lost``, another writer changed the ledger entry concurrently."""
+    async def file_resends(self, people: Mapping[PersonKey, PersonWork]) -> None:
+        """Files resends after the entries of these people were written."""
         by_connection: dict[ConnectionId, dict[PersonKey, PersonWork]] = defaultdict(dict)
         for key, person in people.items():
             by_connection[key.connection_id][key] = person
         for connection, batch in by_connection.items():
-            employees = {key.employee_id for key in lost if key.connection_id == connection}
-            employees |= await self._find_reports(connection, batch)
+            employees = await self._find_reports(connection, batch)
             employees |= await self._find_completable(batch)
             employees |= await self._find_unblocked(connection, batch)
+            employees |= await self._find_pending(connection, batch)
+            employees |= await self._mark_refused_managers(batch)
             if employees:
                 action = Resend(scope="people", people=tuple(sorted(employees)), reason="a related account has changed")
                 await self._tasks.file(connection, action, now=self._clock.now())
@@ -65,13 +67,16 @@ class ResendFiler:
         }
 
     async def _find_unblocked(self, connection: ConnectionId, batch: Mapping[PersonKey, PersonWork]) -> set[EmployeeId]:
-        """Finds the employees that were rejected because of an account that has another user name now."""
-        renamed = [
+        """Finds the employees that were rejected because of an account that has changed.
+
+        It has another user name now, or its owner has left: the same person may be back under a new employee id.
+        """
+        freed = [
             person.entry.account_id
             for person in batch.values()
             if person.entry.account_id is not None
             and person.stored.account_id == person.entry.account_id
-            and person.stored.user_name != person.entry.user_name
+            and (person.stored.user_name != person.entry.user_name or _has_left(person))
         ]
         # already resent once for this conflict: leave it to the next poll, to avoid an endless loop
         blocked = [
@@ -80,11 +85,54 @@ class ResendFiler:
             if person.entry.blocked_by is not None and not person.is_resent
         ]
         employees = set[EmployeeId]()
-        if renamed:
-            employees |= set(await self._followups.find_blocked_by(connection, renamed))
+        if blocked:
+            employees |= set(await self._followups.find_exchanging(connection, blocked))
+        if freed:
+            employees |= set(await self._followups.find_blocked_by(connection, freed))
         if blocked:
             employees |= set(await self._followups.find_unblocked(connection, blocked))
         return employees
+
+    async def _find_pending(self, connection: ConnectionId, batch: Mapping[PersonKey, PersonWork]) -> set[EmployeeId]:
+        """Finds the reports that wait for a manager of this batch, and those of this batch with a settled manager."""
+        settled = [
+            key.employee_id
+            for key, person in batch.items()
+            if (person.entry.decided is not None and person.stored.decided is None)
+            or (person.entry.account_id is not None and person.stored.account_id is None)
+        ]
+        employees = set(await self._followups.find_pending_reports(connection, settled)) if settled else set()
+        managers_by_report = {
+            key: PersonKey(key.connection_id, person.entry.manager.employee_id)
+            for key, person in batch.items()
+            if person.entry.waiting is not None
+            and person.entry.waiting.cause is WaitingCause.MANAGER_PENDING
+            and person.entry.manager is not None
+        }
+        managers = await self._ledger.read(set(managers_by_report.values())) if managers_by_report else {}
+        return employees | {
+            report.employee_id
+            for report, manager in managers_by_report.items()
+            if manager in managers and (managers[manager].account_id or managers[manager].decided)
+        }
+
+    async def _mark_refused_managers(self, batch: Mapping[PersonKey, PersonWork]) -> set[EmployeeId]:
+        """Marks managers for verification that the server has refused for a report: their account may be gone."""
+        refused = {
+            PersonKey(key.connection_id, person.entry.manager.employee_id)
+            for key, person in batch.items()
+            if person.entry.manager is not None
+            and any(field.path == MANAGER for field in person.entry.refused)
+            and person.entry.refused != person.stored.refused
+        }
+        if refused:
+            await self._ledger.mark_verify(refused)
+        return {manager.employee_id for manager in refused}
+
+
+def _has_left(person: PersonWork) -> bool:
+    """Whether the batch has disabled the account."""
+    return person.entry.enabled is False and person.stored.enabled is not False
 
 
 def _is_written(person: PersonWork) -> bool:

@@ -7,31 +7,49 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 from services.contracts.cloudevents import Record, to_record
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.events import AccountRequested
-from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.contracts.ledger import LedgerEntry
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Outcome
+from services.errors import TransientError
+from services.provisioning.manager import ManagerAccount
 from services.runtime.clock import Clock
-from services.runtime.kafka.decoding import Batch, Incoming, build_dead_letter
+from services.runtime.kafka.decoding import Batch, build_dead_letter
 from services.runtime.kafka.ownership import PartitionsMovedError
 from services.runtime.metrics import Metrics
 from services.writer.endpoints import Endpoint, Endpoints
 from services.writer.followups import ResendFiler
-from services.writer.order import find_manager, run_in_order
-from services.writer.ports import Connections, Ledger
-from services.writer.worker import AccountClaims, PersonWork, Worker
+from services.writer.order import Queues, run_in_order
+from services.writer.ownership import AccountOwners
+from services.writer.people import BatchPeople, Request, build_ranges, find_suspects, group_by_person
+from services.writer.ports import Repositories
+from services.writer.results import ResultWriter
+from services.writer.work import PersonWork
+from services.writer.worker import Surroundings, Worker
 
 logger = logging.getLogger(__name__)
 
 SERVICE = "writer"
 """Name of the service: its consumer group, and the origin of its dead letters."""
-LEDGER_FLUSH_SIZE = 50
-"""Number of ledger entries per bulk write. Entries are flushed while the rest of the batch is still running."""
-WRITTEN = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.ENABLED})
+MANY_UNKNOWN = 20
+"""Number of people without a known account in one batch from which the accounts of the server are listed once."""
+WRITTEN = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.ENABLED, Outcome.INCOMPLETE})
 """Outcomes of changes that reached the server: only these count for the freshness."""
+
+
+def _list_new_external_ids(records: Iterable[Request], known: str | None) -> list[str]:
+    """Returns the external ids that these requests want, without the one that the employee has."""
+    wanted = dict.fromkeys(record.event.desired.external_id for record in records if record.event.desired is not None)
+    return [external_id for external_id in wanted if external_id != known]
+
+
+class LostRaceError(TransientError):
+    """Another writer has changed entries of the batch. The batch is settled again, so that every change gets an outcome."""
+
+    code: ClassVar[str] = "lost-race"
 
 
 class Writer:
@@ -40,108 +58,131 @@ class Writer:
     def __init__(
         self,
         *,
-        ledger: Ledger,
-        connections: Connections,
+        repositories: Repositories,
         resends: ResendFiler,
         endpoints: Endpoints,
         clock: Clock,
         metrics: Metrics,
         batch_seconds: float,
         concurrency: int,
+        late_write_seconds: float,
     ) -> None:
-        """``batch_seconds`` limits the time of one batch. ``concurrency`` limits the people of a connection that are processed at once."""
-        self._ledger = ledger
-        self._connections = connections
+        """``batch_seconds`` limits the time of one batch. ``concurrency`` limits the people of a connection that are
+        processed at once. A request without an answer may still be carried out for ``late_write_seconds``.
+        """
+        self._repositories = repositories
         self._resends = resends
         self._endpoints = endpoints
         self._clock = clock
         self._metrics = metrics
         self._batch_seconds = batch_seconds
         self._concurrency = concurrency
+        self._late_write_seconds = late_write_seconds
 
     async def handle(self, batch: Batch[AccountRequested]) -> Sequence[Record]:
-        """Settles a batch and returns outcomes and dead letters; raises ``PartitionsMovedError`` to drop the batch."""
+        """Settles a batch and returns outcomes and dead letters.
+
+        Raises ``PartitionsMovedError`` to drop the batch, and ``LostRaceError`` to settle it again.
+        """
         endpoints = await self._get_endpoints({record.event.connection_id for record in batch.records})
         settleable = [record for record in batch.records if record.event.connection_id in endpoints]
         unknown = [record for record in batch.records if record.event.connection_id not in endpoints]
         people, lost = await self._settle(settleable, endpoints, batch)
-        await self._resends.file_resends(people, lost)
+        await self._resends.file_resends({key: person for key, person in people.items() if key not in lost})
+        if lost:
+            raise LostRaceError(f"{len(lost)} ledger entries have been changed by another writer")
         self._count(people)
         return [
             *(
                 build_dead_letter(record, SERVICE, DeadLetterReason.UNKNOWN_CONNECTION, self._clock)
                 for record in unknown
             ),
-            *(to_record(outcome) for key, person in people.items() if key not in lost for outcome in person.outcomes),
+            *(to_record(outcome) for person in people.values() for outcome in person.outcomes),
         ]
 
     async def _get_endpoints(self, wanted: Iterable[ConnectionId]) -> dict[ConnectionId, Endpoint]:
-        readable = await self._connections.get_readable(wanted)
+        readable = await self._repositories.connections.get_readable(wanted)
         endpoints = await self._endpoints.get_all(readable.values())
         others = set(wanted) - endpoints.keys()
-        unreadable = await self._connections.filter_existing(others) if others else frozenset[ConnectionId]()
+        unreadable = (
+            await self._repositories.connections.filter_existing(others) if others else frozenset[ConnectionId]()
+        )
         return endpoints | {connection: self._endpoints.make_unreadable(connection) for connection in unreadable}
 
     async def _settle(
-        self,
-        records: Sequence[Incoming[AccountRequested]],
-        endpoints: Mapping[ConnectionId, Endpoint],
-        batch: Batch[AccountRequested],
-    ) -> tuple[dict[PersonKey, PersonWork], frozenset[PersonKey]]:
+        self, records: Sequence[Request], endpoints: Mapping[ConnectionId, Endpoint], batch: Batch[AccountRequested]
+    ) -> tuple[Mapping[PersonKey, PersonWork], frozenset[PersonKey]]:
         """Returns the people of the batch, and those with an entry that another writer changed concurrently."""
-        queues: dict[PersonKey, list[Incoming[AccountRequested]]] = defaultdict(list)
-        for record in records:
-            queues[record.event.person].append(record)
-        managers = map(find_manager, records)
-        entries = await self._ledger.read({*queues, *(key for key in managers if key is not None)})
-        people = {key: _begin_person(key, entries.get(key)) for key in queues}
-        claims = {connection: AccountClaims(self._ledger, connection) for connection in endpoints}
+        repositories = self._repositories
+        is_suspect = find_suspects(records, await repositories.work_ranges.begin(build_ranges(records)))
+        queues = group_by_person(records)
+        people = await BatchPeople.read(repositories.ledger, repositories.snapshots, queues)
+        taken = await self._claim_external_ids(queues, people, endpoints)
+        absent = await repositories.snapshots.find_absent(queues)
+        await self._prepare_indexes(people, endpoints)
         deadline = self._clock.monotonic() + self._batch_seconds
-        settled: list[PersonWork] = []
-        flushes: list[asyncio.Task[frozenset[PersonKey]]] = []
-
-        def find_account(key: PersonKey) -> AccountId | None:
-            entry = people[key].entry if key in people else entries.get(key)
-            return entry.account_id if entry else None
+        results = ResultWriter(repositories.ledger, repositories.claims, repositories.links)
 
         async def settle_person(key: PersonKey) -> None:
-            def find_manager_account(employee: EmployeeId) -> AccountId | None:
-                return find_account(PersonKey(key.connection_id, employee))
+            endpoint = endpoints[key.connection_id]
+
+            def find_manager_account(manager: EmployeeId) -> ManagerAccount | None:
+                return people.find_manager_account(PersonKey(key.connection_id, manager))
+
+            def is_manager_pending(manager: EmployeeId) -> bool:
+                return people.is_manager_pending(key, PersonKey(key.connection_id, manager))
 
             worker = Worker(
-                endpoint=endpoints[key.connection_id],
-                manager_account=find_manager_account,
-                claims=claims[key.connection_id],
+                endpoint=endpoint,
+                owners=AccountOwners(
+                    endpoint.server_address,
+                    repositories.claims,
+                    repositories.links,
+                    repositories.ledger,
+                    people,
+                ),
+                surroundings=Surroundings(
+                    find_manager_account, is_manager_pending, is_suspect, key in taken, key in absent
+                ),
                 ensure_owned=batch.ownership.ensure_owned,
                 clock=self._clock,
                 deadline=deadline,
+                late_write_seconds=self._late_write_seconds,
             )
-            await worker.settle_all(people[key], queues[key])
-            settled.append(people[key])
-            if len(settled) == LEDGER_FLUSH_SIZE:
-                flushes.append(asyncio.create_task(self._flush(settled[:])))
-                settled.clear()
+            await worker.settle_all(people.people[key], queues[key])
+            results.add(endpoint.server_address, people.people[key])
 
         try:
             await run_in_order(queues, settle_person, self._concurrency)
         except* PartitionsMovedError as moved:
             raise moved.exceptions[0] from None
         finally:
-            # wait for every ledger write, even if one failed, so that none outlives the batch
-            await asyncio.gather(*flushes, return_exceptions=True)
-        return people, frozenset().union(*await asyncio.gather(*flushes, self._flush(settled)))
+            await results.wait()
+        return people.people, await results.finish()
 
-    async def _flush(self, people: Iterable[PersonWork]) -> frozenset[PersonKey]:
-        """Writes the changed entries. Marks lost races for verification, so that the next writer looks up the account."""
-        changed = [
-            person.entry.model_copy(update={"seq": person.stored.seq + 1}) for person in people if person.is_changed
-        ]
-        lost = await self._ledger.write(changed) if changed else frozenset[PersonKey]()
-        if lost:
-            await self._ledger.mark_verify(lost)
-            for key in lost:
-                logger.warning("ledger entry changed concurrently; resending the employee", extra={"person": str(key)})
-        return lost
+    async def _claim_external_ids(
+        self, queues: Queues, people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]
+    ) -> frozenset[PersonKey]:
+        """Claims the external ids that are new on their server. Returns the people with one that another employee owns."""
+        wanted: dict[str, dict[str, PersonKey]] = defaultdict(dict)
+        taken: set[PersonKey] = set()
+        for key, records in queues.items():
+            owners = wanted[endpoints[key.connection_id].server_address]
+            for external_id in _list_new_external_ids(records, people.people[key].entry.external_id):
+                if owners.setdefault(external_id, key) != key:
+                    taken.add(key)
+        for server, owners in wanted.items():
+            foreign = await self._repositories.claims.claim_external_ids(server, owners) if owners else frozenset[str]()
+            taken |= {owners[external_id] for external_id in foreign}
+        return frozenset(taken)
+
+    async def _prepare_indexes(self, people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]) -> None:
+        unknown: dict[ConnectionId, int] = defaultdict(int)
+        for key, person in people.people.items():
+            unknown[key.connection_id] += person.entry.account_id is None
+        # concurrently: a hanging server must not delay the people of another connection for longer than itself
+        many = [endpoints[connection] for connection, count in unknown.items() if count >= MANY_UNKNOWN]
+        await asyncio.gather(*(endpoint.prepare_index() for endpoint in many))
 
     def _count(self, people: Mapping[PersonKey, PersonWork]) -> None:
         for person in people.values():
@@ -152,8 +193,3 @@ class Writer:
                 if outcome.outcome in WRITTEN:
                     freshness = (outcome.settled_at - outcome.detected_at).total_seconds()
                     self._metrics.freshness.observe(max(freshness, 0.0))
-
-
-def _begin_person(key: PersonKey, entry: LedgerEntry | None) -> PersonWork:
-    stored = entry or LedgerEntry(connection_id=key.connection_id, employee_id=key.employee_id)
-    return PersonWork(stored, stored)

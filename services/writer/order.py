@@ -1,4 +1,4 @@
-"""The order of a batch: requests of one person in sequence, managers before the employees that report to them.
+"""The order of a batch: requests of one person in sequence, leavers first, managers before the employees that report to them.
 
 An account that is written after the manager's account is complete at once. Written before, it would have to be resent. The
 number of people that are processed at once is limited: a slow server would otherwise settle none before the batch times out.
@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from services.contracts.events import AccountRequested
 from services.contracts.ids import ConnectionId, PersonKey
+from services.contracts.outcomes import Intent
 from services.provisioning.manager import find_wanted_manager
 from services.runtime.kafka.decoding import Incoming
 
@@ -64,5 +65,9 @@ async def run_in_order(queues: Queues, work: Callable[[PersonKey], Awaitable[Non
             finished[key].set()
 
     async with asyncio.TaskGroup() as group:
-        for key in sorted(queues, key=lambda key: key not in finished):  # people without waiting reports come last
+        for key in sorted(queues, key=lambda key: (not _is_leaver(queues[key]), key not in finished)):
             group.create_task(run_after_manager(key))
+
+
+def _is_leaver(records: Sequence[Incoming[AccountRequested]]) -> bool:
+    return records[-1].event.intent is Intent.DISABLE

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
+from services.contracts.claims import LinkDecision, WorkRange
 from services.contracts.connections import Connection
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.contracts.tasks import Action
 from services.provisioning.calls import Answer, Call
-
-UpdateVerb: TypeAlias = Literal["patch", "put"]
-"""How a server is asked to change an account."""
+from services.provisioning.server import ServerDescription
 
 
 class Ledger(Protocol):
@@ -25,12 +24,71 @@ class Ledger(Protocol):
         """Writes each entry if its stored ``seq`` is one below. Returns the people with another stored ``seq``."""
         ...
 
+    async def mark_lost(self, entries: Sequence[LedgerEntry]) -> None:
+        """Marks entries for verification with a new state that was not written, because another writer changed them.
+
+        Keeps what the unwritten entries know of writes without an answer: ``look_at`` and the attempted creates.
+        """
+        ...
+
     async def mark_verify(self, people: Iterable[PersonKey]) -> None:
         """Marks the entries, so that the next writer looks up the live account."""
         ...
 
-    async def find_owner(self, connection: ConnectionId, account: AccountId) -> EmployeeId | None:
-        """Returns the employee that owns an account; None if the ledger knows no owner."""
+    async def release_account(self, person: PersonKey, account: AccountId) -> None:
+        """Removes the account from an entry that has it: another employee owns the account now."""
+        ...
+
+
+class Claims(Protocol):
+    """Which employee owns which account, across all connections. ``server`` is the normalised address of the server."""
+
+    async def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
+        """Returns the employee that owns the account; None if it has no owner."""
+        ...
+
+    async def claim_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> frozenset[AccountId]:
+        """Claims each account for its employee. Returns the accounts that another employee owns: they are not claimed."""
+        ...
+
+    async def claim_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> frozenset[str]:
+        """Claims each external id for its employee. Returns those that another employee owns: they are not claimed."""
+        ...
+
+    async def transfer(self, server: str, account: AccountId, former: PersonKey, owner: PersonKey) -> bool:
+        """Passes an account from one employee to another. Returns False if the former one does not own it."""
+        ...
+
+
+class Links(Protocol):
+    """Decisions about accounts that existed before."""
+
+    async def read(self, people: Iterable[PersonKey]) -> dict[tuple[PersonKey, AccountId], LinkDecision]:
+        """Returns the decisions about these employees, open ones included."""
+        ...
+
+    async def ask(self, asked: Sequence[LinkDecision]) -> None:
+        """Stores open decisions. A decision that exists for the same employee and account stays as it is."""
+        ...
+
+
+class WorkRanges(Protocol):
+    """The records that writers have in work."""
+
+    async def begin(self, ranges: Sequence[WorkRange]) -> dict[int, WorkRange]:
+        """Stores the records in work, one range for each partition. Returns the ranges that were stored before."""
+        ...
+
+
+class Snapshots(Protocol):
+    """What the poller has stored of the employees."""
+
+    async def find_absent(self, people: Iterable[PersonKey]) -> frozenset[PersonKey]:
+        """Returns those that Personio no longer lists."""
+        ...
+
+    async def find_unsettled(self, people: Iterable[PersonKey]) -> frozenset[PersonKey]:
+        """Returns those with a snapshot of an active employee of which no change was ever settled."""
         ...
 
 
@@ -51,6 +109,20 @@ class FollowUps(Protocol):
         self, connection: ConnectionId, among: Iterable[EmployeeId] | None = None
     ) -> tuple[EmployeeId, ...]:
         """Returns the rejected employees for which the conflicting account has another user name now."""
+        ...
+
+    async def find_pending_reports(
+        self, connection: ConnectionId, managers: Iterable[EmployeeId]
+    ) -> tuple[EmployeeId, ...]:
+        """Returns the employees with a change that waits until the account of one of these managers is created."""
+        ...
+
+    async def find_exchanging(self, connection: ConnectionId, among: Iterable[EmployeeId]) -> tuple[EmployeeId, ...]:
+        """Returns those of the rejected employees that exchange their e-mail addresses: each blocks another of them."""
+        ...
+
+    async def take_due_looks(self, now: datetime) -> dict[ConnectionId, tuple[EmployeeId, ...]]:
+        """Marks entries with a due look for verification, and removes their ``look_at``. Returns their employees."""
         ...
 
 
@@ -85,6 +157,10 @@ class Tasks(Protocol):
 class ScimServer(Protocol):
     """The SCIM server of one connection."""
 
+    async def discover(self) -> ServerDescription:
+        """Returns what the server says about itself; raises ``TransientError`` if it does not accept the key."""
+        ...
+
     async def perform(self, call: Call, *, before: Callable[[], None]) -> Answer:
         """Sends one request and returns the answer; raises ``TransientError`` if the answer is missing or unusable.
 
@@ -98,4 +174,38 @@ class ScimServer(Protocol):
 
     async def close(self) -> None:
         """Closes the connections to the server."""
+        ...
+
+
+class Repositories(Protocol):
+    """Everything that the writer reads and writes in the database for a batch."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger entries."""
+        ...
+
+    @property
+    def claims(self) -> Claims:
+        """The owners of accounts."""
+        ...
+
+    @property
+    def links(self) -> Links:
+        """The decisions about accounts that existed before."""
+        ...
+
+    @property
+    def work_ranges(self) -> WorkRanges:
+        """The records that writers have in work."""
+        ...
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """What the poller has stored of the employees."""
+        ...
+
+    @property
+    def connections(self) -> Connections:
+        """The connections."""
         ...

@@ -17,3 +17,5 @@ class WriterSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     than KAFKA_REBALANCE_TIMEOUT_MS."""
     writer_concurrency: int = Field(16, ge=1, le=64)
     """Maximum number of requests that one writer sends at the same time to the Declaree address of one connection."""
+    writer_late_write_seconds: float = Field(300, gt=0)
+    """Seconds in which a server may still carry out a request that it did not answer. The account is looked up again afterwards."""

@@ -1,4 +1,4 @@
-"""Resends waiting employees after the circuit breaker of their connection has closed."""
+"""Resends waiting employees after the circuit breaker of their connection has closed, and those with a due look."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from services.errors import ConnectorError
 from services.runtime.background import Background
 from services.runtime.clock import Clock
 from services.writer.endpoints import Endpoint, Endpoints
-from services.writer.ports import Connections, Tasks, WaitingCounts
+from services.writer.ports import Connections, FollowUps, Tasks, WaitingCounts
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ class Wakeup:
         self,
         *,
         counts: WaitingCounts,
+        followups: FollowUps,
         connections: Connections,
         tasks: Tasks,
         endpoints: Endpoints,
@@ -34,6 +35,7 @@ class Wakeup:
     ) -> None:
         """``interval`` is the number of seconds between two checks. ``fatal`` ends the process if the loop fails."""
         self._counts = counts
+        self._followups = followups
         self._connections = connections
         self._tasks = tasks
         self._endpoints = endpoints
@@ -54,6 +56,7 @@ class Wakeup:
         while True:
             try:
                 await self.check_waiting()
+                await self.check_looks()
             except ConnectorError as error:
                 logger.warning("the waiting employees cannot be checked now: %s", error)
             await self._clock.sleep(self._interval)
@@ -77,6 +80,13 @@ class Wakeup:
             logger.info(
                 "resend of waiting employees filed", extra={"connection": connection, "people": waiting[connection]}
             )
+
+    async def check_looks(self) -> None:
+        """Files a resend for the employees with an account that must be looked up again: a write stayed without an answer."""
+        due = await self._followups.take_due_looks(self._clock.now())
+        for connection, people in due.items():
+            action = Resend(scope="people", people=people, reason="a request to Declaree stayed without an answer")
+            await self._tasks.file(connection, action, now=self._clock.now())
 
 
 async def _close_if_due(endpoint: Endpoint) -> bool:

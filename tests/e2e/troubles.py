@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import httpx
@@ -52,8 +53,13 @@ class Company:
 async def add_company(installation: Installation, name: str, *, key: str | None = None) -> Company:
     """Adds a company with a sandbox Declaree; ``key`` is the connection's key, None for the right one."""
     declaree = await installation.start_declaree(name)
-    more = {} if key is None else {"key": key}
-    connection = await installation.connect(name, scim=declaree + SCIM_PATH, **more)
+    scim = declaree + SCIM_PATH
+    if key is None:
+        connection = await installation.connect(name, scim=scim)
+    else:
+        connection = await installation.connect(name, key=key, scim=scim, start=False)
+        async with open_store(installation) as store:  # the command reads Declaree first, which this key cannot
+            await store.connections.start(ConnectionId(connection), now=datetime.now(UTC))
     return Company(ConnectionId(connection), installation.personio, declaree)
 
 
@@ -172,7 +178,7 @@ async def set_delay(company: Company, *, seconds: float) -> None:
 async def open_database(installation: Installation) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
     """Opens the installation's MongoDB database without the product's store."""
     async with connect(installation.environment["MONGODB_URL"]) as client:
-        yield client["personio_declaree"]
+        yield client[installation.environment.get("MONGODB_DATABASE", "personio_declaree")]
 
 
 @asynccontextmanager

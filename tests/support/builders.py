@@ -9,7 +9,7 @@ from aiokafka import ConsumerRecord
 from pydantic import SecretStr
 
 from services.contracts.cloudevents import Record, SendReason
-from services.contracts.connections import Connection, DeclareeAccess, PersonioAccess
+from services.contracts.connections import Connection, DeclareeAccess, LinkPolicy, PersonioAccess
 from services.contracts.employees import Attribute, string_value
 from services.contracts.events import (
     AccountRequested,
@@ -196,10 +196,15 @@ def make_incoming(event: Any, offset: int = 0, reason: SendReason = SendReason.D
 
 
 def make_connection(
-    name: ConnectionId = CONNECTION, personio: PersonioAccess = PERSONIO, declaree: DeclareeAccess = DECLAREE
+    name: ConnectionId = CONNECTION,
+    personio: PersonioAccess = PERSONIO,
+    declaree: DeclareeAccess = DECLAREE,
+    link_policy: LinkPolicy = LinkPolicy.ASK,
 ) -> Connection:
     """Returns an active connection; ``name`` is its id."""
-    return Connection(id=name, name="Nordlicht", personio=personio, declaree=declaree, created_at=NOW)
+    return Connection(
+        id=name, name="Nordlicht", personio=personio, declaree=declaree, link_policy=link_policy, created_at=NOW
+    )
 
 
 def make_incoming_record(partition: int, offset: int, record: Record) -> ConsumerRecord:

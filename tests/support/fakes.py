@@ -17,7 +17,8 @@ from services.contracts.employees import REQUIRED_ATTRIBUTES, Attribute, Attribu
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.tasks import Action, Resend
 from services.contracts.values import Value
-from services.provisioning.calls import Answer, Call, FindAccounts, ReadAccount
+from services.provisioning.calls import Answer, Call, FindAccounts, ListAccounts, ReadAccount
+from services.provisioning.server import ServerDescription
 from services.runtime.kafka.ownership import Ownership, PartitionsMovedError
 from services.store.database import Store
 from services.writer.ports import ScimServer
@@ -322,8 +323,14 @@ class WatchedServer:
     """Runs after each call; its result replaces the answer."""
     probes: int = 0
     """Number of probes."""
+    description: ServerDescription | None = None
+    """What the server says about itself; None asks the inner server."""
     is_closed: bool = False
     """Whether the client was closed."""
+
+    async def discover(self) -> ServerDescription:
+        """Returns the description."""
+        return self.description if self.description is not None else await self.inner.discover()
 
     async def perform(self, call: Call, *, before: Callable[[], None]) -> Answer:
         """Performs the call on the inner server and records it when it is sent."""
@@ -350,4 +357,4 @@ class WatchedServer:
     @property
     def writes(self) -> list[Call]:
         """The calls that may change an account."""
-        return [call for call in self.calls if not isinstance(call, ReadAccount | FindAccounts)]
+        return [call for call in self.calls if not isinstance(call, ReadAccount | FindAccounts | ListAccounts)]

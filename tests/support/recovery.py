@@ -1,15 +1,26 @@
 """Backups and losses for the recovery drills: MongoDB, Declaree, and what happens in Personio in between."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 from pymongo.asynchronous.database import AsyncDatabase
 
-from tests.support.world import Sides, call_control
+from tests.support.world import Sides, call_control, list_accounts
 
 Document = dict[str, Any]
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
+"""A time as the store writes it."""
+STRANGERS: tuple[tuple[str, Document], ...] = (
+    ("administrator@example.com", {"roles": [{"value": "admin"}]}),
+    ("contractor@example.com", {"externalId": "payroll-1029"}),
+    ("closed@example.com", {"active": False}),
+)
+"""Address and other attributes of accounts without an employee: an administrator, one of another system, a disabled one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,32 @@ async def restore(database: AsyncDatabase[Document], backup: Backup) -> None:
             await database[name].insert_many(documents)
 
 
+def age(value: Any, by: timedelta) -> Any:
+    """Returns a document, or a part of one, with all times moved back, as it would be if that time had passed since then."""
+    match value:
+        case dict():
+            return {key: age(item, by) for key, item in value.items()}
+        case list():
+            return [age(item, by) for item in value]
+        case datetime():
+            return value - by
+        case str() if TIME.fullmatch(value):
+            return (datetime.fromisoformat(value) - by).isoformat()
+    return value
+
+
+def age_backup(backup: Backup, by: timedelta) -> Backup:
+    """Returns a backup as if it had been made earlier."""
+    return Backup(age(dict(backup.documents), by), backup.indexes)
+
+
+async def age_ledger(database: AsyncDatabase[Document], by: timedelta) -> None:
+    """Moves the times of all ledger entries back, as if that time had passed. No change may be open."""
+    async for entry in database["ledger"].find():
+        result = await database["ledger"].replace_one({"_id": entry["_id"], "seq": entry["seq"]}, age(entry, by))
+        assert result.matched_count == 1, f"the ledger entry {entry['_id']} was changed"
+
+
 async def take_snapshot(sides: Sides, name: str) -> None:
     """Takes a backup of the accounts of the sandbox Declaree."""
     await _call_declaree(sides, "/snapshots", {"name": name})
@@ -50,6 +87,20 @@ async def take_snapshot(sides: Sides, name: str) -> None:
 async def restore_snapshot(sides: Sides, name: str) -> None:
     """Replaces the accounts of the sandbox Declaree by a backup. Its journal is kept."""
     await _call_declaree(sides, f"/snapshots/{name}/restore", {})
+
+
+async def add_strangers(sides: Sides) -> dict[str, Document]:
+    """Adds accounts that belong to no employee to the sandbox Declaree. Returns all of its accounts, by id."""
+    for address, attributes in STRANGERS:
+        account = {
+            "userName": address,
+            "emails": [{"value": address, "type": "work", "primary": True}],
+            "name": {"givenName": "Ada", "familyName": "Stranger"},
+            "active": True,
+            **attributes,
+        }
+        await _call_declaree(sides, "/accounts", account)
+    return {account["id"]: account for account in await list_accounts(sides)}
 
 
 async def _call_declaree(sides: Sides, path: str, body: Document) -> None:

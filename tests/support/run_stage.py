@@ -1,10 +1,13 @@
 """The poller's work on one connection, on any store. Used by unit and component tests."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from sandbox.declaree.app import create_app
+from sandbox.declaree.state import Declaree
 from services.contracts.cloudevents import SendReason, parse_send_reason, read_event
 from services.contracts.events import EmployeeChanged, Version
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
@@ -14,18 +17,23 @@ from services.contracts.runs import Run, RunState
 from services.contracts.tasks import Action, Task
 from services.contracts.values import Value
 from services.errors import ConnectorError
+from services.poller.departures import Departures
 from services.poller.outbox import Outbox
 from services.poller.resend import Resender
 from services.poller.run import Runner
 from services.poller.tasks import TaskRunner
+from services.poller.verify import Verifier
 from services.runtime.metrics import Metrics
 from services.store.database import Store
-from tests.support.builders import CONNECTION, NOW, make_entry, make_outcome, make_snapshot
+from tests.support.builders import CONNECTION, DECLAREE, NOW, make_entry, make_outcome, make_snapshot
+from tests.support.fake_accounts import FakeAccounts
 from tests.support.fakes import CrashError, Crashes, FakeClock, FakePersonio, FakePublisher, group_by_person
 
 PEOPLE: dict[str, dict[str, Value]] = {key: {"email": f"e{key}@x.example"} for key in "12345"}
 """Employees with different e-mail addresses."""
 
+PATIENCE = timedelta(hours=1)
+"""Time for which a change without an outcome counts as under way."""
 WAITING = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
 
 
@@ -41,7 +49,16 @@ class RunStage:
         outbox = Outbox(store.snapshots, self.publisher, lambda: None)
         self.runner = Runner(store, self.personio.source, outbox, self.clock, Metrics())
         self.resender = Resender(store, outbox)
-        self.tasks = TaskRunner(store.tasks, self.runner, self.resender, self.clock)
+        self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value())
+        self.accounts = FakeAccounts(create_app(self.declaree), self.clock)
+        verifier = Verifier(store, self.accounts.source, self.resender, self.clock, lambda: None, PATIENCE)
+        departures = Departures(store.snapshots, outbox, self.clock)
+        self.tasks = TaskRunner(store.tasks, self.runner, self.resender, verifier, departures, self.clock)
+
+    def add_account(self, address: str) -> None:
+        """Adds an account to Declaree, as an administrator does."""
+        body = {"userName": address, "emails": [{"value": address}], "name": {"givenName": "A", "familyName": "B"}}
+        self.declaree.registry.create("User", body, self.declaree.behaviour)
 
     def list_sent(self, reason: SendReason) -> list[str]:
         """Returns the ids of the employees that were sent for this reason, sorted."""

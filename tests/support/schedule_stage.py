@@ -4,6 +4,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+from sandbox.declaree.app import create_app
+from sandbox.declaree.state import Declaree
 from services.contracts.connections import PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.leases import ProcessIdentity
@@ -13,6 +15,7 @@ from services.poller.settings import PollerSettings
 from services.runtime.metrics import Metrics
 from services.store.database import Store
 from tests.support.builders import DECLAREE, PERSONIO
+from tests.support.fake_accounts import FakeAccounts
 from tests.support.fakes import FakePersonio, FakePublisher, StillClock
 from tests.support.run_stage import PEOPLE
 from tests.support.waiting import wait_until
@@ -39,6 +42,8 @@ class ScheduleStage:
         self.store = store
         self.clock = StillClock()
         self.personio = FakePersonio(PEOPLE)
+        self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value())
+        self.accounts = FakeAccounts(create_app(self.declaree), self.clock)
         self.publisher = FakePublisher()
         self.fatal: list[str] = []
         """The reasons for which a poller wanted to end its process."""
@@ -48,9 +53,11 @@ class ScheduleStage:
     # ------------------------------------------------------------ connections
 
     async def connect(self, name: str = "one") -> ConnectionId:
-        """Adds a connection, which is due at once."""
+        """Adds and starts a connection, which is due at once."""
         access = PersonioAccess(client_id=name, client_secret=PERSONIO.client_secret)
-        return (await self.store.connections.add(name, access, DECLAREE, now=self.clock.now())).id
+        connection = (await self.store.connections.add(name, access, DECLAREE, now=self.clock.now())).id
+        await self.store.connections.start(connection, now=self.clock.now())
+        return connection
 
     async def file_task(self, connection: ConnectionId, action: Action) -> Task:
         """Files a task for the lease owner."""
@@ -84,6 +91,7 @@ class ScheduleStage:
             settings=settings,
             repositories=self.store,
             source=self.personio.source,
+            accounts=self.accounts.source,
             publisher=self.publisher,
             clock=self.clock,
             metrics=Metrics(),

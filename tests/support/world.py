@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +32,7 @@ QUICK = {
     "KAFKA_SESSION_TIMEOUT_MS": "3000",
     "KAFKA_PARTITIONS": "6",
     "WRITER_PROBE_SECONDS": "0.5",
+    "WRITER_LATE_WRITE_SECONDS": "5",
 }
 """Settings with short intervals and timeouts."""
 
@@ -76,6 +77,7 @@ def make_installation(
     service_settings: Mapping[str, str] | None = None,
     declaree_options: tuple[str, ...] = (),
     scim_url: str | None = None,
+    starts_connection: bool = True,
 ) -> Installation:
     """Returns an installation in ``folder``. Its sandbox Personio has no rate limit, because the tests read it often."""
     return Installation(
@@ -88,6 +90,7 @@ def make_installation(
         personio_options=("--no-rate-limit",),
         declaree_options=declaree_options,
         scim_url=scim_url,
+        starts_connection=starts_connection,
     )
 
 
@@ -147,16 +150,17 @@ async def list_employees(sides: Sides) -> dict[str, dict[str, Any]]:
                 return employees
 
 
-async def find_differences(sides: Sides) -> list[str]:
+async def find_differences(sides: Sides, *, prefix: str = "", strangers: Container[str] = ()) -> list[str]:
     """Returns one line for each difference between the employees and their accounts; an empty list if all are exact.
 
     Compares names, e-mail, manager and the enabled state. Also finds second accounts of one employee, and accounts
-    without an employee.
+    without an employee. ``prefix`` is the prefix of the external ids; ``strangers`` are the accounts to leave out.
     """
     employees, accounts = await list_employees(sides), await list_accounts(sides)
     by_employee: dict[str, list[dict[str, Any]]] = {}
     for account in accounts:
-        by_employee.setdefault(account.get("externalId", "none"), []).append(account)
+        if account["id"] not in strangers:
+            by_employee.setdefault(account.get("externalId", "none").removeprefix(prefix), []).append(account)
     differences = [f"{len(group)} accounts for {key}" for key, group in by_employee.items() if len(group) > 1]
     differences += [f"account without an employee: {key}" for key in by_employee.keys() - employees.keys()]
     for key, employee in employees.items():

@@ -11,7 +11,7 @@ from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.state import Declaree
 from services.clients.declaree.client import DeclareeClient
 from services.contracts.cloudevents import Record, SendReason, read_event
-from services.contracts.connections import DeclareeAccess
+from services.contracts.connections import DeclareeAccess, LinkPolicy
 from services.contracts.events import AccountRequested, AccountSynced
 from services.contracts.ids import ConnectionId
 from services.contracts.ledger import LedgerEntry
@@ -36,6 +36,8 @@ from tests.support.fakes import (
     WatchedServer,
 )
 
+LATE_WRITE_SECONDS = 300.0
+"""Seconds in which a server may carry out an unanswered request."""
 URL = "http://declaree.test/SCIM/v2"
 EVA: dict[str, Any] = {"fields": {"name.givenName": "Eva", "name.familyName": "Lovelace"}}
 ZOE: dict[str, Any] = {"fields": {"name.givenName": "Zoë", "name.familyName": "Lovelace"}}
@@ -44,6 +46,7 @@ ZOE: dict[str, Any] = {"fields": {"name.givenName": "Zoë", "name.familyName": "
 class WriterStage:
     """A writer and its surroundings.
 
+    ``offset`` is that of the next record; a test sets it back to let records be delivered again, which makes them suspect.
     ``declaree`` is the state of the sandbox. ``clients`` are the clients of the servers, the newest last. A test may replace
     ``ledger``, ``followups`` or ``tasks`` and then call ``restart``.
     """
@@ -55,7 +58,7 @@ class WriterStage:
         self.metrics = Metrics()
         self.tasks: Any = FiledTasks()
         self.ownership = OwnedPartitions()
-        self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value(), behaviour=behaviour)
+        self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value(), behaviour=behaviour, clock=self.clock.now)
         self.app = create_app(self.declaree)
         self.clients: list[WatchedServer] = []
         self.connections: Any = KnownConnections()
@@ -63,28 +66,35 @@ class WriterStage:
         self.endpoints = Endpoints(self._make_client, self.clock)
         self.ledger: Any = store.ledger
         self.followups: Any = store.followups
+        self.claims: Any = store.claims
+        self.links: Any = store.links
+        self.work_ranges: Any = store.work_ranges
+        self.snapshots: Any = store.snapshots
+        self.offset = 0
         self.writer = self.make_writer()
 
     # ------------------------------------------------------------ the writer
 
-    def connect(self, name: ConnectionId = CONNECTION, key: str | None = None) -> None:
-        """Adds a connection, or replaces its access."""
+    def connect(
+        self, name: ConnectionId = CONNECTION, key: str | None = None, policy: LinkPolicy = LinkPolicy.ASK
+    ) -> None:
+        """Adds a connection, or replaces its access and policy."""
         access = DECLAREE.model_copy(update={"url": URL})
         if key is not None:
             access = DeclareeAccess.model_validate({"url": URL, "key": key})
-        self.connections.connections[name] = make_connection(name, declaree=access)
+        self.connections.connections[name] = make_connection(name, declaree=access, link_policy=policy)
 
     def make_writer(self, batch_seconds: float = 60, concurrency: int = 32) -> Writer:
         """Returns another writer, which shares ledger and server with the first, but no memory."""
         return Writer(
-            ledger=self.ledger,
-            connections=self.connections,
+            repositories=self,
             resends=ResendFiler(self.ledger, self.followups, self.tasks, self.clock),
             endpoints=self.endpoints,
             clock=self.clock,
             metrics=self.metrics,
             batch_seconds=batch_seconds,
             concurrency=concurrency,
+            late_write_seconds=LATE_WRITE_SECONDS,
         )
 
     def restart(self, batch_seconds: float = 60, concurrency: int = 32) -> None:
@@ -92,7 +102,7 @@ class WriterStage:
         self.writer = self.make_writer(batch_seconds, concurrency)
 
     async def reset_endpoints(self) -> None:
-        """Forgets clients, circuit breakers and verbs, as a restarted process does."""
+        """Forgets clients, circuit breakers and what was learnt about the servers, as a restarted process does."""
         await self.endpoints.stop()
         self.endpoints = Endpoints(self._make_client, self.clock)
         self.restart()
@@ -110,7 +120,9 @@ class WriterStage:
         self, *requests: AccountRequested, reason: SendReason = SendReason.DETECTED
     ) -> list[Record]:
         """Handles a batch of these requests and returns what the writer publishes."""
-        records = tuple(make_incoming(request, number, reason) for number, request in enumerate(requests))
+        first = self.offset
+        self.offset += len(requests)
+        records = tuple(make_incoming(request, number, reason) for number, request in enumerate(requests, first))
         return list(await self.writer.handle(Batch(records, self.ownership)))
 
     async def handle(
@@ -166,12 +178,12 @@ class WriterStage:
 
     def has_account(self, employee: str) -> bool:
         """Returns whether the server has an account with the employee's external id."""
-        return any(user.resource["externalId"] == employee for user in self.declaree.directory.users.values())
+        return any(user.resource.get("externalId") == employee for user in self.declaree.directory.users.values())
 
     def get_account(self, employee: str = "7") -> dict[str, Any]:
         """Returns the one account with the employee's external id."""
         users = self.declaree.directory.users.values()
-        (user,) = [user for user in users if user.resource["externalId"] == employee]
+        (user,) = [user for user in users if user.resource.get("externalId") == employee]
         return {"id": user.id, **user.resource}
 
     def get_manager(self, employee: str) -> str | None:
@@ -187,6 +199,11 @@ class WriterStage:
             "name": {"givenName": "A", "familyName": "B"},
         }
         return self.declaree.registry.create("User", body | more, self.declaree.behaviour).id
+
+    def delete_account(self, employee: str) -> None:
+        """Deletes the employee's account on the server, long after its creation."""
+        self.clock.seconds += LATE_WRITE_SECONDS + 1
+        self.declaree.directory.delete(self.declaree.directory.users[self.get_account(employee)["id"]])
 
     def change_behaviour(self, **changes: Any) -> None:
         """Changes how the server behaves."""

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from pydantic import SecretStr
@@ -20,6 +21,7 @@ from sandbox.personio.hiring import generate_newcomer
 from sandbox.personio.state import State as Personio
 from services.admin import connections as admin
 from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.listing import ListedAccounts
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.cloudevents import read_event
 from services.contracts.connections import DeclareeAccess, PersonioAccess
@@ -29,10 +31,12 @@ from services.contracts.mappings import ENTERPRISE
 from services.contracts.runs import Run
 from services.contracts.topics import Topic
 from services.mapper.handler import Mapper
+from services.poller.departures import Departures
 from services.poller.outbox import Outbox
 from services.poller.resend import Resender
 from services.poller.run import Runner
 from services.poller.tasks import TaskRunner
+from services.poller.verify import Verifier
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.metrics import Metrics
 from services.store.database import Store
@@ -41,6 +45,7 @@ from services.writer.followups import ResendFiler
 from services.writer.handler import Writer
 from services.writer.wakeup import Wakeup
 from tests.support.fakes import Crashes, FakeClock, WatchedServer
+from tests.support.writer_stage import LATE_WRITE_SECONDS
 from tests.system.topics import SETTINGS, Member, MemoryPublisher, Topics
 
 SECRET, KEY = "demo-secret", "demo-key"
@@ -84,21 +89,33 @@ class Pipeline:
         outbox = Outbox(repositories.snapshots, publisher, lambda: None)
         self.runner = Runner(repositories, self._open_personio, outbox, self.clock, Metrics())
         self.resender = Resender(repositories, outbox)
-        self.tasks = TaskRunner(tasks, self.runner, self.resender, self.clock)
+        verifier = Verifier(
+            cast("Any", self.store), self._open_declaree, self.resender, self.clock, lambda: None, timedelta(hours=1)
+        )
+        departures = Departures(repositories.snapshots, outbox, self.clock)
+        self.tasks = TaskRunner(tasks, self.runner, self.resender, verifier, departures, self.clock)
         self.endpoints = Endpoints(self._make_declaree_client, self.clock)
         mapper = Mapper(self.store.mappings, self.store.connections, self.clock)
         writer = Writer(
-            ledger=ledger,
-            connections=self.store.connections,
+            repositories=SimpleNamespace(
+                ledger=ledger,
+                claims=self.store.claims,
+                links=self.store.links,
+                work_ranges=self.store.work_ranges,
+                snapshots=self.store.snapshots,
+                connections=self.store.connections,
+            ),
             resends=ResendFiler(ledger, self.store.followups, tasks, self.clock),
             endpoints=self.endpoints,
             clock=self.clock,
             metrics=Metrics(),
             batch_seconds=600,
             concurrency=32,
+            late_write_seconds=LATE_WRITE_SECONDS,
         )
         self.wakeup = Wakeup(
             counts=self.store.counters,
+            followups=self.store.followups,
             connections=self.store.connections,
             tasks=tasks,
             endpoints=self.endpoints,
@@ -124,6 +141,14 @@ class Pipeline:
         async with PersonioClient(found.personio, clock=self.clock, transport=transport) as client:
             yield client
 
+    @asynccontextmanager
+    async def _open_declaree(self, connection: ConnectionId) -> AsyncIterator[ListedAccounts]:
+        found = await self.store.connections.get(connection)
+        transport = httpx.ASGITransport(app=declaree_app(self.declaree))
+        client = DeclareeClient(found.declaree, clock=self.clock, transport=transport)
+        yield ListedAccounts(found.declaree, client)
+        await client.close()
+
     def _make_declaree_client(self, access: DeclareeAccess) -> WatchedServer:
         transport = httpx.ASGITransport(app=declaree_app(self.declaree))
         server = WatchedServer(DeclareeClient(access, clock=self.clock, transport=transport))
@@ -140,6 +165,7 @@ class Pipeline:
         personio = PersonioAccess(url="http://personio.test", client_id="demo-client", client_secret=SecretStr(SECRET))
         declaree = DeclareeAccess(url=f"{address}/SCIM/v2", key=SecretStr(KEY))
         self.connection = (await admin.add(self.store, self.clock, "Nordlicht", personio, declaree)).id
+        await self.store.connections.start(self.connection, now=self.clock.now())
         return self.connection
 
     async def sync(self) -> Run:
@@ -149,6 +175,11 @@ class Pipeline:
         await self.resender.resend_retryable(self.connection)
         await self.settle()
         return run
+
+    async def sync_after_crash(self) -> None:
+        """Polls, and looks again at the accounts for which an earlier writer may have sent a request."""
+        await self.sync()
+        await self.wake_up_waiting(2 * LATE_WRITE_SECONDS)
 
     async def settle(self) -> None:
         while await self.mapper.drain() + await self.writer.drain() + await self._run_tasks():
@@ -163,6 +194,7 @@ class Pipeline:
         """Runs the writer's check of waiting employees once, ``seconds`` later."""
         self.clock.seconds += seconds
         await self.wakeup.check_waiting()
+        await self.wakeup.check_looks()
         await self.settle()
 
     async def delete_ledger(self) -> None:

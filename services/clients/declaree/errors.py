@@ -38,6 +38,6 @@ class DeclareeForbiddenError(TransientError):
 
 
 class DeclareeWrongAddressError(TransientError):
-    """The answer is a redirect or a web page, not one of a SCIM server."""
+    """The answer is a redirect to another server or a web page, not one of a SCIM server."""
 
     code: ClassVar[str] = WaitingCause.WRONG_ADDRESS

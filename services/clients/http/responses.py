@@ -1,7 +1,7 @@
-"""Reads responses: whole and unpacked bodies, JSON objects, and the header ``Retry-After``."""
+"""Reads responses: whole and unpacked bodies, JSON objects in any character set, and the header ``Retry-After``."""
 
+import codecs
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -10,10 +10,14 @@ from typing import Any
 import httpx
 from pydantic_core import from_json
 
+from services.clients.http.encodings import is_charset
+
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """Upper limit for ``Retry-After``. A server with a wrong clock may name a time that is far in the future."""
-_GZIP = 31
-"""Window bits of ``zlib`` for a gzip stream."""
+_WESTERN = "cp1252"
+"""The character set behind the labels ISO-8859-1 and US-ASCII, as browsers read them."""
+_STRAY_BYTES = {0xDC00 + byte: bytes([byte]).decode(_WESTERN, "replace") for byte in range(0x80, 0x100)}
+"""The characters for bytes that are not UTF-8, by the surrogates that ``surrogateescape`` puts in their place."""
 
 
 class WholeResponse(httpx.Response):
@@ -28,26 +32,6 @@ class WholeResponse(httpx.Response):
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:  # noqa: ARG002 - there is one chunk
         """Yields the body as one chunk."""
         yield self._body
-
-
-def unpack_gzip(content: bytes, limit: int, request: httpx.Request) -> bytes:
-    """Returns the unpacked body.
-
-    Raises ``httpx.RemoteProtocolError`` for a body that is incomplete or has more than ``limit`` bytes when unpacked,
-    and ``zlib.error`` for content that is not gzip.
-    """
-    unpacker = zlib.decompressobj(_GZIP)
-    unpacked = unpacker.decompress(content, limit + 1)
-    if len(unpacked) > limit:
-        raise build_size_error(limit, request)
-    if not unpacker.eof:
-        raise httpx.RemoteProtocolError("the packed response body is incomplete", request=request)
-    return unpacked
-
-
-def build_size_error(limit: int, request: httpx.Request) -> httpx.RemoteProtocolError:
-    """Returns the error for a body of more than ``limit`` bytes."""
-    return httpx.RemoteProtocolError(f"the response body is too large (more than {limit} bytes)", request=request)
 
 
 def parse_retry_after(response: httpx.Response, now: datetime) -> float | None:
@@ -65,20 +49,46 @@ def parse_retry_after(response: httpx.Response, now: datetime) -> float | None:
 
 
 def parse_json_object(response: httpx.Response) -> dict[str, object] | None:
-    """Returns the JSON object in the body; None for any other body, such as a proxy's web page."""
+    r"""Returns the JSON object in the body; None for any other body, such as a proxy's web page.
+
+    JSON is UTF-8 (RFC 8259, section 8.1), also if ``Content-Type`` states another character set, as old servlet engines
+    do. A body that is not UTF-8 is read in the stated character set. Without a usable one, each byte that is not UTF-8
+    is read as Western European, so that "J\xfcrgen" arrives as "Jürgen".
+    """
     try:
-        body = _parse_json(response.content)
+        body = _parse_json(response)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
 
-def _parse_json(content: bytes) -> Any:
+def parse_media_type(response: httpx.Response) -> str:
+    """Returns the media type in lowercase, without parameters; empty if the response states none."""
+    value: str = response.headers.get("Content-Type", "")
+    return value.partition(";")[0].strip().lower()
+
+
+def _parse_json(response: httpx.Response) -> Any:
     """Returns the value and raises the errors of ``json.loads``, in half of its time for valid JSON.
 
     Vendors also send unpaired surrogates. pydantic's parser rejects them, ``json.loads`` accepts them.
     """
+    content = response.content
     try:
         return from_json(content)
     except ValueError:
+        pass
+    try:
         return json.loads(content)
+    except UnicodeDecodeError:
+        return json.loads(_decode(content, response.charset_encoding))
+
+
+def _decode(content: bytes, charset: str | None) -> str:
+    if charset is not None and is_charset(charset):
+        name = codecs.lookup(charset).name
+        try:
+            return content.decode(_WESTERN if name in {"iso8859-1", "ascii"} else name)
+        except UnicodeDecodeError:
+            pass
+    return content.decode("utf-8", "surrogateescape").translate(_STRAY_BYTES)

@@ -5,7 +5,6 @@ the concurrency of a first import (ADR 002; https://github.com/encode/httpx/issu
 """
 
 import asyncio
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.request import getproxies, proxy_bypass
@@ -15,10 +14,15 @@ import httpx
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from services.clients.http.responses import WholeResponse, build_size_error, unpack_gzip
+from services.clients.http.encodings import build_size_error, unpack_body
+from services.clients.http.responses import WholeResponse
 
-FOREIGN_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, EOFError, ValueError, zlib.error)
-"""Errors of aiohttp, its parser, the socket and zlib."""
+FOREIGN_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, EOFError, ValueError)
+"""Errors of aiohttp, its parser and the socket."""
+MAX_HEADER_BYTES = 65_536
+"""Maximum size of one header of a response. Proxies add long policies and cookies."""
+MAX_HEADERS = 512
+"""Maximum number of headers of a response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._limits.connect),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
+                max_line_size=MAX_HEADER_BYTES,
+                max_field_size=MAX_HEADER_BYTES,
+                max_headers=MAX_HEADERS,
                 skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
             )
             # aiohttp 3.14 repeats an idempotent request when a reused connection breaks. Only the product may decide
@@ -93,13 +100,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             if size > limit:
                 raise build_size_error(limit, request)
             chunks.append(chunk)
-        content = b"".join(chunks)
-        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-        if encoding == "gzip" and content:
-            return unpack_gzip(content, limit, request)
-        if encoding not in {"identity", "gzip"}:
-            raise httpx.RemoteProtocolError("the response body has an encoding that was not requested", request=request)
-        return content
+        encodings = ",".join(response.headers.getall("Content-Encoding", ["identity"]))
+        return unpack_body(b"".join(chunks), encodings, limit, request)
 
     async def aclose(self) -> None:
         """Closes all connections."""
@@ -143,5 +145,16 @@ _TRANSLATIONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[h
 
 def translate_error(error: Exception, request: httpx.Request) -> httpx.TransportError:
     """Returns the httpx error for an error of aiohttp. Omits aiohttp's text, which may quote addresses and headers."""
+    if _exceeds_header_limits(error):
+        return httpx.RemoteProtocolError(
+            f"the response has a header of more than {MAX_HEADER_BYTES} bytes, or more than {MAX_HEADERS} headers: "
+            "look for a proxy that adds them",
+            request=request,
+        )
     kind, message = next((kind, message) for foreign, kind, message in _TRANSLATIONS if isinstance(error, foreign))
     return kind(message, request=request)
+
+
+def _exceeds_header_limits(error: Exception) -> bool:
+    """Whether aiohttp 3.14 refused the size or the number of the headers. It has no type of error for the number."""
+    return str(getattr(error, "message", "")).startswith(("Got more than", "Too many headers"))

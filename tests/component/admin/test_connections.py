@@ -5,7 +5,8 @@ from pydantic import SecretStr
 
 from services.admin import connections
 from services.admin.credentials import Credentials, UnusableSecretError, set_credentials
-from services.contracts.connections import Connection, ConnectionState
+from services.admin.prefixes import PrefixConflictError
+from services.contracts.connections import Connection, ConnectionState, LinkPolicy
 from services.store.database import Store
 from services.store.errors import DuplicateConnectionError, StoreUnavailableError, UnknownConnectionError
 from tests.support.builders import CONNECTION, DECLAREE, PERSONIO
@@ -26,13 +27,12 @@ async def connection(store: Store) -> Connection:
 # ------------------------------------------------------------ adding
 
 
-@pytest.mark.parametrize(("paused", "state"), [(False, ConnectionState.ACTIVE), (True, ConnectionState.PAUSED)])
-async def test_added_connection_has_a_mapping(store: Store, paused: bool, state: ConnectionState) -> None:
+async def test_added_connection_is_paused_and_has_a_mapping(store: Store) -> None:
     """The default mapping is published before the first poll, which would otherwise reject every employee."""
-    added = await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE, paused=paused)
+    added = await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE)
     published = await store.mappings.get_published(added.id)
 
-    assert added.state is state
+    assert added.state is ConnectionState.PAUSED
     assert await store.connections.get(added.id) == added
     assert published is not None
     assert published.version == 1
@@ -55,7 +55,31 @@ async def test_connection_without_its_mapping_is_not_added(store: Store, monkeyp
 async def test_same_two_accounts_are_connected_once(store: Store, connection: Connection) -> None:
     """Two connections of the same accounts would overwrite each other."""
     with pytest.raises(DuplicateConnectionError):
-        await connections.add(store, FakeClock(), "Again", PERSONIO, DECLAREE)
+        await connections.add(store, FakeClock(), "Again", PERSONIO, DECLAREE, external_id_prefix="again-")
+
+
+@pytest.mark.promise("P5")
+async def test_connections_to_one_declaree_need_different_prefixes(store: Store, connection: Connection) -> None:
+    """Equal external ids would let one connection write to the accounts of the other."""
+    spelling = DECLAREE.model_copy(update={"url": "https://APP.declaree.com:443/SCIM/v2/"})
+
+    with pytest.raises(PrefixConflictError, match=connection.id):
+        await connections.add(store, FakeClock(), "Südlicht", NEW_PERSONIO, spelling)
+
+    other = await connections.add(
+        store,
+        FakeClock(),
+        "Südlicht",
+        NEW_PERSONIO,
+        DECLAREE,
+        external_id_prefix="south-",
+        link_policy=LinkPolicy.BY_EMAIL,
+    )
+    published = await store.mappings.get_published(other.id)
+
+    assert other.link_policy is LinkPolicy.BY_EMAIL
+    assert published is not None
+    assert published.mapping.external_id_prefix == "south-"
 
 
 # ------------------------------------------------------------ credentials
@@ -83,8 +107,10 @@ async def test_new_personio_credential_is_unique(store: Store, connection: Conne
     """Another connection cannot have the new client_id, neither from the start nor later; the old one is free."""
     await set_credentials(store, connection.id, NEW_CREDENTIALS)
     with pytest.raises(DuplicateConnectionError):
-        await connections.add(store, FakeClock(), "Again", NEW_PERSONIO, DECLAREE)
-    other = await connections.add(store, FakeClock(), "With the old client_id", PERSONIO, DECLAREE)
+        await connections.add(store, FakeClock(), "Again", NEW_PERSONIO, DECLAREE, external_id_prefix="again-")
+    other = await connections.add(
+        store, FakeClock(), "With the old client_id", PERSONIO, DECLAREE, external_id_prefix="old-"
+    )
 
     with pytest.raises(DuplicateConnectionError):
         await set_credentials(store, other.id, NEW_CREDENTIALS)

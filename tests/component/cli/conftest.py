@@ -2,23 +2,28 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from types import MappingProxyType
 
 import pytest
 from starlette.types import ASGIApp
+from typer.testing import Result
 
+from services.contracts.drift import Drift, DriftKind
 from services.contracts.employees import Attribute
 from services.contracts.events import AccountSynced, Version
-from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.ledger import Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.runs import Run
 from services.contracts.tasks import Task
+from services.contracts.verifications import VerificationStep
 from services.store.database import Store
 from tests.support.builders import NOW, make_entry, make_outcome, make_snapshot
-from tests.support.command_line import ADD_CONNECTION, SECRETS, Cli, build_settings, restore_logging
+from tests.support.command_line import ADD_CONNECTION, SECRETS, Cli, Transcript, build_settings, restore_logging
 from tests.support.fakes import open_store
 from tests.support.servers import KafkaServers, MongoServers
 from tests.support.serving import serve_in_thread
@@ -70,9 +75,11 @@ async def store(mongo: MongoServers, prepared_database: str) -> AsyncIterator[St
 
 
 @pytest.fixture
-def connection(cli: Cli) -> ConnectionId:
-    """An active connection."""
-    return add_connection(cli)
+async def connection(cli: Cli, store: Store) -> ConnectionId:
+    """A connection that was started."""
+    connection = await asyncio.to_thread(add_connection, cli)
+    await store.connections.start(connection, now=NOW)
+    return connection
 
 
 @pytest.fixture
@@ -94,7 +101,7 @@ def serve() -> Iterator[Serve]:
 
 
 def add_connection(cli: Cli, *options: str) -> ConnectionId:
-    """Adds a connection with `connections add` and returns its id."""
+    """Adds a connection with `connections add` and returns its id. It is paused."""
     result = cli(*ADD_CONNECTION, "--json", *options, **SECRETS)
     assert result.exit_code == 0, result.output
     return ConnectionId(json.loads(result.output)["id"])
@@ -138,6 +145,31 @@ async def store_run(store: Store, connection: ConnectionId, *, now: datetime = N
     return finished
 
 
+async def store_report(
+    store: Store,
+    connection: ConnectionId,
+    counts: Mapping[str, int] = MappingProxyType({"listed": 1003, "read": 2, "unreadable": 1}),
+    kinds: Sequence[DriftKind] = tuple(DriftKind),
+) -> None:
+    """Stores the report of a verification with a finding of each of these kinds."""
+    drifts = tuple(
+        Drift(
+            connection_id=connection,
+            kind=kind,
+            employee_id=None if kind is DriftKind.UNKNOWN_EMPLOYEE else EmployeeId(str(number)),
+            account_id=None if kind is DriftKind.UNSETTLED else AccountId(f"a-{number}"),
+            fields=("name.givenName", "title") if kind is DriftKind.DIFFERENT else (),
+            is_repaired=kind.is_repaired_always,
+        )
+        for number, kind in enumerate(kinds, 9)
+    )
+    found = Counter(drift.kind.value for drift in drifts)
+    repaired = {"repaired": sum(drift.is_repaired for drift in drifts)}
+    step = VerificationStep(number=0, kind="page", taken_at=NOW, drifts=drifts)
+    await store.verifications.save_step(connection, "r1", step)
+    await store.verifications.finish(connection, "r1", {**counts, **found, **repaired}, now=NOW)
+
+
 async def take_task(store: Store, connection: ConnectionId) -> Task:
     """Returns the next open task of the connection after its start, as a poller does."""
     async with asyncio.timeout(30):
@@ -145,3 +177,21 @@ async def take_task(store: Store, connection: ConnectionId) -> Task:
             await asyncio.sleep(0.05)
     assert await store.tasks.start(tasks[0].id)
     return tasks[0]
+
+
+async def record_task(
+    transcript: Transcript,
+    store: Store,
+    connection: ConnectionId,
+    situation: str,
+    *command: str,
+    counts: Mapping[str, int] | None = None,
+) -> Result:
+    """Records a command, and finishes its task with these counts; None lets the task fail."""
+    running = asyncio.create_task(asyncio.to_thread(transcript.record, situation, *command))
+    task = await take_task(store, connection)
+    if counts is None:
+        await store.tasks.fail(task.id, "Personio does not answer", now=NOW)
+    else:
+        await store.tasks.finish(task.id, counts, now=NOW)
+    return await running

@@ -33,7 +33,7 @@ def test_added_connection_is_listed_with_its_addresses(cli: Cli) -> None:
         {
             "id": connection,
             "name": "Nordlicht",
-            "state": "active",
+            "state": "paused",
             "personio": "https://personio.example",
             "declaree": "https://scim.example/v2",
         }
@@ -52,16 +52,39 @@ def test_connection_is_paused_and_resumed(cli: Cli, connection: ConnectionId) ->
     assert list_connections(cli)[0]["state"] == "active"
 
 
-def test_connection_is_added_paused_on_request(cli: Cli) -> None:
-    """An administrator may check a connection before its first poll."""
-    add_connection(cli, "--paused")
+def test_new_connection_is_not_resumed(cli: Cli) -> None:
+    """A first import is started with `connections start`, which shows before what it would do."""
+    connection = add_connection(cli)
 
+    resumed = cli("connections", "resume", connection)
+
+    assert resumed.exit_code == 1
+    assert "connections start" in resumed.output
     assert list_connections(cli)[0]["state"] == "paused"
+
+
+def test_start_without_a_question_names_the_links(cli: Cli) -> None:
+    """A script must say what happens with accounts that exist already."""
+    connection = add_connection(cli)
+
+    result = cli("connections", "start", connection, "--yes")
+
+    assert result.exit_code != 0
+    assert "--links" in result.output
+    assert list_connections(cli)[0]["state"] == "paused"
+
+
+def test_prefix_tells_two_connections_to_one_declaree_apart(cli: Cli, connection: ConnectionId) -> None:
+    """The second connection needs external ids of its own."""
+    command = ("connections", "add", "Südlicht", "--personio-client-id", "papi-2")
+
+    assert cli(*command, **SECRETS).exit_code == EX_CONFIG
+    assert cli(*command, "--external-id-prefix", "south-", **SECRETS).exit_code == 0
 
 
 def test_same_two_accounts_are_connected_once(cli: Cli, connection: ConnectionId) -> None:
     """Two connections of the same accounts would overwrite each other."""
-    result = cli(*ADD_CONNECTION, **SECRETS)
+    result = cli(*ADD_CONNECTION, "--external-id-prefix", "again-", **SECRETS)
 
     assert result.exit_code == EX_CONFIG
     assert [listed["id"] for listed in list_connections(cli)] == [connection]
@@ -159,6 +182,7 @@ def test_output_never_contains_a_secret(cli: Cli, connection: ConnectionId) -> N
         cli("connections", "list", "--json").output,
         cli("status", "--json").output,
         cli("mapping", "export", connection).output,
+        cli(*ADD_CONNECTION, "--external-id-prefix", "again-", **SECRETS).output,
         cli(*ADD_CONNECTION, **SECRETS).output,
     ]
 

@@ -1,13 +1,11 @@
 """The texts of each command in its usual situations, compared with ``tests/golden/cli``."""
 
 import asyncio
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from typer.testing import Result
 
 from sandbox.declaree.app import create_app as create_declaree
 from sandbox.declaree.endpoint import BASE_PATH
@@ -17,7 +15,9 @@ from sandbox.personio.credentials import Credential
 from sandbox.personio.state import State
 from services.cli.context import CliSettings
 from services.contracts.cloudevents import Record, SendReason, to_record
+from services.contracts.connections import ConnectionState
 from services.contracts.dead_letters import DeadLetter
+from services.contracts.drift import DriftKind
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
 from services.contracts.topics import Topic
@@ -26,10 +26,11 @@ from services.store.database import Store
 from tests.component.cli.conftest import (
     Serve,
     add_connection,
+    record_task,
     store_attention,
     store_odd_employee,
+    store_report,
     store_run,
-    take_task,
 )
 from tests.support.builders import CONNECTION, NOW, make_change
 from tests.support.command_line import ADD_CONNECTION, KEY, SECRET, SECRETS, Cli, Transcript
@@ -60,6 +61,7 @@ def test_texts_of_connections_add_and_list(cli: Cli) -> None:
     list_.record("No connection.", "connections", "list")
     add.record("Secrets from the prompt.", *ADD_CONNECTION, stdin=f"{SECRET}\n{KEY}\n")
     add.record("The same accounts again.", *ADD_CONNECTION, **SECRETS)
+    add.record("The same Declaree with the same prefix.", *ADD_CONNECTION, "--personio-client-id", "papi-2", **SECRETS)
     list_.record("A connection.", "connections", "list")
 
     add.compare("connections-add")
@@ -72,6 +74,8 @@ def test_texts_of_connections_pause_and_resume(cli: Cli, connection: ConnectionI
 
     pause.record("An active connection.", "connections", "pause", connection)
     resume.record("A paused connection.", "connections", "resume", connection)
+    new = add_connection(cli, "--external-id-prefix", "new-", "--personio-client-id", "papi-2")
+    resume.record("A connection that was never started.", "connections", "resume", new)
     resume.record("An unknown connection.", "connections", "resume", "c-unknown")
 
     pause.compare("connections-pause")
@@ -111,7 +115,7 @@ def test_texts_of_connections_secrets(
     secrets.record(
         "Secrets from a file and the prompt.", *command, "--declaree", "--personio-secret-file", "secret", stdin="key\n"
     )
-    add_connection(cli)
+    add_connection(cli, "--external-id-prefix", "again-")
     secrets.record("A client_id of another connection.", *command, "--personio-client-id", "papi-1", **SECRETS)
 
     secrets.compare("connections-secrets")
@@ -168,12 +172,15 @@ async def test_texts_of_status(cli: Cli, store: Store) -> None:
     connection = await asyncio.to_thread(add_connection, cli)
 
     await asyncio.to_thread(status.record, "A new connection.", "status")
+    await store.connections.start(connection, now=NOW)
     await store_attention(store, connection)
     await store_run(store, connection, state=RunState.SUCCEEDED, no_longer_visible=("office.id", "office.name"))
     await asyncio.to_thread(status.record, "Waiting and absent employees; attributes no longer released.", "status")
     later = NOW + timedelta(minutes=5)
     await store_run(store, connection, now=later, state=RunState.FAILED, error="Personio does not answer")
     await asyncio.to_thread(status.record, "A failed poll.", "status")
+    await store_report(store, connection)
+    await asyncio.to_thread(status.record, "Findings of a verification.", "status")
     await asyncio.to_thread(cli, "connections", "pause", connection)
     await asyncio.to_thread(status.record, "A paused connection with a failed poll.", "status")
 
@@ -205,24 +212,6 @@ async def test_texts_of_people_list_and_show(cli: Cli, store: Store, connection:
 # ------------------------------------------------------------ poll and resync
 
 
-async def record_task(
-    transcript: Transcript,
-    store: Store,
-    connection: ConnectionId,
-    situation: str,
-    *command: str,
-    counts: Mapping[str, int] | None = None,
-) -> Result:
-    """Records a command, and finishes its task with these counts; None lets the task fail."""
-    running = asyncio.create_task(asyncio.to_thread(transcript.record, situation, *command))
-    task = await take_task(store, connection)
-    if counts is None:
-        await store.tasks.fail(task.id, "Personio does not answer", now=NOW)
-    else:
-        await store.tasks.finish(task.id, counts, now=NOW)
-    return await running
-
-
 async def test_texts_of_poll(cli: Cli, store: Store, connection: ConnectionId) -> None:
     """The command prints the counts of the run, or its error."""
     poll = Transcript(cli)
@@ -246,6 +235,32 @@ async def test_texts_of_resync(cli: Cli, store: Store, connection: ConnectionId)
     await asyncio.to_thread(resync.record, "No poller.", *command, "--seconds", "0.1")
 
     resync.compare("resync")
+
+
+async def test_texts_of_verify(cli: Cli, store: Store, connection: ConnectionId) -> None:
+    """Each finding has a line with ids only. What a person has to do follows the number of findings of a kind."""
+    verify = Transcript(cli)
+    await store.connections.start(connection, now=NOW)
+
+    await record_task(verify, store, connection, "A failed verification.", "verify")
+    await asyncio.to_thread(verify.record, "No report yet.", "verify", connection, "--last")
+    await store_report(store, connection)
+    await asyncio.to_thread(verify.record, "A finding of each kind.", "verify", connection, "--last")
+    counts = {"listed": 1003, "leaver-enabled": 1, "repaired": 1}
+    await store_report(store, connection, counts, kinds=[DriftKind.LEAVER_ENABLED])
+    await asyncio.to_thread(verify.record, "Everything is being repaired.", "verify", "--last")
+    await store_report(store, connection, {"listed": 1003}, kinds=[])
+    await asyncio.to_thread(verify.record, "Everything is right.", "verify", "--last")
+    await store_attention(store, connection)
+    employee = ("verify", connection, "--employee")
+    await asyncio.to_thread(verify.record, "An unknown employee.", *employee, "98")
+    await asyncio.to_thread(verify.record, "An absent employee.", *employee, "5")
+    await record_task(verify, store, connection, "No writer.", *employee, "1", "--seconds", "1", counts={"sent": 1})
+    await asyncio.to_thread(verify.record, "No poller.", "verify", connection, "--seconds", "0.1")
+    await store.connections.set_state(connection, ConnectionState.PAUSED)
+    await asyncio.to_thread(verify.record, "No active connection.", "verify")
+
+    verify.compare("verify")
 
 
 # ------------------------------------------------------------ Kafka

@@ -90,7 +90,7 @@ async def test_crash_before_ledger_makes_no_second_account(stage: WriterStage) -
     assert await stage.store.ledger.read([request.person for request in batch]) == {}
     assert sorted(summarize(await stage.handle(*batch))) == [
         ("1", Outcome.LINKED),
-        ("1", Outcome.UNCHANGED),
+        ("1", Outcome.SUPERSEDED),
         ("2", Outcome.LINKED),
     ]
     assert [method for method, _ in stage.list_calls() if method != "GET"] == ["POST", "POST"]
@@ -135,6 +135,7 @@ async def test_waiting_employee_is_counted_and_resent_once(stage: WriterStage) -
     wakeups = [
         Wakeup(
             counts=stage.store.counters,
+            followups=stage.store.followups,
             connections=stage.connections,
             tasks=stage.store.tasks,
             endpoints=stage.endpoints,

@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any, NamedTuple, cast
 
 import pytest
+from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import SecretStr
 
-from services.contracts.connections import Connection, ConnectionState, DeclareeAccess
+from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, LinkPolicy
 from services.contracts.ids import ConnectionId
 from services.store.database import Store
 from services.store.errors import DuplicateConnectionError, EncryptionKeyError, UnknownConnectionError
@@ -26,11 +27,18 @@ async def add(store: Store, client_id: str = "papi-1") -> Connection:
     return await store.connections.add(f"name of {client_id}", personio, DECLAREE, now=NOW)
 
 
+async def add_started(store: Store, client_id: str) -> Connection:
+    """Adds a connection of this Personio client with Declaree, and starts it."""
+    connection = await add(store, client_id)
+    await store.connections.start(connection.id, now=NOW)
+    return await store.connections.get(connection.id)
+
+
 # ------------------------------------------------------------ adding and reading
 
 
 async def test_connection_is_read_as_added(store: Store) -> None:
-    """The store changes no value of a connection."""
+    """The store changes no value of a connection, and pauses it."""
     access = DeclareeAccess(
         url="https://app.declaree.de/SCIM/v2", key=SecretStr('k "{$}'), key_header="X-Key", key_scheme="", updates="put"
     )
@@ -39,7 +47,8 @@ async def test_connection_is_read_as_added(store: Store) -> None:
 
     assert await store.connections.get(connection.id) == connection
     assert connection.declaree.key.get_secret_value() == 'k "{$}'
-    assert connection.state is ConnectionState.ACTIVE
+    assert connection.state is ConnectionState.PAUSED
+    assert connection.started_at is None
 
 
 async def test_two_systems_are_connected_only_once(store: Store) -> None:
@@ -75,17 +84,20 @@ async def test_summary_tells_a_connection_without_its_secrets(store: Store) -> N
     """The connections are listed in the order in which they were added."""
     connection = await add(store)
     later = PERSONIO.model_copy(update={"client_id": "papi-0"})
-    await store.connections.add("later", later, DECLAREE, now=NOW + timedelta(seconds=1))
+    added = await store.connections.add("later", later, DECLAREE, now=NOW + timedelta(seconds=1))
+    await store.connections.start(added.id, now=NOW)
 
     first, second = await store.connections.list_all()
 
     assert first.id == connection.id
     assert first.name == "name of papi-1"
-    assert first.state is ConnectionState.ACTIVE
+    assert first.state is ConnectionState.PAUSED
+    assert not first.is_started
     assert first.personio_url == PERSONIO.url
     assert first.declaree_url == DECLAREE.url
     assert first.created_at == NOW
     assert second.name == "later"
+    assert second.is_started
 
 
 @pytest.mark.parametrize(
@@ -94,12 +106,26 @@ async def test_summary_tells_a_connection_without_its_secrets(store: Store) -> N
         lambda store: store.connections.get(UNKNOWN),
         lambda store: store.connections.ensure_exists(UNKNOWN),
         lambda store: store.connections.set_state(UNKNOWN, ConnectionState.PAUSED),
+        lambda store: store.connections.start(UNKNOWN, now=NOW),
+        lambda store: store.connections.set_link_policy(UNKNOWN, LinkPolicy.BY_EMAIL),
         lambda store: store.connections.set_credentials(UNKNOWN, declaree_key=SecretStr("x")),
         lambda store: store.connections.set_credentials(UNKNOWN, personio_client_id="papi-2"),
         lambda store: store.schedule.set_next_poll(UNKNOWN, NOW),
         lambda store: store.schedule.set_rejected_resent_on(UNKNOWN, NOW.date()),
+        lambda store: store.schedule.set_verified_on(UNKNOWN, NOW.date()),
     ],
-    ids=["get", "ensure_exists", "set_state", "secret", "client_id", "set_next_poll", "set_rejected_resent_on"],
+    ids=[
+        "get",
+        "ensure_exists",
+        "set_state",
+        "start",
+        "set_link_policy",
+        "secret",
+        "client_id",
+        "set_next_poll",
+        "set_rejected_resent_on",
+        "set_verified_on",
+    ],
 )
 async def test_unknown_connection_raises_an_error_with_its_id(store: Store, call: Any) -> None:
     """A misspelled id must not pass without notice."""
@@ -118,14 +144,67 @@ async def test_unknown_connection_is_left_out_of_queries(store: Store) -> None:
 async def test_paused_connection_is_not_active_until_resumed(store: Store) -> None:
     """The state changes nothing else of the connection."""
     connection = await add(store)
+    paused_at_first = await store.connections.is_active(connection.id)
+    await store.connections.start(connection.id, now=NOW)
+    started = await store.connections.get(connection.id)
 
     await store.connections.set_state(connection.id, ConnectionState.PAUSED)
     active_while_paused = await store.connections.is_active(connection.id)
     await store.connections.set_state(connection.id, ConnectionState.ACTIVE)
 
+    assert paused_at_first is False
     assert active_while_paused is False
     assert await store.connections.is_active(connection.id) is True
-    assert await store.connections.get(connection.id) == connection
+    assert await store.connections.get(connection.id) == started
+    assert started == connection.model_copy(update={"state": ConnectionState.ACTIVE, "started_at": NOW})
+
+
+async def test_link_policy_is_ask_until_another_one_is_stored(store: Store) -> None:
+    """The policy changes nothing else of the connection."""
+    connection = await add(store)
+
+    await store.connections.set_link_policy(connection.id, LinkPolicy.BY_EMAIL)
+
+    assert connection.link_policy is LinkPolicy.ASK
+    changed = connection.model_copy(update={"link_policy": LinkPolicy.BY_EMAIL})
+    assert await store.connections.get(connection.id) == changed
+    assert await store.connections.get_readable([connection.id]) == {connection.id: changed}
+
+
+@pytest.mark.mongo
+async def test_connection_without_a_policy_asks(mongodb_store: Store, raw: AsyncIOMotorDatabase[Any]) -> None:
+    """Documents that were written before have no policy."""
+    connection = await add(mongodb_store)
+
+    await raw["connections"].update_one({"_id": connection.id}, {"$unset": {"link_policy": True}})
+
+    assert await mongodb_store.connections.get(connection.id) == connection
+
+
+async def test_connections_to_one_server_are_found(store: Store) -> None:
+    """Another spelling of the address is the same server; another path or port is another one."""
+    urls = {
+        "papi-1": "https://app.declaree.com/SCIM/v2",
+        "papi-2": "https://APP.declaree.com:443/SCIM/v2/",
+        "papi-3": "https://app.declaree.com/scim/v2",
+        "papi-4": "https://app.declaree.com:8443/SCIM/v2",
+        "papi-5": "https://app.declaree.de/SCIM/v2",
+    }
+    ids = [
+        (
+            await store.connections.add(
+                name,
+                PERSONIO.model_copy(update={"client_id": name}),
+                DECLAREE.model_copy(update={"url": url}),
+                now=NOW,
+            )
+        ).id
+        for name, url in urls.items()
+    ]
+
+    assert await store.connections.find_by_server("https://app.declaree.com/SCIM/v2") == tuple(sorted(ids[:2]))
+    assert await store.connections.find_by_server("https://app.declaree.com./SCIM/v2/") == tuple(sorted(ids[:2]))
+    assert await store.connections.find_by_server("https://elsewhere.example/SCIM/v2") == ()
 
 
 # ------------------------------------------------------------ credentials
@@ -190,15 +269,15 @@ class Pair(NamedTuple):
 @pytest.fixture
 async def pair(request: pytest.FixtureRequest, store: Store) -> Pair:
     """On MongoDB, the secrets of the second connection are encrypted with a key that the store does not have."""
-    readable = await add(store, "papi-1")
+    readable = await add_started(store, "papi-1")
     if isinstance(cast("object", store), FakeStore):
-        connection = await add(store, "papi-2")
+        connection = await add_started(store, "papi-2")
         cast("FakeStore", store).connections.unreadable.add(connection.id)
         return Pair(readable, connection.id)
     servers: MongoServers = request.getfixturevalue("mongo")
     elsewhere = Store.connect(SecretStr(servers.url), request.getfixturevalue("prepared_database"), [make_key()])
     try:
-        return Pair(readable, (await add(elsewhere, "papi-2")).id)
+        return Pair(readable, (await add_started(elsewhere, "papi-2")).id)
     finally:
         elsewhere.close()
 
@@ -211,6 +290,7 @@ async def test_unreadable_connection_does_not_stop_the_others(store: Store, pair
     assert await store.connections.filter_existing([readable.id, unreadable, UNKNOWN]) == {readable.id, unreadable}
     assert [summary.id for summary in await store.connections.list_all()] == sorted([readable.id, unreadable])
     assert set(await store.schedule.find_due(NOW)) == {readable.id, unreadable}
+    assert await store.connections.find_by_server(DECLAREE.url) == tuple(sorted([readable.id, unreadable]))
     assert await store.connections.is_active(unreadable)
     await store.connections.ensure_exists(unreadable)
 

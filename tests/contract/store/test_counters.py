@@ -34,6 +34,16 @@ async def test_waiting_employees_are_counted_by_connection(store: Store) -> None
     assert await store.counters.count_waiting() == {CONNECTION: 2, OTHER: 1}
 
 
+async def test_waiting_for_a_manager_is_counted_apart(store: Store) -> None:
+    """A server that works again changes nothing for a report of a manager that is not created yet."""
+    pending = WAITING.model_copy(update={"cause": WaitingCause.MANAGER_PENDING})
+    await store.ledger.write([make_entry("1", waiting=WAITING), make_entry("2", waiting=pending), make_entry("3")])
+    await store.ledger.write([make_entry("4", connection_id=OTHER, waiting=pending)])
+
+    assert await store.counters.count_waiting() == {CONNECTION: 1}
+    assert await store.counters.count_all_waiting() == {CONNECTION: 2, OTHER: 1}
+
+
 async def test_connection_without_waiting_employees_is_left_out(store: Store) -> None:
     """The next entry of an employee ends the wait."""
     await store.ledger.write([make_entry("1", waiting=WAITING)])
@@ -41,17 +51,18 @@ async def test_connection_without_waiting_employees_is_left_out(store: Store) ->
     await store.ledger.write([make_entry("1", 2)])
 
     assert await store.counters.count_waiting() == {}
+    assert await store.counters.count_all_waiting() == {}
 
 
 async def test_outcomes_of_the_connection_are_counted(store: Store) -> None:
     """An entry without an outcome, and an outcome of another connection, are left out."""
-    outcomes = [Outcome.CREATED, Outcome.REJECTED, Outcome.CREATED]
+    outcomes = [Outcome.CREATED, Outcome.REJECTED, Outcome.CREATED, Outcome.INCOMPLETE]
     await store.ledger.write(
         [make_entry(str(n), decided=make_outcome(str(n), how=how)) for n, how in enumerate(outcomes)]
     )
     await store.ledger.write([make_entry("9"), make_entry("8", connection_id=OTHER, decided=make_outcome("8"))])
 
-    assert await store.counters.count_outcomes(CONNECTION) == {"created": 2, "rejected": 1}
+    assert await store.counters.count_outcomes(CONNECTION) == {"created": 2, "incomplete": 1, "rejected": 1}
 
 
 async def test_active_employees_with_an_enabled_account_are_counted(store: Store) -> None:

@@ -21,7 +21,8 @@ from pymongo.write_concern import WriteConcern
 
 from sandbox.stack.mongo import Mongo
 from sandbox.stack.ports import reserve_port
-from services.contracts.ids import EmployeeId
+from services.contracts.claims import WorkRange
+from services.contracts.ids import AccountId, EmployeeId
 from services.errors import ConnectorError, TransientError
 from services.store.collection import Collection, translate
 from services.store.database import Store
@@ -56,6 +57,10 @@ async def call_all(store: Store) -> list[BaseException | None]:
         store.mappings.get_published(CONNECTION),
         store.ledger.write([make_entry()]),
         store.counters.count_behind(CONNECTION),
+        store.claims.claim_accounts("https://s.example", {AccountId("a-1"): make_person("1")}),
+        store.claims.release(make_person("1")),
+        store.links.count_open(CONNECTION),
+        store.work_ranges.begin([WorkRange(partition=0, first_offset=0, last_offset=1, timestamp_ms=1)]),
         store.tasks.reopen_running(CONNECTION),
         store.runs.begin(CONNECTION, now=NOW),
         store.leases.find("x"),
@@ -197,7 +202,7 @@ async def test_all_repositories_read_and_write_with_a_majority(mongodb_store: St
     """A read from the primary as a majority has it, and a write to a majority, survive the loss of the primary."""
     repositories = [value for value in vars(mongodb_store).values() if hasattr(value, "_collection")]
 
-    assert len(repositories) == 11
+    assert len(repositories) == 15
     for repository in repositories:
         motor = repository._collection.motor
         assert motor.write_concern == WriteConcern("majority")

@@ -6,31 +6,39 @@ from typing import Any
 
 import pytest
 
+from services.store.claims import Claims
 from services.store.connections import Connections
 from services.store.counters import Counters
 from services.store.dead_letters import DeadLetters
 from services.store.followups import FollowUps
 from services.store.leases import Leases
 from services.store.ledger import Ledger
+from services.store.links import Links
 from services.store.mappings import Mappings
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
 from services.store.snapshots import Snapshots
 from services.store.tasks import Tasks
+from services.store.verifications import Verifications
+from services.store.work_ranges import WorkRanges
 from tests.support.fake_store import FakeStore
 
 REPOSITORIES: dict[str, type] = {
+    "claims": Claims,
     "connections": Connections,
     "counters": Counters,
     "dead_letters": DeadLetters,
     "followups": FollowUps,
     "leases": Leases,
     "ledger": Ledger,
+    "links": Links,
     "mappings": Mappings,
     "runs": Runs,
     "schedule": PollSchedule,
     "snapshots": Snapshots,
     "tasks": Tasks,
+    "verifications": Verifications,
+    "work_ranges": WorkRanges,
 }
 MONGODB_ONLY = {"connections.rotate_keys"}
 """Methods about encryption, which the fakes do not have."""

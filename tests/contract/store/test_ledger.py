@@ -6,13 +6,16 @@ import pytest
 
 from services.contracts.events import Version
 from services.contracts.ids import AccountId, EmployeeId
-from services.contracts.ledger import ManagerLink, Waiting
+from services.contracts.ledger import ManagerLink, RefusedField, Waiting
 from services.contracts.outcomes import WaitingCause
 from services.store.database import Store
-from tests.support.builders import CONNECTION, NOW, OTHER, make_entry, make_outcome, make_person
+from tests.support.builders import BERLIN, CONNECTION, NOW, OTHER, make_entry, make_outcome, make_person
 
 WAITING = Waiting(
     cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW.replace(microsecond=123456), version=Version(2_000, 3)
+)
+REFUSED = RefusedField(
+    path="title", code="400 invalidValue", value="h", mapping_version=3, schema_hash="s", tried_at=WAITING.since
 )
 MANAGER = ManagerLink(employee_id=EmployeeId("2"), account_id=AccountId("a-2"))
 
@@ -20,8 +23,10 @@ MANAGER = ManagerLink(employee_id=EmployeeId("2"), account_id=AccountId("a-2"))
 async def test_entry_with_every_field_is_read_as_written(store: Store) -> None:
     """The store changes no value of an entry, and reads only the entries that exist."""
     full = make_entry(
-        account_id="a-1", user_name="zoe@example.com", enabled=False, attempted="x1", decided=make_outcome(),
-        applied="h", manager=MANAGER, waiting=WAITING, blocked_by="a-3", verify=True,
+        account_id="a-1", external_id="x1", user_name="zoe@example.com", enabled=False, attempted="x1",
+        attempted_names=("zoe@example.com", "zo@example.com"), decided=make_outcome(), applied="h", manager=MANAGER,
+        waiting=WAITING, blocked_by="a-3", blocked_name="zoe@example.com", refused=(REFUSED,),
+        look_at=WAITING.since.astimezone(BERLIN), verify=True,
     )  # fmt: skip
     bare = make_entry("2")
     await store.ledger.write([full, bare])
@@ -110,14 +115,49 @@ async def test_verify_mark_makes_a_concurrent_write_lose(store: Store) -> None:
     assert await store.ledger.get(make_person("2")) == make_entry("2", 1, verify=True)
 
 
-async def test_owner_of_an_account_is_found_in_its_connection(store: Store) -> None:
-    """Two connections can have accounts of the same id."""
-    await store.ledger.write(
-        [make_entry("1", account_id="a-1"), make_entry("2", connection_id=OTHER, account_id="a-2")]
+async def test_lost_entry_leaves_its_doubts_behind(store: Store) -> None:
+    """Unanswered writes of the writer that lost are kept with the entry of the other one, which is verified."""
+    stored = make_entry("1", account_id="a-1", applied="h", attempted="x0", attempted_names=("a@x.example",))
+    lost = make_entry(
+        "1", attempted="x1", attempted_names=("b@x.example", "a@x.example"), look_at=NOW, account_id="a-2"
     )
+    await store.ledger.write([stored, make_entry("2", look_at=NOW, attempted="x2")])
 
-    assert await store.ledger.find_owner(CONNECTION, AccountId("a-1")) == "1"
-    assert await store.ledger.find_owner(CONNECTION, AccountId("a-2")) is None
+    await store.ledger.mark_lost([lost, make_entry("2"), make_entry("3", look_at=NOW)])
+
+    names = ("a@x.example", "b@x.example")
+    marked = {"seq": 2, "verify": True}
+    kept = {"attempted": "x1", "attempted_names": names, "look_at": NOW}
+    assert await store.ledger.read(map(make_person, "123")) == {
+        make_person("1"): stored.model_copy(update=marked | kept),
+        make_person("2"): make_entry("2", look_at=NOW, attempted="x2").model_copy(update=marked),
+    }
+    assert await store.followups.take_due_looks(NOW) == {CONNECTION: ("1", "2")}
+    assert [page async for page in store.followups.page_retryable(CONNECTION)] == [("1", "2")]
+
+
+async def test_released_account_is_removed_from_its_entry(store: Store) -> None:
+    """What was known of the account goes with it, and a writer that has read the entry before loses."""
+    await store.ledger.write([make_entry(account_id="a-1", applied="h", enabled=True, user_name="zoe@example.com")])
+
+    for _ in range(2):
+        await store.ledger.release_account(make_person("1"), AccountId("a-1"))
+
+    assert await store.ledger.get(make_person("1")) == make_entry("1", 2, user_name="zoe@example.com")
+    assert await store.ledger.write([make_entry("1", 2, account_id="a-1")]) == {make_person("1")}
+
+
+async def test_account_is_released_from_no_other_entry(store: Store) -> None:
+    """An entry that has another account by now keeps it, and a missing entry is not made."""
+    await store.ledger.write([make_entry("1", account_id="a-2"), make_entry("2", account_id="a-1")])
+
+    await store.ledger.release_account(make_person("1"), AccountId("a-1"))
+    await store.ledger.release_account(make_person("3"), AccountId("a-1"))
+
+    assert await store.ledger.read(map(make_person, "123")) == {
+        make_person("1"): make_entry("1", account_id="a-2"),
+        make_person("2"): make_entry("2", account_id="a-1"),
+    }
 
 
 async def test_applied_hash_is_forgotten_for_one_connection(store: Store) -> None:

@@ -14,24 +14,18 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from services.contracts.events import Version
-from services.contracts.ids import AccountId, ConnectionId, EmployeeId
+from services.contracts.claims import Decision
+from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.leases import ProcessIdentity
-from services.contracts.ledger import ManagerLink, Waiting
-from services.contracts.mappings import PublishedMapping, default_mapping
-from services.contracts.outcomes import Outcome, WaitingCause
-from services.contracts.runs import RunState
-from services.contracts.tasks import Poll, Resend
+from services.contracts.tasks import Resend
 from services.store.database import Store
 from tests.contract.store.conftest import make_key
+from tests.contract.store.population import SERVER, fill, make_question, make_range, make_step
 from tests.support.builders import (
     CONNECTION,
-    DECLAREE,
     NOW,
     OTHER,
-    PERSONIO,
     make_entry,
-    make_outcome,
     make_person,
     make_snapshot,
 )
@@ -142,52 +136,6 @@ async def planner(mongo: MongoServers) -> AsyncIterator[Planner]:
     store.close()
 
 
-async def fill(store: Store, connection: ConnectionId, people: int) -> None:
-    """Stores this number of employees of a connection in every state of snapshot and ledger entry."""
-    identity: dict[str, Any] = {"connection_id": connection}
-    boss = ManagerLink(employee_id=EmployeeId("1"))
-    waiting = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
-    snapshots, entries = [], []
-    for number in range(people):
-        key = str(number)
-        absent: dict[str, Any] = {"absent_since": NOW} if number % 5 == 1 else {}
-        snapshots.append(
-            (make_snapshot(key, emitted_revision=0 if number % 5 == 2 else 1_000, **identity, **absent), None)
-        )
-        decided = make_outcome(key, how=Outcome.REJECTED if number % 5 == 3 else Outcome.CREATED)
-        states: list[dict[str, Any]] = [
-            {"account_id": f"a-{key}", "enabled": True, "user_name": f"{key}@x.example"},
-            {"account_id": f"a-{key}", "enabled": True, "manager": boss},
-            {"waiting": waiting},
-            {"blocked_by": "a-1", "blocked_name": "old@x.example"},
-            {"verify": True, "manager": ManagerLink(employee_id=EmployeeId("1"), account_id=AccountId("a-0"))},
-        ]
-        entries.append(make_entry(key, **identity, decided=decided.model_copy(update=identity), **states[number % 5]))
-    await store.snapshots.save(snapshots)
-    await store.snapshots.mark_oversized(connection, [(EmployeeId("4"), 1_000)])
-    await store.ledger.write(entries)
-    await asyncio.gather(*(fill_one(store, connection, number) for number in range(people)))
-    await store.leases.acquire(f"connection/{connection}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=30)
-    access = PERSONIO.model_copy(update={"client_id": f"papi-{connection}"})
-    stored = await store.connections.add(connection, access, DECLAREE, now=NOW)
-    await store.schedule.set_next_poll(stored.id, NOW)
-
-
-async def fill_one(store: Store, connection: ConnectionId, number: int) -> None:
-    """Stores one run, one task and one mapping of a connection."""
-    now = NOW + timedelta(minutes=number)
-    run = await store.runs.begin(connection, now=now)
-    await store.runs.save(run.model_copy(update={"state": RunState.SUCCEEDED}))
-    task = await store.tasks.file(connection, Poll(), now=now)
-    if number % 5:
-        await store.tasks.start(task.id)
-        await store.tasks.finish(task.id, {}, now=NOW)
-    mapping = PublishedMapping(
-        connection_id=connection, version=number + 1, mapping=default_mapping(), published_at=now
-    )
-    await store.mappings._collection.insert({"_id": f"{connection}/{number}", **mapping.model_dump(mode="json")})
-
-
 async def _exhaust(pages: AsyncIterator[Any]) -> None:
     async for _ in pages:
         pass
@@ -199,6 +147,7 @@ LEDGER = {
     "get": lambda store: store.ledger.get(make_person("1")),
     "read": lambda store: store.ledger.read([make_person("1"), make_person("2")]),
     "mark verify": lambda store: store.ledger.mark_verify([make_person("1")]),
+    "by accounts": lambda store: store.ledger.find_by_accounts(CONNECTION, [AccountId("a-0"), AccountId("a-1")]),
     "forget applied": lambda store: store.ledger.forget_applied(CONNECTION),
     "write": lambda store: store.ledger.write([make_entry("0", 2), make_entry("99", 1)]),
     "waiting reports": lambda store: store.followups.find_waiting_reports(CONNECTION, {ONE: AccountId("a-1")}),
@@ -206,7 +155,11 @@ LEDGER = {
     "blocked by": lambda store: store.followups.find_blocked_by(CONNECTION, [AccountId("a-1")]),
     "unblocked": lambda store: store.followups.find_unblocked(CONNECTION),
     "unblocked among": lambda store: store.followups.find_unblocked(CONNECTION, SOME),
-    "owner": lambda store: store.ledger.find_owner(CONNECTION, AccountId("a-1")),
+    "release account": lambda store: store.ledger.release_account(make_person("1"), AccountId("a-1")),
+    "pending reports": lambda store: store.followups.find_pending_reports(CONNECTION, [EmployeeId("3")]),
+    "exchanging": lambda store: store.followups.find_exchanging(CONNECTION, SOME),
+    "incomplete": lambda store: _exhaust(store.followups.page_incomplete(CONNECTION, NOW + timedelta(days=1))),
+    "looks": lambda store: store.counters.count_looks(CONNECTION),
     "retryable": lambda store: _exhaust(store.followups.page_retryable(CONNECTION)),
     "waiting": lambda store: _exhaust(store.followups.page_waiting(CONNECTION)),
     "rejected": lambda store: _exhaust(store.followups.page_rejected(CONNECTION)),
@@ -232,8 +185,30 @@ OUTBOX = {
     "count": lambda store: store.snapshots.count(CONNECTION),
     "active count": lambda store: store.snapshots.count_active(CONNECTION),
     "oversized": lambda store: store.snapshots.find_oversized(CONNECTION),
+    "unsettled": lambda store: store.snapshots.find_unsettled([make_person("1"), make_person("2")]),
 }
 OTHERS = {
+    "claim owner": lambda store: store.claims.find_owner(SERVER, AccountId("a-1")),
+    "claim owners": lambda store: store.claims.find_owners(SERVER, [AccountId("a-1"), AccountId("a-2")]),
+    "claim": lambda store: store.claims.claim_accounts(SERVER, {AccountId(f"a-{make_person('1')}"): make_person("2")}),
+    "claim transfer": lambda store: store.claims.transfer(
+        SERVER, AccountId(f"a-{make_person('1')}"), make_person("2"), make_person("3")
+    ),
+    "claims released": lambda store: store.claims.release(make_person("5")),
+    "links": lambda store: store.links.read([make_person("1"), make_person("2")]),
+    "link asked": lambda store: store.links.ask([make_question("1"), make_question("99")]),
+    "link decided": lambda store: store.links.decide(CONNECTION, ONE, AccountId("a"), Decision.LINK, NOW),
+    "links open": lambda store: _exhaust(store.links.page_open(CONNECTION)),
+    "links count": lambda store: store.links.count_open(CONNECTION),
+    "links forgotten": lambda store: store.links.forget(make_person("5")),
+    "work ranges": lambda store: store.work_ranges.begin([make_range(1), make_range(999)]),
+    "verification begun": lambda store: store.verifications.begin(CONNECTION, "r2"),
+    "verification steps": lambda store: _exhaust(store.verifications.iterate_steps(CONNECTION, "r1")),
+    "verification findings": lambda store: _exhaust(store.verifications.iterate_drifts(CONNECTION, "r1")),
+    "verification step": lambda store: store.verifications.save_step(CONNECTION, "r1", make_step(0)),
+    "verification repaired": lambda store: store.verifications.note_repaired(CONNECTION, "r1", 0),
+    "verification report": lambda store: store.verifications.get_report(CONNECTION),
+    "verification finished": lambda store: store.verifications.finish(CONNECTION, "r1", {}, now=NOW),
     "mapping published": lambda store: store.mappings.get_published(CONNECTION),
     "tasks open": lambda store: store.tasks.list_open(CONNECTION),
     "task get": lambda store: store.tasks.get("r1"),
@@ -264,10 +239,12 @@ OF_ONE_CONNECTION = {
 WIDE = {f"ledger {name}" for name in ("forget applied", "resolvable reports", "outcomes", "behind")}
 WIDE |= {f"outbox {name}" for name in ("stream", "employee ids", "count", "active count")}
 """Queries about all or nearly all employees of the connection; the others are about some of them."""
-SORTED_IN_MEMORY = {"ledger waiting reports", "ledger blocked by"}
+SORTED_IN_MEMORY = {"ledger waiting reports", "ledger pending reports", "ledger blocked by"}
 """Queries with a result of a few ids that lie in several ranges of an index."""
 OF_ALL_CONNECTIONS = {
     "waiting connections": lambda store: store.counters.count_waiting(),
+    "all waiting connections": lambda store: store.counters.count_all_waiting(),
+    "due looks": lambda store: store.followups.take_due_looks(NOW),
     "connections due": lambda store: store.schedule.find_due(NOW),
     "unfinished tasks": lambda store: store.tasks.find_connections_with_unfinished(),
     "newest mappings": lambda store: store.mappings.get_all_published([CONNECTION, OTHER]),

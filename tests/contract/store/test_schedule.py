@@ -1,4 +1,4 @@
-"""When each connection is polled next, and the day of the last resend of rejected employees."""
+"""When each connection is polled next, and the days of the last resend and the last verification."""
 
 from datetime import timedelta
 
@@ -9,9 +9,11 @@ from tests.support.builders import DECLAREE, NOW, PERSONIO
 
 
 async def add(store: Store, client_id: str = "papi-1") -> Connection:
-    """Adds a connection of this Personio client with Declaree."""
+    """Adds a connection of this Personio client with Declaree, and starts it."""
     personio = PERSONIO.model_copy(update={"client_id": client_id})
-    return await store.connections.add(f"name of {client_id}", personio, DECLAREE, now=NOW)
+    connection = await store.connections.add(f"name of {client_id}", personio, DECLAREE, now=NOW)
+    await store.connections.start(connection.id, now=NOW)
+    return await store.connections.get(connection.id)
 
 
 async def test_due_connections_come_in_the_order_of_their_times(store: Store) -> None:
@@ -50,3 +52,16 @@ async def test_day_of_the_last_resend_is_stored(store: Store) -> None:
 async def test_unknown_connection_has_no_day_of_a_resend(store: Store) -> None:
     """A query for a removed connection is not an error."""
     assert await store.schedule.get_rejected_resent_on(ConnectionId("cunknown")) is None
+
+
+async def test_day_of_the_last_verification_is_stored(store: Store) -> None:
+    """The day is another one than that of the last resend, and a query for a removed connection is not an error."""
+    connection = await add(store)
+    before = await store.schedule.get_verified_on(connection.id)
+
+    await store.schedule.set_verified_on(connection.id, NOW.date())
+
+    assert before is None
+    assert await store.schedule.get_verified_on(connection.id) == NOW.date()
+    assert await store.schedule.get_rejected_resent_on(connection.id) is None
+    assert await store.schedule.get_verified_on(ConnectionId("cunknown")) is None

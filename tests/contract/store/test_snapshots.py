@@ -10,7 +10,16 @@ from services.contracts.ids import EmployeeId
 from services.contracts.snapshots import Snapshot
 from services.store.collection import PAGE_SIZE
 from services.store.database import Store
-from tests.support.builders import BERLIN, CONNECTION, NOW, OTHER, make_snapshot
+from tests.support.builders import (
+    BERLIN,
+    CONNECTION,
+    NOW,
+    OTHER,
+    make_entry,
+    make_outcome,
+    make_person,
+    make_snapshot,
+)
 
 ONE, TWO, THREE = EmployeeId("1"), EmployeeId("2"), EmployeeId("3")
 
@@ -230,6 +239,17 @@ async def test_absent_employee_keeps_the_time_of_the_first_scan(store: Store) ->
     assert (await read(store, TWO)).absent_since == NOW + timedelta(days=1)
 
 
+async def test_absent_employees_of_these_people_are_found(store: Store) -> None:
+    """Only the named people are returned, and only those that are absent."""
+    await store.snapshots.save([(make_snapshot(str(number)), None) for number in range(1, 4)])
+    await store.snapshots.mark_absent(CONNECTION, [ONE, THREE], NOW)
+
+    absent = await store.snapshots.find_absent([make_person("1"), make_person("2"), make_person("9")])
+
+    assert absent == {make_person("1")}
+    assert await store.snapshots.find_absent([]) == frozenset()
+
+
 async def test_employee_listed_again_is_not_absent(store: Store) -> None:
     """The other absent employees stay absent."""
     await store.snapshots.save([(make_snapshot(), None), (make_snapshot("2"), None)])
@@ -268,6 +288,22 @@ async def test_employee_with_a_new_status_is_no_longer_active(store: Store) -> N
     await store.snapshots.save([(make_snapshot("1", 2_000, attributes=inactive, kind=ChangeKind.CHANGED), 1_000)])
 
     assert await store.snapshots.count_active(CONNECTION) == 0
+
+
+async def test_active_employee_without_an_outcome_is_unsettled(store: Store) -> None:
+    """An entry may exist already: the change waits, or the account is to be verified. Only named people are returned."""
+    await store.snapshots.save([(make_snapshot(str(number)), None) for number in range(1, 9)])
+    inactive = make_snapshot("9", attributes={"status": Attribute(value="inactive")})
+    await store.snapshots.save([(inactive, None), (make_snapshot("1", connection_id=OTHER), None)])
+    await store.snapshots.mark_absent(CONNECTION, [THREE], NOW)
+    await store.ledger.write([make_entry("4", decided=make_outcome("4")), make_entry("5", account_id="a-5")])
+    await store.ledger.mark_verify([make_person("6")])
+    people = [make_person("1", OTHER), *map(make_person, ("1", "2", "3", "4", "5", "6", "9", "10", "1"))]
+
+    unsettled = await store.snapshots.find_unsettled(people)
+
+    assert unsettled == {make_person("1", OTHER), *map(make_person, "1256")}
+    assert await store.snapshots.find_unsettled([]) == frozenset()
 
 
 # ------------------------------------------------------------ streams

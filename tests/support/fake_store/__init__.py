@@ -5,27 +5,34 @@ that a test can use one alone. The attribute ``content`` of a repository is a di
 read and change it. Every method gives other coroutines a turn before its work, and then works without interruption.
 """
 
+from tests.support.fake_store.claims import FakeClaims, FakeLinks, FakeWorkRanges
 from tests.support.fake_store.connections import FakeConnections, FakePollSchedule
-from tests.support.fake_store.followups import FakeCounters, FakeFollowUps
+from tests.support.fake_store.counters import FakeCounters
+from tests.support.fake_store.followups import FakeFollowUps
 from tests.support.fake_store.leases import FakeLeases
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.mappings import FakeDeadLetters, FakeMappings
 from tests.support.fake_store.snapshots import FakeSnapshots
 from tests.support.fake_store.tasks import FakeRuns, FakeTasks
+from tests.support.fake_store.verifications import FakeVerifications
 
 __all__ = [
+    "FakeClaims",
     "FakeConnections",
     "FakeCounters",
     "FakeDeadLetters",
     "FakeFollowUps",
     "FakeLeases",
     "FakeLedger",
+    "FakeLinks",
     "FakeMappings",
     "FakePollSchedule",
     "FakeRuns",
     "FakeSnapshots",
     "FakeStore",
     "FakeTasks",
+    "FakeVerifications",
+    "FakeWorkRanges",
 ]
 
 
@@ -35,11 +42,15 @@ class FakeStore:
     def __init__(self) -> None:
         self.connections = FakeConnections()
         self.schedule = FakePollSchedule(self.connections)
-        self.snapshots = FakeSnapshots()
-        self.mappings = FakeMappings()
         self.ledger = FakeLedger()
+        self.snapshots = FakeSnapshots(self.ledger)
+        self.mappings = FakeMappings()
         self.followups = FakeFollowUps(self.ledger)
         self.counters = FakeCounters(self.ledger, self.snapshots)
+        self.claims = FakeClaims()
+        self.links = FakeLinks()
+        self.verifications = FakeVerifications()
+        self.work_ranges = FakeWorkRanges()
         self.tasks = FakeTasks()
         self.runs = FakeRuns()
         self.leases = FakeLeases()

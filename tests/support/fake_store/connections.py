@@ -5,7 +5,14 @@ from datetime import UTC, date, datetime
 
 from pydantic import SecretStr
 
-from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, PersonioAccess
+from services.contracts.connections import (
+    Connection,
+    ConnectionState,
+    DeclareeAccess,
+    LinkPolicy,
+    PersonioAccess,
+    normalise_server,
+)
 from services.contracts.ids import ConnectionId
 from services.store.connections import ConnectionSummary, build_identity, make_connection_id
 from services.store.errors import DuplicateConnectionError, EncryptionKeyError, UnknownConnectionError
@@ -30,13 +37,19 @@ class FakeConnections:
         declaree: DeclareeAccess,
         *,
         now: datetime,
-        state: ConnectionState = ConnectionState.ACTIVE,
+        link_policy: LinkPolicy = LinkPolicy.ASK,
         session: object | None = None,
     ) -> Connection:
-        """Stores a new connection. The session has no effect: transactions are missing here."""
+        """Stores a new, paused connection. The session has no effect: transactions are missing here."""
         await give_turn()
         connection = Connection(
-            id=self._new_id(), name=name, state=state, personio=personio, declaree=declaree, created_at=now
+            id=self._new_id(),
+            name=name,
+            state=ConnectionState.PAUSED,
+            personio=personio,
+            declaree=declaree,
+            link_policy=link_policy,
+            created_at=now,
         )
         self._ensure_unique(connection)
         self.content[connection.id] = connection
@@ -89,14 +102,33 @@ class FakeConnections:
                 personio_url=connection.personio.url,
                 declaree_url=connection.declaree.url,
                 created_at=connection.created_at,
+                is_started=connection.started_at is not None,
             )
             for connection in connections
         )
+
+    async def start(self, connection: ConnectionId, *, now: datetime) -> None:
+        """Activates a connection for the first time. Raises ``UnknownConnectionError``."""
+        await give_turn()
+        started = {"state": ConnectionState.ACTIVE, "started_at": now}
+        self.content[connection] = self._look_up(connection).model_copy(update=started)
+
+    async def find_by_server(self, server: str) -> tuple[ConnectionId, ...]:
+        """Returns the connections to this SCIM server, readable or not, in any spelling of its address."""
+        await give_turn()
+        wanted = normalise_server(server)
+        connections = self.content.values()
+        return tuple(sorted(stored.id for stored in connections if normalise_server(stored.declaree.url) == wanted))
 
     async def set_state(self, connection: ConnectionId, state: ConnectionState) -> None:
         """Activates or pauses a connection. Raises ``UnknownConnectionError``."""
         await give_turn()
         self.content[connection] = self._look_up(connection).model_copy(update={"state": state})
+
+    async def set_link_policy(self, connection: ConnectionId, policy: LinkPolicy) -> None:
+        """Stores what happens with accounts that existed before. Raises ``UnknownConnectionError``."""
+        await give_turn()
+        self.content[connection] = self._look_up(connection).model_copy(update={"link_policy": policy})
 
     async def set_credentials(
         self,
@@ -152,6 +184,7 @@ class FakePollSchedule:
     def __init__(self, connections: FakeConnections) -> None:
         self.next_polls: dict[ConnectionId, datetime] = {}
         self.rejected_resent_on: dict[ConnectionId, date] = {}
+        self.verified_on: dict[ConnectionId, date] = {}
         self._connections = connections
 
     async def find_due(self, now: datetime) -> tuple[ConnectionId, ...]:
@@ -180,3 +213,13 @@ class FakePollSchedule:
         """Stores the day (UTC) of the last resend of rejected employees. Raises ``UnknownConnectionError``."""
         await self._connections.ensure_exists(connection)
         self.rejected_resent_on[connection] = day
+
+    async def get_verified_on(self, connection: ConnectionId) -> date | None:
+        """Returns the day (UTC) of the last scheduled verification; None if there was none."""
+        await give_turn()
+        return self.verified_on.get(connection)
+
+    async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
+        """Stores the day (UTC) of the last scheduled verification. Raises ``UnknownConnectionError``."""
+        await self._connections.ensure_exists(connection)
+        self.verified_on[connection] = day

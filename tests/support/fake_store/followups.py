@@ -1,16 +1,18 @@
 """Queries over the ledger in memory."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import datetime
+from typing import cast
 
 from services.contracts.addresses import fold_address
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.ledger import LedgerEntry
-from services.contracts.outcomes import Outcome
-from services.contracts.snapshots import Snapshot
+from services.contracts.outcomes import Outcome, WaitingCause
+from services.store.conflicts import LONGEST_EXCHANGE
+from services.store.followups import MAX_LOOKS
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.pages import give_turn, page_people
-from tests.support.fake_store.snapshots import FakeSnapshots
 
 
 class FakeFollowUps:
@@ -78,6 +80,53 @@ class FakeFollowUps:
 
         return self._find(connection, is_unblocked)
 
+    async def find_pending_reports(
+        self, connection: ConnectionId, managers: Iterable[EmployeeId]
+    ) -> tuple[EmployeeId, ...]:
+        """Returns the employees with a change that waits until the account of one of these managers is created."""
+        await give_turn()
+        pending = set(managers)
+
+        def is_pending(entry: LedgerEntry) -> bool:
+            if entry.waiting is None or entry.manager is None:
+                return False
+            return entry.waiting.cause is WaitingCause.MANAGER_PENDING and entry.manager.employee_id in pending
+
+        return self._find(connection, is_pending)
+
+    async def find_exchanging(self, connection: ConnectionId, among: Iterable[EmployeeId]) -> tuple[EmployeeId, ...]:
+        """Returns those of the rejected employees that exchange their e-mail addresses: each blocks another of them."""
+        await give_turn()
+        employees = set(among)
+        rejected = [
+            entry for entry in self._ledger.list_entries(connection) if entry.blocked_by and _is_rejected(entry)
+        ]
+        owners = {entry.account_id: entry for entry in rejected if entry.account_id}
+
+        def is_in_cycle(entry: LedgerEntry) -> bool:
+            blocker: LedgerEntry | None = entry
+            for _ in range(LONGEST_EXCHANGE):
+                blocker = owners.get(blocker.blocked_by) if blocker and blocker.blocked_by else None
+                if blocker == entry:
+                    return True
+            return False
+
+        return tuple(entry.employee_id for entry in rejected if entry.employee_id in employees and is_in_cycle(entry))
+
+    async def take_due_looks(self, now: datetime) -> dict[ConnectionId, tuple[EmployeeId, ...]]:
+        """Marks entries with a due look for verification, and removes their ``look_at``. Returns their employees."""
+        await give_turn()
+        entries = [
+            entry for entry in self._ledger.content.values() if entry.look_at is not None and entry.look_at <= now
+        ]
+        due = sorted(entries, key=lambda entry: cast("datetime", entry.look_at))[:MAX_LOOKS]
+        employees: dict[ConnectionId, list[EmployeeId]] = defaultdict(list)
+        for entry in due:
+            marked = {"verify": True, "look_at": None, "seq": entry.seq + 1}
+            self._ledger.content[entry.person] = entry.model_copy(update=marked)
+            employees[entry.connection_id].append(entry.employee_id)
+        return {connection: tuple(sorted(found)) for connection, found in sorted(employees.items())}
+
     def page_retryable(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
         """Yields the employees that wait or are marked for verification."""
         return self._page(connection, lambda entry: entry.waiting is not None or entry.verify)
@@ -88,9 +137,13 @@ class FakeFollowUps:
 
     def page_rejected(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
         """Yields the employees with a rejected last change."""
-        return self._page(
-            connection, lambda entry: entry.decided is not None and entry.decided.outcome is Outcome.REJECTED
-        )
+        return self._page(connection, _is_rejected)
+
+    def page_incomplete(
+        self, connection: ConnectionId, tried_before: datetime
+    ) -> AsyncIterator[tuple[EmployeeId, ...]]:
+        """Yields the employees with a refused field that was last tried before this time."""
+        return self._page(connection, lambda entry: any(field.tried_at < tried_before for field in entry.refused))
 
     def _find(self, connection: ConnectionId, matches: Callable[[LedgerEntry], object]) -> tuple[EmployeeId, ...]:
         return tuple(entry.employee_id for entry in self._ledger.list_entries(connection) if matches(entry))
@@ -109,50 +162,5 @@ def _takes_manager(entry: LedgerEntry) -> bool:
     return entry.waiting is None and (entry.decided is None or entry.decided.outcome not in without_account)
 
 
-class FakeCounters:
-    """``services.store.counters.Counters`` over a fake ledger and fake snapshots."""
-
-    def __init__(self, ledger: FakeLedger, snapshots: FakeSnapshots) -> None:
-        self._ledger = ledger
-        self._snapshots = snapshots
-
-    async def count_waiting(self) -> dict[ConnectionId, int]:
-        """Returns the number of waiting employees for each connection that has any."""
-        await give_turn()
-        entries = self._ledger.content.values()
-        return dict(sorted(Counter(entry.connection_id for entry in entries if entry.waiting).items()))
-
-    async def count_outcomes(self, connection: ConnectionId) -> dict[str, int]:
-        """Returns the number of employees by their last outcome."""
-        await give_turn()
-        entries = self._ledger.list_entries(connection)
-        return dict(sorted(Counter(entry.decided.outcome.value for entry in entries if entry.decided).items()))
-
-    async def count_active_with_account(self, connection: ConnectionId) -> int:
-        """Returns the number of employees that Personio lists as active and that have an enabled account."""
-        await give_turn()
-        return len(self._find_enabled(connection, FakeSnapshots.is_listed_as_active))
-
-    async def find_absent_with_account(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
-        """Returns the employees with an enabled account that a complete scan no longer lists."""
-        await give_turn()
-        return self._find_enabled(connection, lambda snapshot: snapshot.absent_since is not None)
-
-    async def count_behind(self, connection: ConnectionId) -> int:
-        """Returns the number of employees with a snapshot that is newer than the last decision."""
-        await give_turn()
-        behind = 0
-        for snapshot in self._snapshots.list_snapshots(connection):
-            entry = self._ledger.content.get(snapshot.person)
-            decided = entry.decided_version.revision if entry is not None else 0
-            is_oversized = self._snapshots.oversized.get(snapshot.person) == snapshot.revision
-            behind += not is_oversized and snapshot.revision > decided
-        return behind
-
-    def _find_enabled(self, connection: ConnectionId, is_listed: Callable[[Snapshot], bool]) -> tuple[EmployeeId, ...]:
-        snapshots = self._snapshots.content
-        return tuple(
-            entry.employee_id
-            for entry in self._ledger.list_entries(connection)
-            if entry.enabled and entry.account_id and entry.person in snapshots and is_listed(snapshots[entry.person])
-        )
+def _is_rejected(entry: LedgerEntry) -> bool:
+    return entry.decided is not None and entry.decided.outcome is Outcome.REJECTED

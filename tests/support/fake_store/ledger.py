@@ -22,6 +22,18 @@ class FakeLedger:
         await give_turn()
         return {person: self.content[person] for person in sort_by_person(set(people)) if person in self.content}
 
+    async def find_by_accounts(
+        self, connection: ConnectionId, accounts: Iterable[AccountId]
+    ) -> dict[AccountId, EmployeeId]:
+        """Returns the employees of a connection that have one of these accounts."""
+        await give_turn()
+        wanted = set(accounts)
+        return {
+            entry.account_id: entry.employee_id
+            for entry in self.list_entries(connection)
+            if entry.account_id is not None and entry.account_id in wanted
+        }
+
     async def write(self, entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:
         """Writes each entry if the stored ``seq`` is one below. Returns the people with another stored entry."""
         if len({entry.person for entry in entries}) != len(entries):
@@ -42,6 +54,21 @@ class FakeLedger:
                 stored = LedgerEntry(connection_id=person.connection_id, employee_id=person.employee_id)
             self.content[person] = stored.model_copy(update={"verify": True, "seq": stored.seq + 1})
 
+    async def mark_lost(self, entries: Sequence[LedgerEntry]) -> None:
+        """Marks entries for verification, and keeps what the unwritten ones know of writes without an answer."""
+        await give_turn()
+        for entry in entries:
+            stored = self.content.get(entry.person)
+            if stored is None:
+                continue
+            names = tuple(dict.fromkeys((*stored.attempted_names, *entry.attempted_names)))
+            kept = {
+                "attempted": entry.attempted or stored.attempted,
+                "attempted_names": names,
+                "look_at": entry.look_at or stored.look_at,
+            }
+            self.content[entry.person] = stored.model_copy(update={"verify": True, "seq": stored.seq + 1, **kept})
+
     async def forget_applied(self, connection: ConnectionId) -> int:
         """Removes every ``applied``. Returns the number of entries."""
         await give_turn()
@@ -50,11 +77,26 @@ class FakeLedger:
             self.content[entry.person] = entry.model_copy(update={"applied": None, "seq": entry.seq + 1})
         return len(entries)
 
-    async def find_owner(self, connection: ConnectionId, account: AccountId) -> EmployeeId | None:
-        """Returns the employee that owns the account; None if no entry has it."""
+    async def reset(self, person: PersonKey) -> bool:
+        """Forgets what was decided for one person, except the account. Returns False if no entry exists."""
         await give_turn()
-        owners = (entry.employee_id for entry in self.list_entries(connection) if entry.account_id == account)
-        return next(owners, None)
+        stored = self.content.get(person)
+        if stored is None:
+            return False
+        kept = stored.model_dump(
+            include={"connection_id", "employee_id", "account_id", "external_id", "user_name", "enabled"}
+            | {"attempted", "attempted_names", "look_at"}
+        )
+        self.content[person] = LedgerEntry.model_validate({**kept, "verify": True, "seq": stored.seq + 1})
+        return True
+
+    async def release_account(self, person: PersonKey, account: AccountId) -> None:
+        """Removes the account from an entry that has it."""
+        await give_turn()
+        stored = self.content.get(person)
+        if stored is not None and stored.account_id == account:
+            released = {"account_id": None, "applied": None, "enabled": None, "seq": stored.seq + 1}
+            self.content[person] = stored.model_copy(update=released)
 
     def list_entries(self, connection: ConnectionId) -> list[LedgerEntry]:
         """Returns the entries of a connection in the order of their keys. For the other fakes."""

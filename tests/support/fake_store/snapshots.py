@@ -6,13 +6,15 @@ from datetime import datetime
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
 from services.store.collection import PAGE_SIZE
+from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.pages import give_turn, page_people, sort_by_person
 
 
 class FakeSnapshots:
     """``services.store.snapshots.Snapshots`` in memory: each write is conditional on the stored ``revision``."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: FakeLedger) -> None:
+        self._ledger = ledger
         self.content: dict[PersonKey, Snapshot] = {}
         self.oversized: dict[PersonKey, int] = {}
 
@@ -98,7 +100,26 @@ class FakeSnapshots:
         """Notes that Personio lists these employees again."""
         await give_turn()
         for snapshot in self._select(connection, employees):
-            self.content[snapshot.person] = snapshot.model_copy(update={"absent_since": None})
+            listed = {"absent_since": None, "is_absence_acknowledged": False}
+            self.content[snapshot.person] = snapshot.model_copy(update=listed)
+
+    async def acknowledge_absence(self, person: PersonKey) -> bool:
+        """Notes that the account of an absent employee stays as it is. Returns False if the employee is not absent."""
+        await give_turn()
+        stored = self.content.get(person)
+        if stored is None or stored.absent_since is None:
+            return False
+        self.content[person] = stored.model_copy(update={"is_absence_acknowledged": True})
+        return True
+
+    async def lower_revision(self, person: PersonKey, revision: int) -> bool:
+        """Replaces a revision above this one. Returns whether it was above."""
+        await give_turn()
+        stored = self.content.get(person)
+        if stored is None or stored.revision <= revision:
+            return False
+        self.content[person] = stored.model_copy(update={"revision": revision, "emitted_revision": 0})
+        return True
 
     async def count(self, connection: ConnectionId) -> int:
         """Returns the number of snapshots."""
@@ -115,6 +136,17 @@ class FakeSnapshots:
         await give_turn()
         snapshots = self.list_snapshots(connection)
         return tuple(s.employee_id for s in snapshots if self.oversized.get(s.person) == s.revision)
+
+    async def find_absent(self, people: Iterable[PersonKey]) -> frozenset[PersonKey]:
+        """Returns those that complete scans no longer list."""
+        await give_turn()
+        return frozenset(p for p in people if p in self.content and self.content[p].absent_since is not None)
+
+    async def find_unsettled(self, people: Iterable[PersonKey]) -> frozenset[PersonKey]:
+        """Returns those with a snapshot of an active employee of which no change was ever settled."""
+        await give_turn()
+        active = {p for p in set(people) & self.content.keys() if self.is_listed_as_active(self.content[p])}
+        return frozenset(p for p in active if p not in self._ledger.content or not self._ledger.content[p].decided)
 
     @staticmethod
     def is_listed_as_active(snapshot: Snapshot) -> bool:

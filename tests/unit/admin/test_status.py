@@ -18,7 +18,7 @@ async def test_status_without_connections_is_empty(store: Store) -> None:
 
 async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
     """Employee 1 has an account, 2 waits, and 3 is not settled; another connection counts nothing of them."""
-    first = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW, state=ConnectionState.PAUSED)
+    first = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
     other = PERSONIO.model_copy(update={"client_id": "papi-2"})
     second = await store.connections.add("Südlicht", other, DECLAREE, now=NOW.replace(hour=10))
     await store.mappings.publish(first.id, default_mapping(), now=NOW, expected_version=None)
@@ -35,6 +35,8 @@ async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
     finished = run.model_copy(update={"state": RunState.SUCCEEDED, "finished_at": NOW})
     await store.runs.save(finished)
 
+    await store.verifications.finish(first.id, "r1", {"listed": 3, "different": 3, "repaired": 1}, now=NOW)
+
     status, empty = await get_status(store)
 
     assert status == Status(
@@ -47,6 +49,7 @@ async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
         balance=2,
         waiting=1,
         absent=0,
+        findings=2,
         outcomes={"created": 1},
         mapping_version=1,
         last_run=finished,
@@ -55,3 +58,14 @@ async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
     assert empty.employees == 0
     assert empty.mapping_version == 0
     assert empty.last_run is None
+
+
+async def test_status_counts_reports_of_a_pending_manager(store: Store) -> None:
+    """A report that waits for the account of its manager waits, although a resend of it changes nothing."""
+    connection = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+    waiting = Waiting(cause=WaitingCause.MANAGER_PENDING, since=NOW, version=Version(1_000, 3))
+    await store.ledger.write([make_entry("2", connection_id=connection.id, waiting=waiting)])
+
+    (status,) = await get_status(store)
+
+    assert status.waiting == 1

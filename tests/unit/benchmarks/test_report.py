@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.processes import Usage, parse_usage
-from benchmarks.report import Import, Round, Stage, count_steady, find_misses, format_report
+from benchmarks.report import Import, Round, Stage, Verification, count_steady, find_misses, format_report
 
 USAGE = {"writer": Usage(cpu_seconds=20.0, resident_mib=90.0, peak_mib=100.0)}
 WHOLE = Import(
-    employees=1_000, accounts=900, seconds=4.0, polled_seconds=2.0, requests=3_500, usage=USAGE, poller_growth_mib=20.0
+    employees=1_000, accounts=900, seconds=4.0, polled_seconds=2.0, requests=990, usage=USAGE, poller_growth_mib=20.0
 )
 ROUND = Round(
     whole=WHOLE,
@@ -17,7 +17,8 @@ ROUND = Round(
     parse=Stage("parse", 1_000, 0.8),
     map=Stage("bare map", 2_000, 1.0),
     mapper=Stage("mapper", 2_000, 1.1),
-    write=Stage("requests", 1_000, 2.5, requests=3_500),
+    write=Stage("requests", 1_000, 2.5, requests=990),
+    verification=Verification(accounts=900, seconds=3.0, pages=9, requests=9, poller_growth_mib=20.0, cpu_seconds=2.0),
 )
 
 
@@ -35,6 +36,15 @@ def test_round_compares_the_import_with_the_slowest_bare_stage() -> None:
         (replace(ROUND, whole=replace(WHOLE, seconds=5.1)), "the first import reaches 0.49"),
         (replace(ROUND, mapper=Stage("mapper", 2_000, 1.3)), "the mapper alone reaches 0.77"),
         (replace(ROUND, whole=replace(WHOLE, poller_growth_mib=100.0)), "the poller grows by 100 MiB"),
+        (
+            replace(ROUND, verification=replace(ROUND.verification, requests=10)),
+            "a verification sends 1.11 requests for each page",
+        ),
+        (
+            replace(ROUND, verification=replace(ROUND.verification, poller_growth_mib=100.0)),
+            "the poller grows by 100 MiB in a verification",
+        ),
+        (replace(ROUND, whole=replace(WHOLE, requests=1_100)), "the first import sends 1.22 requests for each account"),
     ],
 )
 def test_targets_are_compared_with_the_median_of_the_rounds(worse: Round, miss: str) -> None:
@@ -51,6 +61,8 @@ def test_report_shows_medians_and_the_range_of_the_ratios() -> None:
 
     assert "| **the first import, whole** | ours | 1000 | 4.4 | **227** |" in lines
     assert "| first import / slowest bare stage (requests) | ≥ 0.5 | 0.57 | 0.50 | 0.62 |" in lines
+    assert "| verification of all accounts | ours | 900 | 3.0 | 300 |" in lines
+    assert "| verification: requests for each page | ≤ 1.1 | 1.00 | 1.00 | 1.00 |" in lines
     assert "| writer | 20.0 | 20.00 | 100 |" in lines
 
 

@@ -20,6 +20,7 @@ from services.provisioning.calls import (
     CreateAccount,
     FindAccounts,
     Found,
+    ListAccounts,
     PatchAccount,
     ReadAccount,
     ReplaceAccount,
@@ -37,11 +38,13 @@ SEVEN = AccountId("7")
 CREATE = CreateAccount({"schemas": [CORE], "userName": "zoe@example.com"})
 PATCH = PatchAccount(SEVEN, ({"op": "replace", "path": "active", "value": False},))
 PUT = ReplaceAccount(SEVEN, {"schemas": [CORE], "userName": "zoe@example.com"})
+PUT_COLLECTION = ReplaceAccount(None, PUT.body)
 READ = ReadAccount(SEVEN)
 FIND_EXTERNAL = FindAccounts("externalId", "7")
 FIND_NAME = FindAccounts("userName", "zoe@example.com")
-WRITES: list[Call] = [CREATE, PATCH, PUT]
-LOOKUPS: list[Call] = [READ, FIND_EXTERNAL, FIND_NAME]
+LIST = ListAccounts()
+WRITES: list[Call] = [CREATE, PATCH, PUT, PUT_COLLECTION]
+LOOKUPS: list[Call] = [READ, FIND_EXTERNAL, FIND_NAME, LIST]
 
 
 def build_user(name: str = "zoe@example.com", **changes: Any) -> dict[str, Any]:

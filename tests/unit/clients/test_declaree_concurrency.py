@@ -10,7 +10,7 @@ from services.clients.declaree.errors import (
     DeclareeRateLimitedError,
     DeclareeUnavailableError,
 )
-from services.provisioning.calls import Found
+from services.provisioning.calls import Missing
 from tests.support.fakes import FakeClock
 from tests.unit.clients.declaree_stage import (
     CREATE,
@@ -200,7 +200,7 @@ async def test_client_sends_nothing_during_a_long_retry_after() -> None:
 
         assert caught.value.retry_after == 120.0
 
-        for call in (client.perform(READ), client.perform(CREATE), client.probe()):
+        for call in (client.perform(READ), client.perform(CREATE), client.probe(), client.discover()):
             with pytest.raises(DeclareeRateLimitedError) as rejected:
                 await call
             assert rejected.value.retry_after == 120.0
@@ -209,7 +209,7 @@ async def test_client_sends_nothing_during_a_long_retry_after() -> None:
 
         await clock.sleep(120)
 
-        assert await client.perform(READ) == Found()
+        assert await client.perform(READ) == Missing(is_certain=False)
 
 
 async def test_rate_limited_client_halves_its_requests_at_once() -> None:
@@ -248,4 +248,4 @@ async def test_server_errors_do_not_raise_the_limit() -> None:
         for _ in range(100):
             await client.perform(CREATE)
 
-        assert client._concurrency._limit == 8
+        assert client._exchange.concurrency._limit == 8

@@ -25,6 +25,7 @@ from tests.support.fakes import FakeClock
 from tests.unit.clients.declaree_stage import (
     ACCESS,
     CREATE,
+    FIND_EXTERNAL,
     FIND_NAME,
     KEY,
     LOOKUPS,
@@ -61,7 +62,7 @@ async def test_key_with_non_ascii_characters_is_refused_by_server(key: str) -> N
             await stage.client.perform(READ)
 
 
-@pytest.mark.parametrize("call", LOOKUPS)
+@pytest.mark.parametrize("call", [READ, FIND_EXTERNAL, FIND_NAME])
 async def test_lookup_with_key_without_rights_is_forbidden(call: Call) -> None:
     """The message says which right the key's user needs."""
     async with open_stage(key_is_admin=False) as stage:
@@ -84,14 +85,15 @@ async def test_lookup_with_key_without_rights_is_forbidden(call: Call) -> None:
 )
 async def test_error_or_repr_does_not_contain_the_key(reply: Reply) -> None:
     """Errors and representations get into logs, which must not contain secrets."""
-    async with open_client(ScriptedTransport(reply)) as client:
+    clock = FakeClock()
+    async with open_client(ScriptedTransport(reply), clock=clock) as client:
         texts = [repr(client), str(client), repr(vars(client)), repr(ACCESS)]
         for call in (*LOOKUPS, *WRITES):
             try:
                 texts.append(repr(await client.perform(call)))
             except TransientError as error:
                 texts += [repr(error), *traceback.format_exception(error)]
-            await client._clock.sleep(5)
+            await clock.sleep(5)
 
     assert KEY not in "\n".join(texts)
 
@@ -111,7 +113,7 @@ async def test_key_with_line_break_is_neither_sent_nor_quoted() -> None:
 # ---------------------------------------------------------------- no usable answer
 
 
-@pytest.mark.parametrize("call", LOOKUPS)
+@pytest.mark.parametrize("call", [READ, FIND_EXTERNAL, FIND_NAME])
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
@@ -129,18 +131,18 @@ async def test_lookup_without_usable_answer_is_an_error(
 ) -> None:
     """A failure must not be mistaken for an account that does not exist."""
     async with open_stage() as stage:
-        stage.add_fault(**fault)
+        stage.add_fault(**fault, count=None)
+
         with pytest.raises(error):
             await stage.client.perform(call)
 
-        stage.add_fault(**fault)
         with pytest.raises(error):
             await stage.client.probe()
 
 
-@pytest.mark.parametrize("status", [300, 302, 304, 307])
+@pytest.mark.parametrize("status", [300, 302, 303, 304, 307])
 async def test_redirect_with_any_body_is_not_an_answer(status: int) -> None:
-    """A redirect leads to a login page or another host, and its body says nothing about accounts."""
+    """The body of a redirect says nothing about accounts. Without a target, it cannot be followed."""
     reply = build_reply(status, {"id": "7", "totalResults": 0})
 
     for lookup in LOOKUPS:
@@ -148,7 +150,7 @@ async def test_redirect_with_any_body_is_not_an_answer(status: int) -> None:
             await perform_with(lookup, reply)
 
     for write in WRITES:
-        assert await perform_with(write, reply) == Lost()
+        assert await perform_with(write, reply) == Lost(status)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +162,8 @@ async def test_body_without_account_id_is_not_an_account(body: Any) -> None:
         await perform_with(READ, build_reply(200, body))
 
     if body is not None:
-        assert await perform_with(CREATE, build_reply(201, body)) == Lost()
-        assert await perform_with(PATCH, build_reply(200, body)) == Lost()
+        assert await perform_with(CREATE, build_reply(201, body)) == Lost(201)
+        assert await perform_with(PATCH, build_reply(200, body)) == Lost(200)
 
 
 def list_httpx_errors() -> list[type[Exception]]:
@@ -186,10 +188,23 @@ async def test_every_httpx_error_is_translated(kind: type[Exception]) -> None:
     for write in WRITES:
         try:
             answer = await perform_with(write, kind("broken"))
-        except DeclareeWrongAddressError:
-            assert kind is httpx.InvalidURL, "only this error says that nothing was sent"
+        except (DeclareeWrongAddressError, DeclareeUnavailableError):
+            unsent = {httpx.InvalidURL, httpx.ConnectError, httpx.ConnectTimeout}
+            assert kind in unsent, "only these errors say that nothing was sent"
         else:
             assert answer == Lost()
+
+
+async def test_cause_of_an_unusable_answer_is_named() -> None:
+    """An administrator needs the cause, such as an encoding that a proxy chose."""
+    error = httpx.RemoteProtocolError("the server sent the encoding br")
+
+    with pytest.raises(DeclareeUnavailableError, match="the encoding br"):
+        await perform_with(READ, error)
+
+    answer = await perform_with(PATCH, error)
+    assert isinstance(answer, Lost)
+    assert "the encoding br" in answer.details
 
 
 @pytest.mark.parametrize("url", ["declaree.test/SCIM", "ftp://declaree.test", "http://declaree.test:x", "http://", ""])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.clients.declaree.client import DeclareeClient
-from services.clients.declaree.errors import ADDRESS_HINT, DeclareeRateLimitedError
+from services.clients.declaree.errors import DeclareeRateLimitedError
 from services.contracts.ids import AccountId
 from services.provisioning.calls import (
     Answer,
@@ -14,8 +14,8 @@ from services.provisioning.calls import (
     Conflict,
     CreateAccount,
     Found,
-    Gone,
     Lost,
+    Missing,
     Outdated,
     PatchAccount,
     ReadAccount,
@@ -31,9 +31,11 @@ from tests.unit.clients.declaree_stage import (
     ACCESS,
     CREATE,
     KEY,
+    LIST,
     LOOKUPS,
     PATCH,
     PUT,
+    PUT_COLLECTION,
     READ,
     SEVEN,
     WRITES,
@@ -48,7 +50,7 @@ from tests.unit.clients.transports import LOGIN_PAGE, Reply, ScriptedTransport, 
 
 
 async def test_account_is_created_found_patched_and_replaced() -> None:
-    """The client can perform every call that a reconciliation needs."""
+    """The client can perform every call that a settlement needs."""
     async with open_stage(versions=True) as stage:
         created = await stage.create()
 
@@ -106,7 +108,7 @@ async def test_write_answered_without_body_has_no_resource() -> None:
 
 
 async def test_patch_on_server_without_patch_is_unsupported() -> None:
-    """The answer makes the reconciliation use PUT, which the server accepts."""
+    """The answer makes the settlement use PUT, which the server accepts."""
     async with open_stage(patch=False) as stage:
         created = await stage.create()
 
@@ -115,18 +117,18 @@ async def test_patch_on_server_without_patch_is_unsupported() -> None:
 
 
 async def test_refusal_names_status_and_type_but_no_value() -> None:
-    """The reason is stored and logged, so it must not contain personal data."""
+    """The answer is stored and logged, so it must not contain personal data."""
     async with open_stage() as stage:
         answer = await stage.client.perform(CreateAccount(build_user(name="zoe@example.com", emails=[])))
 
-    assert answer == Refused("Declaree does not accept the account (400, invalidValue)")
+    assert answer == Refused(400, "invalidValue")
 
 
-async def test_write_to_missing_account_is_gone() -> None:
-    """The reconciliation then looks up the account again."""
+async def test_write_to_unknown_account_finds_it_missing() -> None:
+    """The settlement then looks up the account again."""
     async with open_stage() as stage:
-        assert await stage.client.perform(PATCH) == Gone()
-        assert await stage.client.perform(PUT) == Gone()
+        assert await stage.client.perform(PATCH) == Missing()
+        assert await stage.client.perform(PUT) == Missing()
 
 
 @pytest.mark.parametrize("call", WRITES)
@@ -136,7 +138,7 @@ async def test_forbidden_write_is_refused_as_forbidden(call: Call) -> None:
         answer = await stage.client.perform(call)
 
     assert isinstance(answer, Refused)
-    assert answer.forbidden
+    assert answer.is_forbidden
 
 
 @pytest.mark.promise("W12")
@@ -146,7 +148,7 @@ async def test_create_without_answer_is_lost_and_not_repeated(fault: dict[str, A
     async with open_stage() as stage:
         stage.add_fault(method="POST", **fault)
 
-        assert await stage.client.perform(CreateAccount(build_user())) == Lost()
+        assert isinstance(await stage.client.perform(CreateAccount(build_user())), Lost)
         assert len(await stage.find("externalId", "7")) == 1
 
     assert [request.method for request in stage.transport.requests] == ["POST", "GET"]
@@ -177,35 +179,81 @@ async def test_update_without_response_is_lost(write: str, after_commit: bool) -
 @pytest.mark.parametrize(
     ("status", "create", "update"),
     [
-        (301, Lost(), Lost()),
-        (303, Lost(), Lost()),
-        (304, Lost(), Lost()),
-        (307, Lost(), Lost()),
-        (400, Refused("Declaree does not accept the account (400)"), None),
-        (404, Refused(f"Declaree answers a create with 404: {ADDRESS_HINT}"), Gone()),
+        (202, Lost(202), Lost(202)),
+        (300, Lost(300), Lost(300)),
+        (303, Lost(303), Lost(303)),
+        (304, Lost(304), Lost(304)),
+        (307, Lost(307), Lost(307)),
+        (400, Refused(400), Refused(400)),
+        (403, Refused(403), Refused(403)),
+        (404, Refused(404), Missing(is_certain=False)),
         (405, Unsupported(), Unsupported()),
-        (408, Lost(), Lost()),
+        (408, Lost(408), Lost(408)),
         (409, Conflict(), Conflict()),
-        (410, Refused("Declaree answers a create with 410"), Gone()),
+        (410, Refused(410), Missing(is_certain=False)),
         (412, Outdated(), Outdated()),
-        (413, Refused("Declaree does not accept the account (413)"), None),
-        (418, Refused("Declaree does not accept the account (418)"), None),
-        (500, Lost(), Lost()),
+        (413, Refused(413), Refused(413)),
+        (418, Refused(418), Refused(418)),
+        (421, Lost(421), Lost(421)),
+        (423, Conflict(423), Conflict(423)),
+        (425, Lost(425), Lost(425)),
+        (428, Refused(428), Refused(428)),
+        (500, Lost(500), Lost(500)),
         (501, Unsupported(), Unsupported()),
-        (502, Lost(), Lost()),
-        (503, Lost(), Lost()),
-        (504, Lost(), Lost()),
-        (599, Lost(), Lost()),
+        (502, Lost(502), Lost(502)),
+        (503, Lost(503), Lost(503)),
+        (504, Lost(504), Lost(504)),
+        (599, Lost(599), Lost(599)),
     ],
 )
-async def test_write_status_has_one_answer(status: int, create: Answer, update: Answer | None) -> None:
+async def test_write_status_has_one_answer(status: int, create: Answer, update: Answer) -> None:
     """Each status of a create and of an update leads to exactly one answer."""
-    headers = {"Location": "https://elsewhere.test/login"} if 300 <= status < 400 else {}
-    reply = Reply(status, LOGIN_PAGE.content, headers)
+    reply = Reply(status, LOGIN_PAGE.content)
 
     assert await perform_with(CREATE, reply) == create
-    assert await perform_with(PATCH, reply) == (update or create)
-    assert await perform_with(PUT, reply) == (update or create)
+    for call in (PATCH, PUT, PUT_COLLECTION):
+        assert await perform_with(call, reply) == update
+
+
+@pytest.mark.parametrize(
+    ("body", "scim_type"),
+    [
+        ({"scimType": "mutability"}, "mutability"),
+        ({"SCIMTYPE": "invalidPath"}, "invalidPath"),
+        ({"scimType": "zoe@example.com"}, None),
+        ({"scimType": "Zoë"}, None),
+        ({"scimType": "x" * 30}, None),
+        ({"scimType": ["mutability"]}, None),
+        ({}, None),
+        (["mutability"], None),
+    ],
+)
+async def test_refusal_keeps_a_type_but_no_other_text(body: Any, scim_type: str | None) -> None:
+    """RFC 7644, section 3.12, defines single words. Any other text may be a value of the person."""
+    assert await perform_with(PATCH, build_reply(400, body)) == Refused(400, scim_type)
+
+
+@pytest.mark.parametrize(
+    "reply", [LOGIN_PAGE, build_reply(201, {"id": "7" * 1025}), build_reply(200, {"Resources": []})]
+)
+@pytest.mark.parametrize("call", WRITES)
+async def test_unreadable_success_is_lost(call: Call, reply: Reply) -> None:
+    """Only a look shows whether the account was written, and which id it has."""
+    assert await perform_with(call, reply) == Lost(reply.status)
+
+
+@pytest.mark.parametrize("reply", [Reply(202), build_reply(202, {"id": "7"})])
+async def test_accepted_write_is_lost(reply: Reply) -> None:
+    """RFC 9110, section 15.3.3: the server has not written yet, and may never do it."""
+    assert await perform_with(PATCH, reply) == Lost(202)
+
+
+async def test_resource_with_another_id_is_returned_as_it_is() -> None:
+    """The settlement judges to which person the account belongs."""
+    reply = build_reply(200, {"id": "8"})
+
+    assert await perform_with(PATCH, reply) == Written(Resource(AccountId("8"), {"id": "8"}))
+    assert await perform_with(READ, reply) == Found((Resource(AccountId("8"), {"id": "8"}),))
 
 
 @pytest.mark.parametrize(
@@ -216,6 +264,7 @@ async def test_write_status_has_one_answer(status: int, create: Answer, update: 
         ("https://proxy.test/Users/a%2Fb%20%C3%BC?x=1#y", "a/b ü"),
         ("/SCIM/v2/Accounts/42", None),
         ("/SCIM/v2/Users/", None),
+        ("/SCIM/v2/Users/" + "7" * 1025, None),
         ("http://[::1/Users/42", None),
         ("", None),
     ],
@@ -249,6 +298,16 @@ async def test_account_id_is_quoted_in_the_path(account: str, path: str) -> None
         await client.perform(ReplaceAccount(AccountId(account), {}))
 
     assert transport.request_lines == [f"GET {path}", f"PATCH {path}", f"PUT {path}"]
+
+
+async def test_put_without_id_goes_to_the_collection() -> None:
+    """The vendor's page shows ``PUT /Users``; the body identifies the account."""
+    transport = ScriptedTransport(build_reply(200, {"id": "7"}))
+
+    async with open_client(transport) as client:
+        await client.perform(PUT_COLLECTION)
+
+    assert transport.request_lines == ["PUT /SCIM/v2/Users"]
 
 
 async def test_write_sends_scim_and_the_known_version() -> None:
@@ -304,13 +363,20 @@ async def test_callback_is_called_after_the_rate_limit_pause() -> None:
     assert calls == [5.0]
 
 
-async def test_requests_are_counted_by_call_and_answer() -> None:
+@pytest.mark.parametrize(
+    ("call", "reply", "labels"),
+    [
+        (CREATE, build_reply(500), {"call": "create-account", "answer": "lost"}),
+        (READ, build_reply(404), {"call": "read-account", "answer": "missing"}),
+        (LIST, build_reply(200, {"totalResults": 0}), {"call": "list-accounts", "answer": "page"}),
+    ],
+)
+async def test_requests_are_counted_by_call_and_answer(call: Call, reply: Reply, labels: dict[str, str]) -> None:
     """The metric counts requests for each pair of call and answer."""
     metrics = Metrics()
-    client = DeclareeClient(ACCESS, clock=FakeClock(), metrics=metrics, transport=ScriptedTransport(build_reply(500)))
+    client = DeclareeClient(ACCESS, clock=FakeClock(), metrics=metrics, transport=ScriptedTransport(reply))
 
-    await client.perform(CREATE)
+    await client.perform(call)
     await client.close()
 
-    labels = {"call": "create-account", "answer": "lost"}
     assert metrics.registry.get_sample_value("sync_target_requests_total", labels) == 1.0

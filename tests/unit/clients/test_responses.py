@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from services.clients.http.responses import parse_json_object, parse_retry_after
+from services.clients.http.responses import parse_json_object, parse_media_type, parse_retry_after
 
 NOW = datetime(2026, 3, 9, 8, 30, tzinfo=UTC)
 
@@ -67,3 +67,55 @@ def test_json_object_is_parsed_as_by_the_json_module(content: bytes, value: obje
     assert body is not None
     assert body == {"a": value}
     assert type(body["a"]) is type(value)
+
+
+JUERGEN = '{"name": "Jürgen Šárka"}'
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (JUERGEN.encode(), "application/scim+json"),
+        (JUERGEN.encode(), "application/json;charset=ISO-8859-1"),
+        (JUERGEN.encode(), "application/json; charset=unknown"),
+        (JUERGEN.encode("cp1252"), 'application/json; charset="iso-8859-1"'),
+        (JUERGEN.encode("cp1252"), "application/json;charset=US-ASCII"),
+        (JUERGEN.encode("cp1252"), "application/json;charset=utf-8"),
+        (JUERGEN.encode("cp1252"), "application/json;charset=zlib"),
+        (JUERGEN.encode("cp1252"), "application/json"),
+        (JUERGEN.encode("cp1252"), ""),
+        (JUERGEN.encode("iso-8859-2"), "application/json; charset=ISO-8859-2"),
+        (JUERGEN.encode("utf-16"), "application/json; charset=utf-16"),
+        (JUERGEN.encode("utf-8-sig"), "application/json"),
+    ],
+)
+def test_names_arrive_right_in_any_character_set(content: bytes, content_type: str) -> None:
+    """Valid UTF-8 has precedence over what the header states, because old servers state ISO-8859-1 for all text."""
+    response = httpx.Response(200, content=content, headers={"Content-Type": content_type})
+
+    assert parse_json_object(response) == {"name": "Jürgen Šárka"}
+
+
+def test_stray_bytes_leave_the_rest_of_the_body_right() -> None:
+    """A list may have one name in another character set, and all other names must still be right."""
+    content = '["Zoë", "J'.encode() + b'\xfcrgen", "\x81"]'
+
+    body = parse_json_object(httpx.Response(200, content=b'{"names": ' + content + b"}"))
+
+    assert body == {"names": ["Zoë", "Jürgen", "\ufffd"]}
+
+
+@pytest.mark.parametrize(
+    ("header", "media_type"),
+    [
+        (None, ""),
+        ("", ""),
+        ("Application/SCIM+JSON ; charset=utf-8", "application/scim+json"),
+        ("text/html", "text/html"),
+    ],
+)
+def test_media_type_is_read_without_parameters(header: str | None, media_type: str) -> None:
+    """RFC 9110, section 8.3.1: the case does not matter."""
+    response = httpx.Response(200, headers={} if header is None else {"Content-Type": header})
+
+    assert parse_media_type(response) == media_type

@@ -9,6 +9,7 @@ import inspect
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -152,14 +153,13 @@ async def test_connection_is_kept_for_further_requests() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
         build_response(gzip.compress(b'{"a": "0123456789"}')[:-12], "Content-Encoding: gzip"),
         build_response(b"not gzip", "Content-Encoding: gzip"),
-        build_response(b"brotli", "Content-Encoding: br"),
         b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n",
         b"\x00\xff\x15\x03\x01" * 100,
         b"HTTP/1.1 999999 What\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
     ],
     ids=[
-        "body cut", "head cut", "chunks cut", "chunks invalid", "gzip cut", "gzip invalid", "other encoding",
+        "body cut", "head cut", "chunks cut", "chunks invalid", "gzip cut", "gzip invalid",
         "other protocol", "random bytes", "status invalid", "header too long",
     ],
 )  # fmt: skip
@@ -170,6 +170,45 @@ async def test_incomplete_response_is_an_error_and_sent_once(data: bytes) -> Non
 
     assert type(error) is httpx.RemoteProtocolError
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [["X-Policy: " + "x" * 9_000], ["X-Policy: " + "x" * 65_000], [f"X-{number}: y" for number in range(150)]],
+    ids=["9 KB", "64 KB", "150 headers"],
+)
+async def test_headers_of_real_proxies_are_accepted(headers: list[str]) -> None:
+    """Proxies add long policies and cookies, and many headers."""
+    async with run_server(send(build_response(b"{}", *headers))) as server, open_client() as client:
+        response = await client.get(server.url)
+
+    assert response.json() == {}
+    assert len(response.headers) == 1 + len(headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [["X-Policy: " + "x" * 70_000], [f"X-{number}: y" for number in range(600)]],
+    ids=["70 KB", "600 headers"],
+)
+async def test_oversized_headers_are_named_as_the_cause(headers: list[str]) -> None:
+    """An administrator can then look for the proxy that adds them."""
+    async with run_server(send(build_response(b"{}", *headers), then_close=True)) as server:
+        error = await get_error(server)
+
+    assert type(error) is httpx.RemoteProtocolError
+    assert "header of more than 65536 bytes, or more than 512 headers" in str(error)
+
+
+@pytest.mark.parametrize("headers", [["Content-Encoding: deflate"], ["Content-Encoding: gzip", "Content-Encoding: br"]])
+async def test_encoding_without_request_is_named_as_the_cause(headers: list[str]) -> None:
+    """All headers of this name count."""
+    encoding = headers[-1].rpartition(" ")[2]
+    async with run_server(send(build_response(zlib.compress(b"{}"), *headers))) as server:
+        error = await get_error(server)
+
+    assert type(error) is httpx.RemoteProtocolError
+    assert f"the server sent the encoding {encoding}, which was not requested" in str(error)
 
 
 async def test_refused_connection_is_a_connect_error() -> None:
@@ -330,9 +369,10 @@ async def test_gzip_response_is_requested_and_unpacked() -> None:
     assert b"accept-encoding: gzip\r\n" in server.requests[0].lower()
 
 
-async def test_response_without_content_is_empty() -> None:
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+async def test_response_without_content_is_empty(encoding: str) -> None:
     """Some servers name an encoding for an empty body."""
-    empty = b"HTTP/1.1 204 No Content\r\nContent-Encoding: gzip\r\n\r\n"
+    empty = f"HTTP/1.1 204 No Content\r\nContent-Encoding: {encoding}\r\n\r\n".encode()
 
     async with run_server(send(empty)) as server, open_client() as client:
         response = await client.get(server.url)

@@ -43,7 +43,8 @@ class ScriptedTransport(httpx.AsyncBaseTransport):
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(reply, Exception):
             raise reply
-        return httpx.Response(reply.status, headers=reply.headers, content=reply.content)
+        headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+        return httpx.Response(reply.status, headers=headers, content=reply.content)
 
     @property
     def request_lines(self) -> list[str]:

@@ -57,7 +57,9 @@ def test_other_characters_are_never_equal(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "larger", [str.lower, str.casefold, lambda text: unicodedata.normalize("NFKC", text).lower()], ids=ascii
+    "larger",
+    [str.lower, str.casefold, lambda text: unicodedata.normalize("NFKC", text).lower()],
+    ids=["lower", "casefold", "NFKC"],
 )
 @repeatable
 @given(text=st.text(st.characters(codec="utf-8")))

@@ -225,6 +225,20 @@ async def test_returned_employee_is_no_longer_absent(stage: ScanStage) -> None:
     assert await stage.list_absent() == set()
 
 
+async def test_returned_employee_without_change_is_resent(stage: ScanStage) -> None:
+    """Nothing was provisioned while the employee was absent, so the employee is resent once with the return."""
+    await stage.scan()
+    returning = stage.personio.people.pop("2")
+    await stage.scan()
+    stage.personio.people["2"] = returning
+    stage.publisher.log.clear()
+
+    await stage.scan()
+    await stage.scan()
+
+    assert [event.employee_id for event in stage.events] == ["2"]
+
+
 # ---------------------------------------------------------------- visible attributes
 
 

@@ -6,13 +6,15 @@ from typing import cast
 
 import pytest
 
+from services.clients.declaree.errors import DeclareeUnavailableError
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.leases import ProcessIdentity
 from services.contracts.outcomes import Outcome
 from services.contracts.runs import RunState
-from services.contracts.tasks import Poll, Resend, TaskState
+from services.contracts.tasks import Poll, Resend, TaskState, Verify
 from services.poller.schedule import FIRST_PAUSE_SECONDS, interleave
+from services.provisioning.calls import Call
 from services.runtime.kafka.publisher import KafkaUnavailableError, ProducerDeadError
 from services.store.tasks import Tasks
 from tests.support.builders import make_entry, make_outcome, make_snapshot
@@ -143,6 +145,80 @@ async def test_resend_without_kafka_is_repeated_after_a_pause(stage: ScheduleSta
     await stage.pass_time(FIRST_PAUSE_SECONDS)
 
     assert len(stage.publisher.log) == sent + 5
+
+
+# ---------------------------------------------------------------- the daily verification
+
+
+async def test_accounts_are_verified_daily_from_the_second_day(stage: ScheduleStage) -> None:
+    """On the first day the first import is under way."""
+    connection = await stage.connect()
+    await stage.start_poller()
+    await stage.pass_time(1)
+
+    assert stage.accounts.opened == []
+
+    await stage.pass_time(86_400)
+    await stage.pass_time(1)
+
+    assert stage.accounts.opened == [connection]
+    assert await stage.store.verifications.get_report(connection) is not None
+
+    await stage.pass_time(1_000)
+    await stage.pass_time(1)
+
+    assert stage.accounts.opened == [connection]
+
+    await stage.pass_time(86_400)
+    await stage.pass_time(1)
+
+    assert stage.accounts.opened == [connection, connection]
+
+
+async def test_setting_turns_the_daily_verification_off(stage: ScheduleStage) -> None:
+    """A task of an administrator is still carried out."""
+    connection = await stage.connect()
+    await stage.start_poller(settings=SETTINGS.model_copy(update={"poll_verify": False}))
+    await stage.pass_time(86_400)
+    await stage.pass_time(1)
+
+    assert stage.accounts.opened == []
+
+    await stage.file_task(connection, Verify())
+    await stage.pass_time(1)
+
+    assert stage.accounts.opened == [connection]
+
+
+@pytest.mark.promise("P10")
+async def test_silent_declaree_delays_no_poll(stage: ScheduleStage) -> None:
+    """The verification waits for the server, is not filed a second time, and is carried out in the end."""
+    connection = await stage.connect()
+
+    is_silent = True
+
+    async def answer(_: Call) -> None:
+        if is_silent:
+            raise DeclareeUnavailableError("no answer")
+
+    stage.accounts.before = answer
+    await stage.start_poller()
+    await stage.pass_time(86_400)
+    runs = await stage.count_runs(connection)
+
+    for _ in range(6):
+        await stage.pass_time(1_000)
+    await stage.pass_time(86_400)
+    await stage.pass_time(61)
+
+    assert await stage.count_runs(connection) == runs + 7
+    (waiting,) = await stage.store.tasks.list_open(connection)
+    assert waiting.action == Verify()
+
+    is_silent = False
+    await stage.pass_time(61)
+
+    assert (await stage.read_task(waiting)).state is TaskState.DONE
 
 
 # ---------------------------------------------------------------- failures

@@ -5,11 +5,15 @@ from typing import cast
 
 import pytest
 
+from services.clients.declaree.errors import DeclareeUnavailableError
 from services.clients.personio.errors import PersonioCredentialsError
 from services.contracts.cloudevents import SendReason
 from services.contracts.ids import EmployeeId
 from services.contracts.runs import RunCounts
-from services.contracts.tasks import Poll, Resend, TaskState
+from services.contracts.tasks import Poll, Resend, TaskState, Verify
+from services.poller.account_reader import VerificationInterruptedError
+from services.poller.verify import SLICE_SECONDS
+from services.provisioning.calls import Call
 from services.runtime.kafka.publisher import KafkaUnavailableError
 from services.store.database import Store
 from tests.support.builders import CONNECTION, make_person, make_snapshot
@@ -59,6 +63,24 @@ async def test_resend_tasks_of_people_are_merged(stage: RunStage) -> None:
 
     assert stage.list_sent(SendReason.RESENT) == ["1", "2", "3"]
     assert {task.state for task in tasks} == {TaskState.DONE}
+
+
+async def test_resend_tasks_of_another_owner_are_left_alone() -> None:
+    """Tasks that another lease owner has started since they were listed are its own."""
+
+    class StartedTasks(FakeTasks):
+        async def start(self, task: str) -> bool:
+            await super().start(task)
+            return False
+
+    store = FakeStore()
+    store.tasks = StartedTasks()
+    stage = RunStage(cast("Store", store))
+
+    (task,) = await stage.run_tasks(Resend(scope="people", people=(EmployeeId("1"),), reason="moved"))
+
+    assert task.state is TaskState.RUNNING
+    assert stage.publisher.log == []
 
 
 async def test_poll_task_reports_its_counts(stage: RunStage) -> None:
@@ -169,3 +191,53 @@ async def test_resend_task_without_kafka_stays_unfinished(stage: RunStage, actio
 
     assert "1" in stage.list_sent(SendReason.RESENT)
     assert await stage.store.tasks.find_connections_with_unfinished() == frozenset()
+
+
+# ---------------------------------------------------------------- verifications
+
+
+async def test_verification_task_reports_its_counts(stage: RunStage) -> None:
+    """The five employees were imported and have no account yet."""
+    poll, verify = await stage.run_tasks(Poll(), Verify())
+
+    assert poll.state is TaskState.DONE
+    assert verify.state is TaskState.DONE
+    assert verify.counts == {"listed": 0}
+
+
+async def test_verification_comes_after_the_other_tasks(stage: RunStage) -> None:
+    """It takes long, and a server that does not answer must not hold the others up."""
+    await store_open_changes(stage.store)
+
+    async def fail(_: Call) -> None:
+        raise DeclareeUnavailableError("no answer")
+
+    stage.accounts.before = fail
+
+    with pytest.raises(VerificationInterruptedError):
+        await stage.run_tasks(Verify(), Resend(scope="all", reason="resync"))
+
+    assert stage.list_sent(SendReason.RESENT) == ["1", "2", "3", "4", "5"]
+    assert stage.clock.slept == []
+
+
+async def test_verification_goes_on_in_the_next_slice(stage: RunStage) -> None:
+    """The task is open again in between."""
+
+    async def take_long(_: Call) -> None:
+        stage.clock.seconds += SLICE_SECONDS
+
+    for number in range(1, 102):
+        stage.add_account(f"a{number}@x.example")
+    stage.accounts.before = take_long
+
+    (first,) = await stage.run_tasks(Verify())
+    await stage.tasks.run_open(CONNECTION)
+    await stage.tasks.run_open(CONNECTION)
+    last = await stage.store.tasks.get(first.id)
+
+    assert first.state is TaskState.OPEN
+    assert stage.accounts.pages == [1, 101]
+    assert last is not None
+    assert last.state is TaskState.DONE
+    assert last.counts == {"listed": 101}

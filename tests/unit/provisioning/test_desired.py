@@ -4,14 +4,11 @@ from typing import Any
 
 import pytest
 
-from services.contracts.ids import AccountId
-from services.contracts.mappings import MANAGER, WORK_EMAIL
+from services.contracts.mappings import ENTERPRISE, MANAGER, WORK_EMAIL
 from services.contracts.values import Value
 from services.provisioning.desired import DISABLED, DesiredState
 from tests.support.builders import NO_MANAGER, reports_to
-from tests.unit.provisioning.accounts import build_live, build_state
-
-BOSS = AccountId("99")
+from tests.unit.provisioning.accounts import BOSS, build_live, build_state
 
 # ---------------------------------------------------------------- content and hash
 
@@ -31,7 +28,7 @@ def test_enabled_state_has_identity_and_one_address() -> None:
 @pytest.mark.promise("W11")
 def test_manager_is_set_cleared_or_left_as_it_is() -> None:
     """A manager without an account clears nothing, and neither does a request without a manager."""
-    assert dict(build_state(reference=reports_to("3"), account=BOSS).fields)[MANAGER] == BOSS
+    assert dict(build_state(reference=reports_to("3"), manager=BOSS).fields)[MANAGER] == BOSS.id
     assert dict(build_state(reference=NO_MANAGER).fields)[MANAGER] is None
     assert MANAGER not in dict(build_state(reference=reports_to("3")).fields)
     assert MANAGER not in dict(build_state(reference=None).fields)
@@ -116,6 +113,32 @@ def test_difference_omits_case_after_spelling_was_sent() -> None:
     assert desired.difference(other_case, is_spelling_sent=True).fields == ()
     assert desired.difference(other, is_spelling_sent=True).paths == ("userName", "name.givenName")
     assert desired.difference(build_live(userName=None), is_spelling_sent=True).paths == ("userName",)
+
+
+@pytest.mark.promise("W11")
+@pytest.mark.parametrize(
+    ("live", "is_same"),
+    [
+        ({"value": "99"}, True),
+        ({"value": "98"}, False),
+        ({"managerId": "3"}, True),
+        ({"managerId": "4", "value": "99"}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_manager_is_compared_in_the_form_of_the_server(live: dict[str, str], *, is_same: bool) -> None:
+    """A server that names managers by external id is compared by external id."""
+    wanted = build_state(reference=reports_to("3"), manager=BOSS)
+
+    assert (wanted.difference(build_live(**{ENTERPRISE: {"manager": live}})).paths == ()) is is_same
+
+
+def test_external_manager_without_a_wanted_one_is_cleared() -> None:
+    """A manager that is named by external id differs from none."""
+    live = build_live(**{ENTERPRISE: {"manager": {"managerId": "3"}}})
+
+    assert build_state(reference=NO_MANAGER).difference(live).paths == (MANAGER,)
 
 
 @pytest.mark.parametrize(

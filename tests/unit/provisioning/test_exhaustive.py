@@ -1,33 +1,62 @@
 """The rules of precedence and settlement, explored: no interleaving within the bounds ends wrong, and each rule is needed."""
 
+from typing import Any
+
 import pytest
 
 from tests.unit.provisioning.explorer import DISABLED, Bounds, Explorer
 
+NARROW: dict[str, Any] = {"topic": 4, "moves": 0, "crashes": 0, "lost": 0, "outages": 0}
+
 
 @pytest.mark.promise("P1")
 @pytest.mark.promise("P2")
+@pytest.mark.promise("P9")
 @pytest.mark.parametrize("contents", [("a", "b", "a"), ("a", DISABLED, "a"), ("a", DISABLED)], ids="-".join)
-def test_interleavings_within_bounds_end_right(contents: tuple[str, ...]) -> None:
-    """Changes, crashes, moved partitions, lost answers and outages in any order lead to the newest content."""
-    states, history = Explorer(Bounds(contents=contents, topic=4, moves=1)).run()
+@pytest.mark.parametrize(
+    ("faults", "minimum"),
+    [
+        ({"moves": 1, "lost": 1}, 20_000),
+        ({"crashes": 1, "lost": 1}, 5_000),
+        ({"crashes": 1, "lost": 1, "outages": 1}, 10_000),
+        ({"moves": 1, "crashes": 1}, 10_000),
+    ],
+    ids=["moved, lost", "crashed, lost", "crashed, lost, outage", "moved, crashed"],
+)
+def test_interleavings_within_bounds_end_right(contents: tuple[str, ...], faults: dict[str, Any], minimum: int) -> None:
+    """Changes, crashes, moved partitions, lost and late answers, outages: any order of them leads to the newest content."""
+    states, history = Explorer(Bounds(contents=contents, **(NARROW | faults))).run()
 
     assert history == []
-    assert states > 100_000, "the bounds are too narrow to explore anything"
+    assert states > minimum, "the bounds are too narrow to explore anything"
+
+
+@pytest.mark.promise("P4")
+@pytest.mark.parametrize("faults", [{"moves": 1, "lost": 1}, {"crashes": 1, "lost": 1, "outages": 1}])
+def test_server_without_unique_names_has_one_account(faults: dict[str, Any]) -> None:
+    """A create without an answer is not repeated while the server may still carry it out."""
+    bounds = Bounds(contents=("a", "b"), has_unique_names=False, **(NARROW | faults))
+
+    states, history = Explorer(bounds).run()
+
+    assert history == []
+    assert states > 5_000, "the bounds are too narrow to explore anything"
 
 
 @pytest.mark.parametrize(
     "broken",
     [
-        Bounds(topic=4, moves=1, late_writes=True),
-        Bounds(topic=4, moves=1, keep_applied=True),
-        Bounds(topic=4, moves=1, contents=("a", DISABLED), forget_attempted=True),
-        Bounds(topic=4, moves=1, unconditional_ledger=True),
+        Bounds(**(NARROW | {"moves": 1, "crashes": 1}), late_writes=True),
+        Bounds(**(NARROW | {"lost": 1}), forget_doubt=True),
+        Bounds(contents=("a",), **(NARROW | {"lost": 1}), forget_doubt=True, has_unique_names=False),
+        Bounds(**(NARROW | {"lost": 1, "crashes": 1}), trust_redelivery=True),
+        Bounds(**(NARROW | {"moves": 1}), unconditional_ledger=True),
     ],
     ids=[
         "late writes",
-        "applied kept while waiting",
-        "attempted create forgotten",
+        "unanswered update forgotten",
+        "unanswered create forgotten",
+        "redelivered record trusted",
         "ledger written without condition",
     ],
 )

@@ -6,13 +6,18 @@ import pytest
 
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.ledger import ManagerLink
+from services.contracts.mappings import MANAGER
 from services.contracts.outcomes import Intent, Outcome
-from services.provisioning import settlement
-from services.provisioning.desired import DISABLED
+from services.provisioning import records
+from services.provisioning.calls import Answer, Call, PatchAccount, ReadAccount, Refused, Written
+from services.provisioning.manager import ManagerAccount
 from services.provisioning.precedence import Decision
-from services.provisioning.reconcile import Settled
+from services.provisioning.server import ServerMemory
 from tests.support.builders import NO_MANAGER, NOW, make_request, make_request_with_intent, reports_to
-from tests.unit.provisioning.entries import ACCOUNT, BOSS, build_desired, decide, resolve, settle
+from tests.unit.provisioning.accounts import BOSS, MARKED, OLD_NAME, build_account, build_state, find
+from tests.unit.provisioning.driver import REMEMBERED, UNOWNED, build_goal, record
+from tests.unit.provisioning.entries import decide, resolve, settle
+from tests.unit.provisioning.fields_server import FieldsServer
 
 
 def test_manager_with_another_account_is_written_again() -> None:
@@ -21,7 +26,7 @@ def test_manager_with_another_account_is_written_again() -> None:
     entry = settle(request, manager=BOSS)
 
     assert decide(request, entry, BOSS) is Decision.REPEAT
-    assert decide(request, entry, AccountId("another")) is Decision.RECONCILE
+    assert decide(request, entry, ManagerAccount(AccountId("another"))) is Decision.RECONCILE
     assert decide(request, entry, None) is Decision.RECONCILE, "the reference is open from now on"
 
 
@@ -39,13 +44,10 @@ def test_manager_without_account_leaves_reference_open() -> None:
 def test_written_manager_closes_reference() -> None:
     """The reference is closed once the manager's account is written."""
     request = make_request(manager=reports_to("9"))
-    result = Settled(Outcome.UPDATED, ACCOUNT)
 
-    entry = settlement.record_settled(
-        request, settle(request), build_desired(request, BOSS), result, resolve(request, BOSS), NOW
-    )
+    entry = settle(request, settle(request), Outcome.UPDATED, manager=BOSS)
 
-    assert entry.manager == ManagerLink(employee_id=EmployeeId("9"), account_id=BOSS)
+    assert entry.manager == ManagerLink(employee_id=EmployeeId("9"), account_id=BOSS.id)
     assert decide(request, entry, BOSS) is Decision.REPEAT
 
 
@@ -57,11 +59,9 @@ def test_new_manager_without_account_opens_reference(before: Any) -> None:
     decision = decide(request, entry)
 
     entry = (
-        settlement.record_settled(
-            request, entry, build_desired(request), Settled(Outcome.UNCHANGED, ACCOUNT), resolve(request), NOW
-        )
+        settle(request, entry, Outcome.UNCHANGED)
         if decision is Decision.RECONCILE
-        else settlement.record_without_call(request, entry, decision, NOW)
+        else records.record_without_call(request, entry, decision, NOW)
     )
 
     assert entry.manager == ManagerLink(employee_id=EmployeeId("9"))
@@ -78,12 +78,12 @@ def test_request_without_other_manager_leaves_no_reference(reference: Any) -> No
 
 def test_leaver_keeps_written_manager_and_drops_open_one() -> None:
     """A disabled account keeps its manager, but no longer waits for a manager's account."""
-    leaver, result = make_request_with_intent(Intent.DISABLE, revision=2_000), Settled(Outcome.DISABLED, ACCOUNT)
+    leaver = make_request_with_intent(Intent.DISABLE, revision=2_000)
     request = make_request(manager=reports_to("9"))
     written = settle(request, manager=BOSS)
 
-    assert settlement.record_settled(leaver, settle(request), DISABLED, result, resolve(leaver), NOW).manager is None
-    assert settlement.record_settled(leaver, written, DISABLED, result, resolve(leaver), NOW).manager == written.manager
+    assert settle(leaver, settle(request), Outcome.DISABLED).manager is None
+    assert settle(leaver, written, Outcome.DISABLED).manager == written.manager
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,44 @@ def test_leaver_keeps_written_manager_and_drops_open_one() -> None:
     ],
     ids=["left as it is", "none", "with account", "without account", "themselves"],
 )
-def test_note_says_why_the_manager_is_open(reference: Any, account: AccountId | None, note: str | None) -> None:
+def test_note_says_why_the_manager_is_open(reference: Any, account: ManagerAccount | None, note: str | None) -> None:
     """An administrator sees why an account has no manager yet."""
     assert resolve(make_request(manager=reference), account).note == note
+
+
+# ---------------------------------------------------------------- forms
+
+EXTENSION = MANAGER.rpartition(":manager")[0]
+REPORTS = build_goal(REMEMBERED, build_state(reference=reports_to("3"), manager=BOSS))
+
+
+@pytest.mark.promise("W11")
+def test_ignored_manager_is_named_by_external_id() -> None:
+    """A server that ignores the account id of a manager without a word is given the external id, also later."""
+    memory = ServerMemory()
+    stored = Written(build_account(**{EXTENSION: {"manager": {"managerId": "3"}}}))
+
+    def answer(call: Call) -> Answer:
+        if isinstance(call, ReadAccount):
+            return find(build_account())
+        is_understood = isinstance(call, PatchAccount) and call.operations[0]["value"] == {"managerId": "3"}
+        return stored if is_understood else MARKED
+
+    story = record(REPORTS, answer, memory, UNOWNED)
+
+    assert story.patched[-1] == {f"{EXTENSION}:manager": {"managerId": "3"}}
+    assert story.result.outcome is Outcome.UPDATED
+    assert memory.manager_by_external_id
+    assert record(REPORTS, answer, memory, UNOWNED).patched == story.patched[-1:]
+
+
+@pytest.mark.promise("W11")
+def test_refused_manager_holds_nothing_else_back() -> None:
+    """An account with a refused manager is complete except for the manager."""
+    server = FieldsServer(OLD_NAME, refused={MANAGER: Refused(400, "invalidValue")})
+
+    story = server.run(REPORTS)
+
+    assert story.trail.refused == {MANAGER: "400, invalidValue"}
+    assert story.result.outcome is Outcome.INCOMPLETE
+    assert server.live.body["name"] == {"givenName": "Ada"}

@@ -11,6 +11,7 @@ from services.contracts.values import Value
 from services.provisioning import paths
 
 OWN = "urn:ietf:params:scim:schemas:extension:declaree:2.0:User"
+HOME = 'emails[type eq "home"].value'
 MOBILE = 'phoneNumbers[type eq "mobile"].value'
 
 BODY: dict[str, Any] = {
@@ -88,6 +89,32 @@ def test_write_adds_missing_entry_as_primary_address() -> None:
     ]
     assert paths.write({}, MOBILE, "+49 1")["phoneNumbers"] == [{"value": "+49 1", "type": "mobile"}]
     assert body["emails"][0]["primary"] is True, "a body that was read is never changed in place"
+
+
+def test_email_without_type_is_the_work_email() -> None:
+    """A server may drop the types of e-mails: the primary one, or the first, is then the work e-mail, and is replaced."""
+    primary = [{"value": "h@x.example"}, {"value": "a@x.example", "primary": True}]
+    plain = [{"value": "a@x.example"}, {"value": "h@x.example"}]
+    mixed = [{"value": "h@x.example"}, {"value": "a@x.example", "type": "WORK"}]
+
+    assert [paths.read({"emails": emails}, WORK_EMAIL) for emails in (primary, plain, mixed)] == ["a@x.example"] * 3
+    assert paths.write({"emails": primary}, WORK_EMAIL, "new")["emails"] == [
+        {"value": "h@x.example"},
+        {"value": "new", "primary": True},
+    ]
+    assert paths.read({"emails": plain}, HOME) == "h@x.example"
+    assert paths.read({"emails": primary}, HOME) == "h@x.example"
+    assert paths.read({"emails": mixed}, HOME) is None, "a server that keeps types has another entry of its own"
+    assert paths.has_untyped_entry({"emails": plain}, paths.parse(WORK_EMAIL))
+    assert not paths.has_untyped_entry({"emails": mixed}, paths.parse(WORK_EMAIL))
+
+
+def test_list_addresses_gives_user_name_and_emails() -> None:
+    """Every address of an account may be the one that another employee wants."""
+    body = {"userName": "a@x.example", "emails": [{"VALUE": "b@x.example", "type": "home"}, {"type": "work"}, None]}
+
+    assert paths.list_addresses(body) == ["a@x.example", "b@x.example"]
+    assert paths.list_addresses({"emails": "b@x.example"}) == []
 
 
 def test_write_keeps_entries_that_are_not_objects() -> None:

@@ -6,12 +6,22 @@ import pytest
 
 from services.contracts.ids import EmployeeId
 from services.contracts.ledger import ManagerLink
-from services.contracts.outcomes import Intent
-from services.provisioning import settlement
+from services.contracts.outcomes import Intent, Outcome
+from services.provisioning import records
 from services.provisioning.precedence import Decision
-from services.provisioning.reconcile import Rejected
+from services.provisioning.states import Rejected, Trail
 from tests.support.builders import NOW, make_request, make_request_with_intent, reports_to
-from tests.unit.provisioning.entries import BOSS, DOWN, OTHER_NAME, WAITING, build_entry, decide, reject, settle
+from tests.unit.provisioning.accounts import BOSS
+from tests.unit.provisioning.entries import (
+    OTHER_NAME,
+    WAITING,
+    build_entry,
+    build_refused,
+    decide,
+    reject,
+    settle,
+    wait,
+)
 
 # ---------------------------------------------------------------- rule 1: older requests are superseded
 
@@ -32,7 +42,7 @@ def test_request_older_than_decided_is_superseded(revision: int, version: int, i
 
 def test_request_older_than_waiting_is_superseded() -> None:
     """A waiting change supersedes older requests, even those that are newer than the decided one."""
-    entry = settlement.record_waiting(make_request(revision=2_000), settle(make_request()), DOWN, NOW)
+    entry = wait(make_request(revision=2_000), settle(make_request()))
 
     assert decide(make_request(revision=1_500), entry) is Decision.SUPERSEDE
     assert decide(make_request(revision=2_000), entry) is Decision.RECONCILE
@@ -64,28 +74,41 @@ def test_request_with_unknown_content_is_reconciled() -> None:
     assert decide(make_request(), entry) is Decision.RECONCILE
 
 
-@pytest.mark.parametrize("intent", [Intent.REJECT, Intent.IGNORE, Intent.DISABLE])
+@pytest.mark.parametrize("intent", [Intent.REJECT, Intent.IGNORE])
 def test_request_without_account_is_repeated(intent: Intent) -> None:
     """A request that needed no account gives the stored outcome again."""
     request = make_request_with_intent(intent)
     decision = decide(request, build_entry())
 
-    entry = settlement.record_without_call(request, build_entry(), decision, NOW)
+    entry = records.record_without_call(request, build_entry(), decision, NOW)
 
     assert decide(request, entry) is Decision.REPEAT
 
 
-def test_rejection_after_resend_is_retried() -> None:
-    """A rejection by the server is repeated, unless the request was resent on demand."""
-    entry = reject(make_request(), build_entry(), Rejected("taken"))
+@pytest.mark.promise("P9")
+def test_leaver_without_account_is_looked_up_once() -> None:
+    """The ledger may be lost or restored, so a leaver that it does not know is looked up, once for each request."""
+    leaver = make_request_with_intent(Intent.DISABLE)
+
+    assert decide(leaver, build_entry()) is Decision.RECONCILE
+
+    entry = settle(leaver, how=Outcome.OUT_OF_SCOPE, exists=False)
+
+    assert decide(leaver, entry) is Decision.REPEAT
+    assert decide(make_request_with_intent(Intent.DISABLE, revision=2_000), entry) is Decision.RECONCILE
+
+
+def test_request_with_refused_field_is_repeated_until_due() -> None:
+    """The same request is reconciled if a refused field is due for another attempt."""
+    entry = settle(make_request(), how=Outcome.INCOMPLETE).model_copy(update={"refused": (build_refused(),)})
 
     assert decide(make_request(), entry) is Decision.REPEAT
-    assert decide(make_request(), entry, is_resent=True) is Decision.RECONCILE
+    assert decide(make_request(), entry, is_refusal_due=True) is Decision.RECONCILE
 
 
 def test_rejection_is_retried_for_resend_or_new_request() -> None:
     """A rejection by the server is retried on demand and for a newer request, and otherwise repeated."""
-    entry = reject(make_request(), build_entry(), Rejected("taken"))
+    entry = reject(make_request(), build_entry(), Rejected("taken"), Trail())
 
     assert decide(make_request(), entry) is Decision.REPEAT
     assert decide(make_request(), entry, is_resent=True) is Decision.RECONCILE
@@ -100,7 +123,6 @@ def test_rejection_is_retried_for_resend_or_new_request() -> None:
     [
         (Intent.REJECT, Decision.REJECT),
         (Intent.IGNORE, Decision.OUT_OF_SCOPE),
-        (Intent.DISABLE, Decision.OUT_OF_SCOPE),
     ],
 )
 def test_request_without_account_needs_no_lookup(intent: Intent, decision: Decision) -> None:
@@ -142,6 +164,20 @@ def test_unconfirmed_content_is_reconciled(doubt: dict[str, Any]) -> None:
 
 
 # ---------------------------------------------------------------- rule 5: the rest is reconciled
+
+
+@pytest.mark.promise("P2")
+def test_suspect_request_is_reconciled() -> None:
+    """An earlier writer may have sent the request without noting it, so the account is looked at even if nothing is new."""
+    entry = settle(make_request())
+
+    assert decide(make_request(revision=2_000), entry, is_suspect=True) is Decision.RECONCILE
+    assert decide(make_request(), entry, is_suspect=True) is Decision.REPEAT, "a decided request has left no such write"
+
+
+def test_due_refusal_is_reconciled() -> None:
+    """A refused field that is due is tried again although the content is confirmed."""
+    assert decide(make_request(revision=2_000), settle(make_request()), is_refusal_due=True) is Decision.RECONCILE
 
 
 def test_new_employee_and_new_content_are_reconciled() -> None:

@@ -8,6 +8,7 @@ import pytest
 from services.store.database import Store
 from tests.support.fake_store import FakeStore
 from tests.support.writer_stage import WriterStage
+from tests.unit.writer.company import Company
 
 
 @pytest.fixture
@@ -22,3 +23,9 @@ async def stage(store: Store) -> AsyncIterator[WriterStage]:
     stage = WriterStage(store)
     yield stage
     await stage.close()
+
+
+@pytest.fixture
+def company(stage: WriterStage) -> Company:
+    """The employees of the connection, with resends."""
+    return Company(stage)

@@ -8,6 +8,7 @@ from services.clients.declaree.errors import DeclareeUnavailableError
 from services.contracts.connections import DeclareeAccess
 from services.errors import TransientError
 from services.provisioning.calls import Answer, Call, FindAccounts, Found
+from services.provisioning.server import ServerDescription
 from services.writer.breaker import BreakerOpenError, find_waiting_cause
 from services.writer.endpoints import Endpoint
 from tests.support.builders import CONNECTION, DECLAREE
@@ -38,6 +39,10 @@ class ScriptedServer:
         if self.release is not None:
             await self.release.wait()
         return Found()
+
+    async def discover(self) -> ServerDescription:
+        """Says nothing about itself."""
+        return ServerDescription()
 
     async def probe(self) -> None:
         """Counts the probe. Raises ``error``."""

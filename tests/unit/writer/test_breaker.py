@@ -53,7 +53,7 @@ async def test_failures_between_successes_keep_breaker_closed(stage: EndpointSta
     """A success in between resets the number of consecutive failures."""
     for _ in range(3 * FAILURES_IN_A_ROW):
         await stage.endpoint.breaker.record_failure(WaitingCause.UNEXPECTED)
-        stage.endpoint.record_success(has_written=False)
+        stage.endpoint.record_success(has_written=True)
 
     assert not await stage.is_blocked()
 

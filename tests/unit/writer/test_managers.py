@@ -80,7 +80,7 @@ async def test_report_is_resent_when_manager_account_changes(stage: WriterStage)
     """A report gets the manager's new account after the old one was deleted."""
     await stage.handle(make_request("9"))
     await stage.handle(make_request("7", manager=reports_to("9")))
-    stage.declaree.directory.delete(stage.declaree.directory.users[stage.get_account("9")["id"]])
+    stage.delete_account("9")
 
     await stage.handle(make_request("9", 2_000, **EVA))
 

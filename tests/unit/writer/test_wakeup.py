@@ -1,7 +1,8 @@
-"""Waiting employees are resent after a probe of their server succeeds."""
+"""Employees are resent: the waiting ones after a probe of their server succeeds, and those with a due look."""
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -41,6 +42,7 @@ class WakeupStage:
         """Returns a check with these counts of waiting employees."""
         return Wakeup(
             counts=counts,
+            followups=self.store.followups,
             connections=self.connections,
             tasks=self.tasks,
             endpoints=self.endpoints,
@@ -163,6 +165,24 @@ async def test_removed_or_unreadable_connection_is_skipped(stage: WakeupStage) -
     await stage.wakeup.check_waiting()
 
     assert stage.list_resent() == []
+
+
+async def test_employee_is_resent_once_when_look_is_due(stage: WakeupStage) -> None:
+    """An employee is resent by name, once, when the account must be looked up again."""
+    await stage.store.ledger.write([make_entry("1", look_at=NOW + timedelta(seconds=60)), make_entry("2")])
+
+    await stage.wakeup.check_looks()
+
+    assert stage.tasks.filed == []
+
+    stage.clock.seconds += 60
+    await stage.wakeup.check_looks()
+    await stage.wakeup.check_looks()
+
+    ((name, action, _),) = stage.tasks.filed
+    assert name == CONNECTION
+    assert isinstance(action, Resend)
+    assert action.people == ("1",)
 
 
 async def test_check_continues_after_store_outage(store: Store) -> None:

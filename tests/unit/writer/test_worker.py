@@ -7,9 +7,11 @@ import pytest
 
 from sandbox.declaree.faults import Fault
 from services.contracts.cloudevents import SendReason
+from services.contracts.connections import LinkPolicy
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.errors import TransientError
-from services.provisioning.calls import Answer, Call, CreateAccount, Lost, PatchAccount, ReplaceAccount
+from services.provisioning.calls import Answer, Call, Lost, PatchAccount, ReplaceAccount
+from services.provisioning.server import Way
 from services.store.errors import StoreUnavailableError
 from services.writer.worker import LONGEST_PAUSE_SECONDS, PAUSES
 from tests.support.builders import OTHER, make_request, make_request_with_intent
@@ -48,7 +50,7 @@ async def test_short_failure_is_retried_with_growing_pauses(stage: WriterStage) 
 
 
 async def test_long_failure_waits_without_outcome(stage: WriterStage) -> None:
-    """A failure that lasts makes the change wait, and the entry remembers that an account may exist."""
+    """A failure that lasts makes the change wait. The lookups failed, so no create was sent and no account may exist."""
     (await stage.get_server()).before = fail_calls(len(PAUSES) + 1)
 
     assert await stage.handle(make_request()) == []
@@ -56,27 +58,9 @@ async def test_long_failure_waits_without_outcome(stage: WriterStage) -> None:
     entry = await stage.get_entry()
     assert await stage.get_cause() == WaitingCause.UNEXPECTED
     assert entry.decided is None
-    assert entry.attempted == "7"
-
-
-@pytest.mark.promise("P4")
-async def test_sent_create_counts_for_its_own_request_only(stage: WriterStage) -> None:
-    """A later request of the batch has sent no create, so its user name may be any employee's."""
-    server = await stage.get_server()
-
-    async def fail_second(call: Call, answer: Answer) -> Answer:
-        if isinstance(call, CreateAccount):
-            server.before = fail_calls(len(PAUSES) + 1)
-        return answer
-
-    server.after = fail_second
-
-    (outcome,) = await stage.handle(make_request(), make_request(revision=2_000, user_name="new@x.example"))
-
-    entry = await stage.get_entry()
-    assert outcome.outcome is Outcome.CREATED
-    assert entry.waiting is not None
+    assert entry.attempted is None
     assert entry.attempted_names == ()
+    assert entry.look_at is None
 
 
 @pytest.mark.promise("W15")
@@ -106,7 +90,7 @@ async def test_lookup_after_lost_answer_is_delayed(stage: WriterStage) -> None:
         nonlocal is_lost
         if is_lost and isinstance(call, PatchAccount):
             is_lost = False
-            return Lost("ReadTimeout")
+            return Lost()
         return answer
 
     server.after = lose_one
@@ -114,20 +98,42 @@ async def test_lookup_after_lost_answer_is_delayed(stage: WriterStage) -> None:
 
     assert outcome.outcome == Outcome.UPDATED
     assert outcome.written == ("name.givenName",)
-    assert stage.clock.slept == [PAUSES[1]]
+    assert stage.clock.slept == [PAUSES[0]]
     assert [method for method, _ in stage.list_calls()].count("PATCH") == 1
 
 
-async def test_later_requests_of_waiting_employee_wait(stage: WriterStage) -> None:
-    """The later requests of a waiting employee wait as well, and the newest one is recorded."""
+@pytest.mark.promise("P1")
+async def test_newer_request_supersedes_waiting_one(stage: WriterStage) -> None:
+    """A change that waits and is replaced by a newer one gets an outcome: superseded."""
     server = await stage.get_server()
     server.before = fail_calls(99)
+    await stage.handle(make_request())
 
-    assert await stage.handle(make_request(), make_request(revision=2_000, **EVA)) == []
+    (outcome,) = await stage.handle(make_request(revision=2_000, **EVA))
 
     waiting = (await stage.get_entry()).waiting
+    assert outcome.outcome is Outcome.SUPERSEDED
+    assert outcome.revision == 1_000
     assert waiting is not None
     assert waiting.version.revision == 2_000
+
+
+@pytest.mark.promise("P1")
+async def test_outcome_of_replaced_change_survives_a_crash(stage: WriterStage) -> None:
+    """A record that is redelivered after a crash before the publication gives the outcome of the replaced change again."""
+    server = await stage.get_server()
+    server.before = fail_calls(len(PAUSES) + 1)
+    await stage.handle(make_request())
+    server.before = fail_calls(0)
+    newer = make_request(revision=2_000, **EVA)
+    first = await stage.handle(newer)
+    stage.offset -= 1
+
+    again = await stage.handle(newer)
+
+    assert [outcome.revision for outcome in first] == [1_000, 2_000]
+    assert [outcome.revision for outcome in again] == [1_000, 2_000]
+    assert [outcome.revision for outcome in await stage.handle(newer, reason=SendReason.RESENT)] == [2_000]
 
 
 async def test_waiting_change_is_settled_by_resend(stage: WriterStage) -> None:
@@ -150,7 +156,7 @@ async def test_leaver_with_attempted_create_is_disabled(stage: WriterStage) -> N
 
     async def lose_all(call: Call, answer: Answer) -> Answer:
         stage.declaree.faults.outage = bool(server.writes)
-        return Lost("ReadTimeout") if call in server.writes else answer
+        return Lost() if call in server.writes else answer
 
     server.after = lose_all
 
@@ -163,9 +169,9 @@ async def test_leaver_with_attempted_create_is_disabled(stage: WriterStage) -> N
 
     assert all([await endpoint.breaker.close_if_due() for endpoint in endpoints.values()])
 
-    (outcome,) = await stage.handle(make_request_with_intent(Intent.DISABLE, revision=2_000))
+    outcomes = await stage.handle(make_request_with_intent(Intent.DISABLE, revision=2_000))
 
-    assert outcome.outcome is Outcome.DISABLED
+    assert [outcome.outcome for outcome in outcomes] == [Outcome.SUPERSEDED, Outcome.DISABLED]
     assert stage.get_account()["active"] is False
 
 
@@ -179,7 +185,9 @@ async def test_refused_value_rejects_without_the_value(stage: WriterStage) -> No
     (outcome,) = await stage.handle(make_request(fields={"name.givenName": "Ada"}))
 
     assert outcome.outcome is Outcome.REJECTED
-    assert outcome.reason == "Declaree does not accept the account (400, invalidValue)"
+    assert outcome.reason == (
+        "Declaree does not accept the account (400, invalidValue): correct the employee's data in Personio"
+    )
     assert (await stage.get_entry()).applied is None
 
 
@@ -212,8 +220,8 @@ async def test_server_without_patch_gets_put_from_then_on(stage: WriterStage) ->
 
 
 @pytest.mark.promise("W17")
-async def test_verb_learned_concurrently_is_kept(stage: WriterStage) -> None:
-    """A change without an update does not reset the verb that another change has learned."""
+async def test_way_learned_concurrently_is_kept(stage: WriterStage) -> None:
+    """A change without an update does not reset the way to write that another change has learned."""
     await stage.handle(make_request("7"), make_request("8"))
     stage.change_behaviour(patch=False)
     server, is_learned = await stage.get_server(), asyncio.Event()
@@ -232,7 +240,9 @@ async def test_verb_learned_concurrently_is_kept(stage: WriterStage) -> None:
     # employee 8 has nothing to write, so its change ends last and learns nothing
     await stage.handle(make_request("8"), make_request("7", 2_000, **EVA))
 
-    assert {endpoint.verb for endpoint in (await stage.get_endpoints()).values()} == {"put"}
+    (endpoint,) = (await stage.get_endpoints()).values()
+    assert endpoint.memory.preferred is Way.PUT
+    assert Way.PATHS in endpoint.memory.unusable
 
 
 # ---------------------------------------------------------------- the key
@@ -253,11 +263,12 @@ async def test_refused_key_blocks_connection_and_rejects_none(stage: WriterStage
 
 
 async def test_unavailable_ledger_keeps_breaker_closed(stage: WriterStage) -> None:
-    """A failed ledger lookup makes employees wait, and says nothing about the server."""
+    """A failed lookup of an account's owner makes employees wait, and says nothing about the server."""
+    stage.connect(policy=LinkPolicy.BY_EMAIL)
 
-    class UnavailableLedger:
+    class UnavailableClaims:
         def __getattr__(self, name: str) -> Any:
-            return getattr(stage.store.ledger, name)
+            return getattr(stage.store.claims, name)
 
         async def find_owner(self, *_: object) -> None:
             raise StoreUnavailableError("down")
@@ -265,14 +276,14 @@ async def test_unavailable_ledger_keeps_breaker_closed(stage: WriterStage) -> No
     employees = [str(number) for number in range(8)]
     requests = [make_request(employee, user_name=f"{employee}@x.example") for employee in employees]
     for employee in employees:
-        stage.add_account(f"{employee}@x.example")
-    stage.ledger = UnavailableLedger()
+        stage.add_account(f"{employee}@x.example", name={"givenName": "Ada", "familyName": "King"})
+    stage.claims = UnavailableClaims()
     stage.restart()
 
     assert await stage.handle(*requests) == []
     assert {await stage.get_cause(employee) for employee in employees} == {WaitingCause.LEDGER_UNAVAILABLE}
 
-    stage.ledger = stage.store.ledger
+    stage.claims = stage.store.claims
     stage.restart()
 
     assert {outcome.outcome for outcome in await stage.handle(*requests)} == {Outcome.LINKED}

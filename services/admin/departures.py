@@ -1,0 +1,48 @@
+"""What an administrator decides about employees that Personio no longer lists, and about what was decided for one person."""
+
+from typing import ClassVar
+
+from services.contracts.cloudevents import MAX_CLOCK_ERROR
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.tasks import Resend
+from services.errors import PermanentError
+from services.runtime.clock import Clock
+from services.store.database import Store
+
+
+class NotAbsentError(PermanentError):
+    """Personio lists the employee, so there is nothing to decide."""
+
+    code: ClassVar[str] = "not-absent"
+
+
+async def acknowledge(store: Store, connection: ConnectionId, employee: EmployeeId) -> None:
+    """Leaves the account of an absent employee as it is, and no longer reports it.
+
+    Raises ``UnknownConnectionError`` and ``NotAbsentError``.
+    """
+    await store.connections.ensure_exists(connection)
+    if not await store.snapshots.acknowledge_absence(PersonKey(connection, employee)):
+        raise build_not_absent(connection, employee)
+
+
+def build_not_absent(connection: ConnectionId, employee: EmployeeId) -> NotAbsentError:
+    """Returns the error for an employee that is not absent."""
+    return NotAbsentError(
+        f"employee {employee} of connection {connection} is not absent: the account follows the status in Personio"
+    )
+
+
+async def reset(store: Store, clock: Clock, connection: ConnectionId, employee: EmployeeId) -> None:
+    """Forgets what was decided for one employee, link decisions included, and resends the employee.
+
+    The writer then looks up the live account and decides again. Raises ``UnknownConnectionError``.
+    """
+    await store.connections.ensure_exists(connection)
+    person = PersonKey(connection, employee)
+    await store.ledger.reset(person)
+    await store.links.forget(person)
+    now = clock.now()
+    await store.snapshots.lower_revision(person, int((now + MAX_CLOCK_ERROR).timestamp() * 1000))
+    action = Resend(scope="people", people=(employee,), reason="an operator reset what was decided")
+    await store.tasks.file(connection, action, now=now)

@@ -1,0 +1,159 @@
+"""Decisions about accounts that existed before: list them with both sides, and decide."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from services.clients.declaree.client import DeclareeClient
+from services.contracts.claims import Decision, LinkDecision
+from services.contracts.connections import DeclareeAccess
+from services.contracts.employees import string_value
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.snapshots import Snapshot
+from services.contracts.tasks import Resend
+from services.errors import PermanentError
+from services.provisioning import paths
+from services.provisioning.calls import Found, ReadAccount, Resource
+from services.provisioning.ownership import is_privileged
+from services.provisioning.states import get_external_id, is_enabled
+from services.runtime.clock import Clock
+from services.store.database import Store
+
+
+class UnknownLinkError(PermanentError):
+    """No decision was asked for about this employee and this account."""
+
+    code: ClassVar[str] = "unknown-link"
+
+
+class UnfitDecisionError(PermanentError):
+    """The decision is not possible for this account."""
+
+    code: ClassVar[str] = "unfit-decision"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a decision. It contains personal data: show it only to the person that asks."""
+
+    name: str
+    """First and last name."""
+    address: str
+    """E-mail address or user name."""
+    details: str
+    """What else helps to decide, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One decision, with both sides if they were asked for."""
+
+    decision: LinkDecision
+    """The decision."""
+    employee: Side | None = None
+    """The employee in Personio; None if the names were not asked for, or the employee is unknown."""
+    account: Side | None = None
+    """The account in Declaree; None if the names were not asked for, or the account no longer exists."""
+
+
+async def list_links(
+    store: Store, clock: Clock, connection: ConnectionId, *, with_names: bool = False
+) -> AsyncIterator[Link]:
+    """Yields the open decisions of a connection. With ``with_names``, each account is read from Declaree.
+
+    Raises ``UnknownConnectionError``, and with names also ``TransientError`` and ``EncryptionKeyError``.
+    """
+    await store.connections.ensure_exists(connection)
+    access = (await store.connections.get(connection)).declaree if with_names else None
+    async for page in store.links.page_open(connection):
+        for decision in page:
+            yield Link(decision) if access is None else await _describe(store, clock, access, decision)
+
+
+async def get_link(
+    store: Store, clock: Clock, connection: ConnectionId, employee: EmployeeId, account: AccountId
+) -> Link:
+    """Returns one decision with both sides. Raises ``UnknownLinkError`` and the errors of ``list_links``."""
+    stored = await store.connections.get(connection)
+    decision = await _find(store, connection, employee, account)
+    return await _describe(store, clock, stored.declaree, decision)
+
+
+async def decide(
+    store: Store,
+    clock: Clock,
+    connection: ConnectionId,
+    employee: EmployeeId,
+    account: AccountId,
+    decision: Decision,
+) -> LinkDecision:
+    """Stores a decision, and resends the employee so that it takes effect.
+
+    Raises ``UnknownConnectionError``, ``UnknownLinkError`` and ``UnfitDecisionError``.
+    """
+    await store.connections.ensure_exists(connection)
+    asked = await _find(store, connection, employee, account)
+    if decision is Decision.HAND_OVER and not asked.is_held_by_leaver:
+        raise UnfitDecisionError(f"account {account} has no former owner: use `links accept` or `links refuse`")
+    if decision is Decision.LINK and asked.is_held_by_leaver:
+        raise UnfitDecisionError(
+            f"account {account} belongs to an employee that has left: use `links hand-over` or `links refuse`"
+        )
+    decided = await store.links.decide(connection, employee, account, decision, clock.now())
+    if decided is None:
+        raise _build_unknown(connection, employee, account)
+    action = Resend(scope="people", people=(employee,), reason="an administrator decided about an account")
+    await store.tasks.file(connection, action, now=clock.now())
+    return decided
+
+
+async def _find(store: Store, connection: ConnectionId, employee: EmployeeId, account: AccountId) -> LinkDecision:
+    person = PersonKey(connection, employee)
+    found = (await store.links.read([person])).get((person, account))
+    if found is None:
+        raise _build_unknown(connection, employee, account)
+    return found
+
+
+def _build_unknown(connection: ConnectionId, employee: EmployeeId, account: AccountId) -> UnknownLinkError:
+    return UnknownLinkError(
+        f"no decision is asked for about employee {employee} and account {account} in connection {connection}: "
+        "see `links list`"
+    )
+
+
+async def _describe(store: Store, clock: Clock, access: DeclareeAccess, decision: LinkDecision) -> Link:
+    snapshots = await store.snapshots.read(decision.connection_id, [decision.employee_id])
+    snapshot = snapshots.get(decision.employee_id)
+    client = DeclareeClient(access, clock=clock, concurrency=1)
+    try:
+        answer = await client.perform(ReadAccount(decision.account_id))
+    finally:
+        await client.close()
+    live = answer.resources[0] if isinstance(answer, Found) and answer.resources else None
+    return Link(decision, _describe_employee(snapshot) if snapshot else None, _describe_account(live) if live else None)
+
+
+def _describe_employee(snapshot: Snapshot) -> Side:
+    attributes = snapshot.attributes
+    names = (string_value(attributes, "first_name"), string_value(attributes, "last_name"))
+    return Side(
+        " ".join(name for name in names if name),
+        string_value(attributes, "email") or "no e-mail address",
+        f"status {snapshot.status or 'unknown'}",
+    )
+
+
+def _describe_account(live: Resource) -> Side:
+    names = (paths.read(live.body, "name.givenName"), paths.read(live.body, "name.familyName"))
+    external_id = get_external_id(live)
+    details = [
+        "enabled" if is_enabled(live) else "disabled",
+        f"external id {external_id}" if external_id else "no external id",
+        *(["has a role"] if is_privileged(live) else []),
+    ]
+    return Side(
+        " ".join(name for name in names if isinstance(name, str)),
+        str(paths.read(live.body, "userName") or "no user name"),
+        ", ".join(details),
+    )

@@ -1,0 +1,146 @@
+"""Starts a connection: shows what its first import would do, and what happens with accounts that exist already."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.listing import iterate_accounts
+from services.clients.personio.v1 import PersonioClient
+from services.contracts.claims import Decision, LinkDecision
+from services.contracts.connections import Connection
+from services.contracts.employees import Employee
+from services.contracts.events import ChangeKind, EmployeeChanged
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId
+from services.mapping.engine import Engine
+from services.provisioning.preview import AccountsByMark, Prospect, preview
+from services.runtime.clock import Clock
+from services.store.database import Store
+
+Progress = Callable[[str, int, int | None], Awaitable[None]]
+"""Receives the present step, the number of finished items and the number of all; None for an unknown number."""
+DECISIONS_AT_ONCE = 500
+"""Number of link decisions that are stored together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the first import does with one employee."""
+
+    employee: EmployeeId
+    """The employee."""
+    prospect: Prospect
+    """What happens."""
+    account: AccountId | None = None
+    """The account that exists; None without one."""
+    name: str | None = None
+    """First and last name; None unless the names were asked for."""
+    reason: str | None = None
+    """Why the employee is rejected; None for every other prospect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the first import of a connection does."""
+
+    predictions: tuple[Prediction, ...]
+    """One prediction for each employee that Personio lists."""
+    accounts: int
+    """Number of accounts in Declaree."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of employees by prospect, in the order of the prospects."""
+        counted = Counter(prediction.prospect for prediction in self.predictions)
+        return {prospect.value: counted[prospect] for prospect in Prospect if counted[prospect]}
+
+    def list_by(self, prospect: Prospect) -> tuple[Prediction, ...]:
+        """Returns the predictions with this prospect."""
+        return tuple(prediction for prediction in self.predictions if prediction.prospect is prospect)
+
+
+async def preview_start(
+    store: Store, clock: Clock, connection: ConnectionId, progress: Progress, *, with_names: bool = False
+) -> Preview:
+    """Reads all employees and all accounts, and returns what the first import would do. Writes nothing.
+
+    Raises ``UnknownConnectionError``, ``EncryptionKeyError``, ``TransientError`` and ``ListUnsupportedError``.
+    """
+    stored = await store.connections.get(connection)
+    published = await store.mappings.get_published(connection)
+    engine = Engine(published)
+    accounts = await _list_accounts(stored, clock, progress)
+    predictions: list[Prediction] = []
+    async with PersonioClient(stored.personio, clock=clock) as personio:
+        async for page in personio.iterate_pages():
+            predictions.extend(
+                _predict(connection, engine, employee, accounts, clock.now(), with_names=with_names)
+                for employee in page.employees
+            )
+            await progress("employees", len(predictions), page.total)
+    return Preview(tuple(predictions), accounts.count)
+
+
+async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: Preview, *, link: bool) -> None:
+    """Starts the connection. With ``link``, the accounts that fit in the accepted preview are linked.
+
+    The decisions are stored before polling starts: the first import does what was shown and accepted. Accounts that
+    appear or change later are asked about. Raises ``UnknownConnectionError``.
+    """
+    await store.connections.ensure_exists(connection)
+    if link:
+        decisions = [
+            LinkDecision(
+                connection_id=connection,
+                employee_id=prediction.employee,
+                account_id=prediction.account,
+                asked_at=clock.now(),
+                decision=Decision.LINK,
+                decided_at=clock.now(),
+            )
+            for prediction in accepted.list_by(Prospect.FITTING)
+            if prediction.account is not None
+        ]
+        for first in range(0, len(decisions), DECISIONS_AT_ONCE):
+            await store.links.ask(decisions[first : first + DECISIONS_AT_ONCE])
+    await store.connections.start(connection, now=clock.now())
+
+
+async def _list_accounts(stored: Connection, clock: Clock, progress: Progress) -> AccountsByMark:
+    accounts = AccountsByMark()
+    client = DeclareeClient(stored.declaree, clock=clock, concurrency=1)
+    try:
+        async for _, page in iterate_accounts(client.perform):
+            for live in page.resources:
+                accounts.add(live)
+            await progress("accounts", accounts.count, None)
+    finally:
+        await client.close()
+    return accounts
+
+
+def _predict(
+    connection: ConnectionId,
+    engine: Engine,
+    employee: Employee,
+    accounts: AccountsByMark,
+    now: datetime,
+    *,
+    with_names: bool,
+) -> Prediction:
+    event = EmployeeChanged(
+        connection_id=connection,
+        employee_id=employee.id,
+        revision=1,
+        detected_at=now,
+        kind=ChangeKind.CREATED,
+        attributes=employee.attributes,
+    )
+    request = engine.map(event)
+    prospect, live = preview(request, *accounts.find(request))
+    name = None
+    if with_names:
+        values = (employee.attributes.get(key) for key in ("first_name", "last_name"))
+        name = " ".join(str(value.value) for value in values if value is not None and value.value)
+    return Prediction(employee.id, prospect, live.id if live else None, name, request.reason)

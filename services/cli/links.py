@@ -1,0 +1,97 @@
+"""The commands ``links …``."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import typer
+
+from services.admin import links as admin_links
+from services.cli.context import CliSettings, Id, Json, run
+from services.cli.inputs import confirm
+from services.cli.output import print_error, print_result
+from services.contracts.claims import Decision, LinkDecision
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId
+from services.runtime.clock import SystemClock
+from services.store.database import Store
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Decide about accounts in Declaree that existed before and that employees are in need of.",
+)
+
+Employee = Annotated[str, typer.Argument(help="The employee's id in Personio.")]
+Account = Annotated[str, typer.Argument(help="The account's id in Declaree.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Decide without showing both sides and asking.")]
+
+
+@app.command("list")
+def list_(
+    connection: Id,
+    names: Annotated[
+        bool, typer.Option("--names", help="Show both sides: the employee in Personio and the account in Declaree.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the open decisions: employee, account, and since when the employee waits for the decision."""
+
+    async def work(_: CliSettings, store: Store) -> list[admin_links.Link]:
+        return [link async for link in _list(store, ConnectionId(connection), with_names=names)]
+
+    links = run(work)
+    text = "\n".join(line for link in links for line in _format(link))
+    print_result(text or "No decision is open.", links, as_json=as_json)
+
+
+def _list(store: Store, connection: ConnectionId, *, with_names: bool) -> AsyncIterator[admin_links.Link]:
+    return admin_links.list_links(store, SystemClock(), connection, with_names=with_names)
+
+
+@app.command()
+def accept(connection: Id, employee: Employee, account: Account, yes: Yes = False, as_json: Json = False) -> None:
+    """Link the account with the employee: it is managed from now on, enabled, and gets the employee's data."""
+    _decide(
+        connection, employee, account, Decision.LINK, "Link this account with this employee?", yes=yes, as_json=as_json
+    )
+
+
+@app.command()
+def refuse(connection: Id, employee: Employee, account: Account, yes: Yes = False, as_json: Json = False) -> None:
+    """Leave the account alone. The employee stays rejected until the e-mail address is free."""
+    _decide(connection, employee, account, Decision.LEAVE, "Leave this account alone?", yes=yes, as_json=as_json)
+
+
+@app.command("hand-over")
+def hand_over(connection: Id, employee: Employee, account: Account, yes: Yes = False, as_json: Json = False) -> None:
+    """Hand the account of an employee that has left over to this employee, with all that is in it."""
+    question = "Hand the leaver's account over to this employee?"
+    _decide(connection, employee, account, Decision.HAND_OVER, question, yes=yes, as_json=as_json)
+
+
+def _decide(
+    connection: str, employee: str, account: str, decision: Decision, question: str, *, yes: bool, as_json: bool
+) -> None:
+    ids = ConnectionId(connection), EmployeeId(employee), AccountId(account)
+    if not yes:
+        link = run(lambda _, store: admin_links.get_link(store, SystemClock(), *ids))
+        print_error("\n".join(_format(link)))
+        if not confirm(question):
+            print_error("nothing was decided")
+            raise typer.Exit(1)
+
+    async def work(_: CliSettings, store: Store) -> LinkDecision:
+        return await admin_links.decide(store, SystemClock(), *ids, decision)
+
+    decided = run(work)
+    print_result(f"decided: {decision.value}; the employee is resent", decided, as_json=as_json)
+
+
+def _format(link: admin_links.Link) -> list[str]:
+    decision = link.decision
+    kind = "a leaver's account" if decision.is_held_by_leaver else "not managed by the sync"
+    lines = [
+        f"employee {decision.employee_id}  account {decision.account_id}  {kind}  since {decision.asked_at:%Y-%m-%d %H:%M} UTC"
+    ]
+    for name, side in (("Personio", link.employee), ("Declaree", link.account)):
+        if side is not None:
+            lines.append(f"  {name}: {side.name}  {side.address}  {side.details}")
+    return lines

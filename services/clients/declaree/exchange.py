@@ -1,0 +1,179 @@
+"""Exchanges requests and responses with one SCIM server, in the media type and at the addresses that it accepts."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from services.clients.declaree.answers import SCIM_JSON, is_scim_answer
+from services.clients.declaree.concurrency import AdaptiveConcurrency
+from services.clients.declaree.errors import (
+    ADDRESS_HINT,
+    DeclareeForbiddenError,
+    DeclareeKeyRefusedError,
+    DeclareeRateLimitedError,
+    DeclareeUnavailableError,
+    DeclareeWrongAddressError,
+)
+from services.clients.declaree.redirects import find_redirect
+from services.clients.http.client import HttpClient
+from services.clients.http.responses import parse_retry_after
+from services.clients.http.transport import Limits
+from services.contracts.connections import DeclareeAccess
+from services.provisioning.calls import Body
+from services.runtime.clock import Clock
+
+MAX_REDIRECTS = 3
+"""Maximum number of redirects of one request."""
+JSON = "application/json"
+"""The media type for servers that do not know SCIM's own (RFC 7644, section 3.8)."""
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class ScimRequest:
+    """A request to a SCIM server."""
+
+    method: str
+    """The HTTP method."""
+    path: str
+    """The path below the base address, such as ``/Users``."""
+    query: str = ""
+    """The query, quoted; empty without one."""
+    body: Body | None = None
+    """The JSON body; None without one."""
+    version: str | None = None
+    """The version for ``If-Match`` (RFC 7644, section 3.14); None without a condition."""
+
+
+def allow() -> None:
+    """Allows a request. The default for ``before``."""
+
+
+class ScimExchange:
+    """The connections to one server, and what was learnt about its addresses and media types."""
+
+    def __init__(
+        self,
+        access: DeclareeAccess,
+        clock: Clock,
+        concurrency: int,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """``concurrency`` is the maximum number of requests at once. ``transport`` replaces the network in tests."""
+        key = f"{access.key_scheme} {access.key.get_secret_value()}".strip()
+        headers = {access.key_header: key, "Accept": f"{SCIM_JSON}, {JSON}"}
+        self.concurrency = AdaptiveConcurrency(clock, concurrency)
+        """Limits the requests at once."""
+        self._base = access.url.rstrip("/")
+        self._clock = clock
+        self._media_type = SCIM_JSON
+        self._slashes: dict[str, bool] = {}  # whether paths of a kind end with a slash
+        self._http = HttpClient(headers, Limits(connections=concurrency), transport)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def get(self, path: str, query: str = "", *, before: Callable[[], None] = allow) -> httpx.Response:
+        """Sends a lookup. Raises ``DeclareeWrongAddressError`` and ``DeclareeUnavailableError`` without a response."""
+        try:
+            return await self.send(ScimRequest("GET", path, query), before=before)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise DeclareeWrongAddressError(f"a request to Declaree cannot be sent: {ADDRESS_HINT}") from error
+        except httpx.RequestError as error:
+            raise DeclareeUnavailableError(
+                f"Declaree gives no usable answer ({type(error).__name__}: {error})"
+            ) from error
+
+    async def send(self, request: ScimRequest, *, before: Callable[[], None] = allow) -> httpx.Response:
+        """Sends a request and returns the response.
+
+        Repeats a request that the server did not carry out: with another media type after a 415, and at another address
+        of the same server after a redirect. ``before`` is called before each repetition, too.
+        Raises httpx's errors, and ``DeclareeWrongAddressError`` for a redirect that must not be followed.
+        """
+        media_type = self._media_type
+        response = await self._follow(request, media_type, before)
+        if response.status_code == 415 and request.body is not None and media_type == SCIM_JSON:
+            response = await self._follow(request, JSON, before)
+            if response.status_code != 415:
+                self._media_type = JSON
+        return response
+
+    async def _follow(self, request: ScimRequest, media_type: str, before: Callable[[], None]) -> httpx.Response:
+        is_write = request.body is not None
+        kind = _get_kind(request.path)
+        url = self._build_url(request)
+        moved: httpx.Response | None = None
+        for _ in range(MAX_REDIRECTS + 1):
+            before()
+            response = await self._send_once(request, url, media_type)
+            redirect = find_redirect(response, url, is_write=is_write)
+            if redirect is None:
+                # a missing page behind a redirect, such as that of a login, says nothing about the account
+                is_foreign = not is_write and response.status_code in {404, 410} and not is_scim_answer(response)
+                return moved if moved is not None and is_foreign else response
+            url = redirect.url
+            if redirect.has_slash is None:
+                moved = moved or response
+            else:
+                self._slashes[kind] = redirect.has_slash
+        raise DeclareeWrongAddressError(f"Declaree redirects a request again and again: {ADDRESS_HINT}")
+
+    async def _send_once(self, request: ScimRequest, url: str, media_type: str) -> httpx.Response:
+        headers: dict[str, str] = {}
+        content: bytes | None = None
+        if request.body is not None:
+            headers["Content-Type"] = media_type
+            content = _encode(request.body).encode(errors="replace")
+        if request.version is not None:
+            headers["If-Match"] = request.version
+        response = await self._http.send_request(request.method, url, content=content, headers=headers)
+        self._adapt_concurrency(response)
+        return response
+
+    def _build_url(self, request: ScimRequest) -> str:
+        slash = "/" if self._slashes.get(_get_kind(request.path)) else ""
+        return self._base + request.path + slash + (f"?{request.query}" if request.query else "")
+
+    def _adapt_concurrency(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if status in {429, 503}:
+            self.concurrency.record_rate_limit(parse_retry_after(response, self._clock.now()))
+        elif status < 500:
+            self.concurrency.record_success()
+
+    def raise_lookup_error(self, response: httpx.Response) -> None:
+        """Raises an error for a response that does not answer a lookup."""
+        self.raise_connection_error(response)
+        status = response.status_code
+        if status == httpx.codes.FORBIDDEN:
+            raise DeclareeForbiddenError(
+                "Declaree forbids the request (403): give the key's user administrative rights in Declaree"
+            )
+        if status == httpx.codes.NOT_FOUND or 300 <= status < 400:
+            raise DeclareeWrongAddressError(f"the address has no SCIM users ({status}): {ADDRESS_HINT}")
+        if status >= httpx.codes.BAD_REQUEST:
+            wait = parse_retry_after(response, self._clock.now())
+            raise DeclareeUnavailableError(f"Declaree answers a lookup with an error ({status})", retry_after=wait)
+
+    def raise_connection_error(self, response: httpx.Response) -> None:
+        """Raises an error for a status that concerns the connection: 401 or 429. With it, nothing was written."""
+        match response.status_code:
+            case 429:
+                wait = parse_retry_after(response, self._clock.now())
+                raise DeclareeRateLimitedError(
+                    "Declaree limits the rate of requests (429): try again later", retry_after=wait
+                )
+            case 401:
+                raise DeclareeKeyRefusedError(
+                    "Declaree refuses the key (401): generate a new key there and store it with `connections secrets ID --declaree`"
+                )
+
+
+def _get_kind(path: str) -> str:
+    """Returns what is known together about the slash at the end: a collection itself, or all of its resources."""
+    collection, _, _ = path.rpartition("/")
+    return f"{collection}/" if collection else path

@@ -1,0 +1,60 @@
+"""Which employee owns which account, and what administrators decided about accounts that existed before."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.values import FrozenModel
+
+
+class Decision(StrEnum):
+    """What an administrator decided about an account for one employee."""
+
+    LINK = "link"
+    """The account becomes the employee's."""
+    LEAVE = "leave"
+    """The account stays alone: the employee needs another e-mail address."""
+    HAND_OVER = "hand-over"
+    """The account passes from the employee that has left to this one."""
+
+
+class LinkDecision(FrozenModel):
+    """An account that exists and is not the employee's, and what an administrator decided about it."""
+
+    connection_id: ConnectionId
+    """The connection."""
+    employee_id: EmployeeId
+    """The employee that the account is in the way of."""
+    account_id: AccountId
+    """The account."""
+    is_held_by_leaver: bool = False
+    """Whether an employee that has left owns the account, so that it can be handed over."""
+    asked_at: AwareDatetime
+    """When the writer found the account."""
+    decision: Decision | None = None
+    """What an administrator decided; None while the decision is open."""
+    decided_at: AwareDatetime | None = None
+    """When the administrator decided; None while the decision is open."""
+
+    @property
+    def person(self) -> PersonKey:
+        """The employee that the account is in the way of."""
+        return PersonKey(self.connection_id, self.employee_id)
+
+
+class WorkRange(FrozenModel):
+    """The records of one partition that a writer has in work: another writer may have sent requests for them."""
+
+    partition: int
+    """The partition of the topic of requests."""
+    first_offset: int
+    """Offset of the first record."""
+    last_offset: int
+    """Offset of the last record."""
+    timestamp_ms: int
+    """Kafka's timestamp of the last record, in milliseconds. It tells the record from one of a new log."""
+
+    def contains(self, offset: int, timestamp_ms: int) -> bool:
+        """Returns whether a record of the partition lies in this range."""
+        return self.first_offset <= offset <= self.last_offset and timestamp_ms <= self.timestamp_ms

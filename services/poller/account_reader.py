@@ -1,0 +1,130 @@
+"""The requests of a verification: the list of all accounts, and single accounts that it does not show as needed."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from services.contracts.ids import AccountId
+from services.errors import TransientError
+from services.poller.ports import AccountList
+from services.provisioning.calls import Found, Missing, Page, Resource
+from services.provisioning.drift import find_shown
+from services.runtime.clock import Clock
+
+
+class VerificationInterruptedError(TransientError):
+    """Declaree does not answer the requests of a verification. The verification goes on later."""
+
+    code: ClassVar[str] = "verification-interrupted"
+
+
+class UnreadableError(Exception):
+    """The server's answer does not tell whether the account exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPage:
+    """One page of the list."""
+
+    asked_at: datetime
+    """When the page was asked for."""
+    start: int
+    """Number of its first account, from 1."""
+    page: Page
+    """The page."""
+
+    @property
+    def next_start(self) -> int:
+        """Number of the first account of the next page."""
+        return self.start + len(self.page.resources)
+
+
+class AccountReader:
+    """Reads accounts of one server, and learns which fields its list hides."""
+
+    def __init__(self, accounts: AccountList, clock: Clock) -> None:
+        """``accounts`` are those of the server."""
+        self.server = accounts.server
+        """The normalised address of the server."""
+        self._accounts = accounts
+        self._clock = clock
+        self._shown: set[str] = set()
+        self._checked: set[str] = set()
+        self._hides_fields = False
+        self.counts: Counter[str] = Counter()
+        """Number of requests (``read``) and of accounts without a usable answer (``unreadable``) since the last clearing."""
+
+    async def iterate_pages(self, start: int) -> AsyncIterator[ListedPage]:
+        """Yields the list from this number on. Raises ``VerificationInterruptedError`` and ``ListUnsupportedError``."""
+        pages = self._accounts.iterate_accounts(start)
+        while True:
+            asked_at = self._clock.now()
+            try:
+                first, page = await anext(pages)
+            except StopAsyncIteration:
+                return
+            except TransientError as error:
+                raise _interrupt(error) from error
+            yield ListedPage(asked_at, first, page)
+
+    async def read(self, account: AccountId) -> Resource | None:
+        """Returns the account; None if it does not exist. Raises ``UnreadableError`` and ``VerificationInterruptedError``."""
+        self.counts["read"] += 1
+        try:
+            answer = await self._accounts.read_account(account)
+        except TransientError as error:
+            raise _interrupt(error) from error
+        match answer:
+            case Found((live,)) if live.id == account:
+                return live
+            case Missing(is_certain=True):
+                return None
+        self.counts["unreadable"] += 1
+        raise UnreadableError
+
+    async def complete(
+        self, listed: Mapping[AccountId, Resource], judged: Mapping[AccountId, frozenset[str]]
+    ) -> dict[AccountId, Resource]:
+        """Returns the accounts with all fields to judge, each read if the list hides fields.
+
+        ``judged`` are the fields of each account. A field that no account shows may be hidden or not set anywhere: a read
+        account tells. An account that does not exist or cannot be read is left out. Raises ``VerificationInterruptedError``.
+        """
+        for account, fields in judged.items():
+            self._shown |= find_shown(listed[account].body, fields)
+        for account, fields in judged.items():
+            if self._hides_fields:
+                break
+            if fields - self._shown - self._checked:
+                await self._check(listed[account], fields)
+        if not self._hides_fields:
+            return {account: listed[account] for account in judged}
+        return await self._read_each(judged)
+
+    async def _check(self, listed: Resource, fields: frozenset[str]) -> None:
+        """Compares what the list shows of an account with what a lookup shows."""
+        try:
+            live = await self.read(listed.id)
+        except UnreadableError:
+            return
+        if live is not None:
+            shown = find_shown(live.body, fields)
+            self._hides_fields = bool(shown - find_shown(listed.body, fields))
+            self._checked |= fields
+
+    async def _read_each(self, accounts: Iterable[AccountId]) -> dict[AccountId, Resource]:
+        found: dict[AccountId, Resource] = {}
+        for account in accounts:
+            try:
+                live = await self.read(account)
+            except UnreadableError:
+                continue
+            if live is not None:
+                found[account] = live
+        return found
+
+
+def _interrupt(error: TransientError) -> VerificationInterruptedError:
+    return VerificationInterruptedError(f"the verification waits for Declaree: {error}", retry_after=error.retry_after)

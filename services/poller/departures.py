@@ -1,0 +1,48 @@
+"""Turns employees that Personio no longer lists into departures, which disable their accounts."""
+
+from collections.abc import Sequence
+
+from services.contracts.cloudevents import SendReason
+from services.contracts.events import ChangeKind
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.snapshots import Snapshot
+from services.poller.outbox import Outbox
+from services.poller.ports import Snapshots
+from services.runtime.clock import Clock
+
+REMOVED = "removed"
+"""Content hash of a removed employee. It equals no other, so that a return is a change."""
+
+
+class Departures:
+    """Removes absent employees of one connection while its lease is held."""
+
+    def __init__(self, snapshots: Snapshots, outbox: Outbox, clock: Clock) -> None:
+        """``outbox`` publishes the departures, and raises ``LeaseLostError`` once the lease is lost."""
+        self._snapshots = snapshots
+        self._outbox = outbox
+        self._clock = clock
+
+    async def remove(self, connection: ConnectionId, people: Sequence[EmployeeId]) -> int:
+        """Stores and publishes the departure of those that are absent. Returns their number."""
+        stored = await self._snapshots.read(connection, people)
+        absent = [snapshot for snapshot in stored.values() if snapshot.absent_since is not None]
+        removed = [(self._build_removed(snapshot), snapshot.revision) for snapshot in absent]
+        self._outbox.ensure_lease()
+        lost = await self._snapshots.save(removed) if removed else frozenset()
+        saved = [snapshot for snapshot, _ in removed if snapshot.employee_id not in lost]
+        await self._outbox.emit(connection, saved, SendReason.DETECTED)
+        return len(saved)
+
+    def _build_removed(self, snapshot: Snapshot) -> Snapshot:
+        now = self._clock.now()
+        return snapshot.model_copy(
+            update={
+                "revision": max(snapshot.revision + 1, int(now.timestamp() * 1000)),
+                "kind": ChangeKind.REMOVED,
+                "changed": (),
+                "content_hash": REMOVED,
+                "detected_at": now,
+                "source_modified_at": None,
+            }
+        )

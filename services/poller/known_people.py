@@ -1,0 +1,90 @@
+"""What snapshots, mapping and ledger say about employees, for the verification of their accounts."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Self
+
+from services.contracts.events import ChangeKind
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.ledger import LedgerEntry
+from services.contracts.mappings import PublishedMapping
+from services.contracts.snapshots import Snapshot
+from services.mapping.engine import Engine
+from services.poller.ports import Repositories
+from services.provisioning.drift import KnownPerson
+from services.provisioning.manager import ManagerAccount, find_wanted_manager
+
+
+class KnownPeople:
+    """The employees of one connection, with the mapping that is published now."""
+
+    def __init__(
+        self,
+        repositories: Repositories,
+        connection: ConnectionId,
+        published: PublishedMapping | None,
+        oversized: frozenset[EmployeeId],
+    ) -> None:
+        """``oversized`` are the employees with a change that is too large for Kafka."""
+        self._repositories = repositories
+        self._connection = connection
+        self._published = published
+        self._engine = Engine(published)
+        self._oversized = oversized
+
+    @classmethod
+    async def load(cls, repositories: Repositories, connection: ConnectionId) -> Self:
+        """Reads the mapping and the employees to leave alone."""
+        published = await repositories.mappings.get_published(connection)
+        oversized = await repositories.snapshots.find_oversized(connection)
+        return cls(repositories, connection, published, frozenset(oversized))
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of the external ids."""
+        return self._published.mapping.external_id_prefix if self._published else ""
+
+    async def read(self, employees: Iterable[EmployeeId]) -> dict[EmployeeId, KnownPerson | None]:
+        """Returns what is known about those that have a snapshot; None for one to leave alone."""
+        snapshots = await self._repositories.snapshots.read(self._connection, employees)
+        return await self.build(snapshots.values())
+
+    async def build(self, snapshots: Collection[Snapshot]) -> dict[EmployeeId, KnownPerson | None]:
+        """Returns what is known about these employees; None for one to leave alone."""
+        everybody: dict[EmployeeId, KnownPerson | None] = {snapshot.employee_id: None for snapshot in snapshots}
+        judged = [snapshot for snapshot in snapshots if self._is_judged(snapshot)]
+        requests = {snapshot.employee_id: self._engine.map(snapshot.to_event()) for snapshot in judged}
+        managers = {
+            employee: PersonKey(self._connection, manager)
+            for employee, request in requests.items()
+            if (manager := find_wanted_manager(request)) is not None
+        }
+        people = {request.person for request in requests.values()} | set(managers.values())
+        entries = await self._repositories.ledger.read(people) if people else {}
+        for snapshot in judged:
+            employee = snapshot.employee_id
+            everybody[employee] = KnownPerson(
+                requests[employee],
+                entries.get(snapshot.person),
+                self._find_request_time(snapshot),
+                _get_account(entries, managers.get(employee)),
+            )
+        return everybody
+
+    def _is_judged(self, snapshot: Snapshot) -> bool:
+        """Whether a resend could repair the account.
+
+        An employee that Personio no longer lists must not be resent: its last snapshot may enable the account. A change
+        that is not yet published, or too large for Kafka, is under way or reported elsewhere.
+        """
+        is_listed = snapshot.absent_since is None or snapshot.kind is ChangeKind.REMOVED
+        return is_listed and not snapshot.is_pending and snapshot.employee_id not in self._oversized
+
+    def _find_request_time(self, snapshot: Snapshot) -> datetime:
+        detected = snapshot.detected_at
+        return detected if self._published is None else max(detected, self._published.published_at)
+
+
+def _get_account(entries: Mapping[PersonKey, LedgerEntry], manager: PersonKey | None) -> ManagerAccount | None:
+    entry = entries.get(manager) if manager is not None else None
+    return ManagerAccount(entry.account_id, entry.external_id) if entry and entry.account_id else None

@@ -1,0 +1,203 @@
+"""Writes some fields of an account with one request, in one way after another until a look shows the change."""
+
+from dataclasses import dataclass, replace
+
+from services.contracts.mappings import MANAGER
+from services.provisioning import bodies
+from services.provisioning.calls import (
+    Body,
+    Conflict,
+    Lost,
+    Missing,
+    Outdated,
+    Pause,
+    Refused,
+    Reply,
+    Resource,
+    Steps,
+    Unsupported,
+    Write,
+    Written,
+)
+from services.provisioning.confirmation import read_again, take_written
+from services.provisioning.conflicts import find_blocker, resolve_conflict
+from services.provisioning.desired import ADDRESSES, OPTIONAL, DesiredState
+from services.provisioning.server import Failure, Way
+from services.provisioning.states import NOT_STORED, EndedError, Inconclusive, Rejected, Work
+
+MAX_ATTEMPTS = 4
+"""Number of writes in one way (lost answer, 409, 412) before the change waits."""
+FAILED = "500"
+"""Code of a write that the server answered with its own error."""
+CONFLICTS = frozenset({"409", "423"})
+"""Codes of a conflict: another way of writing does not resolve it."""
+ABOUT_THE_FORM = frozenset({"invalidPath", "noTarget", "invalidSyntax", "invalidFilter", "mutability", "404", "501"})
+"""Codes that may concern the form of a request instead of its values (RFC 7644, section 3.12)."""
+FORBIDDEN = Rejected(
+    "Declaree forbids the write (403): give the key's user the right to write accounts", is_forbidden=True
+)
+"""The server forbids a write."""
+NOT_CHANGEABLE = Rejected(
+    "the server does not change accounts over SCIM: ask its operator to support PATCH or PUT of RFC 7644"
+)
+"""The server routes no method that changes an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the writes of some fields have led to."""
+
+    live: Resource
+    """The account as it is known now."""
+    code: str | None = None
+    """The server's code of the last refusal; None if every field is stored."""
+    failures: tuple[Failure, ...] = ()
+    """Ways that did not make all changes."""
+
+
+def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[Attempt]:
+    """Writes these fields, in one way after another until the account shows them."""
+    memory, code = work.memory, None
+    changes = work.find_remaining(live).select(wanted).list_changes(live.body)
+    failures: list[Failure] = []
+    ways = memory.list_ways(changes)
+    concerns_values = False
+    for way in ways[:1] if memory.doubted.issuperset(changes) else ways:
+        if way in memory.unusable or (concerns_values and not memory.is_proven(way, changes)):
+            continue
+        sent = work.find_remaining(live).select(wanted).list_changes(live.body)
+        attempt = yield from _write_in_way(work, way, live, wanted)
+        live, code = attempt.live, attempt.code
+        if not work.find_remaining(live).select(wanted).fields:
+            return Attempt(live, None, tuple(failures))
+        failures.append(Failure(way, sent, code or NOT_STORED))
+        if _is_final(failures[-1]):
+            break
+        # a way that has made these changes before does not fail because of its form, but access is worth every attempt
+        is_form_known = _get_kind(code or "") not in ABOUT_THE_FORM and memory.is_proven(way, sent)
+        concerns_values = wanted != ("active",) and (concerns_values or is_form_known)
+    else:
+        if len(changes) == 1 and not concerns_values:
+            memory.doubted.update(changes)
+    if not memory.list_ways(changes):
+        raise EndedError(NOT_CHANGEABLE)
+    if wanted == (MANAGER,) and code == NOT_STORED and not memory.manager_by_external_id:
+        # the server ignores the account id of the manager without an error: the external id is the other known form
+        memory.manager_by_external_id = True
+        attempt = yield from write_fields(work, live, wanted)
+        memory.manager_by_external_id = attempt.code is None
+        return attempt
+    return Attempt(live, _select_code(failures), tuple(failures))
+
+
+def _select_code(failures: list[Failure]) -> str:
+    """Returns the code that says most: that of the first way with a form that the server understood."""
+    codes = [failure.code for failure in failures]
+    return next((code for code in codes if _get_kind(code) not in ABOUT_THE_FORM), codes[0] if codes else NOT_STORED)
+
+
+def _get_kind(code: str) -> str:
+    """Returns the ``scimType`` of a code such as ``400, invalidValue``, or the status of a code without one."""
+    return code.rpartition(", ")[2]
+
+
+def _is_final(failure: Failure) -> bool:
+    """Whether no other way can help, or the field is one that the server need not keep: it is not worth more requests."""
+    is_dropped = failure.code == NOT_STORED and all(change.path in OPTIONAL for change in failure.changes)
+    return failure.code in CONFLICTS or is_dropped
+
+
+def _write_in_way(work: Work, way: Way, live: Resource, wanted: tuple[str, ...]) -> Steps[Attempt]:
+    """Writes these fields in one way, again after a lost answer, a changed version or a busy account."""
+    if live.is_listed and bodies.is_built_on_account(way, work.find_remaining(live).select(wanted)):
+        live = yield from read_again(live)  # the write must not lose what the list does not show
+    for number in range(MAX_ATTEMPTS):
+        difference = work.find_remaining(live).select(wanted)
+        if not difference.fields:
+            return Attempt(live)
+        call = bodies.build_update(way, live, difference, work.memory)
+        work.trail.count_write()
+        answer = yield call
+        if isinstance(answer, Written):
+            if number and call.version is None and live.version is None:
+                work.memory.uses_etags = False
+            live = yield from take_written(work, way, live, answer.resource, difference)
+            missing = work.find_remaining(live).select(difference.paths).fields
+            return Attempt(live, NOT_STORED if missing else None)
+        again = yield from _prepare_retry(work, way, live, answer, difference, number)
+        if again is None:
+            attempt = yield from _take_refusal(work, way, live, call, difference, answer)
+            return attempt
+        live = again
+    raise EndedError(Inconclusive())
+
+
+def _prepare_retry(
+    work: Work, way: Way, live: Resource, answer: Reply, sent: DesiredState, number: int
+) -> Steps[Resource | None]:
+    """Returns the account to write again in the same way; None if the answer is a refusal. ``number`` is that of retries."""
+    match answer:
+        case Outdated():
+            return (yield from _refresh(live, is_repeated=number > 0))
+        case Lost(status) if status != 500:
+            work.trail.note_written(sent.paths)
+        case Conflict() if ADDRESSES & frozenset(sent.paths):
+            blocker = yield from find_blocker(work, live)
+            if blocker is not None or number > 0:
+                yield from resolve_conflict(work, blocker)
+                return live
+        case Conflict() if number == 0:
+            pass  # the account may be busy
+        case Lost() if number == 0 and work.memory.is_proven(way, sent.list_changes(live.body)):
+            pass  # the form of the request is right, so the error may be gone a moment later
+        case _:
+            return None
+    return (yield from _wait_for_account(live, number))
+
+
+def _wait_for_account(live: Resource, number: int) -> Steps[Resource]:
+    """Waits and reads the account again: a write may still be on its way."""
+    yield Pause(number)
+    return (yield from read_again(live))
+
+
+def _take_refusal(
+    work: Work, way: Way, live: Resource, call: Write, sent: DesiredState, answer: object
+) -> Steps[Attempt]:
+    """Returns the server's code, and notes a method that the server does not support."""
+    match answer:
+        case Refused(is_forbidden=True):
+            raise EndedError(FORBIDDEN)
+        case Refused():
+            return Attempt(live, answer.text)
+        case Conflict(status):
+            return Attempt(live, str(status))
+        case Lost():
+            live = yield from read_again(live)
+            missing = work.find_remaining(live).select(sent.paths).paths
+            work.trail.note_written(tuple(path for path in sent.paths if path not in missing))
+            return Attempt(live, FAILED)
+        case Missing():
+            live = yield from read_again(live)
+            work.memory.reject_method(way)  # the account exists, so the method is not routed
+            return Attempt(live, "404")
+        case Unsupported():
+            if not bodies.has_additions(call):
+                work.memory.reject_method(way)
+            return Attempt(live, "501")
+    raise TypeError(f"{type(answer).__name__} does not answer a write")
+
+
+def _refresh(live: Resource, *, is_repeated: bool) -> Steps[Resource]:
+    """Reads the account after a failed condition.
+
+    If the condition failed again although nothing has changed, the server's versions do not work: the account is returned
+    without its version, so that the next write has no condition.
+    """
+    again = yield from read_again(live)
+    is_same = _drop_meta(again.body) == _drop_meta(live.body)
+    return replace(again, version=None) if is_repeated and is_same else again
+
+
+def _drop_meta(body: Body) -> Body:
+    return {name: value for name, value in body.items() if name.lower() != "meta"}

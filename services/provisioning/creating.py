@@ -1,0 +1,134 @@
+"""Creates an account. A create without an answer is looked up, and never repeated while the server may still carry it out."""
+
+from services.contracts.outcomes import WaitingCause
+from services.provisioning import bodies, paths
+from services.provisioning.attempts import FAILED, FORBIDDEN
+from services.provisioning.calls import Conflict, CreateAccount, Lost, Refused, Reply, Resource, Steps, Written
+from services.provisioning.conflicts import UNKNOWN_CONFLICT, find_blocker
+from services.provisioning.desired import IDENTITY, OPTIONAL, DesiredState
+from services.provisioning.lookup import find_again, find_by_marks, read_account
+from services.provisioning.ownership import has_our_mark, judge_blocker
+from services.provisioning.states import EndedError, Inconclusive, Rejected, Trail, Work
+
+NOT_SUPPORTED = Rejected("the server does not create accounts over SCIM: ask its operator to support POST")
+"""The server has no way to create an account."""
+MAX_FAILURES = 2
+"""Number of creates that the server answers with its own error before the employee waits: whole, and reduced."""
+
+
+def create(work: Work) -> Steps[Resource]:
+    """Returns the new account, or the existing one that a conflict led to. Raises ``EndedError``.
+
+    A refused body is reduced to the fields that identify the account, in the form of the RFC and then in that of the
+    vendor's page, or by one field: no other field keeps an employee without an account.
+    """
+    goal = work.goal
+    # a server that took too long once is not believed to keep user names unique: not each server does what it says
+    is_refused_twice = goal.suspected_since is not None and work.memory.description.unique_user_names
+    if goal.is_create_outstanding or (goal.is_create_suspected and not is_refused_twice):
+        raise EndedError(Inconclusive(WaitingCause.UNANSWERED_CREATE))
+    codes: list[str] = []
+    for desired, schema in _list_bodies(work):
+        if codes.count(FAILED) == MAX_FAILURES:
+            raise EndedError(Inconclusive(WaitingCause.FAILING_ACCOUNT))
+        call = CreateAccount(bodies.build_post_body(desired, work.memory, schema=schema))
+        answer = yield call
+        reached = yield from _take_answer(work, desired, call, answer)
+        if isinstance(reached, Resource):
+            work.memory.core_schema = schema
+            return reached
+        codes.append(reached)
+    raise EndedError(
+        Rejected(f"Declaree does not accept the account ({codes[0]}): correct the employee's data in Personio")
+    )
+
+
+def _take_answer(work: Work, sent: DesiredState, call: CreateAccount, answer: Reply) -> Steps[Resource | str]:
+    """Returns the account that the create has led to, or the code with which the server refused this body."""
+    match answer:
+        case Written(Resource() as live):
+            return (yield from _take_created(work, sent, live))
+        case Lost(status=500):
+            found = yield from find_by_marks(work, is_fresh=True)
+            return FAILED if found is None else _note_created(work.trail, sent, found)
+        case Written() | Lost():
+            return (yield from _find_unanswered(work, sent))
+        case Conflict():
+            return (yield from _find_conflicting(work, sent, call))
+        case Refused(is_forbidden=True):
+            raise EndedError(FORBIDDEN)
+        case Refused(status=404):
+            raise EndedError(Rejected("Declaree answers a create with 404: run `connections check`"))
+        case Refused():
+            return answer.text
+    raise EndedError(NOT_SUPPORTED)
+
+
+def _list_bodies(work: Work) -> list[tuple[DesiredState, str]]:
+    """Returns the fields and the core schema of each attempt to create an account. What failed in updates is added later."""
+    goal, memory = work.goal, work.memory
+    doubted = {change.path for change in memory.doubted} - IDENTITY
+    wanted = goal.desired.drop(goal.skipped | doubted)
+    identity = wanted.select(IDENTITY)
+    schema = memory.core_schema or bodies.CORE
+    bodies_to_try = [
+        (wanted, schema),
+        (identity, schema),
+        (identity, bodies.PAGE_CORE if schema == bodies.CORE else bodies.CORE),
+        (identity.drop(OPTIONAL), schema),
+        *((wanted.drop({path}), schema) for path in wanted.paths if path not in IDENTITY),
+    ]
+    return list(dict.fromkeys(bodies_to_try))
+
+
+def _take_created(work: Work, sent: DesiredState, live: Resource) -> Steps[Resource]:
+    """Returns the new account as the answer shows it. Reads it if the answer does not show all that was sent.
+
+    An answer that shows the account of another employee says nothing about the create.
+    """
+    is_shown = paths.read(live.body, "userName") is not None
+    if is_shown and not sent.difference(live.body, is_spelling_sent=True).drop(work.memory.not_stored).fields:
+        return _note_created(work.trail, sent, live)
+    shown = yield from read_account(live.id)
+    if shown is None and not is_shown:
+        _note_created(work.trail, sent, live)
+        raise EndedError(Inconclusive(WaitingCause.ACCOUNT_NOT_SHOWN))
+    live = live if shown is None else shown  # a lookup may lag behind, then the answer counts
+    if paths.read(live.body, "userName") is not None and not has_our_mark(work.goal, live):
+        return (yield from _find_unanswered(work, sent))
+    return _note_created(work.trail, sent, live)
+
+
+def _find_unanswered(work: Work, sent: DesiredState) -> Steps[Resource]:
+    """Returns the account that a create without an answer has made. Raises ``EndedError`` if no lookup shows it."""
+    work.trail.note_written(sent.paths)
+    live = yield from find_again(work)
+    if live is None:
+        raise EndedError(Inconclusive(WaitingCause.UNANSWERED_CREATE))
+    return _note_created(work.trail, sent, live)
+
+
+def _find_conflicting(work: Work, sent: DesiredState, call: CreateAccount) -> Steps[Resource]:
+    """Returns the employee's own account after a conflict: an earlier writer has created it. Raises ``EndedError``.
+
+    If no account has the address any longer, it was given up in the time between: one more create tells.
+    """
+    live = yield from find_again(work)
+    if live is not None:
+        return live
+    blocker = yield from find_blocker(work, None)
+    if blocker is not None:
+        raise EndedError((yield from judge_blocker(blocker, has_account=False)))
+    match (yield call):
+        case Written(Resource() as live):
+            return (yield from _take_created(work, sent, live))
+        case Written() | Lost():
+            return (yield from _find_unanswered(work, sent))
+    raise EndedError(UNKNOWN_CONFLICT)
+
+
+def _note_created(trail: Trail, sent: DesiredState, live: Resource) -> Resource:
+    trail.is_created = True
+    trail.owned_id = live.id
+    trail.note_written(sent.paths)
+    return live

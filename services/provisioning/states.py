@@ -1,0 +1,202 @@
+"""The goal, the trail and the results of a reconciliation. Data only."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from services.contracts.connections import LinkPolicy
+from services.contracts.events import AccountIdentity
+from services.contracts.ids import AccountId
+from services.contracts.outcomes import Outcome, WaitingCause
+from services.provisioning import paths
+from services.provisioning.calls import Resource
+from services.provisioning.desired import ADDRESSES, DISABLED, DesiredState
+from services.provisioning.server import ServerMemory
+
+MAX_WRITES = 60
+"""Number of writes for one account in one reconciliation before the change waits."""
+NOT_STORED = "not stored"
+"""Code of a field that the server accepted and does not show afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The account is confirmed to have the desired content, except for the fields in ``refused``."""
+
+    outcome: Outcome
+    """How the change was settled."""
+    account_id: AccountId | None
+    """The account; None if it does not exist and is not needed."""
+    live: Resource | None = None
+    """The account as it was confirmed; None without an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The change cannot be made until an administrator corrects the data, or decides about an account."""
+
+    reason: str
+    """What is wrong and what to do, for an administrator. Contains no value of the employee."""
+    field: str | None = None
+    """SCIM path of the field that is wrong; None if the reason concerns no single field."""
+    blocked_by: AccountId | None = None
+    """The conflicting account; None if there was no conflict or the account is unknown."""
+    asks_about: AccountId | None = None
+    """The account that a link decision is asked for; None if there is nothing to decide."""
+    is_held_by_leaver: bool = False
+    """Whether an employee that has left owns that account, so that it may be handed over."""
+    is_forbidden: bool = False
+    """Whether the server forbids the write (403): it concerns the key if the key has never written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inconclusive:
+    """The result is unknown: the change waits."""
+
+    cause: WaitingCause = WaitingCause.INCONCLUSIVE
+    """Why the change waits."""
+
+
+Result: TypeAlias = Settled | Rejected | Inconclusive
+"""How a reconciliation ends."""
+
+
+class EndedError(Exception):
+    """Ends a reconciliation from within one of its parts."""
+
+    def __init__(self, result: Result) -> None:
+        """``result`` is how the reconciliation ends."""
+        super().__init__(type(result).__name__)
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a reconciliation must reach, and how the account can be recognised."""
+
+    desired: DesiredState
+    """What the account must have."""
+    identity: AccountIdentity | None = None
+    """What the employee's account looks like; None if only the remembered account may be touched."""
+    account_id: AccountId | None = None
+    """The account that the ledger remembers; None if it remembers none."""
+    user_name: str | None = None
+    """The wanted user name; with None no account is created, and none is found by user name."""
+    attempted_names: tuple[str, ...] = ()
+    """Other user names with which a create without an answer may have made the account."""
+    is_name_attempted: bool = False
+    """Whether a create without an answer has sent the wanted user name."""
+    suspected_since: datetime | None = None
+    """Time of the request if an earlier writer may have sent the wanted user name without noting it; None otherwise."""
+    our_external_ids: frozenset[str] = frozenset()
+    """External ids that the sync sent for this employee; if empty, the external id of the remembered account is not checked."""
+    sent_external_ids: frozenset[str] = frozenset()
+    """External ids that a write of this employee is known to have sent. A found account with one of them is ours."""
+    last_user_name: str | None = None
+    """User name of the account as last written; None if unknown."""
+    is_spelling_sent: bool = False
+    """Whether the user name was sent before in this spelling."""
+    is_recently_created: bool = False
+    """Whether the remembered account was created so recently that the server's lookups may not show it yet."""
+    is_create_outstanding: bool = False
+    """Whether a create was sent without an answer, and the server may still carry it out."""
+    is_create_suspected: bool = False
+    """Whether an earlier writer may have sent a create without noting it."""
+    needs_fresh_lookup: bool = False
+    """Whether an account may have been created that an index of the accounts does not show yet."""
+    skipped: frozenset[str] = frozenset()
+    """Fields that the server refused before and that are not due for another attempt."""
+    policy: LinkPolicy = LinkPolicy.ASK
+    """What happens with an account that exists and is not the employee's."""
+
+    @property
+    def is_disable(self) -> bool:
+        """Whether the account is only disabled."""
+        return self.desired == DISABLED
+
+    @property
+    def external_id(self) -> str | None:
+        """Our external id, to look up the account by; None if it is unknown."""
+        return self.identity.external_id if self.identity else None
+
+
+@dataclass(slots=True)
+class Trail:
+    """What a reconciliation has done so far."""
+
+    written: list[str] = field(default_factory=list)
+    """SCIM paths of the fields that were sent."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Fields that the server refused or did not store, with its code."""
+    adapted: set[str] = field(default_factory=set)
+    """SCIM paths of fields that the server stores in its own spelling, such as in lower case."""
+    notes: list[str] = field(default_factory=list)
+    """What an administrator should know about the account, without personal data."""
+    blocked: Rejected | None = None
+    """Why the e-mail address cannot be written, while other fields can; None if it can."""
+    was_enabled: bool | None = None
+    """Whether the account was enabled before the first write; None before it was read."""
+    is_linked: bool = False
+    """Whether the account was found by external id or user name, not by the remembered id."""
+    is_created: bool = False
+    """Whether this reconciliation created the account."""
+    is_name_sent: bool = False
+    """Whether this reconciliation has sent the user name in the wanted spelling."""
+    has_stepped_aside: bool = False
+    """Whether the account was to get a temporary address because employees exchange their addresses."""
+    temporary_name: str | None = None
+    """The user name that the account got then; None if it is unknown whether it got one."""
+    owned_id: AccountId | None = None
+    """The account that is known to be the employee's; None before one was found or created."""
+    unconfirmed_id: AccountId | None = None
+    """The remembered account, if an answer that is not the server's own said that it is missing."""
+    is_external_id_searched: bool = True
+    """Whether the server can search by external id, as far as this reconciliation has asked."""
+    writes: int = 0
+    """Number of writes."""
+
+    def count_write(self) -> None:
+        """Counts a write. Raises ``EndedError`` after ``MAX_WRITES``."""
+        self.writes += 1
+        if self.writes > MAX_WRITES:
+            raise EndedError(Inconclusive())
+
+    def note_written(self, sent: tuple[str, ...]) -> None:
+        """Notes the fields of a write."""
+        self.written.extend(path for path in sent if path not in self.written)
+        if "userName" in sent:
+            self.is_name_sent = True
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The reconciliation of one account: its goal, what was done so far, and what is known about the server."""
+
+    goal: Goal
+    """What to reach."""
+    trail: Trail
+    """What was done so far; changed by the work."""
+    memory: ServerMemory
+    """What is known about the server; shared by all work with this server, and changed by it."""
+
+    def find_remaining(self, live: Resource) -> DesiredState:
+        """Returns the fields that the live account does not have yet and that may still be written."""
+        goal, trail = self.goal, self.trail
+        is_spelling_sent = goal.is_spelling_sent or trail.is_name_sent
+        difference = goal.desired.difference(live.body, is_spelling_sent=is_spelling_sent)
+        for path in self.memory.not_stored.intersection(difference.paths):
+            trail.refused.setdefault(path, NOT_STORED)
+        blocked = ADDRESSES if trail.blocked else frozenset[str]()
+        return difference.drop(goal.skipped | trail.refused.keys() | trail.adapted | blocked)
+
+
+def get_external_id(resource: Resource) -> str:
+    """Returns the external id; empty if it is missing. Some servers return a number as a JSON number."""
+    value = paths.read(resource.body, "externalId")
+    return "" if value is None else str(value)
+
+
+def is_enabled(resource: Resource) -> bool:
+    """Returns whether the account is enabled. A server that does not show ``active`` has an enabled account."""
+    value = paths.read(resource.body, "active")
+    return not (value is False or (isinstance(value, str) and value.lower() == "false"))

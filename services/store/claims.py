@@ -1,0 +1,106 @@
+"""Claims: which employee owns which account and which external id on a server, across all connections.
+
+Each claim is one document. Its ``_id`` is a hash of what is claimed, so that ids of any length and with any character are
+unique by the index of ``_id``.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from pymongo import UpdateOne
+
+from services.contracts.ids import AccountId, PersonKey
+from services.store.collection import Collection
+
+Id = TypeVar("Id", bound=str)
+
+
+class Kind(StrEnum):
+    """What is claimed."""
+
+    ACCOUNT = "account"
+    """The id of an account."""
+    EXTERNAL_ID = "external_id"
+    """An external id."""
+
+
+class Claims:
+    """The claims of all connections. ``server`` is the normalised address of the server."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
+        """Returns the employee that owns the account; None if it has no owner."""
+        document = await self._collection.find_one({"_id": hash_claim(Kind.ACCOUNT, server, account)}, ["owner"])
+        return None if document is None else PersonKey.parse(document["owner"])
+
+    async def find_owners(self, server: str, accounts: Iterable[AccountId]) -> dict[AccountId, PersonKey]:
+        """Returns the owners of those accounts that have one. Sends one query."""
+        keys = {hash_claim(Kind.ACCOUNT, server, account): account for account in accounts}
+        owners = await self._read_owners(keys) if keys else {}
+        return {keys[key]: PersonKey.parse(owner) for key, owner in owners.items()}
+
+    async def claim_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> frozenset[AccountId]:
+        """Claims each account for its employee. Returns the accounts that another employee owns: they are not claimed.
+
+        If two employees claim an account at the same time, one of them gets it. Repeating a call after a lost answer is
+        safe.
+        """
+        return await self._claim(Kind.ACCOUNT, server, owners)
+
+    async def claim_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> frozenset[str]:
+        """Claims each external id for its employee. Returns those that another employee owns: they are not claimed.
+
+        If two employees claim an external id at the same time, one of them gets it. Repeating a call after a lost answer
+        is safe.
+        """
+        return await self._claim(Kind.EXTERNAL_ID, server, owners)
+
+    async def transfer(self, server: str, account: AccountId, former: PersonKey, owner: PersonKey) -> bool:
+        """Passes an account from one employee to another. Returns False if the former one does not own it.
+
+        Repeating a call after a lost answer is safe: the new owner already has the account then.
+        """
+        claim = {"_id": hash_claim(Kind.ACCOUNT, server, account), "owner": {"$in": [str(former), str(owner)]}}
+        return await self._collection.update(claim, {"$set": {"owner": str(owner)}})
+
+    async def release(self, person: PersonKey) -> int:
+        """Removes all claims of one employee. Returns their number."""
+        return await self._collection.delete_all({"owner": str(person)})
+
+    async def _claim(self, kind: Kind, server: str, owners: Mapping[Id, PersonKey]) -> frozenset[Id]:
+        operations = [_build_claim(kind, server, claimed, owner) for claimed, owner in owners.items()]
+        result = await self._collection.write_bulk(operations)
+        # The inserts of one employee by two writers at the same time are duplicates as well: the stored owner decides.
+        claims = list(owners)
+        doubtful = {hash_claim(kind, server, claims[index]): claims[index] for index in result.duplicates}
+        stored = await self._read_owners(doubtful) if doubtful else {}
+        return frozenset(claimed for key, claimed in doubtful.items() if stored.get(key) != str(owners[claimed]))
+
+    async def _read_owners(self, keys: Iterable[str]) -> dict[str, str]:
+        documents = await self._collection.find({"_id": {"$in": sorted(keys)}}, fields=["owner"])
+        return {document["_id"]: document["owner"] for document in documents}
+
+
+def hash_claim(kind: Kind, server: str, claimed: str) -> str:
+    """Returns the key of a claim."""
+    return hashlib.sha256(_describe(kind, server, claimed).encode()).hexdigest()
+
+
+def _describe(kind: Kind, server: str, claimed: str) -> str:
+    """Returns what is claimed as JSON in ASCII: every character is valid in it, and no two claims have the same text."""
+    return json.dumps([kind.value, server, claimed])
+
+
+def _build_claim(kind: Kind, server: str, claimed: str, owner: PersonKey) -> UpdateOne:
+    """Matches the employee's own claim. Inserts a missing one; that of another employee makes the insert a duplicate."""
+    key = hash_claim(kind, server, claimed)
+    return UpdateOne(
+        {"_id": key, "owner": str(owner)},
+        {"$setOnInsert": {"claimed": _describe(kind, server, claimed)}},
+        upsert=True,
+    )

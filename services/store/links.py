@@ -1,0 +1,80 @@
+"""Decisions of administrators about accounts that existed before, and the open ones that a writer asked for."""
+
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+
+from pydantic import TypeAdapter
+from pymongo import UpdateOne
+
+from services.contracts.claims import Decision, LinkDecision
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.store.collection import Collection, Document, to_model
+
+_TIME = TypeAdapter(datetime)
+
+
+class Links:
+    """The decisions of all connections, one document for each employee and account."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def read(self, people: Iterable[PersonKey]) -> dict[tuple[PersonKey, AccountId], LinkDecision]:
+        """Returns the decisions about these employees, open ones included. Sends one query."""
+        documents = await self._collection.find({"person": {"$in": sorted({str(person) for person in people})}})
+        decisions = [to_model(LinkDecision, document) for document in documents]
+        return {(decision.person, decision.account_id): decision for decision in decisions}
+
+    async def ask(self, asked: Sequence[LinkDecision]) -> None:
+        """Stores open decisions. A decision that exists for the same employee and account stays as it is.
+
+        If the account has passed to an employee that has left, or from one, the existing decision was made about something
+        else: it is replaced.
+        """
+        await self._collection.write_bulk([write for decision in asked for write in _build_question(decision)])
+
+    async def decide(
+        self, connection: ConnectionId, employee: EmployeeId, account: AccountId, decision: Decision, now: datetime
+    ) -> LinkDecision | None:
+        """Stores what an administrator decided, in place of an earlier decision, and returns it.
+
+        Returns None if no decision was asked for about this employee and account.
+        """
+        document = await self._collection.update_and_get(
+            {"_id": build_link_key(PersonKey(connection, employee), account)},
+            {
+                "$set": {"decision": decision.value, "decided_at": _TIME.dump_python(now, mode="json")},
+                "$unset": {"open": True},
+            },
+        )
+        return None if document is None else to_model(LinkDecision, document)
+
+    async def page_open(self, connection: ConnectionId) -> AsyncIterator[tuple[LinkDecision, ...]]:
+        """Yields the open decisions of a connection, in the order of their keys."""
+        async for page in self._collection.iterate_pages({"connection_id": connection, "open": True}):
+            yield tuple(to_model(LinkDecision, document) for document in page)
+
+    async def count_open(self, connection: ConnectionId) -> int:
+        """Returns the number of open decisions of a connection."""
+        return await self._collection.count({"connection_id": connection, "open": True})
+
+    async def forget(self, person: PersonKey) -> int:
+        """Removes the decisions about one employee. Returns their number."""
+        return await self._collection.delete_all({"person": str(person)})
+
+
+def build_link_key(person: PersonKey, account: AccountId) -> str:
+    """Returns the ``_id`` of a decision: a hash in place of the account, which may contain any character."""
+    return f"{person}/{hashlib.sha256(account.encode()).hexdigest()}"
+
+
+def _build_question(decision: LinkDecision) -> tuple[UpdateOne, UpdateOne]:
+    key = build_link_key(decision.person, decision.account_id)
+    document: Document = {"person": str(decision.person), **decision.model_dump(mode="json", exclude_none=True)}
+    if decision.decision is None:
+        document["open"] = True
+    replaced = {"_id": key, "is_held_by_leaver": not decision.is_held_by_leaver}
+    removed = {name: True for name in ("decision", "decided_at", "open") if name not in document}
+    change = {"$set": document, **({"$unset": removed} if removed else {})}
+    return UpdateOne(replaced, change), UpdateOne({"_id": key}, {"$setOnInsert": document}, upsert=True)

@@ -1,0 +1,76 @@
+"""The verifications: one document for each connection, and one for each step of a verification, so that a crash loses one step."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReplaceOne
+
+from services.contracts.drift import Drift
+from services.contracts.ids import ConnectionId
+from services.contracts.verifications import VerificationReport, VerificationStep
+from services.store.collection import Collection, Document, to_model
+
+
+class Verifications:
+    """The last finished verification of each connection, and the one in progress."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def begin(self, connection: ConnectionId, run: str) -> None:
+        """Removes the steps of an abandoned verification. Those of the last finished one stay until this one finishes."""
+        await self._remove_others(connection, run)
+
+    async def iterate_steps(self, connection: ConnectionId, run: str) -> AsyncIterator[VerificationStep]:
+        """Yields the stored steps of a verification, in order."""
+        async for page in self._collection.iterate_pages(_match_run(connection, run)):
+            for document in page:
+                yield to_model(VerificationStep, document)
+
+    async def save_step(self, connection: ConnectionId, run: str, step: VerificationStep) -> None:
+        """Stores a step. Repeating a call is safe."""
+        document: Document = {
+            "_id": _build_key(connection, run, step.number),
+            "connection_id": connection,
+            "of_run": run,
+            **step.model_dump(mode="json", exclude_none=True),
+        }
+        await self._collection.write_bulk([ReplaceOne({"_id": document["_id"]}, document, upsert=True)])
+
+    async def note_repaired(self, connection: ConnectionId, run: str, step: int) -> None:
+        """Notes that the employees of a step were resent."""
+        await self._collection.update({"_id": _build_key(connection, run, step)}, {"$set": {"to_repair": []}})
+
+    async def finish(self, connection: ConnectionId, run: str, counts: dict[str, int], *, now: datetime) -> None:
+        """Stores the report of a verification, and removes the steps of all others."""
+        report = VerificationReport(run=run, finished_at=now, counts=counts).model_dump(mode="json")
+        await self._collection.update_and_get({"_id": connection}, {"$set": {"report": report}}, insert=True)
+        await self._remove_others(connection, run)
+
+    async def get_report(self, connection: ConnectionId) -> VerificationReport | None:
+        """Returns the report of the last finished verification; None if there was none."""
+        document = await self._collection.find_one({"_id": connection}, ["report"])
+        return to_model(VerificationReport, document["report"]) if document and "report" in document else None
+
+    async def iterate_drifts(self, connection: ConnectionId, run: str) -> AsyncIterator[Drift]:
+        """Yields what a verification has found, in the order of its steps."""
+        where = {**_match_run(connection, run), "drifts": {"$ne": []}}
+        async for page in self._collection.iterate_pages(where, fields=["drifts"]):
+            for document in page:
+                for drift in document["drifts"]:
+                    yield to_model(Drift, drift)
+
+    async def _remove_others(self, connection: ConnectionId, run: str) -> None:
+        report = await self.get_report(connection)
+        kept = [run, *([report.run] if report else [])]
+        await self._collection.delete_all({"connection_id": connection, "of_run": {"$nin": kept}})
+
+
+def _build_key(connection: ConnectionId, run: str, step: int) -> str:
+    """Returns the id of a step. The number has a fixed length, so that the ids are in the order of the steps."""
+    return f"{connection}/{run}/{step:08}"
+
+
+def _match_run(connection: ConnectionId, run: str) -> dict[str, Any]:
+    return {"connection_id": connection, "of_run": run}

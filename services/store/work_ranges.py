@@ -1,0 +1,43 @@
+"""The records that the writers have in work, one range for each partition of the topic of requests."""
+
+from collections.abc import Sequence
+
+from pymongo import ReplaceOne
+
+from services.contracts.claims import WorkRange
+from services.contracts.topics import Topic
+from services.store.collection import Collection, Document, to_model
+
+
+class WorkRanges:
+    """The ranges of all partitions."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def begin(self, ranges: Sequence[WorkRange]) -> dict[int, WorkRange]:
+        """Stores the records in work, one range for each partition. Returns the ranges that were stored before.
+
+        A stored range that goes on behind the new one is not shortened: a predecessor may have sent requests for all its
+        records, also for those that come in a later batch.
+        """
+        documents = await self._collection.find({"_id": {"$in": [_build_key(work.partition) for work in ranges]}})
+        stored = {work.partition: work for work in (to_model(WorkRange, document) for document in documents)}
+        await self._collection.write_bulk([_build_write(extend(work, stored.get(work.partition))) for work in ranges])
+        return stored
+
+
+def extend(work: WorkRange, stored: WorkRange | None) -> WorkRange:
+    """Returns the new range, up to the end of the stored one if the stored one contains the last new record."""
+    if stored is None or not stored.contains(work.last_offset, work.timestamp_ms):
+        return work
+    return work.model_copy(update={"last_offset": stored.last_offset, "timestamp_ms": stored.timestamp_ms})
+
+
+def _build_key(partition: int) -> str:
+    return f"{Topic.ACCOUNTS_REQUESTED.value}/{partition}"
+
+
+def _build_write(work: WorkRange) -> ReplaceOne[Document]:
+    key = _build_key(work.partition)
+    return ReplaceOne({"_id": key}, {"_id": key, **work.model_dump(mode="json")}, upsert=True)

@@ -1,0 +1,81 @@
+"""Answers the questions of settlements about the owner of an account: from the claims, the link decisions and the ledger."""
+
+from services.contracts.ids import AccountId, PersonKey
+from services.contracts.ledger import LedgerEntry
+from services.provisioning.calls import AskOwnership, ClaimAccount, Claimed, Ownership
+from services.writer.people import BatchPeople
+from services.writer.ports import Claims, Ledger, Links
+
+MAX_CYCLE = 10
+"""Maximum number of employees in an exchange of e-mail addresses that is recognised."""
+
+
+class AccountOwners:
+    """The ownership of the accounts on one connection's server."""
+
+    def __init__(
+        self,
+        server: str,
+        claims: Claims,
+        links: Links,
+        ledger: Ledger,
+        people: BatchPeople,
+    ) -> None:
+        """``server`` is the normalised address. ``people`` are those of the present batch."""
+        self._server = server
+        self._claims = claims
+        self._links = links
+        self._ledger = ledger
+        self._people = people
+
+    async def ask(self, person: PersonKey, question: AskOwnership, own_account: AccountId | None) -> Ownership:
+        """Returns the owner of an account and the decision about it. ``own_account`` is the account of ``person``."""
+        owner = await self._find_owner(question.id)
+        decided = (await self._links.read([person])).get((person, question.id))
+        decision = decided.decision if decided else None
+        if owner is None:
+            return Ownership("none", decision=decision)
+        if owner == person:
+            return Ownership("self", decision=decision)
+        if owner.connection_id != person.connection_id:
+            return Ownership("other-connection", decision=decision)
+        entry = await self._get_entry(owner)
+        return Ownership(
+            "other",
+            employee=owner.employee_id,
+            has_left=entry is not None and entry.enabled is False,
+            is_circular=own_account is not None and await self._is_circular(entry, own_account),
+            decision=decision,
+        )
+
+    def note_account(self, person: PersonKey, account: AccountId) -> None:
+        """Notes the account of a person of this batch, before its claim is stored with the results."""
+        self._people.note_account(self._server, account, person)
+
+    async def claim(self, person: PersonKey, call: ClaimAccount) -> Claimed:
+        """Claims an account. The former owner's entry then no longer names the account."""
+        if call.former_owner is None:
+            return Claimed(not await self._claims.claim_accounts(self._server, {call.id: person}))
+        former = PersonKey(person.connection_id, call.former_owner)
+        if not await self._claims.transfer(self._server, call.id, former, person):
+            return Claimed(is_ours=False)
+        await self._ledger.release_account(former, call.id)
+        return Claimed(is_ours=True)
+
+    async def _find_owner(self, account: AccountId) -> PersonKey | None:
+        """Returns the owner of an account. The claims of accounts that this batch has created follow at its end."""
+        return self._people.find_owner(self._server, account) or await self._claims.find_owner(self._server, account)
+
+    async def _get_entry(self, person: PersonKey) -> LedgerEntry | None:
+        return self._people.find_entry(person) or (await self._ledger.read([person])).get(person)
+
+    async def _is_circular(self, entry: LedgerEntry | None, own_account: AccountId) -> bool:
+        """Whether an employee waits for ``own_account``, directly or through others."""
+        for _ in range(MAX_CYCLE):
+            if entry is None or entry.blocked_by is None:
+                return False
+            if entry.blocked_by == own_account:
+                return True
+            owner = await self._find_owner(entry.blocked_by)
+            entry = await self._get_entry(owner) if owner is not None else None
+        return False

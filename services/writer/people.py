@@ -1,0 +1,124 @@
+"""The people of one batch, and their managers."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+from services.contracts.claims import WorkRange
+from services.contracts.events import AccountRequested
+from services.contracts.ids import AccountId, PersonKey
+from services.contracts.ledger import LedgerEntry
+from services.contracts.outcomes import WaitingCause
+from services.provisioning.manager import ManagerAccount
+from services.runtime.kafka.decoding import Incoming
+from services.writer.order import Queues, find_manager
+from services.writer.ports import Ledger, Snapshots
+from services.writer.work import PersonWork
+
+Request: TypeAlias = Incoming[AccountRequested]
+"""A record with a request."""
+
+
+def group_by_person(records: Iterable[Request]) -> Queues:
+    """Returns the requests of each person, the newest last. Those of one version stay in their order."""
+    queues: dict[PersonKey, list[Request]] = defaultdict(list)
+    for record in records:
+        queues[record.event.person].append(record)
+    return {person: sorted(requests, key=lambda record: record.event.version) for person, requests in queues.items()}
+
+
+def build_ranges(records: Iterable[Request]) -> list[WorkRange]:
+    """Returns the range of the records in each partition."""
+    partitions: dict[int, list[Request]] = defaultdict(list)
+    for record in records:
+        partitions[record.partition].append(record)
+    return [
+        WorkRange(
+            partition=partition,
+            first_offset=members[0].offset,
+            last_offset=members[-1].offset,
+            timestamp_ms=max(record.timestamp_ms for record in members),
+        )
+        for partition, members in partitions.items()
+    ]
+
+
+def find_suspects(records: Iterable[Request], earlier: Mapping[int, WorkRange]) -> Callable[[Request], bool]:
+    """Returns a test for records that an earlier writer had in work: it may have sent requests that it did not note."""
+    suspects = {
+        (record.partition, record.offset)
+        for record in records
+        if record.partition in earlier and earlier[record.partition].contains(record.offset, record.timestamp_ms)
+    }
+    return lambda record: (record.partition, record.offset) in suspects
+
+
+class BatchPeople:
+    """The entries of the people of a batch and of their managers."""
+
+    def __init__(self, people: Mapping[PersonKey, PersonWork], managers: Mapping[PersonKey, LedgerEntry]) -> None:
+        """``managers`` are the existing entries of managers, as they were read."""
+        self.people = people
+        self._managers = managers
+        self._unsettled: frozenset[PersonKey] = frozenset()
+        self._owners: dict[tuple[str, AccountId], PersonKey] = {}
+
+    @classmethod
+    async def read(cls, ledger: Ledger, snapshots: Snapshots, queues: Queues) -> "BatchPeople":
+        """Reads the entries, and which of the managers without an account are about to get one."""
+        managers = {manager for records in queues.values() if (manager := find_manager(records[-1])) is not None}
+        entries = await ledger.read({*queues, *managers})
+        people = {key: _begin_person(key, entries.get(key)) for key in queues}
+        batch = cls(people, {key: entries[key] for key in managers & entries.keys()})
+        waited_for = {
+            manager
+            for key, records in queues.items()
+            if people[key].entry.account_id is None and (manager := find_manager(records[-1])) is not None
+        }
+        unknown = [key for key in waited_for - queues.keys() if _is_undecided(entries.get(key))]
+        if unknown:
+            batch._unsettled = await snapshots.find_unsettled(unknown)
+        return batch
+
+    def find_entry(self, person: PersonKey) -> LedgerEntry | None:
+        """Returns the present entry of a person of this batch; None for other people."""
+        work = self.people.get(person)
+        return work.entry if work else None
+
+    def note_account(self, server: str, account: AccountId, owner: PersonKey) -> None:
+        """Notes an account that a person of this batch was given, so that no other person of the batch gets it."""
+        self._owners[server, account] = owner
+
+    def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
+        """Returns the person of this batch that was given the account; None if none was."""
+        return self._owners.get((server, account))
+
+    def find_manager_account(self, manager: PersonKey) -> ManagerAccount | None:
+        """Returns the account of a manager; None if it does not exist yet."""
+        entry = self.find_entry(manager) or self._managers.get(manager)
+        return ManagerAccount(entry.account_id, entry.external_id) if entry and entry.account_id else None
+
+    def is_manager_pending(self, person: PersonKey, manager: PersonKey) -> bool:
+        """Whether the account of a manager is about to be created, and the manager does not wait for this person."""
+        work = self.people.get(manager)
+        if work is not None:
+            return (
+                work.entry.account_id is None and work.entry.waiting is not None and not _waits_for(work.entry, person)
+            )
+        return manager in self._unsettled and not _waits_for(self._managers.get(manager), person)
+
+
+def _begin_person(key: PersonKey, entry: LedgerEntry | None) -> PersonWork:
+    stored = entry or LedgerEntry(connection_id=key.connection_id, employee_id=key.employee_id)
+    return PersonWork(stored, stored)
+
+
+def _is_undecided(entry: LedgerEntry | None) -> bool:
+    return entry is None or (entry.decided is None and entry.account_id is None)
+
+
+def _waits_for(entry: LedgerEntry | None, person: PersonKey) -> bool:
+    """Whether a manager itself waits for the account of this person: they report to each other."""
+    if entry is None or entry.waiting is None or entry.waiting.cause is not WaitingCause.MANAGER_PENDING:
+        return False
+    return entry.manager is not None and entry.manager.employee_id == person.employee_id

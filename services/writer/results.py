@@ -1,0 +1,88 @@
+"""Writes the results of a batch into MongoDB: claims, link decisions, ledger entries."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from services.contracts.ids import AccountId, PersonKey
+from services.writer.ports import Claims, Ledger, Links
+from services.writer.work import PersonWork
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SIZE = 50
+"""Number of people with results that are written at once. They are written while the rest of the batch is still running."""
+
+
+class ResultWriter:
+    """Writes the results of one batch in parts, and collects the people with an entry that another writer changed."""
+
+    def __init__(self, ledger: Ledger, claims: Claims, links: Links) -> None:
+        """Writes to the three collections."""
+        self._ledger = ledger
+        self._claims = claims
+        self._links = links
+        self._settled: list[tuple[str, PersonWork]] = []
+        self._flushes: list[asyncio.Task[frozenset[PersonKey]]] = []
+
+    def add(self, server: str, person: PersonWork) -> None:
+        """Takes the results of one person. ``server`` is the normalised address of the person's Declaree."""
+        self._settled.append((server, person))
+        if len(self._settled) == FLUSH_SIZE:
+            self._begin_flush()
+
+    async def wait(self) -> None:
+        """Waits for every write, even if one failed, so that none outlives the batch."""
+        await asyncio.gather(*self._flushes, return_exceptions=True)
+
+    async def finish(self) -> frozenset[PersonKey]:
+        """Writes the rest. Returns the people with results that are not stored: they are marked for verification."""
+        self._begin_flush()
+        return frozenset().union(*await asyncio.gather(*self._flushes))
+
+    def _begin_flush(self) -> None:
+        self._flushes.append(asyncio.create_task(self._flush(self._settled)))
+        self._settled = []
+
+    async def _flush(self, settled: Sequence[tuple[str, PersonWork]]) -> frozenset[PersonKey]:
+        await self._claim_new_accounts(settled)
+        people = [person for _, person in settled]
+        asked = [decision for person in people for decision in person.asked]
+        if asked:
+            await self._links.ask(asked)
+        changed = [
+            person.entry.model_copy(update={"seq": person.stored.seq + 1}) for person in people if person.is_changed
+        ]
+        lost = await self._ledger.write(changed) if changed else frozenset[PersonKey]()
+        if lost:
+            await self._ledger.mark_lost([entry for entry in changed if entry.person in lost])
+            for key in lost:
+                logger.warning(
+                    "ledger entry changed concurrently; the batch is settled again", extra={"person": str(key)}
+                )
+        return lost
+
+    async def _claim_new_accounts(self, settled: Iterable[tuple[str, PersonWork]]) -> None:
+        """Claims the accounts that people have got. An account of another employee is not recorded: a look follows."""
+        wanted: dict[str, dict[AccountId, PersonWork]] = defaultdict(dict)
+        for server, person in settled:
+            account = person.entry.account_id
+            if account is not None and account != person.stored.account_id:
+                other = wanted[server].setdefault(account, person)
+                if other is not person:
+                    _drop_account(person)
+        for server, people in wanted.items():
+            owners = {account: person.stored.person for account, person in people.items()}
+            for account in await self._claims.claim_accounts(server, owners):
+                _drop_account(people[account])
+
+
+def _drop_account(person: PersonWork) -> None:
+    """Removes an account that the server also gave to another employee. The server's answer is not believed."""
+    logger.error(
+        "the server answered with the account of another employee; the employee's account is looked up again",
+        extra={"person": str(person.stored.person)},
+    )
+    person.entry = person.stored.model_copy(update={"applied": None, "verify": True})
+    person.outcomes.clear()

@@ -1,0 +1,31 @@
+"""The state of one person during a batch."""
+
+from dataclasses import dataclass, field
+
+from services.contracts.claims import LinkDecision
+from services.contracts.events import AccountSynced
+from services.contracts.ledger import LedgerEntry
+from services.contracts.outcomes import WaitingCause
+
+
+@dataclass
+class PersonWork:
+    """The state of one person during a batch."""
+
+    stored: LedgerEntry
+    """The entry as it was read from the ledger."""
+    entry: LedgerEntry
+    """The entry after the requests that were settled so far."""
+    outcomes: list[AccountSynced] = field(default_factory=list)
+    """The outcomes to publish."""
+    causes: list[WaitingCause] = field(default_factory=list)
+    """Why requests of this batch wait, for the metrics."""
+    asked: list[LinkDecision] = field(default_factory=list)
+    """Accounts that an administrator has to decide about."""
+    is_resent: bool = False
+    """Whether the current request was resent on demand."""
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the entry has to be written into the ledger."""
+        return self.entry != self.stored

@@ -1,0 +1,145 @@
+"""Claims, link decisions and records in work in memory."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from services.contracts.claims import Decision, LinkDecision, WorkRange
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.store.claims import Kind
+from services.store.collection import PAGE_SIZE
+from services.store.links import build_link_key
+from services.store.work_ranges import extend
+from tests.support.fake_store.pages import give_turn
+
+Id = TypeVar("Id", bound=str)
+
+
+class FakeClaims:
+    """``services.store.claims.Claims`` in memory. The keys of ``content`` are kind, server, and what is claimed."""
+
+    def __init__(self) -> None:
+        self.content: dict[tuple[Kind, str, str], PersonKey] = {}
+
+    async def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
+        """Returns the employee that owns the account; None if it has no owner."""
+        await give_turn()
+        return self.content.get((Kind.ACCOUNT, server, account))
+
+    async def find_owners(self, server: str, accounts: Iterable[AccountId]) -> dict[AccountId, PersonKey]:
+        """Returns the owners of those accounts that have one."""
+        await give_turn()
+        keys = {(Kind.ACCOUNT, server, account): account for account in accounts}
+        return {account: self.content[key] for key, account in keys.items() if key in self.content}
+
+    async def claim_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> frozenset[AccountId]:
+        """Claims each account for its employee. Returns the accounts that another employee owns."""
+        await give_turn()
+        return self._claim(Kind.ACCOUNT, server, owners)
+
+    async def claim_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> frozenset[str]:
+        """Claims each external id for its employee. Returns those that another employee owns."""
+        await give_turn()
+        return self._claim(Kind.EXTERNAL_ID, server, owners)
+
+    async def transfer(self, server: str, account: AccountId, former: PersonKey, owner: PersonKey) -> bool:
+        """Passes an account from one employee to another. Returns False if the former one does not own it."""
+        await give_turn()
+        key = (Kind.ACCOUNT, server, account)
+        if self.content.get(key) not in {former, owner}:
+            return False
+        self.content[key] = owner
+        return True
+
+    async def release(self, person: PersonKey) -> int:
+        """Removes all claims of one employee. Returns their number."""
+        await give_turn()
+        released = [key for key, owner in self.content.items() if owner == person]
+        for key in released:
+            del self.content[key]
+        return len(released)
+
+    def _claim(self, kind: Kind, server: str, owners: Mapping[Id, PersonKey]) -> frozenset[Id]:
+        return frozenset(
+            claimed
+            for claimed, owner in owners.items()
+            if self.content.setdefault((kind, server, claimed), owner) != owner
+        )
+
+
+class FakeLinks:
+    """``services.store.links.Links`` in memory."""
+
+    def __init__(self) -> None:
+        self.content: dict[tuple[PersonKey, AccountId], LinkDecision] = {}
+
+    async def read(self, people: Iterable[PersonKey]) -> dict[tuple[PersonKey, AccountId], LinkDecision]:
+        """Returns the decisions about these employees, open ones included."""
+        await give_turn()
+        wanted = set(people)
+        return {key: decision for key, decision in self.content.items() if decision.person in wanted}
+
+    async def ask(self, asked: Sequence[LinkDecision]) -> None:
+        """Stores open decisions. One that exists stays as it is, unless its account has passed to or from a leaver."""
+        await give_turn()
+        for decision in asked:
+            stored = self.content.setdefault((decision.person, decision.account_id), decision)
+            if stored.is_held_by_leaver != decision.is_held_by_leaver:
+                self.content[decision.person, decision.account_id] = decision
+
+    async def decide(
+        self, connection: ConnectionId, employee: EmployeeId, account: AccountId, decision: Decision, now: datetime
+    ) -> LinkDecision | None:
+        """Stores what an administrator decided and returns it; None if it was not asked for."""
+        await give_turn()
+        key = (PersonKey(connection, employee), account)
+        if key not in self.content:
+            return None
+        self.content[key] = self.content[key].model_copy(update={"decision": decision, "decided_at": now})
+        return self.content[key]
+
+    async def page_open(self, connection: ConnectionId) -> AsyncIterator[tuple[LinkDecision, ...]]:
+        """Yields the open decisions of a connection, in the order of their keys."""
+        after = ""
+        while True:
+            await give_turn()
+            keys = {build_link_key(open_.person, open_.account_id): open_ for open_ in self._list_open(connection)}
+            page = sorted(key for key in keys if key > after)[:PAGE_SIZE]
+            if page:
+                yield tuple(keys[key] for key in page)
+            if len(page) < PAGE_SIZE:
+                return
+            after = page[-1]
+
+    async def count_open(self, connection: ConnectionId) -> int:
+        """Returns the number of open decisions of a connection."""
+        await give_turn()
+        return len(self._list_open(connection))
+
+    async def forget(self, person: PersonKey) -> int:
+        """Removes the decisions about one employee. Returns their number."""
+        await give_turn()
+        forgotten = [key for key in self.content if key[0] == person]
+        for key in forgotten:
+            del self.content[key]
+        return len(forgotten)
+
+    def _list_open(self, connection: ConnectionId) -> list[LinkDecision]:
+        decisions = self.content.values()
+        return [open_ for open_ in decisions if open_.connection_id == connection and open_.decision is None]
+
+
+class FakeWorkRanges:
+    """``services.store.work_ranges.WorkRanges`` in memory."""
+
+    def __init__(self) -> None:
+        self.content: dict[int, WorkRange] = {}
+
+    async def begin(self, ranges: Sequence[WorkRange]) -> dict[int, WorkRange]:
+        """Stores the records in work, one range for each partition. Returns the ranges that were stored before."""
+        await give_turn()
+        stored = {work.partition: self.content[work.partition] for work in ranges if work.partition in self.content}
+        await give_turn()
+        for work in ranges:
+            self.content[work.partition] = extend(work, stored.get(work.partition))
+        return stored

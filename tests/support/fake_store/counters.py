@@ -1,0 +1,78 @@
+"""Numbers for ``status`` and the metrics in memory."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.outcomes import WaitingCause
+from services.contracts.snapshots import Snapshot
+from tests.support.fake_store.ledger import FakeLedger
+from tests.support.fake_store.pages import give_turn
+from tests.support.fake_store.snapshots import FakeSnapshots
+
+
+class FakeCounters:
+    """``services.store.counters.Counters`` over a fake ledger and fake snapshots."""
+
+    def __init__(self, ledger: FakeLedger, snapshots: FakeSnapshots) -> None:
+        self._ledger = ledger
+        self._snapshots = snapshots
+
+    async def count_waiting(self) -> dict[ConnectionId, int]:
+        """Returns the number of waiting employees for each connection, except those that wait for a manager."""
+        await give_turn()
+        return self._count_waiting({WaitingCause.MANAGER_PENDING})
+
+    async def count_all_waiting(self) -> dict[ConnectionId, int]:
+        """Returns the number of waiting employees for each connection that has any, for every cause."""
+        await give_turn()
+        return self._count_waiting(set())
+
+    def _count_waiting(self, excluded: set[WaitingCause]) -> dict[ConnectionId, int]:
+        entries = self._ledger.content.values()
+        waiting = [entry for entry in entries if entry.waiting and entry.waiting.cause not in excluded]
+        return dict(sorted(Counter(entry.connection_id for entry in waiting).items()))
+
+    async def count_looks(self, connection: ConnectionId) -> int:
+        """Returns the number of employees with an account that must be looked up again at a later time."""
+        await give_turn()
+        return sum(entry.look_at is not None for entry in self._ledger.list_entries(connection))
+
+    async def count_outcomes(self, connection: ConnectionId) -> dict[str, int]:
+        """Returns the number of employees by their last outcome."""
+        await give_turn()
+        entries = self._ledger.list_entries(connection)
+        return dict(sorted(Counter(entry.decided.outcome.value for entry in entries if entry.decided).items()))
+
+    async def count_active_with_account(self, connection: ConnectionId) -> int:
+        """Returns the number of employees that Personio lists as active and that have an enabled account."""
+        await give_turn()
+        return len(self._find_enabled(connection, FakeSnapshots.is_listed_as_active))
+
+    async def find_absent_with_account(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
+        """Returns the employees with an enabled account that a complete scan no longer lists."""
+        await give_turn()
+        return self._find_enabled(connection, _is_undecided_absence)
+
+    async def count_behind(self, connection: ConnectionId) -> int:
+        """Returns the number of employees with a snapshot that is newer than the last decision."""
+        await give_turn()
+        behind = 0
+        for snapshot in self._snapshots.list_snapshots(connection):
+            entry = self._ledger.content.get(snapshot.person)
+            decided = entry.decided_version.revision if entry is not None else 0
+            is_oversized = self._snapshots.oversized.get(snapshot.person) == snapshot.revision
+            behind += not is_oversized and snapshot.revision > decided
+        return behind
+
+    def _find_enabled(self, connection: ConnectionId, is_listed: Callable[[Snapshot], bool]) -> tuple[EmployeeId, ...]:
+        snapshots = self._snapshots.content
+        return tuple(
+            entry.employee_id
+            for entry in self._ledger.list_entries(connection)
+            if entry.enabled and entry.account_id and entry.person in snapshots and is_listed(snapshots[entry.person])
+        )
+
+
+def _is_undecided_absence(snapshot: Snapshot) -> bool:
+    return snapshot.absent_since is not None and not snapshot.is_absence_acknowledged

@@ -1,0 +1,229 @@
+"""How an employee's account is found: in which order, and which answers are believed."""
+
+import pytest
+
+from services.contracts.ids import AccountId
+from services.contracts.outcomes import Outcome, WaitingCause
+from services.provisioning.calls import (
+    CreateAccount,
+    FindAccounts,
+    Missing,
+    ReadAccount,
+    Refused,
+    Resource,
+    Unsupported,
+    Written,
+)
+from services.provisioning.states import Inconclusive
+from tests.unit.provisioning.accounts import EMAIL, build_account, find, find_listed
+from tests.unit.provisioning.driver import (
+    BY_EXTERNAL_ID,
+    BY_USER_NAME,
+    CREATED,
+    DESIRED,
+    NOTHING,
+    REMEMBERED,
+    build_goal,
+    build_leaver,
+    run,
+)
+
+GATEWAY = Missing(is_certain=False)
+NOT_SHOWN = Inconclusive(WaitingCause.ACCOUNT_NOT_SHOWN)
+
+# ---------------------------------------------------------------- the order
+
+
+@pytest.mark.promise("W1")
+def test_lookup_order_is_id_external_id_user_name_create() -> None:
+    """The account is looked up by id, external id and user name, and created if all three find nothing."""
+    story = run(build_goal(REMEMBERED), Missing(), NOTHING, NOTHING, CREATED)
+
+    assert story.calls[:3] == (ReadAccount(REMEMBERED), BY_EXTERNAL_ID, BY_USER_NAME)
+    assert isinstance(story.calls[3], CreateAccount)
+    assert story.result.outcome is Outcome.CREATED
+    assert story.result.account_id == "u9"
+    assert tuple(story.trail.written) == DESIRED.paths
+
+
+@pytest.mark.promise("W1")
+def test_lookup_ends_with_first_hit() -> None:
+    """The first hit ends the lookups."""
+    assert run(build_goal(REMEMBERED), find(build_account())).calls == (ReadAccount(REMEMBERED),)
+    assert run(build_goal(), find(build_account())).calls == (BY_EXTERNAL_ID,)
+    assert run(build_goal(), NOTHING, find(build_account())).calls == (BY_EXTERNAL_ID, BY_USER_NAME)
+
+
+@pytest.mark.promise("W17")
+def test_filter_that_is_unsupported_is_passed_over() -> None:
+    """A server that cannot filter by external id is asked by user name."""
+    story = run(build_goal(), Unsupported(), find(build_account()))
+
+    assert story.calls == (BY_EXTERNAL_ID, BY_USER_NAME)
+    assert story.result.outcome is Outcome.LINKED
+
+
+def test_user_name_that_no_lookup_takes_rejects() -> None:
+    """A user name that the server refuses in a lookup rejects the employee with the server's code."""
+    story = run(build_goal(), NOTHING, Refused(400, "invalidFilter"))
+
+    assert story.result.reason == "Declaree does not accept the user name in a lookup (400, invalidFilter)"
+    assert story.result.field == "userName"
+
+
+# ---------------------------------------------------------------- hits
+
+
+@pytest.mark.promise("W1")
+def test_lookup_with_ignored_filter_finds_no_account() -> None:
+    """A server that ignores the filter returns other employees' accounts, which do not count as hits."""
+    others = find(build_account("u2", externalId="8", userName="b@x.example"), build_account("u3", externalId="70"))
+
+    story = run(build_goal(), others, find(build_account("u2", externalId="8", userName="b@x.example")), CREATED)
+
+    assert story.result.outcome is Outcome.CREATED
+
+
+@pytest.mark.promise("W2")
+@pytest.mark.parametrize("step", ["external id", "user name"])
+def test_lookup_with_several_hits_rejects(step: str) -> None:
+    """Several hits reject the employee, name the account ids and write nothing."""
+    twice = find(build_account("u2"), build_account("u1"))
+
+    story = run(build_goal(), twice) if step == "external id" else run(build_goal(), NOTHING, twice)
+
+    fact = f"several accounts have this {step} (u1, u2)"
+    assert story.result.reason == f"{fact}: correct them in Declaree so that only one has it"
+    assert story.result.blocked_by == "u1"
+    assert story.writes == ()
+
+
+def test_account_that_is_listed_twice_is_one_hit() -> None:
+    """The same id twice in an answer is one account."""
+    assert run(build_goal(), find(build_account(), build_account())).result.account_id == REMEMBERED
+
+
+def test_account_listed_without_its_marks_is_read() -> None:
+    """A list may show less of an account than a read, so the account is read before it is judged."""
+    short = Resource(REMEMBERED, {"id": "u1", "userName": EMAIL})
+
+    story = run(build_goal(), NOTHING, find_listed(short), find(build_account()))
+
+    assert story.calls[2] == ReadAccount(REMEMBERED)
+    assert story.result.outcome is Outcome.LINKED
+
+
+@pytest.mark.promise("W4")
+def test_user_name_in_another_case_is_a_hit() -> None:
+    """Another case of the user name is the same employee."""
+    other_case = build_account(userName=EMAIL.upper())
+
+    story = run(build_goal(), NOTHING, find(other_case), Written(build_account()))
+
+    assert story.result.outcome is Outcome.LINKED
+    assert story.patched == [{"userName": EMAIL}]
+
+
+@pytest.mark.promise("P5")
+def test_user_name_with_another_letter_is_not_a_hit() -> None:
+    """A letter that some servers take for another one does not make an account the employee's."""
+    stranger = build_account("u2", externalId=None, userName="boſs@x.example")
+
+    story = run(build_goal(user_name="boss@x.example"), NOTHING, find(stranger), CREATED)
+
+    assert isinstance(story.writes[0], CreateAccount)
+
+
+# ---------------------------------------------------------------- the remembered id
+
+
+@pytest.mark.promise("P5")
+def test_remembered_id_of_another_account_is_forgotten() -> None:
+    """A remembered id is forgotten if its account has another external id than ours."""
+    stranger = build_account(externalId="other-system-99")
+
+    story = run(build_goal(REMEMBERED), find(stranger), NOTHING, NOTHING, CREATED)
+
+    assert story.result.account_id == "u9"
+    assert story.trail.notes == ["account u1 has the external id of another employee now"]
+
+
+def test_old_external_id_is_ours_and_is_replaced() -> None:
+    """An external id with an old prefix still proves the owner, and is replaced by the new one."""
+    goal = build_goal(REMEMBERED, our_external_ids=frozenset({"7", "old-7"}))
+
+    story = run(goal, find(build_account(externalId="old-7")), Written(build_account()))
+
+    assert story.patched == [{"externalId": "7"}]
+
+
+@pytest.mark.promise("P5")
+def test_answer_with_another_id_is_not_believed() -> None:
+    """A read that shows another account than the one that was asked for makes the change wait."""
+    assert run(build_goal(REMEMBERED), find(build_account("u7"))).result == NOT_SHOWN
+    assert run(build_goal(REMEMBERED), NOTHING).result == NOT_SHOWN
+
+
+def test_missing_account_shortly_after_creation_waits() -> None:
+    """Reads may lag behind a create, so a 404 right after it does not lead to a second account."""
+    story = run(build_goal(REMEMBERED, is_recently_created=True), Missing())
+
+    assert story.result == NOT_SHOWN
+    assert story.writes == ()
+
+
+@pytest.mark.promise("P4")
+def test_404_of_a_gateway_makes_no_second_account() -> None:
+    """A 404 that is not the SCIM server's leads to other lookups, and to no create."""
+    found = run(build_goal(REMEMBERED), GATEWAY, find(build_account()))
+    lost = run(build_goal(REMEMBERED), GATEWAY, NOTHING, NOTHING)
+
+    assert found.result.account_id == REMEMBERED
+    assert lost.result == NOT_SHOWN
+    assert lost.writes == ()
+
+
+# ---------------------------------------------------------------- leavers
+
+
+@pytest.mark.promise("P9")
+def test_leaver_behind_gateway_is_found_or_waits() -> None:
+    """A gateway's 404 does not end the search for a leaver's account, and settles nothing."""
+    by_name = FindAccounts("userName", "old@x.example", is_fresh=True)
+    live, goal = build_account(externalId=None), build_leaver(last_user_name="old@x.example")
+
+    found = run(goal, GATEWAY, NOTHING, find(live), Written(build_account(externalId=None, active=False)))
+
+    assert found.calls[2] == by_name
+    assert found.result.outcome is Outcome.DISABLED
+    assert run(goal, GATEWAY, NOTHING, NOTHING).result == NOT_SHOWN
+
+
+@pytest.mark.promise("P5")
+def test_leaver_with_id_of_another_account_is_out_of_scope() -> None:
+    """An account with another external id is not disabled for a leaver."""
+    story = run(build_leaver(), find(build_account(externalId="99")), NOTHING)
+
+    assert story.result.outcome is Outcome.OUT_OF_SCOPE
+    assert story.result.account_id is None
+    assert story.writes == ()
+
+
+@pytest.mark.promise("W17")
+def test_leaver_with_changed_account_id_is_disabled() -> None:
+    """A leaver's account that has another id after a restore is found by our external id and disabled."""
+    story = run(build_leaver(), Missing(), find(build_account("u2")), Written(build_account("u2", active=False)))
+
+    assert story.calls[1] == BY_EXTERNAL_ID
+    assert story.patched == [{"active": False}]
+    assert story.result.outcome is Outcome.DISABLED
+    assert story.result.account_id == AccountId("u2")
+
+
+@pytest.mark.promise("W8")
+def test_leaver_without_account_is_out_of_scope() -> None:
+    """A leaver without an account gets none, and is looked up by our external id only."""
+    story = run(build_leaver(None), NOTHING)
+
+    assert story.calls == (BY_EXTERNAL_ID,)
+    assert story.result.outcome is Outcome.OUT_OF_SCOPE
