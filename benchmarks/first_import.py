@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -13,7 +13,6 @@ from benchmarks.report import Import
 from benchmarks.waiting import wait_until
 from sandbox.installation import Installation
 from sandbox.stack.errors import StackError
-from services.admin import connections
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
 from services.store.database import Store
@@ -69,12 +68,11 @@ async def run(installation: Installation, store: Store, active: int, progress: C
     """
     (summary,) = await store.connections.list_all()
     connection = summary.id
-    await connections.pause(store, connection)
     await installation.start_service("poller")
     pids = _get_pids(installation)
     before = read_usages(pids)
     watch = ImportWatch(installation, store, connection, active)
-    await connections.resume(store, connection)
+    await store.connections.start(connection, now=datetime.now(UTC))
     ended = await watch.wait_until_done(progress)
     usage = subtract_usages(read_usages(pids), before)
     began = await _read_first_request_time(installation)

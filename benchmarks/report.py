@@ -15,6 +15,12 @@ MIN_RATIO_TO_SLOWEST = 0.5
 MIN_RATIO_OF_MAPPER = 0.8
 """Target: rate of the mapper alone, divided by that of its bare loop."""
 
+MAX_REQUESTS = 1.2
+"""Target: requests to Declaree for each account of the first import."""
+
+MAX_REQUESTS_PER_PAGE = 1.1
+"""Target: requests to Declaree during a verification, for each page of the list."""
+
 MAX_GROWTH_MIB = 100.0
 """Target: the poller's peak memory above its level at readiness, in MiB."""
 
@@ -42,6 +48,34 @@ class Import:
     def rate(self) -> float:
         """Employees per second."""
         return self.employees / self.seconds
+
+    @property
+    def requests_per_account(self) -> float:
+        """Requests to Declaree for each account."""
+        return self.requests / self.accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The measurement of a verification of all accounts, all of which are right."""
+
+    accounts: int
+    """Listed accounts."""
+    seconds: float
+    """Time from the task to the report."""
+    pages: int
+    """Pages of the list."""
+    requests: int
+    """Requests to Declaree."""
+    poller_growth_mib: float
+    """The poller's peak memory above its level at readiness, in MiB."""
+    cpu_seconds: float
+    """CPU seconds of the poller."""
+
+    @property
+    def requests_per_page(self) -> float:
+        """Requests to Declaree for each page of the list."""
+        return self.requests / self.pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +123,8 @@ class Round:
     """The mapper alone."""
     write: Stage
     """The bare loop that sends the import's requests to Declaree."""
+    verification: Verification
+    """The verification of all accounts after the import."""
 
     @property
     def slowest(self) -> Stage:
@@ -132,6 +168,12 @@ def find_misses(rounds: Sequence[Round]) -> list[str]:
         misses.append(f"the mapper alone reaches {got:.2f} of its bare loop, not {MIN_RATIO_OF_MAPPER}")
     if (got := median(entry.whole.poller_growth_mib for entry in rounds)) >= MAX_GROWTH_MIB:
         misses.append(f"the poller grows by {got:.0f} MiB, not by less than {MAX_GROWTH_MIB:.0f}")
+    if (got := median(entry.whole.requests_per_account for entry in rounds)) > MAX_REQUESTS:
+        misses.append(f"the first import sends {got:.2f} requests for each account, not at most {MAX_REQUESTS}")
+    if (got := median(entry.verification.requests_per_page for entry in rounds)) > MAX_REQUESTS_PER_PAGE:
+        misses.append(f"a verification sends {got:.2f} requests for each page, not at most {MAX_REQUESTS_PER_PAGE}")
+    if (got := median(entry.verification.poller_growth_mib for entry in rounds)) >= MAX_GROWTH_MIB:
+        misses.append(f"the poller grows by {got:.0f} MiB in a verification, not by less than {MAX_GROWTH_MIB:.0f}")
     return misses
 
 
@@ -158,6 +200,10 @@ def _format_rates(rounds: Sequence[Round]) -> list[str]:
     employees, seconds = median(entry.employees for entry in imports), median(entry.seconds for entry in imports)
     rate = median(entry.rate for entry in imports)
     lines.append(f"| **the first import, whole** | ours | {employees:.0f} | {seconds:.1f} | **{rate:.0f}** |")
+    verifications = [entry.verification for entry in rounds]
+    accounts, seconds = median(one.accounts for one in verifications), median(one.seconds for one in verifications)
+    rate = median(one.accounts / one.seconds for one in verifications)
+    lines.append(f"| verification of all accounts | ours | {accounts:.0f} | {seconds:.1f} | {rate:.0f} |")
     return lines
 
 
@@ -168,6 +214,14 @@ def _format_ratios(rounds: Sequence[Round]) -> list[str]:
         (slowest, "≥ 0.5", lambda entry: entry.ratio_to_slowest, ".2f"),
         ("mapper alone / its bare loop", "≥ 0.8", lambda entry: entry.ratio_of_mapper, ".2f"),
         ("poller's peak memory above readiness, MiB", "< 100", lambda entry: entry.whole.poller_growth_mib, ".0f"),
+        ("requests to Declaree for each account", "≤ 1.2", lambda entry: entry.whole.requests_per_account, ".2f"),
+        ("verification: requests for each page", "≤ 1.1", lambda entry: entry.verification.requests_per_page, ".2f"),
+        (
+            "verification: poller's peak memory above readiness, MiB",
+            "< 100",
+            lambda entry: entry.verification.poller_growth_mib,
+            ".0f",
+        ),
     )
     for name, target, get_ratio, form in ratios:
         values = [get_ratio(entry) for entry in rounds]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from benchmarks import fetching, first_import, mapping, replaying
+from benchmarks import fetching, first_import, mapping, replaying, verifying
 from benchmarks.report import Round
 from sandbox.installation import SERVICES, Installation
 from services.store.database import Store
@@ -55,6 +55,7 @@ async def play(plan: Plan, steps: Steps) -> Round:
             settings=WITHOUT_LIMITS,
             personio_options=("--no-rate-limit",),
             declaree_options=("--journal-size", str(JOURNAL_SIZE)),
+            starts_connection=False,
         )
         async with installation:
             return await _measure(installation, folder, plan, steps)
@@ -64,6 +65,9 @@ async def _measure(installation: Installation, folder: Path, plan: Plan, steps: 
     with _open_store(installation) as store:
         steps.start_stage("first import")
         whole = await first_import.run(installation, store, plan.active, steps.count_accounts)
+        steps.start_stage("verification of all accounts")
+        (summary,) = await store.connections.list_all()
+        verification = await verifying.run(installation, store, summary.id)
     for service in SERVICES:
         await installation.processes[service].stop()
     steps.start_stage("the import's requests to Declaree")
@@ -74,7 +78,9 @@ async def _measure(installation: Installation, folder: Path, plan: Plan, steps: 
     mapped, mapper = await mapping.run(installation, folder / "mapper", plan.copies)
     steps.start_stage("the import's requests to Declaree, second run")
     write = write.combine(await replaying.run(installation, folder / "replay again", whole.employees))
-    return Round(whole=whole, fetch=fetch, parse=parse, map=mapped, mapper=mapper, write=write)
+    return Round(
+        whole=whole, fetch=fetch, parse=parse, map=mapped, mapper=mapper, write=write, verification=verification
+    )
 
 
 @contextmanager
