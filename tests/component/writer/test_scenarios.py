@@ -7,6 +7,7 @@ from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.contracts.tasks import Resend
 from services.errors import TransientError
 from services.provisioning.calls import Call
+from services.writer.handler import LostRaceError
 from services.writer.wakeup import Wakeup
 from tests.support.builders import CONNECTION, make_request, make_request_with_intent, reports_to
 from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
@@ -56,18 +57,20 @@ async def test_leaver_is_disabled_by_stored_entry(stage: WriterStage) -> None:
 
 
 @pytest.mark.promise("P3")
-async def test_lost_race_marks_entry_and_resends_employee(stage: WriterStage) -> None:
-    """MongoDB's conditional write detects the other writer, and the next writer looks up the account."""
+async def test_batch_with_lost_race_is_settled_again(stage: WriterStage) -> None:
+    """MongoDB's conditional write detects the other writer; the batch is settled again, and looks up the account."""
     await stage.handle(make_request("7"), make_request("8"))
     await stage.let_another_writer_win("7", 5_000)
+    batch = [make_request("7", 2_000, **EVA), make_request("8", 2_000)]
 
-    outcomes = await stage.handle(make_request("7", 2_000, **EVA), make_request("8", 2_000))
+    with pytest.raises(LostRaceError):
+        await stage.handle(*batch)
 
     entry = await stage.get_entry("7")
-    assert summarize(outcomes) == [("8", Outcome.UNCHANGED)]
     assert entry.verify is True
     assert entry.decided_version.revision == 5_000
-    assert stage.tasks.people == {"7"}
+
+    assert summarize(await stage.handle(*batch)) == [("7", Outcome.SUPERSEDED), ("8", Outcome.UNCHANGED)]
 
     (outcome,) = await stage.handle(make_request("7", 5_000, **ZOE), reason=SendReason.RESENT)
 
