@@ -108,6 +108,11 @@ class LedgerEntry(FrozenModel):
         return max(self.decided_version, self.waiting.version) if self.waiting else self.decided_version
 
     @property
+    def may_have_unknown_account(self) -> bool:
+        """Whether an unanswered create may have made an account that the entry does not know."""
+        return self.account_id is None and self.attempted is not None
+
+    @property
     def has_open_reference(self) -> bool:
         """Whether the account needs a manager that had no account when it was written."""
         return self.manager is not None and self.manager.account_id is None

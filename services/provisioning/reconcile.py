@@ -42,6 +42,24 @@ def reconcile(work: Work) -> Steps[Result]:
     return _judge(work, live)
 
 
+def look_for_account(work: Work) -> Steps[Result]:
+    """Looks for the account that an unanswered create may have made, and leaves it as it is.
+
+    Another account that has the employee's e-mail address is no concern of an employee that needs none.
+    """
+    goal = work.goal
+    sent = (goal.user_name,) if goal.user_name is not None and goal.is_name_attempted else ()
+    goal = replace(goal, user_name=None, attempted_names=(*goal.attempted_names, *sent))
+    try:
+        live = yield from find_account(replace(work, goal=goal))
+    except EndedError as ended:
+        return ended.result
+    if live is None:
+        return Settled(Outcome.OUT_OF_SCOPE, None)
+    work.trail.owned_id = live.id
+    return Settled(Outcome.OUT_OF_SCOPE, live.id, live)
+
+
 def _reach(work: Work) -> Steps[Resource | None]:
     """Returns the account with every field that can be written; None without an account to disable."""
     trail = work.trail

@@ -8,14 +8,15 @@ from datetime import datetime
 
 from pydantic import AwareDatetime
 
-from services.contracts.events import AccountRequested, AccountSynced
+from services.contracts.events import AccountRequested, AccountSynced, DesiredAccount
 from services.contracts.ledger import LedgerEntry, ManagerLink, RefusedField, Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning.desired import DISABLED, OPTIONAL
 from services.provisioning.goal import hash_refused_value
 from services.provisioning.manager import WantedManager
+from services.provisioning.paths import read
 from services.provisioning.precedence import Decision
-from services.provisioning.states import Goal, Rejected, Settled, Trail, get_external_id
+from services.provisioning.states import Goal, Rejected, Settled, Trail, get_external_id, is_enabled
 
 MAX_ATTEMPTED_NAMES = 5
 """Maximum number of user names of creates without an answer that an entry remembers. More mean that the server is broken."""
@@ -101,6 +102,32 @@ def record_without_call(
     return entry.model_copy(update={"decided": event, **_SETTLED, **cleared})
 
 
+def record_look(entry: LedgerEntry, result: Settled, look_at: datetime | None) -> LedgerEntry:
+    """Returns the entry after a look for the account that an unanswered create may have made. Nothing was written."""
+    if result.live is None:
+        marks = {} if look_at is not None else {"attempted": None, "attempted_names": ()}
+        return entry.model_copy(update={"look_at": look_at, **marks})
+    name = read(result.live.body, "userName")
+    return entry.model_copy(
+        update={
+            "account_id": result.account_id,
+            "external_id": get_external_id(result.live) or entry.attempted,
+            "user_name": name if isinstance(name, str) else None,
+            "enabled": is_enabled(result.live),
+            "attempted": None,
+            "attempted_names": (),
+            "look_at": look_at,
+        }
+    )
+
+
+def note_attempt(request: AccountRequested, entry: LedgerEntry, look_at: datetime | None) -> LedgerEntry:
+    """Returns the entry with the create that an earlier writer may have sent for a superseded request."""
+    if request.desired is None:
+        return entry
+    return entry.model_copy(update={**_build_attempt(request.desired, entry), "look_at": look_at})
+
+
 def record_settled(
     request: AccountRequested,
     entry: LedgerEntry,
@@ -183,10 +210,13 @@ def record_rejected(
     trail: Trail,
     now: datetime,
     look_at: datetime | None,
+    manager: WantedManager,
     *,
     is_create_sent: bool,
 ) -> LedgerEntry:
     """Returns the entry after the server refused the change, or another account conflicted with it.
+
+    An address that another account has holds no other field back, so the entry still waits for the manager's account.
 
     If the remembered account is gone or belongs to another employee, the entry forgets it, so that no report gets it as
     manager. The reason says so.
@@ -202,6 +232,7 @@ def record_rejected(
             "account_id": account,
             "enabled": None if is_forgotten else entry.enabled,
             **_record_marks(request, entry, trail, now, is_create_sent=is_create_sent),
+            "manager": manager.link if request.desired else entry.manager,
             "look_at": look_at,
             **_SETTLED,
             "blocked_by": result.blocked_by,
@@ -250,10 +281,12 @@ def _record_marks(
     if trail.is_created:
         marks = {"external_id": request.desired.external_id, "user_name": request.desired.user_name}
         return {**marks, "created_at": now}
-    if not is_create_sent:
-        return {}
-    names = tuple(dict.fromkeys((*entry.attempted_names, request.desired.user_name)))[-MAX_ATTEMPTED_NAMES:]
-    return {"attempted": request.desired.external_id, "attempted_names": names}
+    return _build_attempt(request.desired, entry) if is_create_sent else {}
+
+
+def _build_attempt(desired: DesiredAccount, entry: LedgerEntry) -> dict[str, object]:
+    names = tuple(dict.fromkeys((*entry.attempted_names, desired.user_name)))[-MAX_ATTEMPTED_NAMES:]
+    return {"attempted": desired.external_id, "attempted_names": names}
 
 
 def _close_manager_link(entry: LedgerEntry) -> ManagerLink | None:

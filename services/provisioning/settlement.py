@@ -15,10 +15,11 @@ from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning import records
 from services.provisioning.calls import CreateAccount, Lost, PatchAccount, ReplaceAccount, Reply, Step, Steps
+from services.provisioning.desired import DISABLED, DesiredState
 from services.provisioning.goal import build_desired_state, build_goal, find_due_refusals
 from services.provisioning.manager import FindManagerAccount, resolve_manager
 from services.provisioning.precedence import Decision, decide
-from services.provisioning.reconcile import reconcile
+from services.provisioning.reconcile import look_for_account, reconcile
 from services.provisioning.server import ServerMemory
 from services.provisioning.states import Goal, Inconclusive, Rejected, Result, Settled, Trail, Work
 
@@ -82,6 +83,8 @@ class Settlement:
         self._circumstances = circumstances
         self._manager = resolve_manager(request, find_manager)
         self._goal: Goal | None = None
+        # how the request is settled once a look has told whether an unanswered create has made an account
+        self._look: Decision | None = None
         self._steps: Steps[Result] | None = None
         self._is_doubtful = circumstances.is_suspect
         self._is_in_flight = False
@@ -106,9 +109,16 @@ class Settlement:
             is_refusal_due=bool(due),
         )
         if decision is Decision.SUPERSEDE:
+            if self._is_create_sent:
+                self.entry = records.note_attempt(request, entry, self._find_look(known.now))
             self.outcome = records.build_outcome(request, Outcome.SUPERSEDED, known.now)
         elif decision is Decision.REPEAT:
             self.outcome = entry.decided
+        elif (
+            (decision is not Decision.RECONCILE or desired is None) and entry.verify and entry.may_have_unknown_account
+        ):
+            self._look = decision
+            self._start(DISABLED, frozenset(), look_for_account)
         elif decision is not Decision.RECONCILE or desired is None:
             # no call, but one of an earlier writer may be on its way
             entry = entry.model_copy(update={"look_at": self._find_look(known.now)})
@@ -119,17 +129,21 @@ class Settlement:
         elif self._waits_for_manager():
             self.result = Inconclusive(WaitingCause.MANAGER_PENDING)
         else:
-            self._goal = build_goal(
-                request,
-                entry,
-                desired,
-                skipped=frozenset(field.path for field in entry.refused) - due,
-                policy=known.policy,
-                is_suspect=known.is_suspect,
-                created_after=known.now - known.late_write_time,
-            )
-            self._steps = reconcile(Work(self._goal, self.trail, self._memory))
-            self._advance(None)
+            self._start(desired, frozenset(field.path for field in entry.refused) - due, reconcile)
+
+    def _start(self, desired: DesiredState, skipped: frozenset[str], steps: Callable[[Work], Steps[Result]]) -> None:
+        known = self._circumstances
+        self._goal = build_goal(
+            self._request,
+            self.entry,
+            desired,
+            skipped=skipped,
+            policy=known.policy,
+            is_suspect=known.is_suspect,
+            created_after=known.now - known.late_write_time,
+        )
+        self._steps = steps(Work(self._goal, self.trail, self._memory))
+        self._advance(None)
 
     def _waits_for_manager(self) -> bool:
         """Whether a new account is created after that of its manager: written before, it would be written twice."""
@@ -177,6 +191,9 @@ class Settlement:
         """Sets entry and outcome by the result of the reconciliation. Does nothing for a request settled without one."""
         look_at = self._find_look(now)
         match self.result:
+            case Settled() as settled if self._look is not None:
+                entry = records.record_look(self.entry, settled, look_at)
+                self.entry = records.record_without_call(self._request, entry, self._look, now)
             case Settled() as settled if self._goal is not None:
                 self.entry = records.record_settled(
                     self._request,
@@ -191,7 +208,14 @@ class Settlement:
                 )
             case Rejected() as rejected:
                 self.entry = records.record_rejected(
-                    self._request, self.entry, rejected, self.trail, now, look_at, is_create_sent=self._is_create_sent
+                    self._request,
+                    self.entry,
+                    rejected,
+                    self.trail,
+                    now,
+                    look_at,
+                    self._manager,
+                    is_create_sent=self._is_create_sent,
                 )
             case Inconclusive(cause):
                 self.wait(cause, now)
@@ -201,7 +225,10 @@ class Settlement:
         self.outcome = self.entry.decided
 
     def wait(self, cause: WaitingCause, now: datetime) -> None:
-        """Ends the settlement: the change waits, without an outcome, and the account's content is no longer known."""
+        """Ends the settlement: the change waits, and the account's content is no longer known.
+
+        ``outcome`` is None, unless the change was settled before: that outcome may not be published yet.
+        """
         self._note_landing()
         self._is_doubtful = self._is_doubtful or self._is_in_flight
         self.step = None
@@ -215,6 +242,8 @@ class Settlement:
             self._manager,
             is_create_sent=self._is_create_sent,
         )
+        is_repeated = self.entry.decided_version == self._request.version
+        self.outcome = self.entry.decided if is_repeated else None
 
     def _find_look(self, now: datetime) -> datetime | None:
         """Returns when the account must be looked up again; None if no write is in doubt."""

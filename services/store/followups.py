@@ -14,11 +14,15 @@ from services.store.conflicts import build_exchange_pipeline, build_unblocked_pi
 
 _CAN_TAKE_MANAGER: dict[str, Any] = {
     "waiting": {"$exists": False},
-    "decided.outcome": {"$not": {"$in": [Outcome.REJECTED.value, Outcome.OUT_OF_SCOPE.value]}},
+    "$or": [
+        {"decided.outcome": {"$not": {"$in": [Outcome.REJECTED.value, Outcome.OUT_OF_SCOPE.value]}}},
+        {"blocked_by": {"$exists": True}},
+    ],
 }
 """Entries with an account that can be written now.
 
-Waiting and rejected employees are resent for that cause. Employees out of scope have no account to write.
+Waiting and rejected employees are resent for that cause, but a rejection because another account has the e-mail address
+holds no other field back. Employees out of scope have no account to write.
 """
 MAX_LOOKS = 1000
 """Maximum number of due looks that one call takes."""

@@ -12,7 +12,10 @@ from services.writer.ports import FollowUps, Ledger, Tasks
 from services.writer.work import PersonWork
 
 NOT_WRITTEN = frozenset({Outcome.REJECTED, Outcome.OUT_OF_SCOPE})
-"""Outcomes after which an account is not written: the account of a manager changes nothing for these employees."""
+"""Outcomes after which an account is not written: the account of a manager changes nothing for these employees.
+
+An employee that is rejected because another account has the e-mail address is written, except for the address.
+"""
 
 
 class ResendFiler:
@@ -137,4 +140,6 @@ def _has_left(person: PersonWork) -> bool:
 
 def _is_written(person: PersonWork) -> bool:
     decided = person.entry.decided
-    return person.entry.waiting is None and decided is not None and decided.outcome not in NOT_WRITTEN
+    if person.entry.waiting is not None or decided is None:
+        return False
+    return decided.outcome not in NOT_WRITTEN or person.entry.blocked_by is not None

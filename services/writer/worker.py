@@ -113,7 +113,7 @@ class Worker:
             person.entry = settling.entry
             if settling.trail.owned_id is not None:
                 self._owners.note_account(person.stored.person, settling.trail.owned_id)
-            decided = () if cause is not None or settling.outcome is None else (settling.outcome,)
+            decided = () if settling.outcome is None else (settling.outcome,)
             person.outcomes[:0] = [*settling.replaced, *decided]
 
     def _begin(self, person: PersonWork, record: Incoming[AccountRequested], *, is_suspect: bool) -> Settlement:

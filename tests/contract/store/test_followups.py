@@ -134,6 +134,17 @@ async def test_reports_without_a_writable_account_are_left_out(store: Store) -> 
     assert waiting == ("1", "2", "7")
 
 
+async def test_report_without_its_address_waits_for_its_manager(store: Store) -> None:
+    """Another account has the e-mail address: every other field is written, so the manager's account matters."""
+    rejected = make_outcome("5", how=Outcome.REJECTED)
+    await store.ledger.write(
+        [make_entry("5", manager=link("9"), decided=rejected, blocked_by="u2"), make_entry("9", account_id="a-9")]
+    )
+
+    assert await store.followups.find_resolvable_reports(CONNECTION) == ("5",)
+    assert await store.followups.find_waiting_reports(CONNECTION, {EmployeeId("9"): AccountId("a-9")}) == ("5",)
+
+
 # ------------------------------------------------------------ conflicts with another account
 
 

@@ -159,7 +159,8 @@ class FakeFollowUps:
 def _takes_manager(entry: LedgerEntry) -> bool:
     """Whether the account can be written now."""
     without_account = {Outcome.REJECTED, Outcome.OUT_OF_SCOPE}
-    return entry.waiting is None and (entry.decided is None or entry.decided.outcome not in without_account)
+    is_written = entry.decided is None or entry.decided.outcome not in without_account
+    return entry.waiting is None and (is_written or entry.blocked_by is not None)
 
 
 def _is_rejected(entry: LedgerEntry) -> bool:

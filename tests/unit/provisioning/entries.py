@@ -83,7 +83,8 @@ def reject(
     request: AccountRequested, entry: LedgerEntry, result: Rejected, trail: Trail, *, is_create_sent: bool = False
 ) -> LedgerEntry:
     """Returns the entry after the request was rejected."""
-    return records.record_rejected(request, entry, result, trail, LATER, None, is_create_sent=is_create_sent)
+    manager = resolve(request, None)
+    return records.record_rejected(request, entry, result, trail, LATER, None, manager, is_create_sent=is_create_sent)
 
 
 def wait(

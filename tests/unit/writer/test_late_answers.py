@@ -6,8 +6,8 @@ import pytest
 
 from sandbox.declaree.faults import Fault
 from sandbox.declaree.late import land_all
-from services.contracts.outcomes import Outcome, WaitingCause
-from tests.support.builders import make_request
+from services.contracts.outcomes import Intent, Outcome, WaitingCause
+from tests.support.builders import make_request, make_request_with_intent
 from tests.support.writer_stage import EVA, LATE_WRITE_SECONDS, ZOE, WriterStage
 from tests.unit.writer.company import Company, land_after, make_leaver
 
@@ -192,6 +192,60 @@ async def test_504_before_account_appears_makes_one(
     (user,) = stage.declaree.directory.users.values()
     assert (await stage.get_entry()).account_id == user.id
     assert (await stage.get_entry()).waiting is None
+
+
+@pytest.mark.promise("P4")
+@pytest.mark.parametrize("external_id", ["stored", "ignored"])
+@pytest.mark.parametrize("intent", [Intent.IGNORE, Intent.REJECT])
+async def test_late_account_of_employee_on_leave_is_known(company: Company, external_id: Any, intent: Intent) -> None:
+    """A create is unanswered, and then the employee needs no account: the due look finds it, and leaves it as it is."""
+    stage = company.stage
+    stage.change_behaviour(external_id=external_id)
+    postpone(stage, "POST")
+    await company.settle(make_request("7"))
+    outcomes = await company.settle(make_request_with_intent(intent, "7", 2_000))
+    land_all(stage.declaree)
+    written = len((await stage.get_server()).writes)
+
+    await company.pass_time()
+
+    (user,) = stage.declaree.directory.users.values()
+    entry = await stage.get_entry()
+    assert (entry.account_id, entry.enabled, entry.attempted) == (user.id, True, None)
+    assert entry.decided is not None
+    assert {"7": entry.decided.outcome} == {"7": Outcome.OUT_OF_SCOPE} | outcomes
+    assert len((await stage.get_server()).writes) == written
+
+
+async def test_create_that_never_lands_is_forgotten_on_leave(company: Company) -> None:
+    """The due look finds no account: nothing is left to look for."""
+    stage = company.stage
+    postpone(stage, "POST")
+    await company.settle(make_request("7"))
+    await company.settle(make_request_with_intent(Intent.IGNORE, "7", 2_000))
+    stage.declaree.late_writes.clear()
+
+    await company.pass_time()
+
+    entry = await stage.get_entry()
+    assert (entry.account_id, entry.attempted, entry.look_at, entry.verify) == (None, None, None, False)
+
+
+@pytest.mark.promise("P4")
+async def test_create_of_crashed_writer_is_looked_for_on_leave(company: Company) -> None:
+    """A writer crashes after a create. The next one gets a request without an account in the same batch, and looks later."""
+    stage = company.stage
+    postpone(stage, "POST")
+    older, newer = make_request("7"), make_request_with_intent(Intent.IGNORE, "7", 2_000)
+    await stage.crash_before_ledger(older)
+    stage.offset = 0
+    await company.settle(older, newer)
+    land_all(stage.declaree)
+
+    await company.pass_time()
+
+    (user,) = stage.declaree.directory.users.values()
+    assert (await stage.get_entry()).account_id == user.id
 
 
 @pytest.mark.promise("P4")

@@ -6,6 +6,7 @@ from services.contracts.cloudevents import SendReason
 from services.contracts.outcomes import Outcome
 from tests.support.builders import make_request, reports_to
 from tests.support.writer_stage import EVA, WriterStage
+from tests.unit.writer.company import Company
 
 
 @pytest.mark.promise("W11")
@@ -74,6 +75,20 @@ async def test_report_is_resent_when_manager_gets_account(stage: WriterStage) ->
     assert outcome.outcome == Outcome.UPDATED
     assert outcome.written == ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value",)
     assert stage.get_manager("7") == stage.get_account("9")["id"]
+
+
+async def test_report_with_a_taken_address_gets_its_manager(company: Company) -> None:
+    """Another account has the new address of a report: its manager's account, which comes later, is written all the same."""
+    stage = company.stage
+    await company.settle(make_request("7"), make_request("8", user_name="taken@x.example"))
+    outcomes = await company.settle(make_request("7", 2_000, user_name="taken@x.example", manager=reports_to("9")))
+
+    assert outcomes == {"7": Outcome.REJECTED}
+
+    await company.settle(make_request("9"))
+
+    assert stage.get_manager("7") == stage.get_account("9")["id"]
+    assert (await stage.get_entry("7")).has_open_reference is False
 
 
 async def test_report_is_resent_when_manager_account_changes(stage: WriterStage) -> None:

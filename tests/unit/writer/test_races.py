@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.declaree.faults import Fault
 from services.contracts.cloudevents import SendReason
 from services.contracts.events import AccountRequested
 from services.contracts.outcomes import Outcome
@@ -91,6 +92,24 @@ async def test_batch_with_lost_race_is_settled_again(stage: WriterStage) -> None
     assert outcome.outcome is Outcome.UPDATED
     assert stage.get_account()["name"]["givenName"] == "Zoë"
     assert (await stage.get_entry()).verify is False
+
+
+@pytest.mark.promise("P1")
+async def test_outcome_of_a_lost_race_is_published_while_waiting(stage: WriterStage) -> None:
+    """A lost race publishes nothing. If the settled change then waits for a look, its outcome is published all the same."""
+    await stage.handle(make_request("7"), make_request("8"))
+    await stage.let_another_writer_win("8", 5_000)
+    batch = [make_request("7", 2_000, **EVA), make_request("8", 2_000)]
+    with pytest.raises(LostRaceError):
+        await stage.handle(*batch)
+    await stage.ledger.mark_verify([make_person("7")])
+    stage.declaree.faults.order(Fault(kind="status", method="GET", status=503, count=None))
+    stage.offset -= len(batch)
+
+    outcomes = summarize(await stage.handle(*batch))
+
+    assert ("7", Outcome.UPDATED) in outcomes
+    assert (await stage.get_entry("7")).waiting is not None
 
 
 # ---------------------------------------------------------------- moved partitions
