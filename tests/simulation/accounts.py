@@ -118,9 +118,14 @@ class Accounts:
         for field, value in changes.items():
             self._check_order(write, employee, field, value)
 
-    def note_refusal(self, actor: str, text: str) -> None:
-        """Notes a write that the server has refused."""
+    def note_refusal(self, actor: str, employee: str | None, text: str) -> None:
+        """Notes a write that the server has refused: what it takes of the change is written now, the rest later.
+
+        ``employee`` is None for a create.
+        """
         self._history.note(actor, text)
+        if employee is not None:
+            self.more_writes[employee] += 1
 
     def _check_order(self, write: Write, employee: str, field: str, value: Value) -> None:
         """Finds the oldest change that the value can come from, if changes are written in their order."""

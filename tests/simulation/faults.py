@@ -57,7 +57,8 @@ class Fault(StrEnum):
 
 RARE = frozenset({Fault.ANSWER_LOST, Fault.ERROR_AFTER, Fault.LATE_LANDING})
 """Faults with few opportunities: they strike writes of accounts alone."""
-MOST = 6
+
+MOST = (6, 20)
 """How often one fault strikes in one schedule at most, so that the schedule ends."""
 
 
@@ -72,8 +73,10 @@ def draw_rates(rng: random.Random) -> dict[Fault, float]:
 class Faults:
     """Decides whether a fault strikes, and counts what has struck."""
 
-    def __init__(self, rates: Mapping[Fault, float]) -> None:
+    def __init__(self, rates: Mapping[Fault, float], most: int) -> None:
+        """``rates`` is how likely each fault strikes at each opportunity; it strikes ``most`` times at most."""
         self._rates = rates
+        self._most = most
         self.fired: Counter[Fault] = Counter()
         """How often each fault has struck."""
         self.are_over = False
@@ -87,7 +90,7 @@ class Faults:
     def strikes(self, fault: Fault) -> bool:
         """Returns whether the fault strikes now."""
         rate = self._rates.get(fault, 0.0)
-        if self.are_over or not rate or self.fired[fault] >= MOST or not detangle.flip(rate):
+        if self.are_over or not rate or self.fired[fault] >= self._most or not detangle.flip(rate):
             return False
         self.fired[fault] += 1
         return True

@@ -140,7 +140,7 @@ class RestCheck:
                 self.wrong.append(("P2", f"{name} of {employee} is {live.get(name)!r}, and must be {value!r}"))
 
     def _check_number_of_writes(self) -> None:
-        """Without faults, each change is written once; once more if the manager's account came later, or for a temporary address."""
+        """Without faults, each change is written once, and once more for each reason that ``more_writes`` counts."""
         changes = self._list_revisions(Topic.EMPLOYEES_CHANGED, EmployeeChanged)
         for employee, writes in self._accounts.writes.items():
             expected = sum(person == employee for person, _ in changes) + self._accounts.more_writes[employee]

@@ -50,7 +50,7 @@ class Report:
 
 def run_schedule(seed: int, options: Options, decisions: list[int] | None = None, *, tells: bool = False) -> Report:
     """Runs the schedule of a seed. ``decisions`` replaces what the seed decides on the way; ``tells`` keeps the history."""
-    plan = Plan.draw(seed)
+    plan = Plan.draw(seed, options.broken)
     simulations: list[Simulation] = []
 
     async def main() -> None:
@@ -67,7 +67,7 @@ def run_schedule(seed: int, options: Options, decisions: list[int] | None = None
 
 def shrink_decisions(seed: int, options: Options) -> list[int] | None:
     """Returns simpler decisions with which the schedule of a seed fails in the same way; None if it does not fail."""
-    plan = Plan.draw(seed)
+    plan = Plan.draw(seed, options.broken)
 
     async def main() -> None:
         await Simulation(plan, options).run()

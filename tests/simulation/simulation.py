@@ -40,7 +40,7 @@ class Simulation:
     def __init__(self, plan: Plan, options: Options) -> None:
         self.plan = plan
         self.history = History()
-        self.faults = Faults(plan.rates)
+        self.faults = Faults(plan.rates, plan.most)
         clock = LifeClock()
         declaree = Declaree(behaviour=plan.behaviour, clock=clock.now)
         store = make_store(options.broken)

@@ -43,7 +43,7 @@ def test_schedules_with_faults_keep_every_promise() -> None:
 @pytest.mark.parametrize("rule", list(Rule), ids=str)
 def test_schedules_without_a_rule_break_a_promise(rule: Rule) -> None:
     """Each rule is needed: without it, a schedule breaks a promise, and its seed is named."""
-    code, output = run_simulation("--broken", rule, "--count", "200", "--brief")
+    code, output = run_simulation("--broken", rule, "--count", str(2 * SCHEDULES), "--brief")
 
     assert code == 1, output
     assert "seed " in output
