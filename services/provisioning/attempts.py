@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 
 from services.contracts.mappings import MANAGER
-from services.provisioning import bodies
+from services.provisioning import bodies, paths
 from services.provisioning.calls import (
-    Body,
     Conflict,
     Lost,
     Missing,
@@ -195,9 +194,5 @@ def _refresh(live: Resource, *, is_repeated: bool) -> Steps[Resource]:
     without its version, so that the next write has no condition.
     """
     again = yield from read_again(live)
-    is_same = _drop_meta(again.body) == _drop_meta(live.body)
+    is_same = paths.drop_meta(again.body) == paths.drop_meta(live.body)
     return replace(again, version=None) if is_repeated and is_same else again
-
-
-def _drop_meta(body: Body) -> Body:
-    return {name: value for name, value in body.items() if name.lower() != "meta"}

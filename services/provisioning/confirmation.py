@@ -1,6 +1,5 @@
 """Finds out what a confirmed write has changed: from the answer, or by reading the account."""
 
-import unicodedata
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +8,7 @@ from services.provisioning import bodies, paths
 from services.provisioning.calls import Body, Resource, Steps
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID, DesiredState
 from services.provisioning.lookup import read_account
-from services.provisioning.ownership import ask_ownership, has_our_mark
+from services.provisioning.ownership import ask_ownership, fold_text, has_our_mark
 from services.provisioning.server import Way
 from services.provisioning.states import Work
 
@@ -42,11 +41,7 @@ def take_written(work: Work, way: Way, live: Resource, answer: Resource | None, 
 
 def _is_respelled(shown: Any, value: Any) -> bool:
     """Whether a text is stored in the server's own spelling: with other case, spaces, or composed characters."""
-    return isinstance(shown, str) and isinstance(value, str) and _fold(shown) == _fold(value)
-
-
-def _fold(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).lower().split())
+    return isinstance(shown, str) and isinstance(value, str) and fold_text(shown) == fold_text(value)
 
 
 def read_again(live: Resource) -> Steps[Resource]:

@@ -6,13 +6,14 @@ from services.contracts.connections import LinkPolicy
 from services.contracts.events import AccountIdentity, AccountRequested
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Intent
-from services.contracts.values import Value
 from services.provisioning.desired import DISABLED, DesiredState, build_enabled_state, hash_value
 from services.provisioning.manager import ManagerAccount
 from services.provisioning.states import Goal
 
 REFUSAL_LIFETIME = timedelta(days=7)
 """Time after which a refused field is tried again, even if nothing has changed."""
+_NAMES = {"given_name": "name.givenName", "family_name": "name.familyName"}
+"""SCIM paths of the names in ``AccountIdentity``."""
 
 
 def build_desired_state(request: AccountRequested, manager: ManagerAccount | None) -> DesiredState | None:
@@ -81,9 +82,6 @@ def _build_identity(request: AccountRequested, entry: LedgerEntry) -> AccountIde
     return request.identity.model_copy(update={"external_id": known})
 
 
-_NAMES = {"given_name": "name.givenName", "family_name": "name.familyName"}
-
-
 def find_due_refusals(
     request: AccountRequested, entry: LedgerEntry, desired: DesiredState | None, schema: str | None, now: datetime
 ) -> frozenset[str]:
@@ -96,14 +94,9 @@ def find_due_refusals(
         for field in entry.refused
         if field.path in values
         and (
-            field.value != hash_refused_value(values[field.path])
+            field.value != hash_value(values[field.path])
             or field.mapping_version != request.mapping_version
             or (schema is not None and field.schema_hash != schema)
             or now - field.tried_at >= REFUSAL_LIFETIME
         )
     )
-
-
-def hash_refused_value(value: Value) -> str:
-    """Returns the hash by which a refused value is recognised."""
-    return hash_value(value)

@@ -221,11 +221,11 @@ def _compare_names(goal: Goal, live: Resource) -> tuple[bool | None, bool | None
 def _is_same_name(live: Any, wanted: str | None) -> bool | None:
     if not wanted:
         return None
-    return isinstance(live, str) and fold_name(live) == fold_name(wanted)
+    return isinstance(live, str) and fold_text(live) == fold_text(wanted)
 
 
-def fold_name(text: str) -> str:
-    """Returns the form in which names are compared: composed characters, lowercase, single spaces."""
+def fold_text(text: str) -> str:
+    """Returns the form in which names and other texts are compared: composed characters, lowercase, single spaces."""
     return " ".join(unicodedata.normalize("NFC", text).lower().split())
 
 

@@ -11,8 +11,7 @@ from pydantic import AwareDatetime
 from services.contracts.events import AccountRequested, AccountSynced
 from services.contracts.ledger import LedgerEntry, ManagerLink, RefusedField, Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
-from services.provisioning.desired import DISABLED, OPTIONAL
-from services.provisioning.goal import hash_refused_value
+from services.provisioning.desired import DISABLED, OPTIONAL, hash_value
 from services.provisioning.manager import WantedManager
 from services.provisioning.precedence import Decision
 from services.provisioning.states import Goal, Rejected, Settled, Trail, get_external_id
@@ -159,7 +158,7 @@ def _record_refused(
         RefusedField(
             path=path,
             code=code,
-            value=hash_refused_value(goal.desired.get(path)),
+            value=hash_value(goal.desired.get(path)),
             mapping_version=request.mapping_version,
             schema_hash=schema,
             tried_at=now,

@@ -9,8 +9,8 @@ from services.contracts.ledger import LedgerEntry, RefusedField, Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning import precedence, records
 from services.provisioning.calls import Answer, AskOwnership, ClaimAccount, Ownership, Pause, Reply
-from services.provisioning.desired import DesiredState
-from services.provisioning.goal import build_desired_state, hash_refused_value
+from services.provisioning.desired import DesiredState, hash_value
+from services.provisioning.goal import build_desired_state
 from services.provisioning.manager import ManagerAccount, WantedManager, find_wanted_manager, resolve_manager
 from services.provisioning.precedence import Decision
 from services.provisioning.server import ServerMemory
@@ -36,7 +36,7 @@ def build_entry(**changes: Any) -> LedgerEntry:
 
 def build_refused(path: str = "title", value: Any = "Dr.", **changes: Any) -> RefusedField:
     """Returns a field as the ledger remembers it after Declaree has refused it, with these changes."""
-    content = {"path": path, "code": "400", "value": hash_refused_value(value), "mapping_version": 3, "tried_at": NOW}
+    content = {"path": path, "code": "400", "value": hash_value(value), "mapping_version": 3, "tried_at": NOW}
     return RefusedField.model_validate(content | changes)
 
 

@@ -7,7 +7,7 @@ import pytest
 from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Outcome
 from services.provisioning.calls import ClaimAccount, Ownership
-from services.provisioning.ownership import fold_name, is_privileged
+from services.provisioning.ownership import fold_text, is_privileged
 from services.provisioning.states import Goal
 from tests.unit.provisioning.accounts import FREE, MARKED, build_account, find
 from tests.unit.provisioning.driver import BY_EMAIL, build_goal, run, run_by_name
@@ -172,5 +172,5 @@ def test_privilege_is_every_role_but_the_plain_ones() -> None:
 
 def test_names_are_compared_without_case_and_spaces() -> None:
     """Case, spaces and the composition of characters make no difference between names; other letters do."""
-    assert fold_name(" Zoe\u0308  VAN Dyk") == fold_name("zoë van dyk")
-    assert fold_name("Ruſſ") != fold_name("Russ")
+    assert fold_text(" Zoe\u0308  VAN Dyk") == fold_text("zoë van dyk")
+    assert fold_text("Ruſſ") != fold_text("Russ")
