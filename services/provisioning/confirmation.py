@@ -13,7 +13,7 @@ from services.provisioning.server import Way
 from services.provisioning.states import Work
 
 STORED_DIFFERENTLY = "stored differently"
-"""Code of a text that became another one than the text that was sent."""
+"""Code of a text field that the server stored with another text than the one that was sent."""
 
 
 class AccountGoneError(Exception):
@@ -72,9 +72,9 @@ def _confirm(work: Work, way: Way, live: Resource, answer: Resource | None, sent
 
 
 def _find_moved(work: Work, answer: Resource) -> Steps[Resource | None]:
-    """Returns the account under the id that the server gave it with a write: that id counts from now on.
+    """Returns the account under its new id, if the answer to a write shows that the server has changed the id.
 
-    Returns None if the id leads to an account of another employee: such an answer is not believed.
+    Returns None if the id leads to an account of another employee: such an answer is ignored.
     """
     moved = yield from read_account(answer.id)
     if moved is None or not has_our_mark(work.goal, moved):

@@ -1,4 +1,4 @@
-"""From a request and the ledger entry to the goal of a reconciliation."""
+"""Builds the goal of a reconciliation from a request and the ledger entry."""
 
 from datetime import datetime, timedelta
 
@@ -71,7 +71,7 @@ def build_goal(
 
 
 def _build_identity(request: AccountRequested, entry: LedgerEntry) -> AccountIdentity | None:
-    """Returns what the employee's account looks like. Our external id is the one that a write is known to have sent."""
+    """Returns what identifies the employee's account. An external id that a write has sent takes precedence."""
     if request.desired is not None:
         names = {name: request.desired.fields.get(path) for name, path in _NAMES.items()}
         texts = {name: value for name, value in names.items() if isinstance(value, str)}

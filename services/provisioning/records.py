@@ -187,7 +187,7 @@ def record_rejected(
 ) -> LedgerEntry:
     """Returns the entry after the server refused the change, or another account conflicted with it.
 
-    If the remembered account is gone or belongs to another employee, the entry forgets it, so that no report gets it as
+    If the remembered account no longer exists or belongs to another employee, the entry forgets it, so that no report gets it as
     manager. The reason says so.
     """
     is_forgotten = entry.account_id is not None and trail.owned_id is None and bool(trail.notes)
@@ -243,7 +243,7 @@ def record_waiting(
 def _record_marks(
     request: AccountRequested, entry: LedgerEntry, trail: Trail, now: datetime, *, is_create_sent: bool
 ) -> dict[str, object]:
-    """Returns by what an account can be found that this change may have created, or has created."""
+    """Returns external id and user names of the account that this change has created, or may have created."""
     if request.desired is None:
         return {}
     if trail.is_created:

@@ -1,7 +1,7 @@
 """Settles one request: from the request and the ledger entry to calls, the next entry and the outcome.
 
-The only face of this package. The writer performs what ``Settlement.step`` asks for, passes on the replies, and takes the
-entry and the outcome. It decides nothing. No settlement does I/O.
+The interface of this package for the writer, which performs what ``Settlement.step`` asks for, passes on the replies, and
+takes the entry and the outcome. The writer decides nothing, and a settlement does no I/O.
 """
 
 from collections.abc import Callable

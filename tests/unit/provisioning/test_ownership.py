@@ -63,8 +63,12 @@ def test_account_with_our_claim_needs_no_second_claim() -> None:
 @pytest.mark.parametrize(
     ("owner", "is_by_name", "reason"),
     [
-        ("other", False, "belongs to another employee: give one of the two another external id"),
-        ("other", True, "belongs to another employee: give one of the two another e-mail address"),
+        ("other", False, "belongs to employee 8: correct the external id of the account in Declaree"),
+        (
+            "other",
+            True,
+            "belongs to employee 8: give one of the two employees another e-mail address in Personio",
+        ),
         (
             "other-connection",
             False,
