@@ -49,7 +49,7 @@ class Verified:
     error: str | None = None
     """Why no verification has ended; None if one has."""
     is_late: bool = False
-    """Whether the verification was not at its end in time, and goes on."""
+    """Whether the verification did not finish in time, and continues."""
 
     @property
     def needs_person(self) -> bool:
@@ -122,4 +122,6 @@ async def verify_employee(
             return entry.decided
         await asyncio.sleep(POLL_SECONDS)
     cause = f": {entry.waiting.cause.text}" if entry.waiting else ": check that mapper and writer are running"
-    raise NoOutcomeError(f"employee {employee} was resent and has no outcome after {seconds:.0f} s{cause}")
+    raise NoOutcomeError(
+        f"employee {employee} of connection {connection} was resent and has no outcome after {seconds:.0f} s{cause}"
+    )

@@ -126,9 +126,9 @@ def acknowledge(connection: Id, employee: Employee, yes: Yes = False, as_json: J
 
 @app.command()
 def reset(connection: Id, employee: Employee, yes: Yes = False, as_json: Json = False) -> None:
-    """Forget what was decided for one employee, and decide again after a look at the account.
+    """Forget what was decided for one employee, look up the account, and decide again.
 
-    Helps after an event with a wrong revision, and takes back decisions about links.
+    Use it after an event with a wrong revision, or to undo a decision about a link.
     """
     _confirm(f"Forget what was decided for employee {employee}?", yes=yes)
 

@@ -1,4 +1,4 @@
-"""The command ``verify``, which compares the accounts in Declaree with what they should be."""
+"""The command ``verify``: compares the accounts in Declaree with their desired state."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -47,9 +47,9 @@ def verify(
     seconds: Annotated[float, typer.Option(help="Seconds to wait for each connection.")] = 3600,
     as_json: Json = False,
 ) -> None:
-    """Compare all accounts in Declaree with what they should be. Missing accounts and enabled leavers are repaired.
+    """Compare all accounts in Declaree with what they should be. Repair missing accounts, and enabled accounts of leavers.
 
-    Exit code 0 if everything is right or is being repaired, 1 if something needs a person, 75 if it was not ready in time.
+    Exit code 0 if everything is right or is being repaired, 1 if a finding needs a person, 75 if it did not finish in time.
     """
     if employee is not None:
         if connection is None:

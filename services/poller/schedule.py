@@ -195,7 +195,7 @@ class Schedule:
             await self._file_verification(connection, today)
 
     async def _file_verification(self, connection: ConnectionId, today: date) -> None:
-        """Files a verification once a day, from the day after the first import on. One that is not at its end goes on."""
+        """Files a verification once a day, from the day after the first import on, unless an earlier one is unfinished."""
         schedule, tasks = self._repositories.schedule, self._repositories.tasks
         last = await schedule.get_verified_on(connection)
         if last == today:

@@ -15,7 +15,7 @@ MAX_CONTENTS = 20_000
 """Number of accounts with kept content. Further ones are read when they are found."""
 
 _ATTRIBUTES = {"externalId": "externalId", "userName": "userName", "emails.value": "emails"}
-"""The path of each attribute that a lookup can have."""
+"""The path of each attribute that a lookup can filter by."""
 
 
 class AccountIndex:
@@ -92,7 +92,7 @@ async def build_index(perform: Perform) -> AccountIndex | None:
         answer = await perform(ReadAccount(listed.id))
         lives = answer.resources if isinstance(answer, Found) else ()
         if not any(paths.drop_meta(live.body) == paths.drop_meta(listed.body) for live in lives):
-            # the list hides something, so only what it shows of at least one account is known of all
+            # the list hides attributes, so a lookup is only answered for those that it shows for at least one account
             index.answerable = frozenset(shown)
             index.drop_content()
     return index

@@ -44,7 +44,7 @@ def build_ranges(records: Iterable[Request]) -> list[WorkRange]:
 
 
 def find_suspects(records: Iterable[Request], earlier: Mapping[int, WorkRange]) -> Callable[[Request], bool]:
-    """Returns a test for records that an earlier writer had in work: it may have sent requests that it did not note."""
+    """Returns a predicate for suspect records: an earlier writer had them in progress, and may have sent requests for them."""
     suspects = {
         (record.partition, record.offset)
         for record in records

@@ -15,7 +15,7 @@ from tests.support.builders import make_incoming, make_person, make_request, rep
 from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
 
 OFFSET = 10_000
-"""Offset of the other writer's record: no writer has had it in work."""
+"""Offset of the other writer's record: no writer has had it in progress."""
 DISCOVERY = {("GET", "/ServiceProviderConfig"), ("GET", "/Schemas")}
 """Requests about the server, for no person."""
 
