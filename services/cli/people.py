@@ -121,7 +121,9 @@ def acknowledge(connection: Id, employee: Employee, yes: Yes = False, as_json: J
     """Leave the account of an employee that Personio no longer lists as it is, and no longer report it."""
     _confirm(f"Leave the account of employee {employee} as it is?", yes=yes)
     run(lambda _, store: admin_departures.acknowledge(store, ConnectionId(connection), EmployeeId(employee)))
-    print_result("acknowledged", {"employee": employee, "acknowledged": True}, as_json=as_json)
+    print_result(
+        "acknowledged: the account stays as it is", {"employee": employee, "acknowledged": True}, as_json=as_json
+    )
 
 
 @app.command()

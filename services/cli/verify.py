@@ -55,14 +55,22 @@ def verify(
         if connection is None:
             raise typer.BadParameter("an employee id is unique only within its connection: add the connection's id")
         _verify_employee(ConnectionId(connection), EmployeeId(employee), seconds, as_json=as_json)
+    verified = _verify_connections(connection, repair=repair, last=last, seconds=seconds)
+    lines = [line for one in verified for line in _format(one)]
+    print_result("\n".join(lines) or "No connection is active.", verified, as_json=as_json)
+    if any(one.needs_person for one in verified):
+        raise typer.Exit(1)
+    if any(one.is_late for one in verified):
+        raise typer.Exit(EX_TEMPFAIL)
+
+
+def _verify_connections(connection: str | None, *, repair: bool, last: bool, seconds: float) -> list[Verified]:
+    """Returns the verification of one connection, or of all active ones. With ``last``, reads the last reports."""
     with show_progress(STATE_TEXTS[TaskState.OPEN]) as step:
 
         def progress(task: Task) -> None:
-            step(
-                f"{task.connection_id}: {STATE_TEXTS.get(task.state, task.state.value)}",
-                task.counts.get("listed"),
-                None,
-            )
+            state = STATE_TEXTS.get(task.state, task.state.value)
+            step(f"{task.connection_id}: {state}", task.counts.get("listed"), None)
 
         async def work(_: CliSettings, store: Store) -> list[Verified]:
             named = (ConnectionId(connection),) if connection is not None else await admin_verify.find_active(store)
@@ -75,13 +83,7 @@ def verify(
                 for one in named
             ]
 
-        verified = run(work)
-    lines = [line for one in verified for line in _format(one)]
-    print_result("\n".join(lines) or "No connection is active.", verified, as_json=as_json)
-    if any(one.needs_person for one in verified):
-        raise typer.Exit(1)
-    if any(one.is_late for one in verified):
-        raise typer.Exit(EX_TEMPFAIL)
+        return run(work)
 
 
 def _verify_employee(connection: ConnectionId, employee: EmployeeId, seconds: float, *, as_json: bool) -> NoReturn:

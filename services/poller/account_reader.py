@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from services.contracts.ids import AccountId
 from services.errors import TransientError
-from services.poller.ports import AccountList
+from services.poller.verification_ports import AccountList
 from services.provisioning.calls import Found, Missing, Page, Resource
 from services.provisioning.drift import find_shown
 from services.runtime.clock import Clock

@@ -18,9 +18,10 @@ from services.contracts.verifications import VerificationStep
 from services.poller.account_reader import AccountReader, ListedPage, UnreadableError
 from services.poller.known_people import KnownPeople
 from services.poller.page_comparison import PageComparison
-from services.poller.ports import AccountSource, ProgressCallback, Repositories
+from services.poller.ports import ProgressCallback, Repositories
 from services.poller.resend import Resender
 from services.poller.verification import Verification
+from services.poller.verification_ports import AccountSource
 from services.provisioning.drift import KnownPerson, compare_account, judge_accounts
 from services.runtime.clock import Clock
 

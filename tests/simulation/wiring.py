@@ -20,9 +20,9 @@ from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Outcome
 from services.contracts.topics import Topic
 from services.mapper.handler import Mapper
-from services.poller.ports import AccountSource
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
+from services.poller.verification_ports import AccountSource
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.metrics import Metrics
 from services.writer.endpoints import Endpoints
