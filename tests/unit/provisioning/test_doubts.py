@@ -10,28 +10,21 @@ from services.provisioning.calls import (
     Resource,
     Written,
 )
-from tests.support.builders import NOW, make_request, make_request_with_intent, reports_to
+from tests.support.builders import NOW, make_request, make_request_with_intent
 from tests.unit.provisioning.accounts import build_account, find
 from tests.unit.provisioning.driver import EMPTY_LOOKUPS, NOTHING
 from tests.unit.provisioning.entries import (
     ACCOUNT,
+    ADA,
+    ENTRY,
     LATE,
     LATER,
-    OTHER_NAME,
+    RENAMED,
     STRANGER,
     begin,
     conclude,
     play,
-    settle,
 )
-
-ADA = make_request(fields={"name.givenName": "Ada"}, manager=None)
-LEAVER = make_request_with_intent(Intent.DISABLE, revision=2_000)
-RENAMED = make_request(revision=2_000, manager=None, **OTHER_NAME)
-REPORT = make_request(manager=reports_to("9"))
-ENTRY = settle(ADA)
-TAKEN = build_account("u9", externalId="another system's", name={"givenName": "Eva"})
-
 
 # ---------------------------------------------------------------- writes without an answer
 

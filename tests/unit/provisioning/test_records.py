@@ -16,6 +16,7 @@ from tests.support.builders import NOW, make_request, make_request_with_intent
 from tests.unit.provisioning.entries import (
     ACCOUNT,
     LATER,
+    LEAVER,
     STRANGER,
     WAITING,
     build_desired,
@@ -25,8 +26,6 @@ from tests.unit.provisioning.entries import (
     settle,
 )
 
-LEAVER = make_request_with_intent(Intent.DISABLE, revision=2_000)
-OWNED = Trail(owned_id=ACCOUNT)
 TITLED = make_request(revision=2_000, fields={"name.givenName": "Ada", "title": "Dr."})
 
 # ---------------------------------------------------------------- decisions without a call

@@ -24,21 +24,19 @@ from tests.unit.provisioning.accounts import BOSS, EMAIL, build_account, find
 from tests.unit.provisioning.driver import BY_EXTERNAL_ID, CREATED, NOTHING, prove
 from tests.unit.provisioning.entries import (
     ACCOUNT,
+    ADA,
+    ENTRY,
     LATER,
-    OTHER_NAME,
+    LEAVER,
+    RENAMED,
     STRANGER,
     begin,
     build_entry,
     conclude,
     play,
-    settle,
 )
 
-ADA = make_request(fields={"name.givenName": "Ada"}, manager=None)
-LEAVER = make_request_with_intent(Intent.DISABLE, revision=2_000)
-RENAMED = make_request(revision=2_000, manager=None, **OTHER_NAME)
 REPORT = make_request(manager=reports_to("9"))
-ENTRY = settle(ADA)
 TAKEN = build_account("u9", externalId="another system's", name={"givenName": "Eva"})
 
 

@@ -10,12 +10,12 @@ from services.provisioning.calls import Answer, Call, PatchAccount, ReadAccount
 from tests.unit.writer.company import Company
 from tests.unit.writer.servers import (
     FULL,
-    LIFE,
     OTHER,
     STEADY,
+    STEADY_LIFE,
     find_user,
     hire,
-    leave,
+    learn_and_repeat,
     live_through,
     read_content,
     write,
@@ -37,11 +37,8 @@ BEHAVIOURS: dict[str, dict[str, Any]] = {
 async def test_every_change_arrives_and_versions_are_judged_once(company: Company, behaviour: dict[str, Any]) -> None:
     """A condition that fails although nothing has changed is left out from then on."""
     company.stage.change_behaviour(versions=True, **behaviour)
-    await hire(company, "7", "6")
-    await live_through(company, "7")
 
-    assert await live_through(company, "6") == [STEADY] * len(LIFE)
-    assert await leave(company, "6") == STEADY
+    assert await learn_and_repeat(company) == STEADY_LIFE
 
 
 async def test_etags_that_are_denied_are_never_sent(company: Company) -> None:
