@@ -110,7 +110,7 @@ REPORTS = build_goal(REMEMBERED, build_state(reference=reports_to("3"), manager=
 
 @pytest.mark.promise("W11")
 def test_ignored_manager_is_named_by_external_id() -> None:
-    """A server that ignores the account id of a manager without a word is given the external id, also later."""
+    """A server that ignores the account id of a manager without an error is given the external id, also later."""
     memory = ServerMemory()
     stored = Written(build_account(**{EXTENSION: {"manager": {"managerId": "3"}}}))
 
