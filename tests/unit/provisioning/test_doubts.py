@@ -1,4 +1,4 @@
-"""Writes that may still come true: what is remembered of them, and when the account is looked at again."""
+"""Writes that may still be carried out: what is remembered of them, and when the account is looked up again."""
 
 import pytest
 
@@ -34,7 +34,7 @@ from tests.unit.provisioning.entries import (
     ("answer", "look_at"), [(Lost(), LATER), (Lost(504), LATER), (Lost(500), None)], ids=["none", "504", "500"]
 )
 def test_unanswered_write_is_looked_for_again(answer: Lost, look_at: object) -> None:
-    """A write without an answer may still come true, even after a look has shown the wanted content."""
+    """A write without an answer may still be carried out, even after a lookup has shown the wanted content."""
     live = build_account(name={"givenName": "Eva"})
     settlement = play(begin(RENAMED, ENTRY), find(build_account()), answer, find(live))
 
@@ -114,7 +114,7 @@ def test_new_account_that_is_not_shown_allows_no_second_create() -> None:
 
 
 def test_later_look_counts() -> None:
-    """A second write without an answer moves the look, and an answered one does not bring it forward."""
+    """A second write without an answer moves the due lookup, and an answered one does not bring it forward."""
     entry = ENTRY.model_copy(update={"look_at": LATER + LATE})
     live = build_account(name={"givenName": "Eva"})
 
@@ -130,7 +130,7 @@ def test_later_look_counts() -> None:
 
 @pytest.mark.promise("P2")
 def test_suspect_record_is_looked_at_now_and_later() -> None:
-    """What an earlier writer may have sent can still come true after the look."""
+    """What an earlier writer may have sent can still be carried out after the lookup."""
     settlement = begin(
         make_request(revision=2_000, fields={"name.givenName": "Ada"}, manager=None), ENTRY, is_suspect=True
     )

@@ -101,7 +101,7 @@ def test_settlement_just_before_the_lookup_is_under_way() -> None:
 
 
 def test_own_mark_of_the_verification_does_not_count() -> None:
-    """The writer has not looked at the account yet, but another finding may follow."""
+    """The writer has not looked the account up yet, but another finding may follow."""
     assert make_known(verify=True).find_stage(SEEN, HOUR, is_marked_here=True) is Stage.SETTLED
 
 

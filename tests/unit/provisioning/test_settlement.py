@@ -1,4 +1,4 @@
-"""One request from its beginning to entry and outcome: what is asked, what is remembered, and when to look again."""
+"""One request from its beginning to entry and outcome: what is asked, what is remembered, and when to look the account up again."""
 
 from datetime import timedelta
 
@@ -54,7 +54,7 @@ TAKEN = build_account("u9", externalId="another system's", name={"givenName": "E
     ids=["older", "repeated", "ignored", "same content"],
 )
 def test_request_is_settled_without_a_call(request_: AccountRequested, outcome: Outcome) -> None:
-    """A request that needs no look is settled at once, and to conclude it changes nothing."""
+    """A request that needs no lookup is settled at once, and to conclude it changes nothing."""
     settlement = begin(request_, ENTRY)
     entry = settlement.entry
 

@@ -48,7 +48,7 @@ async def test_late_change_does_not_outlive_newer_one(company: Company) -> None:
 
 @pytest.mark.promise("P2")
 async def test_look_is_due_after_the_last_late_write(company: Company) -> None:
-    """A later unanswered write moves the look: it happens when neither write can still land."""
+    """A later unanswered write moves the due lookup: it happens when neither write can still land."""
     stage = company.stage
     await company.settle(make_request("7"))
     postpone(stage, "PATCH")
@@ -232,7 +232,7 @@ async def test_crash_forgets_no_unanswered_create(company: Company) -> None:
 
 @pytest.mark.promise("P2")
 async def test_late_change_of_crashed_writer_is_looked_for(company: Company) -> None:
-    """A writer crashes after an unanswered change. The next one gets a newer change in the same batch, and looks later."""
+    """A writer crashes after an unanswered change. The next one gets a newer change in the same batch, and looks the account up later."""
     stage = company.stage
     await company.settle(make_request("7"))
     postpone(stage, "PATCH")

@@ -54,7 +54,7 @@ async def test_etags_that_are_denied_are_never_sent(company: Company) -> None:
 
 
 async def test_change_by_another_hand_is_not_overwritten(company: Company) -> None:
-    """An account that changes between the look and the write is read again, and only the difference is written."""
+    """An account that changes between the lookup and the write is read again, and only the difference is written."""
     stage = company.stage
     stage.change_behaviour(versions=True)
     await hire(company, "7")
