@@ -142,7 +142,10 @@ def _reject_owned(
 
 def _ask_decision(live: Resource, ownership: Ownership, fact: str) -> Rejected:
     if ownership.decision is Decision.LEAVE:
-        reason = f"account {live.id} {fact}, and an administrator decided to leave it alone: free the e-mail address"
+        reason = (
+            f"account {live.id} {fact}, and an administrator decided to leave it alone: "
+            "change the account in Declaree, or decide again with `links accept`"
+        )
         return Rejected(reason, "userName", live.id)
     reason = f"account {live.id} {fact}: decide about it with `links accept` or `links refuse`"
     return Rejected(reason, "userName", live.id, asks_about=live.id)
