@@ -1,7 +1,7 @@
 """Finds the account of one employee: by the remembered id, then by our external id, then by user name.
 
-An answer proves no more than it shows: an account with another id than the requested one does not count, a 404 counts only
-if the SCIM server itself sent it, and a list may show an account without most of its attributes.
+An answer proves no more than it shows. An account with another id than the requested one does not count. A 404 counts only if
+the SCIM server itself sent it. A list may show an account without most of its attributes.
 """
 
 from services.contracts.addresses import fold_address
@@ -64,6 +64,10 @@ def read_account(account: AccountId) -> Steps[Resource | None]:
 
 
 def _read_remembered(work: Work, account: AccountId) -> Steps[Resource | None]:
+    """Returns the account that the ledger remembers; None if it no longer exists, or belongs to another employee now.
+
+    A 404 that proves nothing is noted in the trail. Raises ``EndedError`` for any other answer that proves nothing.
+    """
     match (yield ReadAccount(account)):
         case Found((resource,)) if resource.id == account:
             external_id = get_external_id(resource)

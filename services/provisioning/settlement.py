@@ -90,6 +90,7 @@ class Settlement:
         self._begin()
 
     def _begin(self) -> None:
+        """Decides how the request is settled. Sets the outcome, or a result without a call, or the first step."""
         request, entry, known = self._request, self.entry, self._circumstances
         schema = self._memory.description.schema
         desired = build_desired_state(request, self._manager.account)

@@ -27,6 +27,7 @@ def update(work: Work, live: Resource) -> Steps[Resource]:
 
 
 def _write_parts(work: Work, live: Resource) -> Steps[Resource]:
+    """Writes what can be written together, then what failed in smaller parts, and notes the refused fields."""
     attempted: set[tuple[str, ...]] = set()
     failures: list[Failure] = []
     for split in (_group_by_way, _group_identity, _split):

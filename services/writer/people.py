@@ -99,7 +99,7 @@ class BatchPeople:
         return ManagerAccount(entry.account_id, entry.external_id) if entry and entry.account_id else None
 
     def is_manager_pending(self, person: PersonKey, manager: PersonKey) -> bool:
-        """Whether the account of a manager is about to be created, and the manager does not wait for this person."""
+        """Returns whether a manager is about to get an account, and does not wait for this person."""
         work = self.people.get(manager)
         if work is not None:
             return (

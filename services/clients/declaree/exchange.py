@@ -103,6 +103,7 @@ class ScimExchange:
         return response
 
     async def _follow(self, request: ScimRequest, media_type: str, before: Callable[[], None]) -> httpx.Response:
+        """Sends a request, follows its redirects, and remembers those that only add or remove the slash at the end."""
         is_write = request.body is not None
         kind = _get_kind(request.path)
         url = self._build_url(request)
