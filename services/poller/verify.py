@@ -32,7 +32,7 @@ SLICE_SECONDS = 20.0
 PEOPLE_AT_ONCE = 200
 """Number of employees that are judged in one step after the end of the list."""
 MAX_MISSING = 10
-"""Number of known accounts that a list may lack, in any step. If more than half are missing as well, the list is checked."""
+"""Number of known accounts of one step that the list may lack. If it lacks more, and more than half, the list is checked."""
 
 
 @dataclass(frozen=True, slots=True)
