@@ -13,7 +13,7 @@ from sandbox.stack.errors import StackError
 from services.admin.verify import verify_accounts
 from services.clients.declaree.listing import PAGE_SIZE
 from services.contracts.ids import ConnectionId
-from services.provisioning.drift import CLOCK_TOLERANCE
+from services.provisioning.drift import LOOKUP_LAG
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
@@ -53,7 +53,7 @@ async def run(installation: Installation, store: Store, connection: ConnectionId
 
 async def _is_past(settled_at: float) -> bool:
     """Whether no change counts as settled just now, which a verification would leave out."""
-    return time.monotonic() > settled_at + CLOCK_TOLERANCE.total_seconds()
+    return time.monotonic() > settled_at + LOOKUP_LAG.total_seconds()
 
 
 async def _count_requests(installation: Installation) -> int:

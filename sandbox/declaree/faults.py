@@ -7,8 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.declaree.errors import ScimType
+from sandbox.declaree.journal import decode_body
 from sandbox.declaree.message import Request
-from sandbox.declaree.written_paths import decode_body, is_disabling
+from sandbox.declaree.written_paths import is_disabling
 
 Kind = Literal["status", "cut", "slow", "login_page", "redirect", "other_account", "late"]
 
@@ -76,7 +77,7 @@ def _matches(fault: Fault, request: Request) -> bool:
         return False
     if not fnmatchcase(request.path, fault.path):
         return False
-    if fault.disables and not is_disabling(decode_body(request)):
+    if fault.disables and not is_disabling(decode_body(request.body)):
         return False
     return fault.body_contains.casefold() in request.body.decode("utf-8", errors="replace").casefold()
 

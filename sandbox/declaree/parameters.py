@@ -41,7 +41,7 @@ def _split_names(text: str | None) -> tuple[str, ...]:
 
 def _read_string(value: object) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise bad_request("invalidSyntax", "filter and attributes are texts")
+        raise bad_request("invalidSyntax", "filter and attributes must be strings")
     return value
 
 
@@ -54,4 +54,4 @@ def _read_integer(text: object) -> int:
     try:
         return int(str(text))
     except ValueError as error:
-        raise bad_request("invalidValue", "startIndex and count are numbers") from error
+        raise bad_request("invalidValue", "startIndex and count must be numbers") from error

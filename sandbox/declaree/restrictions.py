@@ -1,4 +1,4 @@
-"""What the server refuses to clients, or passes over, although the RFC allows it. Administrators are not restricted."""
+"""What the server refuses to clients, or ignores, although the RFC allows it. Administrators are not restricted."""
 
 from typing import Any
 

@@ -1,11 +1,9 @@
 """What a write contains: the paths of its values, the identities that it names, and whether it disables an account."""
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.declaree.message import Request
 from sandbox.declaree.values import Resource
 
 _CONDITION = re.compile(r"\[.*\]", re.DOTALL)
@@ -52,11 +50,3 @@ def _walk_parts(path: str, value: Resource) -> Iterator[tuple[str, Any]]:
 def is_disabling(payload: Any) -> bool:
     """Returns whether the write sets ``active`` to false, as a boolean or as a text."""
     return any(path == "active" and str(value).casefold() == "false" for path, value in list_written_values(payload))
-
-
-def decode_body(request: Request) -> Any:
-    """Returns the JSON of the body; None for anything else."""
-    try:
-        return json.loads(request.body) if request.body else None
-    except ValueError:
-        return None

@@ -1,4 +1,4 @@
-"""What an administrator decides about employees that Personio no longer lists, and about what was decided for one person."""
+"""Acknowledges absent employees, and resets what was decided for one employee."""
 
 from typing import ClassVar
 

@@ -13,10 +13,9 @@ from services.store.database import Store
 
 OVERSIZED = "the employee's data is too large for Kafka: shorten it in Personio"
 """The reason of an oversized event, for an administrator."""
-ABSENT = (
-    "Personio no longer lists this employee and the account is unchanged: disable it with `people disable`, "
-    "or leave it as it is with `people acknowledge`"
-)
+ABSENT_STEP = "disable it with `people disable`, or leave it as it is with `people acknowledge`"
+"""The next step for the account of an absent employee."""
+ABSENT = f"Personio no longer lists this employee and the account is unchanged: {ABSENT_STEP}"
 """The reason of an absent employee, for an administrator."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from services.admin.people import ABSENT
+from services.admin.people import ABSENT_STEP
 from services.admin.tasks import POLL_SECONDS, UnknownEmployeesError, build_resync, file_and_wait
 from services.contracts.connections import ConnectionState
 from services.contracts.drift import Drift
@@ -49,7 +49,7 @@ class Verified:
     error: str | None = None
     """Why no verification has ended; None if one has."""
     is_late: bool = False
-    """Whether the verification was not at its end in time, and goes on."""
+    """Whether the verification did not finish in time, and continues."""
 
     @property
     def needs_person(self) -> bool:
@@ -110,7 +110,10 @@ async def verify_employee(
     if snapshot is None:
         raise UnknownEmployeesError(f"unknown employee {employee} in connection {connection}: check the Personio id")
     if snapshot.absent_since is not None and snapshot.kind is not ChangeKind.REMOVED:
-        raise AbsentEmployeeError(ABSENT)
+        raise AbsentEmployeeError(
+            f"Personio no longer lists employee {employee} of connection {connection}, and the account is unchanged: "
+            f"{ABSENT_STEP}"
+        )
     deadline = clock.monotonic() + seconds
     person = PersonKey(connection, employee)
     await store.ledger.mark_verify([person])
@@ -122,4 +125,6 @@ async def verify_employee(
             return entry.decided
         await asyncio.sleep(POLL_SECONDS)
     cause = f": {entry.waiting.cause.text}" if entry.waiting else ": check that mapper and writer are running"
-    raise NoOutcomeError(f"employee {employee} was resent and has no outcome after {seconds:.0f} s{cause}")
+    raise NoOutcomeError(
+        f"employee {employee} of connection {connection} was resent and has no outcome after {seconds:.0f} s{cause}"
+    )

@@ -27,6 +27,18 @@ DeclareeKeyFile = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, help="Read the Declaree key from this file.")
 ]
 
+ExternalIdPrefix = Annotated[
+    str,
+    typer.Option(help="Text before the employee id in the external id. Needed if two connections share one Declaree."),
+]
+Policy = Annotated[
+    LinkPolicy,
+    typer.Option(
+        help="What happens with accounts that have an employee's e-mail address: ask about each, or link by e-mail "
+        "those that are enabled, have no external id and no role, and fit by name."
+    ),
+]
+
 
 def _summarize(id_: ConnectionId, name: str, state: ConnectionState, personio: str, declaree: str) -> dict[str, str]:
     return {"id": id_, "name": name, "state": state.value, "personio": personio, "declaree": declaree}
@@ -48,19 +60,8 @@ def add(
     ] = "https://app.declaree.com/SCIM/v2",
     personio_secret_file: PersonioSecretFile = None,
     declaree_key_file: DeclareeKeyFile = None,
-    external_id_prefix: Annotated[
-        str,
-        typer.Option(
-            help="Text before the employee id in the external id. Needed if two connections share one Declaree."
-        ),
-    ] = "",
-    link_policy: Annotated[
-        LinkPolicy,
-        typer.Option(
-            help="What happens with accounts that have an employee's e-mail address: ask about each, or link by e-mail "
-            "those that are enabled, have no role, and fit by name."
-        ),
-    ] = LinkPolicy.ASK,
+    external_id_prefix: ExternalIdPrefix = "",
+    link_policy: Policy = LinkPolicy.ASK,
     as_json: Json = False,
 ) -> None:
     """Add a connection, which is paused until `connections start`.

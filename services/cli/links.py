@@ -16,7 +16,7 @@ from services.store.database import Store
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Decide about accounts in Declaree that existed before and that employees are in need of.",
+    help="Decide about accounts that existed in Declaree before and conflict with an employee.",
 )
 
 Employee = Annotated[str, typer.Argument(help="The employee's id in Personio.")]
@@ -56,7 +56,7 @@ def accept(connection: Id, employee: Employee, account: Account, yes: Yes = Fals
 
 @app.command()
 def refuse(connection: Id, employee: Employee, account: Account, yes: Yes = False, as_json: Json = False) -> None:
-    """Leave the account alone. The employee stays rejected until the e-mail address is free."""
+    """Leave the account unchanged. The employee stays rejected until the e-mail address is free."""
     _decide(connection, employee, account, Decision.LEAVE, "Leave this account alone?", yes=yes, as_json=as_json)
 
 

@@ -121,14 +121,16 @@ def acknowledge(connection: Id, employee: Employee, yes: Yes = False, as_json: J
     """Leave the account of an employee that Personio no longer lists as it is, and no longer report it."""
     _confirm(f"Leave the account of employee {employee} as it is?", yes=yes)
     run(lambda _, store: admin_departures.acknowledge(store, ConnectionId(connection), EmployeeId(employee)))
-    print_result("acknowledged", {"employee": employee, "acknowledged": True}, as_json=as_json)
+    print_result(
+        "acknowledged: the account stays as it is", {"employee": employee, "acknowledged": True}, as_json=as_json
+    )
 
 
 @app.command()
 def reset(connection: Id, employee: Employee, yes: Yes = False, as_json: Json = False) -> None:
-    """Forget what was decided for one employee, and decide again after a look at the account.
+    """Forget what was decided for one employee, look up the account, and decide again.
 
-    Helps after an event with a wrong revision, and takes back decisions about links.
+    Use it after an event with a wrong revision, or to undo a decision about a link.
     """
     _confirm(f"Forget what was decided for employee {employee}?", yes=yes)
 

@@ -20,8 +20,8 @@ NAMED = (Prospect.FITTING, Prospect.UNCLEAR, Prospect.REJECTED)
 """The prospects with employees that are listed one by one."""
 
 
-class Links(StrEnum):
-    """What happens with accounts that exist and fit."""
+class LinkChoice(StrEnum):
+    """What happens with the accounts that exist and fit."""
 
     FITTING = "fitting"
     """They are linked."""
@@ -32,7 +32,8 @@ class Links(StrEnum):
 def start(
     connection: Id,
     links: Annotated[
-        Links | None, typer.Option(help="Link the accounts that fit, or none of them. Without it, the command asks.")
+        LinkChoice | None,
+        typer.Option(help="Link the accounts that fit, or none of them. Without it, the command asks."),
     ] = None,
     names: Annotated[bool, typer.Option("--names", help="Show the names of the employees that are listed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Start without a question; needs --links.")] = False,
@@ -56,17 +57,17 @@ def start(
         print_error("\n".join(_format(preview)))
         fitting = len(preview.list_by(Prospect.FITTING))
         if links is None and fitting:
-            links = Links.FITTING if confirm(f"Link the accounts that fit ({fitting})?") else Links.NONE
+            links = LinkChoice.FITTING if confirm(f"Link the accounts that fit ({fitting})?") else LinkChoice.NONE
         if not confirm("Start the connection?"):
             print_error("not started")
             raise typer.Exit(1)
-    link = links is Links.FITTING
+    link = links is LinkChoice.FITTING
 
     async def work(_: CliSettings, store: Store) -> None:
         await admin_start.start(store, SystemClock(), ConnectionId(connection), preview, link=link)
 
     run(work)
-    summary = {"id": connection, "state": "active", "links": (links or Links.NONE).value, **_summarize(preview)}
+    summary = {"id": connection, "state": "active", "links": (links or LinkChoice.NONE).value, **_summarize(preview)}
     print_result("started: the first poll begins within a minute, see `status`", summary, as_json=as_json)
 
 

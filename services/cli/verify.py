@@ -1,4 +1,4 @@
-"""The command ``verify``, which compares the accounts in Declaree with what they should be."""
+"""The command ``verify``: compares the accounts in Declaree with their desired state."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -47,22 +47,30 @@ def verify(
     seconds: Annotated[float, typer.Option(help="Seconds to wait for each connection.")] = 3600,
     as_json: Json = False,
 ) -> None:
-    """Compare all accounts in Declaree with what they should be. Missing accounts and enabled leavers are repaired.
+    """Compare all accounts in Declaree with what they should be. Repair missing accounts, and enabled accounts of leavers.
 
-    Exit code 0 if everything is right or is being repaired, 1 if something needs a person, 75 if it was not ready in time.
+    Exit code 0 if everything is right or is being repaired, 1 if a finding needs a person, 75 if it did not finish in time.
     """
     if employee is not None:
         if connection is None:
             raise typer.BadParameter("an employee id is unique only within its connection: add the connection's id")
         _verify_employee(ConnectionId(connection), EmployeeId(employee), seconds, as_json=as_json)
+    verified = _verify_connections(connection, repair=repair, last=last, seconds=seconds)
+    lines = [line for one in verified for line in _format(one)]
+    print_result("\n".join(lines) or "No connection is active.", verified, as_json=as_json)
+    if any(one.needs_person for one in verified):
+        raise typer.Exit(1)
+    if any(one.is_late for one in verified):
+        raise typer.Exit(EX_TEMPFAIL)
+
+
+def _verify_connections(connection: str | None, *, repair: bool, last: bool, seconds: float) -> list[Verified]:
+    """Returns the verification of one connection, or of all active ones. With ``last``, reads the last reports."""
     with show_progress(STATE_TEXTS[TaskState.OPEN]) as step:
 
         def progress(task: Task) -> None:
-            step(
-                f"{task.connection_id}: {STATE_TEXTS.get(task.state, task.state.value)}",
-                task.counts.get("listed"),
-                None,
-            )
+            state = STATE_TEXTS.get(task.state, task.state.value)
+            step(f"{task.connection_id}: {state}", task.counts.get("listed"), None)
 
         async def work(_: CliSettings, store: Store) -> list[Verified]:
             named = (ConnectionId(connection),) if connection is not None else await admin_verify.find_active(store)
@@ -75,13 +83,7 @@ def verify(
                 for one in named
             ]
 
-        verified = run(work)
-    lines = [line for one in verified for line in _format(one)]
-    print_result("\n".join(lines) or "No connection is active.", verified, as_json=as_json)
-    if any(one.needs_person for one in verified):
-        raise typer.Exit(1)
-    if any(one.is_late for one in verified):
-        raise typer.Exit(EX_TEMPFAIL)
+        return run(work)
 
 
 def _verify_employee(connection: ConnectionId, employee: EmployeeId, seconds: float, *, as_json: bool) -> NoReturn:

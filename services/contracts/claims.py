@@ -14,7 +14,7 @@ class Decision(StrEnum):
     LINK = "link"
     """The account becomes the employee's."""
     LEAVE = "leave"
-    """The account stays alone: the employee needs another e-mail address."""
+    """The account stays unchanged: the employee needs another e-mail address."""
     HAND_OVER = "hand-over"
     """The account passes from the employee that has left to this one."""
 
@@ -25,7 +25,7 @@ class LinkDecision(FrozenModel):
     connection_id: ConnectionId
     """The connection."""
     employee_id: EmployeeId
-    """The employee that the account is in the way of."""
+    """The employee that the account conflicts with."""
     account_id: AccountId
     """The account."""
     is_held_by_leaver: bool = False
@@ -39,12 +39,12 @@ class LinkDecision(FrozenModel):
 
     @property
     def person(self) -> PersonKey:
-        """The employee that the account is in the way of."""
+        """The employee that the account conflicts with."""
         return PersonKey(self.connection_id, self.employee_id)
 
 
 class WorkRange(FrozenModel):
-    """The records of one partition that a writer has in work: another writer may have sent requests for them."""
+    """The records of one partition that a writer has in progress: it may have sent requests for them."""
 
     partition: int
     """The partition of the topic of requests."""
@@ -53,7 +53,7 @@ class WorkRange(FrozenModel):
     last_offset: int
     """Offset of the last record."""
     timestamp_ms: int
-    """Kafka's timestamp of the last record, in milliseconds. It tells the record from one of a new log."""
+    """Kafka's timestamp of the last record, in milliseconds. A new log has later timestamps at the same offsets."""
 
     def contains(self, offset: int, timestamp_ms: int) -> bool:
         """Returns whether a record of the partition lies in this range."""

@@ -146,6 +146,6 @@ class Connection(FrozenModel):
     link_policy: LinkPolicy = LinkPolicy.ASK
     """What happens with an account that existed before and has the e-mail address of an employee."""
     started_at: AwareDatetime | None = None
-    """When an administrator started the connection after a look at its first import; None before."""
+    """When an administrator started the connection, after the preview of its first import; None before."""
     created_at: AwareDatetime
     """When the connection was added."""

@@ -119,7 +119,7 @@ _TEXTS: dict[WaitingCause, str] = {
     WaitingCause.ACCOUNT_NOT_SHOWN: f"Declaree does not show an account that must exist: {_RETRIED}",
     WaitingCause.FAILING_ACCOUNT: (
         f"Declaree answers every write for this account with an error (500): {_RETRIED}, "
-        "ask Declaree's support if it stays"
+        "contact Declaree's support if the error remains"
     ),
     WaitingCause.MANAGER_PENDING: f"the manager's account is created first: {_RETRIED}",
     WaitingCause.ADDRESS_EXCHANGE: f"employees exchange their e-mail addresses: {_RETRIED}",

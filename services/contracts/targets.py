@@ -1,4 +1,4 @@
-"""Which fields of an account a rule of a mapping may write. Mapping documents and requested accounts hold to the same rule.
+"""The fields of an account that a rule of a mapping may write. Mapping documents and requested accounts are checked alike.
 
 A target is allowed by its form: one attribute, or a part of it, with at most one schema URN and one filter. The attributes
 that decide about identity, life cycle and rights are then excluded in every spelling. RFC 7643 defines all of them, so their
@@ -44,7 +44,7 @@ _EMAIL_TYPE = re.compile(r"(?!work$)[a-z0-9_-]+", re.IGNORECASE | re.ASCII)
 
 @lru_cache(maxsize=1024)
 def find_misuse(target: str) -> str | None:
-    """Returns why a field cannot be written by a rule; None if it can. ``MANAGER`` is for the mapping to allow."""
+    """Returns why a field cannot be written by a rule; None if it can. Refuses ``MANAGER``, which only a mapping allows."""
     match = _TARGET.fullmatch(target)
     if match is None or (match["extension"] and match["attribute"].lower() == "user"):
         return (

@@ -1,4 +1,4 @@
-"""A verification: its steps, which are stored so that another poller can go on after the last one, and its report."""
+"""A verification: its report, and its steps, which are stored so that another poller can continue after the last one."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -11,7 +11,7 @@ from services.contracts.values import FrozenModel
 
 
 class ListedAccount(FrozenModel):
-    """An account that the list of a server has shown."""
+    """An account in the list of a server."""
 
     id: AccountId
     """The account."""
@@ -22,7 +22,7 @@ class ListedAccount(FrozenModel):
 
 
 class VerificationStep(FrozenModel):
-    """What one step of a verification has shown. A verification that was interrupted goes on after its last step."""
+    """The result of one step of a verification. An interrupted verification continues after its last step."""
 
     number: int
     """Number of the step, from 0."""

@@ -8,14 +8,14 @@ from typing import ClassVar
 
 from services.contracts.ids import AccountId
 from services.errors import TransientError
-from services.poller.ports import AccountList
+from services.poller.verification_ports import AccountList
 from services.provisioning.calls import Found, Missing, Page, Resource
 from services.provisioning.drift import find_shown
 from services.runtime.clock import Clock
 
 
 class VerificationInterruptedError(TransientError):
-    """Declaree does not answer the requests of a verification. The verification goes on later."""
+    """Declaree does not answer the requests of a verification. The verification continues later."""
 
     code: ClassVar[str] = "verification-interrupted"
 
@@ -45,7 +45,7 @@ class AccountReader:
     """Reads accounts of one server, and learns which fields its list hides."""
 
     def __init__(self, accounts: AccountList, clock: Clock) -> None:
-        """``accounts`` are those of the server."""
+        """``accounts`` lists and reads the accounts of the server."""
         self.server = accounts.server
         """The normalised address of the server."""
         self._accounts = accounts
@@ -89,8 +89,9 @@ class AccountReader:
     ) -> dict[AccountId, Resource]:
         """Returns the accounts with all fields to judge, each read if the list hides fields.
 
-        ``judged`` are the fields of each account. A field that no account shows may be hidden or not set anywhere: a read
-        account tells. An account that does not exist or cannot be read is left out. Raises ``VerificationInterruptedError``.
+        ``judged`` are the fields of each account. A field that no account shows may be hidden or not set anywhere: a lookup of
+        one account decides. An account that does not exist or cannot be read is left out. Raises
+        ``VerificationInterruptedError``.
         """
         for account, fields in judged.items():
             self._shown |= find_shown(listed[account].body, fields)

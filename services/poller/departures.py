@@ -11,7 +11,7 @@ from services.poller.ports import Snapshots
 from services.runtime.clock import Clock
 
 REMOVED = "removed"
-"""Content hash of a removed employee. It equals no other, so that a return is a change."""
+"""Content hash of a removed employee. It differs from every computed hash, so that a return counts as a change."""
 
 
 class Departures:

@@ -34,7 +34,7 @@ class KnownPeople:
 
     @classmethod
     async def load(cls, repositories: Repositories, connection: ConnectionId) -> Self:
-        """Reads the mapping and the employees to leave alone."""
+        """Reads the mapping and the employees with an oversized change."""
         published = await repositories.mappings.get_published(connection)
         oversized = await repositories.snapshots.find_oversized(connection)
         return cls(repositories, connection, published, frozenset(oversized))
@@ -45,13 +45,13 @@ class KnownPeople:
         return self._published.mapping.external_id_prefix if self._published else ""
 
     async def read(self, employees: Iterable[EmployeeId]) -> dict[EmployeeId, KnownPerson | None]:
-        """Returns what is known about those that have a snapshot; None for one to leave alone."""
+        """Returns what is known about those that have a snapshot; None for an employee that must not be resent."""
         snapshots = await self._repositories.snapshots.read(self._connection, employees)
         return await self.build(snapshots.values())
 
     async def build(self, snapshots: Collection[Snapshot]) -> dict[EmployeeId, KnownPerson | None]:
-        """Returns what is known about these employees; None for one to leave alone."""
-        everybody: dict[EmployeeId, KnownPerson | None] = {snapshot.employee_id: None for snapshot in snapshots}
+        """Returns what is known about these employees; None for an employee that must not be resent."""
+        known: dict[EmployeeId, KnownPerson | None] = {snapshot.employee_id: None for snapshot in snapshots}
         judged = [snapshot for snapshot in snapshots if self._is_judged(snapshot)]
         requests = {snapshot.employee_id: self._engine.map(snapshot.to_event()) for snapshot in judged}
         managers = {
@@ -63,13 +63,13 @@ class KnownPeople:
         entries = await self._repositories.ledger.read(people) if people else {}
         for snapshot in judged:
             employee = snapshot.employee_id
-            everybody[employee] = KnownPerson(
+            known[employee] = KnownPerson(
                 requests[employee],
                 entries.get(snapshot.person),
                 self._find_request_time(snapshot),
                 _get_account(entries, managers.get(employee)),
             )
-        return everybody
+        return known
 
     def _is_judged(self, snapshot: Snapshot) -> bool:
         """Whether a resend could repair the account.

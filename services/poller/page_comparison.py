@@ -1,4 +1,4 @@
-"""Compares the accounts of one page of the list with what they should be."""
+"""Compares the accounts of one page of the list with their desired state."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -69,7 +69,7 @@ class PageComparison:
     ) -> tuple[dict[AccountId, EmployeeId], list[Drift]]:
         """Returns the employees of the accounts: by claim, by the ledger, or by external id, in this order.
 
-        An account with a claim of another connection is that one's. It is reported if the ledger knows it as ours.
+        An account that another connection has claimed belongs to that connection. It is reported if our ledger knows it.
         """
         claims = await self._repositories.claims.find_owners(self._reader.server, accounts)
         ledger = await self._repositories.ledger.find_by_accounts(self._connection, accounts)

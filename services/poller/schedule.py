@@ -16,11 +16,12 @@ from services.poller.account_reader import VerificationInterruptedError
 from services.poller.departures import Departures
 from services.poller.lease import LeaseGuard, LeaseKeeper
 from services.poller.outbox import Outbox
-from services.poller.ports import AccountSource, Publisher, Repositories, Source
+from services.poller.ports import Publisher, Repositories, Source
 from services.poller.resend import Resender
 from services.poller.run import Runner
 from services.poller.settings import PollerSettings
 from services.poller.tasks import TaskRunner
+from services.poller.verification_ports import AccountSource
 from services.poller.verify import Verifier
 from services.provisioning.goal import REFUSAL_LIFETIME
 from services.runtime.background import Background
@@ -195,7 +196,7 @@ class Schedule:
             await self._file_verification(connection, today)
 
     async def _file_verification(self, connection: ConnectionId, today: date) -> None:
-        """Files a verification once a day, from the day after the first import on. One that is not at its end goes on."""
+        """Files a verification once a day, from the day after the first import on, unless an earlier one is unfinished."""
         schedule, tasks = self._repositories.schedule, self._repositories.tasks
         last = await schedule.get_verified_on(connection)
         if last == today:

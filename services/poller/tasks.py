@@ -41,7 +41,7 @@ class TaskRunner:
     async def run_open(self, connection: ConnectionId) -> None:
         """Carries out the open tasks, oldest first, verifications last. Resends of named employees are merged into one pass.
 
-        A verification takes long and depends on Declaree: it goes on later rather than delay the rest. Raises
+        A verification takes long and depends on Declaree, so that it must not delay other tasks. Raises
         ``VerificationInterruptedError``.
         """
         unsorted = await self._tasks.list_open(connection)
@@ -65,7 +65,7 @@ class TaskRunner:
         """Carries out one action for these tasks.
 
         After a ``TransientError`` the tasks stay running. The next lease owner opens them again, so no employee is lost.
-        A verification that is not at its end is opened again at once.
+        An unfinished verification is opened again at once.
         """
 
         async def report(counts: Mapping[str, int]) -> None:
@@ -95,7 +95,7 @@ class TaskRunner:
     async def _carry_out(
         self, connection: ConnectionId, action: Action, task: str, progress: ProgressCallback
     ) -> tuple[dict[str, int] | None, str | None]:
-        """Returns the counts of the action, None if it goes on later, and its error; None if it succeeded."""
+        """Returns the counts of the action, or None if it continues later; and its error, or None if it succeeded."""
         match action:
             case Poll(dry_run=dry_run):
                 run = await self._runner.poll(connection, dry_run=dry_run, progress=progress)

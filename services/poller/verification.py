@@ -1,4 +1,4 @@
-"""How far a verification is: what its stored steps add up to. Only ids are kept, not the accounts themselves."""
+"""The state of a verification: the sum of its stored steps. Only ids are kept, not the accounts themselves."""
 
 from collections import Counter
 from datetime import datetime
@@ -60,7 +60,7 @@ class Verification:
                 self.is_list_complete = step.is_list_complete
 
     def has_listed_all(self) -> bool:
-        """Returns whether the last page said that no further one follows."""
+        """Returns whether the total of the pages says that no further page follows."""
         total = next(iter(self._totals)) if len(self._totals) == 1 else None
         return total is not None and self.next_start > total
 

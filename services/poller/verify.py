@@ -1,8 +1,8 @@
-"""Verifies the accounts of a connection: lists them page by page, and compares each with what it should be.
+"""Verifies the accounts of a connection: lists them page by page, and compares each with its desired state.
 
 A verification only reads from Declaree. To repair an account, its ledger entry is marked and the employee resent: the
 writer then looks the account up and writes the difference. Each step is stored before its repairs, so that another poller
-can go on after a crash with the same report.
+can continue after a crash with the same report.
 """
 
 import logging
@@ -18,20 +18,21 @@ from services.contracts.verifications import VerificationStep
 from services.poller.account_reader import AccountReader, ListedPage, UnreadableError
 from services.poller.known_people import KnownPeople
 from services.poller.page_comparison import PageComparison
-from services.poller.ports import AccountSource, ProgressCallback, Repositories
+from services.poller.ports import ProgressCallback, Repositories
 from services.poller.resend import Resender
 from services.poller.verification import Verification
+from services.poller.verification_ports import AccountSource
 from services.provisioning.drift import KnownPerson, compare_account, judge_accounts
 from services.runtime.clock import Clock
 
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 20.0
-"""Seconds after which a verification gives way to a due poll and to other tasks, and goes on later."""
+"""Seconds after which a verification gives way to a due poll and to other tasks. It continues later."""
 PEOPLE_AT_ONCE = 200
 """Number of employees that are judged in one step after the end of the list."""
-FEW = 10
-"""Number of accounts that may be missing in a list without a doubt about the list itself."""
+MAX_MISSING = 10
+"""Number of known accounts of one step that the list may lack. If it lacks more, and more than half, the list is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,9 @@ class Verifier:
     async def verify(
         self, connection: ConnectionId, run: str, action: Verify, progress: ProgressCallback
     ) -> dict[str, int] | None:
-        """Verifies all accounts and returns the counts of the report; None if the time is over before the end.
+        """Verifies all accounts and returns the counts of the report; None if ``SLICE_SECONDS`` have passed before the end.
 
-        The next call with the same ``run`` goes on after the last stored step. Raises ``VerificationInterruptedError``.
+        The next call with the same ``run`` continues after the last stored step. Raises ``VerificationInterruptedError``.
         """
         deadline = self._clock.monotonic() + SLICE_SECONDS
         known = await KnownPeople.load(self._repositories, connection)
@@ -165,7 +166,7 @@ class Verifier:
         )
 
     async def _judge_people(self, work: _Work, people: Mapping[EmployeeId, KnownPerson | None]) -> list[Drift]:
-        """Returns what is wrong beside the accounts of the list: missing and several accounts, lost outcomes."""
+        """Returns what is wrong besides the content of listed accounts: missing accounts, duplicates, lost outcomes."""
         is_complete = work.state.is_list_complete and not await self._hides_accounts(work, people)
         drifts: list[Drift] = []
         for employee, person in people.items():
@@ -189,12 +190,12 @@ class Verifier:
         return drifts
 
     async def _hides_accounts(self, work: _Work, people: Mapping[EmployeeId, KnownPerson | None]) -> bool:
-        """Returns whether most known accounts are missing in the list although they exist: it shows only some accounts."""
+        """Returns whether the list shows only some accounts: most known ones are missing in it, and one of these exists."""
         known = {person.account_id: employee for employee, person in people.items() if person and person.account_id}
         missing = [
             account for account, employee in known.items() if account not in work.state.accounts.get(employee, {})
         ]
-        if len(missing) <= max(FEW, len(known) // 2):
+        if len(missing) <= max(MAX_MISSING, len(known) // 2):
             return False
         try:
             return await work.reader.read(missing[0]) is not None

@@ -1,11 +1,10 @@
-"""Writes some fields of an account with one request, in one way after another until a look shows the change."""
+"""Writes some fields of an account with one request: tries one way after another until a lookup shows the change."""
 
 from dataclasses import dataclass, replace
 
 from services.contracts.mappings import MANAGER
-from services.provisioning import bodies
+from services.provisioning import bodies, paths
 from services.provisioning.calls import (
-    Body,
     Conflict,
     Lost,
     Missing,
@@ -45,10 +44,10 @@ NOT_CHANGEABLE = Rejected(
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What the writes of some fields have led to."""
+    """The result of writing some fields."""
 
     live: Resource
-    """The account as it is known now."""
+    """The account after the last write, as far as it is known."""
     code: str | None = None
     """The server's code of the last refusal; None if every field is stored."""
     failures: tuple[Failure, ...] = ()
@@ -73,7 +72,7 @@ def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[A
         failures.append(Failure(way, sent, code or NOT_STORED))
         if _is_final(failures[-1]):
             break
-        # a way that has made these changes before does not fail because of its form, but access is worth every attempt
+        # a way that has made these changes before is refused for its values: only access is worth the other ways
         is_form_known = _get_kind(code or "") not in ABOUT_THE_FORM and memory.is_proven(way, sent)
         concerns_values = wanted != ("active",) and (concerns_values or is_form_known)
     else:
@@ -82,7 +81,7 @@ def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[A
     if not memory.list_ways(changes):
         raise EndedError(NOT_CHANGEABLE)
     if wanted == (MANAGER,) and code == NOT_STORED and not memory.manager_by_external_id:
-        # the server ignores the account id of the manager without an error: the external id is the other known form
+        # the server ignores the account id of the manager without an error, so the external id is tried
         memory.manager_by_external_id = True
         attempt = yield from write_fields(work, live, wanted)
         memory.manager_by_external_id = attempt.code is None
@@ -102,7 +101,7 @@ def _get_kind(code: str) -> str:
 
 
 def _is_final(failure: Failure) -> bool:
-    """Whether no other way can help, or the field is one that the server need not keep: it is not worth more requests."""
+    """Whether further ways are not worth a request: after a conflict, or if the server need not keep the dropped fields."""
     is_dropped = failure.code == NOT_STORED and all(change.path in OPTIONAL for change in failure.changes)
     return failure.code in CONFLICTS or is_dropped
 
@@ -135,7 +134,10 @@ def _write_in_way(work: Work, way: Way, live: Resource, wanted: tuple[str, ...])
 def _prepare_retry(
     work: Work, way: Way, live: Resource, answer: Reply, sent: DesiredState, number: int
 ) -> Steps[Resource | None]:
-    """Returns the account to write again in the same way; None if the answer is a refusal. ``number`` is that of retries."""
+    """Returns the account to write again in the same way; None if the answer is a refusal.
+
+    ``number`` is the number of earlier writes in this way.
+    """
     match answer:
         case Outdated():
             return (yield from _refresh(live, is_repeated=number > 0))
@@ -149,7 +151,7 @@ def _prepare_retry(
         case Conflict() if number == 0:
             pass  # the account may be busy
         case Lost() if number == 0 and work.memory.is_proven(way, sent.list_changes(live.body)):
-            pass  # the form of the request is right, so the error may be gone a moment later
+            pass  # the form of the request is right, so the error may be temporary
         case _:
             return None
     return (yield from _wait_for_account(live, number))
@@ -195,9 +197,5 @@ def _refresh(live: Resource, *, is_repeated: bool) -> Steps[Resource]:
     without its version, so that the next write has no condition.
     """
     again = yield from read_again(live)
-    is_same = _drop_meta(again.body) == _drop_meta(live.body)
+    is_same = paths.drop_meta(again.body) == paths.drop_meta(live.body)
     return replace(again, version=None) if is_repeated and is_same else again
-
-
-def _drop_meta(body: Body) -> Body:
-    return {name: value for name, value in body.items() if name.lower() != "meta"}

@@ -1,4 +1,4 @@
-"""What a settlement asks for, and the answers that it understands: calls to the SCIM server (RFC 7644), and questions.
+"""The calls to the SCIM server (RFC 7644) and the questions that a settlement yields, and the answers that it receives.
 
 A settlement is pure: it yields these calls and receives these answers. The client of the server performs the calls, and
 the writer answers the questions from MongoDB.
@@ -227,7 +227,7 @@ class Lost:
 
 
 Answer: TypeAlias = Found | Page | Missing | Written | Conflict | Outdated | Unsupported | Refused | Lost
-"""What the client of the server made of its answer."""
+"""The answer of the server, as the client parsed it."""
 
 
 # ---------------------------------------------------------------- questions to the writer
@@ -260,7 +260,7 @@ class ClaimAccount:
 
 
 Question: TypeAlias = Pause | AskOwnership | ClaimAccount
-"""What the writer answers without the server."""
+"""A step that the writer answers without the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,7 @@ class Ownership:
     """The answer to ``AskOwnership``."""
 
     owner: Literal["none", "self", "other", "other-connection"] = "none"
-    """Whether the account has an owner, and whether it is this employee, another one, or one of another connection."""
+    """The owner: none, this employee, another employee of the connection, or an employee of another connection."""
     employee: EmployeeId | None = None
     """The other employee of this connection that owns the account; None for every other owner."""
     has_left: bool = False
@@ -288,9 +288,9 @@ class Claimed:
 
 
 Step: TypeAlias = Call | Question
-"""What a settlement asks for next."""
+"""The next call or question of a settlement."""
 Reply: TypeAlias = Answer | Ownership | Claimed | None
-"""What a settlement receives. None answers ``Pause``."""
+"""The answer to a step. None answers ``Pause``."""
 _Result = TypeVar("_Result")
 Steps: TypeAlias = Generator[Step, Reply, _Result]
 """A part of a settlement: it yields steps, receives replies, and returns a result."""

@@ -1,6 +1,5 @@
 """Finds out what a confirmed write has changed: from the answer, or by reading the account."""
 
-import unicodedata
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +8,12 @@ from services.provisioning import bodies, paths
 from services.provisioning.calls import Body, Resource, Steps
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID, DesiredState
 from services.provisioning.lookup import read_account
-from services.provisioning.ownership import ask_ownership, has_our_mark
+from services.provisioning.ownership import ask_ownership, fold_text, has_our_mark
 from services.provisioning.server import Way
 from services.provisioning.states import Work
 
 STORED_DIFFERENTLY = "stored differently"
-"""Code of a text that became another one than the text that was sent."""
+"""Code of a text field that the server stored with another text than the one that was sent."""
 
 
 class AccountGoneError(Exception):
@@ -42,11 +41,7 @@ def take_written(work: Work, way: Way, live: Resource, answer: Resource | None, 
 
 def _is_respelled(shown: Any, value: Any) -> bool:
     """Whether a text is stored in the server's own spelling: with other case, spaces, or composed characters."""
-    return isinstance(shown, str) and isinstance(value, str) and _fold(shown) == _fold(value)
-
-
-def _fold(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).lower().split())
+    return isinstance(shown, str) and isinstance(value, str) and fold_text(shown) == fold_text(value)
 
 
 def read_again(live: Resource) -> Steps[Resource]:
@@ -77,9 +72,9 @@ def _confirm(work: Work, way: Way, live: Resource, answer: Resource | None, sent
 
 
 def _find_moved(work: Work, answer: Resource) -> Steps[Resource | None]:
-    """Returns the account under the id that the server gave it with a write: that id counts from now on.
+    """Returns the account under its new id, if the answer to a write shows that the server has changed the id.
 
-    Returns None if the id leads to an account of another employee: such an answer is not believed.
+    Returns None if the id leads to an account of another employee: such an answer is ignored.
     """
     moved = yield from read_account(answer.id)
     if moved is None or not has_our_mark(work.goal, moved):

@@ -13,19 +13,20 @@ from services.provisioning.states import EndedError, Inconclusive, Rejected, Tra
 NOT_SUPPORTED = Rejected("the server does not create accounts over SCIM: ask its operator to support POST")
 """The server has no way to create an account."""
 MAX_FAILURES = 2
-"""Number of creates that the server answers with its own error before the employee waits: whole, and reduced."""
+"""Number of creates answered with 500 after which the employee waits: one with all fields, and one with fewer."""
 
 
 def create(work: Work) -> Steps[Resource]:
     """Returns the new account, or the existing one that a conflict led to. Raises ``EndedError``.
 
-    A refused body is reduced to the fields that identify the account, in the form of the RFC and then in that of the
-    vendor's page, or by one field: no other field keeps an employee without an account.
+    A refused body is sent again with fewer fields: only those that identify the account, in the form of the RFC and in that
+    of the vendor's page, then all but one. So a refused field does not leave an employee without an account.
     """
     goal = work.goal
-    # a server that took too long once is not believed to keep user names unique: not each server does what it says
-    is_refused_twice = goal.suspected_since is not None and work.memory.description.unique_user_names
-    if goal.is_create_outstanding or (goal.is_create_suspected and not is_refused_twice):
+    # A server with unique user names refuses a second account, so a create that is only suspected may be repeated. After
+    # a create without an answer this is not trusted: not every server does what its schemas say.
+    is_second_refused = goal.suspected_since is not None and work.memory.description.unique_user_names
+    if goal.is_create_outstanding or (goal.is_create_suspected and not is_second_refused):
         raise EndedError(Inconclusive(WaitingCause.UNANSWERED_CREATE))
     codes: list[str] = []
     for desired, schema in _list_bodies(work):
@@ -65,7 +66,10 @@ def _take_answer(work: Work, sent: DesiredState, call: CreateAccount, answer: Re
 
 
 def _list_bodies(work: Work) -> list[tuple[DesiredState, str]]:
-    """Returns the fields and the core schema of each attempt to create an account. What failed in updates is added later."""
+    """Returns the fields and the core schema of each attempt to create an account.
+
+    Changes that failed in every way in updates are left out. An update adds them later.
+    """
     goal, memory = work.goal, work.memory
     doubted = {change.path for change in memory.doubted} - IDENTITY
     wanted = goal.desired.drop(goal.skipped | doubted)
@@ -111,7 +115,7 @@ def _find_unanswered(work: Work, sent: DesiredState) -> Steps[Resource]:
 def _find_conflicting(work: Work, sent: DesiredState, call: CreateAccount) -> Steps[Resource]:
     """Returns the employee's own account after a conflict: an earlier writer has created it. Raises ``EndedError``.
 
-    If no account has the address any longer, it was given up in the time between: one more create tells.
+    If no lookup shows an account with the address, it may have become free since the conflict: the create is repeated once.
     """
     live = yield from find_again(work)
     if live is not None:

@@ -1,4 +1,4 @@
-"""Compares listed accounts with what they should be. Pure."""
+"""Compares listed accounts with their desired state. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from services.provisioning.goal import build_desired_state
 from services.provisioning.manager import ManagerAccount
 from services.provisioning.states import get_external_id, is_enabled
 
-CLOCK_TOLERANCE = timedelta(seconds=10)
-"""Time before a lookup in which a write may be missing in its answer: clocks differ, and lookups may lag behind writes."""
+LOOKUP_LAG = timedelta(seconds=10)
+"""Maximum time by which a lookup lags behind a write, with the difference of the clocks: its answer may lack the write."""
 
 
 class Stage(Enum):
@@ -66,7 +66,7 @@ class KnownPerson:
         decided = entry.decided if entry else None
         if decided is None or decided.version < request.version:
             return Stage.UNSETTLED if seen_at - self.requested_at >= patience else Stage.UNDER_WAY
-        if decided.version > request.version or decided.settled_at > seen_at - CLOCK_TOLERANCE:
+        if decided.version > request.version or decided.settled_at > seen_at - LOOKUP_LAG:
             return Stage.UNDER_WAY
         return Stage.REJECTED if decided.outcome is Outcome.REJECTED else Stage.SETTLED
 
@@ -75,11 +75,11 @@ class KnownPerson:
         desired = build_desired_state(self.request, self.manager)
         if desired is None or self.entry is None:
             return desired
-        unknown = {field.path for field in self.entry.refused}
+        left_out = {field.path for field in self.entry.refused}
         link = self.entry.manager
         if self.manager is not None and (link is None or link.account_id != self.manager.id):
-            unknown.add(MANAGER)  # the reference is open, and is written in its own time
-        return desired.drop(unknown)
+            left_out.add(MANAGER)  # an open reference is written later
+        return desired.drop(left_out)
 
 
 def compare_account(person: KnownPerson, live: Resource, stage: Stage) -> Drift | None:

@@ -1,4 +1,4 @@
-"""From a request and the ledger entry to the goal of a reconciliation."""
+"""Builds the goal of a reconciliation from a request and the ledger entry."""
 
 from datetime import datetime, timedelta
 
@@ -6,13 +6,14 @@ from services.contracts.connections import LinkPolicy
 from services.contracts.events import AccountIdentity, AccountRequested
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Intent
-from services.contracts.values import Value
 from services.provisioning.desired import DISABLED, DesiredState, build_enabled_state, hash_value
 from services.provisioning.manager import ManagerAccount
 from services.provisioning.states import Goal
 
 REFUSAL_LIFETIME = timedelta(days=7)
 """Time after which a refused field is tried again, even if nothing has changed."""
+_NAMES = {"given_name": "name.givenName", "family_name": "name.familyName"}
+"""SCIM paths of the names in ``AccountIdentity``."""
 
 
 def build_desired_state(request: AccountRequested, manager: ManagerAccount | None) -> DesiredState | None:
@@ -70,7 +71,7 @@ def build_goal(
 
 
 def _build_identity(request: AccountRequested, entry: LedgerEntry) -> AccountIdentity | None:
-    """Returns what the employee's account looks like. Our external id is the one that a write is known to have sent."""
+    """Returns what identifies the employee's account. An external id that a write has sent takes precedence."""
     if request.desired is not None:
         names = {name: request.desired.fields.get(path) for name, path in _NAMES.items()}
         texts = {name: value for name, value in names.items() if isinstance(value, str)}
@@ -79,9 +80,6 @@ def _build_identity(request: AccountRequested, entry: LedgerEntry) -> AccountIde
     if known is None or request.identity is None:
         return request.identity if known is None else AccountIdentity(external_id=known)
     return request.identity.model_copy(update={"external_id": known})
-
-
-_NAMES = {"given_name": "name.givenName", "family_name": "name.familyName"}
 
 
 def find_due_refusals(
@@ -96,14 +94,9 @@ def find_due_refusals(
         for field in entry.refused
         if field.path in values
         and (
-            field.value != hash_refused_value(values[field.path])
+            field.value != hash_value(values[field.path])
             or field.mapping_version != request.mapping_version
             or (schema is not None and field.schema_hash != schema)
             or now - field.tried_at >= REFUSAL_LIFETIME
         )
     )
-
-
-def hash_refused_value(value: Value) -> str:
-    """Returns the hash by which a refused value is recognised."""
-    return hash_value(value)

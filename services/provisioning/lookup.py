@@ -1,7 +1,7 @@
 """Finds the account of one employee: by the remembered id, then by our external id, then by user name.
 
-A lookup is believed only as far as it goes: an account with another id than the one that was asked for does not count, a
-404 counts only if the SCIM server itself gave it, and a list may show an account without most of its attributes.
+An answer proves no more than it shows. An account with another id than the requested one does not count. A 404 counts only if
+the SCIM server itself sent it. A list may show an account without most of its attributes.
 """
 
 from services.contracts.addresses import fold_address
@@ -13,7 +13,9 @@ from services.provisioning.ownership import ask_ownership, ensure_ours, ensure_o
 from services.provisioning.states import EndedError, Inconclusive, Rejected, Work, get_external_id
 
 MAX_EMPTY_LOOKUPS = 3
-"""Number of lookups without a hit after a write without an answer. A server's lookups may lag behind its writes."""
+"""Maximum number of lookups without a hit after a write without an answer. Lookups may lag behind writes."""
+MAX_HITS = 20
+"""Maximum number of hits of a filter that are processed. More than one is already an error of the server."""
 
 
 def find_account(work: Work) -> Steps[Resource | None]:
@@ -62,11 +64,15 @@ def read_account(account: AccountId) -> Steps[Resource | None]:
 
 
 def _read_remembered(work: Work, account: AccountId) -> Steps[Resource | None]:
+    """Returns the account that the ledger remembers; None if it no longer exists, or belongs to another employee now.
+
+    A 404 that proves nothing is noted in the trail. Raises ``EndedError`` for any other answer that proves nothing.
+    """
     match (yield ReadAccount(account)):
         case Found((resource,)) if resource.id == account:
             external_id = get_external_id(resource)
             if work.goal.our_external_ids and external_id and external_id not in work.goal.our_external_ids:
-                # the id leads to an account of another employee now: after a restore, or by an administrator
+                # a restore, or an administrator, has given the id or the account to another employee
                 work.trail.notes.append(f"account {account} has the external id of another employee now")
                 return None
             if (work.goal.is_disable or not external_id) and (yield from _is_passed_on(resource)):
@@ -96,7 +102,7 @@ def _find_by_external_id(work: Work, *, is_fresh: bool) -> Steps[Resource | None
         return None
     answer = yield FindAccounts("externalId", work.goal.external_id, is_fresh=is_fresh)
     if not isinstance(answer, Found):
-        work.trail.is_external_id_searched = False  # the server cannot filter by external id: the user name follows
+        work.trail.can_find_external_id = False  # the lookup by user name follows
         return None
     hits = yield from _complete(answer.resources)
     hits = {account: live for account, live in hits.items() if get_external_id(live) == work.goal.external_id}
@@ -116,7 +122,11 @@ def _find_by_user_name(work: Work, *, is_fresh: bool) -> Steps[Resource | None]:
         answer = yield FindAccounts("userName", name, is_fresh=is_fresh)
         if isinstance(answer, Refused):
             raise EndedError(
-                Rejected(f"Declaree does not accept the user name in a lookup ({answer.text})", "userName")
+                Rejected(
+                    f"Declaree does not accept the user name in a lookup ({answer.text}): "
+                    "correct the e-mail address in Personio",
+                    "userName",
+                )
             )
         if not isinstance(answer, Found):
             continue
@@ -144,10 +154,10 @@ def _find_unconfirmed(work: Work) -> Steps[Resource | None]:
 
 
 def _find_leaver(work: Work) -> Steps[Resource | None]:
-    """Looks up a leaver's account by other user names, where the lookups by id and external id say nothing."""
+    """Looks up a leaver's account by other user names, if the lookups by id and external id were not conclusive."""
     live = yield from _find_unconfirmed(work)
     name = work.goal.identity.user_name if work.goal.identity else None
-    if live is not None or name is None or work.trail.is_external_id_searched:
+    if live is not None or name is None or work.trail.can_find_external_id:
         return live
     answer = yield FindAccounts("userName", name, is_fresh=True)
     hits = yield from _complete(answer.resources if isinstance(answer, Found) else ())
@@ -159,7 +169,7 @@ def _find_leaver(work: Work) -> Steps[Resource | None]:
 
 
 def _complete(resources: tuple[Resource, ...]) -> Steps[dict[AccountId, Resource]]:
-    """Returns the accounts by id, each once. An account that a list shows without its marks is read."""
+    """Returns the accounts by id, each once. Reads an account that a list shows without what identifies it."""
     complete: dict[AccountId, Resource] = {}
     for resource in resources[:MAX_HITS]:
         live: Resource | None = resource
@@ -168,10 +178,6 @@ def _complete(resources: tuple[Resource, ...]) -> Steps[dict[AccountId, Resource
         if live is not None:
             complete[live.id] = live
     return complete
-
-
-MAX_HITS = 20
-"""Number of hits of a filter that are looked at. More than one is an error of the server anyway."""
 
 
 def _is_complete(resource: Resource) -> bool:

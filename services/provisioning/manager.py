@@ -34,9 +34,9 @@ class WantedManager:
     def note(self) -> str | None:
         """Why the account is written without a manager, for an administrator; None if nothing is open."""
         if self.is_self:
-            return "the employee is named as their own manager: the manager is left out"
+            return "Personio names the employee as their own manager: the manager is left out"
         if self.employee_id is not None and self.account is None:
-            return "the manager has no account yet: the manager follows"
+            return "the manager has no account yet: the manager is written later"
         return None
 
     @property

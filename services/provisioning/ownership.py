@@ -1,4 +1,7 @@
-"""The owner of an account: ours by a claim or a decision, or one that an administrator has to decide about."""
+"""Judges whether an account is the employee's: by its claim, by a decision, or by what was sent.
+
+An administrator decides about every other account.
+"""
 
 import unicodedata
 from datetime import datetime, timedelta
@@ -13,7 +16,8 @@ from services.provisioning.states import EndedError, Goal, Rejected, Work, get_e
 
 UNPRIVILEGED = frozenset({"", "user", "employee", "member", "false"})
 """Values of ``roles`` and ``entitlements``, in lowercase, that give no privilege. Every other value counts as one."""
-
+ADDRESS_STEP = "give one of the two employees another e-mail address in Personio"
+"""The next step if two employees have one e-mail address."""
 CLOCK_TOLERANCE = timedelta(hours=1)
 """Maximum difference between the clocks of the server and of this system."""
 
@@ -38,10 +42,10 @@ def ensure_ours(goal: Goal, live: Resource) -> Steps[bool]:
 
 
 def ensure_ours_by_name(work: Work, live: Resource, *, is_wanted_name: bool) -> Steps[bool]:
-    """Claims an account that was found by a user name, if it is the employee's. Returns False if the search goes on.
+    """Claims an account that was found by a user name, if it is the employee's. Returns False if the search continues.
 
     Raises ``EndedError`` if the account has the wanted user name and an administrator has to decide first. An account with
-    the user name of a create without an answer may be any employee's: it is passed over.
+    the user name of a create without an answer may be any employee's: it is skipped.
     """
     goal, trail = work.goal, work.trail
     ownership = yield from ask_ownership(live)
@@ -75,7 +79,7 @@ def ensure_ours_by_name(work: Work, live: Resource, *, is_wanted_name: bool) -> 
 
 
 def _is_given(ownership: Ownership) -> bool:
-    """Whether an administrator's decision gives the account to the employee. No decision takes it from a present owner."""
+    """Whether an administrator's decision gives the account to the employee. Only a leaver loses an account by a decision."""
     if ownership.owner == "other":
         return ownership.decision is Decision.HAND_OVER and ownership.has_left
     return ownership.owner == "none" and ownership.decision in {Decision.LINK, Decision.HAND_OVER}
@@ -120,11 +124,7 @@ def _reject_owned(
     """Returns the rejection for an account of another employee with this mark of the employee."""
     fact = f"account {live.id} has this {mark} and belongs to"
     if ownership.owner == "other-connection":
-        step = (
-            "give each connection its own external id prefix"
-            if mark == "external id"
-            else "give one of the two employees another e-mail address in Personio"
-        )
+        step = "give each connection its own external id prefix" if mark == "external id" else ADDRESS_STEP
         return Rejected(f"{fact} an employee of another connection: {step}", "userName", live.id)
     if ownership.has_left and has_account:
         reason = f"{fact} employee {ownership.employee}, which has left: give it another address in Declaree"
@@ -135,13 +135,17 @@ def _reject_owned(
             "hand it over with `links hand-over`, or give the account another address in Declaree"
         )
         return Rejected(reason, "userName", live.id, asks_about=live.id, is_held_by_leaver=True)
-    reason = f"{fact} another employee: give one of the two another {mark}"
-    return Rejected(reason, "userName", live.id)
+    owner = "another employee" if ownership.employee is None else f"employee {ownership.employee}"
+    step = "correct the external id of the account in Declaree" if mark == "external id" else ADDRESS_STEP
+    return Rejected(f"{fact} {owner}: {step}", "userName", live.id)
 
 
 def _ask_decision(live: Resource, ownership: Ownership, fact: str) -> Rejected:
     if ownership.decision is Decision.LEAVE:
-        reason = f"account {live.id} {fact}, and an administrator decided to leave it alone: free the e-mail address"
+        reason = (
+            f"account {live.id} {fact}, and an administrator decided to leave it alone: "
+            "change the account in Declaree, or decide again with `links accept`"
+        )
         return Rejected(reason, "userName", live.id)
     reason = f"account {live.id} {fact}: decide about it with `links accept` or `links refuse`"
     return Rejected(reason, "userName", live.id, asks_about=live.id)
@@ -221,16 +225,16 @@ def _compare_names(goal: Goal, live: Resource) -> tuple[bool | None, bool | None
 def _is_same_name(live: Any, wanted: str | None) -> bool | None:
     if not wanted:
         return None
-    return isinstance(live, str) and fold_name(live) == fold_name(wanted)
+    return isinstance(live, str) and fold_text(live) == fold_text(wanted)
 
 
-def fold_name(text: str) -> str:
-    """Returns the form in which names are compared: composed characters, lowercase, single spaces."""
+def fold_text(text: str) -> str:
+    """Returns the form in which names and other texts are compared: composed characters, lowercase, single spaces."""
     return " ".join(unicodedata.normalize("NFC", text).lower().split())
 
 
 def fits_link(goal: Goal, live: Resource) -> bool:
-    """Returns whether an account with the employee's e-mail address may be linked without a look at each.
+    """Returns whether an account with the employee's e-mail address may be linked without a decision about it.
 
     It is enabled, has no external id and no role that may be a privilege, and the first or last name fits.
     """

@@ -132,6 +132,11 @@ def write(body: Body, text: str, value: Value) -> Body:
     return result | {"schemas": [*schemas, path.extension] if changed else schemas}
 
 
+def drop_meta(body: Body) -> Body:
+    """Returns the user without ``meta``, which differs between two answers that show the same content."""
+    return {name: value for name, value in body.items() if name.lower() != "meta"}
+
+
 def list_addresses(body: Body) -> list[str]:
     """Returns the user name and all e-mail addresses of a user."""
     emails = _get_member(body, "emails")

@@ -1,4 +1,4 @@
-"""What a first import would do with one employee and the accounts that exist. Pure: the same rules as a settlement."""
+"""Predicts what a first import does with one employee and the accounts that exist. Pure: applies the settlement's rules."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The reconciliation of one account: find it, create it or write the difference, until a look shows the desired content.
+"""The reconciliation of one account: finds it, creates it or writes the difference, until a lookup shows the desired content.
 
 A generator without I/O: it yields the calls and questions of ``calls`` and receives the replies. Whether a write happened
 is never guessed from a missing answer; a lookup tells.
@@ -7,7 +7,7 @@ is never guessed from a missing answer; a lookup tells.
 from dataclasses import replace
 
 from services.contracts.outcomes import Outcome, WaitingCause
-from services.provisioning.attempts import CONFLICTS
+from services.provisioning.attempts import CONFLICTS, FAILED
 from services.provisioning.calls import Resource, Steps
 from services.provisioning.confirmation import AccountGoneError
 from services.provisioning.creating import create
@@ -28,7 +28,7 @@ from services.provisioning.states import (
 from services.provisioning.writing import update
 
 MAX_ROUNDS = 3
-"""Number of times that the lookup starts over, because the account disappeared before a write."""
+"""Number of times that the reconciliation starts with the lookup. It starts over if the account disappeared before a write."""
 
 
 def reconcile(work: Work) -> Steps[Result]:
@@ -45,7 +45,7 @@ def reconcile(work: Work) -> Steps[Result]:
 def look_for_account(work: Work) -> Steps[Result]:
     """Looks for the account that an unanswered create may have made, and leaves it as it is.
 
-    Another account that has the employee's e-mail address is no concern of an employee that needs none.
+    Another account with the e-mail address does not concern an employee that needs no account.
     """
     goal = work.goal
     sent = (goal.user_name,) if goal.user_name is not None and goal.is_name_attempted else ()
@@ -90,14 +90,15 @@ def _judge(work: Work, live: Resource) -> Result:
     goal, trail = work.goal, work.trail
     refused = [path for path in goal.desired.paths if path in trail.refused and path in IDENTITY - OPTIONAL]
     if refused:
-        return _reject_identity(refused[0], trail.refused[refused[0]], live)
+        return _judge_identity(refused[0], trail.refused[refused[0]], live)
     if trail.blocked is not None:
         return trail.blocked
     return Settled(_determine_outcome(goal, trail), live.id, live)
 
 
-def _reject_identity(path: str, code: str, live: Resource) -> Result:
-    if code == "500":
+def _judge_identity(path: str, code: str, live: Resource) -> Result:
+    """Returns the result for a refused field without which the account is not the employee's, or keeps its access."""
+    if code == FAILED:
         return Inconclusive(WaitingCause.FAILING_ACCOUNT)
     if path == "active" and code in CONFLICTS:
         return Rejected(

@@ -11,8 +11,7 @@ from pydantic import AwareDatetime
 from services.contracts.events import AccountRequested, AccountSynced, DesiredAccount
 from services.contracts.ledger import LedgerEntry, ManagerLink, RefusedField, Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
-from services.provisioning.desired import DISABLED, OPTIONAL
-from services.provisioning.goal import hash_refused_value
+from services.provisioning.desired import DISABLED, OPTIONAL, hash_value
 from services.provisioning.manager import WantedManager
 from services.provisioning.paths import read
 from services.provisioning.precedence import Decision
@@ -186,7 +185,7 @@ def _record_refused(
         RefusedField(
             path=path,
             code=code,
-            value=hash_refused_value(goal.desired.get(path)),
+            value=hash_value(goal.desired.get(path)),
             mapping_version=request.mapping_version,
             schema_hash=schema,
             tried_at=now,
@@ -218,8 +217,8 @@ def record_rejected(
 
     An address that another account has holds no other field back, so the entry still waits for the manager's account.
 
-    If the remembered account is gone or belongs to another employee, the entry forgets it, so that no report gets it as
-    manager. The reason says so.
+    If the remembered account no longer exists or belongs to another employee, the entry forgets it, so that no report
+    gets it as manager. The reason says so.
     """
     is_forgotten = entry.account_id is not None and trail.owned_id is None and bool(trail.notes)
     account = trail.owned_id or (None if is_forgotten else entry.account_id)
@@ -275,7 +274,7 @@ def record_waiting(
 def _record_marks(
     request: AccountRequested, entry: LedgerEntry, trail: Trail, now: datetime, *, is_create_sent: bool
 ) -> dict[str, object]:
-    """Returns by what an account can be found that this change may have created, or has created."""
+    """Returns external id and user names of the account that this change has created, or may have created."""
     if request.desired is None:
         return {}
     if trail.is_created:

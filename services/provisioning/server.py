@@ -85,7 +85,7 @@ class ServerMemory:
     unusable: set[Way] = field(default_factory=set)
     """Ways that the server does not support at all."""
     proven: set[tuple[Way, Change]] = field(default_factory=set)
-    """Pairs of way and change that a look confirmed after a write."""
+    """Pairs of way and change that a lookup confirmed after a write."""
     failed: set[tuple[Way, Change]] = field(default_factory=set)
     """Pairs of way and change that did not work, while the same change worked in another way."""
     doubted: set[Change] = field(default_factory=set)
@@ -96,7 +96,7 @@ class ServerMemory:
     """SCIM paths of fields that the server accepted and did not store in any way."""
 
     def describe(self, description: ServerDescription) -> None:
-        """Takes over what the server says about itself. What did not work before may be tried again."""
+        """Stores what the server says about itself. What did not work before may be tried again."""
         self.description = description
         self.not_stored.clear()
         self.doubted.clear()
@@ -142,7 +142,7 @@ class ServerMemory:
         return [*map(tuple, groups.values()), *alone]
 
     def learn_way(self, way: Way, changes: Sequence[Change]) -> None:
-        """Notes that a look confirmed these changes after a write in this way."""
+        """Notes that a lookup confirmed these changes after a write in this way."""
         if not changes:
             return
         pairs = {(way, change) for change in changes}
@@ -182,11 +182,11 @@ class ServerMemory:
         self.unusable |= rejected - {proven for proven, _ in self.proven}
 
     def forget_way(self, way: Way) -> None:
-        """Notes that a way no longer makes a change that it made before: it proves nothing about others any longer."""
+        """Notes that a way no longer makes a change that it made before. None of its changes counts as proven from now on."""
         self.proven = {pair for pair in self.proven if pair[0] is not way}
 
     def is_proven(self, way: Way, changes: Sequence[Change]) -> bool:
-        """Whether a look has confirmed each of these changes after a write in this way."""
+        """Returns whether a lookup has confirmed each of these changes after a write in this way."""
         return all((way, change) in self.proven for change in changes)
 
     def _has_failed(self, way: Way, changes: Sequence[Change]) -> bool:

@@ -1,7 +1,7 @@
 """Settles one request: from the request and the ledger entry to calls, the next entry and the outcome.
 
-The only face of this package. The writer performs what ``Settlement.step`` asks for, passes on the replies, and takes the
-entry and the outcome. It decides nothing. No settlement does I/O.
+The interface of this package for the writer, which performs what ``Settlement.step`` asks for, passes on the replies, and
+takes the entry and the outcome. The writer decides nothing, and a settlement does no I/O.
 """
 
 from collections.abc import Callable
@@ -93,6 +93,7 @@ class Settlement:
         self._begin()
 
     def _begin(self) -> None:
+        """Decides how the request is settled. Sets the outcome, or a result without a call, or the first step."""
         request, entry, known = self._request, self.entry, self._circumstances
         schema = self._memory.description.schema
         desired = build_desired_state(request, self._manager.account)
@@ -227,7 +228,7 @@ class Settlement:
     def wait(self, cause: WaitingCause, now: datetime) -> None:
         """Ends the settlement: the change waits, and the account's content is no longer known.
 
-        ``outcome`` is None, unless the change was settled before: that outcome may not be published yet.
+        ``outcome`` stays empty unless the change was settled before: that outcome may not be published yet.
         """
         self._note_landing()
         self._is_doubtful = self._is_doubtful or self._is_in_flight

@@ -77,7 +77,7 @@ class Goal:
     desired: DesiredState
     """What the account must have."""
     identity: AccountIdentity | None = None
-    """What the employee's account looks like; None if only the remembered account may be touched."""
+    """What identifies the employee's account; None if only the remembered account may be written."""
     account_id: AccountId | None = None
     """The account that the ledger remembers; None if it remembers none."""
     user_name: str | None = None
@@ -129,7 +129,7 @@ class Trail:
     refused: dict[str, str] = field(default_factory=dict)
     """Fields that the server refused or did not store, with its code."""
     adapted: set[str] = field(default_factory=set)
-    """SCIM paths of fields that the server stores in its own spelling, such as in lower case."""
+    """SCIM paths of fields that the server stores in its own spelling, such as in lowercase."""
     notes: list[str] = field(default_factory=list)
     """What an administrator should know about the account, without personal data."""
     blocked: Rejected | None = None
@@ -150,8 +150,8 @@ class Trail:
     """The account that is known to be the employee's; None before one was found or created."""
     unconfirmed_id: AccountId | None = None
     """The remembered account, if an answer that is not the server's own said that it is missing."""
-    is_external_id_searched: bool = True
-    """Whether the server can search by external id, as far as this reconciliation has asked."""
+    can_find_external_id: bool = True
+    """Whether the server can filter by external id. False once it answered such a lookup otherwise."""
     writes: int = 0
     """Number of writes."""
 

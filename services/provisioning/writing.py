@@ -1,7 +1,7 @@
 """Writes the difference between the desired and the live account, with as few requests as the server needs.
 
-A field that the server refuses in every way holds no other field back: what the server does not take together follows in
-parts, first the identity of the account, then each field alone.
+A field that the server refuses in every way does not hold other fields back. What the server does not accept together is
+written in parts: first the identity of the account, then each field alone.
 """
 
 from dataclasses import replace
@@ -27,6 +27,7 @@ def update(work: Work, live: Resource) -> Steps[Resource]:
 
 
 def _write_parts(work: Work, live: Resource) -> Steps[Resource]:
+    """Writes what can be written together, then what failed in smaller parts, and notes the refused fields."""
     attempted: set[tuple[str, ...]] = set()
     failures: list[Failure] = []
     for split in (_group_by_way, _group_identity, _split):
@@ -61,20 +62,20 @@ def _split(work: Work, live: Resource) -> list[tuple[str, ...]]:
 
 
 def _note_refused(work: Work, path: str, before: Resource, attempt: Attempt) -> None:
-    """Notes that the server does not take a field, also for other people if it passed over a value without an error."""
+    """Notes that the server does not store a field. If it ignored the value without an error, this counts for all people."""
     if path not in work.find_remaining(attempt.live).paths:
         return
     work.trail.refused[path] = attempt.code or NOT_STORED
-    is_passed_over = paths.read(attempt.live.body, path) == paths.read(before.body, path)
-    if attempt.code == NOT_STORED and is_passed_over and path not in IDENTITY - OPTIONAL:
+    is_ignored = paths.read(attempt.live.body, path) == paths.read(before.body, path)
+    if attempt.code == NOT_STORED and is_ignored and path not in IDENTITY - OPTIONAL:
         work.memory.not_stored.add(path)
 
 
 def _test_account(work: Work, attempt: Attempt) -> Steps[None]:
-    """Tells a field that cannot be written from an account that cannot, and from a way that no longer works.
+    """Tells apart a field that cannot be written, an account that cannot, and a way that no longer works.
 
-    Needed after a status without a type of error. Writes ``active`` as it is to be, in the way that failed and with the
-    other method. Raises ``EndedError`` if the server fails each time.
+    Needed after a status without a ``scimType``. Writes the desired ``active`` in the way that failed, and with the other
+    method. Raises ``EndedError`` if the server fails each time.
     """
     access, memory, live = work.goal.desired.select({"active"}), work.memory, attempt.live
     known = [failure.way for failure in attempt.failures if memory.is_proven(failure.way, failure.changes)]

@@ -38,8 +38,8 @@ def build_unblocked_pipeline(ledger: str, connection: ConnectionId, among: Mappi
 def build_exchange_pipeline(ledger: str, connection: ConnectionId, among: Mapping[str, Any]) -> list[Document]:
     """Returns the query for rejected employees of ``among`` that block each other in a cycle.
 
-    From an employee, the way leads to the owner of the account that blocks it, and so on. It leads back to the employee
-    within ``LONGEST_EXCHANGE`` steps. ``ledger`` is the name of the collection.
+    Follows from each employee to the owner of the blocking account, at most ``LONGEST_EXCHANGE`` times. A cycle leads back to
+    the employee. ``ledger`` is the name of the collection.
     """
     rejected = {
         "connection_id": connection,

@@ -134,8 +134,8 @@ class FollowUps:
     async def take_due_looks(self, now: datetime) -> dict[ConnectionId, tuple[EmployeeId, ...]]:
         """Marks entries with a due look for verification, and removes their ``look_at``. Returns their employees.
 
-        Takes at most ``MAX_LOOKS`` entries, the longest due first. An entry that gets another ``look_at`` in between keeps
-        it. Increases ``seq``, so that a concurrent write of the same entry fails.
+        Takes at most ``MAX_LOOKS`` entries, the longest due first. An entry that gets another ``look_at`` during the call
+        keeps it. Increases ``seq``, so that a concurrent write of the same entry fails.
         """
         due = await self._collection.find(
             {"look_due": {"$lte": now}},

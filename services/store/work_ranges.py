@@ -1,4 +1,4 @@
-"""The records that the writers have in work, one range for each partition of the topic of requests."""
+"""The records that the writers have in progress, one range for each partition of the topic of requests."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,10 @@ class WorkRanges:
         self._collection = collection
 
     async def begin(self, ranges: Sequence[WorkRange]) -> dict[int, WorkRange]:
-        """Stores the records in work, one range for each partition. Returns the ranges that were stored before.
+        """Stores the records in progress, one range for each partition. Returns the ranges that were stored before.
 
-        A stored range that goes on behind the new one is not shortened: a predecessor may have sent requests for all its
-        records, also for those that come in a later batch.
+        A stored range that ends after the new one keeps its end: an earlier writer may have sent requests for all of its
+        records, also for those of a later batch.
         """
         documents = await self._collection.find({"_id": {"$in": [_build_key(work.partition) for work in ranges]}})
         stored = {work.partition: work for work in (to_model(WorkRange, document) for document in documents)}

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+from services.clients.declaree.exchange import allow
 from services.contracts.connections import Connection, DeclareeAccess, LinkPolicy, normalise_server
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import WaitingCause
@@ -31,16 +32,10 @@ logger = logging.getLogger(__name__)
 
 SILENT_SECONDS = 5.0
 """Seconds without any answer, although requests were sent, after which a server counts as hanging."""
-
-
 DESCRIPTION_LIFETIME_SECONDS = 86_400.0
 """Seconds after which a server is asked for its description again."""
 DESCRIPTION_RETRY_SECONDS = 600.0
 """Seconds after which a server that did not answer is asked for its description again."""
-
-
-def _allow() -> None:
-    """Allows a list of all accounts: it belongs to no record, so the partitions may have moved."""
 
 
 class UnusableServer:
@@ -86,7 +81,8 @@ class Endpoint:
         self.breaker = CircuitBreaker(connection, server.probe, clock)
         self._server = server
         self._clock = clock
-        self._lookups = AccountLookups(lambda call: self._send(call, _allow), clock)
+        # a list of all accounts belongs to no record, so it is sent even if the partitions have moved
+        self._lookups = AccountLookups(lambda call: self._send(call, allow), clock)
         self._described_at: float | None = None
         self._describing = asyncio.Lock()
         self._answered_at = clock.monotonic()

@@ -72,7 +72,7 @@ class ResendFiler:
     async def _find_unblocked(self, connection: ConnectionId, batch: Mapping[PersonKey, PersonWork]) -> set[EmployeeId]:
         """Finds the employees that were rejected because of an account that has changed.
 
-        It has another user name now, or its owner has left: the same person may be back under a new employee id.
+        The account has another user name now, or its owner has left: the same person may be back under a new employee id.
         """
         freed = [
             person.entry.account_id
@@ -120,7 +120,7 @@ class ResendFiler:
         }
 
     async def _mark_refused_managers(self, batch: Mapping[PersonKey, PersonWork]) -> set[EmployeeId]:
-        """Marks managers for verification that the server has refused for a report: their account may be gone."""
+        """Marks the managers that the server has refused for a report: their account may no longer exist."""
         refused = {
             PersonKey(key.connection_id, person.entry.manager.employee_id)
             for key, person in batch.items()

@@ -90,7 +90,9 @@ class Writer:
         people, lost = await self._settle(settleable, endpoints, batch)
         await self._resends.file_resends({key: person for key, person in people.items() if key not in lost})
         if lost:
-            raise LostRaceError(f"{len(lost)} ledger entries have been changed by another writer")
+            raise LostRaceError(
+                f"another writer has changed ledger entries of the batch ({len(lost)}): the batch is settled again"
+            )
         self._count(people)
         return [
             *(

@@ -7,7 +7,7 @@ from services.clients.declaree.listing import ListUnsupportedError, Perform, ite
 from services.contracts.addresses import fold_address
 from services.contracts.ids import AccountId
 from services.provisioning import paths
-from services.provisioning.calls import Body, FindAccounts, Found, ReadAccount, Resource
+from services.provisioning.calls import FindAccounts, Found, ReadAccount, Resource
 
 SAMPLES = 3
 """Number of listed accounts that are read, to learn whether the list shows all of an account."""
@@ -15,7 +15,7 @@ MAX_CONTENTS = 20_000
 """Number of accounts with kept content. Further ones are read when they are found."""
 
 _ATTRIBUTES = {"externalId": "externalId", "userName": "userName", "emails.value": "emails"}
-"""The path of each attribute that a lookup can have."""
+"""The path of each attribute that a lookup can filter by."""
 
 
 class AccountIndex:
@@ -91,12 +91,8 @@ async def build_index(perform: Perform) -> AccountIndex | None:
     for listed in samples:
         answer = await perform(ReadAccount(listed.id))
         lives = answer.resources if isinstance(answer, Found) else ()
-        if not any(_drop_meta(live.body) == _drop_meta(listed.body) for live in lives):
-            # the list hides something, so only what it shows of at least one account is known of all
+        if not any(paths.drop_meta(live.body) == paths.drop_meta(listed.body) for live in lives):
+            # the list hides attributes, so a lookup is only answered for those that it shows for at least one account
             index.answerable = frozenset(shown)
             index.drop_content()
     return index
-
-
-def _drop_meta(body: Body) -> Body:
-    return {name: value for name, value in body.items() if name.lower() != "meta"}

@@ -14,9 +14,10 @@ from services.writer.index import AccountIndex, build_index
 logger = logging.getLogger(__name__)
 
 SHORTEST_LIFETIME_SECONDS, LIFETIME_FACTOR = 120.0, 10.0
-"""How long an index answers lookups: ten times as long as its making took. Other programs may change accounts in this time."""
+"""Minimum lifetime of an index, and its lifetime as a multiple of the time that it took to build. Other programs may change
+accounts in this time."""
 MANY_LOOKUPS = 20
-"""Number of lookups without an index, each one request, after which an index is made: those of 10 unknown people."""
+"""Number of lookups without an index after which an index is built. An unknown employee needs two, with a request for each."""
 MAX_HITS = 5
 """Number of hits up to which a filter counts as applied, if the server shows no value that could be compared."""
 FRESH_SECONDS = 2.0
@@ -38,7 +39,7 @@ class AccountLookups:
         self._unfilterable: set[str] = set()
 
     async def prepare(self) -> None:
-        """Builds the index unless a valid one exists. A server that cannot list its accounts is asked for each person."""
+        """Builds the index unless a valid one exists. Without a list, each account is looked up on the server."""
         self._asked = 0
         try:
             await self._get_index(self._lifetime)
@@ -51,7 +52,7 @@ class AccountLookups:
             self._index.add(Resource(created.id, {**sent, **created.body}))
 
     def note_write(self, account: AccountId | None) -> None:
-        """Notes that an account is written, so that its content in the index is outdated; None if it may be any account."""
+        """Forgets the content of an account that is written; None stands for any account, so all contents are forgotten."""
         if self._index is not None:
             self._index.drop_content(account)
 
@@ -121,7 +122,7 @@ async def _read_hits(index: AccountIndex, call: FindAccounts, perform: Perform) 
 
 
 def _is_filter_ignored(answer: Answer, call: FindAccounts) -> bool:
-    """Whether the server returned accounts that do not match: it passes over filters."""
+    """Whether the server ignores filters: it returned accounts that do not match."""
     if not isinstance(answer, Found):
         return False
     values = [_list_values(resource, call) for resource in answer.resources]

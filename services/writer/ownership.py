@@ -63,7 +63,7 @@ class AccountOwners:
         return Claimed(is_ours=True)
 
     async def _find_owner(self, account: AccountId) -> PersonKey | None:
-        """Returns the owner of an account. The claims of accounts that this batch has created follow at its end."""
+        """Returns the owner of an account. Claims of accounts that this batch has created are not stored yet."""
         return self._people.find_owner(self._server, account) or await self._claims.find_owner(self._server, account)
 
     async def _get_entry(self, person: PersonKey) -> LedgerEntry | None:

@@ -44,7 +44,7 @@ def build_ranges(records: Iterable[Request]) -> list[WorkRange]:
 
 
 def find_suspects(records: Iterable[Request], earlier: Mapping[int, WorkRange]) -> Callable[[Request], bool]:
-    """Returns a test for records that an earlier writer had in work: it may have sent requests that it did not note."""
+    """Returns a predicate for suspect records: an earlier writer had them in progress, and may have sent requests for them."""
     suspects = {
         (record.partition, record.offset)
         for record in records
@@ -99,7 +99,7 @@ class BatchPeople:
         return ManagerAccount(entry.account_id, entry.external_id) if entry and entry.account_id else None
 
     def is_manager_pending(self, person: PersonKey, manager: PersonKey) -> bool:
-        """Whether the account of a manager is about to be created, and the manager does not wait for this person."""
+        """Returns whether a manager is about to get an account, and does not wait for this person."""
         work = self.people.get(manager)
         if work is not None:
             return (

@@ -73,10 +73,10 @@ class Links(Protocol):
 
 
 class WorkRanges(Protocol):
-    """The records that writers have in work."""
+    """The records that writers have in progress."""
 
     async def begin(self, ranges: Sequence[WorkRange]) -> dict[int, WorkRange]:
-        """Stores the records in work, one range for each partition. Returns the ranges that were stored before."""
+        """Stores the records in progress, one range for each partition. Returns the ranges that were stored before."""
         ...
 
 
@@ -197,7 +197,7 @@ class Repositories(Protocol):
 
     @property
     def work_ranges(self) -> WorkRanges:
-        """The records that writers have in work."""
+        """The records that writers have in progress."""
         ...
 
     @property

@@ -12,14 +12,14 @@ from services.writer.work import PersonWork
 logger = logging.getLogger(__name__)
 
 FLUSH_SIZE = 50
-"""Number of people with results that are written at once. They are written while the rest of the batch is still running."""
+"""Number of people with results in one bulk write. Results are written while the rest of the batch is still running."""
 
 
 class ResultWriter:
     """Writes the results of one batch in parts, and collects the people with an entry that another writer changed."""
 
     def __init__(self, ledger: Ledger, claims: Claims, links: Links) -> None:
-        """Writes to the three collections."""
+        """Writes claims, then open link decisions, then ledger entries."""
         self._ledger = ledger
         self._claims = claims
         self._links = links
@@ -64,7 +64,7 @@ class ResultWriter:
         return lost
 
     async def _claim_new_accounts(self, settled: Iterable[tuple[str, PersonWork]]) -> None:
-        """Claims the accounts that people have got. An account of another employee is not recorded: a look follows."""
+        """Claims the new accounts. An account of another employee is not recorded: the employee's own is looked up again."""
         wanted: dict[str, dict[AccountId, PersonWork]] = defaultdict(dict)
         for server, person in settled:
             account = person.entry.account_id
@@ -79,7 +79,7 @@ class ResultWriter:
 
 
 def _drop_account(person: PersonWork) -> None:
-    """Removes an account that the server also gave to another employee. The server's answer is not believed."""
+    """Removes an account that the server also gave to another employee. The server's answer is ignored."""
     logger.error(
         "the server answered with the account of another employee; the employee's account is looked up again",
         extra={"person": str(person.stored.person)},

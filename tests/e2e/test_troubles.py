@@ -266,7 +266,7 @@ async def test_two_employees_with_one_email(installation: Installation, company:
     listed, details = await asyncio.gather(
         installation.run_cli("people", "list", company.id), installation.run_cli("people", "show", company.id, second)
     )
-    reason = "belongs to another employee: give one of the two another e-mail address"
+    reason = f"belongs to employee {first}: give one of the two employees another e-mail address in Personio"
 
     assert f"{second}  rejected  userName: account " in listed
     assert reason in listed

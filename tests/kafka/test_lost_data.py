@@ -23,7 +23,7 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(90)]
 
 SOON = 20.0
-"""Seconds within which a member reads again: the session timeout, a look at the topics and a rebalance on a busy machine."""
+"""Seconds within which a member reads again: the session timeout, a check of the topics and a rebalance on a busy machine."""
 STALLED = 60.0
 """Seconds without progress that the members are allowed: longer than each test waits for a reason."""
 

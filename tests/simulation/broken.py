@@ -76,9 +76,9 @@ class ForgetfulLedger(FakeLedger):
 
 
 class ForgetfulRanges(FakeWorkRanges):
-    """Does not tell which records an earlier writer had in work."""
+    """Does not tell which records an earlier writer had in progress."""
 
     async def begin(self, ranges: Sequence[WorkRange]) -> dict[int, WorkRange]:
-        """Stores the records in work, and returns nothing."""
+        """Stores the records in progress, and returns nothing."""
         await super().begin(ranges)
         return {}

@@ -14,6 +14,7 @@ from services.runtime.kafka.publisher import KafkaUnavailableError, Publisher
 from services.runtime.settings import KafkaSettings
 from tests.simulation.faults import Fault
 from tests.simulation.process import Life
+from tests.support.builders import make_incoming_record
 
 SETTINGS = KafkaSettings(
     kafka_bootstrap_servers="in-memory:1", kafka_session_timeout_ms=60_000, kafka_rebalance_timeout_ms=90_000
@@ -48,7 +49,10 @@ class Log:
         for record in records:
             partition = self.find_partition(record)
             stored = self.partitions[partition]
-            stored.append(_to_consumer_record(record, partition, len(stored)))
+            now = int(asyncio.get_running_loop().time() * 1000)
+            stored.append(
+                make_incoming_record(partition.partition, len(stored), record, topic=partition.topic, timestamp=now)
+            )
             self._see_record(record)
         self.wake()
 
@@ -63,22 +67,6 @@ class Log:
         waiter = asyncio.Event()
         self._waiters.append(waiter)
         await waiter.wait()
-
-
-def _to_consumer_record(record: Record, partition: TopicPartition, offset: int) -> ConsumerRecord:
-    return ConsumerRecord(
-        topic=partition.topic,
-        partition=partition.partition,
-        offset=offset,
-        timestamp=int(asyncio.get_running_loop().time() * 1000),
-        timestamp_type=0,
-        key=record.key,
-        value=record.value,
-        checksum=None,
-        serialized_key_size=-1,
-        serialized_value_size=-1,
-        headers=record.headers,
-    )
 
 
 class SimulatedPublisher(Publisher):

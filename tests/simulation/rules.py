@@ -17,7 +17,7 @@ class Rule(StrEnum):
     LATE_LOOK = "late-look"
     """A write without an answer is noted, and the account is looked at again later."""
     REDELIVERED_RECORD = "redelivered-record"
-    """A record that an earlier writer had in work is known as such: its writes may have been sent."""
+    """A record that an earlier writer had in progress is known as such: its writes may have been sent."""
     UNANSWERED_CREATE = "unanswered-create"
     """A create is not repeated while one without an answer may still be carried out."""
     UNKNOWN_LEAVER = "unknown-leaver"

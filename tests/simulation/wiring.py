@@ -20,9 +20,9 @@ from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Outcome
 from services.contracts.topics import Topic
 from services.mapper.handler import Mapper
-from services.poller.ports import AccountSource
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
+from services.poller.verification_ports import AccountSource
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.metrics import Metrics
 from services.writer.endpoints import Endpoints
@@ -64,7 +64,7 @@ POLLER_SETTINGS = PollerSettings(
 WAKEUP_SECONDS = 20.0
 """Seconds between two checks for waiting changes."""
 BATCH_SECONDS = 100.0
-"""Seconds after which a writer ends a batch: longer than a session, so that partitions move while a batch is in work."""
+"""Seconds after which a writer ends a batch: longer than a session, so that partitions move while a batch is in progress."""
 LATE_WRITE_SECONDS = 2 * max(LANDING_SECONDS)
 """Seconds for which a write without an answer may still be carried out, as the writers are told."""
 METRICS = Metrics()

@@ -207,13 +207,15 @@ def make_connection(
     )
 
 
-def make_incoming_record(partition: int, offset: int, record: Record) -> ConsumerRecord:
-    """Returns a record as a consumer fetches it from this partition and offset."""
+def make_incoming_record(
+    partition: int, offset: int, record: Record, *, topic: str = "topic", timestamp: int = 0
+) -> ConsumerRecord:
+    """Returns a record as a consumer fetches it from this partition and offset. ``timestamp`` is in milliseconds."""
     return ConsumerRecord(
-        topic="topic",
+        topic=topic,
         partition=partition,
         offset=offset,
-        timestamp=0,
+        timestamp=timestamp,
         timestamp_type=0,
         key=record.key,
         value=record.value,

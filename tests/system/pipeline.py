@@ -177,7 +177,7 @@ class Pipeline:
         return run
 
     async def sync_after_crash(self) -> None:
-        """Polls, and looks again at the accounts for which an earlier writer may have sent a request."""
+        """Polls, and looks up again the accounts for which an earlier writer may have sent a request."""
         await self.sync()
         await self.wake_up_waiting(2 * LATE_WRITE_SECONDS)
 

@@ -16,6 +16,7 @@ from services.contracts.topics import Topic
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.settings import KafkaSettings
+from tests.support.builders import make_incoming_record
 
 SETTINGS = KafkaSettings(kafka_bootstrap_servers="in-memory:1", kafka_session_timeout_ms=2_000_000_000)
 PARTITIONS = 3
@@ -37,21 +38,9 @@ class Topics:
     def append(self, record: Record, headers: Sequence[tuple[str, Any]] | None = None) -> None:
         self.effect("publish")
         partition = TopicPartition(record.topic.value, _partition(record.key or b""))
-        self.logs[partition].append(
-            ConsumerRecord(
-                topic=partition.topic,
-                partition=partition.partition,
-                offset=len(self.logs[partition]),
-                timestamp=0,
-                timestamp_type=0,
-                key=record.key,
-                value=record.value,
-                checksum=None,
-                serialized_key_size=-1,
-                serialized_value_size=-1,
-                headers=tuple(record.headers if headers is None else headers),
-            )
-        )
+        log = self.logs[partition]
+        sent = record if headers is None else record._replace(headers=tuple(headers))
+        log.append(make_incoming_record(partition.partition, len(log), sent, topic=partition.topic))
 
     def list_records(self, topic: Topic) -> list[ConsumerRecord]:
         """Returns all records of a topic, in order within each partition."""

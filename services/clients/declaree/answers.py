@@ -60,9 +60,9 @@ def parse_refusal(response: httpx.Response) -> Refused:
 
 
 def is_scim_answer(response: httpx.Response) -> bool:
-    """Whether an error is from the SCIM server, and not from a gateway or router in front of it.
+    """Returns whether an error is from the SCIM server, and not from a gateway or router in front of it.
 
-    True for a JSON object that has the media type of SCIM, or the form of a SCIM error.
+    A SCIM answer is a JSON object that has the media type of SCIM, or the form of a SCIM error.
     """
     body = parse_json_object(response)
     return body is not None and (parse_media_type(response) == SCIM_JSON or _is_scim_error(response, body))

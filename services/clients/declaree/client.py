@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from services.clients.declaree.answers import is_scim_answer, parse_missing, parse_refusal, parse_write_answer
 from services.clients.declaree.discovery import discover
 from services.clients.declaree.errors import ADDRESS_HINT, DeclareeUnavailableError, DeclareeWrongAddressError
-from services.clients.declaree.exchange import ScimExchange, ScimRequest
+from services.clients.declaree.exchange import ScimExchange, ScimRequest, allow
 from services.clients.declaree.probe import Probe
 from services.clients.declaree.resources import parse_page, parse_user, parse_users
 from services.contracts.connections import DeclareeAccess
@@ -75,7 +75,7 @@ class DeclareeClient:
         await self._exchange.concurrency.wait_until_allowed()
         return await discover(self._exchange)
 
-    async def perform(self, call: Call, *, before: Callable[[], None] = lambda: None) -> Answer:
+    async def perform(self, call: Call, *, before: Callable[[], None] = allow) -> Answer:
         """Performs a call and returns the answer.
 
         A write with an unknown result is ``Lost``, never an error. A lookup without an answer raises an error, and so

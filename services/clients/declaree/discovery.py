@@ -98,7 +98,7 @@ def _is_manager_external(attributes: dict[str, list[str]]) -> bool | None:
 
 
 def _has_unique_user_names(attributes: dict[str, list[str]]) -> bool | None:
-    """Whether the server rejects a second account with a user name. Without a word about it, this is unknown."""
+    """Whether the server rejects a second account with a user name; None if the schemas do not say so."""
     stated = {properties[-1] for path, properties in attributes.items() if _USER_NAME.search(path)}
     return {"server": True, "global": True, "none": False}.get(stated.pop()) if len(stated) == 1 else None
 

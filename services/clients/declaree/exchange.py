@@ -52,7 +52,7 @@ def allow() -> None:
 
 
 class ScimExchange:
-    """The connections to one server, and what was learnt about its addresses and media types."""
+    """The HTTP connections to one server, and the addresses and media types that it accepts."""
 
     def __init__(
         self,
@@ -103,6 +103,7 @@ class ScimExchange:
         return response
 
     async def _follow(self, request: ScimRequest, media_type: str, before: Callable[[], None]) -> httpx.Response:
+        """Sends a request, follows its redirects, and remembers those that only add or remove the slash at the end."""
         is_write = request.body is not None
         kind = _get_kind(request.path)
         url = self._build_url(request)
@@ -120,7 +121,7 @@ class ScimExchange:
                 moved = moved or response
             else:
                 self._slashes[kind] = redirect.has_slash
-        raise DeclareeWrongAddressError(f"Declaree redirects a request again and again: {ADDRESS_HINT}")
+        raise DeclareeWrongAddressError(f"Declaree redirects a request more than {MAX_REDIRECTS} times: {ADDRESS_HINT}")
 
     async def _send_once(self, request: ScimRequest, url: str, media_type: str) -> httpx.Response:
         headers: dict[str, str] = {}

@@ -16,7 +16,7 @@ Perform: TypeAlias = Callable[[Call], Awaitable[Answer]]
 
 
 class ListUnsupportedError(PermanentError):
-    """The server does not list its accounts, or lists the same page again and again."""
+    """The server does not list its accounts, or lists the first page repeatedly."""
 
     code: ClassVar[str] = "list-unsupported"
 
@@ -25,18 +25,22 @@ async def iterate_accounts(perform: Perform, start: int = 1) -> AsyncIterator[tu
     """Yields each page with the number of its first account, from ``start``. An account may be listed twice.
 
     Pages are not a snapshot: accounts that are added or deleted between them shift the others. Servers may return fewer accounts
-    than asked for, state no total, or a wrong one, so only an empty page or a page without new ids ends the list
-    (RFC 7644, section 3.4.2.4). Raises ``ListUnsupportedError`` and ``TransientError``.
+    than asked for, or state no total (RFC 7644, section 3.4.2.4). The list ends with an empty page, or after the stated total.
+    Raises ``ListUnsupportedError`` and ``TransientError``.
     """
     first: AccountId | None = None
     while True:
         answer = await perform(ListAccounts(start, PAGE_SIZE))
         if not isinstance(answer, Page):
-            raise ListUnsupportedError("Declaree does not list its accounts: they cannot be compared")
+            raise ListUnsupportedError(
+                "Declaree does not list its accounts: ask its operator to support GET /Users without a filter"
+            )
         if not answer.resources:
             return
         if first is not None and answer.resources[0].id == first:
-            raise ListUnsupportedError("Declaree lists the same page again and again: its accounts cannot be compared")
+            raise ListUnsupportedError(
+                "Declaree returns the first page of its list again: ask its operator to support startIndex"
+            )
         first = first or answer.resources[0].id
         yield start, answer
         start += len(answer.resources)

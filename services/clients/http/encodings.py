@@ -45,7 +45,7 @@ def unpack_body(content: bytes, encodings: str, limit: int, request: httpx.Reque
 
 
 def is_charset(name: str) -> bool:
-    """Whether this is the name of a character set that Python can decode."""
+    """Returns whether this is the name of a character set that Python can decode."""
     try:
         "".encode(name)
     except (LookupError, ValueError):

@@ -22,8 +22,8 @@ RECORD_MAX_BYTES = 1_048_588
 """Maximum size in bytes of a record batch of a topic. Equals Kafka's default, and is set so that a lower default of the cluster does
 not apply."""
 METADATA_MAX_AGE_MS = 3_000
-"""Age in milliseconds at which a consumer asks for its topic's partitions again. A group takes no note of a topic that is created
-before that; aiokafka's default is five minutes."""
+"""Age in milliseconds at which a consumer asks for its topic's partitions again. Until then, its group does not notice a new
+topic. aiokafka's default is five minutes."""
 DEAD_LETTER_MAX_BYTES = 2_097_152
 """Maximum size in bytes of a record batch of the dead-letter topic. A dead letter is the original record with more headers."""
 

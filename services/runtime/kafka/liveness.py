@@ -68,7 +68,7 @@ class Liveness:
 
 
 async def count_unread(consumer: AIOKafkaConsumer) -> int:
-    """Returns the number of records in the assigned partitions that are not fetched yet, as far as Kafka has told."""
+    """Returns the number of records in the assigned partitions that are not fetched yet, by Kafka's last answer."""
     unread = 0
     for partition in consumer.assignment():
         end = consumer.highwater(partition)

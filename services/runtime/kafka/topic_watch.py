@@ -26,11 +26,11 @@ from services.runtime.settings import KafkaSettings
 logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 3.0
-"""Time between two looks at the topics, and the longest time that Kafka may take to answer one."""
+"""Seconds between two checks of the topics, and seconds after which a check without an answer fails."""
 
 
 class TopicWatch:
-    """The topics of one service, as a part of a process. Looks at them every ``WATCH_SECONDS``."""
+    """Checks the topics of one service every ``WATCH_SECONDS``, as a part of a process."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class TopicWatch:
         fatal: Callable[[str], None],
         on_replaced: Callable[[frozenset[Topic]], Awaitable[None]],
     ) -> None:
-        """``on_replaced`` gets the topics that are not those of before. If it raises a ``TransientError``, it is called again.
+        """``on_replaced`` receives the topics with a new id. If it raises a ``TransientError``, it is called again.
 
         ``topics`` are those that the service writes or reads. ``fatal`` ends the process.
         """
@@ -49,7 +49,7 @@ class TopicWatch:
         self._settings = settings
         self._clock = clock
         self._on_replaced = on_replaced
-        self._background = Background("the watch over the topics", self._watch, fatal)
+        self._background = Background("the checks of the topics", self._watch, fatal)
         self._admin: AIOKafkaAdminClient | None = None
         self._ids: dict[str, bytes] = {}
         self._problem: str | None = None
@@ -61,7 +61,7 @@ class TopicWatch:
         try:
             await admin.start()
             self._admin = admin
-            await self._look()
+            await self._check()
         except (KafkaError, OSError) as error:
             await admin.close()
             raise KafkaUnavailableError(
@@ -74,25 +74,25 @@ class TopicWatch:
         await self._background.start()
 
     async def stop(self) -> None:
-        """Stops looking and disconnects."""
+        """Stops the checks and disconnects."""
         await self._background.stop()
         if self._admin is not None:
             admin, self._admin = self._admin, None
             await admin.close()
 
     async def check_readiness(self) -> str | None:
-        """Returns what was wrong with the topics at the last look, or None."""
+        """Returns what was wrong with the topics at the last check, or None."""
         return self._problem
 
     async def _watch(self) -> None:
         while True:
             await self._clock.sleep(WATCH_SECONDS)
             try:
-                await self._look()
+                await self._check()
             except (KafkaError, OSError, TransientError) as error:
                 self._report(f"Kafka does not answer ({type(error).__name__})")
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         ids = await fetch_topic_ids(self._admin, self._topics)
         replaced = frozenset(self._topics[name] for name, id_ in ids.items() if self._ids.get(name, id_) != id_)
         if replaced:

@@ -99,7 +99,7 @@ async def test_employee_needs_a_connection(cli: Cli) -> None:
 async def test_one_employee_is_marked_and_resent(
     cli: Cli, store: Store, connection: ConnectionId, outcome: Outcome, code: int
 ) -> None:
-    """The command shows what the writer decided after its look at the account, in a paused connection, too."""
+    """The command shows what the writer decided after its lookup of the account, in a paused connection, too."""
     await store.connections.set_state(connection, ConnectionState.PAUSED)
     await store.snapshots.save([(make_snapshot("7", connection_id=connection), None)])
     old = make_outcome("7", how=Outcome.CREATED)

@@ -139,7 +139,7 @@ async def test_one_of_many_concurrent_claimants_wins(store: Store) -> None:
 
 
 async def test_concurrent_claims_of_one_owner_all_succeed(store: Store) -> None:
-    """Two writers may have the same employee in work; both learn that the account is the employee's."""
+    """Two writers may have the same employee in progress; both learn that the account is the employee's."""
     accounts = {AccountId(f"a-{number}"): ONE for number in range(20)}
 
     refused = await asyncio.gather(*(store.claims.claim_accounts(SERVER, accounts) for _ in range(6)))

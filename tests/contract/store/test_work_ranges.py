@@ -1,4 +1,4 @@
-"""Records in work: each writer learns which records an earlier one may have sent requests for."""
+"""Records in progress: each writer learns which records an earlier one may have sent requests for."""
 
 from services.contracts.claims import WorkRange
 from services.store.database import Store

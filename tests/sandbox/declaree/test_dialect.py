@@ -65,7 +65,7 @@ async def create_chief(sandbox: DeclareeSandbox) -> str:
 
 
 async def test_example_of_the_page_is_created_and_found(page: DeclareeSandbox) -> None:
-    """The body has SCIM 1 among its schemas, and the look-up writes blanks as plus signs."""
+    """The body has SCIM 1 among its schemas, and the lookup writes spaces as plus signs."""
     page.change_behaviour(unknown_attributes="refuse")
     created = await page.create(EXAMPLE)
 

@@ -1,4 +1,4 @@
-"""Writes that the server refuses or passes over, although the RFC allows them: each restriction has a switch."""
+"""Writes that the server refuses or ignores, although the RFC allows them: each restriction has a switch."""
 
 from typing import Any
 

@@ -107,7 +107,7 @@ async def test_put_replaces_the_user(server: ScimServer, client: httpx.AsyncClie
 
 
 async def test_unknown_attribute_is_answered_as_recorded(server: ScimServer, client: httpx.AsyncClient) -> None:
-    """scim2-server rejects an attribute that is not in its schemas; SCIM-SDK drops it without a word."""
+    """scim2-server rejects an attribute that is not in its schemas; SCIM-SDK drops it without an error."""
     user = build_user(shoeSize="44")
 
     created = await client.post("/Users", json=user)
@@ -148,7 +148,7 @@ async def test_wrong_key_is_refused(server: ScimServer) -> None:
 
 @pytest.mark.parametrize("start", [run_scim2_server, run_scim_sdk])
 async def test_server_without_abilities_says_so(tmp_path: Path, start: StartServer) -> None:
-    """Neither answers PATCH. scim2-server refuses filters; SCIM-SDK passes over them and lists all users."""
+    """Neither answers PATCH. scim2-server refuses filters; SCIM-SDK ignores them and lists all users."""
     async with (
         start(tmp_path, Abilities(patch=False, filter=False, etag=False)) as server,
         server.create_client() as client,

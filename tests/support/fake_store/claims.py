@@ -1,4 +1,4 @@
-"""Claims, link decisions and records in work in memory."""
+"""Claims, link decisions and records in progress in memory."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -136,7 +136,7 @@ class FakeWorkRanges:
         self.content: dict[int, WorkRange] = {}
 
     async def begin(self, ranges: Sequence[WorkRange]) -> dict[int, WorkRange]:
-        """Stores the records in work, one range for each partition. Returns the ranges that were stored before."""
+        """Stores the records in progress, one range for each partition. Returns the ranges that were stored before."""
         await give_turn()
         stored = {work.partition: self.content[work.partition] for work in ranges if work.partition in self.content}
         await give_turn()

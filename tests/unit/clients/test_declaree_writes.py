@@ -238,7 +238,7 @@ async def test_refusal_keeps_a_type_but_no_other_text(body: Any, scim_type: str 
 )
 @pytest.mark.parametrize("call", WRITES)
 async def test_unreadable_success_is_lost(call: Call, reply: Reply) -> None:
-    """Only a look shows whether the account was written, and which id it has."""
+    """Only a lookup shows whether the account was written, and which id it has."""
     assert await perform_with(call, reply) == Lost(reply.status)
 
 

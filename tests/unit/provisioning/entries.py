@@ -6,17 +6,17 @@ from typing import Any
 from services.contracts.events import AccountRequested, Version
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.ledger import LedgerEntry, RefusedField, Waiting
-from services.contracts.outcomes import Outcome, WaitingCause
+from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning import precedence, records
 from services.provisioning.calls import Answer, AskOwnership, ClaimAccount, Ownership, Pause, Reply
-from services.provisioning.desired import DesiredState
-from services.provisioning.goal import build_desired_state, hash_refused_value
+from services.provisioning.desired import DesiredState, hash_value
+from services.provisioning.goal import build_desired_state
 from services.provisioning.manager import ManagerAccount, WantedManager, find_wanted_manager, resolve_manager
 from services.provisioning.precedence import Decision
 from services.provisioning.server import ServerMemory
 from services.provisioning.settlement import Circumstances, Settlement
 from services.provisioning.states import Goal, Rejected, Settled, Trail
-from tests.support.builders import CONNECTION, NOW
+from tests.support.builders import CONNECTION, NOW, make_request, make_request_with_intent
 from tests.unit.provisioning.accounts import build_account
 from tests.unit.provisioning.driver import UNOWNED, answer_question
 
@@ -27,6 +27,9 @@ LATE = timedelta(minutes=5)
 LATER = NOW + LATE
 WAITING = Waiting(cause=DOWN, since=NOW, version=Version(2_000, 3))
 OTHER_NAME: dict[str, Any] = {"fields": {"name.givenName": "Eva"}}
+ADA = make_request(fields={"name.givenName": "Ada"}, manager=None)
+RENAMED = make_request(revision=2_000, manager=None, **OTHER_NAME)
+LEAVER = make_request_with_intent(Intent.DISABLE, revision=2_000)
 
 
 def build_entry(**changes: Any) -> LedgerEntry:
@@ -36,7 +39,7 @@ def build_entry(**changes: Any) -> LedgerEntry:
 
 def build_refused(path: str = "title", value: Any = "Dr.", **changes: Any) -> RefusedField:
     """Returns a field as the ledger remembers it after Declaree has refused it, with these changes."""
-    content = {"path": path, "code": "400", "value": hash_refused_value(value), "mapping_version": 3, "tried_at": NOW}
+    content = {"path": path, "code": "400", "value": hash_value(value), "mapping_version": 3, "tried_at": NOW}
     return RefusedField.model_validate(content | changes)
 
 
@@ -77,6 +80,10 @@ def settle(
         NOW,
         look_at,
     )
+
+
+ENTRY = settle(ADA)
+"""Ada's entry after the account was created."""
 
 
 def reject(

@@ -72,7 +72,7 @@ class Bounds:
     forget_doubt: bool = False
     """Whether an unanswered write is forgotten once a lookup did not show it."""
     trust_redelivery: bool = False
-    """Whether a record that an earlier writer had in work is settled as any other."""
+    """Whether a record that an earlier writer had in progress is settled as any other."""
     unconditional_ledger: bool = False
     """Whether the ledger is written without a condition."""
 

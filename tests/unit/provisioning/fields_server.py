@@ -1,4 +1,4 @@
-"""A SCIM server with one account that takes some fields and refuses or passes over others, in every way of writing."""
+"""A SCIM server with one account that accepts some fields and refuses or ignores others, in every way of writing."""
 
 from collections.abc import Collection, Mapping
 from types import MappingProxyType

@@ -19,13 +19,9 @@ from services.provisioning.desired import DesiredState, build_enabled_state
 from services.provisioning.manager import ManagerAccount
 from services.provisioning.server import ServerMemory, Way
 from tests.support.builders import NO_MANAGER, make_desired_account, reports_to
-from tests.unit.provisioning.accounts import BOSS, build_state
 
 OWN = "urn:ietf:params:scim:schemas:extension:declaree:2.0:User"
 MOBILE = 'phoneNumbers[type eq "mobile"].value'
-REPORTS = build_state(reference=reports_to("3"), manager=BOSS)
-
-
 NAMES = st.sampled_from(["Ada", "Eva", "Zoë"])
 FIELDS = st.fixed_dictionaries(
     {"name.givenName": NAMES, "name.familyName": NAMES},

@@ -29,7 +29,7 @@ def test_email_of_another_account_rejects_and_names_it() -> None:
     assert story.calls[-1] == FindAccounts("userName", EMAIL, is_fresh=True)
     assert story.result.blocked_by == "u2"
     assert story.result.field == "userName"
-    assert "give one of the two another e-mail address" in story.result.reason
+    assert "give one of the two employees another e-mail address in Personio" in story.result.reason
 
 
 @pytest.mark.promise("W5")

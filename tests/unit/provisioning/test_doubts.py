@@ -1,4 +1,4 @@
-"""Writes that may still come true: what is remembered of them, and when the account is looked at again."""
+"""Writes that may still be carried out: what is remembered of them, and when the account is looked up again."""
 
 import pytest
 
@@ -10,28 +10,21 @@ from services.provisioning.calls import (
     Resource,
     Written,
 )
-from tests.support.builders import NOW, make_request, make_request_with_intent, reports_to
+from tests.support.builders import NOW, make_request, make_request_with_intent
 from tests.unit.provisioning.accounts import build_account, find
 from tests.unit.provisioning.driver import EMPTY_LOOKUPS, NOTHING
 from tests.unit.provisioning.entries import (
     ACCOUNT,
+    ADA,
+    ENTRY,
     LATE,
     LATER,
-    OTHER_NAME,
+    RENAMED,
     STRANGER,
     begin,
     conclude,
     play,
-    settle,
 )
-
-ADA = make_request(fields={"name.givenName": "Ada"}, manager=None)
-LEAVER = make_request_with_intent(Intent.DISABLE, revision=2_000)
-RENAMED = make_request(revision=2_000, manager=None, **OTHER_NAME)
-REPORT = make_request(manager=reports_to("9"))
-ENTRY = settle(ADA)
-TAKEN = build_account("u9", externalId="another system's", name={"givenName": "Eva"})
-
 
 # ---------------------------------------------------------------- writes without an answer
 
@@ -41,7 +34,7 @@ TAKEN = build_account("u9", externalId="another system's", name={"givenName": "E
     ("answer", "look_at"), [(Lost(), LATER), (Lost(504), LATER), (Lost(500), None)], ids=["none", "504", "500"]
 )
 def test_unanswered_write_is_looked_for_again(answer: Lost, look_at: object) -> None:
-    """A write without an answer may still come true, even after a look has shown the wanted content."""
+    """A write without an answer may still be carried out, even after a lookup has shown the wanted content."""
     live = build_account(name={"givenName": "Eva"})
     settlement = play(begin(RENAMED, ENTRY), find(build_account()), answer, find(live))
 
@@ -121,7 +114,7 @@ def test_new_account_that_is_not_shown_allows_no_second_create() -> None:
 
 
 def test_later_look_counts() -> None:
-    """A second write without an answer moves the look, and an answered one does not bring it forward."""
+    """A second write without an answer moves the due lookup, and an answered one does not bring it forward."""
     entry = ENTRY.model_copy(update={"look_at": LATER + LATE})
     live = build_account(name={"givenName": "Eva"})
 
@@ -137,7 +130,7 @@ def test_later_look_counts() -> None:
 
 @pytest.mark.promise("P2")
 def test_suspect_record_is_looked_at_now_and_later() -> None:
-    """What an earlier writer may have sent can still come true after the look."""
+    """What an earlier writer may have sent can still be carried out after the lookup."""
     settlement = begin(
         make_request(revision=2_000, fields={"name.givenName": "Ada"}, manager=None), ENTRY, is_suspect=True
     )

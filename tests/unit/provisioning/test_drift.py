@@ -13,7 +13,7 @@ from services.contracts.mappings import ENTERPRISE, MANAGER
 from services.contracts.outcomes import Intent, Outcome
 from services.provisioning.calls import Resource
 from services.provisioning.drift import (
-    CLOCK_TOLERANCE,
+    LOOKUP_LAG,
     KnownPerson,
     Stage,
     compare_account,
@@ -93,7 +93,7 @@ def test_missing_entry_is_unsettled_after_the_patience() -> None:
 
 def test_settlement_just_before_the_lookup_is_under_way() -> None:
     """The clocks of two machines differ, and lookups lag behind writes."""
-    decided = make_outcome("7").model_copy(update={"settled_at": SEEN - CLOCK_TOLERANCE})
+    decided = make_outcome("7").model_copy(update={"settled_at": SEEN - LOOKUP_LAG})
     person = make_known(decided=decided)
 
     assert person.find_stage(SEEN, HOUR) is Stage.SETTLED
@@ -101,7 +101,7 @@ def test_settlement_just_before_the_lookup_is_under_way() -> None:
 
 
 def test_own_mark_of_the_verification_does_not_count() -> None:
-    """The writer has not looked at the account yet, but another finding may follow."""
+    """The writer has not looked the account up yet, but another finding may follow."""
     assert make_known(verify=True).find_stage(SEEN, HOUR, is_marked_here=True) is Stage.SETTLED
 
 

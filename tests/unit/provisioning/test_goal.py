@@ -113,7 +113,7 @@ def test_attempted_names_are_looked_up() -> None:
 
 @pytest.mark.promise("P4")
 def test_create_is_outstanding_until_the_look() -> None:
-    """A create that may still land blocks a second one until the account was looked at."""
+    """A create that may still land blocks a second one until the account was looked up."""
     assert build_goal(HIRED, build_entry(look_at=NOW)).is_create_outstanding
     assert build_goal(HIRED, build_entry(), is_suspect=True).is_create_suspected
     assert not build_goal(HIRED, build_entry()).is_create_outstanding

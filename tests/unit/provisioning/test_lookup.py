@@ -67,7 +67,9 @@ def test_user_name_that_no_lookup_takes_rejects() -> None:
     """A user name that the server refuses in a lookup rejects the employee with the server's code."""
     story = run(build_goal(), NOTHING, Refused(400, "invalidFilter"))
 
-    assert story.result.reason == "Declaree does not accept the user name in a lookup (400, invalidFilter)"
+    assert story.result.reason == (
+        "Declaree does not accept the user name in a lookup (400, invalidFilter): correct the e-mail address in Personio"
+    )
     assert story.result.field == "userName"
 
 

@@ -92,8 +92,8 @@ def test_leaver_keeps_written_manager_and_drops_open_one() -> None:
         (None, None, None),
         (NO_MANAGER, None, None),
         (reports_to("9"), BOSS, None),
-        (reports_to("9"), None, "the manager has no account yet: the manager follows"),
-        (reports_to("7"), BOSS, "the employee is named as their own manager: the manager is left out"),
+        (reports_to("9"), None, "the manager has no account yet: the manager is written later"),
+        (reports_to("7"), BOSS, "Personio names the employee as their own manager: the manager is left out"),
     ],
     ids=["left as it is", "none", "with account", "without account", "themselves"],
 )
@@ -110,7 +110,7 @@ REPORTS = build_goal(REMEMBERED, build_state(reference=reports_to("3"), manager=
 
 @pytest.mark.promise("W11")
 def test_ignored_manager_is_named_by_external_id() -> None:
-    """A server that ignores the account id of a manager without a word is given the external id, also later."""
+    """A server that ignores the account id of a manager without an error is given the external id, also later."""
     memory = ServerMemory()
     stored = Written(build_account(**{EXTENSION: {"manager": {"managerId": "3"}}}))
 

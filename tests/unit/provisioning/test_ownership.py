@@ -7,7 +7,7 @@ import pytest
 from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Outcome
 from services.provisioning.calls import ClaimAccount, Ownership
-from services.provisioning.ownership import fold_name, is_privileged
+from services.provisioning.ownership import fold_text, is_privileged
 from services.provisioning.states import Goal
 from tests.unit.provisioning.accounts import FREE, MARKED, build_account, find
 from tests.unit.provisioning.driver import BY_EMAIL, build_goal, run, run_by_name
@@ -63,8 +63,12 @@ def test_account_with_our_claim_needs_no_second_claim() -> None:
 @pytest.mark.parametrize(
     ("owner", "is_by_name", "reason"),
     [
-        ("other", False, "belongs to another employee: give one of the two another external id"),
-        ("other", True, "belongs to another employee: give one of the two another e-mail address"),
+        ("other", False, "belongs to employee 8: correct the external id of the account in Declaree"),
+        (
+            "other",
+            True,
+            "belongs to employee 8: give one of the two employees another e-mail address in Personio",
+        ),
         (
             "other-connection",
             False,
@@ -172,5 +176,5 @@ def test_privilege_is_every_role_but_the_plain_ones() -> None:
 
 def test_names_are_compared_without_case_and_spaces() -> None:
     """Case, spaces and the composition of characters make no difference between names; other letters do."""
-    assert fold_name(" Zoe\u0308  VAN Dyk") == fold_name("zoë van dyk")
-    assert fold_name("Ruſſ") != fold_name("Russ")
+    assert fold_text(" Zoe\u0308  VAN Dyk") == fold_text("zoë van dyk")
+    assert fold_text("Ruſſ") != fold_text("Russ")

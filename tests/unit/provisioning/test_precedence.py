@@ -168,7 +168,7 @@ def test_unconfirmed_content_is_reconciled(doubt: dict[str, Any]) -> None:
 
 @pytest.mark.promise("P2")
 def test_suspect_request_is_reconciled() -> None:
-    """An earlier writer may have sent the request without noting it, so the account is looked at even if nothing is new."""
+    """An earlier writer may have sent the request without noting it, so the account is looked up even if nothing is new."""
     entry = settle(make_request())
 
     assert decide(make_request(revision=2_000), entry, is_suspect=True) is Decision.RECONCILE

@@ -16,6 +16,7 @@ from tests.support.builders import NOW, make_request, make_request_with_intent
 from tests.unit.provisioning.entries import (
     ACCOUNT,
     LATER,
+    LEAVER,
     STRANGER,
     WAITING,
     build_desired,
@@ -25,8 +26,6 @@ from tests.unit.provisioning.entries import (
     settle,
 )
 
-LEAVER = make_request_with_intent(Intent.DISABLE, revision=2_000)
-OWNED = Trail(owned_id=ACCOUNT)
 TITLED = make_request(revision=2_000, fields={"name.givenName": "Ada", "title": "Dr."})
 
 # ---------------------------------------------------------------- decisions without a call
@@ -71,7 +70,7 @@ def test_decision_without_call_clears_unverified_content() -> None:
 
 
 def test_decision_without_call_keeps_a_due_look() -> None:
-    """A write that may still be carried out is looked for after any decision."""
+    """A write that may still be carried out is looked up after any decision."""
     entry = settle(make_request(), look_at=LATER)
 
     after = records.record_without_call(make_request(revision=2_000), entry, Decision.UNCHANGED, NOW)
@@ -166,7 +165,7 @@ def test_missing_account_is_forgotten() -> None:
 
 @pytest.mark.promise("P9")
 def test_attempted_create_is_remembered_until_the_look() -> None:
-    """A leaver without an account may still get one by a create without an answer: the look must find it."""
+    """A leaver without an account may still get one by a create without an answer: the due lookup must find it."""
     entry = build_entry(attempted="7", attempted_names=("typo@x.example",))
 
     after = settle(LEAVER, entry, Outcome.OUT_OF_SCOPE, exists=False, look_at=LATER)

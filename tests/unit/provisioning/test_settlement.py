@@ -1,4 +1,4 @@
-"""One request from its beginning to entry and outcome: what is asked, what is remembered, and when to look again."""
+"""One request from its beginning to entry and outcome: what is asked, what is remembered, and when to look the account up again."""
 
 from datetime import timedelta
 
@@ -24,21 +24,19 @@ from tests.unit.provisioning.accounts import BOSS, EMAIL, build_account, find
 from tests.unit.provisioning.driver import BY_EXTERNAL_ID, CREATED, NOTHING, prove
 from tests.unit.provisioning.entries import (
     ACCOUNT,
+    ADA,
+    ENTRY,
     LATER,
-    OTHER_NAME,
+    LEAVER,
+    RENAMED,
     STRANGER,
     begin,
     build_entry,
     conclude,
     play,
-    settle,
 )
 
-ADA = make_request(fields={"name.givenName": "Ada"}, manager=None)
-LEAVER = make_request_with_intent(Intent.DISABLE, revision=2_000)
-RENAMED = make_request(revision=2_000, manager=None, **OTHER_NAME)
 REPORT = make_request(manager=reports_to("9"))
-ENTRY = settle(ADA)
 TAKEN = build_account("u9", externalId="another system's", name={"givenName": "Eva"})
 
 
@@ -56,7 +54,7 @@ TAKEN = build_account("u9", externalId="another system's", name={"givenName": "E
     ids=["older", "repeated", "ignored", "same content"],
 )
 def test_request_is_settled_without_a_call(request_: AccountRequested, outcome: Outcome) -> None:
-    """A request that needs no look is settled at once, and to conclude it changes nothing."""
+    """A request that needs no lookup is settled at once, and to conclude it changes nothing."""
     settlement = begin(request_, ENTRY)
     entry = settlement.entry
 

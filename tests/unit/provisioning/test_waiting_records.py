@@ -13,6 +13,7 @@ from tests.unit.provisioning.entries import (
     ACCOUNT,
     DOWN,
     LATER,
+    LEAVER,
     OTHER_NAME,
     STRANGER,
     WAITING,
@@ -23,9 +24,7 @@ from tests.unit.provisioning.entries import (
     wait,
 )
 
-LEAVER = make_request_with_intent(Intent.DISABLE, revision=2_000)
 OWNED = Trail(owned_id=ACCOUNT)
-TITLED = make_request(revision=2_000, fields={"name.givenName": "Ada", "title": "Dr."})
 
 # ---------------------------------------------------------------- waiting changes
 

@@ -1,4 +1,4 @@
-"""Updates: the difference, until a look shows it, after lost answers, other versions and accounts that are gone."""
+"""Updates: the difference, until a lookup shows it, after lost answers, other versions and accounts that no longer exist."""
 
 from typing import Any
 

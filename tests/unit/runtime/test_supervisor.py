@@ -43,8 +43,8 @@ class Log:
 
     @property
     def lines(self) -> list[str]:
-        """The lines that were printed so far."""
-        return self.file.read_text().splitlines()
+        """The lines that were printed so far. A line that is not yet complete does not count."""
+        return self.file.read_text().rpartition("\n")[0].splitlines()
 
     def read_pid(self, name: str) -> int:
         return int(next(line.split()[2] for line in self.lines if line.startswith(f"runs {name} ")))

@@ -140,7 +140,7 @@ async def test_address_of_active_colleague_is_not_given_up(company: Company) -> 
     await company.resend("7", "8")
 
     assert outcome.outcome is Outcome.REJECTED
-    assert "belongs to another employee" in (outcome.reason or "")
+    assert "belongs to employee 8" in (outcome.reason or "")
     assert stage.get_account("8") == before
     assert list_addresses(stage, "7") == ["a"]
     assert await company.list_open_decisions() == []

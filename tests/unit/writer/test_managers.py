@@ -62,7 +62,7 @@ async def test_report_is_resent_when_manager_gets_account(stage: WriterStage) ->
     (outcome,) = await stage.handle(report)
 
     assert outcome.outcome == Outcome.CREATED
-    assert outcome.reason == "the manager has no account yet: the manager follows"
+    assert outcome.reason == "the manager has no account yet: the manager is written later"
     assert (await stage.get_entry()).has_open_reference is True
     assert stage.tasks.people == set()
 
@@ -78,7 +78,7 @@ async def test_report_is_resent_when_manager_gets_account(stage: WriterStage) ->
 
 
 async def test_report_with_a_taken_address_gets_its_manager(company: Company) -> None:
-    """Another account has the new address of a report: its manager's account, which comes later, is written all the same."""
+    """Another account has the new address of a report: its manager's account, which comes later, is written."""
     stage = company.stage
     await company.settle(make_request("7"), make_request("8", user_name="taken@x.example"))
     outcomes = await company.settle(make_request("7", 2_000, user_name="taken@x.example", manager=reports_to("9")))
@@ -121,7 +121,7 @@ async def test_own_manager_is_left_out(stage: WriterStage) -> None:
     """An employee that is named as their own manager gets no manager, and the outcome says so."""
     (outcome,) = await stage.handle(make_request("7", manager=reports_to("7")))
 
-    assert outcome.reason == "the employee is named as their own manager: the manager is left out"
+    assert outcome.reason == "Personio names the employee as their own manager: the manager is left out"
     assert stage.get_manager("7") is None
     assert not (await stage.get_entry()).has_open_reference
 

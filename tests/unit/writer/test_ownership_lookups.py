@@ -165,7 +165,7 @@ async def test_two_accounts_with_one_external_id_are_not_guessed(company: Compan
 @pytest.mark.promise("P4")
 @pytest.mark.parametrize("number", ["7", "120"])
 async def test_ignored_filter_takes_no_first_account(company: Company, number: str) -> None:
-    """A server that passes over filters shows the first 100 of 150 accounts, of which none is taken by mistake."""
+    """A server that ignores filters shows the first 100 of 150 accounts, of which none is taken by mistake."""
     stage = company.stage
     for other in range(150):
         stage.add_account(

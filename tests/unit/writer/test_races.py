@@ -16,7 +16,7 @@ from tests.support.builders import make_incoming, make_person, make_request, rep
 from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
 
 OFFSET = 10_000
-"""Offset of the other writer's record: no writer has had it in work."""
+"""Offset of the other writer's record: no writer has had it in progress."""
 DISCOVERY = {("GET", "/ServiceProviderConfig"), ("GET", "/Schemas")}
 """Requests about the server, for no person."""
 
@@ -96,7 +96,7 @@ async def test_batch_with_lost_race_is_settled_again(stage: WriterStage) -> None
 
 @pytest.mark.promise("P1")
 async def test_outcome_of_a_lost_race_is_published_while_waiting(stage: WriterStage) -> None:
-    """A lost race publishes nothing. If the settled change then waits for a look, its outcome is published all the same."""
+    """A lost race publishes nothing. If the settled change then waits for a look, its outcome is published."""
     await stage.handle(make_request("7"), make_request("8"))
     await stage.let_another_writer_win("8", 5_000)
     batch = [make_request("7", 2_000, **EVA), make_request("8", 2_000)]

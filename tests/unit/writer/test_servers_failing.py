@@ -112,7 +112,7 @@ async def test_new_account_that_fails_is_parked(company: Company) -> None:
 
 
 async def test_server_that_fails_at_every_write_is_left_alone(company: Company) -> None:
-    """Every write is answered 500 and every look is answered: after many people the breaker opens."""
+    """Every write is answered 500 and every lookup is answered: after many people the breaker opens."""
     stage = company.stage
     await company.settle(*(PLAIN.make_request(employee, 1_000) for employee in PEOPLE))
     fail_writes(stage, 500)
@@ -122,7 +122,7 @@ async def test_server_that_fails_at_every_write_is_left_alone(company: Company) 
     assert await is_open(stage)
 
 
-# ---------------------------------------------------------------- writes that fail while looks work
+# ---------------------------------------------------------------- writes that fail while lookups work
 
 
 def watch_writes(server: WatchedServer) -> list[int]:
@@ -146,7 +146,7 @@ def watch_writes(server: WatchedServer) -> list[int]:
 
 
 async def test_one_write_tests_a_server_that_failed_at_writes(company: Company) -> None:
-    """Looks work and writes have no answer: after each pause one write is sent, and all others wait."""
+    """Lookups work and writes have no answer: after each pause one write is sent, and all others wait."""
     stage = company.stage
     people = PEOPLE[:40]
     await company.settle(*(PLAIN.make_request(employee, 1_000) for employee in people))

@@ -1,4 +1,4 @@
-"""Fields that a server refuses, passes over or stores in its own way: every other field arrives, and the field is named."""
+"""Fields that a server refuses, ignores or stores in its own way: every other field arrives, and the field is named."""
 
 from dataclasses import replace
 

@@ -22,7 +22,7 @@ BEHAVIOURS: dict[str, dict[str, Any]] = {
     "a header has 9 KB": {"answer_form": "large_header"},
     "there are 150 headers": {"answer_form": "many_headers"},
     "answers are in ISO-8859-1": {"answer_form": "latin1"},
-    "answers are in ISO-8859-1 without a word": {"answer_form": "undeclared_latin1"},
+    "answers are in ISO-8859-1 and do not say so": {"answer_form": "undeclared_latin1"},
     "errors are empty": {"error_body": "empty", "replace_of_absent_part": "no_target"},
     "errors are web pages": {"error_body": "html", "replace_of_absent_part": "no_target"},
     "errors have a number as status": {"error_body": "numeric_status", "replace_of_absent_part": "no_target"},

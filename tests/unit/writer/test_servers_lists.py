@@ -17,12 +17,12 @@ BEHAVIOURS: dict[str, dict[str, Any]] = {
     "a filter without a hit is answered 404": {"no_match_status": 404},
     "filters are answered 400": {"filters": "none"},
     "filters are answered 501": {"filters": "not_implemented"},
-    "filters are passed over": {"filters": "ignored"},
-    "filters are passed over, and pages are small": {"filters": "ignored", "max_page_size": 7},
+    "filters are ignored": {"filters": "ignored"},
+    "filters are ignored, and pages are small": {"filters": "ignored", "max_page_size": 7},
     "external ids cannot be searched": {"external_id_filter": False},
     "lists show id, user name and meta alone": {"list_attributes": ("userName", "meta")},
     "lists show ids alone": {"list_attributes": ("meta",)},
-    "filters are passed over, and lists hide external ids": {"filters": "ignored", "list_attributes": ("userName",)},
+    "filters are ignored, and lists hide external ids": {"filters": "ignored", "list_attributes": ("userName",)},
     "each list has its first account twice": {"repeat_first": True},
 }
 FOREIGN = 25

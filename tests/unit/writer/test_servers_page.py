@@ -53,7 +53,7 @@ async def test_manager_is_named_by_external_id_from_the_start(company: Company, 
 
 
 async def test_manager_that_is_passed_over_is_written_in_another_form(company: Company) -> None:
-    """The server passes over ``manager.value`` without a word: reading back shows it, and the next account is right at once."""
+    """The server ignores ``manager.value`` without an error: reading back shows it, and the next account is right at once."""
     company.stage.change_behaviour(dialect="page_strict", **SILENT)
     await hire(company)
     server = await company.stage.get_server()

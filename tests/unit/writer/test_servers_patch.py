@@ -15,8 +15,10 @@ from tests.unit.writer.servers import (
     MOBILE,
     OTHER,
     STEADY,
+    STEADY_LIFE,
     Content,
     hire,
+    learn_and_repeat,
     leave,
     live_through,
     read_content,
@@ -49,11 +51,8 @@ BEHAVIOURS: dict[str, dict[str, Any]] = {
 async def test_account_is_right_and_the_form_is_remembered(company: Company, behaviour: dict[str, Any]) -> None:
     """Every kind of field is set, changed and cleared. The next employee needs no request that failed before."""
     company.stage.change_behaviour(**behaviour)
-    await hire(company, "7", "6")
-    await live_through(company, "7")
 
-    assert await live_through(company, "6") == [STEADY] * len(LIFE)
-    assert await leave(company, "6") == STEADY
+    assert await learn_and_repeat(company) == STEADY_LIFE
 
 
 async def test_answer_without_content_is_read_back_once(company: Company) -> None:

@@ -14,9 +14,10 @@ from tests.unit.writer.servers import (
     LIFE,
     PLAIN,
     STEADY,
+    STEADY_LIFE,
     find_user,
     hire,
-    leave,
+    learn_and_repeat,
     live_through,
     read_content,
     write,
@@ -36,11 +37,8 @@ BEHAVIOURS: dict[str, dict[str, Any]] = {
 async def test_account_is_right_and_the_form_of_put_is_remembered(company: Company, behaviour: dict[str, Any]) -> None:
     """Every kind of field is set, changed and cleared. The next employee needs no request that failed before."""
     company.stage.change_behaviour(**behaviour)
-    await hire(company, "7", "6")
-    await live_through(company, "7")
 
-    assert await live_through(company, "6") == [STEADY] * len(LIFE)
-    assert await leave(company, "6") == STEADY
+    assert await learn_and_repeat(company) == STEADY_LIFE
 
 
 async def test_put_keeps_what_the_mapping_does_not_write(company: Company) -> None:

@@ -1,4 +1,4 @@
-"""Values that a server keeps in its own form, passes over, or never changes again."""
+"""Values that a server keeps in its own form, ignores, or never changes again."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -79,7 +79,7 @@ async def test_shortened_value_is_named_and_not_tried_in_every_way(company: Comp
     assert await live_through(company, "6", (FULL,)) == [STEADY]
 
 
-# ---------------------------------------------------------------- what is passed over or stays as it is
+# ---------------------------------------------------------------- what is ignored or stays as it is
 
 
 async def test_external_id_that_is_not_kept_costs_little(company: Company) -> None:

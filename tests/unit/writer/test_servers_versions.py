@@ -10,12 +10,12 @@ from services.provisioning.calls import Answer, Call, PatchAccount, ReadAccount
 from tests.unit.writer.company import Company
 from tests.unit.writer.servers import (
     FULL,
-    LIFE,
     OTHER,
     STEADY,
+    STEADY_LIFE,
     find_user,
     hire,
-    leave,
+    learn_and_repeat,
     live_through,
     read_content,
     write,
@@ -37,11 +37,8 @@ BEHAVIOURS: dict[str, dict[str, Any]] = {
 async def test_every_change_arrives_and_versions_are_judged_once(company: Company, behaviour: dict[str, Any]) -> None:
     """A condition that fails although nothing has changed is left out from then on."""
     company.stage.change_behaviour(versions=True, **behaviour)
-    await hire(company, "7", "6")
-    await live_through(company, "7")
 
-    assert await live_through(company, "6") == [STEADY] * len(LIFE)
-    assert await leave(company, "6") == STEADY
+    assert await learn_and_repeat(company) == STEADY_LIFE
 
 
 async def test_etags_that_are_denied_are_never_sent(company: Company) -> None:
@@ -57,7 +54,7 @@ async def test_etags_that_are_denied_are_never_sent(company: Company) -> None:
 
 
 async def test_change_by_another_hand_is_not_overwritten(company: Company) -> None:
-    """An account that changes between the look and the write is read again, and only the difference is written."""
+    """An account that changes between the lookup and the write is read again, and only the difference is written."""
     stage = company.stage
     stage.change_behaviour(versions=True)
     await hire(company, "7")
