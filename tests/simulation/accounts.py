@@ -121,7 +121,7 @@ class Accounts:
     def note_refusal(self, actor: str, employee: str | None, text: str) -> None:
         """Notes a write that the server has refused: what it takes of the change is written now, the rest later.
 
-        ``employee`` says whose account it is; None for a create.
+        ``employee`` is the owner of the account; None for a create.
         """
         self._history.note(actor, text)
         if employee is not None:
