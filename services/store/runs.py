@@ -1,7 +1,7 @@
 """The runs of each connection, stored as its history."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from services.contracts.ids import ConnectionId
@@ -52,6 +52,22 @@ class Runs:
             {"connection_id": connection}, sort={"started": -1, "_id": -1}, limit=limit
         )
         return tuple(to_model(Run, document) for document in documents)
+
+    async def find_first(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
+        """Returns those with a run in progress of which no earlier run has succeeded: not every employee is stored yet.
+
+        Sends one query, and another one for each connection with a run in progress.
+        """
+        documents = await self._collection.find(
+            {"connection_id": {"$in": sorted(set(connections))}, "state": RunState.RUNNING.value},
+            fields=["connection_id"],
+        )
+        running = {ConnectionId(document["connection_id"]) for document in documents}
+        return frozenset([connection for connection in running if not await self._has_succeeded(connection)])
+
+    async def _has_succeeded(self, connection: ConnectionId) -> bool:
+        succeeded = {"connection_id": connection, "state": RunState.SUCCEEDED.value}
+        return bool(await self._collection.find(succeeded, fields=["_id"], sort={"started": -1, "_id": -1}, limit=1))
 
     async def get_last_finished(self, connection: ConnectionId) -> Run | None:
         """Returns the newest run that has succeeded or failed; None if there was none."""

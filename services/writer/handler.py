@@ -118,7 +118,7 @@ class Writer:
         repositories = self._repositories
         is_suspect = find_suspects(records, await repositories.work_ranges.begin(build_ranges(records)))
         queues = group_by_person(records)
-        people = await BatchPeople.read(repositories.ledger, repositories.snapshots, queues)
+        people = await BatchPeople.read(repositories.ledger, repositories.snapshots, repositories.runs, queues)
         taken = await self._claim_external_ids(queues, people, endpoints)
         absent = await repositories.snapshots.find_absent(queues)
         await self._prepare_indexes(people, endpoints)

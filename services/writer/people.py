@@ -12,7 +12,7 @@ from services.contracts.outcomes import WaitingCause
 from services.provisioning.manager import ManagerAccount
 from services.runtime.kafka.decoding import Incoming
 from services.writer.order import Queues, find_manager
-from services.writer.ports import Ledger, Snapshots
+from services.writer.ports import Ledger, Runs, Snapshots
 from services.writer.work import PersonWork
 
 Request: TypeAlias = Incoming[AccountRequested]
@@ -64,8 +64,11 @@ class BatchPeople:
         self._owners: dict[tuple[str, AccountId], PersonKey] = {}
 
     @classmethod
-    async def read(cls, ledger: Ledger, snapshots: Snapshots, queues: Queues) -> "BatchPeople":
-        """Reads the entries, and which of the managers without an account are about to get one."""
+    async def read(cls, ledger: Ledger, snapshots: Snapshots, runs: Runs, queues: Queues) -> "BatchPeople":
+        """Reads the entries, and which of the managers without an account are about to get one.
+
+        While Personio is read for the first time, that is every manager that is not settled: a later page may list them.
+        """
         managers = {manager for records in queues.values() if (manager := find_manager(records[-1])) is not None}
         entries = await ledger.read({*queues, *managers})
         people = {key: _begin_person(key, entries.get(key)) for key in queues}
@@ -77,7 +80,9 @@ class BatchPeople:
         }
         unknown = [key for key in waited_for - queues.keys() if _is_undecided(entries.get(key))]
         if unknown:
-            batch._unsettled = await snapshots.find_unsettled(unknown)
+            first = await runs.find_first({manager.connection_id for manager in unknown})
+            unlisted = frozenset(manager for manager in unknown if manager.connection_id in first)
+            batch._unsettled = unlisted | await snapshots.find_unsettled(unknown)
         return batch
 
     def find_entry(self, person: PersonKey) -> LedgerEntry | None:

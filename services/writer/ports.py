@@ -92,6 +92,14 @@ class Snapshots(Protocol):
         ...
 
 
+class Runs(Protocol):
+    """The polls of all connections."""
+
+    async def find_first(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
+        """Returns those with a run in progress of which no earlier run has succeeded: not every employee is stored yet."""
+        ...
+
+
 class FollowUps(Protocol):
     """Queries for employees with a change that can be retried now."""
 
@@ -203,6 +211,11 @@ class Repositories(Protocol):
     @property
     def snapshots(self) -> Snapshots:
         """What the poller has stored of the employees."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """The polls."""
         ...
 
     @property

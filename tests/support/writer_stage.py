@@ -70,6 +70,7 @@ class WriterStage:
         self.links: Any = store.links
         self.work_ranges: Any = store.work_ranges
         self.snapshots: Any = store.snapshots
+        self.runs: Any = store.runs
         self.offset = 0
         self.writer = self.make_writer()
 

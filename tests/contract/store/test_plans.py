@@ -221,6 +221,7 @@ OTHERS = {
     "reopen running": lambda store: store.tasks.reopen_running(CONNECTION),
     "runs newest": lambda store: store.runs.list_newest(CONNECTION),
     "runs unfinished": lambda store: store.runs.fail_unfinished(CONNECTION, "x", now=NOW),
+    "runs first": lambda store: store.runs.find_first([CONNECTION]),
     "run last finished": lambda store: store.runs.get_last_finished(CONNECTION),
     "lease acquire": lambda store: store.leases.acquire(
         f"connection/{CONNECTION}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=1

@@ -36,6 +36,22 @@ async def test_newest_runs_come_first_and_by_connection(store: Store) -> None:
     assert await store.runs.list_newest(CONNECTION, limit=2) == (runs[1], runs[2])
 
 
+async def test_first_run_is_in_progress_until_one_succeeds(store: Store) -> None:
+    """Runs that failed do not count, and a connection without a run in progress is left out."""
+    failed, first = [await store.runs.begin(CONNECTION, now=NOW + timedelta(minutes=n)) for n in (1, 2)]
+    other = await store.runs.begin(OTHER, now=NOW)
+    await store.runs.save(end(failed, RunState.FAILED))
+    await store.runs.save(end(other, RunState.FAILED))
+
+    assert await store.runs.find_first([CONNECTION, OTHER]) == {CONNECTION}
+
+    await store.runs.save(end(first))
+    await store.runs.begin(CONNECTION, now=NOW + timedelta(minutes=3))
+
+    assert await store.runs.find_first([CONNECTION, OTHER]) == frozenset()
+    assert await store.runs.find_first([]) == frozenset()
+
+
 async def test_last_finished_run_is_missing_while_all_run(store: Store) -> None:
     """A new connection has no finished run, and a running one does not count."""
     before = await store.runs.get_last_finished(CONNECTION)

@@ -1,6 +1,6 @@
 """Tasks and runs in memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from services.contracts.ids import ConnectionId
@@ -146,6 +146,16 @@ class FakeRuns:
         """Returns the run; None if it does not exist."""
         await give_turn()
         return self.content.get(run)
+
+    async def find_first(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
+        """Returns those with a run in progress of which no earlier run has succeeded."""
+        await give_turn()
+        states = {connection: {run.state for run in self._sort(connection)} for connection in connections}
+        return frozenset(
+            connection
+            for connection, known in states.items()
+            if RunState.RUNNING in known and RunState.SUCCEEDED not in known
+        )
 
     async def list_newest(self, connection: ConnectionId, limit: int = 20) -> tuple[Run, ...]:
         """Returns the newest runs in any state, newest first."""

@@ -7,9 +7,10 @@ import pytest
 
 from services.contracts.connections import LinkPolicy
 from services.contracts.mappings import ENTERPRISE
-from services.contracts.outcomes import Outcome
+from services.contracts.outcomes import Outcome, WaitingCause
+from services.contracts.runs import RunState
 from services.provisioning.calls import FindAccounts
-from tests.support.builders import NO_MANAGER, make_request, make_snapshot, reports_to
+from tests.support.builders import CONNECTION, NO_MANAGER, make_request, make_snapshot, reports_to
 from tests.support.writer_stage import WriterStage
 from tests.unit.writer.company import Company
 from tests.unit.writer.servers import count_requests
@@ -33,23 +34,29 @@ def get_address(number: int) -> str:
 
 
 async def import_people(company: Company, size: int, order: str) -> dict[str, Outcome]:
-    """Handles the first request of each employee in batches of this size. Resends follow each batch."""
+    """Handles the first request of each employee in batches of this size. Resends follow each batch.
+
+    Personio is still being read: the employees of later batches have no snapshot yet.
+    """
     numbers = list(range(1, SIZE + 1))
     if order == "reports first":
         numbers.reverse()
     elif order == "mixed":
         random.Random(1).shuffle(numbers)
-    snapshots: Any = company.stage.store.snapshots
+    snapshots, runs = company.stage.snapshots, company.stage.runs
+    run = await runs.begin(CONNECTION, now=company.stage.clock.now())
     requests = []
     for number in numbers:
         boss = find_boss(number)
         fields = {"name.givenName": "Ada", "name.familyName": f"Lovelace {number}"}
         manager = reports_to(str(boss)) if boss else NO_MANAGER
         requests.append(make_request(str(number), 1_000, fields=fields, manager=manager))
-        snapshots.content[requests[-1].person] = make_snapshot(str(number), 1_000)
     outcomes: dict[str, Outcome] = {}
     for first in range(0, SIZE, size):
-        outcomes |= await company.settle(*requests[first : first + size])
+        batch = requests[first : first + size]
+        snapshots.content |= {request.person: make_snapshot(request.employee_id, 1_000) for request in batch}
+        outcomes |= await company.settle(*batch)
+    await runs.save(run.model_copy(update={"state": RunState.SUCCEEDED, "finished_at": company.stage.clock.now()}))
     return outcomes
 
 
@@ -112,6 +119,21 @@ async def test_import_into_peculiar_server(company: Company, behaviour: dict[str
 
     assert set(outcomes.values()) == {Outcome.CREATED}
     assert requests <= MOST * SIZE
+
+
+async def test_manager_that_personio_does_not_list_delays_only_the_scan(company: Company) -> None:
+    """During the first scan, a report waits for a manager that no page has listed. The resend after it creates the report."""
+    stage = company.stage
+    run = await stage.runs.begin(CONNECTION, now=stage.clock.now())
+    report = make_request("7", manager=reports_to("9"))
+    stage.snapshots.content[report.person] = make_snapshot("7", 1_000)
+
+    assert await company.settle(report) == {}
+    assert await stage.get_cause() is WaitingCause.MANAGER_PENDING
+
+    await stage.runs.save(run.model_copy(update={"state": RunState.SUCCEEDED, "finished_at": stage.clock.now()}))
+
+    assert await company.resend("7") == {"7": Outcome.CREATED}
 
 
 async def test_content_from_an_old_list_is_not_used(company: Company) -> None:
