@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -60,11 +60,13 @@ class ImportWatch:
         return await self._store.counters.count_behind(self._connection) == 0
 
 
-async def run(installation: Installation, store: Store, active: int, progress: Callable[[int], None]) -> Import:
+async def run(
+    installation: Installation, store: Store, active: int, progress: Callable[[int], None], *, links: str = "none"
+) -> Import:
     """Imports all employees and returns the measurement; raises ``StackError`` if the import or the poll fails.
 
     Before the call, mapper and writer must run and the poller must not. After the call all three run. ``progress`` receives
-    the number of accounts.
+    the number of accounts. ``links`` is the decision about accounts that exist already.
     """
     (summary,) = await store.connections.list_all()
     connection = summary.id
@@ -72,7 +74,7 @@ async def run(installation: Installation, store: Store, active: int, progress: C
     pids = _get_pids(installation)
     before = read_usages(pids)
     watch = ImportWatch(installation, store, connection, active)
-    await store.connections.start(connection, now=datetime.now(UTC))
+    await installation.run_cli("connections", "start", connection, "--yes", "--links", links)
     ended = await watch.wait_until_done(progress)
     usage = subtract_usages(read_usages(pids), before)
     began = await _read_first_request_time(installation)

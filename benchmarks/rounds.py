@@ -1,23 +1,14 @@
 """One round: a new installation, the first import, then every stage alone on the same servers."""
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
-
-from benchmarks import fetching, first_import, mapping, replaying, verifying
-from benchmarks.report import Round
+from benchmarks import fetching, first_import, half_filled, mapping, replaying, verifying
+from benchmarks.installing import install, open_store
+from benchmarks.report import Import, Round
 from sandbox.installation import SERVICES, Installation
-from services.store.database import Store
-
-JOURNAL_SIZE = 1_000_000
-"""Requests that the sandbox Declaree keeps: more than an import sends."""
-
-WITHOUT_LIMITS = {"POLL_PERSONIO_PER_MINUTE": "100000"}
-"""Settings without the poller's rate limit, because the sandbox Personio has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +37,15 @@ async def play(plan: Plan, steps: Steps) -> Round:
     """Runs one round and returns its measurements; raises ``StackError`` if a requirement is missing or a stage fails."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
+        steps.start_stage("first import into a half-filled Declaree")
+        half = await half_filled.run(folder / "half-filled", plan.active, plan.seed, steps.count_accounts)
         steps.start_stage("starting Kafka, MongoDB, sandboxes and services")
-        installation = Installation(
-            folder / "data",
-            active=plan.active,
-            seed=plan.seed,
-            services=("mapper", "writer"),
-            settings=WITHOUT_LIMITS,
-            personio_options=("--no-rate-limit",),
-            declaree_options=("--journal-size", str(JOURNAL_SIZE)),
-            starts_connection=False,
-        )
-        async with installation:
-            return await _measure(installation, folder, plan, steps)
+        async with install(folder / "data", plan.active, plan.seed) as installation:
+            return await _measure(installation, folder, plan, steps, half)
 
 
-async def _measure(installation: Installation, folder: Path, plan: Plan, steps: Steps) -> Round:
-    with _open_store(installation) as store:
+async def _measure(installation: Installation, folder: Path, plan: Plan, steps: Steps, half: Import) -> Round:
+    with open_store(installation) as store:
         steps.start_stage("first import")
         whole = await first_import.run(installation, store, plan.active, steps.count_accounts)
         steps.start_stage("verification of all accounts")
@@ -79,16 +62,12 @@ async def _measure(installation: Installation, folder: Path, plan: Plan, steps: 
     steps.start_stage("the import's requests to Declaree, second run")
     write = write.combine(await replaying.run(installation, folder / "replay again", whole.employees))
     return Round(
-        whole=whole, fetch=fetch, parse=parse, map=mapped, mapper=mapper, write=write, verification=verification
+        whole=whole,
+        fetch=fetch,
+        parse=parse,
+        map=mapped,
+        mapper=mapper,
+        write=write,
+        verification=verification,
+        half_filled=half,
     )
-
-
-@contextmanager
-def _open_store(installation: Installation) -> Iterator[Store]:
-    environment = installation.environment
-    keys = [SecretStr(environment["ENCRYPTION_KEYS"])]
-    store = Store.connect(SecretStr(environment["MONGODB_URL"]), "personio_declaree", keys)
-    try:
-        yield store
-    finally:
-        store.close()

@@ -14,7 +14,13 @@ from collections import Counter
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
 from benchmarks.bare.measuring import run_measured
-from services.contracts.events import AccountRequested, DesiredAccount, EmployeeChanged, ManagerReference
+from services.contracts.events import (
+    AccountIdentity,
+    AccountRequested,
+    DesiredAccount,
+    EmployeeChanged,
+    ManagerReference,
+)
 from services.contracts.outcomes import Intent
 from services.mapper.settings import MapperSettings
 
@@ -30,18 +36,19 @@ Headers = list[tuple[str, bytes]]
 def _build_request(event: EmployeeChanged) -> AccountRequested:
     attributes = event.attributes
     intent = INTENTS.get(str(attributes["status"].value), Intent.IGNORE)
-    desired = None
+    desired = identity = None
+    email = str(attributes["email"].value)
+    given, family = str(attributes["first_name"].value).strip(), str(attributes["last_name"].value).strip()
     if intent is Intent.PROVISION:
         supervisor = attributes["supervisor.id"].value
         desired = DesiredAccount(
             external_id=event.employee_id,
-            user_name=str(attributes["email"].value),
-            fields={
-                "name.givenName": str(attributes["first_name"].value).strip(),
-                "name.familyName": str(attributes["last_name"].value).strip(),
-            },
+            user_name=email,
+            fields={"name.givenName": given, "name.familyName": family},
             manager=ManagerReference(employee_id=None if supervisor is None else str(supervisor)),
         )
+    elif intent is Intent.DISABLE:
+        identity = AccountIdentity(external_id=event.employee_id, user_name=email, given_name=given, family_name=family)
     return AccountRequested(
         connection_id=event.connection_id,
         employee_id=event.employee_id,
@@ -51,10 +58,12 @@ def _build_request(event: EmployeeChanged) -> AccountRequested:
         mapping_version=1,
         intent=intent,
         desired=desired,
+        identity=identity,
     )
 
 
-def _build_headers(request: AccountRequested, key: bytes) -> Headers:
+def _build_headers(request: AccountRequested, record: ConsumerRecord) -> Headers:
+    key, cause = record.key, dict(record.headers)["ce_cause"]
     change = f"{key.decode()}/{request.revision}"
     event_id = f"{change}/{request.mapping_version}"
     trace = hashlib.sha256(change.encode()).hexdigest()[:32]
@@ -66,7 +75,7 @@ def _build_headers(request: AccountRequested, key: bytes) -> Headers:
         ("ce_type", request.ce_type.encode()),
         ("ce_subject", key),
         ("ce_time", request.detected_at.isoformat().encode()),
-        ("ce_cause", b"detected"),
+        ("ce_cause", cause),
         ("content-type", b"application/json"),
         ("traceparent", f"00-{trace}-{span}-01".encode()),
     ]
@@ -76,7 +85,7 @@ async def _handle(producer: AIOKafkaProducer, target: str, records: list[Consume
     acknowledged = []
     for record in records:
         request = _build_request(EmployeeChanged.model_validate_json(record.value))
-        value, headers = request.model_dump_json().encode(), _build_headers(request, record.key)
+        value, headers = request.model_dump_json().encode(), _build_headers(request, record)
         acknowledged.append(await producer.send(target, value, key=record.key, headers=headers))
     await asyncio.gather(*acknowledged)
 

@@ -19,6 +19,7 @@ ROUND = Round(
     mapper=Stage("mapper", 2_000, 1.1),
     write=Stage("requests", 1_000, 2.5, requests=990),
     verification=Verification(accounts=900, seconds=3.0, pages=9, requests=9, poller_growth_mib=20.0, cpu_seconds=2.0),
+    half_filled=WHOLE,
 )
 
 
@@ -45,6 +46,10 @@ def test_round_compares_the_import_with_the_slowest_bare_stage() -> None:
             "the poller grows by 100 MiB in a verification",
         ),
         (replace(ROUND, whole=replace(WHOLE, requests=1_100)), "the first import sends 1.22 requests for each account"),
+        (
+            replace(ROUND, half_filled=replace(WHOLE, requests=1_100)),
+            "an import into a half-filled Declaree sends 1.22",
+        ),
     ],
 )
 def test_targets_are_compared_with_the_median_of_the_rounds(worse: Round, miss: str) -> None:

@@ -121,7 +121,7 @@ async def test_import_into_peculiar_server(company: Company, behaviour: dict[str
     assert requests <= MOST * SIZE
 
 
-async def test_manager_that_personio_does_not_list_delays_only_the_scan(company: Company) -> None:
+async def test_manager_off_the_list_delays_only_the_first_scan(company: Company) -> None:
     """During the first scan, a report waits for a manager that no page has listed. The resend after it creates the report."""
     stage = company.stage
     run = await stage.runs.begin(CONNECTION, now=stage.clock.now())

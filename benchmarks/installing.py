@@ -1,0 +1,42 @@
+"""The installation that is measured: default settings, without the limits of either side."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from sandbox.installation import Installation
+from services.store.database import Store
+
+JOURNAL_SIZE = 1_000_000
+"""Requests that the sandbox Declaree keeps: more than an import sends."""
+
+WITHOUT_LIMITS = {"POLL_PERSONIO_PER_MINUTE": "100000"}
+"""Settings without the poller's rate limit, because the sandbox Personio has none."""
+
+
+def install(folder: Path, active: int, seed: int) -> Installation:
+    """Returns an installation without a poller and with a paused connection. The sandbox adds some other employees."""
+    return Installation(
+        folder,
+        active=active,
+        seed=seed,
+        services=("mapper", "writer"),
+        settings=WITHOUT_LIMITS,
+        personio_options=("--no-rate-limit",),
+        declaree_options=("--journal-size", str(JOURNAL_SIZE)),
+        starts_connection=False,
+    )
+
+
+@contextmanager
+def open_store(installation: Installation) -> Iterator[Store]:
+    """Opens the database of an installation."""
+    environment = installation.environment
+    keys = [SecretStr(environment["ENCRYPTION_KEYS"])]
+    store = Store.connect(SecretStr(environment["MONGODB_URL"]), "personio_declaree", keys)
+    try:
+        yield store
+    finally:
+        store.close()
