@@ -9,6 +9,7 @@ from services.contracts.mappings import default_mapping
 from services.errors import PermanentError
 from services.runtime.clock import Clock
 from services.store.database import Store
+from services.store.errors import UnknownConnectionError
 
 
 class NotStartedError(PermanentError):
@@ -55,9 +56,16 @@ async def pause(store: Store, connection: ConnectionId) -> None:
 
 async def resume(store: Store, connection: ConnectionId) -> None:
     """Starts scheduled polls again. Raises ``UnknownConnectionError`` and ``NotStartedError``."""
+    await ensure_started(store, connection)
+    await store.connections.set_state(connection, ConnectionState.ACTIVE)
+
+
+async def ensure_started(store: Store, connection: ConnectionId) -> None:
+    """Raises ``NotStartedError`` before the first start of a connection, and ``UnknownConnectionError``."""
     summaries = {summary.id: summary for summary in await store.connections.list_all()}
-    if connection in summaries and not summaries[connection].is_started:
+    if connection not in summaries:
+        raise UnknownConnectionError(connection)
+    if not summaries[connection].is_started:
         raise NotStartedError(
             f"connection {connection} was never started: see what its first import would do with `connections start`"
         )
-    await store.connections.set_state(connection, ConnectionState.ACTIVE)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from services.admin.connections import ensure_started
 from services.admin.people import ABSENT
 from services.admin.tasks import POLL_SECONDS, UnknownEmployeesError, build_resync, file_and_wait
 from services.contracts.connections import ConnectionState
@@ -70,9 +71,9 @@ async def verify_accounts(
 ) -> Verified:
     """Verifies all accounts of a connection and returns the report. A failure is part of the result.
 
-    Raises ``UnknownConnectionError``.
+    Raises ``UnknownConnectionError`` and ``NotStartedError``.
     """
-    await store.connections.ensure_exists(connection)
+    await ensure_started(store, connection)
     try:
         task = await file_and_wait(store, clock, connection, Verify(repair=repair), seconds=seconds, progress=progress)
     except ConnectorError as error:
