@@ -73,7 +73,10 @@ async def list_links(
 async def get_link(
     store: Store, clock: Clock, connection: ConnectionId, employee: EmployeeId, account: AccountId
 ) -> Link:
-    """Returns one decision with both sides. Raises ``UnknownLinkError`` and the errors of ``list_links``."""
+    """Returns one decision with both sides.
+
+    Raises ``UnknownLinkError``, ``UnfitDecisionError`` and the errors of ``list_links``.
+    """
     stored = await store.connections.get(connection)
     decision = await _find(store, connection, employee, account)
     return await _describe(store, clock, stored.declaree, decision)
@@ -112,6 +115,11 @@ async def _find(store: Store, connection: ConnectionId, employee: EmployeeId, ac
     found = (await store.links.read([person])).get((person, account))
     if found is None:
         raise _build_unknown(connection, employee, account)
+    entry = await store.ledger.get(person)
+    if entry is not None and entry.account_id == account:
+        raise UnfitDecisionError(
+            f"account {account} is linked with employee {employee} of connection {connection} already: nothing is left to decide"
+        )
     return found
 
 

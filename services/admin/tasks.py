@@ -68,6 +68,11 @@ async def file_and_wait(
     )
 
 
+def build_unknown_employee(connection: ConnectionId, employee: EmployeeId) -> UnknownEmployeesError:
+    """Returns the error for an employee without a snapshot."""
+    return UnknownEmployeesError(f"unknown employee {employee} in connection {connection}: check the Personio id")
+
+
 def build_resync(people: tuple[EmployeeId, ...]) -> Resend:
     """Returns the action that resends the named employees; all employees of the connection if none is named."""
     if people:

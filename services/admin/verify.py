@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from services.admin.connections import ensure_started
 from services.admin.people import ABSENT
-from services.admin.tasks import POLL_SECONDS, UnknownEmployeesError, build_resync, file_and_wait
+from services.admin.tasks import POLL_SECONDS, build_resync, build_unknown_employee, file_and_wait
 from services.contracts.connections import ConnectionState
 from services.contracts.drift import Drift
 from services.contracts.events import AccountSynced, ChangeKind
@@ -109,7 +109,7 @@ async def verify_employee(
     await store.connections.ensure_exists(connection)
     snapshot = (await store.snapshots.read(connection, [employee])).get(employee)
     if snapshot is None:
-        raise UnknownEmployeesError(f"unknown employee {employee} in connection {connection}: check the Personio id")
+        raise build_unknown_employee(connection, employee)
     if snapshot.absent_since is not None and snapshot.kind is not ChangeKind.REMOVED:
         raise AbsentEmployeeError(ABSENT)
     deadline = clock.monotonic() + seconds

@@ -16,7 +16,7 @@ from services.contracts.claims import LinkDecision
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.store.database import Store
 from tests.component.cli.conftest import Serve, add_connection, record_task, store_attention
-from tests.support.builders import NOW, make_attributes, make_snapshot
+from tests.support.builders import NOW, make_attributes, make_entry, make_snapshot
 from tests.support.command_line import KEY, SECRET, Cli, Transcript
 
 pytestmark = pytest.mark.mongo
@@ -98,6 +98,9 @@ async def test_texts_of_links(cli: Cli, store: Store, serve: Serve) -> None:
     await decide(refuse, "After a confirmation.", "refuse", free, stdin="y\n")
     await decide(hand_over, "An account without a former owner.", "hand-over", free, options=("--yes",))
     await decide(hand_over, "After a confirmation.", "hand-over", held, stdin="y\n")
+    linked = make_entry("7", account_id=free).model_copy(update={"connection_id": connection})
+    await store.ledger.write([linked])
+    await decide(refuse, "An account that is linked already.", "refuse", free, options=("--yes",))
 
     list_.compare("links-list")
     accept.compare("links-accept")
@@ -109,11 +112,13 @@ async def test_texts_of_people_disable(cli: Cli, store: Store, connection: Conne
     """The poller publishes the departure, unless Personio lists the employee."""
     disable = Transcript(cli)
     command = ("people", "disable", connection, "5")
+    await store_attention(store, connection)
 
     await asyncio.to_thread(disable.record, "Without a confirmation.", *command, stdin="n\n")
     await record_task(disable, store, connection, "An absent employee.", *command, "--yes", counts={"disabled": 1})
     await record_task(disable, store, connection, "A present employee.", *command, "--yes", counts={"disabled": 0})
     await record_task(disable, store, connection, "A failed task.", *command, "--yes")
+    await asyncio.to_thread(disable.record, "An unknown employee.", *command[:-1], "98", "--yes")
 
     disable.compare("people-disable")
 
@@ -129,8 +134,12 @@ async def test_texts_of_people_acknowledge_and_reset(cli: Cli, store: Store, con
     await asyncio.to_thread(
         acknowledge.record, "A present employee.", "people", "acknowledge", connection, "1", "--yes"
     )
+    await asyncio.to_thread(
+        acknowledge.record, "An unknown employee.", "people", "acknowledge", connection, "98", "--yes"
+    )
     await asyncio.to_thread(reset.record, "After a confirmation.", "people", "reset", connection, "2", stdin="y\n")
     await asyncio.to_thread(reset.record, "An unknown connection.", "people", "reset", "c-unknown", "2", "--yes")
+    await asyncio.to_thread(reset.record, "An unknown employee.", "people", "reset", connection, "98", "--yes")
 
     acknowledge.compare("people-acknowledge")
     reset.compare("people-reset")

@@ -82,7 +82,7 @@ def test_unknown_employee_is_an_error_that_names_it(cli: Cli, connection: Connec
 
     assert result.exit_code == 1
     assert connection in result.output
-    assert "(7)" in result.output
+    assert "employee 7 " in result.output
 
 
 @pytest.fixture
