@@ -240,8 +240,18 @@ def fits_link(goal: Goal, live: Resource) -> bool:
 
     It is enabled, has no external id and no role that may be a privilege, and the first or last name fits.
     """
-    is_plain = is_enabled(live) and not get_external_id(live) and not is_privileged(live)
-    return is_plain and _fits_a_name(goal, live)
+    return not list_doubts(goal, live)
+
+
+def list_doubts(goal: Goal, live: Resource) -> tuple[str, ...]:
+    """Returns why an account with the employee's e-mail address may not be linked without a look, for an administrator."""
+    doubts = {
+        "it is disabled": not is_enabled(live),
+        "it has another external id": bool(get_external_id(live)),
+        "it has a role": is_privileged(live),
+        "it has another name": not _fits_a_name(goal, live),
+    }
+    return tuple(doubt for doubt, is_present in doubts.items() if is_present)
 
 
 def is_privileged(live: Resource) -> bool:

@@ -15,21 +15,11 @@ from sandbox.personio.state import State
 from services.contracts.claims import LinkDecision
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.store.database import Store
-from tests.component.cli.conftest import Serve, add_connection, record_task, store_attention
+from tests.component.cli.conftest import Serve, add_account, add_connection, record_task, store_attention
 from tests.support.builders import NOW, make_attributes, make_entry, make_snapshot
 from tests.support.command_line import KEY, SECRET, Cli, Transcript
 
 pytestmark = pytest.mark.mongo
-
-
-def add_account(server: Declaree, address: str, given_name: str, family_name: str, **more: Any) -> AccountId:
-    """Adds an account as an administrator does, and returns its id."""
-    body = {
-        "userName": address,
-        "emails": [{"value": address, "type": "work"}],
-        "name": {"givenName": given_name, "familyName": family_name},
-    }
-    return AccountId(server.registry.create("User", body | more, server.behaviour).id)
 
 
 def test_texts_of_connections_start(cli: Cli, serve: Serve) -> None:
