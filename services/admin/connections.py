@@ -30,8 +30,8 @@ async def add(
 ) -> Connection:
     """Adds a connection and publishes the default mapping for it. The connection is paused until it is started.
 
-    Raises ``DuplicateConnectionError`` if the same two accounts are already connected, and ``PrefixConflictError`` if
-    another connection to the same Declaree could have equal external ids.
+    Raises ``DuplicateConnectionError`` if the same two accounts are already connected, ``PrefixConflictError`` if
+    another connection to the same Declaree could have equal external ids, and ``InvalidPrefixError``.
     """
     now = clock.now()
     mapping = default_mapping().model_copy(update={"external_id_prefix": external_id_prefix})

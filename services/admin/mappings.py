@@ -60,8 +60,8 @@ def _format_problem(problem: ErrorDetails) -> str:
 async def publish_document(store: Store, clock: Clock, connection: ConnectionId, document: str) -> PublishedMapping:
     """Publishes the mapping as the next version and files a task that resends all employees.
 
-    The writer then writes real differences only. Raises ``InvalidMappingError``, ``UnknownConnectionError``, and
-    ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids.
+    The writer then writes real differences only. Raises ``InvalidMappingError``, ``UnknownConnectionError``,
+    ``InvalidPrefixError``, and ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids.
     """
     mapping = parse_document(document)
     summaries = {summary.id: summary for summary in await store.connections.list_all()}
