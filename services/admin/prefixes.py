@@ -36,14 +36,14 @@ async def ensure_distinct(store: Store, server: str, prefix: str, connection: Co
         theirs = published.mapping.external_id_prefix if published else ""
         if are_confusable(prefix, theirs):
             raise PrefixConflictError(
-                f"connection {other} writes to the same Declaree with {_name(theirs)}, and external ids with {_name(prefix)} "
-                "could be equal to its own: choose another prefix, such as 'north-' (--external-id-prefix; in a mapping, "
+                f"connection {other} writes to the same Declaree {_describe(theirs)}, and external ids {_describe(prefix)} could "
+                "be equal to its own: choose another prefix, such as 'north-' (--external-id-prefix; in a mapping, "
                 "external_id_prefix)"
             )
 
 
-def _name(prefix: str) -> str:
-    return f"the prefix {prefix!r}" if prefix else "no prefix"
+def _describe(prefix: str) -> str:
+    return f"with the prefix {prefix!r}" if prefix else "without a prefix"
 
 
 def are_confusable(first: str, second: str) -> bool:

@@ -31,6 +31,12 @@ class AbsentEmployeeError(PermanentError):
     code: ClassVar[str] = "absent-employee"
 
 
+class NewerDecisionError(PermanentError):
+    """A revision above the newest one was decided, so that the writer supersedes every resend."""
+
+    code: ClassVar[str] = "newer-decision"
+
+
 class NoOutcomeError(TransientError):
     """The writer has not settled a resent change in time."""
 
@@ -103,8 +109,8 @@ async def verify_employee(
 ) -> AccountSynced:
     """Marks and resends one employee, and returns how the writer settled it. The writer writes every difference.
 
-    Raises ``UnknownConnectionError``, ``UnknownEmployeesError``, ``AbsentEmployeeError`` and, after ``seconds``,
-    ``TaskTimeoutError`` or ``NoOutcomeError``.
+    Raises ``UnknownConnectionError``, ``UnknownEmployeesError``, ``AbsentEmployeeError``, ``NewerDecisionError`` and,
+    after ``seconds``, ``TaskTimeoutError`` or ``NoOutcomeError``.
     """
     await store.connections.ensure_exists(connection)
     snapshot = (await store.snapshots.read(connection, [employee])).get(employee)
@@ -114,6 +120,12 @@ async def verify_employee(
         raise AbsentEmployeeError(ABSENT)
     deadline = clock.monotonic() + seconds
     person = PersonKey(connection, employee)
+    entry = await store.ledger.get(person)
+    if entry is not None and entry.decided is not None and entry.decided.revision > snapshot.revision:
+        raise NewerDecisionError(
+            f"employee {employee} of connection {connection} was decided by an event with a newer revision than the data from "
+            f"Personio, so changes have no effect: run `people reset {connection} {employee}`"
+        )
     await store.ledger.mark_verify([person])
     await file_and_wait(store, clock, connection, build_resync((employee,)), seconds=seconds, progress=progress)
     entry = None
