@@ -10,7 +10,7 @@ from services.admin import people as admin_people
 from services.admin import tasks as admin_tasks
 from services.cli.context import CliSettings, Id, Json, fail, run
 from services.cli.inputs import confirm
-from services.cli.output import print_error, print_result
+from services.cli.output import format_columns, print_error, print_result
 from services.cli.sync import Seconds
 from services.contracts.employees import Attribute
 from services.contracts.ids import ConnectionId, EmployeeId
@@ -81,7 +81,7 @@ def list_(connection: Id, as_json: Json = False) -> None:
         return [person async for person in people]
 
     people = run(work)
-    text = "\n".join(f"{person.employee}  {person.state}  {_join_lines(person.reason)}" for person in people)
+    text = format_columns((person.employee, person.state, _join_lines(person.reason)) for person in people)
     print_result(text or "No employee needs attention.", people, as_json=as_json)
 
 
