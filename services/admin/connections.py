@@ -12,6 +12,12 @@ from services.store.database import Store
 from services.store.errors import UnknownConnectionError
 
 
+class AlreadyStartedError(PermanentError):
+    """The connection has had its first import, or has it now."""
+
+    code: ClassVar[str] = "already-started"
+
+
 class NotStartedError(PermanentError):
     """The connection was never started."""
 
@@ -62,10 +68,22 @@ async def resume(store: Store, connection: ConnectionId) -> None:
 
 async def ensure_started(store: Store, connection: ConnectionId) -> None:
     """Raises ``NotStartedError`` before the first start of a connection, and ``UnknownConnectionError``."""
-    summaries = {summary.id: summary for summary in await store.connections.list_all()}
-    if connection not in summaries:
-        raise UnknownConnectionError(connection)
-    if not summaries[connection].is_started:
+    if not await _is_started(store, connection):
         raise NotStartedError(
             f"connection {connection} was never started: see what its first import would do with `connections start`"
         )
+
+
+async def ensure_new(store: Store, connection: ConnectionId) -> None:
+    """Raises ``AlreadyStartedError`` after the first start of a connection, and ``UnknownConnectionError``."""
+    if await _is_started(store, connection):
+        raise AlreadyStartedError(
+            f"connection {connection} was started before: `connections resume` continues its polls if it is paused"
+        )
+
+
+async def _is_started(store: Store, connection: ConnectionId) -> bool:
+    summaries = {summary.id: summary for summary in await store.connections.list_all()}
+    if connection not in summaries:
+        raise UnknownConnectionError(connection)
+    return summaries[connection].is_started

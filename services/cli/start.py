@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from services.admin import start as admin_start
+from services.admin.connections import ensure_new
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.inputs import confirm
 from services.cli.output import print_error, print_result
@@ -52,6 +53,8 @@ def start(
         raise typer.BadParameter(
             "the decision about links is missing: add --links fitting or --links none", param_hint="'--yes'"
         )
+    if not dry_run:
+        run(lambda _, store: ensure_new(store, ConnectionId(connection)))
     preview = _preview(ConnectionId(connection), with_names=names)
     if dry_run:
         print_result("\n".join(_format(preview)), _summarize(preview), as_json=as_json)

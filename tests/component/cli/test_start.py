@@ -70,6 +70,14 @@ async def test_policy_by_email_is_shown_instead_of_a_question(cli: Cli, store: S
     assert await list_decided(store, connection, fitting) == {"1001", "1002"}
 
 
+def test_connection_is_started_once(cli: Cli, connection: ConnectionId) -> None:
+    """Neither system is asked, and the first import is not announced again."""
+    again = cli("connections", "start", connection, "--yes", "--links", "none")
+
+    assert again.exit_code == 1
+    assert "`connections resume`" in again.output
+
+
 def test_long_list_is_cut_before_a_question(
     cli: Cli, servers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
