@@ -9,6 +9,13 @@ from services.contracts.mappings import default_mapping
 from services.errors import PermanentError
 from services.runtime.clock import Clock
 from services.store.database import Store
+from services.store.errors import UnknownConnectionError
+
+
+class AlreadyStartedError(PermanentError):
+    """The connection has had its first import, or has it now."""
+
+    code: ClassVar[str] = "already-started"
 
 
 class NotStartedError(PermanentError):
@@ -29,8 +36,8 @@ async def add(
 ) -> Connection:
     """Adds a connection and publishes the default mapping for it. The connection is paused until it is started.
 
-    Raises ``DuplicateConnectionError`` if the same two accounts are already connected, and ``PrefixConflictError`` if
-    another connection to the same Declaree could have equal external ids.
+    Raises ``DuplicateConnectionError`` if the same two accounts are already connected, ``PrefixConflictError`` if
+    another connection to the same Declaree could have equal external ids, and ``InvalidPrefixError``.
     """
     now = clock.now()
     mapping = default_mapping().model_copy(update={"external_id_prefix": external_id_prefix})
@@ -55,9 +62,28 @@ async def pause(store: Store, connection: ConnectionId) -> None:
 
 async def resume(store: Store, connection: ConnectionId) -> None:
     """Starts scheduled polls again. Raises ``UnknownConnectionError`` and ``NotStartedError``."""
-    summaries = {summary.id: summary for summary in await store.connections.list_all()}
-    if connection in summaries and not summaries[connection].is_started:
+    await ensure_started(store, connection)
+    await store.connections.set_state(connection, ConnectionState.ACTIVE)
+
+
+async def ensure_started(store: Store, connection: ConnectionId) -> None:
+    """Raises ``NotStartedError`` before the first start of a connection, and ``UnknownConnectionError``."""
+    if not await _is_started(store, connection):
         raise NotStartedError(
             f"connection {connection} was never started: see what its first import would do with `connections start`"
         )
-    await store.connections.set_state(connection, ConnectionState.ACTIVE)
+
+
+async def ensure_new(store: Store, connection: ConnectionId) -> None:
+    """Raises ``AlreadyStartedError`` after the first start of a connection, and ``UnknownConnectionError``."""
+    if await _is_started(store, connection):
+        raise AlreadyStartedError(
+            f"connection {connection} was started before: `connections resume` continues its polls if it is paused"
+        )
+
+
+async def _is_started(store: Store, connection: ConnectionId) -> bool:
+    summaries = {summary.id: summary for summary in await store.connections.list_all()}
+    if connection not in summaries:
+        raise UnknownConnectionError(connection)
+    return summaries[connection].is_started

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from services.admin.tasks import build_unknown_employee
 from services.contracts.cloudevents import MAX_CLOCK_ERROR
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.tasks import Resend
@@ -19,11 +20,18 @@ class NotAbsentError(PermanentError):
 async def acknowledge(store: Store, connection: ConnectionId, employee: EmployeeId) -> None:
     """Leaves the account of an absent employee as it is, and no longer reports it.
 
-    Raises ``UnknownConnectionError`` and ``NotAbsentError``.
+    Raises ``UnknownConnectionError``, ``UnknownEmployeesError`` and ``NotAbsentError``.
     """
-    await store.connections.ensure_exists(connection)
+    await ensure_known(store, connection, employee)
     if not await store.snapshots.acknowledge_absence(PersonKey(connection, employee)):
         raise build_not_absent(connection, employee)
+
+
+async def ensure_known(store: Store, connection: ConnectionId, employee: EmployeeId) -> None:
+    """Raises ``UnknownConnectionError``, and ``UnknownEmployeesError`` for an employee without a snapshot."""
+    await store.connections.ensure_exists(connection)
+    if not await store.snapshots.read(connection, [employee]):
+        raise build_unknown_employee(connection, employee)
 
 
 def build_not_absent(connection: ConnectionId, employee: EmployeeId) -> NotAbsentError:
@@ -36,9 +44,10 @@ def build_not_absent(connection: ConnectionId, employee: EmployeeId) -> NotAbsen
 async def reset(store: Store, clock: Clock, connection: ConnectionId, employee: EmployeeId) -> None:
     """Forgets what was decided for one employee, link decisions included, and resends the employee.
 
-    The writer then looks up the live account and decides again. Raises ``UnknownConnectionError``.
+    The writer then looks up the live account and decides again. An account that is linked already stays linked. Raises
+    ``UnknownConnectionError`` and ``UnknownEmployeesError``.
     """
-    await store.connections.ensure_exists(connection)
+    await ensure_known(store, connection, employee)
     person = PersonKey(connection, employee)
     await store.ledger.reset(person)
     await store.links.forget(person)

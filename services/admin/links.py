@@ -9,6 +9,7 @@ from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import DeclareeAccess
 from services.contracts.employees import string_value
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.ledger import LedgerEntry
 from services.contracts.snapshots import Snapshot
 from services.contracts.tasks import Resend
 from services.errors import PermanentError
@@ -59,21 +60,40 @@ class Link:
 async def list_links(
     store: Store, clock: Clock, connection: ConnectionId, *, with_names: bool = False
 ) -> AsyncIterator[Link]:
-    """Yields the open decisions of a connection. With ``with_names``, each account is read from Declaree.
+    """Yields the open decisions that employees wait for. With ``with_names``, each account is read from Declaree.
 
     Raises ``UnknownConnectionError``, and with names also ``TransientError`` and ``EncryptionKeyError``.
     """
     await store.connections.ensure_exists(connection)
     access = (await store.connections.get(connection)).declaree if with_names else None
     async for page in store.links.page_open(connection):
+        entries = await store.ledger.read([decision.person for decision in page])
         for decision in page:
-            yield Link(decision) if access is None else await _describe(store, clock, access, decision)
+            if _is_awaited(entries.get(decision.person), decision.account_id):
+                yield Link(decision) if access is None else await _describe(store, clock, access, decision)
+
+
+async def count_links(store: Store, connection: ConnectionId) -> int:
+    """Returns the number of open decisions that employees wait for."""
+    count = 0
+    async for page in store.links.page_open(connection):
+        entries = await store.ledger.read([decision.person for decision in page])
+        count += sum(_is_awaited(entries.get(decision.person), decision.account_id) for decision in page)
+    return count
+
+
+def _is_awaited(entry: LedgerEntry | None, account: AccountId) -> bool:
+    """Whether the account still is in the way of the employee: it may have got another e-mail address since the question."""
+    return entry is not None and entry.blocked_by == account
 
 
 async def get_link(
     store: Store, clock: Clock, connection: ConnectionId, employee: EmployeeId, account: AccountId
 ) -> Link:
-    """Returns one decision with both sides. Raises ``UnknownLinkError`` and the errors of ``list_links``."""
+    """Returns one decision with both sides.
+
+    Raises ``UnknownLinkError``, ``UnfitDecisionError`` and the errors of ``list_links``.
+    """
     stored = await store.connections.get(connection)
     decision = await _find(store, connection, employee, account)
     return await _describe(store, clock, stored.declaree, decision)
@@ -110,7 +130,12 @@ async def decide(
 async def _find(store: Store, connection: ConnectionId, employee: EmployeeId, account: AccountId) -> LinkDecision:
     person = PersonKey(connection, employee)
     found = (await store.links.read([person])).get((person, account))
-    if found is None:
+    entry = await store.ledger.get(person)
+    if found is not None and entry is not None and entry.account_id == account:
+        raise UnfitDecisionError(
+            f"account {account} is linked with employee {employee} of connection {connection} already: nothing is left to decide"
+        )
+    if found is None or not _is_awaited(entry, account):
         raise _build_unknown(connection, employee, account)
     return found
 

@@ -49,19 +49,21 @@ def parse_document(document: str) -> MappingDocument:
         return MappingDocument.model_validate_json(document, extra="forbid")
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
-        raise InvalidMappingError("; ".join(map(_format_problem, problems))) from None
+        details = "; ".join(map(_format_problem, problems))
+        raise InvalidMappingError(f"nothing was published, because the document is not a mapping: {details}") from None
 
 
 def _format_problem(problem: ErrorDetails) -> str:
     location = ".".join(map(str, problem["loc"])) or "document"
-    return f"{location}: {problem['msg'].removeprefix('Value error, ')}"
+    is_unknown = problem["type"] == "extra_forbidden"
+    return f"{location}: {'unknown field' if is_unknown else problem['msg'].removeprefix('Value error, ')}"
 
 
 async def publish_document(store: Store, clock: Clock, connection: ConnectionId, document: str) -> PublishedMapping:
     """Publishes the mapping as the next version and files a task that resends all employees.
 
-    The writer then writes real differences only. Raises ``InvalidMappingError``, ``UnknownConnectionError``, and
-    ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids.
+    The writer then writes real differences only. Raises ``InvalidMappingError``, ``UnknownConnectionError``,
+    ``InvalidPrefixError``, and ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids.
     """
     mapping = parse_document(document)
     summaries = {summary.id: summary for summary in await store.connections.list_all()}

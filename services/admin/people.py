@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Outcome
@@ -37,6 +38,19 @@ async def get_person(store: Store, connection: ConnectionId, employee: EmployeeI
     await store.connections.ensure_exists(connection)
     snapshots = await store.snapshots.read(connection, [employee])
     return PersonView(snapshots.get(employee), await store.ledger.get(PersonKey(connection, employee)))
+
+
+def describe_absence(person: PersonView) -> str | None:
+    """Returns what an administrator has to know about an absent employee; None for an employee that Personio lists."""
+    snapshot = person.snapshot
+    if snapshot is None or snapshot.absent_since is None:
+        return None
+    if snapshot.kind is ChangeKind.REMOVED:
+        return "Personio no longer lists this employee, and `people disable` has disabled the account"
+    if snapshot.is_absence_acknowledged:
+        return "Personio no longer lists this employee, and `people acknowledge` leaves the account as it is"
+    has_access = person.entry is not None and person.entry.enabled
+    return ABSENT if has_access else "Personio no longer lists this employee, and no enabled account is known"
 
 
 @dataclass(frozen=True, slots=True)

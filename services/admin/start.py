@@ -1,19 +1,20 @@
 """Starts a connection: shows what its first import would do, and what happens with accounts that exist already."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import iterate_accounts
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.claims import Decision, LinkDecision
-from services.contracts.connections import Connection
-from services.contracts.employees import Employee
+from services.contracts.connections import Connection, LinkPolicy, normalise_server
+from services.contracts.employees import Employee, string_value
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.mapping.engine import Engine
+from services.provisioning import paths
 from services.provisioning.preview import AccountsByMark, Prospect, preview
 from services.runtime.clock import Clock
 from services.store.database import Store
@@ -36,8 +37,10 @@ class Prediction:
     """The account that exists; None without one."""
     name: str | None = None
     """First and last name; None unless the names were asked for."""
+    account_name: str | None = None
+    """First and last name of the account; None unless the names were asked for."""
     reason: str | None = None
-    """Why the employee is rejected; None for every other prospect."""
+    """Why the employee is rejected or the account is unclear; None for every other prospect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Preview:
     """One prediction for each employee that Personio lists."""
     accounts: int
     """Number of accounts in Declaree."""
+    links_by_email: bool = False
+    """Whether the connection's policy links the accounts that fit, without a decision."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -56,8 +61,9 @@ class Preview:
         return {prospect.value: counted[prospect] for prospect in Prospect if counted[prospect]}
 
     def list_by(self, prospect: Prospect) -> tuple[Prediction, ...]:
-        """Returns the predictions with this prospect."""
-        return tuple(prediction for prediction in self.predictions if prediction.prospect is prospect)
+        """Returns the predictions with this prospect, in the order of the employees' ids."""
+        selected = [prediction for prediction in self.predictions if prediction.prospect is prospect]
+        return tuple(sorted(selected, key=lambda prediction: (len(prediction.employee), prediction.employee)))
 
 
 async def preview_start(
@@ -79,7 +85,8 @@ async def preview_start(
                 for employee in page.employees
             )
             await progress("employees", len(predictions), page.total)
-    return Preview(tuple(predictions), accounts.count)
+    judged = await _reject_claimed(store, stored, predictions)
+    return Preview(judged, accounts.count, stored.link_policy is LinkPolicy.BY_EMAIL)
 
 
 async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: Preview, *, link: bool) -> None:
@@ -105,6 +112,25 @@ async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: 
         for first in range(0, len(decisions), DECISIONS_AT_ONCE):
             await store.links.ask(decisions[first : first + DECISIONS_AT_ONCE])
     await store.connections.start(connection, now=clock.now())
+
+
+async def _reject_claimed(
+    store: Store, stored: Connection, predictions: Sequence[Prediction]
+) -> tuple[Prediction, ...]:
+    """Rejects the employees with an account that belongs to another connection, as the writer does."""
+    accounts = [prediction.account for prediction in predictions if prediction.account is not None]
+    owners = await store.claims.find_owners(normalise_server(stored.declaree.url), accounts)
+    others = {account: owner.connection_id for account, owner in owners.items() if owner.connection_id != stored.id}
+    return tuple(
+        replace(
+            prediction,
+            prospect=Prospect.REJECTED,
+            reason=f"it belongs to an employee of connection {others[prediction.account]}",
+        )
+        if prediction.account in others
+        else prediction
+        for prediction in predictions
+    )
 
 
 async def _list_accounts(stored: Connection, clock: Clock, progress: Progress) -> AccountsByMark:
@@ -138,9 +164,15 @@ def _predict(
         attributes=employee.attributes,
     )
     request = engine.map(event)
-    prospect, live = preview(request, *accounts.find(request))
-    name = None
-    if with_names:
-        values = (employee.attributes.get(key) for key in ("first_name", "last_name"))
-        name = " ".join(str(value.value) for value in values if value is not None and value.value)
-    return Prediction(employee.id, prospect, live.id if live else None, name, request.reason)
+    judgement = preview(request, *accounts.find(request))
+    live = judgement.account
+    predicted = Prediction(employee.id, judgement.prospect, live.id if live else None, reason=judgement.reason)
+    if not with_names:
+        return predicted
+    names = [string_value(employee.attributes, key) for key in ("first_name", "last_name")]
+    account_names = [paths.read(live.body, key) for key in ("name.givenName", "name.familyName")] if live else []
+    return replace(predicted, name=_join(names), account_name=_join(account_names) or None)
+
+
+def _join(names: Iterable[object]) -> str:
+    return " ".join(str(name) for name in names if name)

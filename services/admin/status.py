@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.admin.links import count_links
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run
@@ -30,6 +31,8 @@ class Status:
     """Number of employees with a waiting change."""
     absent: int
     """Number of employees with an enabled account that Personio no longer lists."""
+    decisions: int
+    """Number of accounts that existed before and that employees wait for a decision about."""
     findings: int
     """Number of findings of the last verification that need a person."""
     outcomes: dict[str, int]
@@ -66,6 +69,7 @@ async def _get_status(
         balance=await store.counters.count_behind(connection),
         waiting=waiting,
         absent=len(await store.counters.find_absent_with_account(connection)),
+        decisions=await count_links(store, connection),
         findings=report.open_findings if report else 0,
         outcomes=await store.counters.count_outcomes(connection),
         mapping_version=published.version if published else 0,

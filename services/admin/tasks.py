@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import ClassVar
 
+from services.admin.connections import ensure_started
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.tasks import Action, Resend, Task, TaskState
+from services.contracts.tasks import Action, Poll, Resend, Task, TaskState
 from services.errors import PermanentError, TransientError
 from services.runtime.clock import Clock
 from services.store.database import Store
@@ -37,10 +38,13 @@ async def file_and_wait(
 ) -> Task:
     """Files a task and returns it once it is finished. Calls ``progress`` after each read of its state.
 
-    Raises ``TaskTimeoutError`` after ``seconds``. Raises ``UnknownConnectionError`` or ``UnknownEmployeesError`` without
-    filing anything.
+    Raises ``TaskTimeoutError`` after ``seconds``. Raises ``UnknownConnectionError``, ``NotStartedError`` or
+    ``UnknownEmployeesError`` without filing anything: only a dry run is possible before the first start.
     """
-    await store.connections.ensure_exists(connection)
+    if isinstance(action, Poll) and action.dry_run:
+        await store.connections.ensure_exists(connection)
+    else:
+        await ensure_started(store, connection)
     if isinstance(action, Resend) and action.people:
         unknown = set(action.people) - (await store.snapshots.read(connection, action.people)).keys()
         if unknown:
@@ -49,6 +53,7 @@ async def file_and_wait(
             )
     filed = await store.tasks.file(connection, action, now=clock.now())
     deadline = clock.monotonic() + seconds
+    task: Task | None = filed
     while clock.monotonic() < deadline:
         task = await store.tasks.get(filed.id)
         if task is not None:
@@ -56,9 +61,16 @@ async def file_and_wait(
             if task.state in {TaskState.DONE, TaskState.FAILED}:
                 return task
         await asyncio.sleep(POLL_SECONDS)
+    if task is not None and task.state is TaskState.RUNNING:
+        raise TaskTimeoutError(f"a poller still works on task {filed.id} after {seconds:.0f} s: it goes on")
     raise TaskTimeoutError(
-        f"no poller finished task {filed.id} within {seconds:.0f} s, and it stays filed: check that a poller is running"
+        f"no poller began task {filed.id} within {seconds:.0f} s, and it stays filed: check that a poller is running"
     )
+
+
+def build_unknown_employee(connection: ConnectionId, employee: EmployeeId) -> UnknownEmployeesError:
+    """Returns the error for an employee without a snapshot."""
+    return UnknownEmployeesError(f"unknown employee {employee} in connection {connection}: check the Personio id")
 
 
 def build_resync(people: tuple[EmployeeId, ...]) -> Resend:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from services.admin.connections import ensure_started
 from services.admin.people import ABSENT_STEP
-from services.admin.tasks import POLL_SECONDS, UnknownEmployeesError, build_resync, file_and_wait
+from services.admin.tasks import POLL_SECONDS, build_resync, build_unknown_employee, file_and_wait
 from services.contracts.connections import ConnectionState
 from services.contracts.drift import Drift
 from services.contracts.events import AccountSynced, ChangeKind
@@ -28,6 +29,12 @@ class AbsentEmployeeError(PermanentError):
     """Personio no longer lists the employee: a resend could enable the account."""
 
     code: ClassVar[str] = "absent-employee"
+
+
+class NewerDecisionError(PermanentError):
+    """A revision above the newest one was decided, so that the writer supersedes every resend."""
+
+    code: ClassVar[str] = "newer-decision"
 
 
 class NoOutcomeError(TransientError):
@@ -70,9 +77,9 @@ async def verify_accounts(
 ) -> Verified:
     """Verifies all accounts of a connection and returns the report. A failure is part of the result.
 
-    Raises ``UnknownConnectionError``.
+    Raises ``UnknownConnectionError`` and ``NotStartedError``.
     """
-    await store.connections.ensure_exists(connection)
+    await ensure_started(store, connection)
     try:
         task = await file_and_wait(store, clock, connection, Verify(repair=repair), seconds=seconds, progress=progress)
     except ConnectorError as error:
@@ -102,13 +109,13 @@ async def verify_employee(
 ) -> AccountSynced:
     """Marks and resends one employee, and returns how the writer settled it. The writer writes every difference.
 
-    Raises ``UnknownConnectionError``, ``UnknownEmployeesError``, ``AbsentEmployeeError`` and, after ``seconds``,
-    ``TaskTimeoutError`` or ``NoOutcomeError``.
+    Raises ``UnknownConnectionError``, ``UnknownEmployeesError``, ``AbsentEmployeeError``, ``NewerDecisionError`` and,
+    after ``seconds``, ``TaskTimeoutError`` or ``NoOutcomeError``.
     """
     await store.connections.ensure_exists(connection)
     snapshot = (await store.snapshots.read(connection, [employee])).get(employee)
     if snapshot is None:
-        raise UnknownEmployeesError(f"unknown employee {employee} in connection {connection}: check the Personio id")
+        raise build_unknown_employee(connection, employee)
     if snapshot.absent_since is not None and snapshot.kind is not ChangeKind.REMOVED:
         raise AbsentEmployeeError(
             f"Personio no longer lists employee {employee} of connection {connection}, and the account is unchanged: "
@@ -116,6 +123,12 @@ async def verify_employee(
         )
     deadline = clock.monotonic() + seconds
     person = PersonKey(connection, employee)
+    entry = await store.ledger.get(person)
+    if entry is not None and entry.decided is not None and entry.decided.revision > snapshot.revision:
+        raise NewerDecisionError(
+            f"employee {employee} of connection {connection} was decided by an event with a newer revision than the data from "
+            f"Personio, so changes have no effect: run `people reset {connection} {employee}`"
+        )
     await store.ledger.mark_verify([person])
     await file_and_wait(store, clock, connection, build_resync((employee,)), seconds=seconds, progress=progress)
     entry = None

@@ -110,6 +110,8 @@ def _format_status(connection: admin_status.Status) -> str:
     ]
     if connection.absent:
         lines.append(f"  absent {connection.absent}: Personio no longer lists these employees, see `people list`")
+    if connection.decisions:
+        lines.append(f"  decisions {connection.decisions}: see `links list {connection.connection} --names`")
     if connection.findings:
         lines.append(
             f"  verification: {connection.findings} findings need a person, see `verify {connection.connection} --last`"

@@ -10,7 +10,7 @@ from services.admin import connections as admin_connections
 from services.admin import credentials as admin_credentials
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
-from services.cli.output import print_result
+from services.cli.output import format_columns, print_result
 from services.cli.start import start
 from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, LinkPolicy, PersonioAccess
 from services.contracts.ids import ConnectionId
@@ -100,7 +100,7 @@ def list_(as_json: Json = False) -> None:
         _summarize(connection.id, connection.name, connection.state, connection.personio_url, connection.declaree_url)
         for connection in run(work)
     ]
-    text = "\n".join("  ".join(summary.values()) for summary in summaries)
+    text = format_columns(tuple(summary.values()) for summary in summaries)
     print_result(text or "No connection exists: add one with `connections add`.", summaries, as_json=as_json)
 
 

@@ -16,7 +16,7 @@ from services.store.database import Store
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Decide about accounts that existed in Declaree before and conflict with an employee.",
+    help="Decide about accounts in Declaree that have an employee's e-mail address or external id and are not the employee's.",
 )
 
 Employee = Annotated[str, typer.Argument(help="The employee's id in Personio.")]
@@ -38,8 +38,9 @@ def list_(
         return [link async for link in _list(store, ConnectionId(connection), with_names=names)]
 
     links = run(work)
-    text = "\n".join(line for link in links for line in _format(link))
-    print_result(text or "No decision is open.", links, as_json=as_json)
+    lines = [line for link in links for line in _format(link)]
+    lines += [f"Decide about each with: links accept|refuse|hand-over {connection} EMPLOYEE ACCOUNT"] if lines else []
+    print_result("\n".join(lines) or "No decision is open.", links, as_json=as_json)
 
 
 def _list(store: Store, connection: ConnectionId, *, with_names: bool) -> AsyncIterator[admin_links.Link]:
@@ -49,15 +50,15 @@ def _list(store: Store, connection: ConnectionId, *, with_names: bool) -> AsyncI
 @app.command()
 def accept(connection: Id, employee: Employee, account: Account, yes: Yes = False, as_json: Json = False) -> None:
     """Link the account with the employee: it is managed from now on, enabled, and gets the employee's data."""
-    _decide(
-        connection, employee, account, Decision.LINK, "Link this account with this employee?", yes=yes, as_json=as_json
-    )
+    question = "Link this account with this employee? It is enabled and gets the employee's data."
+    _decide(connection, employee, account, Decision.LINK, question, yes=yes, as_json=as_json)
 
 
 @app.command()
 def refuse(connection: Id, employee: Employee, account: Account, yes: Yes = False, as_json: Json = False) -> None:
-    """Leave the account unchanged. The employee stays rejected until the e-mail address is free."""
-    _decide(connection, employee, account, Decision.LEAVE, "Leave this account alone?", yes=yes, as_json=as_json)
+    """Leave the account alone. The employee stays rejected until the e-mail address or external id is free."""
+    question = "Leave this account alone? The employee then gets no account."
+    _decide(connection, employee, account, Decision.LEAVE, question, yes=yes, as_json=as_json)
 
 
 @app.command("hand-over")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -10,6 +11,13 @@ from pydantic_core import to_jsonable_python
 def print_result(text: str, value: Any, *, as_json: bool) -> None:
     """Prints the result of a command as text or as JSON. Secrets stay masked."""
     print(json.dumps(to_jsonable_python(value), ensure_ascii=False) if as_json else strip_control_characters(text))  # noqa: T201 - a command prints
+
+
+def format_columns(rows: Iterable[Sequence[str]]) -> str:
+    """Returns one line for each row. All columns but the last have the width of their longest cell."""
+    cells = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in list(zip(*cells, strict=True))[:-1]]
+    return "\n".join("  ".join([*map(str.ljust, row, widths), row[-1]]) for row in cells)
 
 
 def print_error(text: str) -> None:

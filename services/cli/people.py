@@ -8,9 +8,9 @@ import typer
 from services.admin import departures as admin_departures
 from services.admin import people as admin_people
 from services.admin import tasks as admin_tasks
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, fail, run
 from services.cli.inputs import confirm
-from services.cli.output import print_error, print_result
+from services.cli.output import format_columns, print_error, print_result
 from services.cli.sync import Seconds
 from services.contracts.employees import Attribute
 from services.contracts.ids import ConnectionId, EmployeeId
@@ -35,11 +35,11 @@ def show(
     """Show the last snapshot and the account of one employee. The output contains personal data."""
     person = run(lambda _, store: admin_people.get_person(store, ConnectionId(connection), EmployeeId(employee)))
     if person.snapshot is None:
-        print_error(f"unknown employee in connection {connection} ({employee}): check the Personio id")
-        raise typer.Exit(1)
+        fail(admin_tasks.build_unknown_employee(ConnectionId(connection), EmployeeId(employee)))
     lines = [_format_attribute(*item) for item in sorted(person.snapshot.attributes.items())]
-    if person.snapshot.absent_since:
-        lines.append(f"absent since {person.snapshot.absent_since:%Y-%m-%d %H:%M} UTC: {admin_people.ABSENT}")
+    absence = admin_people.describe_absence(person)
+    if absence:
+        lines.append(f"absent since {person.snapshot.absent_since:%Y-%m-%d %H:%M} UTC: {absence}")
     lines += _format_entry(person.entry)
     snapshot = person.snapshot.model_dump(exclude={"attributes_json"}) | {"attributes": person.snapshot.attributes}
     print_result("\n".join(lines), {"snapshot": snapshot, "account": person.entry}, as_json=as_json)
@@ -81,7 +81,7 @@ def list_(connection: Id, as_json: Json = False) -> None:
         return [person async for person in people]
 
     people = run(work)
-    text = "\n".join(f"{person.employee}  {person.state}  {_join_lines(person.reason)}" for person in people)
+    text = format_columns((person.employee, person.state, _join_lines(person.reason)) for person in people)
     print_result(text or "No employee needs attention.", people, as_json=as_json)
 
 
@@ -102,6 +102,7 @@ def disable(connection: Id, employee: Employee, yes: Yes = False, seconds: Secon
     ids = ConnectionId(connection), EmployeeId(employee)
 
     async def work(_: CliSettings, store: Store) -> Task:
+        await admin_departures.ensure_known(store, *ids)
         action = Disable(people=(ids[1],))
         task = await admin_tasks.file_and_wait(
             store, SystemClock(), ids[0], action, seconds=seconds, progress=lambda _: None
@@ -130,7 +131,7 @@ def acknowledge(connection: Id, employee: Employee, yes: Yes = False, as_json: J
 def reset(connection: Id, employee: Employee, yes: Yes = False, as_json: Json = False) -> None:
     """Forget what was decided for one employee, look up the account, and decide again.
 
-    Use it after an event with a wrong revision, or to undo a decision about a link.
+    Helps after an event with a wrong revision, and takes back decisions about links that have not taken effect yet.
     """
     _confirm(f"Forget what was decided for employee {employee}?", yes=yes)
 

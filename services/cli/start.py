@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from services.admin import start as admin_start
+from services.admin.connections import ensure_new
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.inputs import confirm
 from services.cli.output import print_error, print_result
@@ -16,6 +17,8 @@ from services.provisioning.preview import Prospect
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
+MAX_LINES = 50
+"""Maximum number of employees of one prospect that are listed before a question. A dry run lists all."""
 NAMED = (Prospect.FITTING, Prospect.UNCLEAR, Prospect.REJECTED)
 """The prospects with employees that are listed one by one."""
 
@@ -35,7 +38,9 @@ def start(
         LinkChoice | None,
         typer.Option(help="Link the accounts that fit, or none of them. Without it, the command asks."),
     ] = None,
-    names: Annotated[bool, typer.Option("--names", help="Show the names of the employees that are listed.")] = False,
+    names: Annotated[
+        bool, typer.Option("--names", help="Show the names of the listed employees and accounts.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Start without a question; needs --links.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen and start nothing.")] = False,
     as_json: Json = False,
@@ -49,26 +54,36 @@ def start(
         raise typer.BadParameter(
             "the decision about links is missing: add --links fitting or --links none", param_hint="'--yes'"
         )
+    if not dry_run:
+        run(lambda _, store: ensure_new(store, ConnectionId(connection)))
     preview = _preview(ConnectionId(connection), with_names=names)
     if dry_run:
         print_result("\n".join(_format(preview)), _summarize(preview), as_json=as_json)
         return
     if not yes:
-        print_error("\n".join(_format(preview)))
+        print_error("\n".join(_format(preview, MAX_LINES)))
         fitting = len(preview.list_by(Prospect.FITTING))
-        if links is None and fitting:
+        if preview.links_by_email:
+            links = LinkChoice.FITTING
+            print_error("The accounts that fit are linked: the link policy of the connection is by_email.")
+        elif links is None and fitting:
             links = LinkChoice.FITTING if confirm(f"Link the accounts that fit ({fitting})?") else LinkChoice.NONE
         if not confirm("Start the connection?"):
             print_error("not started")
             raise typer.Exit(1)
-    link = links is LinkChoice.FITTING
+    links = LinkChoice.FITTING if preview.links_by_email else links or LinkChoice.NONE
 
     async def work(_: CliSettings, store: Store) -> None:
-        await admin_start.start(store, SystemClock(), ConnectionId(connection), preview, link=link)
+        await admin_start.start(
+            store, SystemClock(), ConnectionId(connection), preview, link=links is LinkChoice.FITTING
+        )
 
     run(work)
-    summary = {"id": connection, "state": "active", "links": (links or LinkChoice.NONE).value, **_summarize(preview)}
-    print_result("started: the first poll begins within a minute, see `status`", summary, as_json=as_json)
+    summary = {"id": connection, "state": "active", "links": links.value, **_summarize(preview)}
+    lines = ["started: the first poll begins within a minute, see `status`"]
+    if preview.list_by(Prospect.UNCLEAR) or (links is LinkChoice.NONE and preview.list_by(Prospect.FITTING)):
+        lines.append(f"After it, decide about the accounts that are not linked: links list {connection} --names")
+    print_result("\n".join(lines), summary, as_json=as_json)
 
 
 def _preview(connection: ConnectionId, *, with_names: bool) -> admin_start.Preview:
@@ -83,14 +98,24 @@ def _preview(connection: ConnectionId, *, with_names: bool) -> admin_start.Previ
         return run(work)
 
 
-def _format(preview: admin_start.Preview) -> Iterator[str]:
-    yield f"{len(preview.predictions)} employees in Personio, {preview.accounts} accounts in Declaree. The first import:"
-    for prospect, count in preview.counts.items():
-        yield f"{count:>7}  {Prospect(prospect).text}"
+def _format(preview: admin_start.Preview, limit: int | None = None) -> Iterator[str]:
+    """Yields the employees of interest, at most ``limit`` of each prospect, and then the counts."""
     for prospect in NAMED:
-        for prediction in preview.list_by(prospect):
-            details = [prediction.name, prediction.account and f"account {prediction.account}", prediction.reason]
-            yield f"  {prospect.value}  {prediction.employee}  {'  '.join(detail for detail in details if detail)}"
+        predictions = preview.list_by(prospect)
+        yield from (f"  {prospect.value:8}  {_format_prediction(prediction)}" for prediction in predictions[:limit])
+        if limit is not None and len(predictions) > limit:
+            yield f"  {prospect.value:8}  and {len(predictions) - limit} more: --dry-run lists all"
+    yield f"{len(preview.predictions)} employees in Personio, {preview.accounts} accounts in Declaree. The first import:"
+    for name, count in preview.counts.items():
+        yield f"{count:>7}  {Prospect(name).text}"
+
+
+def _format_prediction(prediction: admin_start.Prediction) -> str:
+    account = prediction.account and f"account {prediction.account}"
+    if account and prediction.account_name:
+        account += f" ({prediction.account_name})"
+    details = [prediction.employee, prediction.name, account, prediction.reason]
+    return "  ".join(detail for detail in details if detail)
 
 
 def _summarize(preview: admin_start.Preview) -> dict[str, object]:

@@ -49,7 +49,8 @@ def verify(
 ) -> None:
     """Compare all accounts in Declaree with what they should be. Repair missing accounts, and enabled accounts of leavers.
 
-    Exit code 0 if everything is right or is being repaired, 1 if a finding needs a person, 75 if it did not finish in time.
+    Waiting, rejected and absent employees are left out: `people list` shows them. Exit code 0 without differences or if all
+    are being repaired, 1 if something needs a person, 75 if it was not ready in time.
     """
     if employee is not None:
         if connection is None:
@@ -117,8 +118,8 @@ def _format(verified: Verified) -> Iterator[str]:
         yield f"{verified.connection}: {_format_report(verified.report)}"
         for (kind, is_repaired), group in groupby(verified.findings, lambda drift: (drift.kind, drift.is_repaired)):
             drifts = list(group)
-            state = "being repaired" if is_repaired else "needs a person"
-            yield f"  {kind.value} {len(drifts)}, {state}: {kind.text}"
+            state = f"being repaired: {kind.fact}" if is_repaired else f"needs a person: {kind.text}"
+            yield f"  {kind.value} {len(drifts)}, {state}"
             yield from (f"    {_format_drift(drift)}" for drift in drifts[:MAX_LINES])
             if len(drifts) > MAX_LINES:
                 yield f"    and {len(drifts) - MAX_LINES} more: `verify --last --json` prints all"
@@ -133,7 +134,7 @@ def _format_report(report: VerificationReport) -> str:
         parts.append(f"{counts['unreadable']} without a usable answer")
     repaired = counts.get("repaired", 0)
     found = report.open_findings - counts.get("unreadable", 0)
-    result = f"{repaired} being repaired, {found} need a person" if repaired or found else "everything is right"
+    result = f"{repaired} being repaired, {found} need a person" if repaired or found else "no differences"
     return f"{', '.join(parts)} ({report.finished_at:%Y-%m-%d %H:%M} UTC): {result}"
 
 

@@ -36,6 +36,11 @@ class DriftKind(StrEnum):
         return _TEXTS[self]
 
     @property
+    def fact(self) -> str:
+        """What is wrong, for an administrator."""
+        return self.text.partition(": ")[0]
+
+    @property
     def is_repaired_always(self) -> bool:
         """Whether every verification repairs this: an employee has no account or no outcome, or a leaver has access."""
         return self in {

@@ -5,7 +5,7 @@ An administrator decides about every other account.
 
 import unicodedata
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from services.contracts.addresses import fold_address
 from services.contracts.claims import Decision
@@ -38,7 +38,7 @@ def ensure_ours(goal: Goal, live: Resource) -> Steps[bool]:
     if ownership.decision is Decision.LINK or (is_known and ownership.decision is None):
         yield from _claim(ClaimAccount(live.id), live)
         return True
-    raise EndedError(_ask_decision(live, ownership, "has this external id, but another name and e-mail address"))
+    raise EndedError(_ask_decision(live, ownership, "external id"))
 
 
 def ensure_ours_by_name(work: Work, live: Resource, *, is_wanted_name: bool) -> Steps[bool]:
@@ -75,7 +75,7 @@ def ensure_ours_by_name(work: Work, live: Resource, *, is_wanted_name: bool) -> 
     if ownership.decision is None and goal.policy is LinkPolicy.BY_EMAIL and fits_link(goal, live):
         yield from _claim(ClaimAccount(live.id), live)
         return True
-    raise EndedError(_ask_decision(live, ownership, "has this e-mail address, and the sync does not manage it"))
+    raise EndedError(_ask_decision(live, ownership, "e-mail address"))
 
 
 def _is_given(ownership: Ownership) -> bool:
@@ -92,7 +92,7 @@ def judge_blocker(live: Resource, *, has_account: bool) -> Steps[Rejected]:
     """
     ownership = yield from ask_ownership(live)
     if ownership.owner == "none" and not has_account:
-        return _ask_decision(live, ownership, "has this e-mail address, and the sync does not manage it")
+        return _ask_decision(live, ownership, "e-mail address")
     if ownership.owner == "none":
         reason = (
             f"account {live.id} has this e-mail address, and the sync does not manage it: "
@@ -140,14 +140,17 @@ def _reject_owned(
     return Rejected(f"{fact} {owner}: {step}", "userName", live.id)
 
 
-def _ask_decision(live: Resource, ownership: Ownership, fact: str) -> Rejected:
+def _ask_decision(live: Resource, ownership: Ownership, mark: Literal["e-mail address", "external id"]) -> Rejected:
+    """Returns the rejection for an account without an owner that has this mark of the employee."""
     if ownership.decision is Decision.LEAVE:
         reason = (
-            f"account {live.id} {fact}, and an administrator decided to leave it alone: "
-            "change the account in Declaree, or decide again with `links accept`"
+            f"account {live.id} has this {mark}, and an administrator decided to leave it alone: "
+            f"remove the {mark} from it in Declaree, or link it with `links accept`"
         )
         return Rejected(reason, "userName", live.id)
-    reason = f"account {live.id} {fact}: decide about it with `links accept` or `links refuse`"
+    by_name = mark == "e-mail address"
+    doubt = "and the sync does not manage it" if by_name else "but another name and e-mail address"
+    reason = f"account {live.id} has this {mark}, {doubt}: decide about it with `links accept` or `links refuse`"
     return Rejected(reason, "userName", live.id, asks_about=live.id)
 
 
@@ -238,8 +241,18 @@ def fits_link(goal: Goal, live: Resource) -> bool:
 
     It is enabled, has no external id and no role that may be a privilege, and the first or last name fits.
     """
-    is_plain = is_enabled(live) and not get_external_id(live) and not is_privileged(live)
-    return is_plain and _fits_a_name(goal, live)
+    return not list_doubts(goal, live)
+
+
+def list_doubts(goal: Goal, live: Resource) -> tuple[str, ...]:
+    """Returns why an account with the employee's e-mail address may not be linked without a look, for an administrator."""
+    doubts = {
+        "it is disabled": not is_enabled(live),
+        "it has another external id": bool(get_external_id(live)),
+        "it has a role": is_privileged(live),
+        "it has another name": not _fits_a_name(goal, live),
+    }
+    return tuple(doubt for doubt, is_present in doubts.items() if is_present)
 
 
 def is_privileged(live: Resource) -> bool:

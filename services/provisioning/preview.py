@@ -1,6 +1,7 @@
 """Predicts what a first import does with one employee and the accounts that exist. Pure: applies the settlement's rules."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -13,7 +14,7 @@ from services.provisioning import paths
 from services.provisioning.calls import Resource
 from services.provisioning.desired import DISABLED
 from services.provisioning.goal import build_desired_state, build_goal
-from services.provisioning.ownership import fits_link, fits_person
+from services.provisioning.ownership import fits_person, list_doubts
 from services.provisioning.states import Goal, get_external_id
 
 
@@ -33,7 +34,7 @@ class Prospect(StrEnum):
     LEFT_ALONE = "left-alone"
     """The employee's status asks for no account."""
     REJECTED = "rejected"
-    """The employee's data does not fit the mapping."""
+    """The employee's data does not fit the mapping, or the account belongs to an employee of another connection."""
 
     @property
     def text(self) -> str:
@@ -44,39 +45,58 @@ class Prospect(StrEnum):
 _TEXTS: dict[Prospect, str] = {
     Prospect.CREATED: "new accounts are created",
     Prospect.FOUND: "accounts that already have the employee's external id are updated",
-    Prospect.FITTING: "accounts exist with the employee's e-mail address and name, and can be linked",
-    Prospect.UNCLEAR: "accounts exist that need a decision each: they stay as they are until `links accept` or `links refuse`",
+    Prospect.FITTING: "existing accounts fit by e-mail address and name, and can be linked",
+    Prospect.UNCLEAR: "existing accounts are unclear: they stay as they are until you decide",
     Prospect.DISABLED: "accounts of leavers are disabled",
     Prospect.LEFT_ALONE: "employees get no account, because of their status",
-    Prospect.REJECTED: "employees are rejected, because their data does not fit the mapping",
+    Prospect.REJECTED: "employees are rejected: the list says why",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a first import does with one employee."""
+
+    prospect: Prospect
+    """What happens."""
+    account: Resource | None = None
+    """The account that exists; None without one."""
+    reason: str | None = None
+    """Why the employee is rejected or the account is unclear, for an administrator; None for other prospects."""
 
 
 def preview(
     request: AccountRequested, by_external_id: Sequence[Resource], by_user_name: Sequence[Resource]
-) -> tuple[Prospect, Resource | None]:
-    """Returns what a first import does with an employee, and the account that exists; None without one.
+) -> Judgement:
+    """Returns what a first import does with an employee.
 
     ``by_external_id`` and ``by_user_name`` are the accounts with the employee's external id and e-mail address.
     """
     if request.intent is Intent.REJECT:
-        return Prospect.REJECTED, None
+        return Judgement(Prospect.REJECTED, reason=request.reason)
     desired = build_desired_state(request, None)
     if desired is None:
-        return Prospect.LEFT_ALONE, None
+        return Judgement(Prospect.LEFT_ALONE)
     goal = _build_goal(request)
     if by_external_id:
-        live = by_external_id[0]
-        is_clear = len(by_external_id) == 1 and fits_person(goal, live)
-        fitting = Prospect.DISABLED if desired == DISABLED else Prospect.FOUND
-        return fitting if is_clear else Prospect.UNCLEAR, live
+        live, *others = by_external_id
+        doubt = _find_doubt_about_mark(goal, live, others)
+        clear = Prospect.DISABLED if desired == DISABLED else Prospect.FOUND
+        return Judgement(Prospect.UNCLEAR if doubt else clear, live, doubt)
     if desired == DISABLED:
-        return Prospect.LEFT_ALONE, None
+        return Judgement(Prospect.LEFT_ALONE)
     if by_user_name:
-        live = by_user_name[0]
-        is_clear = len(by_user_name) == 1 and fits_link(goal, live)
-        return Prospect.FITTING if is_clear else Prospect.UNCLEAR, live
-    return Prospect.CREATED, None
+        live, *others = by_user_name
+        doubts = ("several accounts have this e-mail address",) if others else list_doubts(goal, live)
+        return Judgement(Prospect.UNCLEAR if doubts else Prospect.FITTING, live, ", ".join(doubts) or None)
+    return Judgement(Prospect.CREATED)
+
+
+def _find_doubt_about_mark(goal: Goal, live: Resource, others: Sequence[Resource]) -> str | None:
+    """Returns why an account with the employee's external id may not be the employee's; None without a doubt."""
+    if others:
+        return "several accounts have this external id"
+    return None if fits_person(goal, live) else "it has this external id, but another name and e-mail address"
 
 
 def _build_goal(request: AccountRequested) -> Goal:

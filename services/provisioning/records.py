@@ -199,7 +199,7 @@ def describe_refused(refused: dict[str, str]) -> str | None:
     if not refused:
         return None
     fields = ", ".join(f"{path} ({code})" for path, code in refused.items())
-    return f"Declaree does not take these fields: {fields}"
+    return f"Declaree does not take the fields {fields}: correct their values in Personio, or change the mapping"
 
 
 def record_rejected(

@@ -111,7 +111,7 @@ class Connections:
         identity = build_identity(personio.client_id, personio.url, declaree.url)
         document = {**self._codec.to_document(connection), "identity": identity}
         if not await self._collection.insert(document, session):
-            raise DuplicateConnectionError(personio.client_id, declaree.url)
+            raise await self._build_duplicate(identity, personio.client_id, declaree.url)
         return connection
 
     async def get(self, connection: ConnectionId) -> Connection:
@@ -214,7 +214,7 @@ class Connections:
         identity = build_identity(personio_client_id, document["personio"]["url"], declaree_url)
         change = {**sealed, "personio.client_id": personio_client_id, "identity": identity}
         if await self._collection.update_and_get({"_id": connection}, {"$set": change}) is None:
-            raise DuplicateConnectionError(personio_client_id, declaree_url)
+            raise await self._build_duplicate(identity, personio_client_id, declaree_url)
 
     async def rotate_keys(self) -> Rotation:
         """Encrypts every secret with the first key. Can be repeated at any time."""
@@ -231,6 +231,10 @@ class Connections:
         # conditional on the tokens that were read: a secret that is entered during the rotation wins
         stored, renewed = self._codec.reseal(document)
         return await self._collection.update({"_id": document["_id"], **stored}, {"$set": renewed})
+
+    async def _build_duplicate(self, identity: str, client_id: str, declaree_url: str) -> DuplicateConnectionError:
+        existing = await self._collection.find_one({"identity": identity}, ["_id"])
+        return DuplicateConnectionError(ConnectionId(existing["_id"]) if existing else None, client_id, declaree_url)
 
     async def _set(self, connection: ConnectionId, values: Document) -> None:
         if values and not await self._collection.update({"_id": connection}, {"$set": values}):

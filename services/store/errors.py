@@ -65,11 +65,11 @@ class DuplicateConnectionError(ConfigurationError):
 
     code: ClassVar[str] = "duplicate-connection"
 
-    def __init__(self, personio_client_id: str, declaree_url: str) -> None:
-        """The message names both systems."""
+    def __init__(self, existing: ConnectionId | None, personio_client_id: str, declaree_url: str) -> None:
+        """The message names the existing connection, or None if it was added at the same time, and both systems."""
         super().__init__(
-            f"Personio client {personio_client_id} is already connected with {declaree_url}; "
-            "a second connection would overwrite the first: change or resume the first one"
+            f"{f'connection {existing}' if existing else 'another connection'} already connects Personio client "
+            f"{personio_client_id} with {declaree_url}: use that one, because two would overwrite each other's accounts"
         )
 
 

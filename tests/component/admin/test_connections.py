@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from services.admin import connections
 from services.admin.credentials import Credentials, UnusableSecretError, set_credentials
-from services.admin.prefixes import PrefixConflictError
+from services.admin.prefixes import InvalidPrefixError, PrefixConflictError
 from services.contracts.connections import Connection, ConnectionState, LinkPolicy
 from services.store.database import Store
 from services.store.errors import DuplicateConnectionError, StoreUnavailableError, UnknownConnectionError
@@ -59,6 +59,15 @@ async def test_same_two_accounts_are_connected_once(store: Store, connection: Co
 
 
 @pytest.mark.promise("P5")
+@pytest.mark.parametrize("prefix", [" north-", "north -", "north-\n", "north\u200b-"], ids=repr)
+async def test_prefix_has_no_invisible_characters(store: Store, prefix: str) -> None:
+    """A server may remove them, and the accounts would no longer be recognised."""
+    with pytest.raises(InvalidPrefixError, match="spaces"):
+        await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE, external_id_prefix=prefix)
+
+    assert await store.connections.list_all() == ()
+
+
 async def test_connections_to_one_declaree_need_different_prefixes(store: Store, connection: Connection) -> None:
     """Equal external ids would let one connection write to the accounts of the other."""
     spelling = DECLAREE.model_copy(update={"url": "https://APP.declaree.com:443/SCIM/v2/"})

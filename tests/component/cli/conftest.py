@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from starlette.types import ASGIApp
 from typer.testing import Result
 
+from sandbox.declaree.state import Declaree
 from services.contracts.drift import Drift, DriftKind
 from services.contracts.employees import Attribute
 from services.contracts.events import AccountSynced, Version
@@ -105,6 +107,16 @@ def add_connection(cli: Cli, *options: str) -> ConnectionId:
     result = cli(*ADD_CONNECTION, "--json", *options, **SECRETS)
     assert result.exit_code == 0, result.output
     return ConnectionId(json.loads(result.output)["id"])
+
+
+def add_account(server: Declaree, address: str, given_name: str, family_name: str, **more: Any) -> AccountId:
+    """Adds an account as an administrator does, and returns its id."""
+    body = {
+        "userName": address,
+        "emails": [{"value": address, "type": "work"}],
+        "name": {"givenName": given_name, "familyName": family_name},
+    }
+    return AccountId(server.registry.create("User", body | more, server.behaviour).id)
 
 
 async def store_attention(store: Store, connection: ConnectionId) -> None:

@@ -15,21 +15,11 @@ from sandbox.personio.state import State
 from services.contracts.claims import LinkDecision
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.store.database import Store
-from tests.component.cli.conftest import Serve, add_connection, record_task, store_attention
-from tests.support.builders import NOW, make_attributes, make_snapshot
+from tests.component.cli.conftest import Serve, add_account, add_connection, record_task, store_attention
+from tests.support.builders import NOW, make_attributes, make_entry, make_snapshot
 from tests.support.command_line import KEY, SECRET, Cli, Transcript
 
 pytestmark = pytest.mark.mongo
-
-
-def add_account(server: Declaree, address: str, given_name: str, family_name: str, **more: Any) -> AccountId:
-    """Adds an account as an administrator does, and returns its id."""
-    body = {
-        "userName": address,
-        "emails": [{"value": address, "type": "work"}],
-        "name": {"givenName": given_name, "familyName": family_name},
-    }
-    return AccountId(server.registry.create("User", body | more, server.behaviour).id)
 
 
 def test_texts_of_connections_start(cli: Cli, serve: Serve) -> None:
@@ -56,20 +46,25 @@ def test_texts_of_connections_start(cli: Cli, serve: Serve) -> None:
 
 
 async def store_questions(store: Store, connection: ConnectionId, free: AccountId, held: AccountId) -> None:
-    """Stores an employee with two open decisions: about a free account, and about one of a leaver."""
-    snapshot = make_snapshot("7", connection_id=connection, attributes=make_attributes())
-    await store.snapshots.save([(snapshot, None)])
+    """Stores two employees with open decisions: 7 about a free account, and 8 about one of a leaver."""
+    wanted = {"7": free, "8": held}
+    await store.snapshots.save(
+        [(make_snapshot(employee, connection_id=connection, attributes=make_attributes()), None) for employee in wanted]
+    )
     await store.links.ask(
         [
             LinkDecision(
                 connection_id=connection,
-                employee_id=EmployeeId("7"),
+                employee_id=EmployeeId(employee),
                 account_id=account,
                 is_held_by_leaver=account == held,
                 asked_at=NOW,
             )
-            for account in (free, held)
+            for employee, account in wanted.items()
         ]
+    )
+    await store.ledger.write(
+        [make_entry(employee, connection_id=connection, blocked_by=account) for employee, account in wanted.items()]
     )
 
 
@@ -86,10 +81,15 @@ async def test_texts_of_links(cli: Cli, store: Store, serve: Serve) -> None:
 
     def decide(transcript: Transcript, situation: str, command: str, account: AccountId, **more: Any) -> Any:
         return asyncio.to_thread(
-            transcript.record, situation, "links", command, connection, "7", account, *more.pop("options", ()), **more
+            transcript.record,
+            situation,
+            *("links", command, connection, "8" if account == held else "7", account),
+            *more.pop("options", ()),
+            **more,
         )
 
     await asyncio.to_thread(list_.record, "Two open decisions.", "links", "list", connection)
+    assert "decisions 2: " in (await asyncio.to_thread(cli, "status")).output
     await asyncio.to_thread(list_.record, "With both sides.", "links", "list", connection, "--names")
     await decide(accept, "An account of a leaver.", "accept", held, options=("--yes",))
     await decide(accept, "Without a confirmation.", "accept", free, stdin="n\n")
@@ -98,6 +98,10 @@ async def test_texts_of_links(cli: Cli, store: Store, serve: Serve) -> None:
     await decide(refuse, "After a confirmation.", "refuse", free, stdin="y\n")
     await decide(hand_over, "An account without a former owner.", "hand-over", free, options=("--yes",))
     await decide(hand_over, "After a confirmation.", "hand-over", held, stdin="y\n")
+    entries = [make_entry("7", connection_id=connection, account_id=free), make_entry("8", connection_id=connection)]
+    await store.ledger.write([entry.model_copy(update={"seq": 2}) for entry in entries])
+    await decide(refuse, "An account that is linked already.", "refuse", free, options=("--yes",))
+    await decide(refuse, "An account that the employee no longer needs.", "refuse", held, options=("--yes",))
 
     list_.compare("links-list")
     accept.compare("links-accept")
@@ -109,11 +113,13 @@ async def test_texts_of_people_disable(cli: Cli, store: Store, connection: Conne
     """The poller publishes the departure, unless Personio lists the employee."""
     disable = Transcript(cli)
     command = ("people", "disable", connection, "5")
+    await store_attention(store, connection)
 
     await asyncio.to_thread(disable.record, "Without a confirmation.", *command, stdin="n\n")
     await record_task(disable, store, connection, "An absent employee.", *command, "--yes", counts={"disabled": 1})
     await record_task(disable, store, connection, "A present employee.", *command, "--yes", counts={"disabled": 0})
     await record_task(disable, store, connection, "A failed task.", *command, "--yes")
+    await asyncio.to_thread(disable.record, "An unknown employee.", *command[:-1], "98", "--yes")
 
     disable.compare("people-disable")
 
@@ -129,8 +135,12 @@ async def test_texts_of_people_acknowledge_and_reset(cli: Cli, store: Store, con
     await asyncio.to_thread(
         acknowledge.record, "A present employee.", "people", "acknowledge", connection, "1", "--yes"
     )
+    await asyncio.to_thread(
+        acknowledge.record, "An unknown employee.", "people", "acknowledge", connection, "98", "--yes"
+    )
     await asyncio.to_thread(reset.record, "After a confirmation.", "people", "reset", connection, "2", stdin="y\n")
     await asyncio.to_thread(reset.record, "An unknown connection.", "people", "reset", "c-unknown", "2", "--yes")
+    await asyncio.to_thread(reset.record, "An unknown employee.", "people", "reset", connection, "98", "--yes")
 
     acknowledge.compare("people-acknowledge")
     reset.compare("people-reset")

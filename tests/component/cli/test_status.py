@@ -55,6 +55,7 @@ def test_status_of_a_new_connection_counts_nothing(cli: Cli, connection: Connect
         "balance": 0,
         "waiting": 0,
         "absent": 0,
+        "decisions": 0,
         "findings": 0,
         "outcomes": {},
         "mapping_version": 1,

@@ -53,10 +53,10 @@ async def test_connection_is_read_as_added(store: Store) -> None:
 
 async def test_two_systems_are_connected_only_once(store: Store) -> None:
     """Another spelling of the address names the same system, and the error names no secret."""
-    await add(store)
+    first = await add(store)
     spelling = DECLAREE.model_copy(update={"url": DECLAREE.url.upper() + "/"})
 
-    with pytest.raises(DuplicateConnectionError, match="already") as caught:
+    with pytest.raises(DuplicateConnectionError, match=f"{first.id} already") as caught:
         await store.connections.add("again", PERSONIO, spelling, now=NOW)
 
     assert not any(secret in str(caught.value) for secret in SECRETS)

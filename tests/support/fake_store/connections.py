@@ -165,9 +165,9 @@ class FakeConnections:
         return self.content[connection]
 
     def _ensure_unique(self, connection: Connection) -> None:
-        others = [other for other in self.content.values() if other.id != connection.id]
-        if _identify(connection) in map(_identify, others):
-            raise DuplicateConnectionError(connection.personio.client_id, connection.declaree.url)
+        for other in self.content.values():
+            if other.id != connection.id and _identify(other) == _identify(connection):
+                raise DuplicateConnectionError(other.id, connection.personio.client_id, connection.declaree.url)
 
 
 def _identify(connection: Connection) -> str:

@@ -18,5 +18,7 @@ def store() -> Store:
 
 @pytest.fixture
 async def connection(store: Store) -> Connection:
-    """A stored connection."""
-    return await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+    """A connection that was started."""
+    added = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+    await store.connections.start(added.id, now=NOW)
+    return await store.connections.get(added.id)

@@ -22,18 +22,18 @@ def test_formatted_document_is_parsed_to_the_same_mapping() -> None:
     [
         ("{", "document"),
         ("{}", "rules"),
-        ('{"rules": [], "rule": []}', "rule"),
+        ('{"rules": [], "rule": []}', "rule: unknown field"),
         ('{"rules": [{"target": "userName", "source": {"kind": "constant", "value": 1}}]}', "rules.0"),
         ('{"rules": [{"target": "name.", "source": {"kind": "constant", "value": 1}}]}', "rules.0: 'name.'"),
     ],
     ids=["JSON", "missing field", "unknown field", "reserved target", "target"],
 )
 def test_invalid_document_names_the_location(document: str, location: str) -> None:
-    """The message begins with the location, and is written for the author of the file."""
+    """The message says what happened, names the location, and is written for the author of the file."""
     with pytest.raises(InvalidMappingError) as error:
         parse_document(document)
 
-    assert str(error.value).startswith(location)
+    assert str(error.value).startswith(f"nothing was published, because the document is not a mapping: {location}")
     assert "Value error" not in str(error.value)
 
 

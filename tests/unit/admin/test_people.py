@@ -2,9 +2,17 @@
 
 import pytest
 
-from services.admin.people import ABSENT, OVERSIZED, NeedsAttention, find_people_needing_attention, get_person
+from services.admin.people import (
+    ABSENT,
+    OVERSIZED,
+    NeedsAttention,
+    PersonView,
+    describe_absence,
+    find_people_needing_attention,
+    get_person,
+)
 from services.contracts.connections import Connection
-from services.contracts.events import Version
+from services.contracts.events import ChangeKind, Version
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.ledger import Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
@@ -102,6 +110,31 @@ async def test_person_has_snapshot_and_entry(store: Store, connection: Connectio
     assert person.snapshot == snapshot
     assert person.entry is not None
     assert person.entry.account_id == "a-1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_acknowledged", "enabled", "text"),
+    [
+        (ChangeKind.CHANGED, False, True, ABSENT),
+        (ChangeKind.CHANGED, False, False, "no enabled account"),
+        (ChangeKind.CHANGED, True, True, "leaves the account as it is"),
+        (ChangeKind.REMOVED, False, True, "has disabled the account"),
+    ],
+    ids=["open", "without account", "acknowledged", "disabled"],
+)
+def test_absent_employee_is_described_by_its_decision(
+    kind: ChangeKind, is_acknowledged: bool, enabled: bool, text: str
+) -> None:
+    """A command that was run is not asked for again."""
+    snapshot = make_snapshot("5", kind=kind, absent_since=NOW, is_absence_acknowledged=is_acknowledged)
+    entry = make_entry("5", account_id="a-5", enabled=enabled)
+
+    assert text in (describe_absence(PersonView(snapshot, entry)) or "")
+
+
+def test_listed_employee_has_no_absence() -> None:
+    """The page of a present employee says nothing about it."""
+    assert describe_absence(PersonView(make_snapshot("5"), None)) is None
 
 
 async def test_unknown_person_is_empty(store: Store, connection: Connection) -> None:

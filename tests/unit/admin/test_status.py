@@ -1,8 +1,10 @@
 """The status of every connection."""
 
 from services.admin.status import Status, get_status
+from services.contracts.claims import LinkDecision
 from services.contracts.connections import ConnectionState
 from services.contracts.events import Version
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.ledger import Waiting
 from services.contracts.mappings import default_mapping
 from services.contracts.outcomes import WaitingCause
@@ -11,13 +13,20 @@ from services.store.database import Store
 from tests.support.builders import DECLAREE, NOW, PERSONIO, make_entry, make_outcome, make_snapshot
 
 
+def make_question(connection: ConnectionId, employee: str) -> LinkDecision:
+    """Returns an open decision about an account for this employee."""
+    return LinkDecision(
+        connection_id=connection, employee_id=EmployeeId(employee), account_id=AccountId(f"a-{employee}"), asked_at=NOW
+    )
+
+
 async def test_status_without_connections_is_empty(store: Store) -> None:
     """A new installation has nothing to report."""
     assert await get_status(store) == ()
 
 
 async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
-    """Employee 1 has an account, 2 waits, and 3 is not settled; another connection counts nothing of them."""
+    """Employee 1 has an account, 2 waits, and 3 needs a decision; another connection counts nothing of them."""
     first = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
     other = PERSONIO.model_copy(update={"client_id": "papi-2"})
     second = await store.connections.add("Südlicht", other, DECLAREE, now=NOW.replace(hour=10))
@@ -29,8 +38,10 @@ async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
         [
             make_entry("1", connection_id=first.id, account_id="a-1", enabled=True, decided=decided),
             make_entry("2", connection_id=first.id, waiting=waiting),
+            make_entry("3", connection_id=first.id, blocked_by="a-3"),
         ]
     )
+    await store.links.ask([make_question(first.id, employee) for employee in "13"])
     run = await store.runs.begin(first.id, now=NOW)
     finished = run.model_copy(update={"state": RunState.SUCCEEDED, "finished_at": NOW})
     await store.runs.save(finished)
@@ -49,6 +60,7 @@ async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
         balance=2,
         waiting=1,
         absent=0,
+        decisions=1,
         findings=2,
         outcomes={"created": 1},
         mapping_version=1,

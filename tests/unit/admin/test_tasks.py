@@ -4,14 +4,15 @@ import asyncio
 
 import pytest
 
+from services.admin.connections import NotStartedError
 from services.admin.tasks import TaskTimeoutError, UnknownEmployeesError, build_resync, file_and_wait
 from services.contracts.connections import Connection
 from services.contracts.ids import EmployeeId
-from services.contracts.tasks import Action, Poll, Resend, Task, TaskState
+from services.contracts.tasks import Action, Poll, Resend, Task, TaskState, Verify
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
-from tests.support.builders import CONNECTION, NOW, make_snapshot
+from tests.support.builders import CONNECTION, DECLAREE, NOW, PERSONIO, make_snapshot
 
 
 class Filing:
@@ -78,6 +79,36 @@ async def test_task_without_a_poller_stays_filed(store: Store, connection: Conne
 
     (task,) = await store.tasks.list_open(connection.id)
     assert task.action == Poll()
+
+
+async def test_task_that_a_poller_has_begun_goes_on(store: Store, connection: Connection, filing: Filing) -> None:
+    """The message must not blame a missing poller."""
+    waiting = asyncio.create_task(filing.file(Poll(), seconds=0.3))
+    await start_task(store, connection)
+
+    with pytest.raises(TaskTimeoutError, match="goes on"):
+        await waiting
+
+
+@pytest.mark.parametrize("action", [Poll(), build_resync(()), Verify()], ids=["poll", "resync", "verify"])
+async def test_connection_that_never_started_has_no_tasks(store: Store, action: Action) -> None:
+    """Each of them would write accounts before an administrator has seen what the first import does."""
+    added = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+
+    with pytest.raises(NotStartedError, match="connections start"):
+        await file_and_wait(store, SystemClock(), added.id, action, seconds=1, progress=lambda _: None)
+
+    assert await store.tasks.list_open(added.id) == ()
+
+
+async def test_dry_run_is_possible_before_the_start(store: Store) -> None:
+    """It counts the employees and publishes nothing."""
+    added = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+
+    with pytest.raises(TaskTimeoutError):
+        await file_and_wait(store, SystemClock(), added.id, Poll(dry_run=True), seconds=0.01, progress=lambda _: None)
+
+    assert len(await store.tasks.list_open(added.id)) == 1
 
 
 async def test_resync_of_an_unknown_employee_files_no_task(

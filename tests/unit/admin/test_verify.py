@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.admin.tasks import UnknownEmployeesError
-from services.admin.verify import AbsentEmployeeError, NoOutcomeError, Verified, verify_employee
+from services.admin.verify import AbsentEmployeeError, NewerDecisionError, NoOutcomeError, Verified, verify_employee
 from services.contracts.connections import Connection
 from services.contracts.events import AccountSynced, ChangeKind
 from services.contracts.ids import EmployeeId
@@ -87,6 +87,16 @@ async def test_removed_employee_is_resent(store: Store, connection: Connection) 
     await change_entry(store, connection, verify=False)
 
     assert (await waiting).outcome is Outcome.CREATED
+
+
+async def test_decision_from_the_future_names_the_way_out(store: Store, connection: Connection) -> None:
+    """No resend would have an outcome, and the command would wait for one until its time is over."""
+    await store_employee(store, connection, revision=999)
+
+    with pytest.raises(NewerDecisionError, match=f"people reset {connection.id} 7"):
+        await verify(store, connection)
+
+    assert await store.tasks.list_open(connection.id) == ()
 
 
 async def test_unknown_employee_is_named(store: Store, connection: Connection) -> None:

@@ -48,7 +48,8 @@ def test_refused_account_is_left_alone(is_by_name: bool) -> None:
         else run(BY_EMAIL, find(build_account()), ownership=left)
     )
 
-    assert "an administrator decided to leave it alone" in story.result.reason
+    mark = "e-mail address" if is_by_name else "external id"
+    assert f"has this {mark}, and an administrator decided to leave it alone: remove the {mark}" in story.result.reason
     assert story.result.asks_about is None
     assert story.writes == ()
 

@@ -89,7 +89,9 @@ def test_unchanged_request_names_refused_fields() -> None:
     assert after.decided is not None
     assert after.decided.outcome is Outcome.INCOMPLETE
     assert after.decided.refused == ("title",)
-    assert after.decided.reason == "Declaree does not take these fields: title (400)"
+    assert after.decided.reason == (
+        "Declaree does not take the fields title (400): correct their values in Personio, or change the mapping"
+    )
 
 
 def test_decision_with_call_is_an_error() -> None:
@@ -192,7 +194,10 @@ def test_refused_fields_are_recorded_without_their_value() -> None:
     assert external_id.path == "externalId"
     assert after.decided is not None
     assert after.decided.refused == ("title",)
-    assert after.decided.reason == "Declaree does not take these fields: title (400, invalidValue)"
+    assert after.decided.reason == (
+        "Declaree does not take the fields title (400, invalidValue): "
+        "correct their values in Personio, or change the mapping"
+    )
     assert after.applied == build_desired(TITLED).hash
 
 

@@ -199,7 +199,8 @@ async def test_field_dropped_by_server_is_named_in_outcome(stage: WriterStage) -
 
     assert outcome.outcome is Outcome.INCOMPLETE
     assert outcome.refused == ("urn:example:own:2.0:User:badge",)
-    assert outcome.reason == "Declaree does not take these fields: urn:example:own:2.0:User:badge (not stored)"
+    assert outcome.reason is not None
+    assert "urn:example:own:2.0:User:badge (not stored)" in outcome.reason
     assert "12" not in str(outcome.reason).replace("2.0", "")
 
 
