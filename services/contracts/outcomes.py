@@ -79,6 +79,8 @@ class WaitingCause(StrEnum):
     """The server answers every write for this one account with an error (500)."""
     MANAGER_PENDING = "manager-pending"
     """The account of the manager is created first."""
+    UNREADABLE_ENTRY = "unreadable-entry"
+    """The employee's entry in the ledger is damaged, or a newer version wrote it."""
     ADDRESS_EXCHANGE = "address-exchange"
     """Employees exchange their e-mail addresses: this account has a temporary one until the other address is free."""
     UNEXPECTED = "unexpected"
@@ -122,6 +124,10 @@ _TEXTS: dict[WaitingCause, str] = {
         "ask Declaree's support if it stays"
     ),
     WaitingCause.MANAGER_PENDING: f"the manager's account is created first: {_RETRIED}",
+    WaitingCause.UNREADABLE_ENTRY: (
+        "the employee's ledger entry cannot be read: upgrade the writer if a newer version wrote it, "
+        "else run `people reset`"
+    ),
     WaitingCause.ADDRESS_EXCHANGE: f"employees exchange their e-mail addresses: {_RETRIED}",
     WaitingCause.UNEXPECTED: "unexpected error: see the writer's log",
 }

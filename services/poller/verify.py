@@ -7,7 +7,7 @@ can go on after a crash with the same report.
 
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from services.clients.declaree.listing import ListUnsupportedError
@@ -15,6 +15,7 @@ from services.contracts.drift import Drift
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.tasks import Verify
 from services.contracts.verifications import VerificationStep
+from services.errors import ConnectorError, TransientError
 from services.poller.account_reader import AccountReader, ListedPage, UnreadableError
 from services.poller.known_people import KnownPeople
 from services.poller.page_comparison import PageComparison
@@ -83,7 +84,7 @@ class Verifier:
         async with self._accounts(connection) as accounts:
             reader = AccountReader(accounts, self._clock)
             work = _Work(connection, run, action, known, reader, Verification(), progress)
-            await self._resume(work)
+            work = await self._resume(work)
             async for step in self._take_steps(work):
                 await self._store(work, step)
                 if self._clock.monotonic() >= deadline:
@@ -93,14 +94,25 @@ class Verifier:
         await self._repositories.verifications.finish(connection, run, counts, now=self._clock.now())
         return counts
 
-    async def _resume(self, work: _Work) -> None:
-        """Adds up the steps that are stored. Repeats the repairs that a crash may have prevented."""
+    async def _resume(self, work: _Work) -> _Work:
+        """Adds up the steps that are stored. Repeats the repairs that a crash may have prevented.
+
+        If a step is damaged, the verification begins again.
+        """
         verifications = self._repositories.verifications
         self._ensure_lease()
         await verifications.begin(work.connection, work.run)
-        async for step in verifications.iterate_steps(work.connection, work.run):
-            work.state.add(step)
-            await self._repair(work, step)
+        try:
+            async for step in verifications.iterate_steps(work.connection, work.run):
+                work.state.add(step)
+                await self._repair(work, step)
+        except TransientError:
+            raise
+        except ConnectorError as error:
+            logger.warning("the verification begins again: %s", error, extra={"connection": work.connection})
+            await verifications.restart(work.connection, work.run)
+            return replace(work, state=Verification())
+        return work
 
     async def _store(self, work: _Work, step: VerificationStep) -> None:
         repaired = [

@@ -151,6 +151,9 @@ class CircuitBreaker:
             self.open(find_waiting_cause(error), error.retry_after, describe(error))
         except TimeoutError:
             self.open(WaitingCause.SERVER_HANGS)
+        except Exception as error:  # a defect, or an unforeseen answer of this server, concerns this connection only
+            logger.exception("a server cannot be probed", extra={"connection": self._connection})
+            self.open(WaitingCause.UNEXPECTED, details=describe(error))
         else:
             self._close()
 

@@ -13,7 +13,8 @@ from services.contracts.cloudevents import Record, to_record
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.events import AccountRequested
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.outcomes import Outcome
+from services.contracts.ledger import Waiting
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.errors import TransientError
 from services.provisioning.manager import ManagerAccount
 from services.runtime.clock import Clock
@@ -117,6 +118,7 @@ class Writer:
         is_suspect = find_suspects(records, await repositories.work_ranges.begin(build_ranges(records)))
         queues = group_by_person(records)
         people = await BatchPeople.read(repositories.ledger, repositories.snapshots, queues)
+        queues = await self._hold_damaged(queues, people.damaged)
         taken = await self._claim_external_ids(queues, people, endpoints)
         absent = await repositories.snapshots.find_absent(queues)
         await self._prepare_indexes(people, endpoints)
@@ -159,6 +161,23 @@ class Writer:
         finally:
             await results.wait()
         return people.people, await results.finish()
+
+    async def _hold_damaged(self, queues: Queues, damaged: frozenset[PersonKey]) -> Queues:
+        """Notes that the changes of people with a damaged entry wait. Returns the requests of the others."""
+        if not damaged:
+            return queues
+        now = self._clock.now()
+        newest = {key: queues[key][-1].event for key in damaged}
+        await self._repositories.ledger.hold(
+            {
+                key: Waiting(
+                    cause=WaitingCause.UNREADABLE_ENTRY, since=now, version=event.version, detected_at=event.detected_at
+                )
+                for key, event in newest.items()
+            }
+        )
+        self._metrics.waiting.labels(WaitingCause.UNREADABLE_ENTRY.value).inc(len(damaged))
+        return {key: records for key, records in queues.items() if key not in damaged}
 
     async def _claim_external_ids(
         self, queues: Queues, people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]

@@ -400,3 +400,17 @@ async def test_open_reference_to_a_manager_is_not_compared(stage: VerifyStage) -
 
     assert [finding for finding in await stage.list_findings() if finding.employee == "2"] == []
     assert stage.writing.get_manager("2") == stage.find_account("1")
+
+
+async def test_damaged_entry_is_reported_and_stops_no_other(stage: VerifyStage) -> None:
+    """The employee needs a person and is left alone; the others are compared."""
+    await stage.add_employees(range(1, 4))
+    stage.pass_time()
+    stage.change_entry("1", damage="decided")
+    account, changed = stage.change_account("1", title="Boss"), stage.change_account("2", title="Boss")
+
+    assert await stage.find(repair=True) == [
+        Finding(DriftKind.DIFFERENT, "2", changed, ("title",)),
+        Finding(DriftKind.UNREADABLE_ENTRY, "1", account),
+    ]
+    assert stage.resent == ["2"]
