@@ -45,6 +45,7 @@ class _Work:
     known: KnownPeople
     reader: AccountReader
     state: Verification
+    patience: timedelta
     report_progress: ProgressCallback
 
 
@@ -83,7 +84,8 @@ class Verifier:
         known = await KnownPeople.load(self._repositories, connection)
         async with self._accounts(connection) as accounts:
             reader = AccountReader(accounts, self._clock)
-            work = _Work(connection, run, action, known, reader, Verification(), progress)
+            patience = self._patience if action.is_patient else timedelta()
+            work = _Work(connection, run, action, known, reader, Verification(), patience, progress)
             work = await self._resume(work)
             async for step in self._take_steps(work):
                 await self._store(work, step)
@@ -163,7 +165,7 @@ class Verifier:
     async def _compare_page(self, work: _Work, listed: ListedPage) -> VerificationStep:
         resources = listed.page.resources
         new = {live.id: live for live in resources if live.id not in work.state.listed}
-        comparison = PageComparison(self._repositories, work.connection, work.known, work.reader, self._patience)
+        comparison = PageComparison(self._repositories, work.connection, work.known, work.reader, work.patience)
         accounts, drifts = await comparison.compare(new, listed.asked_at)
         return self._build_step(
             work,
@@ -192,11 +194,11 @@ class Verifier:
                     continue
                 if live is not None:
                     listed[account] = True
-                    found = compare_account(person, live, person.find_stage(now, self._patience))
+                    found = compare_account(person, live, person.find_stage(now, work.patience))
                     drifts.extend([found] if found else [])
             # an account that was created after the list began need not be in it
             began_at, is_marked_here = work.state.began_at or now, employee in work.state.repaired
-            stage = person.find_stage(began_at, self._patience, is_marked_here=is_marked_here)
+            stage = person.find_stage(began_at, work.patience, is_marked_here=is_marked_here)
             drifts.extend(judge_accounts(person, listed, stage))
         return drifts
 

@@ -153,6 +153,9 @@ class Worker:
         """Performs a settlement, and notes what its result says about the endpoint. Returns why the change waits."""
         try:
             await self._perform_all(settling, person)
+            if settling.cause is WaitingCause.MANAGER_PENDING:
+                # the manager waits for the same server: what blocks it is the cause that an administrator can remove
+                self._endpoint.breaker.ensure_closed()
         except BreakerOpenError as error:
             return error.cause
         except LedgerUnavailableError as error:

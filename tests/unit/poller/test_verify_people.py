@@ -152,6 +152,21 @@ async def test_lost_outcome_is_published_again(stage: VerifyStage) -> None:
     assert stage.writing.get_account("1")["name"]["familyName"] == "King"
 
 
+async def test_administrator_does_not_wait_for_a_lost_outcome(stage: VerifyStage) -> None:
+    """A departure that was published just now and has no outcome is found at once, and the leaver loses access."""
+    now = stage.clock.now()
+    await stage.store_snapshots(["1"], 2_000, status="inactive", detected_at=now)
+
+    assert await stage.find() == []
+    assert await stage.find("r2", repair=True, is_patient=False) == [
+        Finding(DriftKind.LEAVER_ENABLED, "1", stage.find_account("1"))
+    ]
+
+    await stage.settle_resent()
+
+    assert stage.writing.get_account("1")["active"] is False
+
+
 async def test_oversized_change_is_not_published_again(stage: VerifyStage) -> None:
     """It is too large for Kafka, which `people list` reports."""
     await stage.store_snapshots(["1"], 2_000, last_name="King")
