@@ -20,6 +20,8 @@ from services.provisioning.states import get_external_id, is_enabled
 
 CLOCK_TOLERANCE = timedelta(seconds=10)
 """Time before a lookup in which a write may be missing in its answer: clocks differ, and lookups may lag behind writes."""
+MAX_DIGITS = 30
+"""Maximum number of digits of an employee id. A longer number is not one of Personio's."""
 
 
 class Stage(Enum):
@@ -162,7 +164,8 @@ def find_employee_id(live: Resource, prefix: str) -> EmployeeId | None:
     """Returns the employee that an external id names; None if it does not begin with the prefix of the connection."""
     external_id = get_external_id(live)
     employee = external_id.removeprefix(prefix)
-    if not employee.isascii() or not employee.isdigit() or not external_id.startswith(prefix):
+    is_number = employee.isascii() and employee.isdigit() and len(employee) <= MAX_DIGITS
+    if not is_number or not external_id.startswith(prefix):
         return None
     return EmployeeId(employee)
 
