@@ -3,9 +3,8 @@
 The caller publishes the outcomes.
 """
 
-import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
@@ -45,6 +44,14 @@ def _list_new_external_ids(records: Iterable[Request], known: str | None) -> lis
     """Returns the external ids that these requests want, without the one that the employee has."""
     wanted = dict.fromkeys(record.event.desired.external_id for record in records if record.event.desired is not None)
     return [external_id for external_id in wanted if external_id != known]
+
+
+def _start_indexes(people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]) -> None:
+    """Begins to list the accounts of each server with many unknown people."""
+    unknown = Counter(key.connection_id for key, person in people.people.items() if person.entry.account_id is None)
+    for connection, number in unknown.items():
+        if number >= MANY_UNKNOWN:
+            endpoints[connection].start_index()
 
 
 class LostRaceError(TransientError):
@@ -121,7 +128,7 @@ class Writer:
         queues = await self._hold_damaged(queues, people.damaged)
         taken = await self._claim_external_ids(queues, people, endpoints)
         absent = await repositories.snapshots.find_absent(queues)
-        await self._prepare_indexes(people, endpoints)
+        _start_indexes(people, endpoints)
         deadline = self._clock.monotonic() + self._batch_seconds
         results = ResultWriter(repositories.ledger, repositories.claims, repositories.links)
 
@@ -194,14 +201,6 @@ class Writer:
             foreign = await self._repositories.claims.claim_external_ids(server, owners) if owners else frozenset[str]()
             taken |= {owners[external_id] for external_id in foreign}
         return frozenset(taken)
-
-    async def _prepare_indexes(self, people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]) -> None:
-        unknown: dict[ConnectionId, int] = defaultdict(int)
-        for key, person in people.people.items():
-            unknown[key.connection_id] += person.entry.account_id is None
-        # concurrently: a hanging server must not delay the people of another connection for longer than itself
-        many = [endpoints[connection] for connection, count in unknown.items() if count >= MANY_UNKNOWN]
-        await asyncio.gather(*(endpoint.prepare_index() for endpoint in many))
 
     def _count(self, people: Mapping[PersonKey, PersonWork]) -> None:
         for person in people.values():
