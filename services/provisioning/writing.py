@@ -61,13 +61,13 @@ def _split(work: Work, live: Resource) -> list[tuple[str, ...]]:
 
 
 def _note_refused(work: Work, path: str, before: Resource, attempt: Attempt) -> None:
-    """Notes that the server does not take a field, also for other people if it passed over a value without an error."""
+    """Notes that the server does not take a field, and whether it passed over the value without an error."""
     if path not in work.find_remaining(attempt.live).paths:
         return
     work.trail.refused[path] = attempt.code or NOT_STORED
     is_passed_over = paths.read(attempt.live.body, path) == paths.read(before.body, path)
     if attempt.code == NOT_STORED and is_passed_over and path not in IDENTITY - OPTIONAL:
-        work.memory.not_stored.add(path)
+        work.memory.learn_passed_over(path, attempt.live.id)
 
 
 def _test_account(work: Work, attempt: Attempt) -> Steps[None]:
