@@ -76,7 +76,7 @@ class WaitingCause(StrEnum):
     ACCOUNT_NOT_SHOWN = "account-not-shown"
     """The server does not show an account that it created, or that the ledger knows, and the answer is not conclusive."""
     FAILING_ACCOUNT = "failing-account"
-    """The server answers every write for this one account with an error (500)."""
+    """The server answers every write or lookup of this one account with an error (500), while it works for others."""
     MANAGER_PENDING = "manager-pending"
     """The account of the manager is created first."""
     UNREADABLE_ENTRY = "unreadable-entry"
@@ -120,7 +120,7 @@ _TEXTS: dict[WaitingCause, str] = {
     WaitingCause.UNANSWERED_CREATE: f"a create stayed without an answer and may still be carried out: {_RETRIED}",
     WaitingCause.ACCOUNT_NOT_SHOWN: f"Declaree does not show an account that must exist: {_RETRIED}",
     WaitingCause.FAILING_ACCOUNT: (
-        f"Declaree answers every write for this account with an error (500): {_RETRIED}, "
+        f"Declaree answers every request for this account with an error (500): {_RETRIED}, "
         "ask Declaree's support if it stays"
     ),
     WaitingCause.MANAGER_PENDING: f"the manager's account is created first: {_RETRIED}",
@@ -131,3 +131,6 @@ _TEXTS: dict[WaitingCause, str] = {
     WaitingCause.ADDRESS_EXCHANGE: f"employees exchange their e-mail addresses: {_RETRIED}",
     WaitingCause.UNEXPECTED: "unexpected error: see the writer's log",
 }
+
+ABOUT_ONE_LOOKUP = frozenset({WaitingCause.SERVER_UNAVAILABLE, WaitingCause.WRONG_ADDRESS})
+"""Causes of a lookup that may concern one account alone: an error of the server, or an answer that is not SCIM."""

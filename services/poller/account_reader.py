@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from services.clients.declaree.listing import ListUnsupportedError
 from services.contracts.ids import AccountId
+from services.contracts.outcomes import ABOUT_ONE_LOOKUP
 from services.errors import TransientError
 from services.poller.ports import AccountList
 from services.provisioning.calls import Found, Missing, Page, Resource
 from services.provisioning.drift import find_shown
 from services.runtime.clock import Clock
+
+MAX_FAILURES = 20
+"""Number of failed lookups in a row after which the server counts as the cause."""
 
 
 class VerificationInterruptedError(TransientError):
@@ -53,6 +58,7 @@ class AccountReader:
         self._shown: set[str] = set()
         self._checked: set[str] = set()
         self._hides_fields = False
+        self._failures = 0
         self.counts: Counter[str] = Counter()
         """Number of requests (``read``) and of accounts without a usable answer (``unreadable``) since the last clearing."""
 
@@ -75,7 +81,11 @@ class AccountReader:
         try:
             answer = await self._accounts.read_account(account)
         except TransientError as error:
-            raise _interrupt(error) from error
+            if not await self._fails_alone(error):
+                raise _interrupt(error) from error
+            self.counts["unreadable"] += 1
+            raise UnreadableError from error
+        self._failures = 0
         match answer:
             case Found((live,)) if live.id == account:
                 return live
@@ -83,6 +93,22 @@ class AccountReader:
                 return None
         self.counts["unreadable"] += 1
         raise UnreadableError
+
+    async def _fails_alone(self, error: TransientError) -> bool:
+        """Returns whether only the lookup of one account has failed: the server still answers a list, and not many fail in a row.
+
+        Such an account must not keep the verification of all others from its end.
+        """
+        self._failures += 1
+        if error.code not in ABOUT_ONE_LOOKUP or self._failures > MAX_FAILURES:
+            return False
+        try:
+            await anext(self._accounts.iterate_accounts(1), None)
+        except ListUnsupportedError:
+            return True  # an answer of the server, too
+        except TransientError:
+            return False
+        return True
 
     async def complete(
         self, listed: Mapping[AccountId, Resource], judged: Mapping[AccountId, frozenset[str]]
