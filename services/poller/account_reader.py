@@ -45,6 +45,12 @@ class ListedPage:
         """Number of the first account of the next page."""
         return self.start + len(self.page.resources)
 
+    def split(self, size: int) -> tuple["ListedPage", "ListedPage"]:
+        """Returns the page with the first accounts, at most this number of them, and the page with the others."""
+        first, others = self.page.resources[:size], self.page.resources[size:]
+        behind = ListedPage(self.asked_at, self.start + len(first), Page(others, self.page.total))
+        return ListedPage(self.asked_at, self.start, Page(first, self.page.total)), behind
+
 
 class AccountReader:
     """Reads accounts of one server, and learns which fields its list hides."""
@@ -61,6 +67,11 @@ class AccountReader:
         self._failures = 0
         self.counts: Counter[str] = Counter()
         """Number of requests (``read``) and of accounts without a usable answer (``unreadable``) since the last clearing."""
+
+    @property
+    def may_read_each(self) -> bool:
+        """Whether the list hides fields, so that each account is read, or that is not known yet."""
+        return self._hides_fields or not self._shown
 
     async def iterate_pages(self, start: int) -> AsyncIterator[ListedPage]:
         """Yields the list from this number on. Raises ``VerificationInterruptedError`` and ``ListUnsupportedError``."""

@@ -31,6 +31,8 @@ SLICE_SECONDS = 20.0
 """Seconds after which a verification gives way to a due poll and to other tasks, and goes on later."""
 PEOPLE_AT_ONCE = 200
 """Number of employees that are judged in one step after the end of the list."""
+ACCOUNTS_AT_ONCE, READS_AT_ONCE = 100, 10
+"""Number of accounts in one step, and of those that are read one by one. A server may list any number of accounts on a page."""
 FEW = 10
 """Number of accounts that may be missing in a list without a doubt about the list itself."""
 
@@ -149,7 +151,8 @@ class Verifier:
             try:
                 if not work.state.has_listed_all():
                     async for listed in work.reader.iterate_pages(work.state.next_start):
-                        yield await self._compare_page(work, listed)
+                        async for part in _split(listed, work.reader):
+                            yield await self._compare_page(work, part)
                 is_complete = not work.state.has_shifted()
             except ListUnsupportedError as error:
                 logger.info("known accounts are read one by one: %s", error, extra={"connection": work.connection})
@@ -158,9 +161,11 @@ class Verifier:
         last = work.state.last_employee
         async for snapshots in self._repositories.snapshots.stream(work.connection, None, PEOPLE_AT_ONCE):
             rest = [snapshot for snapshot in snapshots if last is None or snapshot.employee_id > last]
-            if rest:
-                drifts = await self._judge_people(work, await work.known.build(rest))
-                yield self._build_step(work, "people", last_employee=rest[-1].employee_id, drifts=tuple(drifts))
+            size = PEOPLE_AT_ONCE if work.state.is_list_complete else min(PEOPLE_AT_ONCE, READS_AT_ONCE)
+            for first in range(0, len(rest), size):
+                judged = rest[first : first + size]
+                drifts = await self._judge_people(work, await work.known.build(judged))
+                yield self._build_step(work, "people", last_employee=judged[-1].employee_id, drifts=tuple(drifts))
 
     async def _compare_page(self, work: _Work, listed: ListedPage) -> VerificationStep:
         resources = listed.page.resources
@@ -220,6 +225,13 @@ class Verifier:
         return VerificationStep.model_validate(
             {"number": work.state.next_step, "kind": kind, "taken_at": now, **content}
         )
+
+
+async def _split(listed: ListedPage, reader: AccountReader) -> AsyncIterator[ListedPage]:
+    """Yields the accounts of a page for one step each. The reader may learn from each step that the next one takes longer."""
+    while listed.page.resources:
+        part, listed = listed.split(READS_AT_ONCE if reader.may_read_each else ACCOUNTS_AT_ONCE)
+        yield part
 
 
 def _is_repaired(drift: Drift, action: Verify) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.declaree.behaviour import Behaviour
 from services.clients.declaree.errors import DeclareeUnavailableError
+from services.clients.declaree.listing import ListUnsupportedError
 from services.contracts.drift import DriftKind
 from services.contracts.ids import ConnectionId
 from services.contracts.tasks import Verify
@@ -15,8 +16,8 @@ from services.contracts.verifications import VerificationStep
 from services.poller import verify
 from services.poller.account_reader import VerificationInterruptedError
 from services.poller.lease import LeaseLostError
-from services.poller.verify import SLICE_SECONDS
-from services.provisioning.calls import Call, ListAccounts
+from services.poller.verify import READS_AT_ONCE, SLICE_SECONDS
+from services.provisioning.calls import Call, ListAccounts, ReadAccount
 from services.store.database import Store
 from services.store.errors import StoreFailedError
 from tests.support.builders import CONNECTION
@@ -232,3 +233,35 @@ async def test_verification_with_a_damaged_step_begins_again(monkeypatch: pytest
     assert report.counts["listed"] == 10
     assert await stage.list_findings(repaired=False) == [find for find in planted if not find.kind.is_repaired_always]
     assert set(stage.resent) == {finding.employee for finding in planted if finding.kind.is_repaired_always}
+
+
+@pytest.mark.promise("P10")
+@pytest.mark.parametrize("hidden", [True, False], ids=["fields are hidden", "no list"])
+async def test_slow_server_gives_way_to_polls(hidden: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each account is read, and a read takes three seconds: no slice lasts much longer than it may."""
+    monkeypatch.setattr(verify, "PEOPLE_AT_ONCE", 200)
+    stage = VerifyStage(cast("Store", FakeStore()))
+    await stage.add_employees(range(1, 51))
+    stage.pass_time()
+    changed = stage.change_account("33", title="Boss")
+    stage.declaree.behaviour = Behaviour(list_attributes=("userName", "externalId", "active"))
+    verifier, slices = stage.make_verifier(), list[float]()
+
+    async def take_time(call: Call) -> None:
+        if isinstance(call, ReadAccount):
+            stage.clock.seconds += 3
+        elif not hidden:
+            raise ListUnsupportedError("no list")
+
+    async def note(_: object) -> None:
+        pass
+
+    stage.accounts.before = take_time
+    is_over = False
+    while not is_over:
+        began = stage.clock.seconds
+        is_over = await verifier.verify(CONNECTION, "r1", Verify(), note) is not None
+        slices.append(stage.clock.seconds - began)
+
+    assert max(slices) <= SLICE_SECONDS + 2 * 3 * READS_AT_ONCE
+    assert await stage.list_findings() == [Finding(DriftKind.DIFFERENT, "33", changed, ("title",))]
