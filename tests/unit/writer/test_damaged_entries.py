@@ -1,7 +1,13 @@
 """Ledger entries that cannot be read: their employee is left alone and reported, and stops no other employee."""
 
-from services.contracts.ids import AccountId
+from collections.abc import Sequence
+
+import pytest
+
+from services.contracts.ids import AccountId, PersonKey
+from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Outcome, WaitingCause
+from services.store.errors import StoreFailedError
 from tests.support.builders import make_person, make_request, reports_to
 from tests.support.writer_stage import EVA, WriterStage
 
@@ -48,3 +54,24 @@ async def test_mended_entry_is_settled_again(stage: WriterStage) -> None:
 
     assert [outcome.outcome for outcome in outcomes] == [Outcome.UNCHANGED]
     assert await stage.get_cause("7") is None
+
+
+@pytest.mark.expects_errors
+async def test_entry_that_cannot_be_stored_stops_no_other(stage: WriterStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MongoDB refuses a bulk with one such entry. The others are stored, and this employee is looked at again."""
+    await stage.handle(make_request("7"), make_request("8"))
+    write, refused = stage.ledger.write, make_person("7")
+
+    async def refuse(entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:
+        if any(entry.person == refused for entry in entries):
+            raise StoreFailedError("MongoDB rejects a command (DocumentTooLarge)")
+        lost: frozenset[PersonKey] = await write(entries)
+        return lost
+
+    monkeypatch.setattr(stage.ledger, "write", refuse)
+
+    outcomes = await stage.handle(make_request("7", 2_000, **EVA), make_request("8", 2_000, **EVA))
+
+    assert [(outcome.employee_id, outcome.outcome) for outcome in outcomes] == [("8", Outcome.UPDATED)]
+    assert (await stage.get_entry("7")).verify
+    assert not (await stage.get_entry("8")).verify
