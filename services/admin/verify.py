@@ -77,11 +77,15 @@ async def verify_accounts(
 ) -> Verified:
     """Verifies all accounts of a connection and returns the report. A failure is part of the result.
 
+
+    With ``repair``, every difference is repaired, also that of a change that was published just now and has no outcome yet.
+
     Raises ``UnknownConnectionError`` and ``NotStartedError``.
     """
     await ensure_started(store, connection)
+    action = Verify(repair=repair, is_patient=not repair)
     try:
-        task = await file_and_wait(store, clock, connection, Verify(repair=repair), seconds=seconds, progress=progress)
+        task = await file_and_wait(store, clock, connection, action, seconds=seconds, progress=progress)
     except ConnectorError as error:
         return Verified(connection, None, error=str(error), is_late=isinstance(error, TransientError))
     if task.state is TaskState.FAILED:

@@ -27,6 +27,8 @@ class DriftKind(StrEnum):
     """Several accounts belong to one employee."""
     CLAIMED_ELSEWHERE = "claimed-elsewhere"
     """The account of an employee belongs to another connection."""
+    UNREADABLE_ENTRY = "unreadable-entry"
+    """The ledger entry of an employee is damaged, or a newer version wrote it. The account is not compared."""
     UNKNOWN_EMPLOYEE = "unknown-employee"
     """An enabled account has an external id with the prefix of the connection, but no such employee is known."""
 
@@ -68,6 +70,10 @@ _TEXTS: dict[DriftKind, str] = {
     DriftKind.DUPLICATE: "several accounts belong to one employee: correct them in Declaree so that only one has its external id",
     DriftKind.CLAIMED_ELSEWHERE: (
         "the account of an employee belongs to another connection: give each connection its own external id prefix"
+    ),
+    DriftKind.UNREADABLE_ENTRY: (
+        "the ledger entry of an employee cannot be read: upgrade the services if a newer version wrote it, "
+        "else run `people reset`"
     ),
     DriftKind.UNKNOWN_EMPLOYEE: (
         "an enabled account has an external id of this connection, and no such employee is known: "

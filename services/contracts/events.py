@@ -110,6 +110,14 @@ class DesiredAccount(FrozenModel):
     manager: ManagerReference | None = None
     """The manager that the employee reports to; null leaves the account's manager unchanged."""
 
+    @field_validator("external_id", "user_name")
+    @classmethod
+    def _validate_identity(cls, text: str) -> str:
+        """Rejects an empty text: a forged event would find accounts that have no external id."""
+        if not text:
+            raise ValueError("an account is found by its external id and its user name, which are empty here")
+        return text
+
     @field_validator("fields")
     @classmethod
     def _validate_fields(cls, fields: dict[str, Value]) -> dict[str, Value]:

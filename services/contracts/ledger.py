@@ -1,6 +1,6 @@
 """The ledger entry of one employee: the newest decision, and the last confirmed state of the account."""
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from services.contracts.events import AccountSynced, Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
@@ -91,6 +91,9 @@ class LedgerEntry(FrozenModel):
     """Whether the live account must be read before this entry is trusted."""
     seq: int = 0
     """Number of writes of this entry. Each write is conditional on the number before it."""
+    damage: str | None = Field(default=None, exclude=True)
+    """Names of the invalid fields of the stored entry, of which this one has the valid fields only; None if it is readable. The
+    writer leaves a damaged entry alone."""
 
     @property
     def person(self) -> PersonKey:

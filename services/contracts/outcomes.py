@@ -76,9 +76,11 @@ class WaitingCause(StrEnum):
     ACCOUNT_NOT_SHOWN = "account-not-shown"
     """The server does not show an account that it created, or that the ledger knows, and the answer is not conclusive."""
     FAILING_ACCOUNT = "failing-account"
-    """The server answers every write for this one account with an error (500)."""
+    """The server answers every write or lookup of this one account with an error (500), while it works for others."""
     MANAGER_PENDING = "manager-pending"
     """The account of the manager is created first."""
+    UNREADABLE_ENTRY = "unreadable-entry"
+    """The employee's entry in the ledger is damaged, or a newer version wrote it."""
     ADDRESS_EXCHANGE = "address-exchange"
     """Employees exchange their e-mail addresses: this account has a temporary one until the other address is free."""
     UNEXPECTED = "unexpected"
@@ -118,10 +120,17 @@ _TEXTS: dict[WaitingCause, str] = {
     WaitingCause.UNANSWERED_CREATE: f"a create stayed without an answer and may still be carried out: {_RETRIED}",
     WaitingCause.ACCOUNT_NOT_SHOWN: f"Declaree does not show an account that must exist: {_RETRIED}",
     WaitingCause.FAILING_ACCOUNT: (
-        f"Declaree answers every write for this account with an error (500): {_RETRIED}, "
+        f"Declaree answers every request for this account with an error (500): {_RETRIED}, "
         "contact Declaree's support if the error remains"
     ),
     WaitingCause.MANAGER_PENDING: f"the manager's account is created first: {_RETRIED}",
+    WaitingCause.UNREADABLE_ENTRY: (
+        "the employee's ledger entry cannot be read: upgrade the writer if a newer version wrote it, "
+        "else run `people reset`"
+    ),
     WaitingCause.ADDRESS_EXCHANGE: f"employees exchange their e-mail addresses: {_RETRIED}",
     WaitingCause.UNEXPECTED: "unexpected error: see the writer's log",
 }
+
+ABOUT_ONE_LOOKUP = frozenset({WaitingCause.SERVER_UNAVAILABLE, WaitingCause.WRONG_ADDRESS})
+"""Causes of a lookup that may concern one account alone: an error of the server, or an answer that is not SCIM."""

@@ -38,6 +38,8 @@ class Verify(FrozenModel):
     kind: Literal["verify"] = "verify"
     repair: bool = False
     """Whether fields with other values are written again. Missing accounts and enabled leavers are always repaired."""
+    is_patient: bool = True
+    """Whether a change without an outcome counts as under way for a time. An administrator that asks for repairs does not wait."""
 
 
 class Disable(FrozenModel):

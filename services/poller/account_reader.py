@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from services.clients.declaree.listing import ListUnsupportedError
 from services.contracts.ids import AccountId
+from services.contracts.outcomes import ABOUT_ONE_LOOKUP
 from services.errors import TransientError
 from services.poller.verification_ports import AccountList
 from services.provisioning.calls import Found, Missing, Page, Resource
 from services.provisioning.drift import find_shown
 from services.runtime.clock import Clock
+
+MAX_FAILURES = 20
+"""Number of failed lookups in a row after which the server counts as the cause."""
 
 
 class VerificationInterruptedError(TransientError):
@@ -40,6 +45,12 @@ class ListedPage:
         """Number of the first account of the next page."""
         return self.start + len(self.page.resources)
 
+    def split(self, size: int) -> tuple["ListedPage", "ListedPage"]:
+        """Returns the page with the first accounts, at most this number of them, and the page with the others."""
+        first, others = self.page.resources[:size], self.page.resources[size:]
+        behind = ListedPage(self.asked_at, self.start + len(first), Page(others, self.page.total))
+        return ListedPage(self.asked_at, self.start, Page(first, self.page.total)), behind
+
 
 class AccountReader:
     """Reads accounts of one server, and learns which fields its list hides."""
@@ -53,8 +64,14 @@ class AccountReader:
         self._shown: set[str] = set()
         self._checked: set[str] = set()
         self._hides_fields = False
+        self._failures = 0
         self.counts: Counter[str] = Counter()
         """Number of requests (``read``) and of accounts without a usable answer (``unreadable``) since the last clearing."""
+
+    @property
+    def may_read_each(self) -> bool:
+        """Whether the list hides fields, so that each account is read, or that is not known yet."""
+        return self._hides_fields or not self._shown
 
     async def iterate_pages(self, start: int) -> AsyncIterator[ListedPage]:
         """Yields the list from this number on. Raises ``VerificationInterruptedError`` and ``ListUnsupportedError``."""
@@ -75,7 +92,11 @@ class AccountReader:
         try:
             answer = await self._accounts.read_account(account)
         except TransientError as error:
-            raise _interrupt(error) from error
+            if not await self._fails_alone(error):
+                raise _interrupt(error) from error
+            self.counts["unreadable"] += 1
+            raise UnreadableError from error
+        self._failures = 0
         match answer:
             case Found((live,)) if live.id == account:
                 return live
@@ -83,6 +104,22 @@ class AccountReader:
                 return None
         self.counts["unreadable"] += 1
         raise UnreadableError
+
+    async def _fails_alone(self, error: TransientError) -> bool:
+        """Returns whether only the lookup of one account has failed: the server still answers a list, and not many fail in a row.
+
+        Such an account must not keep the verification of all others from its end.
+        """
+        self._failures += 1
+        if error.code not in ABOUT_ONE_LOOKUP or self._failures > MAX_FAILURES:
+            return False
+        try:
+            await anext(self._accounts.iterate_accounts(1), None)
+        except ListUnsupportedError:
+            return True  # an answer of the server, too
+        except TransientError:
+            return False
+        return True
 
     async def complete(
         self, listed: Mapping[AccountId, Resource], judged: Mapping[AccountId, frozenset[str]]

@@ -1,10 +1,13 @@
 """What snapshots, mapping and ledger say about employees, for the verification of their accounts."""
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Self
 
-from services.contracts.events import ChangeKind
+from pydantic import ValidationError
+
+from services.contracts.events import AccountRequested, ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.contracts.mappings import PublishedMapping
@@ -13,6 +16,8 @@ from services.mapping.engine import Engine
 from services.poller.ports import Repositories
 from services.provisioning.drift import KnownPerson
 from services.provisioning.manager import ManagerAccount, find_wanted_manager
+
+logger = logging.getLogger(__name__)
 
 
 class KnownPeople:
@@ -52,8 +57,12 @@ class KnownPeople:
     async def build(self, snapshots: Collection[Snapshot]) -> dict[EmployeeId, KnownPerson | None]:
         """Returns what is known about these employees; None for an employee that must not be resent."""
         known: dict[EmployeeId, KnownPerson | None] = {snapshot.employee_id: None for snapshot in snapshots}
-        judged = [snapshot for snapshot in snapshots if self._is_judged(snapshot)]
-        requests = {snapshot.employee_id: self._engine.map(snapshot.to_event()) for snapshot in judged}
+        requests = {
+            snapshot.employee_id: request
+            for snapshot in snapshots
+            if self._is_judged(snapshot) and (request := self._map(snapshot)) is not None
+        }
+        judged = [snapshot for snapshot in snapshots if snapshot.employee_id in requests]
         managers = {
             employee: PersonKey(self._connection, manager)
             for employee, request in requests.items()
@@ -79,6 +88,16 @@ class KnownPeople:
         """
         is_listed = snapshot.absent_since is None or snapshot.kind is ChangeKind.REMOVED
         return is_listed and not snapshot.is_pending and snapshot.employee_id not in self._oversized
+
+    def _map(self, snapshot: Snapshot) -> AccountRequested | None:
+        """Returns the request that the snapshot leads to; None if its attributes are damaged."""
+        try:
+            return self._engine.map(snapshot.to_event())
+        except ValidationError:
+            logger.warning(
+                "the stored attributes of an employee cannot be read", extra={"person": str(snapshot.person)}
+            )
+            return None
 
     def _find_request_time(self, snapshot: Snapshot) -> datetime:
         detected = snapshot.detected_at

@@ -203,7 +203,8 @@ class Schedule:
             return
         is_open = any(isinstance(task.action, Verify) for task in await tasks.list_open(connection))
         if last is not None and not is_open:
-            await tasks.file(connection, Verify(), now=self._clock.now())
+            action = Verify(repair=self._settings.poll_verify_repair)
+            await tasks.file(connection, action, now=self._clock.now())
         await schedule.set_verified_on(connection, today)
 
     async def _set_next_poll(self, connection: ConnectionId) -> None:

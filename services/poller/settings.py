@@ -21,5 +21,8 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     poll_verify: bool = True
     """Whether all accounts in Declaree are compared once a day with what they should be. Missing accounts and enabled leavers
     are repaired."""
+    poll_verify_repair: bool = False
+    """Whether the daily comparison also writes fields with other values, and enables the accounts of active employees, as
+    `verify --repair` does."""
     poll_verify_patience_seconds: float = Field(3600, ge=0)
-    """Seconds after which a verification publishes a change again that has no outcome yet."""
+    """Seconds after which a verification publishes a change again that has no outcome yet. `verify --repair` does not wait."""

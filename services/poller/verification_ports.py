@@ -78,8 +78,12 @@ class Verifications(Protocol):
         """Removes the steps of an abandoned verification."""
         ...
 
+    async def restart(self, connection: ConnectionId, run: str) -> None:
+        """Removes the steps of a verification, so that it begins again."""
+        ...
+
     def iterate_steps(self, connection: ConnectionId, run: str) -> AsyncIterator[VerificationStep]:
-        """Yields the stored steps of a verification, in order."""
+        """Yields the stored steps of a verification, in order. Raises ``ConnectorError`` for a damaged one."""
         ...
 
     async def save_step(self, connection: ConnectionId, run: str, step: VerificationStep) -> None:

@@ -7,7 +7,7 @@ can continue after a crash with the same report.
 
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from services.clients.declaree.listing import ListUnsupportedError
@@ -15,6 +15,7 @@ from services.contracts.drift import Drift
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.tasks import Verify
 from services.contracts.verifications import VerificationStep
+from services.errors import ConnectorError, TransientError
 from services.poller.account_reader import AccountReader, ListedPage, UnreadableError
 from services.poller.known_people import KnownPeople
 from services.poller.page_comparison import PageComparison
@@ -31,6 +32,8 @@ SLICE_SECONDS = 20.0
 """Seconds after which a verification gives way to a due poll and to other tasks. It continues later."""
 PEOPLE_AT_ONCE = 200
 """Number of employees that are judged in one step after the end of the list."""
+ACCOUNTS_AT_ONCE, READS_AT_ONCE = 100, 10
+"""Number of accounts in one step, and of those that are read one by one. A server may list any number of accounts on a page."""
 MAX_MISSING = 10
 """Number of known accounts of one step that the list may lack. If it lacks more, and more than half, the list is checked."""
 
@@ -45,6 +48,7 @@ class _Work:
     known: KnownPeople
     reader: AccountReader
     state: Verification
+    patience: timedelta
     report_progress: ProgressCallback
 
 
@@ -83,8 +87,9 @@ class Verifier:
         known = await KnownPeople.load(self._repositories, connection)
         async with self._accounts(connection) as accounts:
             reader = AccountReader(accounts, self._clock)
-            work = _Work(connection, run, action, known, reader, Verification(), progress)
-            await self._resume(work)
+            patience = self._patience if action.is_patient else timedelta()
+            work = _Work(connection, run, action, known, reader, Verification(), patience, progress)
+            work = await self._resume(work)
             async for step in self._take_steps(work):
                 await self._store(work, step)
                 if self._clock.monotonic() >= deadline:
@@ -94,14 +99,25 @@ class Verifier:
         await self._repositories.verifications.finish(connection, run, counts, now=self._clock.now())
         return counts
 
-    async def _resume(self, work: _Work) -> None:
-        """Adds up the steps that are stored. Repeats the repairs that a crash may have prevented."""
+    async def _resume(self, work: _Work) -> _Work:
+        """Adds up the steps that are stored. Repeats the repairs that a crash may have prevented.
+
+        If a step is damaged, the verification begins again.
+        """
         verifications = self._repositories.verifications
         self._ensure_lease()
         await verifications.begin(work.connection, work.run)
-        async for step in verifications.iterate_steps(work.connection, work.run):
-            work.state.add(step)
-            await self._repair(work, step)
+        try:
+            async for step in verifications.iterate_steps(work.connection, work.run):
+                work.state.add(step)
+                await self._repair(work, step)
+        except TransientError:
+            raise
+        except ConnectorError as error:
+            logger.warning("the verification begins again: %s", error, extra={"connection": work.connection})
+            await verifications.restart(work.connection, work.run)
+            return replace(work, state=Verification())
+        return work
 
     async def _store(self, work: _Work, step: VerificationStep) -> None:
         repaired = [
@@ -136,7 +152,8 @@ class Verifier:
             try:
                 if not work.state.has_listed_all():
                     async for listed in work.reader.iterate_pages(work.state.next_start):
-                        yield await self._compare_page(work, listed)
+                        async for part in _split(listed, work.reader):
+                            yield await self._compare_page(work, part)
                 is_complete = not work.state.has_shifted()
             except ListUnsupportedError as error:
                 logger.info("known accounts are read one by one: %s", error, extra={"connection": work.connection})
@@ -145,14 +162,16 @@ class Verifier:
         last = work.state.last_employee
         async for snapshots in self._repositories.snapshots.stream(work.connection, None, PEOPLE_AT_ONCE):
             rest = [snapshot for snapshot in snapshots if last is None or snapshot.employee_id > last]
-            if rest:
-                drifts = await self._judge_people(work, await work.known.build(rest))
-                yield self._build_step(work, "people", last_employee=rest[-1].employee_id, drifts=tuple(drifts))
+            size = PEOPLE_AT_ONCE if work.state.is_list_complete else min(PEOPLE_AT_ONCE, READS_AT_ONCE)
+            for first in range(0, len(rest), size):
+                judged = rest[first : first + size]
+                drifts = await self._judge_people(work, await work.known.build(judged))
+                yield self._build_step(work, "people", last_employee=judged[-1].employee_id, drifts=tuple(drifts))
 
     async def _compare_page(self, work: _Work, listed: ListedPage) -> VerificationStep:
         resources = listed.page.resources
         new = {live.id: live for live in resources if live.id not in work.state.listed}
-        comparison = PageComparison(self._repositories, work.connection, work.known, work.reader, self._patience)
+        comparison = PageComparison(self._repositories, work.connection, work.known, work.reader, work.patience)
         accounts, drifts = await comparison.compare(new, listed.asked_at)
         return self._build_step(
             work,
@@ -181,11 +200,11 @@ class Verifier:
                     continue
                 if live is not None:
                     listed[account] = True
-                    found = compare_account(person, live, person.find_stage(now, self._patience))
+                    found = compare_account(person, live, person.find_stage(now, work.patience))
                     drifts.extend([found] if found else [])
             # an account that was created after the list began need not be in it
             began_at, is_marked_here = work.state.began_at or now, employee in work.state.repaired
-            stage = person.find_stage(began_at, self._patience, is_marked_here=is_marked_here)
+            stage = person.find_stage(began_at, work.patience, is_marked_here=is_marked_here)
             drifts.extend(judge_accounts(person, listed, stage))
         return drifts
 
@@ -207,6 +226,13 @@ class Verifier:
         return VerificationStep.model_validate(
             {"number": work.state.next_step, "kind": kind, "taken_at": now, **content}
         )
+
+
+async def _split(listed: ListedPage, reader: AccountReader) -> AsyncIterator[ListedPage]:
+    """Yields the accounts of a page for one step each. The reader may learn from each step that the next one takes longer."""
+    while listed.page.resources:
+        part, listed = listed.split(READS_AT_ONCE if reader.may_read_each else ACCOUNTS_AT_ONCE)
+        yield part
 
 
 def _is_repaired(drift: Drift, action: Verify) -> bool:

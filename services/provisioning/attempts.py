@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from services.contracts.mappings import MANAGER
+from services.contracts.outcomes import WaitingCause
 from services.provisioning import bodies, paths
 from services.provisioning.calls import (
     Conflict,
@@ -28,9 +29,13 @@ MAX_ATTEMPTS = 4
 """Number of writes in one way (lost answer, 409, 412) before the change waits."""
 FAILED = "500"
 """Code of a write that the server answered with its own error."""
+HIDDEN = "404, not found"
+"""Code of a write that the SCIM server itself answered with 404, although it shows the account."""
 CONFLICTS = frozenset({"409", "423"})
 """Codes of a conflict: another way of writing does not resolve it."""
-ABOUT_THE_FORM = frozenset({"invalidPath", "noTarget", "invalidSyntax", "invalidFilter", "mutability", "404", "501"})
+ABOUT_THE_FORM = frozenset(
+    {"invalidPath", "noTarget", "invalidSyntax", "invalidFilter", "mutability", "404", "501", "not found"}
+)
 """Codes that may concern the form of a request instead of its values (RFC 7644, section 3.12)."""
 FORBIDDEN = Rejected(
     "Declaree forbids the write (403): give the key's user the right to write accounts", is_forbidden=True
@@ -61,8 +66,9 @@ def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[A
     failures: list[Failure] = []
     ways = memory.list_ways(changes)
     concerns_values = False
+    hidden: set[bool] = set()
     for way in ways[:1] if memory.doubted.issuperset(changes) else ways:
-        if way in memory.unusable or (concerns_values and not memory.is_proven(way, changes)):
+        if way in memory.unusable or (concerns_values and not memory.is_proven(way, changes)) or way.is_patch in hidden:
             continue
         sent = work.find_remaining(live).select(wanted).list_changes(live.body)
         attempt = yield from _write_in_way(work, way, live, wanted)
@@ -72,6 +78,10 @@ def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[A
         failures.append(Failure(way, sent, code or NOT_STORED))
         if _is_final(failures[-1]):
             break
+        if code == HIDDEN:
+            hidden.add(way.is_patch)
+            if len(hidden) > 1 or memory.is_proven(way, sent):
+                raise EndedError(_judge_hidden(work, live))
         # a way that has made these changes before is refused for its values: only access is worth the other ways
         is_form_known = _get_kind(code or "") not in ABOUT_THE_FORM and memory.is_proven(way, sent)
         concerns_values = wanted != ("active",) and (concerns_values or is_form_known)
@@ -87,6 +97,16 @@ def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[A
         memory.manager_by_external_id = attempt.code is None
         return attempt
     return Attempt(live, _select_code(failures), tuple(failures))
+
+
+def _judge_hidden(work: Work, live: Resource) -> Rejected | Inconclusive:
+    """Returns the result for an account that the server shows, and does not let the key change."""
+    if work.trail.is_created or work.goal.is_recently_created:
+        return Inconclusive(WaitingCause.ACCOUNT_NOT_SHOWN)
+    return Rejected(
+        f"account {live.id} cannot be changed, Declaree shows it and answers each change with 404: "
+        "give the key's user the right to change it, such as in its organisation"
+    )
 
 
 def _select_code(failures: list[Failure]) -> str:
@@ -179,6 +199,9 @@ def _take_refusal(
             missing = work.find_remaining(live).select(sent.paths).paths
             work.trail.note_written(tuple(path for path in sent.paths if path not in missing))
             return Attempt(live, FAILED)
+        case Missing(is_certain=True):
+            # the account exists: it may be one that the key may not change, which says nothing about other accounts
+            return Attempt((yield from read_again(live)), HIDDEN)
         case Missing():
             live = yield from read_again(live)
             work.memory.reject_method(way)  # the account exists, so the method is not routed

@@ -20,6 +20,8 @@ from services.provisioning.states import get_external_id, is_enabled
 
 LOOKUP_LAG = timedelta(seconds=10)
 """Maximum time by which a lookup lags behind a write, with the difference of the clocks: its answer may lack the write."""
+MAX_DIGITS = 30
+"""Maximum number of digits of an employee id. A longer number is not one of Personio's."""
 
 
 class Stage(Enum):
@@ -29,6 +31,8 @@ class Stage(Enum):
     """It was published, waits, or was settled just now: the account may have any content."""
     UNSETTLED = "unsettled"
     """It was published long ago and has no outcome: the outcome, the event or the ledger entry was lost."""
+    UNREADABLE = "unreadable"
+    """The ledger entry is damaged: nothing is known, and the writer leaves the employee alone."""
     REJECTED = "rejected"
     """It was rejected: an administrator corrects the data or decides."""
     SETTLED = "settled"
@@ -60,6 +64,8 @@ class KnownPerson:
         verification has marked the entry itself, which changes nothing yet.
         """
         entry, request = self.entry, self.request
+        if entry is not None and entry.damage is not None:
+            return Stage.UNREADABLE
         is_marked = entry is not None and entry.verify and not is_marked_here
         if entry is not None and (entry.waiting is not None or is_marked or entry.look_at is not None):
             return Stage.UNDER_WAY  # the poller resends it
@@ -85,7 +91,7 @@ class KnownPerson:
 def compare_account(person: KnownPerson, live: Resource, stage: Stage) -> Drift | None:
     """Returns what is wrong with the account that the ledger knows; None if nothing is."""
     intent, desired = person.request.intent, person.find_desired()
-    if stage is Stage.UNDER_WAY:
+    if stage in {Stage.UNDER_WAY, Stage.UNREADABLE}:
         return None
     if intent is Intent.DISABLE and is_enabled(live):
         return _build(person, DriftKind.LEAVER_ENABLED, live.id)
@@ -105,8 +111,8 @@ def judge_accounts(person: KnownPerson, listed: Mapping[AccountId, bool], stage:
 
     ``listed`` are all accounts with the external id or a claim of the employee, and whether they are enabled.
     """
-    if stage is Stage.UNDER_WAY:
-        return []
+    if stage in {Stage.UNDER_WAY, Stage.UNREADABLE}:
+        return [_build(person, DriftKind.UNREADABLE_ENTRY, person.account_id)] if stage is Stage.UNREADABLE else []
     others = {account: enabled for account, enabled in listed.items() if account != person.account_id}
     is_known_listed = len(others) < len(listed)
     if is_known_listed or len(others) > 1:
@@ -158,7 +164,8 @@ def find_employee_id(live: Resource, prefix: str) -> EmployeeId | None:
     """Returns the employee that an external id names; None if it does not begin with the prefix of the connection."""
     external_id = get_external_id(live)
     employee = external_id.removeprefix(prefix)
-    if not employee.isascii() or not employee.isdigit() or not external_id.startswith(prefix):
+    is_number = employee.isascii() and employee.isdigit() and len(employee) <= MAX_DIGITS
+    if not is_number or not external_id.startswith(prefix):
         return None
     return EmployeeId(employee)
 

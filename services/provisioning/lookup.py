@@ -98,7 +98,7 @@ def _is_passed_on(live: Resource) -> Steps[bool]:
 
 
 def _find_by_external_id(work: Work, *, is_fresh: bool) -> Steps[Resource | None]:
-    if work.goal.external_id is None:
+    if not work.goal.external_id:  # an empty one would find the accounts that have none
         return None
     answer = yield FindAccounts("externalId", work.goal.external_id, is_fresh=is_fresh)
     if not isinstance(answer, Found):

@@ -262,5 +262,11 @@ def is_privileged(live: Resource) -> bool:
 
 def _list_values(value: Any) -> frozenset[str]:
     entries = value if isinstance(value, list) else [value]
-    values = (entry.get("value", entry.get("display")) if isinstance(entry, dict) else entry for entry in entries)
+    values = (_name_entry(entry) if isinstance(entry, dict) else entry for entry in entries)
     return frozenset(str(value).strip().lower() for value in values if value is not None)
+
+
+def _name_entry(entry: dict[str, Any]) -> Any:
+    """Returns what names an entry of a list; the entry itself if nothing does, so that it counts as a privilege."""
+    members = {name.lower(): value for name, value in entry.items() if value is not None}
+    return members.get("value", members.get("display", members or None))

@@ -128,7 +128,9 @@ def write(body: Body, text: str, value: Value) -> Body:
     extension = _get_member(body, path.extension)
     changed = _write_attribute(dict(extension) if isinstance(extension, Mapping) else {}, path, value)
     result = _set_member(body, path.extension, changed or None)
-    schemas = [urn for urn in result.get("schemas") or [] if urn.lower() != path.extension.lower()]
+    listed = result.get("schemas")
+    texts = [urn for urn in listed if isinstance(urn, str)] if isinstance(listed, list) else []
+    schemas = [urn for urn in texts if urn.lower() != path.extension.lower()]
     return result | {"schemas": [*schemas, path.extension] if changed else schemas}
 
 

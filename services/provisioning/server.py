@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from services.provisioning.desired import Change
+from services.contracts.ids import AccountId
+from services.provisioning.desired import OPTIONAL, Change
 
 VENDOR_HOSTS = ("declaree.com", "declaree.de")
 """Hosts of the vendor. Its page about SCIM shows forms that differ from the RFC."""
@@ -93,12 +94,15 @@ class ServerMemory:
     joins_fields: bool = True
     """Whether one request may write several fields. False once such requests failed and each field alone was stored."""
     not_stored: set[str] = field(default_factory=set)
-    """SCIM paths of fields that the server accepted and did not store in any way."""
+    """SCIM paths of fields that the server accepted and did not store in any way, for several accounts."""
+    ignored: dict[str, AccountId] = field(default_factory=dict)
+    """The account for which the server has done so first, by SCIM path: it may be a peculiar one."""
 
     def describe(self, description: ServerDescription) -> None:
         """Stores what the server says about itself. What did not work before may be tried again."""
         self.description = description
         self.not_stored.clear()
+        self.ignored.clear()
         self.doubted.clear()
         self.unusable.clear()
         self.joins_fields = True
@@ -149,8 +153,22 @@ class ServerMemory:
         self.proven |= pairs
         self.failed -= pairs
         self.doubted.difference_update(changes)
+        for change in changes:
+            self.ignored.pop(change.path, None)
+            self.not_stored.discard(change.path)
         if self.preferred is None or self.preferred in self.unusable:
             self.preferred = way
+
+    def learn_ignored(self, path: str, account: AccountId) -> None:
+        """Notes that a field of an account was accepted and not stored in any way.
+
+        A second account shows that the server stores it for none, unless it has stored it for another one before. No employee is
+        incomplete without an optional field, so one account is enough for that.
+        """
+        is_stored = any(change.path == path for _, change in self.proven)
+        is_second = path in OPTIONAL or self.ignored.setdefault(path, account) != account
+        if not is_stored and is_second:
+            self.not_stored.add(path)
 
     def learn_failures(self, failures: Sequence[Failure], stored: frozenset[str]) -> None:
         """Notes which ways failed for changes that another way has made. ``stored`` are the paths that are right now.

@@ -15,6 +15,8 @@ from services.provisioning.server import ServerMemory
 
 MAX_WRITES = 60
 """Number of writes for one account in one reconciliation before the change waits."""
+MAX_EXTERNAL_ID = 1024
+"""Number of characters from which an external id is cut. Those of the product are much shorter."""
 NOT_STORED = "not stored"
 """Code of a field that the server accepted and does not show afterwards."""
 
@@ -191,9 +193,12 @@ class Work:
 
 
 def get_external_id(resource: Resource) -> str:
-    """Returns the external id; empty if it is missing. Some servers return a number as a JSON number."""
+    """Returns the external id; empty if it is missing. Some servers return a number as a JSON number.
+
+    What a server returns may be of any size and form, and is stored: the text is cut, and has no unpaired surrogate.
+    """
     value = paths.read(resource.body, "externalId")
-    return "" if value is None else str(value)
+    return "" if value is None else str(value)[:MAX_EXTERNAL_ID].encode(errors="replace").decode()
 
 
 def is_enabled(resource: Resource) -> bool:

@@ -62,13 +62,13 @@ def _split(work: Work, live: Resource) -> list[tuple[str, ...]]:
 
 
 def _note_refused(work: Work, path: str, before: Resource, attempt: Attempt) -> None:
-    """Notes that the server does not store a field. If it ignored the value without an error, this counts for all people."""
+    """Notes that the server does not store a field, and whether it ignored the value without an error."""
     if path not in work.find_remaining(attempt.live).paths:
         return
     work.trail.refused[path] = attempt.code or NOT_STORED
     is_ignored = paths.read(attempt.live.body, path) == paths.read(before.body, path)
     if attempt.code == NOT_STORED and is_ignored and path not in IDENTITY - OPTIONAL:
-        work.memory.not_stored.add(path)
+        work.memory.learn_ignored(path, attempt.live.id)
 
 
 def _test_account(work: Work, attempt: Attempt) -> Steps[None]:

@@ -14,6 +14,7 @@ from pymongo import UpdateOne
 
 from services.contracts.ids import AccountId, PersonKey
 from services.store.collection import Collection
+from services.store.errors import StoreFailedError
 
 Id = TypeVar("Id", bound=str)
 
@@ -34,15 +35,25 @@ class Claims:
         self._collection = collection
 
     async def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
-        """Returns the employee that owns the account; None if it has no owner."""
-        document = await self._collection.find_one({"_id": hash_claim(Kind.ACCOUNT, server, account)}, ["owner"])
-        return None if document is None else PersonKey.parse(document["owner"])
+        """Returns the employee that owns the account; None if it has no owner.
+
+        Raises ``StoreFailedError`` for a damaged claim: the account may be another employee's.
+        """
+        key = hash_claim(Kind.ACCOUNT, server, account)
+        document = await self._collection.find_one({"_id": key}, ["owner"])
+        if document is None:
+            return None
+        owner = _parse_owner(document.get("owner"))
+        if owner is None:
+            raise StoreFailedError(f"the stored claim {key} has no valid owner: correct or remove it")
+        return owner
 
     async def find_owners(self, server: str, accounts: Iterable[AccountId]) -> dict[AccountId, PersonKey]:
-        """Returns the owners of those accounts that have one. Sends one query."""
+        """Returns the owners of those accounts that have one. Sends one query. A damaged claim names no owner."""
         keys = {hash_claim(Kind.ACCOUNT, server, account): account for account in accounts}
-        owners = await self._read_owners(keys) if keys else {}
-        return {keys[key]: PersonKey.parse(owner) for key, owner in owners.items()}
+        stored = await self._read_owners(keys) if keys else {}
+        owners = {keys[key]: _parse_owner(owner) for key, owner in stored.items()}
+        return {account: owner for account, owner in owners.items() if owner is not None}
 
     async def claim_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> frozenset[AccountId]:
         """Claims each account for its employee. Returns the accounts that another employee owns: they are not claimed.
@@ -81,9 +92,9 @@ class Claims:
         stored = await self._read_owners(doubtful) if doubtful else {}
         return frozenset(claimed for key, claimed in doubtful.items() if stored.get(key) != str(owners[claimed]))
 
-    async def _read_owners(self, keys: Iterable[str]) -> dict[str, str]:
+    async def _read_owners(self, keys: Iterable[str]) -> dict[str, object]:
         documents = await self._collection.find({"_id": {"$in": sorted(keys)}}, fields=["owner"])
-        return {document["_id"]: document["owner"] for document in documents}
+        return {document["_id"]: document.get("owner") for document in documents}
 
 
 def hash_claim(kind: Kind, server: str, claimed: str) -> str:
@@ -94,6 +105,14 @@ def hash_claim(kind: Kind, server: str, claimed: str) -> str:
 def _describe(kind: Kind, server: str, claimed: str) -> str:
     """Returns what is claimed as JSON in ASCII: every character is valid in it, and no two claims have the same text."""
     return json.dumps([kind.value, server, claimed])
+
+
+def _parse_owner(owner: object) -> PersonKey | None:
+    """Returns the owner that a claim names; None if it names none."""
+    try:
+        return PersonKey.parse(owner) if isinstance(owner, str) else None
+    except ValueError:
+        return None
 
 
 def _build_claim(kind: Kind, server: str, claimed: str, owner: PersonKey) -> UpdateOne:

@@ -77,7 +77,7 @@ def translate_errors() -> Iterator[None]:
         raise translate(error) from error
     except PyMongoError as error:
         raise translate(error) from None
-    except (BSONError, OverflowError) as error:
+    except (BSONError, OverflowError, UnicodeEncodeError) as error:
         raise StoreFailedError(f"a document contains a value that cannot be stored ({type(error).__name__})") from None
 
 

@@ -9,6 +9,8 @@ from services.store.collection import Document
 
 LONGEST_EXCHANGE = 12
 """Maximum number of employees that exchange their e-mail addresses in one cycle."""
+_NO_STRUCTURE = {"$not": {"$type": ["object", "array"]}}
+"""A value that ``$toLower`` accepts: it fails the whole query for any other one, which only a damaged document has."""
 _HAS_OTHER_NAME = {"$ne": ["$current", {"$toLower": "$blocked_name"}]}
 
 
@@ -18,19 +20,29 @@ def build_unblocked_pipeline(ledger: str, connection: ConnectionId, among: Mappi
     ``ledger`` is the name of the collection.
     """
     return [
-        {"$match": {"connection_id": connection, "blocked_by": {"$exists": True}, **among}},
+        {
+            "$match": {
+                "connection_id": connection,
+                "blocked_by": {"$exists": True},
+                "blocked_name": _NO_STRUCTURE,
+                **among,
+            }
+        },
         {
             "$lookup": {
                 "from": ledger,
                 "localField": "blocked_by",
                 "foreignField": "account_id",
-                "pipeline": [{"$match": {"connection_id": connection}}, {"$project": {"user_name": True}}],
+                "pipeline": [
+                    {"$match": {"connection_id": connection, "user_name": _NO_STRUCTURE}},
+                    {"$project": {"user_name": True}},
+                ],
                 "as": "blockers",
             }
         },
         {"$set": {"current": {"$toLower": {"$first": "$blockers.user_name"}}}},
         {"$match": {"$expr": {"$and": [{"$ne": ["$current", ""]}, _HAS_OTHER_NAME]}}},
-        {"$project": {"employee_id": True}},
+        {"$project": {"_id": True}},
         {"$sort": {"_id": 1}},
     ]
 
@@ -48,7 +60,7 @@ def build_exchange_pipeline(ledger: str, connection: ConnectionId, among: Mappin
     }
     return [
         {"$match": {**rejected, **among}},
-        {"$project": {"employee_id": True, "blocked_by": True}},
+        {"$project": {"blocked_by": True}},
         {
             "$graphLookup": {
                 "from": ledger,
@@ -61,6 +73,6 @@ def build_exchange_pipeline(ledger: str, connection: ConnectionId, among: Mappin
             }
         },
         {"$match": {"$expr": {"$in": ["$_id", "$blockers._id"]}}},
-        {"$project": {"employee_id": True}},
+        {"$project": {"_id": True}},
         {"$sort": {"_id": 1}},
     ]

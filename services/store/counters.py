@@ -72,7 +72,7 @@ class Counters:
         same_person = {"from": self._snapshots, "localField": "_id", "foreignField": "_id", "as": "listed"}
         return [
             {"$match": {"connection_id": connection, "enabled": True, "account_id": {"$gt": ""}}},
-            {"$project": {"employee_id": True}},
+            {"$project": {"_id": True}},
             {"$lookup": {**same_person, "pipeline": [{"$match": listed}, {"$project": {"_id": True}}]}},
             {"$match": {"listed": {"$ne": []}}},
         ]

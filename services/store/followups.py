@@ -11,6 +11,7 @@ from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKe
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.store.collection import Collection, Document
 from services.store.conflicts import build_exchange_pipeline, build_unblocked_pipeline
+from services.store.damaged import COUNTABLE, parse_keys
 
 _CAN_TAKE_MANAGER: dict[str, Any] = {
     "waiting": {"$exists": False},
@@ -66,7 +67,7 @@ class FollowUps:
             fields=["manager"],
         )
         links = [document["manager"] for document in documents]
-        written = {(EmployeeId(link["employee_id"]), link["account_id"]) for link in links}
+        written = {(EmployeeId(link["employee_id"]), str(link["account_id"])) for link in links}
         return frozenset(manager for manager, account in written if account != managers[manager])
 
     async def find_resolvable_reports(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
@@ -74,7 +75,7 @@ class FollowUps:
 
         Finds reports that ``find_waiting_reports`` cannot see: those written at the same time as their manager.
         """
-        waiting = {"connection_id": connection, "manager.employee_id": {"$exists": True}, **_CAN_TAKE_MANAGER}
+        waiting = {"connection_id": connection, "manager.employee_id": {"$type": "string"}, **_CAN_TAKE_MANAGER}
         documents = await self._collection.aggregate(
             [
                 {"$match": waiting},
@@ -89,7 +90,7 @@ class FollowUps:
                 },
                 {"$set": {"current": {"$first": "$managers.account_id"}}},
                 {"$match": {"current": {"$exists": True}, "$expr": {"$ne": ["$current", "$manager.account_id"]}}},
-                {"$project": {"employee_id": True}},
+                {"$project": {"_id": True}},
                 {"$sort": {"_id": 1}},
             ]
         )
@@ -138,15 +139,12 @@ class FollowUps:
         keeps it. Increases ``seq``, so that a concurrent write of the same entry fails.
         """
         due = await self._collection.find(
-            {"look_due": {"$lte": now}},
-            fields=["connection_id", "employee_id", "look_at"],
-            sort={"look_due": 1},
-            limit=MAX_LOOKS,
+            {"look_due": {"$lte": now}, **COUNTABLE}, fields=["look_at"], sort={"look_due": 1}, limit=MAX_LOOKS
         )
         await self._collection.write_bulk([_build_look(document) for document in due])
         employees: dict[ConnectionId, list[EmployeeId]] = defaultdict(list)
-        for document in due:
-            employees[ConnectionId(document["connection_id"])].append(EmployeeId(document["employee_id"]))
+        for person in parse_keys(due):
+            employees[person.connection_id].append(person.employee_id)
         return {connection: tuple(sorted(found)) for connection, found in sorted(employees.items())}
 
     def page_retryable(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
@@ -168,16 +166,16 @@ class FollowUps:
         return self._iterate_pages({"connection_id": connection, "oldest_refusal": {"$lt": tried_before}})
 
     async def _find(self, where: Mapping[str, Any]) -> tuple[EmployeeId, ...]:
-        return to_employee_ids(await self._collection.find(where, fields=["employee_id"], sort={"_id": 1}))
+        return to_employee_ids(await self._collection.find(where, fields=["_id"], sort={"_id": 1}))
 
     async def _iterate_pages(self, where: Mapping[str, Any]) -> AsyncIterator[tuple[EmployeeId, ...]]:
-        async for page in self._collection.iterate_pages(where, fields=["employee_id"]):
+        async for page in self._collection.iterate_pages(where, fields=["_id"]):
             yield to_employee_ids(page)
 
 
 def to_employee_ids(documents: Iterable[Document]) -> tuple[EmployeeId, ...]:
     """Returns the employee ids of these documents."""
-    return tuple(EmployeeId(document["employee_id"]) for document in documents)
+    return tuple(person.employee_id for person in parse_keys(documents))
 
 
 def _match_people(connection: ConnectionId, employees: Iterable[EmployeeId]) -> Document:
@@ -187,7 +185,7 @@ def _match_people(connection: ConnectionId, employees: Iterable[EmployeeId]) -> 
 def _build_look(document: Document) -> UpdateOne:
     """Marks the entry for verification if its ``look_at`` is still the one that was read."""
     return UpdateOne(
-        {"_id": document["_id"], "look_at": document["look_at"]},
+        {"_id": document["_id"], "look_at": document.get("look_at"), **COUNTABLE},
         {
             "$set": {"verify": True, "retryable": True},
             "$unset": {"look_at": True, "look_due": True},
@@ -203,6 +201,7 @@ def _reopen(connection: ConnectionId, manager: EmployeeId, account: AccountId) -
             "connection_id": connection,
             "manager.employee_id": manager,
             "manager.account_id": {"$exists": True, "$ne": account},
+            **COUNTABLE,
         },
         {"$unset": {"manager.account_id": True}, "$inc": {"seq": 1}},
     )

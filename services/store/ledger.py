@@ -1,12 +1,17 @@
 """The ledger: one entry per employee. Each write is conditional on the previous one."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 
+from pydantic import ValidationError
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.contracts.ledger import LedgerEntry
-from services.store.collection import Collection, Document, to_model
+from services.contracts.ledger import LedgerEntry, Waiting
+from services.store.collection import Collection, Document
+from services.store.damaged import COUNTABLE, parse_keys
+
+logger = logging.getLogger(__name__)
 
 _DECISIONS = (
     "decided",
@@ -33,9 +38,12 @@ class Ledger:
         return (await self.read([person])).get(person)
 
     async def read(self, people: Iterable[PersonKey]) -> dict[PersonKey, LedgerEntry]:
-        """Returns the existing entries of these people. Sends one query."""
+        """Returns the existing entries of these people. Sends one query.
+
+        Of an entry with invalid fields it returns the valid ones, with ``damage``: the others of the query are not affected.
+        """
         documents = await self._collection.find({"_id": {"$in": [str(person) for person in set(people)]}})
-        return {entry.person: entry for entry in (to_model(LedgerEntry, document) for document in documents)}
+        return {entry.person: entry for entry in map(read_entry, documents)}
 
     async def find_by_accounts(
         self, connection: ConnectionId, accounts: Iterable[AccountId]
@@ -43,9 +51,14 @@ class Ledger:
         """Returns the employees of a connection that have one of these accounts. Sends one query."""
         documents = await self._collection.find(
             {"account_id": {"$in": sorted(set(accounts))}, "connection_id": connection},
-            fields=["account_id", "employee_id"],
+            fields=["account_id"],
         )
-        return {AccountId(found["account_id"]): EmployeeId(found["employee_id"]) for found in documents}
+        accounts_by_id = {document["_id"]: AccountId(document["account_id"]) for document in documents}
+        return {accounts_by_id[str(person)]: person.employee_id for person in parse_keys(documents)}
+
+    async def hold(self, waiting: Mapping[PersonKey, Waiting]) -> None:
+        """Notes that changes of people with a damaged entry wait. Nothing else of the entries changes."""
+        await self._collection.write_bulk([_build_hold(person, change) for person, change in waiting.items()])
 
     async def write(self, entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:
         """Writes each entry if the stored ``seq`` is one below. An entry with ``seq`` 1 must not exist yet.
@@ -89,9 +102,16 @@ class Ledger:
         """Forgets what was decided for one person. Returns False if no entry exists.
 
         The known account stays, and is marked for verification. Increases ``seq``, so that a concurrent write of the same
-        entry fails.
+        entry fails. A damaged entry also loses its invalid fields.
         """
         forgotten = dict.fromkeys(_DECISIONS, True)
+        document = await self._collection.find_one({"_id": str(person)}) or {}
+        if invalid := _find_invalid(document):
+            entry = read_entry(document)
+            kept = {"connection_id": entry.connection_id, "employee_id": entry.employee_id, "seq": entry.seq + 1}
+            forgotten |= dict.fromkeys(invalid - kept.keys(), True)
+            change = {"$set": {"verify": True, "retryable": True, **kept}, "$unset": forgotten}
+            return await self._collection.update({"_id": str(person), "seq": document.get("seq")}, change)
         return await self._collection.update(
             {"_id": str(person)},
             {"$set": {"verify": True, "retryable": True}, "$unset": forgotten, "$inc": {"seq": 1}},
@@ -106,6 +126,35 @@ class Ledger:
             {"_id": str(person), "account_id": account},
             {"$unset": {"account_id": True, "applied": True, "enabled": True}, "$inc": {"seq": 1}},
         )
+
+
+def read_entry(document: Document) -> LedgerEntry:
+    """Returns the entry of a document. Of a damaged one only the valid fields count, and ``damage`` names the others."""
+    invalid = _find_invalid(document)
+    if not invalid:
+        return LedgerEntry.model_validate(document)
+    person = PersonKey.parse(document["_id"])
+    valid = {name: value for name, value in document.items() if name not in invalid}
+    damage = ", ".join(sorted(invalid))
+    logger.warning("ledger entry has invalid fields: %s", damage, extra={"person": str(person)})
+    identity = {"connection_id": person.connection_id, "employee_id": person.employee_id}
+    return LedgerEntry.model_validate({**valid, **identity, "damage": damage})
+
+
+def _find_invalid(document: Document) -> frozenset[str]:
+    """Returns the names of the invalid fields of an entry."""
+    if not document:
+        return frozenset()
+    try:
+        LedgerEntry.model_validate(document)
+    except ValidationError as error:
+        return frozenset(str(problem["loc"][0]) for problem in error.errors(include_input=False, include_url=False))
+    return frozenset()
+
+
+def _build_hold(person: PersonKey, waiting: Waiting) -> UpdateOne:
+    change = {"waiting": waiting.model_dump(mode="json", exclude_none=True), "retryable": True}
+    return UpdateOne({"_id": str(person)}, {"$set": change})
 
 
 def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Document]:
@@ -127,7 +176,7 @@ def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Documen
 def _build_verify(person: PersonKey) -> UpdateOne:
     identity = {"connection_id": person.connection_id, "employee_id": person.employee_id}
     return UpdateOne(
-        {"_id": str(person)},
+        {"_id": str(person), **COUNTABLE},
         {"$set": {"verify": True, "retryable": True}, "$inc": {"seq": 1}, "$setOnInsert": identity},
         upsert=True,
     )

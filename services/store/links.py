@@ -10,6 +10,7 @@ from pymongo import UpdateOne
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.store.collection import Collection, Document, to_model
+from services.store.damaged import read_valid
 
 _TIME = TypeAdapter(datetime)
 
@@ -53,7 +54,7 @@ class Links:
     async def page_open(self, connection: ConnectionId) -> AsyncIterator[tuple[LinkDecision, ...]]:
         """Yields the open decisions of a connection, in the order of their keys."""
         async for page in self._collection.iterate_pages({"connection_id": connection, "open": True}):
-            yield tuple(to_model(LinkDecision, document) for document in page)
+            yield tuple(read_valid(LinkDecision, page))
 
     async def count_open(self, connection: ConnectionId) -> int:
         """Returns the number of open decisions of a connection."""

@@ -1,16 +1,20 @@
 """Snapshots of employees as the poller last saw them. They are the outbox of the poller."""
 
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pymongo import InsertOne, UpdateMany, UpdateOne
 
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
-from services.store.collection import PAGE_SIZE, Collection, Document, to_model
+from services.store.collection import PAGE_SIZE, Collection, Document
+from services.store.damaged import read_valid
+
+logger = logging.getLogger(__name__)
 
 LISTED_AS_ACTIVE = {"status": "active", "absent_since": {"$exists": False}}
 """Snapshots of employees that Personio lists as active."""
@@ -34,9 +38,9 @@ class Snapshots:
         self._ledger = ledger
 
     async def read(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> dict[EmployeeId, Snapshot]:
-        """Returns the existing snapshots of these employees."""
+        """Returns the existing snapshots of these employees. A damaged one is passed over, and no write replaces it."""
         documents = await self._collection.find({"_id": {"$in": _to_keys(connection, employees)}})
-        return {snapshot.employee_id: snapshot for snapshot in map(_to_snapshot, documents)}
+        return {snapshot.employee_id: snapshot for snapshot in _read(documents) if _has_readable_attributes(snapshot)}
 
     async def save(self, snapshots: Sequence[tuple[Snapshot, int | None]]) -> frozenset[EmployeeId]:
         """Stores each snapshot if the stored revision is the paired one. None means that a first snapshot is expected.
@@ -57,7 +61,7 @@ class Snapshots:
 
     async def _find_lost(self, doubtful: Sequence[Snapshot]) -> frozenset[EmployeeId]:
         documents = await self._collection.find({"_id": {"$in": [str(snapshot.person) for snapshot in doubtful]}})
-        stored = {snapshot.employee_id: snapshot.to_record() for snapshot in map(_to_snapshot, documents)}
+        stored = {snapshot.employee_id: snapshot.to_record() for snapshot in _read(documents)}
         return frozenset(
             snapshot.employee_id for snapshot in doubtful if stored.get(snapshot.employee_id) != snapshot.to_record()
         )
@@ -95,7 +99,7 @@ class Snapshots:
         if after is not None:
             where["_id"] = {"$gt": str(PersonKey(connection, after))}
         documents = await self._collection.find(where, sort={"_id": 1}, limit=limit)
-        return tuple(map(_to_snapshot, documents))
+        return tuple(_read(documents))
 
     async def stream(
         self, connection: ConnectionId, employees: Iterable[EmployeeId] | None = None, batch: int = PAGE_SIZE
@@ -106,11 +110,11 @@ class Snapshots:
         """
         if employees is None:
             async for page in self._collection.iterate_pages({"connection_id": connection}, size=batch):
-                yield tuple(map(_to_snapshot, page))
+                yield tuple(_read(page))
             return
         for keys in _split(_to_keys(connection, employees), batch):
             if page := await self._collection.find({"_id": {"$in": keys}}, sort={"_id": 1}):
-                yield tuple(map(_to_snapshot, page))
+                yield tuple(_read(page))
 
     async def stream_employee_ids(self, connection: ConnectionId) -> AsyncIterator[EmployeeId]:
         """Yields the ids of all employees with a snapshot, in the order of their keys."""
@@ -232,5 +236,15 @@ def _to_document(snapshot: Snapshot) -> Document:
     return {"_id": str(snapshot.person), **document, "attributes": snapshot.attributes_json}
 
 
-def _to_snapshot(document: Document) -> Snapshot:
-    return to_model(Snapshot, {**document, "attributes_json": document["attributes"]})
+def _has_readable_attributes(snapshot: Snapshot) -> bool:
+    try:
+        _ = snapshot.attributes
+    except ValidationError:
+        logger.warning("the stored attributes of an employee cannot be read", extra={"person": str(snapshot.person)})
+        return False
+    return True
+
+
+def _read(documents: Iterable[Document]) -> Iterator[Snapshot]:
+    """Yields the snapshots of the valid documents."""
+    return read_valid(Snapshot, ({**document, "attributes_json": document.get("attributes")} for document in documents))

@@ -10,6 +10,7 @@ from services.contracts.drift import Drift
 from services.contracts.ids import ConnectionId
 from services.contracts.verifications import VerificationReport, VerificationStep
 from services.store.collection import Collection, Document, to_model
+from services.store.damaged import read_valid
 
 
 class Verifications:
@@ -22,8 +23,12 @@ class Verifications:
         """Removes the steps of an abandoned verification. Those of the last finished one stay until this one finishes."""
         await self._remove_others(connection, run)
 
+    async def restart(self, connection: ConnectionId, run: str) -> None:
+        """Removes the steps of a verification, so that it begins again."""
+        await self._collection.delete_all(_match_run(connection, run))
+
     async def iterate_steps(self, connection: ConnectionId, run: str) -> AsyncIterator[VerificationStep]:
-        """Yields the stored steps of a verification, in order."""
+        """Yields the stored steps of a verification, in order. Raises ``StoreFailedError`` for a damaged one."""
         async for page in self._collection.iterate_pages(_match_run(connection, run)):
             for document in page:
                 yield to_model(VerificationStep, document)
@@ -49,17 +54,18 @@ class Verifications:
         await self._remove_others(connection, run)
 
     async def get_report(self, connection: ConnectionId) -> VerificationReport | None:
-        """Returns the report of the last finished verification; None if there was none."""
-        document = await self._collection.find_one({"_id": connection}, ["report"])
-        return to_model(VerificationReport, document["report"]) if document and "report" in document else None
+        """Returns the report of the last finished verification; None if there was none, or if it is damaged."""
+        document = await self._collection.find_one({"_id": connection}, ["report"]) or {}
+        reports = [{**document["report"], "_id": connection}] if isinstance(document.get("report"), dict) else []
+        return next(read_valid(VerificationReport, reports), None)
 
     async def iterate_drifts(self, connection: ConnectionId, run: str) -> AsyncIterator[Drift]:
-        """Yields what a verification has found, in the order of its steps."""
+        """Yields what a verification has found, in the order of its steps. A finding that cannot be read is passed over."""
         where = {**_match_run(connection, run), "drifts": {"$ne": []}}
         async for page in self._collection.iterate_pages(where, fields=["drifts"]):
             for document in page:
-                for drift in document["drifts"]:
-                    yield to_model(Drift, drift)
+                for drift in read_valid(Drift, ({**drift, "_id": document["_id"]} for drift in document["drifts"])):
+                    yield drift
 
     async def _remove_others(self, connection: ConnectionId, run: str) -> None:
         report = await self.get_report(connection)

@@ -114,6 +114,24 @@ class CircuitBreaker:
         elif not is_account:
             await self._share_probe()
 
+    async def record_lookup_failure(
+        self, cause: WaitingCause, retry_after: float | None = None, details: str = "", *, is_parked: bool
+    ) -> WaitingCause:
+        """Records a lookup of one account that the server did not answer. Returns why the change waits.
+
+        If a probe succeeds, the server fails for this account only: it is parked, and the others go on. A person that
+        ``is_parked`` already says nothing more about the server.
+        """
+        if not self.is_open:
+            await self._share_probe()
+        is_account = not self.is_open
+        if is_account:
+            logger.info("a lookup of one account fails: %s", details, extra={"connection": self._connection})
+        found = WaitingCause.FAILING_ACCOUNT if is_account else cause
+        if not (is_account and is_parked):
+            await self.record_failure(found, retry_after, details)
+        return found
+
     async def close_if_due(self) -> bool:
         """Probes the server if the breaker is open and its pause has ended. Returns whether requests may pass."""
         if self.is_open and self._clock.monotonic() >= self._probe_at:
@@ -151,6 +169,9 @@ class CircuitBreaker:
             self.open(find_waiting_cause(error), error.retry_after, describe(error))
         except TimeoutError:
             self.open(WaitingCause.SERVER_HANGS)
+        except Exception as error:  # a defect, or an unforeseen answer of this server, concerns this connection only
+            logger.exception("a server cannot be probed", extra={"connection": self._connection})
+            self.open(WaitingCause.UNEXPECTED, details=describe(error))
         else:
             self._close()
 

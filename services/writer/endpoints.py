@@ -81,8 +81,7 @@ class Endpoint:
         self.breaker = CircuitBreaker(connection, server.probe, clock)
         self._server = server
         self._clock = clock
-        # a list of all accounts belongs to no record, so it is sent even if the partitions have moved
-        self._lookups = AccountLookups(lambda call: self._send(call, allow), clock)
+        self._lookups = AccountLookups(self._list, clock)
         self._described_at: float | None = None
         self._describing = asyncio.Lock()
         self._answered_at = clock.monotonic()
@@ -109,9 +108,9 @@ class Endpoint:
                 now -= DESCRIPTION_LIFETIME_SECONDS - DESCRIPTION_RETRY_SECONDS
             self._described_at = now
 
-    async def prepare_index(self) -> None:
-        """Lists all accounts, so that the lookups of many unknown people need no request each."""
-        await self._lookups.prepare()
+    def start_index(self) -> None:
+        """Begins to list all accounts, so that the lookups of many unknown people need no request each."""
+        self._lookups.start_index()
 
     def forget_outdated(self) -> None:
         """Frees the memory of what is outdated."""
@@ -127,6 +126,12 @@ class Endpoint:
         if isinstance(call, CreateAccount) and isinstance(answer, Written) and answer.resource is not None:
             self._lookups.add_created(call.body, answer.resource)
         return answer
+
+    async def _list(self, call: Call) -> Answer:
+        """Sends a request of the list of all accounts, which ends when the endpoint is retired."""
+        if self._is_retired:
+            raise BreakerOpenError(WaitingCause.UNUSABLE_ACCESS)
+        return await self._send(call, allow)
 
     async def _send(self, call: Call, before: Callable[[], None]) -> Answer:
         self.breaker.ensure_closed()

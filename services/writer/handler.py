@@ -3,9 +3,8 @@
 The caller publishes the outcomes.
 """
 
-import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
@@ -13,7 +12,8 @@ from services.contracts.cloudevents import Record, to_record
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.events import AccountRequested
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.outcomes import Outcome
+from services.contracts.ledger import Waiting
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.errors import TransientError
 from services.provisioning.manager import ManagerAccount
 from services.runtime.clock import Clock
@@ -44,6 +44,14 @@ def _list_new_external_ids(records: Iterable[Request], known: str | None) -> lis
     """Returns the external ids that these requests want, without the one that the employee has."""
     wanted = dict.fromkeys(record.event.desired.external_id for record in records if record.event.desired is not None)
     return [external_id for external_id in wanted if external_id != known]
+
+
+def _start_indexes(people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]) -> None:
+    """Begins to list the accounts of each server with many unknown people."""
+    unknown = Counter(key.connection_id for key, person in people.people.items() if person.entry.account_id is None)
+    for connection, number in unknown.items():
+        if number >= MANY_UNKNOWN:
+            endpoints[connection].start_index()
 
 
 class LostRaceError(TransientError):
@@ -119,9 +127,10 @@ class Writer:
         is_suspect = find_suspects(records, await repositories.work_ranges.begin(build_ranges(records)))
         queues = group_by_person(records)
         people = await BatchPeople.read(repositories.ledger, repositories.snapshots, repositories.runs, queues)
+        queues = await self._hold_damaged(queues, people.damaged)
         taken = await self._claim_external_ids(queues, people, endpoints)
         absent = await repositories.snapshots.find_absent(queues)
-        await self._prepare_indexes(people, endpoints)
+        _start_indexes(people, endpoints)
         deadline = self._clock.monotonic() + self._batch_seconds
         results = ResultWriter(repositories.ledger, repositories.claims, repositories.links)
 
@@ -162,6 +171,23 @@ class Writer:
             await results.wait()
         return people.people, await results.finish()
 
+    async def _hold_damaged(self, queues: Queues, damaged: frozenset[PersonKey]) -> Queues:
+        """Notes that the changes of people with a damaged entry wait. Returns the requests of the others."""
+        if not damaged:
+            return queues
+        now = self._clock.now()
+        newest = {key: queues[key][-1].event for key in damaged}
+        await self._repositories.ledger.hold(
+            {
+                key: Waiting(
+                    cause=WaitingCause.UNREADABLE_ENTRY, since=now, version=event.version, detected_at=event.detected_at
+                )
+                for key, event in newest.items()
+            }
+        )
+        self._metrics.waiting.labels(WaitingCause.UNREADABLE_ENTRY.value).inc(len(damaged))
+        return {key: records for key, records in queues.items() if key not in damaged}
+
     async def _claim_external_ids(
         self, queues: Queues, people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]
     ) -> frozenset[PersonKey]:
@@ -177,14 +203,6 @@ class Writer:
             foreign = await self._repositories.claims.claim_external_ids(server, owners) if owners else frozenset[str]()
             taken |= {owners[external_id] for external_id in foreign}
         return frozenset(taken)
-
-    async def _prepare_indexes(self, people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]) -> None:
-        unknown: dict[ConnectionId, int] = defaultdict(int)
-        for key, person in people.people.items():
-            unknown[key.connection_id] += person.entry.account_id is None
-        # concurrently: a hanging server must not delay the people of another connection for longer than itself
-        many = [endpoints[connection] for connection, count in unknown.items() if count >= MANY_UNKNOWN]
-        await asyncio.gather(*(endpoint.prepare_index() for endpoint in many))
 
     def _count(self, people: Mapping[PersonKey, PersonWork]) -> None:
         for person in people.values():

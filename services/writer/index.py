@@ -1,18 +1,25 @@
 """An index of all accounts on one server, listed once, so that a first import needs no lookup for each person."""
 
 import json
+import logging
 from collections import defaultdict
+from collections.abc import Callable
 
 from services.clients.declaree.listing import ListUnsupportedError, Perform, iterate_accounts
 from services.contracts.addresses import fold_address
 from services.contracts.ids import AccountId
 from services.provisioning import paths
 from services.provisioning.calls import FindAccounts, Found, ReadAccount, Resource
+from services.provisioning.states import get_external_id
+
+logger = logging.getLogger(__name__)
 
 SAMPLES = 3
 """Number of listed accounts that are read, to learn whether the list shows all of an account."""
-MAX_CONTENTS = 20_000
-"""Number of accounts with kept content. Further ones are read when they are found."""
+MAX_CONTENT_BYTES = 64 * 1_048_576
+"""Size of the content of all accounts that is kept. Further accounts are read when they are found."""
+MAX_VALUE = 512
+"""Number of characters up to which a value can be found. No e-mail address and no external id of the product is longer."""
 
 _ATTRIBUTES = {"externalId": "externalId", "userName": "userName", "emails.value": "emails"}
 """The path of each attribute that a lookup can filter by."""
@@ -24,25 +31,29 @@ class AccountIndex:
     def __init__(self) -> None:
         """Starts empty."""
         self.answerable = frozenset(_ATTRIBUTES)
+        self.is_complete = True
+        """Whether the list has shown every account, so that an account that is not in the index does not exist."""
         self._by_external_id: dict[str, set[AccountId]] = defaultdict(set)
         self._by_address: dict[str, set[AccountId]] = defaultdict(set)
         self._by_user_name: dict[str, set[AccountId]] = defaultdict(set)
         self._contents: dict[AccountId, tuple[bytes, str | None]] = {}
+        self._content_bytes = 0
 
     def add(self, resource: Resource) -> None:
         """Adds an account as a list or an answer shows it."""
-        external_id, user_name = paths.read(resource.body, "externalId"), paths.read(resource.body, "userName")
-        if external_id is not None:
-            self._by_external_id[str(external_id)].add(resource.id)
+        user_name = paths.read(resource.body, "userName")
+        _note(self._by_external_id, get_external_id(resource), resource.id)
         if isinstance(user_name, str):
-            self._by_user_name[fold_address(user_name)].add(resource.id)
+            _note(self._by_user_name, fold_address(user_name), resource.id)
         for address in paths.list_addresses(resource.body):
-            self._by_address[fold_address(address)].add(resource.id)
+            _note(self._by_address, fold_address(address), resource.id)
 
     def keep_content(self, resource: Resource) -> None:
         """Keeps the content of an account, as JSON because that needs the least memory."""
-        if len(self._contents) < MAX_CONTENTS:
-            self._contents[resource.id] = (json.dumps(resource.body).encode(), resource.version)
+        content = json.dumps(resource.body).encode()
+        if self._content_bytes + len(content) <= MAX_CONTENT_BYTES:
+            self._content_bytes += len(content)
+            self._contents[resource.id] = (content, resource.version)
 
     def get_content(self, account: AccountId) -> Resource | None:
         """Returns an account with its content; None if the content is unknown."""
@@ -55,12 +66,14 @@ class AccountIndex:
         """Forgets the content of an account, or of all: a write has changed it, or the list does not show it."""
         if account is None:
             self._contents.clear()
+            self._content_bytes = 0
         else:
             self._contents.pop(account, None)
 
     def can_answer(self, call: FindAccounts) -> bool:
-        """Returns whether the list shows the attribute of this lookup."""
-        return call.attribute in self.answerable
+        """Returns whether the list shows the attribute of this lookup, and the account if it exists."""
+        is_shown = call.attribute in self.answerable and len(call.value) <= MAX_VALUE
+        return is_shown and (self.is_complete or bool(self.find(call)))
 
     def find(self, call: FindAccounts) -> tuple[AccountId, ...]:
         """Returns the accounts that match a lookup."""
@@ -74,25 +87,51 @@ class AccountIndex:
         return tuple(sorted(found or ()))
 
 
-async def build_index(perform: Perform) -> AccountIndex | None:
-    """Lists all accounts; returns None if the server cannot list them. Raises ``TransientError``."""
+async def build_index(perform: Perform, is_late: Callable[[], bool]) -> AccountIndex | None:
+    """Lists all accounts; returns None if the server cannot list them, or if it takes too long. Raises ``TransientError``."""
     index = AccountIndex()
     samples: list[Resource] = []
     shown: set[str] = set()
+    totals: list[int | None] = []
+    ids: set[AccountId] = set()
+    listed = 0
     try:
         async for _, page in iterate_accounts(perform):
             for resource in page.resources:
                 index.add(resource)
                 index.keep_content(resource)
                 shown |= {name for name, path in _ATTRIBUTES.items() if paths.read(resource.body, path) is not None}
+                ids.add(resource.id)
             samples = [*samples, *page.resources][:SAMPLES]
+            totals.append(page.total)
+            listed += len(page.resources)
+            if is_late():
+                logger.info("the list of all accounts takes too long, each account is looked up")
+                return None
     except ListUnsupportedError:
         return None
-    for listed in samples:
-        answer = await perform(ReadAccount(listed.id))
+    index.is_complete = _has_shown_all(totals, len(ids), has_repeated=len(ids) < listed)
+    for sample in samples:
+        answer = await perform(ReadAccount(sample.id))
         lives = answer.resources if isinstance(answer, Found) else ()
-        if not any(paths.drop_meta(live.body) == paths.drop_meta(listed.body) for live in lives):
+        if not any(paths.drop_meta(live.body) == paths.drop_meta(sample.body) for live in lives):
             # the list hides attributes, so a lookup is only answered for those that it shows for at least one account
             index.answerable = frozenset(shown)
             index.drop_content()
     return index
+
+
+def _has_shown_all(totals: list[int | None], number: int, *, has_repeated: bool) -> bool:
+    """Returns whether a list with these totals on its pages has shown every account. ``number`` is that of different accounts.
+
+    An account that is deleted between two pages moves the later ones forward, so that a page begins too late.
+    """
+    stated = [total for total in totals if total is not None]
+    if not stated:
+        return not has_repeated
+    return len(stated) == len(totals) and stated == sorted(stated) and number >= stated[0]
+
+
+def _note(index: dict[str, set[AccountId]], value: str, account: AccountId) -> None:
+    if value and len(value) <= MAX_VALUE:
+        index[value].add(account)

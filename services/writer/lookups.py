@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from services.clients.declaree.listing import Perform
 from services.contracts.ids import AccountId
@@ -20,6 +21,10 @@ MANY_LOOKUPS = 20
 """Number of lookups without an index after which an index is built. An unknown employee needs two, with a request for each."""
 MAX_HITS = 5
 """Number of hits up to which a filter counts as applied, if the server shows no value that could be compared."""
+PATIENCE_SECONDS = 8.0
+"""Seconds after the begin of a list in which lookups wait for it. After that the server is asked for each person, if it filters."""
+LONGEST_BUILD_SECONDS = 300.0
+"""Seconds after which a list is given up: it may never end."""
 FRESH_SECONDS = 2.0
 """Age in seconds up to which an index answers a lookup that asks for the present state."""
 
@@ -35,26 +40,36 @@ class AccountLookups:
         self._built_at = float("-inf")
         self._lifetime = SHORTEST_LIFETIME_SECONDS
         self._asked = 0
-        self._building = asyncio.Lock()
+        self._building: asyncio.Task[None] | None = None
+        self._began_at = float("-inf")
+        self._failure: TransientError | None = None
+        self._changes: list[Callable[[AccountIndex], None]] = []
         self._unfilterable: set[str] = set()
 
-    async def prepare(self) -> None:
-        """Builds the index unless a valid one exists. Without a list, each account is looked up on the server."""
+    def start_index(self) -> None:
+        """Begins to build the index unless a valid one exists. Without a list, each account is looked up on the server.
+
+        The list is read in the background: a slow one delays the people of its connection, for a time, and no batch.
+        """
         self._asked = 0
-        try:
-            await self._get_index(self._lifetime)
-        except TransientError as error:
-            logger.info("the accounts cannot be listed now, each is looked up: %s", error)
+        if not self._is_younger_than(self._lifetime):
+            self._begin_build()
 
     def add_created(self, sent: Body, created: Resource) -> None:
         """Adds a new account to the index, with what was sent in case the answer does not show it."""
-        if self._index is not None:
-            self._index.add(Resource(created.id, {**sent, **created.body}))
+        account = Resource(created.id, {**sent, **created.body})
+        self._note(lambda index: index.add(account))
 
     def note_write(self, account: AccountId | None) -> None:
-        """Forgets the content of an account that is written; None stands for any account, so all contents are forgotten."""
+        """Notes that an account is written, so that its content in the index is outdated; None if it may be any account."""
+        self._note(lambda index: index.drop_content(account))
+
+    def _note(self, change: Callable[[AccountIndex], None]) -> None:
+        """Changes the index, and the one that is being built as soon as it is there: its list may have passed the account."""
         if self._index is not None:
-            self._index.drop_content(account)
+            change(self._index)
+        if self._building is not None and not self._building.done():
+            self._changes.append(change)
 
     def forget_outdated(self) -> None:
         """Frees the memory of an index that answers no lookup any longer."""
@@ -86,19 +101,52 @@ class AccountLookups:
         if not self._is_younger_than(self._lifetime):
             self._asked += 1
             if self._asked > MANY_LOOKUPS:
-                await self.prepare()
+                self.start_index()
+            if self._building is not None:
+                left = self._began_at + PATIENCE_SECONDS - self._clock.monotonic()
+                await asyncio.wait({self._building}, timeout=max(left, 0.0))
         return self._index if self._is_younger_than(self._lifetime) else None
 
     async def _get_index(self, lifetime: float) -> AccountIndex | None:
-        """Returns an index that is younger than ``lifetime`` seconds; None if the server cannot list its accounts."""
-        async with self._building:
-            if not self._is_younger_than(lifetime):
-                began = self._clock.monotonic()
-                self._index = await build_index(self._perform)
-                self._built_at = began
-                duration = self._clock.monotonic() - began
-                self._lifetime = max(SHORTEST_LIFETIME_SECONDS, LIFETIME_FACTOR * duration)
-            return self._index
+        """Returns an index that was begun at most ``lifetime`` seconds before now; None if the server cannot list its accounts.
+
+        Raises ``TransientError``.
+        """
+        oldest = self._clock.monotonic() - lifetime
+        while self._built_at <= oldest:
+            await asyncio.wait({self._begin_build()})
+            if self._failure is not None:
+                raise self._failure
+        return self._index
+
+    def _begin_build(self) -> asyncio.Task[None]:
+        """Begins to list the accounts, and returns the task; that of a list in progress if there is one."""
+        if self._building is None or self._building.done():
+            self._began_at, self._failure = self._clock.monotonic(), None
+            self._changes.clear()
+            self._building = asyncio.create_task(self._build(), name="list of all accounts")
+        return self._building
+
+    async def _build(self) -> None:
+        """Lists the accounts. Raises nothing: those that wait read ``_failure``."""
+        try:
+            self._index = await build_index(self._perform, self._is_late)
+        except TransientError as error:
+            logger.info("the accounts cannot be listed now, each is looked up: %s", error)
+            self._failure = error
+            return
+        except Exception:  # a defect, or an unforeseen answer of this server, concerns this connection only
+            logger.exception("the accounts cannot be listed, each is looked up")
+            self._index = None
+        if self._index is not None:
+            for change in self._changes:
+                change(self._index)
+        self._built_at = self._began_at
+        duration = self._clock.monotonic() - self._began_at
+        self._lifetime = max(SHORTEST_LIFETIME_SECONDS, LIFETIME_FACTOR * duration)
+
+    def _is_late(self) -> bool:
+        return self._clock.monotonic() - self._began_at > LONGEST_BUILD_SECONDS
 
     def _is_younger_than(self, seconds: float) -> bool:
         return self._clock.monotonic() - self._built_at < seconds
@@ -117,7 +165,7 @@ async def _read_hits(index: AccountIndex, call: FindAccounts, perform: Perform) 
             continue
         answer = await perform(ReadAccount(account))
         if isinstance(answer, Found):
-            found.extend(answer.resources)
+            found.extend(live for live in answer.resources if live.id == account)
     return Found(tuple(found))
 
 

@@ -56,9 +56,17 @@ def find_suspects(records: Iterable[Request], earlier: Mapping[int, WorkRange]) 
 class BatchPeople:
     """The entries of the people of a batch and of their managers."""
 
-    def __init__(self, people: Mapping[PersonKey, PersonWork], managers: Mapping[PersonKey, LedgerEntry]) -> None:
-        """``managers`` are the existing entries of managers, as they were read."""
+    def __init__(
+        self,
+        people: Mapping[PersonKey, PersonWork],
+        managers: Mapping[PersonKey, LedgerEntry],
+        damaged: frozenset[PersonKey],
+    ) -> None:
+        """``managers`` are the existing entries of managers, as they were read. ``damaged`` are the people to leave alone,
+        because their entry cannot be read.
+        """
         self.people = people
+        self.damaged = damaged
         self._managers = managers
         self._unsettled: frozenset[PersonKey] = frozenset()
         self._owners: dict[tuple[str, AccountId], PersonKey] = {}
@@ -71,12 +79,15 @@ class BatchPeople:
         """
         managers = {manager for records in queues.values() if (manager := find_manager(records[-1])) is not None}
         entries = await ledger.read({*queues, *managers})
-        people = {key: _begin_person(key, entries.get(key)) for key in queues}
-        batch = cls(people, {key: entries[key] for key in managers & entries.keys()})
+        damaged = frozenset(key for key in queues if key in entries and entries[key].damage is not None)
+        people = {key: _begin_person(key, entries.get(key)) for key in queues if key not in damaged}
+        batch = cls(people, {key: entries[key] for key in (managers | damaged) & entries.keys()}, damaged)
         waited_for = {
             manager
             for key, records in queues.items()
-            if people[key].entry.account_id is None and (manager := find_manager(records[-1])) is not None
+            if key in people
+            and people[key].entry.account_id is None
+            and (manager := find_manager(records[-1])) is not None
         }
         unknown = [key for key in waited_for - queues.keys() if _is_undecided(entries.get(key))]
         if unknown:

@@ -7,7 +7,7 @@ from typing import Protocol
 from services.contracts.claims import LinkDecision, WorkRange
 from services.contracts.connections import Connection
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.contracts.ledger import LedgerEntry
+from services.contracts.ledger import LedgerEntry, Waiting
 from services.contracts.tasks import Action
 from services.provisioning.calls import Answer, Call
 from services.provisioning.server import ServerDescription
@@ -17,7 +17,11 @@ class Ledger(Protocol):
     """The ledger entries of all connections."""
 
     async def read(self, people: Iterable[PersonKey]) -> dict[PersonKey, LedgerEntry]:
-        """Returns the existing entries of these people."""
+        """Returns the existing entries of these people, damaged ones with ``damage``."""
+        ...
+
+    async def hold(self, waiting: Mapping[PersonKey, Waiting]) -> None:
+        """Notes that changes of people with a damaged entry wait. Nothing else of the entries changes."""
         ...
 
     async def write(self, entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from services.contracts.ids import AccountId, PersonKey
+from services.contracts.ledger import LedgerEntry
+from services.errors import ConnectorError, TransientError
 from services.writer.ports import Claims, Ledger, Links
 from services.writer.work import PersonWork
 
@@ -54,13 +56,39 @@ class ResultWriter:
         changed = [
             person.entry.model_copy(update={"seq": person.stored.seq + 1}) for person in people if person.is_changed
         ]
-        lost = await self._ledger.write(changed) if changed else frozenset[PersonKey]()
+        lost = await self._write(changed, {person.stored.person: person for person in people})
         if lost:
             await self._ledger.mark_lost([entry for entry in changed if entry.person in lost])
             for key in lost:
                 logger.warning(
                     "ledger entry changed concurrently; the batch is settled again", extra={"person": str(key)}
                 )
+        return lost
+
+    async def _write(
+        self, changed: Sequence[LedgerEntry], people: Mapping[PersonKey, PersonWork]
+    ) -> frozenset[PersonKey]:
+        """Writes the entries. Returns the people with an entry that another writer has changed.
+
+        MongoDB fails a whole bulk for one document that it does not take. The entries are then written one by one, and the
+        employees with such an entry are looked at again.
+        """
+        try:
+            return await self._ledger.write(changed) if changed else frozenset()
+        except TransientError:
+            raise
+        except ConnectorError as error:
+            logger.warning("ledger entries are written one by one: %s", error)
+        lost = frozenset[PersonKey]()
+        for entry in changed:
+            try:
+                lost |= await self._ledger.write([entry])
+            except TransientError:
+                raise
+            except ConnectorError as error:
+                logger.error("ledger entry cannot be stored: %s", error, extra={"person": str(entry.person)})
+                await self._ledger.mark_verify([entry.person])
+                people[entry.person].outcomes.clear()
         return lost
 
     async def _claim_new_accounts(self, settled: Iterable[tuple[str, PersonWork]]) -> None:

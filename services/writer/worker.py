@@ -11,9 +11,18 @@ from services.contracts.claims import LinkDecision
 from services.contracts.cloudevents import SendReason
 from services.contracts.events import AccountRequested
 from services.contracts.ids import EmployeeId
-from services.contracts.outcomes import WaitingCause
+from services.contracts.outcomes import ABOUT_ONE_LOOKUP, WaitingCause
 from services.errors import TransientError
-from services.provisioning.calls import AskOwnership, ClaimAccount, Pause, Refused, Reply, Step
+from services.provisioning.calls import (
+    AskOwnership,
+    ClaimAccount,
+    FindAccounts,
+    Pause,
+    ReadAccount,
+    Refused,
+    Reply,
+    Step,
+)
 from services.provisioning.manager import FindManagerAccount
 from services.provisioning.settlement import Circumstances, Settlement
 from services.provisioning.states import Rejected
@@ -22,6 +31,7 @@ from services.runtime.kafka.decoding import Incoming
 from services.runtime.kafka.ownership import PartitionsMovedError
 from services.runtime.log import describe
 from services.writer.breaker import BreakerOpenError, find_waiting_cause
+from services.writer.causes import UNRELATED, is_parked
 from services.writer.endpoints import Endpoint
 from services.writer.ownership import AccountOwners
 from services.writer.work import PersonWork
@@ -32,10 +42,6 @@ PAUSES = (0.2, 0.5, 1.0)
 """Seconds before each further attempt, if the server names no time."""
 LONGEST_PAUSE_SECONDS = 10.0
 """Longest pause within a batch, in seconds. If a server asks for a longer one, the change waits and is resent."""
-PARKED = frozenset({WaitingCause.FAILING_ACCOUNT, WaitingCause.INCONCLUSIVE, WaitingCause.UNANSWERED_CREATE})
-"""Causes of one person. A person that waited for one of them before no longer says anything about the server."""
-UNRELATED = frozenset({WaitingCause.MANAGER_PENDING, WaitingCause.ADDRESS_EXCHANGE, WaitingCause.ACCOUNT_NOT_SHOWN})
-"""Causes that say nothing about the server."""
 
 
 class WritesForbiddenError(TransientError):
@@ -153,15 +159,16 @@ class Worker:
         """Performs a settlement, and notes what its result says about the endpoint. Returns why the change waits."""
         try:
             await self._perform_all(settling, person)
+            if settling.cause is WaitingCause.MANAGER_PENDING:
+                # the manager waits for the same server: what blocks it is the cause that an administrator can remove
+                self._endpoint.breaker.ensure_closed()
         except BreakerOpenError as error:
             return error.cause
         except LedgerUnavailableError as error:
             logger.warning("MongoDB lookup failed: %s", error, extra={"person": str(person.stored.person)})
             return WaitingCause.LEDGER_UNAVAILABLE
         except TransientError as error:
-            cause = find_waiting_cause(error)
-            await self._endpoint.breaker.record_failure(cause, error.retry_after, describe(error))
-            return cause
+            return await self._record_error(error, settling, person)
         if settling.cause is not None:
             await self._record_failure(settling.cause, person)
             return settling.cause
@@ -171,9 +178,16 @@ class Worker:
         self._note_decision(settling, person)
         return None
 
+    async def _record_error(self, error: TransientError, settling: Settlement, person: PersonWork) -> WaitingCause:
+        """Notes an error of the endpoint. Returns why the change waits."""
+        breaker, cause, details = self._endpoint.breaker, find_waiting_cause(error), describe(error)
+        if cause in ABOUT_ONE_LOOKUP and isinstance(settling.step, ReadAccount | FindAccounts):
+            return await breaker.record_lookup_failure(cause, error.retry_after, details, is_parked=is_parked(person))
+        await breaker.record_failure(cause, error.retry_after, details)
+        return cause
+
     async def _record_failure(self, cause: WaitingCause, person: PersonWork) -> None:
-        waited_for = person.stored.waiting.cause if person.stored.waiting else None
-        if cause not in UNRELATED and waited_for not in PARKED:
+        if cause not in UNRELATED and not is_parked(person):
             await self._endpoint.breaker.record_failure(cause)
 
     def _note_decision(self, settling: Settlement, person: PersonWork) -> None:

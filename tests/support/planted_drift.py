@@ -64,6 +64,12 @@ def add_stranger(stage: VerifyStage, key: str) -> Finding:
     return Finding(DriftKind.UNKNOWN_EMPLOYEE, None, AccountId(account))
 
 
+def damage_entry(stage: VerifyStage, key: str) -> Finding:
+    """Damages the ledger entry, and changes a field of the account, which is not compared."""
+    stage.change_entry(key, damage="decided")
+    return Finding(DriftKind.UNREADABLE_ENTRY, key, stage.change_account(key, title="Boss"))
+
+
 def enable_leaver(stage: VerifyStage, key: str) -> Finding:
     """Enables the account of an employee that has left."""
     return Finding(DriftKind.LEAVER_ENABLED, key, stage.change_account(key, active=True))
@@ -88,6 +94,7 @@ PLANS: dict[DriftKind, Plan] = {
     DriftKind.DUPLICATE: Plan(220, copy_account),
     DriftKind.CLAIMED_ELSEWHERE: Plan(240, claim_elsewhere),
     DriftKind.UNKNOWN_EMPLOYEE: Plan(260, add_stranger),
+    DriftKind.UNREADABLE_ENTRY: Plan(280, damage_entry),
     DriftKind.LEAVER_ENABLED: Plan(300, enable_leaver),
 }
 """Every kind of difference. The employees of different kinds are different."""

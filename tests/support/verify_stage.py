@@ -173,22 +173,23 @@ class VerifyStage:
             PATIENCE,
         )
 
-    async def verify(self, run: str = "r1", *, repair: bool = False) -> VerificationReport:
+    async def verify(self, run: str = "r1", *, repair: bool = False, is_patient: bool = True) -> VerificationReport:
         """Verifies all accounts, in as many slices as it takes, and returns the report."""
+        action = Verify(repair=repair, is_patient=is_patient)
 
         async def note(counts: Mapping[str, int]) -> None:
             self.progress.append(dict(counts))
 
-        while await self.make_verifier().verify(CONNECTION, run, Verify(repair=repair), note) is None:
+        while await self.make_verifier().verify(CONNECTION, run, action, note) is None:
             pass
         report: VerificationReport | None = await self.store.verifications.get_report(CONNECTION)
         assert report is not None
         assert report.run == run
         return report
 
-    async def find(self, run: str = "r1", *, repair: bool = False) -> list[Finding]:
+    async def find(self, run: str = "r1", *, repair: bool = False, is_patient: bool = True) -> list[Finding]:
         """Verifies all accounts and returns the findings, sorted."""
-        await self.verify(run, repair=repair)
+        await self.verify(run, repair=repair, is_patient=is_patient)
         return await self.list_findings(run)
 
     async def list_findings(self, run: str = "r1", *, repaired: bool | None = None) -> list[Finding]:

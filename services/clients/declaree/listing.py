@@ -10,6 +10,8 @@ from services.provisioning.calls import Answer, Call, ListAccounts, Page, ReadAc
 
 PAGE_SIZE = 100
 """Number of accounts to ask for on each page."""
+MAX_ACCOUNTS = 250_000
+"""Maximum number of accounts of a list. A server that lists more never ends it, or is not one company's."""
 
 Perform: TypeAlias = Callable[[Call], Awaitable[Answer]]
 """Performs a call on the server."""
@@ -25,27 +27,40 @@ async def iterate_accounts(perform: Perform, start: int = 1) -> AsyncIterator[tu
     """Yields each page with the number of its first account, from ``start``. An account may be listed twice.
 
     Pages are not a snapshot: accounts that are added or deleted between them shift the others. Servers may return fewer accounts
-    than asked for, or state no total (RFC 7644, section 3.4.2.4). The list ends with an empty page, or after the stated total.
-    Raises ``ListUnsupportedError`` and ``TransientError``.
+    than asked for, state no total, or a wrong one such as the size of the page. So an empty page or a page without new accounts
+    ends the list (RFC 7644, section 3.4.2.4), and a stated total only after a page that is shorter than the first one, or if the
+    first one was listed at another time. Raises ``ListUnsupportedError`` and ``TransientError``.
     """
-    first: AccountId | None = None
+    seen: set[AccountId] = set()
+    first: Page | None = None
+    is_resumed, is_total_reached = start > 1, False
     while True:
         answer = await perform(ListAccounts(start, PAGE_SIZE))
         if not isinstance(answer, Page):
+            if is_total_reached:  # servers may refuse to list what lies behind the last account
+                return
             raise ListUnsupportedError(
                 "Declaree does not list its accounts: ask its operator to support GET /Users without a filter"
             )
-        if not answer.resources:
+        size = len(answer.resources)
+        if not size:
             return
-        if first is not None and answer.resources[0].id == first:
-            raise ListUnsupportedError(
-                "Declaree returns the first page of its list again: ask its operator to support startIndex"
-            )
-        first = first or answer.resources[0].id
+        before = len(seen)
+        seen.update(live.id for live in answer.resources)
+        if len(seen) == before:
+            if not is_total_reached and first is not None and answer.resources[0].id == first.resources[0].id:
+                raise ListUnsupportedError(
+                    "Declaree returns the first page of its list again: ask its operator to support startIndex"
+                )
+            return
+        if len(seen) > MAX_ACCOUNTS:
+            raise ListUnsupportedError(f"Declaree lists more than {MAX_ACCOUNTS} accounts: they cannot be compared")
         yield start, answer
-        start += len(answer.resources)
-        if answer.total is not None and start > answer.total:
+        start += size
+        is_total_reached = answer.total is not None and start > answer.total
+        if is_total_reached and (is_resumed or (first is not None and size < len(first.resources))):
             return
+        first = first or answer
 
 
 class ScimClient(Protocol):

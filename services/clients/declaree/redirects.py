@@ -36,9 +36,10 @@ def find_redirect(response: httpx.Response, url: str, *, is_write: bool) -> Redi
     current = httpx.URL(url)
     try:
         target = current.join(location)
-    except (httpx.InvalidURL, ValueError):
+        origin = _get_origin(target)
+    except (httpx.InvalidURL, ValueError):  # also for a host that is not a name
         return None
-    if _get_origin(target) != _get_origin(current):
+    if origin != _get_origin(current):
         raise DeclareeWrongAddressError(
             f"Declaree redirects requests to another server ({response.status_code}{_show_origin(target)}): "
             "enter the address of the SCIM endpoint there"

@@ -1,5 +1,6 @@
 """Reads users and lists of users in responses of a SCIM server (RFC 7643, section 3; RFC 7644, section 3.4.2). Pure."""
 
+import re
 from dataclasses import replace
 
 import httpx
@@ -9,6 +10,8 @@ from services.clients.http.responses import parse_json_object
 from services.contracts.ids import AccountId
 from services.provisioning.calls import Body, Page, Resource
 
+_PATH_STEPS = frozenset({".", ".."})
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 MAX_ID_BYTES = 1024
 """Maximum size of an account id. A longer one is not an id, and must not reach addresses and the ledger."""
 
@@ -41,20 +44,30 @@ def parse_page(response: httpx.Response) -> Page:
 
 
 def parse_resource(body: Body, etag: str | None = None) -> Resource | None:
-    """Returns the resource; None for an object without an id. The header ``ETag`` has precedence over ``meta.version``."""
+    """Returns the resource; None for an object without an id. The header ``ETag`` has precedence over ``meta.version``.
+
+    A version that cannot be sent back in a header is left out.
+    """
     account_id = parse_id(get_member(body, "id"))
     if account_id is None:
         return None
     meta = get_member(body, "meta")
-    version = get_member(meta, "version") if isinstance(meta, dict) else None
-    return Resource(account_id, body, etag or (version if isinstance(version, str) else None))
+    version = etag or (get_member(meta, "version") if isinstance(meta, dict) else None)
+    is_usable = isinstance(version, str) and not _CONTROL_CHARACTERS.search(version)
+    return Resource(account_id, body, str(version) if is_usable else None)
 
 
 def parse_id(value: object) -> AccountId | None:
-    """Returns an account id as a string, because some servers send a number; None for an invalid id."""
+    """Returns an account id as a string, because some servers send a number; None for an invalid id.
+
+    An id stands in addresses, in texts for administrators and in the log. So it has no control characters, which could change a
+    terminal, and is not a step within a path, which would lead to another resource (RFC 3986, section 5.2.4).
+    """
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value)
+    if not text.isprintable() or text in _PATH_STEPS:
+        return None
     try:
         size = len(text.encode())
     except UnicodeEncodeError:  # an unpaired surrogate, which no address can contain

@@ -14,6 +14,8 @@ from services.clients.http.encodings import is_charset
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """Upper limit for ``Retry-After``. A server with a wrong clock may name a time that is far in the future."""
+_TOO_DEEP = "recursion limit exceeded"
+"""The beginning of the error of pydantic's parser for JSON that is nested too deep."""
 _WESTERN = "cp1252"
 """The character set behind the labels ISO-8859-1 and US-ASCII, as browsers read them."""
 _STRAY_BYTES = {0xDC00 + byte: bytes([byte]).decode(_WESTERN, "replace") for byte in range(0x80, 0x100)}
@@ -71,13 +73,15 @@ def parse_media_type(response: httpx.Response) -> str:
 def _parse_json(response: httpx.Response) -> Any:
     """Returns the value and raises the errors of ``json.loads``, in half of its time for valid JSON.
 
-    Vendors also send unpaired surrogates. pydantic's parser rejects them, ``json.loads`` accepts them.
+    Vendors also send unpaired surrogates. pydantic's parser rejects them, ``json.loads`` accepts them. JSON that is nested
+    more than some 200 levels deep is refused: the code that works on it would exceed Python's limit of recursion.
     """
     content = response.content
     try:
         return from_json(content)
-    except ValueError:
-        pass
+    except ValueError as error:
+        if str(error).startswith(_TOO_DEEP):
+            raise
     try:
         return json.loads(content)
     except UnicodeDecodeError:

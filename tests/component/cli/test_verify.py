@@ -48,7 +48,7 @@ async def test_exit_code_tells_whether_a_person_is_needed(
     result = await command
 
     (printed,) = json.loads(result.output)
-    assert task.action == Verify(repair=repair)
+    assert task.action == Verify(repair=repair, is_patient=not repair)
     assert result.exit_code == code
     assert printed["connection"] == active
     assert printed["report"]["counts"]["listed"] == 3

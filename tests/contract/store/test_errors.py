@@ -162,17 +162,13 @@ async def test_invalid_document_is_named_by_its_fields(
     mongodb_store: Store, raw: AsyncIOMotorDatabase[dict[str, Any]]
 ) -> None:
     """The error never quotes the content of the document."""
-    damaged = {
-        "_id": f"{CONNECTION}/1",
-        "connection_id": CONNECTION,
-        "employee_id": 7,
-        "seq": "many",
-        "user_name": ["zoe"],
-    }
-    await raw["ledger"].insert_one(damaged)
+    damaged = {"_id": "r1", "connection_id": 7, "action": {"kind": "poll"}, "filed_at": "many", "state": ["zoe"]}
+    await raw["tasks"].insert_one(damaged)
 
-    with pytest.raises(StoreFailedError, match=r"Entry .*/1 has invalid fields: employee_id, seq, user_name") as caught:
-        await mongodb_store.ledger.get(make_person("1"))
+    with pytest.raises(
+        StoreFailedError, match=r"Task r1 has invalid fields: .*connection_id.*filed_at.*id.*state"
+    ) as caught:
+        await mongodb_store.tasks.get("r1")
 
     assert "many" not in str(caught.value)
     assert "zoe" not in str(caught.value)

@@ -1,9 +1,9 @@
 """The ledger in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.contracts.ledger import LedgerEntry
+from services.contracts.ledger import LedgerEntry, Waiting
 from tests.support.fake_store.pages import give_turn, sort_by_person
 
 
@@ -44,6 +44,13 @@ class FakeLedger:
             if entry.seq == (1 if stored is None else stored.seq + 1):
                 self.content[entry.person] = entry
         return frozenset(entry.person for entry in entries if self.content.get(entry.person) != entry)
+
+    async def hold(self, waiting: Mapping[PersonKey, Waiting]) -> None:
+        """Notes that changes of people with a damaged entry wait."""
+        await give_turn()
+        for person, change in waiting.items():
+            if person in self.content:
+                self.content[person] = self.content[person].model_copy(update={"waiting": change})
 
     async def mark_verify(self, people: Iterable[PersonKey]) -> None:
         """Marks the entries for verification; creates the missing ones."""

@@ -21,6 +21,12 @@ class FakeVerifications:
         await give_turn()
         self._remove_others(connection, run)
 
+    async def restart(self, connection: ConnectionId, run: str) -> None:
+        """Removes the steps of a verification, so that it begins again."""
+        await give_turn()
+        for key in [key for key in self.content if key[:2] == (connection, run)]:
+            del self.content[key]
+
     async def iterate_steps(self, connection: ConnectionId, run: str) -> AsyncIterator[VerificationStep]:
         """Yields the stored steps of a verification, in order."""
         await give_turn()

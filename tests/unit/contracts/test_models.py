@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import services.contracts
 from services.contracts.employees import Attribute
+from services.contracts.events import DesiredAccount
 from services.contracts.values import Value
 from tests.support.builders import (
     DECLAREE,
@@ -139,3 +140,14 @@ def test_nested_or_foreign_object_is_not_a_value(value: object) -> None:
     """A value is a scalar or a list of scalars."""
     with pytest.raises(ValidationError):
         VALUES.validate_python(value)
+
+
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize("empty", ["external_id", "user_name"])
+def test_forged_account_without_identity_is_refused(empty: str) -> None:
+    """It would be found wherever an account has no external id."""
+    content = {"external_id": "7", "user_name": "ada@nordlicht.example", "fields": {}}
+
+    assert DesiredAccount.model_validate(content).fields == {}
+    with pytest.raises(ValidationError, match=empty):
+        DesiredAccount.model_validate(content | {empty: ""})

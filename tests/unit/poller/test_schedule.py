@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -188,6 +188,22 @@ async def test_setting_turns_the_daily_verification_off(stage: ScheduleStage) ->
     await stage.pass_time(1)
 
     assert stage.accounts.opened == [connection]
+
+
+@pytest.mark.parametrize("repair", [False, True])
+async def test_setting_decides_about_daily_repairs_of_fields(stage: ScheduleStage, repair: bool) -> None:
+    """The daily verification always waits for changes under way."""
+    connection = await stage.connect()
+    await stage.start_poller(settings=SETTINGS.model_copy(update={"poll_verify_repair": repair}))
+    await stage.pass_time(1)
+    await stage.pass_time(86_400)
+    await stage.pass_time(1)
+
+    store: Any = stage.store
+    tasks = [task.action for task in store.tasks.content.values() if task.connection_id == connection]
+
+    assert Verify(repair=repair) in tasks
+    assert Verify(repair=not repair) not in tasks
 
 
 @pytest.mark.promise("P10")

@@ -5,7 +5,9 @@ from typing import cast
 import pytest
 
 from sandbox.declaree.behaviour import Behaviour
+from services.clients.declaree.errors import DeclareeUnavailableError
 from services.contracts.drift import DriftKind
+from services.poller.account_reader import VerificationInterruptedError
 from services.provisioning.calls import Call, ListAccounts, ReadAccount
 from services.store.database import Store
 from tests.support.fake_store import FakeStore
@@ -216,3 +218,38 @@ async def test_account_without_usable_answer_is_counted() -> None:
     assert await stage.list_findings("r2") == []
     assert report.counts == {"listed": 0, "read": 32, "unreadable": 1}
     assert report.open_findings == 1
+
+
+# ---------------------------------------------------------------- accounts that cannot be read
+
+
+@pytest.mark.promise("P10")
+async def test_account_that_cannot_be_read_hides_no_other() -> None:
+    """The server fails at each lookup of one account. The verification ends, and the report counts the account."""
+    stage = await make_company(list_attributes=("userName", "externalId", "active"))
+    planted, broken = plant(stage), stage.find_account("9")
+
+    async def fail(call: Call) -> None:
+        if isinstance(call, ReadAccount) and call.id == broken:
+            raise DeclareeUnavailableError("Declaree answers a lookup with an error (500)")
+
+    stage.accounts.before = fail
+
+    report = await stage.verify()
+
+    assert await stage.list_findings() == planted
+    assert report.counts["unreadable"] == 1
+
+
+async def test_server_that_fails_at_every_lookup_is_waited_for() -> None:
+    """The list works. After some failures in a row the verification goes on later, instead of ending without a comparison."""
+    stage = await make_company(list_attributes=("userName", "externalId", "active"))
+
+    async def fail(call: Call) -> None:
+        if isinstance(call, ReadAccount):
+            raise DeclareeUnavailableError("Declaree answers a lookup with an error (500)")
+
+    stage.accounts.before = fail
+
+    with pytest.raises(VerificationInterruptedError):
+        await stage.verify()

@@ -103,7 +103,7 @@ async def test_account_that_is_created_during_the_list_is_not_missing(stage: Ver
     await stage.store_snapshots(["50"], detected_at=stage.clock.now())
 
     async def create(call: Call) -> None:
-        if isinstance(call, ListAccounts):
+        if isinstance(call, ListAccounts) and call.start == 1:
             stage.clock.seconds += 60
             await stage.settle(["50"])
             stage.clock.seconds += 60
@@ -150,6 +150,21 @@ async def test_lost_outcome_is_published_again(stage: VerifyStage) -> None:
     assert found == sorted([*unsettled, *unlisted], key=lambda finding: finding.employee or "")
     assert found_again == []
     assert stage.writing.get_account("1")["name"]["familyName"] == "King"
+
+
+async def test_administrator_does_not_wait_for_a_lost_outcome(stage: VerifyStage) -> None:
+    """A departure that was published just now and has no outcome is found at once, and the leaver loses access."""
+    now = stage.clock.now()
+    await stage.store_snapshots(["1"], 2_000, status="inactive", detected_at=now)
+
+    assert await stage.find() == []
+    assert await stage.find("r2", repair=True, is_patient=False) == [
+        Finding(DriftKind.LEAVER_ENABLED, "1", stage.find_account("1"))
+    ]
+
+    await stage.settle_resent()
+
+    assert stage.writing.get_account("1")["active"] is False
 
 
 async def test_oversized_change_is_not_published_again(stage: VerifyStage) -> None:
@@ -400,3 +415,17 @@ async def test_open_reference_to_a_manager_is_not_compared(stage: VerifyStage) -
 
     assert [finding for finding in await stage.list_findings() if finding.employee == "2"] == []
     assert stage.writing.get_manager("2") == stage.find_account("1")
+
+
+async def test_damaged_entry_is_reported_and_stops_no_other(stage: VerifyStage) -> None:
+    """The employee needs a person and is left alone; the others are compared."""
+    await stage.add_employees(range(1, 4))
+    stage.pass_time()
+    stage.change_entry("1", damage="decided")
+    account, changed = stage.change_account("1", title="Boss"), stage.change_account("2", title="Boss")
+
+    assert await stage.find(repair=True) == [
+        Finding(DriftKind.DIFFERENT, "2", changed, ("title",)),
+        Finding(DriftKind.UNREADABLE_ENTRY, "1", account),
+    ]
+    assert stage.resent == ["2"]

@@ -1,30 +1,34 @@
 """Verifications that are interrupted: by a crash, a lost lease, the end of a slice, or a server that does not answer."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import pytest
 
 from sandbox.declaree.behaviour import Behaviour
 from services.clients.declaree.errors import DeclareeUnavailableError
+from services.clients.declaree.listing import ListUnsupportedError
 from services.contracts.drift import DriftKind
+from services.contracts.ids import ConnectionId
 from services.contracts.tasks import Verify
+from services.contracts.verifications import VerificationStep
 from services.poller import verify
 from services.poller.account_reader import VerificationInterruptedError
 from services.poller.lease import LeaseLostError
-from services.poller.verify import SLICE_SECONDS
-from services.provisioning.calls import Call, ListAccounts
+from services.poller.verify import READS_AT_ONCE, SLICE_SECONDS
+from services.provisioning.calls import Call, ListAccounts, ReadAccount
 from services.store.database import Store
+from services.store.errors import StoreFailedError
 from tests.support.builders import CONNECTION
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import CrashError, Crashes
 from tests.support.planted_drift import PLANS
 from tests.support.verify_stage import Finding, VerifyStage
 
-EFFECTS = {"save_step": 7, "note_repaired": 3, "mark_verify": 3, "publish": 5, "finish": 1}
-"""Number of effects of each kind in a verification: three pages, the end of the list, three groups of employees."""
-PAGES = (1, 4, 7)
+EFFECTS = {"save_step": 8, "note_repaired": 3, "mark_verify": 3, "publish": 5, "finish": 1}
+"""Number of effects of each kind in a verification: four pages, the end of the list, three groups of employees."""
+PAGES = (1, 4, 7, 10)
 """Number of the first account of each page."""
 
 
@@ -34,11 +38,11 @@ def _groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def make_company() -> tuple[VerifyStage, list[Finding]]:
-    """Returns ten employees with one difference of each kind on three small pages, and what must be found."""
+    """Returns eleven employees with one difference of each kind on three small pages, and what must be found."""
     stage = VerifyStage(cast("Store", FakeStore()), Behaviour(max_page_size=3))
-    await stage.add_employees(range(1, 11))
-    await stage.store_snapshots(["10"], revision=2_000, status="inactive")
-    await stage.settle(["10"])
+    await stage.add_employees(range(1, 12))
+    await stage.store_snapshots(["11"], revision=2_000, status="inactive")
+    await stage.settle(["11"])
     stage.pass_time()
     plans = sorted(PLANS.values(), key=lambda plan: plan.first)
     return stage, sorted(plan.plant(stage, str(number)) for number, plan in enumerate(plans, 1))
@@ -92,7 +96,7 @@ async def test_take_over_after_a_crash_ends_with_the_same_report(effect: str, at
     report = await stage.verify()
 
     assert await stage.list_findings() == planted
-    assert report.counts == {"listed": 9, **{kind.value: 1 for kind in DriftKind}, "repaired": 5}
+    assert report.counts == {"listed": 10, **{kind.value: 1 for kind in DriftKind}, "repaired": 5}
     assert set(stage.resent) == {finding.employee for finding in planted if finding.kind.is_repaired_always}
     assert stage.accounts.pages[asked:] == missing
 
@@ -202,3 +206,62 @@ async def test_silent_server_loses_no_stored_page(silent: int) -> None:
 
     assert stage.accounts.pages == sorted([*PAGES, silent])
     assert await stage.list_findings() == planted
+
+
+async def test_verification_with_a_damaged_step_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends, instead of failing each day. An employee that was resent before counts as under way."""
+    stage, planted = await make_company()
+    restore = watch(stage, Crashes(5, "save_step"))
+    with pytest.raises(CrashError):
+        await stage.verify()
+    restore()
+    verifications = stage.store.verifications
+    read, is_damaged = verifications.iterate_steps, True
+
+    async def fail_once(connection: ConnectionId, run: str) -> AsyncIterator[VerificationStep]:
+        nonlocal is_damaged
+        async for step in read(connection, run):
+            if is_damaged and step.number == 2:
+                is_damaged = False
+                raise StoreFailedError("the stored step is damaged")
+            yield step
+
+    monkeypatch.setattr(verifications, "iterate_steps", fail_once)
+
+    report = await stage.verify()
+
+    assert report.counts["listed"] == 10
+    assert await stage.list_findings(repaired=False) == [find for find in planted if not find.kind.is_repaired_always]
+    assert set(stage.resent) == {finding.employee for finding in planted if finding.kind.is_repaired_always}
+
+
+@pytest.mark.promise("P10")
+@pytest.mark.parametrize("hidden", [True, False], ids=["fields are hidden", "no list"])
+async def test_slow_server_gives_way_to_polls(hidden: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each account is read, and a read takes three seconds: no slice lasts much longer than it may."""
+    monkeypatch.setattr(verify, "PEOPLE_AT_ONCE", 200)
+    stage = VerifyStage(cast("Store", FakeStore()))
+    await stage.add_employees(range(1, 51))
+    stage.pass_time()
+    changed = stage.change_account("33", title="Boss")
+    stage.declaree.behaviour = Behaviour(list_attributes=("userName", "externalId", "active"))
+    verifier, slices = stage.make_verifier(), list[float]()
+
+    async def take_time(call: Call) -> None:
+        if isinstance(call, ReadAccount):
+            stage.clock.seconds += 3
+        elif not hidden:
+            raise ListUnsupportedError("no list")
+
+    async def note(_: object) -> None:
+        pass
+
+    stage.accounts.before = take_time
+    is_over = False
+    while not is_over:
+        began = stage.clock.seconds
+        is_over = await verifier.verify(CONNECTION, "r1", Verify(), note) is not None
+        slices.append(stage.clock.seconds - began)
+
+    assert max(slices) <= SLICE_SECONDS + 2 * 3 * READS_AT_ONCE
+    assert await stage.list_findings() == [Finding(DriftKind.DIFFERENT, "33", changed, ("title",))]

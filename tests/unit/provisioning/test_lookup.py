@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.contracts.events import AccountIdentity
 from services.contracts.ids import AccountId
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning.calls import (
@@ -228,4 +229,15 @@ def test_leaver_without_account_is_out_of_scope() -> None:
     story = run(build_leaver(None), NOTHING)
 
     assert story.calls == (BY_EXTERNAL_ID,)
+    assert story.result.outcome is Outcome.OUT_OF_SCOPE
+
+
+@pytest.mark.promise("P5")
+def test_leaver_with_an_empty_external_id_finds_no_account() -> None:
+    """A forged event would disable the account of a stranger that has no external id."""
+    identity = AccountIdentity(external_id="", user_name=EMAIL)
+
+    story = run(build_leaver(None, identity=identity))
+
+    assert story.steps == ()
     assert story.result.outcome is Outcome.OUT_OF_SCOPE

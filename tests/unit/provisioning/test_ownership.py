@@ -172,6 +172,8 @@ def test_privilege_is_every_role_but_the_plain_ones() -> None:
     assert not is_privileged(build_account(roles="employee"))
     assert is_privileged(build_account(roles=[{"display": "Admin"}]))
     assert is_privileged(build_account(entitlements=[{"value": "approver"}]))
+    assert is_privileged(build_account(roles=[{"type": "Admin", "primary": True}]))
+    assert is_privileged(build_account(roles=[{"Value": "Admin", "value": None}]))
 
 
 def test_names_are_compared_without_case_and_spaces() -> None:

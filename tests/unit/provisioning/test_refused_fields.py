@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from services.contracts.ids import AccountId
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.values import Value
 from services.provisioning.calls import Answer, Conflict, Lost, PatchAccount, Pause, Refused, Written
-from services.provisioning.desired import DesiredState
-from services.provisioning.server import ServerMemory
+from services.provisioning.desired import Change, DesiredState
+from services.provisioning.server import ServerMemory, Way
 from services.provisioning.states import MAX_WRITES, NOT_STORED, Goal, Inconclusive
 from tests.unit.provisioning.accounts import OLD_NAME, build_account, build_state, find
 from tests.unit.provisioning.driver import REMEMBERED, build_goal, build_leaver, prove, run
@@ -55,8 +56,8 @@ def test_identity_is_written_before_single_fields() -> None:
 @pytest.mark.promise("W21")
 @pytest.mark.parametrize("is_silent", [False, True], ids=["answer shows the account", "answer shows nothing"])
 def test_field_that_is_not_stored_is_remembered_for_the_server(*, is_silent: bool) -> None:
-    """A field that the server drops in every form is found out, and not sent again for the next employee."""
-    memory = ServerMemory()
+    """A field that the server drops in every form, for two employees, is not sent again for the next one."""
+    memory = ServerMemory(ignored={TITLE: AccountId("u0")})
     first = FieldsServer(OLD_NAME, ignored={TITLE}, is_silent=is_silent)
     second = FieldsServer(OLD_NAME, ignored={TITLE}, is_silent=is_silent)
 
@@ -66,6 +67,18 @@ def test_field_that_is_not_stored_is_remembered_for_the_server(*, is_silent: boo
     assert story.trail.refused == {TITLE: NOT_STORED}
     assert second.sent == [("name.givenName",)]
     assert other.result.outcome is Outcome.INCOMPLETE
+
+
+def test_field_that_one_account_does_not_keep_is_sent_for_others() -> None:
+    """It may be a peculiar account. A server that has stored the field before stores it for others, too."""
+    unknown, known = ServerMemory(), ServerMemory(proven={(Way.PATHS, Change(TITLE, "add"))})
+    for account in ("u1", "u1"):
+        unknown.learn_ignored(TITLE, AccountId(account))
+    for account in ("u1", "u2"):
+        known.learn_ignored(TITLE, AccountId(account))
+
+    assert unknown.not_stored == set()
+    assert known.not_stored == set()
 
 
 def test_field_refused_before_is_skipped() -> None:

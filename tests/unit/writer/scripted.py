@@ -22,7 +22,7 @@ LOOKUP = FindAccounts("externalId", "7")
 class ScriptedServer:
     """A server without accounts."""
 
-    error: TransientError | None = None
+    error: Exception | None = None
     """What a probe raises; None if probes succeed."""
     release: asyncio.Event | None = None
     """Delays each answer until it is set; None answers at once."""

@@ -3,7 +3,7 @@
 import pytest
 
 from services.contracts.cloudevents import SendReason
-from services.contracts.outcomes import Outcome
+from services.contracts.outcomes import Outcome, WaitingCause
 from tests.support.builders import make_request, reports_to
 from tests.support.writer_stage import EVA, WriterStage
 from tests.unit.writer.company import Company
@@ -135,3 +135,26 @@ async def test_unknown_manager_clears_nothing(stage: WriterStage) -> None:
     await stage.handle(make_request("7", 2_000, manager=reports_to("5")))
 
     assert stage.get_manager("7") == stage.get_account("9")["id"]
+
+
+# ---------------------------------------------------------------- servers that refuse
+
+
+async def test_report_waits_for_what_its_manager_waits_for(stage: WriterStage) -> None:
+    """Under a refused key, no report says that its manager comes first. Each account is written once in the end."""
+    requests = [
+        make_request("9"),
+        make_request("7", manager=reports_to("9")),
+        make_request("6", manager=reports_to("7")),
+    ]
+    stage.connect(key="another-key")
+    await stage.handle(*requests)
+
+    assert [await stage.get_cause(key) for key in "679"] == [WaitingCause.KEY_REFUSED] * 3
+
+    stage.connect()
+    await stage.handle(*requests, reason=SendReason.RESENT)
+
+    assert stage.get_manager("6") == stage.get_account("7")["id"]
+    assert stage.get_manager("7") == stage.get_account("9")["id"]
+    assert len((await stage.get_server()).writes) == 3

@@ -107,10 +107,11 @@ async def test_external_id_that_is_refused_keeps_no_account_out(company: Company
 
 
 async def test_field_that_is_passed_over_is_named(company: Company) -> None:
-    """A server accepts titles and stores none: the first employee shows it, and no title is sent again."""
-    await hire(company, "7", "6")
+    """A server accepts titles and stores none: two employees show it, and no title is sent again."""
+    await hire(company, "7", "5", "6")
     await normalise(company, drop_title)
     await write(company, "7", FULL)
+    await write(company, "5", FULL)
 
     outcome, requests = await write(company, "6", FULL)
 

@@ -156,6 +156,22 @@ async def test_hanging_probe_delays_no_other_connection(stage: WakeupStage) -> N
     assert stage.list_resent() == [OTHER]
 
 
+@pytest.mark.expects_errors
+async def test_unforeseen_probe_stops_no_other_connection(stage: WakeupStage) -> None:
+    """An answer of one server that is a defect of the client opens its breaker again, and nothing more."""
+    await stage.add_waiting(CONNECTION, OTHER)
+    endpoint, server = await stage.get_endpoint()
+    server.error = DOWN
+    await endpoint.breaker.record_failure(WaitingCause.SERVER_UNAVAILABLE)
+    server.error = ValueError("an unforeseen answer")
+    stage.clock.seconds += 60
+
+    await stage.wakeup.check_waiting()
+
+    assert stage.list_resent() == [OTHER]
+    assert endpoint.breaker.is_open
+
+
 async def test_removed_or_unreadable_connection_is_skipped(stage: WakeupStage) -> None:
     """The employees of a connection that is removed or cannot be read are not resent."""
     await stage.add_waiting(CONNECTION, OTHER)

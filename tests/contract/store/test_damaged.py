@@ -1,0 +1,178 @@
+"""Damaged documents in MongoDB: each concerns its own person, and stops no query over all of them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from motor.motor_asyncio import AsyncIOMotorDatabase
+
+from services.contracts.claims import WorkRange
+from services.contracts.events import Version
+from services.contracts.ids import AccountId, EmployeeId
+from services.contracts.ledger import Waiting
+from services.contracts.outcomes import WaitingCause
+from services.contracts.topics import Topic
+from services.contracts.verifications import VerificationStep
+from services.store.claims import Kind, hash_claim
+from services.store.database import Store
+from services.store.errors import StoreFailedError
+from tests.support.builders import CONNECTION, NOW, make_entry, make_person, make_snapshot
+
+pytestmark = pytest.mark.mongo
+
+Raw = AsyncIOMotorDatabase[dict[str, Any]]
+SERVER = "https://declaree.test"
+KEY = f"{CONNECTION}/1"
+WAITING = Waiting(cause=WaitingCause.UNREADABLE_ENTRY, since=NOW, version=Version(2_000, 3), detected_at=NOW)
+MARK = {"outcome": "from-the-future", "revision": 9}
+
+
+async def damage(raw: Raw, **values: Any) -> None:
+    """Replaces fields of the ledger entry of employee 1."""
+    await raw["ledger"].update_one({"_id": KEY}, {"$set": values}, upsert=True)
+
+
+# ------------------------------------------------------------ ledger
+
+
+async def test_damaged_entry_hides_no_other_entry(mongodb_store: Store, raw: Raw) -> None:
+    """The valid fields are read, so that reports get their manager's account; the invalid ones are named."""
+    other = make_entry("2", account_id="a-2")
+    await mongodb_store.ledger.write([make_entry("1", account_id="a-1"), other])
+    await damage(raw, decided=MARK, user_name=["zoe"])
+
+    entries = await mongodb_store.ledger.read([make_person("1"), other.person])
+
+    assert entries[other.person] == other
+    assert entries[make_person("1")].account_id == "a-1"
+    assert entries[make_person("1")].damage == "decided, user_name"
+
+
+async def test_held_entry_keeps_what_it_is(mongodb_store: Store, raw: Raw) -> None:
+    """The waiting change is noted and found; everything else stays, for the version that can read it."""
+    await mongodb_store.ledger.write([make_entry("1")])
+    await damage(raw, decided=MARK)
+
+    await mongodb_store.ledger.hold({make_person("1"): WAITING})
+
+    stored = await raw["ledger"].find_one({"_id": KEY})
+    assert stored is not None
+    assert stored["decided"] == MARK
+    assert (await mongodb_store.ledger.read([make_person("1")]))[make_person("1")].waiting == WAITING
+    assert [page async for page in mongodb_store.followups.page_waiting(CONNECTION)] == [("1",)]
+
+
+@pytest.mark.parametrize("values", [{"decided": MARK}, {"seq": "many"}, {"employee_id": 7, "account_id": {"a": 1}}])
+async def test_reset_makes_damaged_entry_readable(mongodb_store: Store, raw: Raw, values: dict[str, Any]) -> None:
+    """The entry loses its invalid fields, keeps the others, and is looked at."""
+    await mongodb_store.ledger.write([make_entry("1", external_id="x1")])
+    await damage(raw, **values)
+
+    assert await mongodb_store.ledger.reset(make_person("1"))
+
+    entry = await mongodb_store.ledger.get(make_person("1"))
+    assert entry is not None
+    assert entry.damage is None
+    assert entry.external_id == "x1"
+    assert entry.verify
+    assert await mongodb_store.ledger.write([entry.model_copy(update={"seq": entry.seq + 1})]) == frozenset()
+
+
+@pytest.mark.parametrize("values", [{"seq": "many"}, {"connection_id": None, "employee_id": 7}])
+async def test_damaged_entry_stops_no_looks(mongodb_store: Store, raw: Raw, values: dict[str, Any]) -> None:
+    """Other employees with a due look are still taken, and so are those to mark for verification."""
+    await mongodb_store.ledger.write([make_entry(name, look_at=NOW - timedelta(seconds=1)) for name in "12"])
+    await damage(raw, **values)
+
+    taken = await mongodb_store.followups.take_due_looks(NOW)
+    await mongodb_store.ledger.mark_verify([make_person("1"), make_person("2"), make_person("3")])
+
+    assert "2" in taken[CONNECTION]
+    marked = await mongodb_store.ledger.read([make_person("2"), make_person("3")])
+    assert all(entry.verify for entry in marked.values())
+
+
+async def test_entry_without_its_ids_stops_no_resend(mongodb_store: Store, raw: Raw) -> None:
+    """The employee is known by the key of the document alone."""
+    await mongodb_store.ledger.write([make_entry("1", verify=True, account_id="a-1"), make_entry("2", verify=True)])
+    await raw["ledger"].update_one({"_id": KEY}, {"$unset": {"employee_id": True}})
+
+    assert [page async for page in mongodb_store.followups.page_retryable(CONNECTION)] == [("1", "2")]
+    assert await mongodb_store.ledger.find_by_accounts(CONNECTION, [AccountId("a-1")]) == {"a-1": "1"}
+
+
+async def test_structures_in_place_of_text_stop_no_query(mongodb_store: Store, raw: Raw) -> None:
+    """A user name, a manager or a blocked name that is a structure fails no query over all entries."""
+    await mongodb_store.ledger.write([make_entry("2", blocked_by="a-1", blocked_name="zoe@x.example")])
+    await damage(
+        raw, connection_id=CONNECTION, account_id="a-1", user_name={"a": 1}, blocked_by="a-1", blocked_name=["b"],
+        manager={"employee_id": 7, "account_id": {"c": 1}},
+    )  # fmt: skip
+
+    followups = mongodb_store.followups
+    unblocked = await followups.find_unblocked(CONNECTION)
+    resolvable = await followups.find_resolvable_reports(CONNECTION)
+    reports = await followups.find_waiting_reports(CONNECTION, {EmployeeId("7"): AccountId("a-7")})
+
+    assert unblocked == ()
+    assert resolvable == ()
+    assert reports == ()
+
+
+# ------------------------------------------------------------ other collections
+
+
+async def test_damaged_work_range_makes_its_records_suspect(mongodb_store: Store, raw: Raw) -> None:
+    """An earlier writer may have had each record of the partition in work. The next range is stored."""
+    work = WorkRange(partition=3, first_offset=5, last_offset=9, timestamp_ms=7)
+    await raw["work_ranges"].insert_one({"_id": f"{Topic.ACCOUNTS_REQUESTED.value}/3", "first_offset": "five"})
+
+    assert await mongodb_store.work_ranges.begin([work]) == {3: work}
+    assert await mongodb_store.work_ranges.begin([work]) == {3: work}
+
+
+async def test_damaged_claim_gives_its_account_to_no_employee(mongodb_store: Store, raw: Raw) -> None:
+    """The account stays claimed, the question for it fails alone, and a list passes it over."""
+    person, account, other = make_person("1"), AccountId("a-1"), AccountId("a-2")
+    claims = mongodb_store.claims
+    await claims.claim_accounts(SERVER, {account: person, other: person})
+    await raw["claims"].update_one({"_id": hash_claim(Kind.ACCOUNT, SERVER, account)}, {"$unset": {"owner": True}})
+
+    assert await claims.claim_accounts(SERVER, {account: person, other: person}) == {account}
+    assert await claims.find_owners(SERVER, [account, other]) == {other: person}
+    with pytest.raises(StoreFailedError, match="no valid owner"):
+        await claims.find_owner(SERVER, account)
+
+
+async def test_damaged_decision_hides_no_other_decision(mongodb_store: Store, raw: Raw) -> None:
+    """The others of a connection are listed."""
+    await raw["links"].insert_one({"_id": "x", "connection_id": CONNECTION, "open": True, "person": KEY})
+
+    assert [page async for page in mongodb_store.links.page_open(CONNECTION)] == [()]
+
+
+async def test_damaged_report_stops_no_verification(mongodb_store: Store, raw: Raw) -> None:
+    """The next verification replaces it. A finding that only a newer version knows hides no other finding."""
+    verifications = mongodb_store.verifications
+    await raw["verifications"].insert_one({"_id": CONNECTION, "report": {"run": 7}})
+    drifts = [{"kind": "from-the-future"}, {"connection_id": CONNECTION, "kind": "missing", "employee_id": "1"}]
+
+    await verifications.begin(CONNECTION, "r1")
+    await verifications.save_step(CONNECTION, "r1", VerificationStep(number=0, kind="people", taken_at=NOW))
+    await raw["verifications"].update_one({"of_run": "r1"}, {"$set": {"drifts": drifts}})
+
+    assert await verifications.get_report(CONNECTION) is None
+    assert [drift.employee_id async for drift in verifications.iterate_drifts(CONNECTION, "r1")] == ["1"]
+
+
+@pytest.mark.parametrize("values", [{"kind": "from-the-future"}, {"attributes": None}, {"attributes": "{]"}])
+async def test_damaged_snapshot_hides_no_other_snapshot(mongodb_store: Store, raw: Raw, values: dict[str, Any]) -> None:
+    """It is not replaced: a new snapshot could bring back older data."""
+    await mongodb_store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2"), None)])
+    await raw["snapshots"].update_one({"_id": KEY}, {"$set": values})
+
+    stored = await mongodb_store.snapshots.read(CONNECTION, [EmployeeId("1"), EmployeeId("2")])
+    lost = await mongodb_store.snapshots.save([(make_snapshot("1", 9_000), None)])
+
+    assert list(stored) == ["2"]
+    assert lost == {"1"}
