@@ -68,6 +68,9 @@ class LedgerEntry(FrozenModel):
     """External id of an account that an unanswered create may have made; None if there was no such create."""
     attempted_names: tuple[str, ...] = ()
     """User names that such a create may have used, newest last. Not every server finds an account by its external id."""
+    suspected_since: AwareDatetime | None = None
+    """Detection of the first change for which an earlier writer may have sent such a create without noting it; None if
+    each create is noted. An account that is older was not made by it."""
     decided: AccountSynced | None = None
     """Outcome of the newest settled change, which supersedes older ones; None if no change was settled."""
     applied: str | None = None

@@ -24,7 +24,8 @@ def create(work: Work) -> Steps[Resource]:
     """
     goal = work.goal
     # a server that took too long once is not believed to keep user names unique: not each server does what it says
-    is_refused_twice = goal.suspected_since is not None and work.memory.description.unique_user_names
+    is_same_create = goal.suspected_since is not None and not goal.attempted_names
+    is_refused_twice = is_same_create and work.memory.description.unique_user_names
     if goal.is_create_outstanding or (goal.is_create_suspected and not is_refused_twice):
         raise EndedError(Inconclusive(WaitingCause.UNANSWERED_CREATE))
     codes: list[str] = []

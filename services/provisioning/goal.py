@@ -47,15 +47,14 @@ def build_goal(
     user_name = request.desired.user_name if request.desired else None
     sent = frozenset(external_id for external_id in (entry.external_id, entry.attempted) if external_id)
     wanted = {identity.external_id} if identity else set[str]()
-    is_unnoted = is_suspect and entry.account_id is None and user_name not in entry.attempted_names
     return Goal(
         desired,
         identity=identity,
         account_id=entry.account_id,
         user_name=user_name,
         attempted_names=tuple(name for name in entry.attempted_names if name != user_name),
-        is_name_attempted=user_name in entry.attempted_names or is_unnoted,
-        suspected_since=request.detected_at if is_unnoted else None,
+        is_name_attempted=user_name in entry.attempted_names,
+        suspected_since=entry.suspected_since,
         our_external_ids=frozenset(sent | wanted) if sent or request.desired else frozenset(),
         sent_external_ids=sent,
         last_user_name=entry.user_name,

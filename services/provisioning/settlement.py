@@ -15,6 +15,7 @@ from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning import records
 from services.provisioning.calls import CreateAccount, Lost, PatchAccount, ReplaceAccount, Reply, Step, Steps
+from services.provisioning.desired import DesiredState
 from services.provisioning.goal import build_desired_state, build_goal, find_due_refusals
 from services.provisioning.manager import FindManagerAccount, resolve_manager
 from services.provisioning.precedence import Decision, decide
@@ -42,14 +43,19 @@ class Circumstances:
     """What happens with an account that existed before and has the e-mail address of the employee."""
     is_resent: bool = False
     """Whether the request was resent on demand: an earlier rejection by the server is then retried."""
-    is_suspect: bool = False
-    """Whether an earlier writer may have sent a write for a request of this batch without noting it."""
+    suspects: tuple[AccountRequested, ...] = ()
+    """The requests of this batch for which an earlier writer may have sent a write without noting it."""
     is_external_id_taken: bool = False
     """Whether an employee of another connection owns the external id on this server."""
     is_absent: bool = False
     """Whether Personio no longer lists the employee. The account is then not enabled or provisioned: it stays as it is."""
     is_manager_pending: Callable[[EmployeeId], bool] = _is_never_pending
     """Returns whether the account of a manager is about to be created. A new account then waits for it."""
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether an earlier writer may have sent a write without noting it."""
+        return bool(self.suspects)
 
 
 class Settlement:
@@ -85,8 +91,7 @@ class Settlement:
         self._steps: Steps[Result] | None = None
         self._is_doubtful = circumstances.is_suspect
         self._is_in_flight = False
-        # an earlier writer may have sent the create of this very request
-        self._is_create_sent = circumstances.is_suspect and entry.account_id is None
+        self._is_create_sent = False
         self._begin()
 
     def _begin(self) -> None:
@@ -109,7 +114,14 @@ class Settlement:
             self.outcome = records.build_outcome(request, Outcome.SUPERSEDED, known.now)
         elif decision is Decision.REPEAT:
             self.outcome = entry.decided
-        elif decision is not Decision.RECONCILE or desired is None:
+        else:
+            self.entry = records.note_suspects(entry, known.suspects)
+            self._begin_decided(decision, desired, due)
+
+    def _begin_decided(self, decision: Decision, desired: DesiredState | None, due: frozenset[str]) -> None:
+        """Records a decision without a call, or starts the reconciliation. ``due`` are the refused fields to try again."""
+        request, entry, known = self._request, self.entry, self._circumstances
+        if decision is not Decision.RECONCILE or desired is None:
             # no call, but one of an earlier writer may be on its way
             entry = entry.model_copy(update={"look_at": self._find_look(known.now)})
             self.entry = records.record_without_call(request, entry, decision, known.now)

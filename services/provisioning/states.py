@@ -87,7 +87,7 @@ class Goal:
     is_name_attempted: bool = False
     """Whether a create without an answer has sent the wanted user name."""
     suspected_since: datetime | None = None
-    """Time of the request if an earlier writer may have sent the wanted user name without noting it; None otherwise."""
+    """Time of the first request with a create that an earlier writer may have sent without noting it; None otherwise."""
     our_external_ids: frozenset[str] = frozenset()
     """External ids that the sync sent for this employee; if empty, the external id of the remembered account is not checked."""
     sent_external_ids: frozenset[str] = frozenset()

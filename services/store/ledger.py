@@ -134,7 +134,7 @@ def _build_verify(person: PersonKey) -> UpdateOne:
 
 
 def _build_lost(entry: LedgerEntry) -> UpdateOne:
-    document = entry.model_dump(mode="json", include={"attempted", "look_at"}, exclude_none=True)
+    document = entry.model_dump(mode="json", include={"attempted", "look_at", "suspected_since"}, exclude_none=True)
     if entry.look_at is not None:
         document["look_due"] = entry.look_at
     names = {"$addToSet": {"attempted_names": {"$each": list(entry.attempted_names)}}} if entry.attempted_names else {}

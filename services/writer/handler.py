@@ -40,12 +40,6 @@ WRITTEN = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.E
 """Outcomes of changes that reached the server: only these count for the freshness."""
 
 
-def _list_new_external_ids(records: Iterable[Request], known: str | None) -> list[str]:
-    """Returns the external ids that these requests want, without the one that the employee has."""
-    wanted = dict.fromkeys(record.event.desired.external_id for record in records if record.event.desired is not None)
-    return [external_id for external_id in wanted if external_id != known]
-
-
 class LostRaceError(TransientError):
     """Another writer has changed entries of the batch. The batch is settled again, so that every change gets an outcome."""
 
@@ -167,10 +161,12 @@ class Writer:
         wanted: dict[str, dict[str, PersonKey]] = defaultdict(dict)
         taken: set[PersonKey] = set()
         for key, records in queues.items():
+            desired, known = records[-1].event.desired, people.people[key].entry.external_id
+            if desired is None or desired.external_id == known:
+                continue  # the older requests are superseded
             owners = wanted[endpoints[key.connection_id].server_address]
-            for external_id in _list_new_external_ids(records, people.people[key].entry.external_id):
-                if owners.setdefault(external_id, key) != key:
-                    taken.add(key)
+            if owners.setdefault(desired.external_id, key) != key:
+                taken.add(key)
         for server, owners in wanted.items():
             foreign = await self._repositories.claims.claim_external_ids(server, owners) if owners else frozenset[str]()
             taken |= {owners[external_id] for external_id in foreign}

@@ -100,12 +100,12 @@ class Worker:
         Settled in order, an older request would be sent again after a crash, over the newer one. Raises
         ``PartitionsMovedError`` only: any other error makes the person wait.
         """
-        is_suspect = any(map(self._surroundings.is_suspect, records))
+        suspects = tuple(record.event for record in records if self._surroundings.is_suspect(record))
         versions = {record.event.version: record for record in records}
         for version in sorted(versions, reverse=True):
             same = [record for record in records if record.event.version == version]
             person.is_resent = any(record.reason is SendReason.RESENT for record in same)
-            settling = self._begin(person, versions[version], is_suspect=is_suspect)
+            settling = self._begin(person, versions[version], suspects)
             cause = await self._settle_in_time(settling, person)
             if cause is not None:
                 settling.wait(cause, self._clock.now())
@@ -116,7 +116,9 @@ class Worker:
             decided = () if cause is not None or settling.outcome is None else (settling.outcome,)
             person.outcomes[:0] = [*settling.replaced, *decided]
 
-    def _begin(self, person: PersonWork, record: Incoming[AccountRequested], *, is_suspect: bool) -> Settlement:
+    def _begin(
+        self, person: PersonWork, record: Incoming[AccountRequested], suspects: tuple[AccountRequested, ...]
+    ) -> Settlement:
         surroundings = self._surroundings
         return Settlement(
             record.event,
@@ -128,7 +130,7 @@ class Worker:
                 late_write_time=self._late_write_time,
                 policy=self._endpoint.policy,
                 is_resent=person.is_resent,
-                is_suspect=is_suspect,
+                suspects=suspects,
                 is_external_id_taken=surroundings.is_external_id_taken,
                 is_absent=surroundings.is_absent,
                 is_manager_pending=surroundings.is_manager_pending,

@@ -138,9 +138,8 @@ def test_later_look_counts() -> None:
 @pytest.mark.promise("P2")
 def test_suspect_record_is_looked_at_now_and_later() -> None:
     """What an earlier writer may have sent can still come true after the look."""
-    settlement = begin(
-        make_request(revision=2_000, fields={"name.givenName": "Ada"}, manager=None), ENTRY, is_suspect=True
-    )
+    request = make_request(revision=2_000, fields={"name.givenName": "Ada"}, manager=None)
+    settlement = begin(request, ENTRY, suspects=(request,))
 
     assert settlement.step == ReadAccount(ACCOUNT)
 
@@ -154,13 +153,27 @@ def test_suspect_record_is_looked_at_now_and_later() -> None:
 @pytest.mark.promise("P4")
 def test_suspect_record_may_have_sent_a_create() -> None:
     """The create of an earlier writer may still land, so this writer waits and remembers the user name."""
-    settlement = play(begin(ADA, is_suspect=True), NOTHING, NOTHING)
+    settlement = play(begin(ADA, suspects=(ADA,)), NOTHING, NOTHING)
 
     entry = conclude(settlement)
 
     assert settlement.cause is WaitingCause.UNANSWERED_CREATE
     assert entry.attempted_names == ("e7@nordlicht.example",)
+    assert entry.suspected_since == ADA.detected_at
     assert entry.look_at == LATER
+
+
+@pytest.mark.promise("P5")
+def test_suspicion_is_not_taken_for_a_sent_create() -> None:
+    """That a create may have been sent gives no claim to an account with the external id, and a sent one is noted as such."""
+    suspected = conclude(play(begin(ADA, suspects=(ADA,)), NOTHING, NOTHING))
+    sent = conclude(
+        play(begin(ADA, suspected.model_copy(update={"look_at": None})), NOTHING, NOTHING, Lost(), *EMPTY_LOOKUPS)
+    )
+
+    assert suspected.attempted is None
+    assert sent.attempted == "7"
+    assert sent.suspected_since is None
 
 
 @pytest.mark.promise("P4")
@@ -168,7 +181,9 @@ def test_suspect_record_may_have_sent_a_create() -> None:
 @pytest.mark.parametrize("intent", [Intent.REJECT, Intent.IGNORE])
 def test_request_without_a_call_leaves_the_doubt(intent: Intent) -> None:
     """An earlier writer may have sent a create for an older request of the batch, and this one needs no account."""
-    settlement = begin(make_request_with_intent(intent), is_suspect=True)
+    settlement = begin(make_request_with_intent(intent, revision=2_000), suspects=(ADA,))
 
     assert settlement.step is None
+    assert settlement.entry.attempted_names == ("e7@nordlicht.example",)
+    assert settlement.entry.suspected_since == ADA.detected_at
     assert settlement.entry.look_at == LATER

@@ -124,6 +124,18 @@ async def test_decision_takes_no_account_of_another_company(company: Company, de
     assert stage.get_account() == before
 
 
+@pytest.mark.promise("P9")
+async def test_taken_external_id_delays_no_departure(company: Company) -> None:
+    """An older request of the same batch wants an external id of the other company: and the leaver is disabled."""
+    stage = company.stage
+    await company.settle_all(make_request("7", external_id="a-7"), make_theirs("7"))
+
+    outcomes = await company.settle(make_request("7", 2_000), make_leaver("7", 3_000))
+
+    assert outcomes == {"7": Outcome.DISABLED}
+    assert stage.get_account("a-7")["active"] is False
+
+
 @pytest.mark.promise("P5")
 async def test_other_prefix_in_mapping_claims_nothing_taken(company: Company) -> None:
     """A new mapping of the second company with the first one's prefix does not give an account two owners."""
