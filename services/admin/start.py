@@ -1,20 +1,21 @@
 """Starts a connection: shows what its first import would do, and what happens with accounts that exist already."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import iterate_accounts
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.claims import Decision, LinkDecision
-from services.contracts.connections import Connection
+from services.contracts.connections import Connection, normalise_server
 from services.contracts.employees import Employee
 from services.contracts.events import ChangeKind, EmployeeChanged
-from services.contracts.ids import AccountId, ConnectionId, EmployeeId
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.mapping.engine import Engine
 from services.provisioning.preview import AccountsByMark, Prospect, preview
+from services.provisioning.recognition import hash_account
 from services.runtime.clock import Clock
 from services.store.database import Store
 
@@ -34,6 +35,8 @@ class Prediction:
     """What happens."""
     account: AccountId | None = None
     """The account that exists; None without one."""
+    account_hash: str = ""
+    """Hash of what the account shows; empty without one."""
     name: str | None = None
     """First and last name; None unless the names were asked for."""
     reason: str | None = None
@@ -79,7 +82,8 @@ async def preview_start(
                 for employee in page.employees
             )
             await progress("employees", len(predictions), page.total)
-    return Preview(tuple(predictions), accounts.count)
+    server = normalise_server(stored.declaree.url)
+    return Preview(await _find_rivals(store, server, connection, predictions), accounts.count)
 
 
 async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: Preview, *, link: bool) -> None:
@@ -95,6 +99,7 @@ async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: 
                 connection_id=connection,
                 employee_id=prediction.employee,
                 account_id=prediction.account,
+                account_hash=prediction.account_hash,
                 asked_at=clock.now(),
                 decision=Decision.LINK,
                 decided_at=clock.now(),
@@ -143,4 +148,26 @@ def _predict(
     if with_names:
         values = (employee.attributes.get(key) for key in ("first_name", "last_name"))
         name = " ".join(str(value.value) for value in values if value is not None and value.value)
-    return Prediction(employee.id, prospect, live.id if live else None, name, request.reason)
+    if live is None:
+        return Prediction(employee.id, prospect, name=name, reason=request.reason)
+    return Prediction(employee.id, prospect, live.id, hash_account(live), name, request.reason)
+
+
+async def _find_rivals(
+    store: Store, server: str, connection: ConnectionId, predictions: Sequence[Prediction]
+) -> tuple[Prediction, ...]:
+    """Returns the predictions. Those with an account that another employee owns or gets as well are unclear."""
+    wanted = Counter(prediction.account for prediction in predictions if prediction.account is not None)
+    owners = await store.claims.find_owners(server, wanted)
+
+    def is_rival(prediction: Prediction) -> bool:
+        account = prediction.account
+        if account is None:
+            return False
+        person = PersonKey(connection, prediction.employee)
+        return wanted[account] > 1 or owners.get(account, person) != person
+
+    return tuple(
+        replace(prediction, prospect=Prospect.UNCLEAR) if is_rival(prediction) else prediction
+        for prediction in predictions
+    )

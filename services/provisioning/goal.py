@@ -59,6 +59,7 @@ def build_goal(
         sent_external_ids=sent,
         last_user_name=entry.user_name,
         is_spelling_sent=user_name is not None and user_name in {entry.user_name, *entry.attempted_names},
+        created_at=entry.created_at,
         is_recently_created=entry.created_at is not None and entry.created_at > created_after,
         is_create_outstanding=entry.look_at is not None,
         is_create_suspected=is_suspect,

@@ -10,6 +10,7 @@ from datetime import datetime
 from pydantic import AwareDatetime
 
 from services.contracts.events import AccountRequested, AccountSynced
+from services.contracts.ids import AccountId
 from services.contracts.ledger import LedgerEntry, ManagerLink, RefusedField, Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning.desired import DISABLED, OPTIONAL
@@ -146,7 +147,7 @@ def record_settled(
             "decided": event,
             "applied": goal.desired.hash if exists else None,
             "account_id": result.account_id,
-            "created_at": now if trail.is_created else entry.created_at,
+            "created_at": now if trail.is_created else _find_creation(entry, result.account_id),
             "enabled": goal.desired != DISABLED if exists else None,
             # the account may keep another one: of the former employee id of a re-hire, if the server does not change it
             "external_id": shown or (request.desired.external_id if request.desired else sent),
@@ -205,7 +206,8 @@ def record_rejected(
     If the remembered account is gone or belongs to another employee, the entry forgets it, so that no report gets it as
     manager. The reason says so.
     """
-    is_forgotten = entry.account_id is not None and trail.owned_id is None and bool(trail.notes)
+    is_unproven = trail.owned_id is None and trail.estranged is None
+    is_forgotten = entry.account_id is not None and is_unproven and bool(trail.notes)
     account = trail.owned_id or (None if is_forgotten else entry.account_id)
     reason = "; ".join([result.reason, *trail.notes])
     event = build_outcome(request, Outcome.REJECTED, now, account_id=account, reason=reason, field=result.field)
@@ -214,6 +216,7 @@ def record_rejected(
             "decided": event,
             "applied": None,
             "account_id": account,
+            "created_at": _find_creation(entry, account),
             "enabled": None if is_forgotten else entry.enabled,
             **_record_marks(request, entry, trail, now, is_create_sent=is_create_sent),
             "look_at": look_at,
@@ -243,11 +246,13 @@ def record_waiting(
     more: dict[str, object] = {"user_name": trail.temporary_name} if trail.has_stepped_aside else {}
     if cause is WaitingCause.MANAGER_PENDING:
         more["manager"] = manager.link  # the writer that creates the manager's account finds the reports by it
+    account = trail.owned_id or entry.account_id
     return entry.model_copy(
         update={
             "waiting": Waiting(cause=cause, since=since, version=request.version, detected_at=request.detected_at),
             "applied": None,
-            "account_id": trail.owned_id or entry.account_id,
+            "account_id": account,
+            "created_at": _find_creation(entry, account),
             **_record_marks(request, entry, trail, now, is_create_sent=is_create_sent),
             **more,
             "look_at": look_at,
@@ -268,6 +273,11 @@ def _record_marks(
         return {}
     names = tuple(dict.fromkeys((*entry.attempted_names, request.desired.user_name)))[-MAX_ATTEMPTED_NAMES:]
     return {"attempted": request.desired.external_id, "attempted_names": names, "suspected_since": None}
+
+
+def _find_creation(entry: LedgerEntry, account: AccountId | None) -> datetime | None:
+    """Returns when the sync created the account, if it is the one that the entry remembers."""
+    return entry.created_at if account is not None and account == entry.account_id else None
 
 
 def _close_manager_link(entry: LedgerEntry) -> ManagerLink | None:

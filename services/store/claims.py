@@ -35,7 +35,14 @@ class Claims:
 
     async def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
         """Returns the employee that owns the account; None if it has no owner."""
-        document = await self._collection.find_one({"_id": hash_claim(Kind.ACCOUNT, server, account)}, ["owner"])
+        return await self._find_owner(Kind.ACCOUNT, server, account)
+
+    async def find_external_id_owner(self, server: str, external_id: str) -> PersonKey | None:
+        """Returns the employee that owns the external id; None if it has no owner."""
+        return await self._find_owner(Kind.EXTERNAL_ID, server, external_id)
+
+    async def _find_owner(self, kind: Kind, server: str, claimed: str) -> PersonKey | None:
+        document = await self._collection.find_one({"_id": hash_claim(kind, server, claimed)}, ["owner"])
         return None if document is None else PersonKey.parse(document["owner"])
 
     async def find_owners(self, server: str, accounts: Iterable[AccountId]) -> dict[AccountId, PersonKey]:
@@ -67,6 +74,13 @@ class Claims:
         """
         claim = {"_id": hash_claim(Kind.ACCOUNT, server, account), "owner": {"$in": [str(former), str(owner)]}}
         return await self._collection.update(claim, {"$set": {"owner": str(owner)}})
+
+    async def release_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> int:
+        """Removes the claim of each account that still has this owner. Returns their number."""
+        claims = [
+            {"_id": hash_claim(Kind.ACCOUNT, server, account), "owner": str(owner)} for account, owner in owners.items()
+        ]
+        return await self._collection.delete_all({"$or": claims}) if claims else 0
 
     async def release(self, person: PersonKey) -> int:
         """Removes all claims of one employee. Returns their number."""

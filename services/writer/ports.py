@@ -47,6 +47,10 @@ class Claims(Protocol):
         """Returns the employee that owns the account; None if it has no owner."""
         ...
 
+    async def find_external_id_owner(self, server: str, external_id: str) -> PersonKey | None:
+        """Returns the owner of an external id; None if it has no owner."""
+        ...
+
     async def claim_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> frozenset[AccountId]:
         """Claims each account for its employee. Returns the accounts that another employee owns: they are not claimed."""
         ...
@@ -59,6 +63,10 @@ class Claims(Protocol):
         """Passes an account from one employee to another. Returns False if the former one does not own it."""
         ...
 
+    async def release_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> int:
+        """Removes the claim of each account that still has this owner. Returns their number."""
+        ...
+
 
 class Links(Protocol):
     """Decisions about accounts that existed before."""
@@ -69,6 +77,10 @@ class Links(Protocol):
 
     async def ask(self, asked: Sequence[LinkDecision]) -> None:
         """Stores open decisions. A decision that exists for the same employee and account stays as it is."""
+        ...
+
+    async def withdraw(self, people: Iterable[PersonKey], asked: Iterable[LinkDecision]) -> int:
+        """Removes the open decisions about these employees, except those in ``asked``. Returns their number."""
         ...
 
 

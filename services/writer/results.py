@@ -51,6 +51,9 @@ class ResultWriter:
         asked = [decision for person in people for decision in person.asked]
         if asked:
             await self._links.ask(asked)
+        unblocked = [person.stored.person for person in people if _is_question_obsolete(person)]
+        if unblocked:
+            await self._links.withdraw(unblocked, asked)
         changed = [
             person.entry.model_copy(update={"seq": person.stored.seq + 1}) for person in people if person.is_changed
         ]
@@ -61,7 +64,20 @@ class ResultWriter:
                 logger.warning(
                     "ledger entry changed concurrently; the batch is settled again", extra={"person": str(key)}
                 )
+        await self._release_accounts(
+            [(server, person) for server, person in settled if person.stored.person not in lost]
+        )
         return lost
+
+    async def _release_accounts(self, settled: Iterable[tuple[str, PersonWork]]) -> None:
+        """Releases the accounts that people no longer have: the server may give the id to another person's account."""
+        released: dict[str, dict[AccountId, PersonKey]] = defaultdict(dict)
+        for server, person in settled:
+            former = person.stored.account_id
+            if former is not None and person.entry.account_id != former:
+                released[server][former] = person.stored.person
+        for server, owners in released.items():
+            await self._claims.release_accounts(server, owners)
 
     async def _claim_new_accounts(self, settled: Iterable[tuple[str, PersonWork]]) -> None:
         """Claims the accounts that people have got. An account of another employee is not recorded: a look follows."""
@@ -78,11 +94,19 @@ class ResultWriter:
                 _drop_account(people[account])
 
 
+def _is_question_obsolete(person: PersonWork) -> bool:
+    """Whether the employee was in need of an account, and is no longer in need of this one."""
+    return person.stored.blocked_by is not None and person.stored.blocked_by != person.entry.blocked_by
+
+
 def _drop_account(person: PersonWork) -> None:
     """Removes an account that the server also gave to another employee. The server's answer is not believed."""
     logger.error(
         "the server answered with the account of another employee; the employee's account is looked up again",
         extra={"person": str(person.stored.person)},
     )
-    person.entry = person.stored.model_copy(update={"applied": None, "verify": True})
+    kept = {
+        name: getattr(person.entry, name) for name in ("attempted", "attempted_names", "suspected_since", "look_at")
+    }
+    person.entry = person.stored.model_copy(update={"applied": None, "verify": True, **kept})
     person.outcomes.clear()

@@ -179,13 +179,15 @@ class Worker:
             await self._endpoint.breaker.record_failure(cause)
 
     def _note_decision(self, settling: Settlement, person: PersonWork) -> None:
-        if isinstance(settling.result, Rejected) and settling.result.asks_about is not None:
+        result = settling.result
+        if isinstance(result, Rejected) and result.asks_about is not None and result.account_hash is not None:
             person.asked.append(
                 LinkDecision(
                     connection_id=person.stored.connection_id,
                     employee_id=person.stored.employee_id,
-                    account_id=settling.result.asks_about,
-                    is_held_by_leaver=settling.result.is_held_by_leaver,
+                    account_id=result.asks_about,
+                    former_owner=result.former_owner,
+                    account_hash=result.account_hash,
                     asked_at=self._clock.now(),
                 )
             )

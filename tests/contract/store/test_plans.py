@@ -197,7 +197,7 @@ OTHERS = {
     "claims released": lambda store: store.claims.release(make_person("5")),
     "links": lambda store: store.links.read([make_person("1"), make_person("2")]),
     "link asked": lambda store: store.links.ask([make_question("1"), make_question("99")]),
-    "link decided": lambda store: store.links.decide(CONNECTION, ONE, AccountId("a"), Decision.LINK, NOW),
+    "link decided": lambda store: store.links.decide(make_question("1"), Decision.LINK, NOW),
     "links open": lambda store: _exhaust(store.links.page_open(CONNECTION)),
     "links count": lambda store: store.links.count_open(CONNECTION),
     "links forgotten": lambda store: store.links.forget(make_person("5")),

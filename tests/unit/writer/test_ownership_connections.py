@@ -9,6 +9,8 @@ from services.contracts.connections import LinkPolicy
 from services.contracts.events import AccountRequested
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.outcomes import Outcome
+from services.provisioning.calls import Resource
+from services.provisioning.recognition import hash_account
 from services.store.claims import Kind
 from tests.support.builders import NOW, OTHER, make_person, make_request
 from tests.support.writer_stage import EVA, WriterStage
@@ -113,6 +115,8 @@ async def test_decision_takes_no_account_of_another_company(company: Company, de
         connection_id=OTHER,
         employee_id=EmployeeId("8"),
         account_id=AccountId(before["id"]),
+        account_hash=hash_account(Resource(AccountId(before["id"]), before)),
+        former_owner=EmployeeId("7"),
         asked_at=NOW,
         decision=decision,
     )
