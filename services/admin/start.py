@@ -1,7 +1,7 @@
 """Starts a connection: shows what its first import would do, and what happens with accounts that exist already."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -82,8 +82,9 @@ async def preview_start(
                 for employee in page.employees
             )
             await progress("employees", len(predictions), page.total)
-    server = normalise_server(stored.declaree.url)
-    return Preview(await _find_rivals(store, server, connection, predictions), accounts.count)
+    existing = [prediction.account for prediction in predictions if prediction.account is not None]
+    owners = await store.claims.find_owners(normalise_server(stored.declaree.url), existing)
+    return Preview(mark_rivals(connection, predictions, owners), accounts.count)
 
 
 async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: Preview, *, link: bool) -> None:
@@ -153,12 +154,11 @@ def _predict(
     return Prediction(employee.id, prospect, live.id, hash_account(live), name, request.reason)
 
 
-async def _find_rivals(
-    store: Store, server: str, connection: ConnectionId, predictions: Sequence[Prediction]
+def mark_rivals(
+    connection: ConnectionId, predictions: Sequence[Prediction], owners: Mapping[AccountId, PersonKey]
 ) -> tuple[Prediction, ...]:
     """Returns the predictions. Those with an account that another employee owns or gets as well are unclear."""
     wanted = Counter(prediction.account for prediction in predictions if prediction.account is not None)
-    owners = await store.claims.find_owners(server, wanted)
 
     def is_rival(prediction: Prediction) -> bool:
         account = prediction.account

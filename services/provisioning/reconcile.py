@@ -7,7 +7,7 @@ is never guessed from a missing answer; a lookup tells.
 from dataclasses import replace
 
 from services.contracts.outcomes import Outcome, WaitingCause
-from services.provisioning.attempts import CONFLICTS
+from services.provisioning.attempts import CONFLICTS, get_kind
 from services.provisioning.calls import Resource, Steps
 from services.provisioning.confirmation import AccountGoneError
 from services.provisioning.creating import create
@@ -27,6 +27,8 @@ from services.provisioning.states import (
 )
 from services.provisioning.writing import update
 
+_NAMES = {"userName": "user name"}
+"""Names of fields for an administrator, where they differ from the SCIM path."""
 MAX_ROUNDS = 3
 """Number of times that the lookup starts over, because the account disappeared before a write."""
 
@@ -91,6 +93,15 @@ def _reject_identity(path: str, code: str, live: Resource) -> Result:
         fact = "confirms the change but does not make it" if code == NOT_STORED else f"refuses the change ({code})"
         return Rejected(
             f"account {live.id} cannot be enabled or disabled, Declaree {fact}: change it in Declaree by hand", path
+        )
+    if get_kind(code) == "mutability" or (path == "userName" and code == NOT_STORED):
+        fact = (
+            "confirms a change of it but does not make it" if code == NOT_STORED else f"allows no change of it ({code})"
+        )
+        return Rejected(
+            f"account {live.id} keeps its {_NAMES.get(path, path)}, Declaree {fact}: "
+            "change it in Declaree by hand, or enter the former value in Personio",
+            path,
         )
     fact = "does not store the value" if code == NOT_STORED else f"refuses the value ({code})"
     return Rejected(f"account {live.id} cannot get its {path}, Declaree {fact}: correct it in Personio", path)

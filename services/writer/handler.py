@@ -27,6 +27,7 @@ from services.writer.ownership import AccountOwners
 from services.writer.people import BatchPeople, Request, build_ranges, find_suspects, group_by_person
 from services.writer.ports import Repositories
 from services.writer.results import ResultWriter
+from services.writer.versions import PublishedVersions
 from services.writer.work import PersonWork
 from services.writer.worker import Surroundings, Worker
 
@@ -65,6 +66,7 @@ class Writer:
         processed at once. A request without an answer may still be carried out for ``late_write_seconds``.
         """
         self._repositories = repositories
+        self._versions = PublishedVersions(repositories.mappings)
         self._resends = resends
         self._endpoints = endpoints
         self._clock = clock
@@ -79,20 +81,22 @@ class Writer:
         Raises ``PartitionsMovedError`` to drop the batch, and ``LostRaceError`` to settle it again.
         """
         endpoints = await self._get_endpoints({record.event.connection_id for record in batch.records})
-        settleable = [record for record in batch.records if record.event.connection_id in endpoints]
-        unknown = [record for record in batch.records if record.event.connection_id not in endpoints]
+        known = [record for record in batch.records if record.event.connection_id in endpoints]
+        published = await self._versions.filter_published(known)
+        settleable, letters = list[Request](), list[Record]()
+        for record in batch.records:
+            if record.event.connection_id not in endpoints:
+                letters.append(build_dead_letter(record, SERVICE, DeadLetterReason.UNKNOWN_CONNECTION, self._clock))
+            elif (record.partition, record.offset) not in published:
+                letters.append(build_dead_letter(record, SERVICE, DeadLetterReason.FUTURE_MAPPING, self._clock))
+            else:
+                settleable.append(record)
         people, lost = await self._settle(settleable, endpoints, batch)
         await self._resends.file_resends({key: person for key, person in people.items() if key not in lost})
         if lost:
             raise LostRaceError(f"{len(lost)} ledger entries have been changed by another writer")
         self._count(people)
-        return [
-            *(
-                build_dead_letter(record, SERVICE, DeadLetterReason.UNKNOWN_CONNECTION, self._clock)
-                for record in unknown
-            ),
-            *(to_record(outcome) for person in people.values() for outcome in person.outcomes),
-        ]
+        return [*letters, *(to_record(outcome) for person in people.values() for outcome in person.outcomes)]
 
     async def _get_endpoints(self, wanted: Iterable[ConnectionId]) -> dict[ConnectionId, Endpoint]:
         readable = await self._repositories.connections.get_readable(wanted)

@@ -27,7 +27,8 @@ class Ledger(Protocol):
     async def mark_lost(self, entries: Sequence[LedgerEntry]) -> None:
         """Marks entries for verification with a new state that was not written, because another writer changed them.
 
-        Keeps what the unwritten entries know of writes without an answer: ``look_at`` and the attempted creates.
+        Keeps what the unwritten entries know of writes without an answer: the attempted creates, and ``look_at`` if it is
+        later than the stored one.
         """
         ...
 
@@ -81,6 +82,14 @@ class Links(Protocol):
 
     async def withdraw(self, people: Iterable[PersonKey], asked: Iterable[LinkDecision]) -> int:
         """Removes the open decisions about these employees, except those in ``asked``. Returns their number."""
+        ...
+
+
+class Mappings(Protocol):
+    """The published mappings of all connections."""
+
+    async def find_newest_versions(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, int]:
+        """Returns the numbers of the newest versions of those connections that have any."""
         ...
 
 
@@ -205,6 +214,11 @@ class Repositories(Protocol):
     @property
     def links(self) -> Links:
         """The decisions about accounts that existed before."""
+        ...
+
+    @property
+    def mappings(self) -> Mappings:
+        """The published mappings."""
         ...
 
     @property

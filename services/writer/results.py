@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from services.contracts.ids import AccountId, PersonKey
+from services.contracts.ledger import LedgerEntry
 from services.writer.ports import Claims, Ledger, Links
 from services.writer.work import PersonWork
 
@@ -59,7 +60,7 @@ class ResultWriter:
         ]
         lost = await self._ledger.write(changed) if changed else frozenset[PersonKey]()
         if lost:
-            await self._ledger.mark_lost([entry for entry in changed if entry.person in lost])
+            await self._ledger.mark_lost([_note_found(person) for person in people if person.stored.person in lost])
             for key in lost:
                 logger.warning(
                     "ledger entry changed concurrently; the batch is settled again", extra={"person": str(key)}
@@ -97,6 +98,14 @@ class ResultWriter:
 def _is_question_obsolete(person: PersonWork) -> bool:
     """Whether the employee was in need of an account, and is no longer in need of this one."""
     return person.stored.blocked_by is not None and person.stored.blocked_by != person.entry.blocked_by
+
+
+def _note_found(person: PersonWork) -> LedgerEntry:
+    """Returns an entry that is not written, with the user name that leads to an account that it alone knows."""
+    entry = person.entry
+    if entry.account_id in {None, person.stored.account_id} or entry.user_name is None:
+        return entry
+    return entry.model_copy(update={"attempted_names": (*entry.attempted_names, entry.user_name)})
 
 
 def _drop_account(person: PersonWork) -> None:

@@ -66,7 +66,7 @@ class FakeLedger:
                 "attempted": entry.attempted or stored.attempted,
                 "attempted_names": names,
                 "suspected_since": entry.suspected_since or stored.suspected_since,
-                "look_at": entry.look_at or stored.look_at,
+                "look_at": max((look for look in (entry.look_at, stored.look_at) if look is not None), default=None),
             }
             self.content[entry.person] = stored.model_copy(update={"verify": True, "seq": stored.seq + 1, **kept})
 
