@@ -11,6 +11,7 @@ from services.provisioning.recognition import (
     fits_both_names,
     fits_link,
     fits_person,
+    has_wanted_name,
     hash_account,
     is_made_by_create,
     is_privileged,
@@ -107,7 +108,7 @@ def _judge_name(work: Work, live: Resource, *, is_wanted_name: bool) -> Steps[Ve
 def _is_back(goal: Goal, live: Resource, ownership: Ownership) -> bool:
     """Whether the employee is back under a new employee id. A privileged account is passed on by a decision only."""
     has_left = ownership.owner == "other" and ownership.has_left and ownership.decision is None
-    return has_left and fits_both_names(goal, live) and not is_privileged(live)
+    return has_left and has_wanted_name(goal, live) and fits_both_names(goal, live) and not is_privileged(live)
 
 
 def _is_free(work: Work, live: Resource, ownership: Ownership, *, is_wanted_name: bool) -> bool:

@@ -127,10 +127,17 @@ def fold_name(text: str) -> str:
 def fits_link(goal: Goal, live: Resource) -> bool:
     """Returns whether an account with the employee's e-mail address may be linked without a look at each.
 
-    It is enabled, has no external id and no role that may be a privilege, and the first or last name fits.
+    It has the address as user name, is enabled, has no external id and no role that may be a privilege, and the first or last
+    name fits.
     """
     is_plain = is_enabled(live) and not get_external_id(live) and not is_privileged(live)
-    return is_plain and _fits_a_name(goal, live)
+    return is_plain and has_wanted_name(goal, live) and _fits_a_name(goal, live)
+
+
+def has_wanted_name(goal: Goal, live: Resource) -> bool:
+    """Returns whether the account has the wanted user name. An address beside it may be that of a relative."""
+    name = goal.user_name
+    return name is not None and fold_address(str(paths.read(live.body, "userName") or "")) == fold_address(name)
 
 
 def is_privileged(live: Resource) -> bool:

@@ -215,7 +215,9 @@ class Settlement:
     def wait(self, cause: WaitingCause, now: datetime) -> None:
         """Ends the settlement: the change waits, without an outcome, and the account's content is no longer known."""
         self._note_landing()
-        self._is_doubtful = self._is_doubtful or self._is_in_flight
+        # the server may have said that it created the account, and its lookups lag behind
+        is_unseen = cause is WaitingCause.UNANSWERED_CREATE and self._is_create_sent
+        self._is_doubtful = self._is_doubtful or self._is_in_flight or is_unseen
         self.step = None
         self.entry = records.record_waiting(
             self._request,

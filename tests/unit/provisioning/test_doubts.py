@@ -4,6 +4,7 @@ import pytest
 
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning.calls import (
+    Answer,
     Lost,
     Missing,
     ReadAccount,
@@ -161,6 +162,22 @@ def test_suspect_record_may_have_sent_a_create() -> None:
     assert entry.attempted_names == ("e7@nordlicht.example",)
     assert entry.suspected_since == ADA.detected_at
     assert entry.look_at == LATER
+
+
+@pytest.mark.promise("P4")
+@pytest.mark.parametrize(
+    "answers",
+    [(Written(None),), (Written(build_account("u7", externalId="9")), find(build_account("u7", externalId="9")))],
+)
+def test_create_that_no_lookup_shows_is_not_repeated(answers: tuple[Answer, ...]) -> None:
+    """The server confirms a create without showing the account, and its lookups lag behind: no second create follows."""
+    entry = conclude(play(begin(ADA), NOTHING, NOTHING, *answers, *EMPTY_LOOKUPS))
+
+    assert entry.look_at == LATER
+
+    again = play(begin(ADA, entry), NOTHING, NOTHING)
+
+    assert again.cause is WaitingCause.UNANSWERED_CREATE
 
 
 @pytest.mark.promise("P5")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.contracts.claims import Decision
+from services.contracts.connections import LinkPolicy
 from services.contracts.outcomes import Outcome
 from tests.support.builders import make_request
 from tests.support.writer_stage import WriterStage
@@ -86,6 +87,22 @@ async def test_account_with_the_address_beside_its_user_name_is_linked(company: 
     assert await company.resend("7") == {"7": Outcome.LINKED}
     assert stage.get_account("7")["id"] == account
     assert len(stage.declaree.directory.users) == 1
+
+
+@pytest.mark.promise("P5")
+async def test_policy_links_no_account_of_a_relative(company: Company) -> None:
+    """A relative with the same last name may have the address as a second one: the policy leaves that account alone."""
+    stage = company.stage
+    stage.connect(policy=LinkPolicy.BY_EMAIL)
+    account = stage.add_account(
+        "relative@nordlicht.example",
+        emails=[{"value": ADDRESS, "type": "home"}],
+        name={"givenName": "Eva", "familyName": "Lovelace"},
+    )
+    before = stage.declaree.directory.users[account]
+
+    assert await company.settle(make_request("7", user_name=ADDRESS)) == {"7": Outcome.REJECTED}
+    assert stage.declaree.directory.users == {account: before}
 
 
 @pytest.mark.parametrize("has_left", [False, True], ids=["other address", "departure"])
