@@ -45,11 +45,11 @@ def reconcile(work: Work) -> Steps[Result]:
 
 
 def _reach(work: Work) -> Steps[Resource | None]:
-    """Returns the account with every field that can be written; None without an account to disable."""
+    """Returns the account with every field that can be written; None without one, if the request creates no account."""
     trail = work.trail
     for _ in range(MAX_ROUNDS):
         live = yield from find_account(work)
-        if live is None and work.goal.is_disable:
+        if live is None and work.goal.user_name is None:
             return None
         try:
             if live is None:

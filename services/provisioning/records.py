@@ -4,7 +4,6 @@ A write that was attempted without a confirming lookup clears ``applied``: it ma
 the old value must not count as unchanged.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import AwareDatetime
@@ -70,18 +69,6 @@ def build_replaced(entry: LedgerEntry, now: AwareDatetime) -> tuple[AccountSynce
         )
         for waiting in entry.replaced
     )
-
-
-def note_suspects(entry: LedgerEntry, suspects: Sequence[AccountRequested]) -> LedgerEntry:
-    """Returns the entry with the user names with which an earlier writer may have created an account without noting it."""
-    creates = [request for request in suspects if request.desired is not None]
-    names = dict.fromkeys(request.desired.user_name for request in creates if request.desired is not None)
-    unnoted = tuple(name for name in names if name not in entry.attempted_names)
-    if entry.account_id is not None or not unnoted:
-        return entry
-    since = [request.detected_at for request in creates] + [time for time in (entry.suspected_since,) if time]
-    attempted = (*entry.attempted_names, *unnoted)[-MAX_ATTEMPTED_NAMES:]
-    return entry.model_copy(update={"attempted_names": attempted, "suspected_since": min(since)})
 
 
 def record_without_call(

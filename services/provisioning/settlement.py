@@ -16,6 +16,7 @@ from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning import records
 from services.provisioning.calls import CreateAccount, Lost, PatchAccount, ReplaceAccount, Reply, Step, Steps
 from services.provisioning.desired import DesiredState
+from services.provisioning.doubts import build_search, note_found, note_suspects
 from services.provisioning.goal import build_desired_state, build_goal, find_due_refusals
 from services.provisioning.manager import FindManagerAccount, resolve_manager
 from services.provisioning.precedence import Decision, decide
@@ -88,6 +89,7 @@ class Settlement:
         self._circumstances = circumstances
         self._manager = resolve_manager(request, find_manager)
         self._goal: Goal | None = None
+        self._searching: Decision | None = None
         self._steps: Steps[Result] | None = None
         self._is_doubtful = circumstances.is_suspect
         self._is_in_flight = False
@@ -115,17 +117,18 @@ class Settlement:
         elif decision is Decision.REPEAT:
             self.outcome = entry.decided
         else:
-            self.entry = records.note_suspects(entry, known.suspects)
+            self.entry = note_suspects(entry, known.suspects)
             self._begin_decided(decision, desired, due)
 
     def _begin_decided(self, decision: Decision, desired: DesiredState | None, due: frozenset[str]) -> None:
         """Records a decision without a call, or starts the reconciliation. ``due`` are the refused fields to try again."""
         request, entry, known = self._request, self.entry, self._circumstances
         if decision is not Decision.RECONCILE or desired is None:
-            # no call, but one of an earlier writer may be on its way
-            entry = entry.model_copy(update={"look_at": self._find_look(known.now)})
-            self.entry = records.record_without_call(request, entry, decision, known.now)
-            self.outcome = self.entry.decided
+            self._goal, self._searching = build_search(request, entry, known.now), decision
+            if self._goal is None:
+                self._record_without_call(entry, decision, known.now)
+            else:
+                self._start(self._goal)
         elif known.is_external_id_taken:
             self.result = records.EXTERNAL_ID_TAKEN
         elif self._waits_for_manager():
@@ -140,8 +143,17 @@ class Settlement:
                 is_suspect=known.is_suspect,
                 created_after=known.now - known.late_write_time,
             )
-            self._steps = reconcile(Work(self._goal, self.trail, self._memory))
-            self._advance(None)
+            self._start(self._goal)
+
+    def _start(self, goal: Goal) -> None:
+        self._steps = reconcile(Work(goal, self.trail, self._memory))
+        self._advance(None)
+
+    def _record_without_call(self, entry: LedgerEntry, decision: Decision, now: datetime) -> None:
+        # no call, but one of an earlier writer may be on its way
+        entry = entry.model_copy(update={"look_at": self._find_look(now)})
+        self.entry = records.record_without_call(self._request, entry, decision, now)
+        self.outcome = self.entry.decided
 
     def _waits_for_manager(self) -> bool:
         """Whether a new account is created after that of its manager: written before, it would be written twice."""
@@ -189,6 +201,12 @@ class Settlement:
         """Sets entry and outcome by the result of the reconciliation. Does nothing for a request settled without one."""
         look_at = self._find_look(now)
         match self.result:
+            case Settled(live=live) if self._searching is not None:
+                found = self.entry if live is None else note_found(self.entry, live)
+                self._record_without_call(found, self._searching, now)
+            case Rejected() if self._searching is not None:
+                self.result = None  # no account is needed, so nothing is asked
+                self._record_without_call(self.entry, self._searching, now)
             case Settled() as settled if self._goal is not None:
                 self.entry = records.record_settled(
                     self._request,

@@ -11,8 +11,8 @@ from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Intent
 from services.provisioning import goal
 from services.provisioning.desired import DISABLED
+from services.provisioning.doubts import note_suspects
 from services.provisioning.goal import REFUSAL_LIFETIME, build_desired_state, find_due_refusals
-from services.provisioning.records import note_suspects
 from services.provisioning.states import Goal
 from tests.support.builders import NOW, make_request, make_request_with_intent
 from tests.unit.provisioning.accounts import EMAIL

@@ -7,8 +7,8 @@ import pytest
 
 from sandbox.declaree.faults import Fault
 from sandbox.declaree.late import land_all
-from services.contracts.outcomes import Outcome
-from tests.support.builders import make_request
+from services.contracts.outcomes import Intent, Outcome
+from tests.support.builders import make_request, make_request_with_intent, reports_to
 from tests.support.writer_stage import WriterStage
 from tests.unit.writer.company import Company, make_leaver
 
@@ -87,3 +87,46 @@ async def test_resend_after_crash_adopts_no_stranger(company: Company, address: 
     assert await company.resend("7") == {"7": Outcome.REJECTED}
     assert stage.declaree.directory.users == {account: user}
     assert [asked.account_id for asked in await company.list_open_decisions()] == [account]
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize("intent", [Intent.IGNORE, Intent.REJECT])
+async def test_account_of_absent_manager_is_found(company: Company, intent: Intent) -> None:
+    """A create lands after its employee went on leave: the due look finds the account, and the reports name it as manager."""
+    stage = company.stage
+    stage.declaree.faults.order(Fault(kind="late", method="POST", status=504))
+    await company.settle(make_request("9"))
+    await company.settle(make_request_with_intent(intent, "9", 2_000))
+    await company.settle(make_request("7", manager=reports_to("9")))
+    before = stage.list_calls()
+
+    await land_and_look(company)
+
+    account = stage.get_account("9")
+    entry = await stage.get_entry("9")
+    assert entry.account_id == account["id"]
+    assert entry.attempted_names == ()
+    assert entry.decided is not None
+    assert entry.decided.outcome is (Outcome.REJECTED if intent is Intent.REJECT else Outcome.OUT_OF_SCOPE)
+    assert stage.get_manager("7") == account["id"]
+    assert ("PATCH", f"/Users/{account['id']}") not in stage.list_calls()[len(before) :]
+
+
+@pytest.mark.promise("P5")
+async def test_search_for_absent_employee_takes_no_stranger(company: Company) -> None:
+    """An account by hand that contradicts the create is neither linked nor asked about: the employee needs none now."""
+    stage = company.stage
+    stage.declaree.faults.order(Fault(kind="late", method="POST", status=504))
+    await company.settle(make_request("7", user_name=ADA))
+    stage.declaree.late_writes.clear()
+    account = stage.add_account(ADA, **HAND_MADE | {"roles": [{"value": "admin"}]})
+    await company.settle(make_request_with_intent(Intent.IGNORE, "7", 2_000))
+
+    await company.pass_time()
+
+    entry = await stage.get_entry("7")
+    assert entry.account_id is None
+    assert entry.waiting is None
+    assert entry.verify is False
+    assert await company.list_open_decisions() == []
+    assert list(stage.declaree.directory.users) == [account]
