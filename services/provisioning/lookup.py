@@ -79,14 +79,15 @@ def _check_remembered(work: Work, live: Resource) -> Steps[Resource | None]:
     if ownership.is_marked_for_other:
         trail.notes.append(f"account {live.id} has the external id of another employee now")
         return None
-    if external_id not in goal.our_external_ids and is_made_later(goal, live):
-        trail.notes.append(f"another account has the id {live.id} now")
-        return None
-    if is_foreign and not fits_person(goal, live):
-        trail.notes.append(f"account {live.id} has another external id now")
-        trail.estranged = live
-        return None
-    return live
+    is_later = external_id not in goal.our_external_ids and is_made_later(goal, live)
+    if not (is_foreign or is_later) or fits_person(goal, live):
+        return live
+    trail.notes.append(
+        f"another account has the id {live.id} now" if is_later else f"account {live.id} has another external id now"
+    )
+    if goal.is_disable or not is_later:
+        trail.estranged = live  # clocks may be wrong: a leaver's account is not given up unasked
+    return None
 
 
 def _find_by_external_id(work: Work, *, is_fresh: bool) -> Steps[Resource | None]:

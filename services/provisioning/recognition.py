@@ -37,17 +37,19 @@ def has_our_mark(goal: Goal, live: Resource) -> bool:
 
 
 def fits_person(goal: Goal, live: Resource) -> bool:
-    """Returns whether an account with the employee's external id shows the employee's e-mail address or name.
+    """Returns whether an account shows the employee's e-mail address or names.
 
-    An external id of digits alone may be the number of another system, and first or last names are shared by many: both
-    names must fit then.
+    With the employee's external id, one name is enough, unless the external id consists of digits alone: that may be the
+    number of another system, and first or last names are shared by many.
     """
     identity = goal.identity
     name = paths.read(live.body, "userName")
     known = {fold_address(known) for known in (goal.user_name, goal.last_user_name, *goal.attempted_names) if known}
     if identity is not None and identity.user_name:
         known.add(fold_address(identity.user_name))
-    fits_names = fits_both_names if get_external_id(live).isdecimal() else _fits_a_name
+    external_id = get_external_id(live)
+    is_distinctive = external_id in {goal.external_id, *goal.our_external_ids} and not external_id.isdecimal()
+    fits_names = _fits_a_name if is_distinctive else fits_both_names
     return (isinstance(name, str) and fold_address(name) in known) or fits_names(goal, live)
 
 

@@ -155,16 +155,42 @@ def test_remembered_id_of_another_account_is_forgotten() -> None:
     assert story.trail.notes == ["account u1 has the external id of another employee now"]
 
 
+def build_later(external_id: str | None) -> Resource:
+    """Returns an account of another person with the remembered id, created two hours after the employee's."""
+    created = (NOW + timedelta(hours=2)).isoformat()
+    return build_account(externalId=external_id, userName="o@x.example", name={"givenName": "Eva"}, meta={"created": created})
+
+
 @pytest.mark.promise("P5")
 @pytest.mark.parametrize("external_id", ["99", None], ids=["foreign", "none"])
 def test_remembered_id_that_was_given_out_again_is_forgotten(external_id: str | None) -> None:
     """After a restore, the server gives the id to an account that was created later: it is not the employee's."""
-    stranger = build_account(externalId=external_id, meta={"created": (NOW + timedelta(hours=2)).isoformat()})
-
-    story = run(build_goal(REMEMBERED, created_at=NOW), find(stranger), NOTHING, NOTHING, CREATED)
+    story = run(build_goal(REMEMBERED, created_at=NOW), find(build_later(external_id)), NOTHING, NOTHING, CREATED)
 
     assert story.result.account_id == "u9"
     assert story.trail.notes == ["another account has the id u1 now"]
+
+
+@pytest.mark.promise("P9")
+def test_leaver_with_an_id_that_was_given_out_again_asks() -> None:
+    """The server's clock may be wrong, so a leaver's account is not given up because of its age."""
+    stranger = build_later(None)
+
+    story = run(build_leaver(created_at=NOW), find(stranger), NOTHING, find(stranger))
+
+    assert story.result.asks_about == "u1"
+    assert story.writes == ()
+
+
+@pytest.mark.promise("P9")
+def test_wrong_clock_gives_no_account_up() -> None:
+    """A server without external ids names local times as UTC: the account with the address is the leaver's."""
+    live = build_account(externalId=None, meta={"created": (NOW + timedelta(hours=2)).isoformat()})
+    disabled = Written(replace(live, body=live.body | {"active": False}))
+
+    story = run(build_leaver(created_at=NOW, last_user_name=EMAIL), find(live), disabled)
+
+    assert story.result.outcome is Outcome.DISABLED
 
 
 @pytest.mark.promise("P4")
