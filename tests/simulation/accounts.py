@@ -56,7 +56,10 @@ class Accounts:
         self.writes: Counter[str] = Counter()
         """Number of writes of each employee's account."""
         self.more_writes: Counter[str] = Counter()
-        """Number of those that a change may need besides one: its manager alone, or a temporary address."""
+        """Number of those that a change may need besides one: its manager alone, its address once that is free, or a temporary
+        address.
+        """
+        self._blocked: set[str] = set()
 
     def plant(self, stranger: Entry) -> None:
         """Notes an account that the product must never write."""
@@ -110,7 +113,10 @@ class Accounts:
             return
         self.writes[employee] += 1
         is_aside = any(_is_temporary(employee, field, value) for field, value in changes.items())
-        self.more_writes[employee] += is_aside or changes.keys() == {MANAGER}
+        is_freed = write.after.id in self._blocked and changes.keys() <= ADDRESSES
+        if is_freed:
+            self._blocked.discard(write.after.id)
+        self.more_writes[employee] += is_aside or is_freed or changes.keys() == {MANAGER}
         if len(self.find(employee)) > 1:
             self._history.violate("P4", f"the employee {employee} has {len(self.find(employee))} accounts")
         if not changes and not self._is_late_possible:
@@ -118,9 +124,11 @@ class Accounts:
         for field, value in changes.items():
             self._check_order(write, employee, field, value)
 
-    def note_refusal(self, actor: str, text: str) -> None:
-        """Notes a write that the server has refused."""
+    def note_refusal(self, actor: str, text: str, blocked: str | None) -> None:
+        """Notes a write that the server has refused. ``blocked`` is the account if another one has its address."""
         self._history.note(actor, text)
+        if blocked is not None:
+            self._blocked.add(blocked)
 
     def _check_order(self, write: Write, employee: str, field: str, value: Value) -> None:
         """Finds the oldest change that the value can come from, if changes are written in their order."""

@@ -75,7 +75,8 @@ class Network:
             self.accounts.see_write(Write(actor, before, after, is_late))
             self._land_after_write()
         elif request.method != "GET":
-            self.accounts.note_refusal(actor, f"{request.method} {request.path} is answered {reply.status}")
+            text = f"{request.method} {request.path} is answered {reply.status}"
+            self.accounts.note_refusal(actor, text, before.id if before is not None and reply.status == 409 else None)
         return reply
 
     def _find_after(self, before: Entry | None, known: set[str]) -> Entry:

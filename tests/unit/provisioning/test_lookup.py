@@ -158,7 +158,9 @@ def test_remembered_id_of_another_account_is_forgotten() -> None:
 def build_later(external_id: str | None) -> Resource:
     """Returns an account of another person with the remembered id, created two hours after the employee's."""
     created = (NOW + timedelta(hours=2)).isoformat()
-    return build_account(externalId=external_id, userName="o@x.example", name={"givenName": "Eva"}, meta={"created": created})
+    return build_account(
+        externalId=external_id, userName="o@x.example", name={"givenName": "Eva"}, meta={"created": created}
+    )
 
 
 @pytest.mark.promise("P5")
