@@ -77,9 +77,14 @@ class Claims:
 
     async def release_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> int:
         """Removes the claim of each account that still has this owner. Returns their number."""
-        claims = [
-            {"_id": hash_claim(Kind.ACCOUNT, server, account), "owner": str(owner)} for account, owner in owners.items()
-        ]
+        return await self._release(Kind.ACCOUNT, server, owners)
+
+    async def release_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> int:
+        """Removes the claim of each external id that still has this owner. Returns their number."""
+        return await self._release(Kind.EXTERNAL_ID, server, owners)
+
+    async def _release(self, kind: Kind, server: str, owners: Mapping[Id, PersonKey]) -> int:
+        claims = [{"_id": hash_claim(kind, server, claimed), "owner": str(owner)} for claimed, owner in owners.items()]
         return await self._collection.delete_all({"$or": claims}) if claims else 0
 
     async def release(self, person: PersonKey) -> int:

@@ -68,6 +68,10 @@ class Claims(Protocol):
         """Removes the claim of each account that still has this owner. Returns their number."""
         ...
 
+    async def release_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> int:
+        """Removes the claim of each external id that still has this owner. Returns their number."""
+        ...
+
 
 class Links(Protocol):
     """Decisions about accounts that existed before."""

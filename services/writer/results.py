@@ -65,20 +65,23 @@ class ResultWriter:
                 logger.warning(
                     "ledger entry changed concurrently; the batch is settled again", extra={"person": str(key)}
                 )
-        await self._release_accounts(
-            [(server, person) for server, person in settled if person.stored.person not in lost]
-        )
+        await self._release_claims([(server, person) for server, person in settled if person.stored.person not in lost])
         return lost
 
-    async def _release_accounts(self, settled: Iterable[tuple[str, PersonWork]]) -> None:
-        """Releases the accounts that people no longer have: the server may give the id to another person's account."""
-        released: dict[str, dict[AccountId, PersonKey]] = defaultdict(dict)
+    async def _release_claims(self, settled: Iterable[tuple[str, PersonWork]]) -> None:
+        """Releases the accounts and external ids that people no longer have: others may get them."""
+        accounts: dict[str, dict[AccountId, PersonKey]] = defaultdict(dict)
+        external_ids: dict[str, dict[str, PersonKey]] = defaultdict(dict)
         for server, person in settled:
-            former = person.stored.account_id
-            if former is not None and person.entry.account_id != former:
-                released[server][former] = person.stored.person
-        for server, owners in released.items():
+            before, after = person.stored, person.entry
+            if before.account_id is not None and after.account_id != before.account_id:
+                accounts[server][before.account_id] = before.person
+            if before.external_id is not None and after.external_id != before.external_id:
+                external_ids[server][before.external_id] = before.person
+        for server, owners in accounts.items():
             await self._claims.release_accounts(server, owners)
+        for server, names in external_ids.items():
+            await self._claims.release_external_ids(server, names)
 
     async def _claim_new_accounts(self, settled: Iterable[tuple[str, PersonWork]]) -> None:
         """Claims the accounts that people have got. An account of another employee is not recorded: a look follows."""

@@ -79,6 +79,18 @@ async def test_accounts_are_released_by_their_owner_only(store: Store) -> None:
     assert owners == {AccountId("a-2"): TWO, AccountId("a-3"): ONE}
 
 
+async def test_external_ids_are_released_by_their_owner_only(store: Store) -> None:
+    """An external id of another employee stays that one's, and so does an account with the same text."""
+    await store.claims.claim_external_ids(SERVER, {"a-1": ONE, "a-2": TWO})
+    await claim(store, ONE)
+
+    assert await store.claims.release_external_ids(SERVER, {"a-1": ONE, "a-2": ONE}) == 1
+
+    assert await store.claims.find_external_id_owner(SERVER, "a-1") is None
+    assert await store.claims.find_external_id_owner(SERVER, "a-2") == TWO
+    assert await store.claims.find_owner(SERVER, ACCOUNT) == ONE
+
+
 async def test_owners_of_many_accounts_are_found_at_once(store: Store) -> None:
     """Accounts without an owner and accounts of another server are left out."""
     await store.claims.claim_accounts(SERVER, {ACCOUNT: ONE, AccountId("a-2"): STRANGER, AccountId("a-3"): TWO})

@@ -196,6 +196,7 @@ OTHERS = {
     ),
     "external id owner": lambda store: store.claims.find_external_id_owner(SERVER, "x"),
     "accounts released": lambda store: store.claims.release_accounts(SERVER, {AccountId("x"): make_person("4")}),
+    "external ids released": lambda store: store.claims.release_external_ids(SERVER, {"x": make_person("4")}),
     "claims released": lambda store: store.claims.release(make_person("5")),
     "links": lambda store: store.links.read([make_person("1"), make_person("2")]),
     "link asked": lambda store: store.links.ask([make_question("1"), make_question("99")]),

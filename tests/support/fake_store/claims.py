@@ -59,7 +59,15 @@ class FakeClaims:
     async def release_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> int:
         """Removes the claim of each account that still has this owner. Returns their number."""
         await give_turn()
-        keys = {(Kind.ACCOUNT, server, account): owner for account, owner in owners.items()}
+        return self._release(Kind.ACCOUNT, server, owners)
+
+    async def release_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> int:
+        """Removes the claim of each external id that still has this owner. Returns their number."""
+        await give_turn()
+        return self._release(Kind.EXTERNAL_ID, server, owners)
+
+    def _release(self, kind: Kind, server: str, owners: Mapping[Id, PersonKey]) -> int:
+        keys = {(kind, server, str(claimed)): owner for claimed, owner in owners.items()}
         released = [key for key, owner in keys.items() if self.content.get(key) == owner]
         for key in released:
             del self.content[key]

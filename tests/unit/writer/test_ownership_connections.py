@@ -128,6 +128,19 @@ async def test_decision_takes_no_account_of_another_company(company: Company, de
     assert stage.get_account() == before
 
 
+@pytest.mark.promise("P1")
+async def test_external_id_that_was_given_up_is_free(company: Company) -> None:
+    """The first company gets a prefix, and the second one takes the external ids without: no old claim blocks it."""
+    await company.settle_all(make_request("7"))
+    await company.settle_all(make_request("7", 2_000, external_id="a-7"))
+
+    outcomes = await company.settle(make_theirs("7"))
+
+    assert outcomes == {"7": Outcome.CREATED}
+    assert company.stage.get_account("7")["userName"] == "e7@other.example"
+    assert company.stage.get_account("a-7")["userName"] == "e7@nordlicht.example"
+
+
 @pytest.mark.promise("P9")
 async def test_taken_external_id_delays_no_departure(company: Company) -> None:
     """An older request of the same batch wants an external id of the other company: and the leaver is disabled."""
