@@ -15,7 +15,7 @@ from services.contracts.tasks import Resend
 from services.errors import PermanentError
 from services.provisioning import paths
 from services.provisioning.calls import Found, ReadAccount, Resource
-from services.provisioning.ownership import is_privileged
+from services.provisioning.recognition import hash_account, is_privileged
 from services.provisioning.states import get_external_id, is_enabled
 from services.runtime.clock import Clock
 from services.store.database import Store
@@ -55,6 +55,8 @@ class Link:
     """The employee in Personio; None if the names were not asked for, or the employee is unknown."""
     account: Side | None = None
     """The account in Declaree; None if the names were not asked for, or the account no longer exists."""
+    account_hash: str | None = None
+    """Hash of the account as it is shown; None if it is not shown."""
 
 
 async def list_links(
@@ -106,20 +108,23 @@ async def decide(
     employee: EmployeeId,
     account: AccountId,
     decision: Decision,
+    shown: Link | None = None,
 ) -> LinkDecision:
     """Stores a decision, and resends the employee so that it takes effect.
 
-    Raises ``UnknownConnectionError``, ``UnknownLinkError`` and ``UnfitDecisionError``.
+    ``shown`` is what the administrator saw before; None if nothing was shown. The decision counts for this account with this
+    content and owner only. Raises ``UnknownConnectionError``, ``UnknownLinkError`` and ``UnfitDecisionError``.
     """
     await store.connections.ensure_exists(connection)
-    asked = await _find(store, connection, employee, account)
+    asked = shown.decision if shown else await _find(store, connection, employee, account)
     if decision is Decision.HAND_OVER and not asked.is_held_by_leaver:
         raise UnfitDecisionError(f"account {account} has no former owner: use `links accept` or `links refuse`")
     if decision is Decision.LINK and asked.is_held_by_leaver:
         raise UnfitDecisionError(
             f"account {account} belongs to an employee that has left: use `links hand-over` or `links refuse`"
         )
-    decided = await store.links.decide(connection, employee, account, decision, clock.now())
+    account_hash = shown.account_hash if shown else None
+    decided = await store.links.decide(asked, decision, clock.now(), account_hash=account_hash)
     if decided is None:
         raise _build_unknown(connection, employee, account)
     action = Resend(scope="people", people=(employee,), reason="an administrator decided about an account")
@@ -156,7 +161,10 @@ async def _describe(store: Store, clock: Clock, access: DeclareeAccess, decision
     finally:
         await client.close()
     live = answer.resources[0] if isinstance(answer, Found) and answer.resources else None
-    return Link(decision, _describe_employee(snapshot) if snapshot else None, _describe_account(live) if live else None)
+    known = _describe_employee(snapshot) if snapshot else None
+    if live is None:
+        return Link(decision, known)
+    return Link(decision, known, _describe_account(live), hash_account(live))
 
 
 def _describe_employee(snapshot: Snapshot) -> Side:

@@ -47,7 +47,10 @@ def _describe(prefix: str) -> str:
 
 
 def are_confusable(first: str, second: str) -> bool:
-    """Returns whether two prefixes before employee ids, which are numbers, can give the same external id."""
-    shorter, longer = sorted((first, second), key=len)
+    """Returns whether two prefixes before employee ids, which are numbers, can give the same external id.
+
+    Some servers compare external ids without case.
+    """
+    shorter, longer = sorted((first.casefold(), second.casefold()), key=len)
     rest = longer.removeprefix(shorter)
     return longer.startswith(shorter) and (not rest or rest.isdigit())

@@ -1,7 +1,7 @@
 """Starts a connection: shows what its first import would do, and what happens with accounts that exist already."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,10 +12,11 @@ from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import Connection, LinkPolicy, normalise_server
 from services.contracts.employees import Employee, string_value
 from services.contracts.events import ChangeKind, EmployeeChanged
-from services.contracts.ids import AccountId, ConnectionId, EmployeeId
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.mapping.engine import Engine
 from services.provisioning import paths
 from services.provisioning.preview import AccountsByMark, Prospect, preview
+from services.provisioning.recognition import hash_account
 from services.runtime.clock import Clock
 from services.store.database import Store
 
@@ -35,6 +36,8 @@ class Prediction:
     """What happens."""
     account: AccountId | None = None
     """The account that exists; None without one."""
+    account_hash: str = ""
+    """Hash of what the account shows; empty without one."""
     name: str | None = None
     """First and last name; None unless the names were asked for."""
     account_name: str | None = None
@@ -85,7 +88,9 @@ async def preview_start(
                 for employee in page.employees
             )
             await progress("employees", len(predictions), page.total)
-    judged = await _reject_claimed(store, stored, predictions)
+    existing = [prediction.account for prediction in predictions if prediction.account is not None]
+    owners = await store.claims.find_owners(normalise_server(stored.declaree.url), existing)
+    judged = judge_owned(connection, predictions, owners)
     return Preview(judged, accounts.count, stored.link_policy is LinkPolicy.BY_EMAIL)
 
 
@@ -102,6 +107,7 @@ async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: 
                 connection_id=connection,
                 employee_id=prediction.employee,
                 account_id=prediction.account,
+                account_hash=prediction.account_hash,
                 asked_at=clock.now(),
                 decision=Decision.LINK,
                 decided_at=clock.now(),
@@ -112,25 +118,6 @@ async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: 
         for first in range(0, len(decisions), DECISIONS_AT_ONCE):
             await store.links.ask(decisions[first : first + DECISIONS_AT_ONCE])
     await store.connections.start(connection, now=clock.now())
-
-
-async def _reject_claimed(
-    store: Store, stored: Connection, predictions: Sequence[Prediction]
-) -> tuple[Prediction, ...]:
-    """Rejects the employees with an account that belongs to another connection, as the writer does."""
-    accounts = [prediction.account for prediction in predictions if prediction.account is not None]
-    owners = await store.claims.find_owners(normalise_server(stored.declaree.url), accounts)
-    others = {account: owner.connection_id for account, owner in owners.items() if owner.connection_id != stored.id}
-    return tuple(
-        replace(
-            prediction,
-            prospect=Prospect.REJECTED,
-            reason=f"it belongs to an employee of connection {others[prediction.account]}",
-        )
-        if prediction.account in others
-        else prediction
-        for prediction in predictions
-    )
 
 
 async def _list_accounts(stored: Connection, clock: Clock, progress: Progress) -> AccountsByMark:
@@ -166,7 +153,13 @@ def _predict(
     request = engine.map(event)
     judgement = preview(request, *accounts.find(request))
     live = judgement.account
-    predicted = Prediction(employee.id, judgement.prospect, live.id if live else None, reason=judgement.reason)
+    predicted = Prediction(
+        employee.id,
+        judgement.prospect,
+        live.id if live else None,
+        hash_account(live) if live else "",
+        reason=judgement.reason,
+    )
     if not with_names:
         return predicted
     names = [string_value(employee.attributes, key) for key in ("first_name", "last_name")]
@@ -176,3 +169,30 @@ def _predict(
 
 def _join(names: Iterable[object]) -> str:
     return " ".join(str(name) for name in names if name)
+
+
+def judge_owned(
+    connection: ConnectionId, predictions: Sequence[Prediction], owners: Mapping[AccountId, PersonKey]
+) -> tuple[Prediction, ...]:
+    """Returns the predictions, with the accounts that another employee owns or gets as well.
+
+    An employee with an account of another connection is rejected, as by the writer. Within the connection, it is unclear.
+    """
+    wanted = Counter(prediction.account for prediction in predictions if prediction.account is not None)
+
+    def judge(prediction: Prediction) -> Prediction:
+        account = prediction.account
+        if account is None:
+            return prediction
+        person = PersonKey(connection, prediction.employee)
+        owner = owners.get(account, person)
+        if owner.connection_id != connection:
+            reason = f"it belongs to an employee of connection {owner.connection_id}"
+            return replace(prediction, prospect=Prospect.REJECTED, reason=reason)
+        if owner != person:
+            return replace(prediction, prospect=Prospect.UNCLEAR, reason=f"it belongs to employee {owner.employee_id}")
+        if wanted[account] > 1:
+            return replace(prediction, prospect=Prospect.UNCLEAR, reason="several employees have this e-mail address")
+        return prediction
+
+    return tuple(map(judge, predictions))

@@ -72,15 +72,16 @@ def _decide(
     connection: str, employee: str, account: str, decision: Decision, question: str, *, yes: bool, as_json: bool
 ) -> None:
     ids = ConnectionId(connection), EmployeeId(employee), AccountId(account)
+    shown: admin_links.Link | None = None
     if not yes:
-        link = run(lambda _, store: admin_links.get_link(store, SystemClock(), *ids))
-        print_error("\n".join(_format(link)))
+        shown = run(lambda _, store: admin_links.get_link(store, SystemClock(), *ids))
+        print_error("\n".join(_format(shown)))
         if not confirm(question):
             print_error("nothing was decided")
             raise typer.Exit(1)
 
     async def work(_: CliSettings, store: Store) -> LinkDecision:
-        return await admin_links.decide(store, SystemClock(), *ids, decision)
+        return await admin_links.decide(store, SystemClock(), *ids, decision, shown)
 
     decided = run(work)
     print_result(f"decided: {decision.value}; the employee is resent", decided, as_json=as_json)
@@ -88,7 +89,8 @@ def _decide(
 
 def _format(link: admin_links.Link) -> list[str]:
     decision = link.decision
-    kind = "a leaver's account" if decision.is_held_by_leaver else "not managed by the sync"
+    former = decision.former_owner
+    kind = f"the account of employee {former}, which has left" if former is not None else "not managed by the sync"
     lines = [
         f"employee {decision.employee_id}  account {decision.account_id}  {kind}  since {decision.asked_at:%Y-%m-%d %H:%M} UTC"
     ]

@@ -28,8 +28,10 @@ class LinkDecision(FrozenModel):
     """The employee that the account conflicts with."""
     account_id: AccountId
     """The account."""
-    is_held_by_leaver: bool = False
-    """Whether an employee that has left owns the account, so that it can be handed over."""
+    former_owner: EmployeeId | None = None
+    """The employee that has left and owns the account, so that it can be handed over; None if the account has no owner."""
+    account_hash: str
+    """Hash of what the account showed when the decision was asked for, or made."""
     asked_at: AwareDatetime
     """When the writer found the account."""
     decision: Decision | None = None
@@ -41,6 +43,19 @@ class LinkDecision(FrozenModel):
     def person(self) -> PersonKey:
         """The employee that the account conflicts with."""
         return PersonKey(self.connection_id, self.employee_id)
+
+    @property
+    def is_held_by_leaver(self) -> bool:
+        """Whether an employee that has left owns the account."""
+        return self.former_owner is not None
+
+    def find_valid(self, former_owner: EmployeeId | None, account_hash: str) -> Decision | None:
+        """Returns what was decided, if it counts for the account as it is now: with this owner, and with this content.
+
+        An account that is to stay alone stays alone with any content.
+        """
+        is_same = self.decision is Decision.LEAVE or self.account_hash == account_hash
+        return self.decision if is_same and self.former_owner == former_owner else None
 
 
 class WorkRange(FrozenModel):

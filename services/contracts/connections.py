@@ -5,7 +5,7 @@ The models check what an administrator enters, so that an invalid value cannot b
 
 from enum import StrEnum
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, SecretStr
 
@@ -102,10 +102,14 @@ class DeclareeAccess(FrozenModel):
 
 
 def normalise_server(url: str) -> str:
-    """Returns the address of a SCIM endpoint in one spelling: two connections to one server have the same."""
+    """Returns the address of a SCIM endpoint in one spelling: two connections to one server have the same.
+
+    Case, doubled slashes and percent-encoding make no difference: no server has two endpoints that differ by these alone.
+    """
     parts = urlsplit(url.strip())
     port = f":{parts.port}" if parts.port and parts.port != _DEFAULT_PORTS.get(parts.scheme) else ""
-    return f"{parts.scheme.lower()}://{(parts.hostname or '').rstrip('.').lower()}{port}{parts.path.rstrip('/')}"
+    segments = [segment for segment in unquote(parts.path).lower().split("/") if segment not in {"", "."}]
+    return "/".join([f"{parts.scheme}://{(parts.hostname or '').rstrip('.').lower()}{port}", *segments])
 
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}

@@ -24,6 +24,8 @@ class DeadLetterReason(StrEnum):
     """The value does not have the schema of the event."""
     FUTURE_REVISION = "future-revision"
     """The revision is further in the future than a clock can be wrong."""
+    FUTURE_MAPPING = "future-mapping"
+    """The mapping version is above each version that was published."""
     UNKNOWN_CONNECTION = "unknown-connection"
     """The connection is not in MongoDB."""
     TOO_LARGE = "too-large"
@@ -48,6 +50,10 @@ _NEXT_STEPS: dict[DeadLetterReason, str] = {
         "the event is from the future, so a program forged it or a clock is wrong: compare the clocks of all services; "
         "if this service's clock was behind, `dead-letters retry`"
     ),
+    DeadLetterReason.FUTURE_MAPPING: (
+        "the request has a mapping version that was never published, so a program forged it or an older MongoDB was "
+        "restored: `resync` its employee"
+    ),
     DeadLetterReason.UNKNOWN_CONNECTION: (
         "the connection is not in MongoDB: restore it from a backup, then `dead-letters retry`"
     ),
@@ -69,8 +75,8 @@ class DeadLetter(FrozenModel):
     service: str
     """The service that could not read the record."""
     reason: str
-    """Why: `empty-value`, `not-json`, `wrong-schema`, `future-revision`, `unknown-connection`, `too-large` or
-    `header-no-text`."""
+    """Why: `empty-value`, `not-json`, `wrong-schema`, `future-revision`, `future-mapping`, `unknown-connection`,
+    `too-large` or `header-no-text`."""
     fields: str = ""
     """Names of the fields that do not fit the schema, separated by commas; never their content."""
     topic: Topic

@@ -5,7 +5,7 @@ A field may be added with a default. A rename or a change of meaning needs a new
 
 import hashlib
 from enum import StrEnum
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
@@ -149,6 +149,9 @@ class Version(NamedTuple):
     """Version of the mapping; 0 if none was published."""
 
 
+Marked = TypeVar("Marked", DesiredAccount | None, AccountIdentity | None)
+
+
 class MappedEvent(Event):
     """The fields that an event has after the mapping."""
 
@@ -192,6 +195,15 @@ class AccountRequested(MappedEvent):
         if intent is not None and (desired is not None) != (intent is Intent.PROVISION):
             raise ValueError("the desired account must be set for the intent provision and for no other intent")
         return desired
+
+    @field_validator("desired", "identity")
+    @classmethod
+    def _validate_external_id(cls, account: Marked, info: ValidationInfo) -> Marked:
+        """Rejects another employee's external id: a forged event would claim it, and keep its owner out."""
+        employee = info.data.get("employee_id")
+        if account is not None and employee is not None and not account.external_id.endswith(employee):
+            raise ValueError("the external id must end with the employee id")
+        return account
 
 
 class AccountSynced(MappedEvent):

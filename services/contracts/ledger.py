@@ -68,6 +68,9 @@ class LedgerEntry(FrozenModel):
     """External id of an account that an unanswered create may have made; None if there was no such create."""
     attempted_names: tuple[str, ...] = ()
     """User names that such a create may have used, newest last. Not every server finds an account by its external id."""
+    suspected_since: AwareDatetime | None = None
+    """Detection of the first change for which an earlier writer may have sent such a create without noting it; None if
+    each create is noted. An account that is older was not made by it."""
     decided: AccountSynced | None = None
     """Outcome of the newest settled change, which supersedes older ones; None if no change was settled."""
     applied: str | None = None
@@ -109,11 +112,6 @@ class LedgerEntry(FrozenModel):
     def newest_version(self) -> Version:
         """Version of the newest change that was settled or waits."""
         return max(self.decided_version, self.waiting.version) if self.waiting else self.decided_version
-
-    @property
-    def may_have_unknown_account(self) -> bool:
-        """Whether an unanswered create may have made an account that the entry does not know."""
-        return self.account_id is None and self.attempted is not None
 
     @property
     def has_open_reference(self) -> bool:

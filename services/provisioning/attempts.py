@@ -83,7 +83,7 @@ def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[A
             if len(hidden) > 1 or memory.is_proven(way, sent):
                 raise EndedError(_judge_hidden(work, live))
         # a way that has made these changes before is refused for its values: only access is worth the other ways
-        is_form_known = _get_kind(code or "") not in ABOUT_THE_FORM and memory.is_proven(way, sent)
+        is_form_known = get_kind(code or "") not in ABOUT_THE_FORM and memory.is_proven(way, sent)
         concerns_values = wanted != ("active",) and (concerns_values or is_form_known)
     else:
         if len(changes) == 1 and not concerns_values:
@@ -112,10 +112,10 @@ def _judge_hidden(work: Work, live: Resource) -> Rejected | Inconclusive:
 def _select_code(failures: list[Failure]) -> str:
     """Returns the code that says most: that of the first way with a form that the server understood."""
     codes = [failure.code for failure in failures]
-    return next((code for code in codes if _get_kind(code) not in ABOUT_THE_FORM), codes[0] if codes else NOT_STORED)
+    return next((code for code in codes if get_kind(code) not in ABOUT_THE_FORM), codes[0] if codes else NOT_STORED)
 
 
-def _get_kind(code: str) -> str:
+def get_kind(code: str) -> str:
     """Returns the ``scimType`` of a code such as ``400, invalidValue``, or the status of a code without one."""
     return code.rpartition(", ")[2]
 

@@ -247,6 +247,10 @@ class AskOwnership:
 
     id: AccountId
     """The account."""
+    account_hash: str
+    """Hash of what the account shows: a decision to link counts for this content only."""
+    foreign_external_id: str | None = None
+    """An external id that is not the employee's, to learn whether it is another employee's; None does not ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +280,9 @@ class Ownership:
     is_circular: bool = False
     """Whether that employee waits, directly or through others, for the address of this employee's account."""
     decision: Decision | None = None
-    """What an administrator decided for this employee and this account; None if nothing was decided."""
+    """What an administrator decided for this employee and this account; None if nothing that counts was decided."""
+    is_marked_for_other: bool = False
+    """Whether another employee owns the foreign external id that the question names."""
 
 
 @dataclass(frozen=True, slots=True)

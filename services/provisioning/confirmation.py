@@ -7,8 +7,9 @@ from services.contracts.mappings import MANAGER
 from services.provisioning import bodies, paths
 from services.provisioning.calls import Body, Resource, Steps
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID, DesiredState
-from services.provisioning.lookup import read_account
-from services.provisioning.ownership import ask_ownership, fold_text, has_our_mark
+from services.provisioning.ownership import ask_ownership
+from services.provisioning.reading import read_account
+from services.provisioning.recognition import fold_text, has_our_mark
 from services.provisioning.server import Way
 from services.provisioning.states import Work
 

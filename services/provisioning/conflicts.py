@@ -28,7 +28,7 @@ def resolve_conflict(work: Work, blocker: Resource | None) -> Steps[None]:
     if ownership.is_circular and not work.trail.has_stepped_aside:
         work.trail.has_stepped_aside = True
         raise AddressExchangeError
-    work.trail.blocked = yield from judge_blocker(blocker, has_account=True)
+    work.trail.blocked = yield from judge_blocker(blocker)
 
 
 def find_blocker(work: Work, live: Resource | None) -> Steps[Resource | None]:

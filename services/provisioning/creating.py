@@ -6,8 +6,10 @@ from services.provisioning.attempts import FAILED, FORBIDDEN
 from services.provisioning.calls import Conflict, CreateAccount, Lost, Refused, Reply, Resource, Steps, Written
 from services.provisioning.conflicts import UNKNOWN_CONFLICT, find_blocker
 from services.provisioning.desired import IDENTITY, OPTIONAL, DesiredState
-from services.provisioning.lookup import find_again, find_by_marks, read_account
-from services.provisioning.ownership import has_our_mark, judge_blocker
+from services.provisioning.lookup import find_again, find_by_marks
+from services.provisioning.ownership import ensure_ours_by_name
+from services.provisioning.reading import read_account
+from services.provisioning.recognition import has_our_mark
 from services.provisioning.states import EndedError, Inconclusive, Rejected, Trail, Work
 
 NOT_SUPPORTED = Rejected("the server does not create accounts over SCIM: ask its operator to support POST")
@@ -25,7 +27,8 @@ def create(work: Work) -> Steps[Resource]:
     goal = work.goal
     # A server with unique user names refuses a second account, so a create that is only suspected may be repeated. After
     # a create without an answer this is not trusted: not every server does what its schemas say.
-    is_second_refused = goal.suspected_since is not None and work.memory.description.unique_user_names
+    is_same_create = goal.suspected_since is not None and not goal.attempted_names
+    is_second_refused = is_same_create and work.memory.description.unique_user_names
     if goal.is_create_outstanding or (goal.is_create_suspected and not is_second_refused):
         raise EndedError(Inconclusive(WaitingCause.UNANSWERED_CREATE))
     codes: list[str] = []
@@ -113,16 +116,19 @@ def _find_unanswered(work: Work, sent: DesiredState) -> Steps[Resource]:
 
 
 def _find_conflicting(work: Work, sent: DesiredState, call: CreateAccount) -> Steps[Resource]:
-    """Returns the employee's own account after a conflict: an earlier writer has created it. Raises ``EndedError``.
+    """Returns the employee's account after a conflict: an earlier writer has created it, or a decision links it.
 
-    If no lookup shows an account with the address, it may have become free since the conflict: the create is repeated once.
+    Raises ``EndedError`` if an administrator has to decide first. If no lookup shows an account with the address, it may
+    have become free since the conflict: the create is repeated once.
     """
     live = yield from find_again(work)
     if live is not None:
         return live
     blocker = yield from find_blocker(work, None)
-    if blocker is not None:
-        raise EndedError((yield from judge_blocker(blocker, has_account=False)))
+    live = None if blocker is None else (yield from ensure_ours_by_name(work, blocker, is_wanted_name=True))
+    if live is not None:
+        work.trail.is_linked = True
+        return live
     match (yield call):
         case Written(Resource() as live):
             return (yield from _take_created(work, sent, live))

@@ -46,21 +46,23 @@ def build_goal(
     """
     identity = _build_identity(request, entry)
     user_name = request.desired.user_name if request.desired else None
-    sent = frozenset(external_id for external_id in (entry.external_id, entry.attempted) if external_id)
+    # a create that is only suspected does not prove that an account with its external id is ours
+    attempted = entry.attempted if entry.suspected_since is None else None
+    sent = frozenset(external_id for external_id in (entry.external_id, attempted) if external_id)
     wanted = {identity.external_id} if identity else set[str]()
-    is_unnoted = is_suspect and entry.account_id is None and user_name not in entry.attempted_names
     return Goal(
         desired,
         identity=identity,
         account_id=entry.account_id,
         user_name=user_name,
         attempted_names=tuple(name for name in entry.attempted_names if name != user_name),
-        is_name_attempted=user_name in entry.attempted_names or is_unnoted,
-        suspected_since=request.detected_at if is_unnoted else None,
+        is_name_attempted=user_name in entry.attempted_names,
+        suspected_since=entry.suspected_since,
         our_external_ids=frozenset(sent | wanted) if sent or request.desired else frozenset(),
         sent_external_ids=sent,
         last_user_name=entry.user_name,
         is_spelling_sent=user_name is not None and user_name in {entry.user_name, *entry.attempted_names},
+        created_at=entry.created_at,
         is_recently_created=entry.created_at is not None and entry.created_at > created_after,
         is_create_outstanding=entry.look_at is not None,
         is_create_suspected=is_suspect,

@@ -9,7 +9,9 @@ from services.contracts.ids import AccountId
 from services.contracts.outcomes import WaitingCause
 from services.provisioning import paths
 from services.provisioning.calls import FindAccounts, Found, Missing, Pause, ReadAccount, Refused, Resource, Steps
-from services.provisioning.ownership import ask_ownership, ensure_ours, ensure_ours_by_name
+from services.provisioning.ownership import ask_ownership, ensure_ours, ensure_ours_by_name, ensure_still_ours
+from services.provisioning.reading import read_account
+from services.provisioning.recognition import fits_person, is_made_later
 from services.provisioning.states import EndedError, Inconclusive, Rejected, Work, get_external_id
 
 MAX_EMPTY_LOOKUPS = 3
@@ -29,7 +31,7 @@ def find_account(work: Work) -> Steps[Resource | None]:
         return live
     if work.trail.unconfirmed_id is not None:
         raise EndedError(Inconclusive(WaitingCause.ACCOUNT_NOT_SHOWN))
-    return None
+    return None if work.trail.estranged is None else (yield from ensure_still_ours(work.goal, work.trail.estranged))
 
 
 def find_by_marks(work: Work, *, is_fresh: bool = False) -> Steps[Resource | None]:
@@ -50,19 +52,6 @@ def find_again(work: Work) -> Steps[Resource | None]:
     return None
 
 
-def read_account(account: AccountId) -> Steps[Resource | None]:
-    """Reads one account; returns None if the SCIM server does not have it.
-
-    Raises ``EndedError`` if the answer shows another account, or does not come from the SCIM server.
-    """
-    match (yield ReadAccount(account)):
-        case Found((resource,)) if resource.id == account:
-            return resource
-        case Missing(is_certain=True):
-            return None
-    raise EndedError(Inconclusive(WaitingCause.ACCOUNT_NOT_SHOWN))
-
-
 def _read_remembered(work: Work, account: AccountId) -> Steps[Resource | None]:
     """Returns the account that the ledger remembers; None if it no longer exists, or belongs to another employee now.
 
@@ -70,15 +59,7 @@ def _read_remembered(work: Work, account: AccountId) -> Steps[Resource | None]:
     """
     match (yield ReadAccount(account)):
         case Found((resource,)) if resource.id == account:
-            external_id = get_external_id(resource)
-            if work.goal.our_external_ids and external_id and external_id not in work.goal.our_external_ids:
-                # a restore, or an administrator, has given the id or the account to another employee
-                work.trail.notes.append(f"account {account} has the external id of another employee now")
-                return None
-            if (work.goal.is_disable or not external_id) and (yield from _is_passed_on(resource)):
-                work.trail.notes.append(f"account {account} belongs to another employee now")
-                return None
-            return resource
+            return (yield from _check_remembered(work, resource))
         case Missing(is_certain=True):
             if work.goal.is_recently_created:
                 raise EndedError(Inconclusive(WaitingCause.ACCOUNT_NOT_SHOWN))
@@ -91,10 +72,28 @@ def _read_remembered(work: Work, account: AccountId) -> Steps[Resource | None]:
     raise EndedError(Inconclusive(WaitingCause.ACCOUNT_NOT_SHOWN))
 
 
-def _is_passed_on(live: Resource) -> Steps[bool]:
-    """Whether another employee owns a remembered account: it was taken over, and the entry was not changed in time."""
-    ownership = yield from ask_ownership(live)
-    return ownership.owner in {"other", "other-connection"}
+def _check_remembered(work: Work, live: Resource) -> Steps[Resource | None]:
+    """Returns the remembered account if it still is the employee's: the id may lead to another account now."""
+    goal, trail = work.goal, work.trail
+    external_id = get_external_id(live)
+    is_foreign = bool(external_id and goal.our_external_ids and external_id not in goal.our_external_ids)
+    ownership = yield from ask_ownership(live, foreign_external_id=external_id if is_foreign else None)
+    if ownership.owner in {"other", "other-connection"}:
+        # it was taken over, and the entry was not changed in time
+        trail.notes.append(f"account {live.id} belongs to another employee now")
+        return None
+    if ownership.is_marked_for_other:
+        trail.notes.append(f"account {live.id} has the external id of another employee now")
+        return None
+    is_later = external_id not in goal.our_external_ids and is_made_later(goal, live)
+    if not (is_foreign or is_later) or fits_person(goal, live):
+        return live
+    trail.notes.append(
+        f"another account has the id {live.id} now" if is_later else f"account {live.id} has another external id now"
+    )
+    if goal.is_disable or not is_later:
+        trail.estranged = live  # clocks may be wrong: a leaver's account is not given up unasked
+    return None
 
 
 def _find_by_external_id(work: Work, *, is_fresh: bool) -> Steps[Resource | None]:
@@ -108,8 +107,9 @@ def _find_by_external_id(work: Work, *, is_fresh: bool) -> Steps[Resource | None
     hits = {account: live for account, live in hits.items() if get_external_id(live) == work.goal.external_id}
     if len(hits) > 1:
         raise EndedError(_reject_ambiguous("external id", tuple(hits)))
-    for live in hits.values():
-        if (yield from ensure_ours(work.goal, live)):
+    for hit in hits.values():
+        live = yield from ensure_ours(work.goal, hit)
+        if live is not None:
             work.trail.is_linked = True
             return live
     return None
@@ -136,9 +136,9 @@ def _find_by_user_name(work: Work, *, is_fresh: bool) -> Steps[Resource | None]:
             if name == work.goal.user_name:
                 raise EndedError(_reject_ambiguous("user name", tuple(hits)))
             continue
-        for live in hits.values():
-            is_ours = yield from ensure_ours_by_name(work, live, is_wanted_name=name == work.goal.user_name)
-            if is_ours:
+        for hit in hits.values():
+            live = yield from ensure_ours_by_name(work, hit, is_wanted_name=name == work.goal.user_name)
+            if live is not None:
                 work.trail.is_linked = True
                 return live
     return (yield from _find_leaver(work)) if work.goal.is_disable else None
@@ -161,9 +161,10 @@ def _find_leaver(work: Work) -> Steps[Resource | None]:
         return live
     answer = yield FindAccounts("userName", name, is_fresh=True)
     hits = yield from _complete(answer.resources if isinstance(answer, Found) else ())
-    for live in hits.values():  # only our external id counts
-        if get_external_id(live) == work.goal.external_id and (yield from ensure_ours(work.goal, live)):
-            work.trail.is_linked = True
+    for hit in hits.values():  # only our external id counts
+        if get_external_id(hit) == work.goal.external_id:
+            live = yield from ensure_ours(work.goal, hit)
+            work.trail.is_linked = live is not None
             return live
     return None
 

@@ -14,7 +14,7 @@ from services.provisioning import paths
 from services.provisioning.calls import Resource
 from services.provisioning.desired import DISABLED
 from services.provisioning.goal import build_desired_state, build_goal
-from services.provisioning.ownership import fits_person, list_doubts
+from services.provisioning.recognition import fits_person, list_doubts
 from services.provisioning.states import Goal, get_external_id
 
 

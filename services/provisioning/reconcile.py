@@ -7,7 +7,7 @@ is never guessed from a missing answer; a lookup tells.
 from dataclasses import replace
 
 from services.contracts.outcomes import Outcome, WaitingCause
-from services.provisioning.attempts import CONFLICTS, FAILED
+from services.provisioning.attempts import CONFLICTS, FAILED, get_kind
 from services.provisioning.calls import Resource, Steps
 from services.provisioning.confirmation import AccountGoneError
 from services.provisioning.creating import create
@@ -27,6 +27,8 @@ from services.provisioning.states import (
 )
 from services.provisioning.writing import update
 
+_NAMES = {"userName": "user name"}
+"""Names of fields for an administrator, where they differ from the SCIM path."""
 MAX_ROUNDS = 3
 """Number of times that the reconciliation starts with the lookup. It starts over if the account disappeared before a write."""
 
@@ -42,30 +44,12 @@ def reconcile(work: Work) -> Steps[Result]:
     return _judge(work, live)
 
 
-def look_for_account(work: Work) -> Steps[Result]:
-    """Looks for the account that an unanswered create may have made, and leaves it as it is.
-
-    Another account with the e-mail address does not concern an employee that needs no account.
-    """
-    goal = work.goal
-    sent = (goal.user_name,) if goal.user_name is not None and goal.is_name_attempted else ()
-    goal = replace(goal, user_name=None, attempted_names=(*goal.attempted_names, *sent))
-    try:
-        live = yield from find_account(replace(work, goal=goal))
-    except EndedError as ended:
-        return ended.result
-    if live is None:
-        return Settled(Outcome.OUT_OF_SCOPE, None)
-    work.trail.owned_id = live.id
-    return Settled(Outcome.OUT_OF_SCOPE, live.id, live)
-
-
 def _reach(work: Work) -> Steps[Resource | None]:
-    """Returns the account with every field that can be written; None without an account to disable."""
+    """Returns the account with every field that can be written; None without one, if the request creates no account."""
     trail = work.trail
     for _ in range(MAX_ROUNDS):
         live = yield from find_account(work)
-        if live is None and work.goal.is_disable:
+        if live is None and work.goal.user_name is None:
             return None
         try:
             if live is None:
@@ -110,6 +94,15 @@ def _judge_identity(path: str, code: str, live: Resource) -> Result:
         fact = "confirms the change but does not make it" if code == NOT_STORED else f"refuses the change ({code})"
         return Rejected(
             f"account {live.id} cannot be enabled or disabled, Declaree {fact}: change it in Declaree by hand", path
+        )
+    if get_kind(code) == "mutability" or (path == "userName" and code == NOT_STORED):
+        fact = (
+            "confirms a change of it but does not make it" if code == NOT_STORED else f"allows no change of it ({code})"
+        )
+        return Rejected(
+            f"account {live.id} keeps its {_NAMES.get(path, path)}, Declaree {fact}: "
+            "change it in Declaree by hand, or enter the former value in Personio",
+            path,
         )
     fact = "does not store the value" if code == NOT_STORED else f"refuses the value ({code})"
     return Rejected(f"account {live.id} cannot get its {path}, Declaree {fact}: correct it in Personio", path)

@@ -8,14 +8,14 @@ from datetime import datetime
 
 from pydantic import AwareDatetime
 
-from services.contracts.events import AccountRequested, AccountSynced, DesiredAccount
+from services.contracts.events import AccountRequested, AccountSynced
+from services.contracts.ids import AccountId
 from services.contracts.ledger import LedgerEntry, ManagerLink, RefusedField, Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning.desired import DISABLED, OPTIONAL, hash_value
 from services.provisioning.manager import WantedManager
-from services.provisioning.paths import read
 from services.provisioning.precedence import Decision
-from services.provisioning.states import Goal, Rejected, Settled, Trail, get_external_id, is_enabled
+from services.provisioning.states import Goal, Rejected, Settled, Trail, get_external_id
 
 MAX_ATTEMPTED_NAMES = 5
 """Maximum number of user names of creates without an answer that an entry remembers. More mean that the server is broken."""
@@ -101,32 +101,6 @@ def record_without_call(
     return entry.model_copy(update={"decided": event, **_SETTLED, **cleared})
 
 
-def record_look(entry: LedgerEntry, result: Settled, look_at: datetime | None) -> LedgerEntry:
-    """Returns the entry after a look for the account that an unanswered create may have made. Nothing was written."""
-    if result.live is None:
-        marks = {} if look_at is not None else {"attempted": None, "attempted_names": ()}
-        return entry.model_copy(update={"look_at": look_at, **marks})
-    name = read(result.live.body, "userName")
-    return entry.model_copy(
-        update={
-            "account_id": result.account_id,
-            "external_id": get_external_id(result.live) or entry.attempted,
-            "user_name": name if isinstance(name, str) else None,
-            "enabled": is_enabled(result.live),
-            "attempted": None,
-            "attempted_names": (),
-            "look_at": look_at,
-        }
-    )
-
-
-def note_attempt(request: AccountRequested, entry: LedgerEntry, look_at: datetime | None) -> LedgerEntry:
-    """Returns the entry with the create that an earlier writer may have sent for a superseded request."""
-    if request.desired is None:
-        return entry
-    return entry.model_copy(update={**_build_attempt(request.desired, entry), "look_at": look_at})
-
-
 def record_settled(
     request: AccountRequested,
     entry: LedgerEntry,
@@ -159,7 +133,7 @@ def record_settled(
             "decided": event,
             "applied": goal.desired.hash if exists else None,
             "account_id": result.account_id,
-            "created_at": now if trail.is_created else entry.created_at,
+            "created_at": now if trail.is_created else _find_creation(entry, result.account_id),
             "enabled": goal.desired != DISABLED if exists else None,
             # the account may keep another one: of the former employee id of a re-hire, if the server does not change it
             "external_id": shown or (request.desired.external_id if request.desired else sent),
@@ -167,6 +141,7 @@ def record_settled(
             "manager": manager.link if request.desired else _close_manager_link(entry),
             "attempted": None if exists or look_at is None else entry.attempted,
             "attempted_names": () if exists or look_at is None else entry.attempted_names,
+            "suspected_since": None if exists or look_at is None else entry.suspected_since,
             "refused": refused,
             "look_at": look_at,
             **_SETTLED,
@@ -220,7 +195,8 @@ def record_rejected(
     If the remembered account no longer exists or belongs to another employee, the entry forgets it, so that no report
     gets it as manager. The reason says so.
     """
-    is_forgotten = entry.account_id is not None and trail.owned_id is None and bool(trail.notes)
+    is_unproven = trail.owned_id is None and trail.estranged is None
+    is_forgotten = entry.account_id is not None and is_unproven and bool(trail.notes)
     account = trail.owned_id or (None if is_forgotten else entry.account_id)
     reason = "; ".join([result.reason, *trail.notes])
     event = build_outcome(request, Outcome.REJECTED, now, account_id=account, reason=reason, field=result.field)
@@ -229,6 +205,7 @@ def record_rejected(
             "decided": event,
             "applied": None,
             "account_id": account,
+            "created_at": _find_creation(entry, account),
             "enabled": None if is_forgotten else entry.enabled,
             **_record_marks(request, entry, trail, now, is_create_sent=is_create_sent),
             "manager": manager.link if request.desired else entry.manager,
@@ -259,11 +236,13 @@ def record_waiting(
     more: dict[str, object] = {"user_name": trail.temporary_name} if trail.has_stepped_aside else {}
     if cause is WaitingCause.MANAGER_PENDING:
         more["manager"] = manager.link  # the writer that creates the manager's account finds the reports by it
+    account = trail.owned_id or entry.account_id
     return entry.model_copy(
         update={
             "waiting": Waiting(cause=cause, since=since, version=request.version, detected_at=request.detected_at),
             "applied": None,
-            "account_id": trail.owned_id or entry.account_id,
+            "account_id": account,
+            "created_at": _find_creation(entry, account),
             **_record_marks(request, entry, trail, now, is_create_sent=is_create_sent),
             **more,
             "look_at": look_at,
@@ -280,12 +259,15 @@ def _record_marks(
     if trail.is_created:
         marks = {"external_id": request.desired.external_id, "user_name": request.desired.user_name}
         return {**marks, "created_at": now}
-    return _build_attempt(request.desired, entry) if is_create_sent else {}
+    if not is_create_sent:
+        return {}
+    names = tuple(dict.fromkeys((*entry.attempted_names, request.desired.user_name)))[-MAX_ATTEMPTED_NAMES:]
+    return {"attempted": request.desired.external_id, "attempted_names": names, "suspected_since": None}
 
 
-def _build_attempt(desired: DesiredAccount, entry: LedgerEntry) -> dict[str, object]:
-    names = tuple(dict.fromkeys((*entry.attempted_names, desired.user_name)))[-MAX_ATTEMPTED_NAMES:]
-    return {"attempted": desired.external_id, "attempted_names": names}
+def _find_creation(entry: LedgerEntry, account: AccountId | None) -> datetime | None:
+    """Returns when the sync created the account, if it is the one that the entry remembers."""
+    return entry.created_at if account is not None and account == entry.account_id else None
 
 
 def _close_manager_link(entry: LedgerEntry) -> ManagerLink | None:

@@ -15,11 +15,12 @@ from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning import records
 from services.provisioning.calls import CreateAccount, Lost, PatchAccount, ReplaceAccount, Reply, Step, Steps
-from services.provisioning.desired import DISABLED, DesiredState
+from services.provisioning.desired import DesiredState
+from services.provisioning.doubts import build_search, note_found, note_suspects
 from services.provisioning.goal import build_desired_state, build_goal, find_due_refusals
 from services.provisioning.manager import FindManagerAccount, resolve_manager
 from services.provisioning.precedence import Decision, decide
-from services.provisioning.reconcile import look_for_account, reconcile
+from services.provisioning.reconcile import reconcile
 from services.provisioning.server import ServerMemory
 from services.provisioning.states import Goal, Inconclusive, Rejected, Result, Settled, Trail, Work
 
@@ -43,14 +44,19 @@ class Circumstances:
     """What happens with an account that existed before and has the e-mail address of the employee."""
     is_resent: bool = False
     """Whether the request was resent on demand: an earlier rejection by the server is then retried."""
-    is_suspect: bool = False
-    """Whether an earlier writer may have sent a write for a request of this batch without noting it."""
+    suspects: tuple[AccountRequested, ...] = ()
+    """The requests of this batch for which an earlier writer may have sent a write without noting it."""
     is_external_id_taken: bool = False
     """Whether an employee of another connection owns the external id on this server."""
     is_absent: bool = False
     """Whether Personio no longer lists the employee. The account is then not enabled or provisioned: it stays as it is."""
     is_manager_pending: Callable[[EmployeeId], bool] = _is_never_pending
     """Returns whether the account of a manager is about to be created. A new account then waits for it."""
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether an earlier writer may have sent a write without noting it."""
+        return bool(self.suspects)
 
 
 class Settlement:
@@ -83,13 +89,12 @@ class Settlement:
         self._circumstances = circumstances
         self._manager = resolve_manager(request, find_manager)
         self._goal: Goal | None = None
-        # how the request is settled once a look has told whether an unanswered create has made an account
-        self._look: Decision | None = None
+        # how the request is settled once a search has told whether an earlier create has made an account
+        self._searching: Decision | None = None
         self._steps: Steps[Result] | None = None
         self._is_doubtful = circumstances.is_suspect
         self._is_in_flight = False
-        # an earlier writer may have sent the create of this very request
-        self._is_create_sent = circumstances.is_suspect and entry.account_id is None
+        self._is_create_sent = False
         self._begin()
 
     def _begin(self) -> None:
@@ -110,41 +115,47 @@ class Settlement:
             is_refusal_due=bool(due),
         )
         if decision is Decision.SUPERSEDE:
-            if self._is_create_sent:
-                self.entry = records.note_attempt(request, entry, self._find_look(known.now))
             self.outcome = records.build_outcome(request, Outcome.SUPERSEDED, known.now)
         elif decision is Decision.REPEAT:
             self.outcome = entry.decided
-        elif (
-            (decision is not Decision.RECONCILE or desired is None) and entry.verify and entry.may_have_unknown_account
-        ):
-            self._look = decision
-            self._start(DISABLED, frozenset(), look_for_account)
-        elif decision is not Decision.RECONCILE or desired is None:
-            # no call, but one of an earlier writer may be on its way
-            entry = entry.model_copy(update={"look_at": self._find_look(known.now)})
-            self.entry = records.record_without_call(request, entry, decision, known.now)
-            self.outcome = self.entry.decided
+        else:
+            self.entry = note_suspects(entry, known.suspects)
+            self._begin_decided(decision, desired, due)
+
+    def _begin_decided(self, decision: Decision, desired: DesiredState | None, due: frozenset[str]) -> None:
+        """Records a decision without a call, or starts the reconciliation. ``due`` are the refused fields to try again."""
+        request, entry, known = self._request, self.entry, self._circumstances
+        if decision is not Decision.RECONCILE or desired is None:
+            self._goal, self._searching = build_search(request, entry, known.now), decision
+            if self._goal is None:
+                self._record_without_call(entry, decision, known.now)
+            else:
+                self._start(self._goal)
         elif known.is_external_id_taken:
             self.result = records.EXTERNAL_ID_TAKEN
         elif self._waits_for_manager():
             self.result = Inconclusive(WaitingCause.MANAGER_PENDING)
         else:
-            self._start(desired, frozenset(field.path for field in entry.refused) - due, reconcile)
+            self._goal = build_goal(
+                request,
+                entry,
+                desired,
+                skipped=frozenset(field.path for field in entry.refused) - due,
+                policy=known.policy,
+                is_suspect=known.is_suspect,
+                created_after=known.now - known.late_write_time,
+            )
+            self._start(self._goal)
 
-    def _start(self, desired: DesiredState, skipped: frozenset[str], steps: Callable[[Work], Steps[Result]]) -> None:
-        known = self._circumstances
-        self._goal = build_goal(
-            self._request,
-            self.entry,
-            desired,
-            skipped=skipped,
-            policy=known.policy,
-            is_suspect=known.is_suspect,
-            created_after=known.now - known.late_write_time,
-        )
-        self._steps = steps(Work(self._goal, self.trail, self._memory))
+    def _start(self, goal: Goal) -> None:
+        self._steps = reconcile(Work(goal, self.trail, self._memory))
         self._advance(None)
+
+    def _record_without_call(self, entry: LedgerEntry, decision: Decision, now: datetime) -> None:
+        # no call, but one of an earlier writer may be on its way
+        entry = entry.model_copy(update={"look_at": self._find_look(now)})
+        self.entry = records.record_without_call(self._request, entry, decision, now)
+        self.outcome = self.entry.decided
 
     def _waits_for_manager(self) -> bool:
         """Whether a new account is created after that of its manager: written before, it would be written twice."""
@@ -192,9 +203,11 @@ class Settlement:
         """Sets entry and outcome by the result of the reconciliation. Does nothing for a request settled without one."""
         look_at = self._find_look(now)
         match self.result:
-            case Settled() as settled if self._look is not None:
-                entry = records.record_look(self.entry, settled, look_at)
-                self.entry = records.record_without_call(self._request, entry, self._look, now)
+            case Settled(live=live) if self._searching is not None:
+                self._record_without_call(note_found(self.entry, live, look_at), self._searching, now)
+            case Rejected() if self._searching is not None:
+                self.result = None  # no account is needed, so nothing is asked
+                self._record_without_call(self.entry, self._searching, now)
             case Settled() as settled if self._goal is not None:
                 self.entry = records.record_settled(
                     self._request,
@@ -231,7 +244,9 @@ class Settlement:
         ``outcome`` stays empty unless the change was settled before: that outcome may not be published yet.
         """
         self._note_landing()
-        self._is_doubtful = self._is_doubtful or self._is_in_flight
+        # the server may have said that it created the account, and its lookups lag behind
+        is_unseen = cause is WaitingCause.UNANSWERED_CREATE and self._is_create_sent
+        self._is_doubtful = self._is_doubtful or self._is_in_flight or is_unseen
         self.step = None
         self.entry = records.record_waiting(
             self._request,

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from services.contracts.connections import LinkPolicy
 from services.contracts.events import AccountIdentity
-from services.contracts.ids import AccountId
+from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning import paths
 from services.provisioning.calls import Resource
@@ -45,8 +45,10 @@ class Rejected:
     """The conflicting account; None if there was no conflict or the account is unknown."""
     asks_about: AccountId | None = None
     """The account that a link decision is asked for; None if there is nothing to decide."""
-    is_held_by_leaver: bool = False
-    """Whether an employee that has left owns that account, so that it may be handed over."""
+    account_hash: str | None = None
+    """Hash of what that account shows; None if there is nothing to decide."""
+    former_owner: EmployeeId | None = None
+    """The employee that has left and owns that account, so that it may be handed over; None if it has no owner."""
     is_forbidden: bool = False
     """Whether the server forbids the write (403): it concerns the key if the key has never written."""
 
@@ -89,7 +91,7 @@ class Goal:
     is_name_attempted: bool = False
     """Whether a create without an answer has sent the wanted user name."""
     suspected_since: datetime | None = None
-    """Time of the request if an earlier writer may have sent the wanted user name without noting it; None otherwise."""
+    """Time of the first request with a create that an earlier writer may have sent without noting it; None otherwise."""
     our_external_ids: frozenset[str] = frozenset()
     """External ids that the sync sent for this employee; if empty, the external id of the remembered account is not checked."""
     sent_external_ids: frozenset[str] = frozenset()
@@ -98,6 +100,8 @@ class Goal:
     """User name of the account as last written; None if unknown."""
     is_spelling_sent: bool = False
     """Whether the user name was sent before in this spelling."""
+    created_at: datetime | None = None
+    """When the sync created the remembered account; None if it existed before or is unknown."""
     is_recently_created: bool = False
     """Whether the remembered account was created so recently that the server's lookups may not show it yet."""
     is_create_outstanding: bool = False
@@ -152,6 +156,8 @@ class Trail:
     """The account that is known to be the employee's; None before one was found or created."""
     unconfirmed_id: AccountId | None = None
     """The remembered account, if an answer that is not the server's own said that it is missing."""
+    estranged: Resource | None = None
+    """The remembered account, if it shows neither our external id nor the employee; None otherwise."""
     can_find_external_id: bool = True
     """Whether the server can filter by external id. False once it answered such a lookup otherwise."""
     writes: int = 0

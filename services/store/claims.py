@@ -39,7 +39,17 @@ class Claims:
 
         Raises ``StoreFailedError`` for a damaged claim: the account may be another employee's.
         """
-        key = hash_claim(Kind.ACCOUNT, server, account)
+        return await self._find_owner(Kind.ACCOUNT, server, account)
+
+    async def find_external_id_owner(self, server: str, external_id: str) -> PersonKey | None:
+        """Returns the employee that owns the external id; None if it has no owner.
+
+        Raises ``StoreFailedError`` for a damaged claim.
+        """
+        return await self._find_owner(Kind.EXTERNAL_ID, server, external_id)
+
+    async def _find_owner(self, kind: Kind, server: str, claimed: str) -> PersonKey | None:
+        key = hash_claim(kind, server, claimed)
         document = await self._collection.find_one({"_id": key}, ["owner"])
         if document is None:
             return None
@@ -78,6 +88,18 @@ class Claims:
         """
         claim = {"_id": hash_claim(Kind.ACCOUNT, server, account), "owner": {"$in": [str(former), str(owner)]}}
         return await self._collection.update(claim, {"$set": {"owner": str(owner)}})
+
+    async def release_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> int:
+        """Removes the claim of each account that still has this owner. Returns their number."""
+        return await self._release(Kind.ACCOUNT, server, owners)
+
+    async def release_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> int:
+        """Removes the claim of each external id that still has this owner. Returns their number."""
+        return await self._release(Kind.EXTERNAL_ID, server, owners)
+
+    async def _release(self, kind: Kind, server: str, owners: Mapping[Id, PersonKey]) -> int:
+        claims = [{"_id": hash_claim(kind, server, claimed), "owner": str(owner)} for claimed, owner in owners.items()]
+        return await self._collection.delete_all({"$or": claims}) if claims else 0
 
     async def release(self, person: PersonKey) -> int:
         """Removes all claims of one employee. Returns their number."""

@@ -88,7 +88,8 @@ class Ledger:
     async def mark_lost(self, entries: Sequence[LedgerEntry]) -> None:
         """Marks entries for verification with a new state that was not written, because another writer changed them.
 
-        Keeps what the unwritten entries know of writes without an answer: ``look_at`` and the attempted creates.
+        Keeps what the unwritten entries know of writes without an answer: the attempted creates, and ``look_at`` if it is
+        later than the stored one.
         """
         await self._collection.write_bulk([_build_lost(entry) for entry in entries])
 
@@ -183,11 +184,18 @@ def _build_verify(person: PersonKey) -> UpdateOne:
 
 
 def _build_lost(entry: LedgerEntry) -> UpdateOne:
-    document = entry.model_dump(mode="json", include={"attempted", "look_at"}, exclude_none=True)
+    """Adds what the unwritten entry knows to the stored one. Of two times for a look, the later one counts."""
+    document = entry.model_dump(mode="json", include={"attempted", "suspected_since"}, exclude_none=True)
+    changes: Document = {name: {"$literal": value} for name, value in document.items()}
     if entry.look_at is not None:
-        document["look_due"] = entry.look_at
-    names = {"$addToSet": {"attempted_names": {"$each": list(entry.attempted_names)}}} if entry.attempted_names else {}
-    return UpdateOne(
-        {"_id": str(entry.person)},
-        {"$set": {"verify": True, "retryable": True, **document}, "$inc": {"seq": 1}, **names},
-    )
+        text = entry.model_dump(mode="json", include={"look_at"})["look_at"]
+        # in the order of MongoDB, a missing time is below each time
+        changes["look_at"] = {"$cond": [{"$gt": [entry.look_at, "$look_due"]}, {"$literal": text}, "$look_at"]}
+        changes["look_due"] = {"$max": ["$look_due", entry.look_at]}
+    if entry.attempted_names:
+        known = {"$ifNull": ["$attempted_names", []]}
+        names = {"$literal": list(entry.attempted_names)}
+        unknown = {"$filter": {"input": names, "cond": {"$not": {"$in": ["$$this", known]}}}}
+        changes["attempted_names"] = {"$concatArrays": [known, unknown]}
+    marks = {"verify": True, "retryable": True, "seq": {"$add": ["$seq", 1]}}
+    return UpdateOne({"_id": str(entry.person)}, [{"$set": marks | changes}])

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from pymongo import UpdateOne
 
 from services.contracts.claims import Decision, LinkDecision
-from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.ids import AccountId, ConnectionId, PersonKey
 from services.store.collection import Collection, Document, to_model
 from services.store.damaged import read_valid
 
@@ -30,22 +30,37 @@ class Links:
     async def ask(self, asked: Sequence[LinkDecision]) -> None:
         """Stores open decisions. A decision that exists for the same employee and account stays as it is.
 
-        If the account has passed to an employee that has left, or from one, the existing decision was made about something
-        else: it is replaced.
+        If the account has another owner or shows other content, the existing decision was made about something else: it is
+        replaced. A decision that is stored with its question also replaces an open one.
         """
         await self._collection.write_bulk([write for decision in asked for write in _build_question(decision)])
 
+    async def withdraw(self, people: Iterable[PersonKey], asked: Iterable[LinkDecision]) -> int:
+        """Removes the open decisions about these employees, except those in ``asked``. Returns their number."""
+        kept = sorted(build_link_key(decision.person, decision.account_id) for decision in asked)
+        of_people = {"person": {"$in": sorted({str(person) for person in people})}}
+        return await self._collection.delete_all({**of_people, "open": True, "_id": {"$nin": kept}})
+
     async def decide(
-        self, connection: ConnectionId, employee: EmployeeId, account: AccountId, decision: Decision, now: datetime
+        self, asked: LinkDecision, decision: Decision, now: datetime, *, account_hash: str | None = None
     ) -> LinkDecision | None:
         """Stores what an administrator decided, in place of an earlier decision, and returns it.
 
-        Returns None if no decision was asked for about this employee and account.
+        ``asked`` is the decision as it was read, ``account_hash`` that of the account as the administrator saw it; None if it
+        was not shown. Returns None if the decision is not stored, or is about other content or another owner by now.
         """
         document = await self._collection.update_and_get(
-            {"_id": build_link_key(PersonKey(connection, employee), account)},
             {
-                "$set": {"decision": decision.value, "decided_at": _TIME.dump_python(now, mode="json")},
+                "_id": build_link_key(asked.person, asked.account_id),
+                "account_hash": asked.account_hash,
+                "former_owner": {"$exists": False} if asked.former_owner is None else asked.former_owner,
+            },
+            {
+                "$set": {
+                    "decision": decision.value,
+                    "decided_at": _TIME.dump_python(now, mode="json"),
+                    "account_hash": account_hash or asked.account_hash,
+                },
                 "$unset": {"open": True},
             },
         )
@@ -75,7 +90,12 @@ def _build_question(decision: LinkDecision) -> tuple[UpdateOne, UpdateOne]:
     document: Document = {"person": str(decision.person), **decision.model_dump(mode="json", exclude_none=True)}
     if decision.decision is None:
         document["open"] = True
-    replaced = {"_id": key, "is_held_by_leaver": not decision.is_held_by_leaver}
-    removed = {name: True for name in ("decision", "decided_at", "open") if name not in document}
+    is_outdated: list[Document] = [
+        {"former_owner": {"$exists": True} if decision.former_owner is None else {"$ne": decision.former_owner}},
+        {"account_hash": {"$ne": decision.account_hash}},
+        *([{"open": True}] if decision.decision is not None else []),
+    ]
+    replaced: Document = {"_id": key, "$or": is_outdated}
+    removed = {name: True for name in ("decision", "decided_at", "former_owner", "open") if name not in document}
     change = {"$set": document, **({"$unset": removed} if removed else {})}
     return UpdateOne(replaced, change), UpdateOne({"_id": key}, {"$setOnInsert": document}, upsert=True)

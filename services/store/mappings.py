@@ -32,6 +32,17 @@ class Mappings:
         versions = (to_model(PublishedMapping, document["newest"]) for document in documents)
         return {published.connection_id: published for published in versions}
 
+    async def find_newest_versions(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, int]:
+        """Returns the numbers of the newest versions of those connections that have any. Sends one query to the primary."""
+        documents = await self._collection.aggregate(
+            [
+                {"$match": {"connection_id": {"$in": sorted(set(connections))}}},
+                {"$sort": {"connection_id": 1, "version": -1}},
+                {"$group": {"_id": "$connection_id", "version": {"$first": "$version"}}},
+            ]
+        )
+        return {ConnectionId(document["_id"]): document["version"] for document in documents}
+
     async def publish(
         self,
         connection: ConnectionId,

@@ -72,14 +72,18 @@ class ResendFiler:
     async def _find_unblocked(self, connection: ConnectionId, batch: Mapping[PersonKey, PersonWork]) -> set[EmployeeId]:
         """Finds the employees that were rejected because of an account that has changed.
 
-        The account has another user name now, or its owner has left: the same person may be back under a new employee id.
+        The account has another user name now, or its owner has left: the same person may be back under a new employee id. Or
+        it is no longer the account of its former owner.
         """
         freed = [
-            person.entry.account_id
+            person.stored.account_id
             for person in batch.values()
-            if person.entry.account_id is not None
-            and person.stored.account_id == person.entry.account_id
-            and (person.stored.user_name != person.entry.user_name or _has_left(person))
+            if person.stored.account_id is not None
+            and (
+                person.stored.account_id != person.entry.account_id
+                or person.stored.user_name != person.entry.user_name
+                or _has_left(person)
+            )
         ]
         # already resent once for this conflict: leave it to the next poll, to avoid an endless loop
         blocked = [

@@ -27,6 +27,7 @@ from services.writer.ownership import AccountOwners
 from services.writer.people import BatchPeople, Request, build_ranges, find_suspects, group_by_person
 from services.writer.ports import Repositories
 from services.writer.results import ResultWriter
+from services.writer.versions import PublishedVersions
 from services.writer.work import PersonWork
 from services.writer.worker import Surroundings, Worker
 
@@ -38,12 +39,6 @@ MANY_UNKNOWN = 20
 """Number of people without a known account in one batch from which the accounts of the server are listed once."""
 WRITTEN = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.ENABLED, Outcome.INCOMPLETE})
 """Outcomes of changes that reached the server: only these count for the freshness."""
-
-
-def _list_new_external_ids(records: Iterable[Request], known: str | None) -> list[str]:
-    """Returns the external ids that these requests want, without the one that the employee has."""
-    wanted = dict.fromkeys(record.event.desired.external_id for record in records if record.event.desired is not None)
-    return [external_id for external_id in wanted if external_id != known]
 
 
 def _start_indexes(people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]) -> None:
@@ -79,6 +74,7 @@ class Writer:
         processed at once. A request without an answer may still be carried out for ``late_write_seconds``.
         """
         self._repositories = repositories
+        self._versions = PublishedVersions(repositories.mappings)
         self._resends = resends
         self._endpoints = endpoints
         self._clock = clock
@@ -93,8 +89,16 @@ class Writer:
         Raises ``PartitionsMovedError`` to drop the batch, and ``LostRaceError`` to settle it again.
         """
         endpoints = await self._get_endpoints({record.event.connection_id for record in batch.records})
-        settleable = [record for record in batch.records if record.event.connection_id in endpoints]
-        unknown = [record for record in batch.records if record.event.connection_id not in endpoints]
+        known = [record for record in batch.records if record.event.connection_id in endpoints]
+        published = await self._versions.filter_published(known)
+        settleable, letters = list[Request](), list[Record]()
+        for record in batch.records:
+            if record.event.connection_id not in endpoints:
+                letters.append(build_dead_letter(record, SERVICE, DeadLetterReason.UNKNOWN_CONNECTION, self._clock))
+            elif (record.partition, record.offset) not in published:
+                letters.append(build_dead_letter(record, SERVICE, DeadLetterReason.FUTURE_MAPPING, self._clock))
+            else:
+                settleable.append(record)
         people, lost = await self._settle(settleable, endpoints, batch)
         await self._resends.file_resends({key: person for key, person in people.items() if key not in lost})
         if lost:
@@ -102,13 +106,7 @@ class Writer:
                 f"another writer has changed ledger entries of the batch ({len(lost)}): the batch is settled again"
             )
         self._count(people)
-        return [
-            *(
-                build_dead_letter(record, SERVICE, DeadLetterReason.UNKNOWN_CONNECTION, self._clock)
-                for record in unknown
-            ),
-            *(to_record(outcome) for person in people.values() for outcome in person.outcomes),
-        ]
+        return [*letters, *(to_record(outcome) for person in people.values() for outcome in person.outcomes)]
 
     async def _get_endpoints(self, wanted: Iterable[ConnectionId]) -> dict[ConnectionId, Endpoint]:
         readable = await self._repositories.connections.get_readable(wanted)
@@ -195,10 +193,12 @@ class Writer:
         wanted: dict[str, dict[str, PersonKey]] = defaultdict(dict)
         taken: set[PersonKey] = set()
         for key, records in queues.items():
+            desired, known = records[-1].event.desired, people.people[key].entry.external_id
+            if desired is None or desired.external_id == known:
+                continue  # the older requests are superseded
             owners = wanted[endpoints[key.connection_id].server_address]
-            for external_id in _list_new_external_ids(records, people.people[key].entry.external_id):
-                if owners.setdefault(external_id, key) != key:
-                    taken.add(key)
+            if owners.setdefault(desired.external_id, key) != key:
+                taken.add(key)
         for server, owners in wanted.items():
             foreign = await self._repositories.claims.claim_external_ids(server, owners) if owners else frozenset[str]()
             taken |= {owners[external_id] for external_id in foreign}

@@ -1,6 +1,7 @@
 """Answers the questions of settlements about the owner of an account: from the claims, the link decisions and the ledger."""
 
-from services.contracts.ids import AccountId, PersonKey
+from services.contracts.claims import Decision
+from services.contracts.ids import AccountId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.provisioning.calls import AskOwnership, ClaimAccount, Claimed, Ownership
 from services.writer.people import BatchPeople
@@ -31,22 +32,35 @@ class AccountOwners:
     async def ask(self, person: PersonKey, question: AskOwnership, own_account: AccountId | None) -> Ownership:
         """Returns the owner of an account and the decision about it. ``own_account`` is the account of ``person``."""
         owner = await self._find_owner(question.id)
-        decided = (await self._links.read([person])).get((person, question.id))
-        decision = decided.decision if decided else None
-        if owner is None:
-            return Ownership("none", decision=decision)
-        if owner == person:
-            return Ownership("self", decision=decision)
+        if owner is None or owner == person:
+            return Ownership(
+                "none" if owner is None else "self",
+                decision=await self._find_decision(person, question),
+                is_marked_for_other=await self._is_marked_for_other(person, question.foreign_external_id),
+            )
         if owner.connection_id != person.connection_id:
-            return Ownership("other-connection", decision=decision)
+            return Ownership("other-connection")
         entry = await self._get_entry(owner)
+        has_left = entry is not None and entry.enabled is False
         return Ownership(
             "other",
             employee=owner.employee_id,
-            has_left=entry is not None and entry.enabled is False,
+            has_left=has_left,
             is_circular=own_account is not None and await self._is_circular(entry, own_account),
-            decision=decision,
+            decision=await self._find_decision(person, question, owner.employee_id) if has_left else None,
         )
+
+    async def _find_decision(
+        self, person: PersonKey, question: AskOwnership, former_owner: EmployeeId | None = None
+    ) -> Decision | None:
+        decided = (await self._links.read([person])).get((person, question.id))
+        return decided.find_valid(former_owner, question.account_hash) if decided else None
+
+    async def _is_marked_for_other(self, person: PersonKey, external_id: str | None) -> bool:
+        if external_id is None:
+            return False
+        owner = await self._claims.find_external_id_owner(self._server, external_id)
+        return owner not in {None, person}
 
     def note_account(self, person: PersonKey, account: AccountId) -> None:
         """Notes the account of a person of this batch, before its claim is stored with the results."""

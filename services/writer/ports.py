@@ -31,7 +31,8 @@ class Ledger(Protocol):
     async def mark_lost(self, entries: Sequence[LedgerEntry]) -> None:
         """Marks entries for verification with a new state that was not written, because another writer changed them.
 
-        Keeps what the unwritten entries know of writes without an answer: ``look_at`` and the attempted creates.
+        Keeps what the unwritten entries know of writes without an answer: the attempted creates, and ``look_at`` if it is
+        later than the stored one.
         """
         ...
 
@@ -51,6 +52,10 @@ class Claims(Protocol):
         """Returns the employee that owns the account; None if it has no owner."""
         ...
 
+    async def find_external_id_owner(self, server: str, external_id: str) -> PersonKey | None:
+        """Returns the owner of an external id; None if it has no owner."""
+        ...
+
     async def claim_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> frozenset[AccountId]:
         """Claims each account for its employee. Returns the accounts that another employee owns: they are not claimed."""
         ...
@@ -63,6 +68,14 @@ class Claims(Protocol):
         """Passes an account from one employee to another. Returns False if the former one does not own it."""
         ...
 
+    async def release_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> int:
+        """Removes the claim of each account that still has this owner. Returns their number."""
+        ...
+
+    async def release_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> int:
+        """Removes the claim of each external id that still has this owner. Returns their number."""
+        ...
+
 
 class Links(Protocol):
     """Decisions about accounts that existed before."""
@@ -73,6 +86,18 @@ class Links(Protocol):
 
     async def ask(self, asked: Sequence[LinkDecision]) -> None:
         """Stores open decisions. A decision that exists for the same employee and account stays as it is."""
+        ...
+
+    async def withdraw(self, people: Iterable[PersonKey], asked: Iterable[LinkDecision]) -> int:
+        """Removes the open decisions about these employees, except those in ``asked``. Returns their number."""
+        ...
+
+
+class Mappings(Protocol):
+    """The published mappings of all connections."""
+
+    async def find_newest_versions(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, int]:
+        """Returns the numbers of the newest versions of those connections that have any."""
         ...
 
 
@@ -205,6 +230,11 @@ class Repositories(Protocol):
     @property
     def links(self) -> Links:
         """The decisions about accounts that existed before."""
+        ...
+
+    @property
+    def mappings(self) -> Mappings:
+        """The published mappings."""
         ...
 
     @property

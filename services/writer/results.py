@@ -53,16 +53,20 @@ class ResultWriter:
         asked = [decision for person in people for decision in person.asked]
         if asked:
             await self._links.ask(asked)
+        unblocked = [person.stored.person for person in people if _is_question_obsolete(person)]
+        if unblocked:
+            await self._links.withdraw(unblocked, asked)
         changed = [
             person.entry.model_copy(update={"seq": person.stored.seq + 1}) for person in people if person.is_changed
         ]
         lost = await self._write(changed, {person.stored.person: person for person in people})
         if lost:
-            await self._ledger.mark_lost([entry for entry in changed if entry.person in lost])
+            await self._ledger.mark_lost([_note_found(person) for person in people if person.stored.person in lost])
             for key in lost:
                 logger.warning(
                     "ledger entry changed concurrently; the batch is settled again", extra={"person": str(key)}
                 )
+        await self._release_claims([(server, person) for server, person in settled if person.stored.person not in lost])
         return lost
 
     async def _write(
@@ -91,6 +95,21 @@ class ResultWriter:
                 people[entry.person].outcomes.clear()
         return lost
 
+    async def _release_claims(self, settled: Iterable[tuple[str, PersonWork]]) -> None:
+        """Releases the accounts and external ids that people no longer have: others may get them."""
+        accounts: dict[str, dict[AccountId, PersonKey]] = defaultdict(dict)
+        external_ids: dict[str, dict[str, PersonKey]] = defaultdict(dict)
+        for server, person in settled:
+            before, after = person.stored, person.entry
+            if before.account_id is not None and after.account_id != before.account_id:
+                accounts[server][before.account_id] = before.person
+            if before.external_id is not None and after.external_id != before.external_id:
+                external_ids[server][before.external_id] = before.person
+        for server, owners in accounts.items():
+            await self._claims.release_accounts(server, owners)
+        for server, names in external_ids.items():
+            await self._claims.release_external_ids(server, names)
+
     async def _claim_new_accounts(self, settled: Iterable[tuple[str, PersonWork]]) -> None:
         """Claims the new accounts. An account of another employee is not recorded: the employee's own is looked up again."""
         wanted: dict[str, dict[AccountId, PersonWork]] = defaultdict(dict)
@@ -106,11 +125,27 @@ class ResultWriter:
                 _drop_account(people[account])
 
 
+def _is_question_obsolete(person: PersonWork) -> bool:
+    """Whether the employee was in need of an account, and is no longer in need of this one."""
+    return person.stored.blocked_by is not None and person.stored.blocked_by != person.entry.blocked_by
+
+
+def _note_found(person: PersonWork) -> LedgerEntry:
+    """Returns an entry that is not written, with the user name that leads to an account that it alone knows."""
+    entry = person.entry
+    if entry.account_id in {None, person.stored.account_id} or entry.user_name is None:
+        return entry
+    return entry.model_copy(update={"attempted_names": (*entry.attempted_names, entry.user_name)})
+
+
 def _drop_account(person: PersonWork) -> None:
     """Removes an account that the server also gave to another employee. The server's answer is ignored."""
     logger.error(
         "the server answered with the account of another employee; the employee's account is looked up again",
         extra={"person": str(person.stored.person)},
     )
-    person.entry = person.stored.model_copy(update={"applied": None, "verify": True})
+    kept = {
+        name: getattr(person.entry, name) for name in ("attempted", "attempted_names", "suspected_since", "look_at")
+    }
+    person.entry = person.stored.model_copy(update={"applied": None, "verify": True, **kept})
     person.outcomes.clear()

@@ -106,12 +106,12 @@ class Worker:
         Settled in order, an older request would be sent again after a crash, over the newer one. Raises
         ``PartitionsMovedError`` only: any other error makes the person wait.
         """
-        is_suspect = any(map(self._surroundings.is_suspect, records))
+        suspects = tuple(record.event for record in records if self._surroundings.is_suspect(record))
         versions = {record.event.version: record for record in records}
         for version in sorted(versions, reverse=True):
             same = [record for record in records if record.event.version == version]
             person.is_resent = any(record.reason is SendReason.RESENT for record in same)
-            settling = self._begin(person, versions[version], is_suspect=is_suspect)
+            settling = self._begin(person, versions[version], suspects)
             cause = await self._settle_in_time(settling, person)
             if cause is not None:
                 settling.wait(cause, self._clock.now())
@@ -122,7 +122,9 @@ class Worker:
             decided = () if settling.outcome is None else (settling.outcome,)
             person.outcomes[:0] = [*settling.replaced, *decided]
 
-    def _begin(self, person: PersonWork, record: Incoming[AccountRequested], *, is_suspect: bool) -> Settlement:
+    def _begin(
+        self, person: PersonWork, record: Incoming[AccountRequested], suspects: tuple[AccountRequested, ...]
+    ) -> Settlement:
         surroundings = self._surroundings
         return Settlement(
             record.event,
@@ -134,7 +136,7 @@ class Worker:
                 late_write_time=self._late_write_time,
                 policy=self._endpoint.policy,
                 is_resent=person.is_resent,
-                is_suspect=is_suspect,
+                suspects=suspects,
                 is_external_id_taken=surroundings.is_external_id_taken,
                 is_absent=surroundings.is_absent,
                 is_manager_pending=surroundings.is_manager_pending,
@@ -191,13 +193,15 @@ class Worker:
             await self._endpoint.breaker.record_failure(cause)
 
     def _note_decision(self, settling: Settlement, person: PersonWork) -> None:
-        if isinstance(settling.result, Rejected) and settling.result.asks_about is not None:
+        result = settling.result
+        if isinstance(result, Rejected) and result.asks_about is not None and result.account_hash is not None:
             person.asked.append(
                 LinkDecision(
                     connection_id=person.stored.connection_id,
                     employee_id=person.stored.employee_id,
-                    account_id=settling.result.asks_about,
-                    is_held_by_leaver=settling.result.is_held_by_leaver,
+                    account_id=result.asks_about,
+                    former_owner=result.former_owner,
+                    account_hash=result.account_hash,
                     asked_at=self._clock.now(),
                 )
             )

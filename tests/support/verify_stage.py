@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from sandbox.declaree.behaviour import Behaviour
 from services.contracts.cloudevents import SendReason, read_event
+from services.contracts.connections import normalise_server
 from services.contracts.drift import DriftKind
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import AccountId, EmployeeId, PersonKey
@@ -151,7 +152,7 @@ class VerifyStage:
     @property
     def access_server(self) -> str:
         """The normalised address of the server."""
-        return URL
+        return normalise_server(URL)
 
     def change_entry(self, key: str, **changes: Any) -> LedgerEntry:
         """Changes fields of a ledger entry."""

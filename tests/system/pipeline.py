@@ -101,6 +101,7 @@ class Pipeline:
                 ledger=ledger,
                 claims=self.store.claims,
                 links=self.store.links,
+                mappings=self.store.mappings,
                 work_ranges=self.store.work_ranges,
                 snapshots=self.store.snapshots,
                 connections=self.store.connections,

@@ -57,7 +57,8 @@ async def store_questions(store: Store, connection: ConnectionId, free: AccountI
                 connection_id=connection,
                 employee_id=EmployeeId(employee),
                 account_id=account,
-                is_held_by_leaver=account == held,
+                former_owner=EmployeeId("6") if account == held else None,
+                account_hash="shown",
                 asked_at=NOW,
             )
             for employee, account in wanted.items()

@@ -109,4 +109,4 @@ async def fill_one(store: Store, connection: ConnectionId, number: int) -> None:
 def make_question(employee: str, **changes: Any) -> LinkDecision:
     """Returns an open decision about an account, with these fields."""
     content: dict[str, Any] = {"connection_id": CONNECTION, "employee_id": employee, "account_id": "a", "asked_at": NOW}
-    return LinkDecision.model_validate(content | changes)
+    return LinkDecision.model_validate(content | {"account_hash": "shown"} | changes)

@@ -59,6 +59,38 @@ async def test_batch_claims_all_accounts_without_another_owner(store: Store) -> 
     assert owners == [STRANGER if account in taken else make_person(account) for account in accounts]
 
 
+async def test_owner_of_external_id_is_found(store: Store) -> None:
+    """An external id and an account with the same text are two things, and so are those of two servers."""
+    await store.claims.claim_external_ids(SERVER, {"a-1": TWO})
+    await claim(store, ONE)
+
+    assert await store.claims.find_external_id_owner(SERVER, "a-1") == TWO
+    assert await store.claims.find_external_id_owner(ELSEWHERE, "a-1") is None
+
+
+async def test_accounts_are_released_by_their_owner_only(store: Store) -> None:
+    """An account that has passed to another employee stays that one's, and each other claim stays."""
+    await store.claims.claim_accounts(SERVER, {ACCOUNT: ONE, AccountId("a-2"): TWO, AccountId("a-3"): ONE})
+
+    assert await store.claims.release_accounts(SERVER, {ACCOUNT: ONE, AccountId("a-2"): ONE}) == 1
+    assert await store.claims.release_accounts(SERVER, {}) == 0
+
+    owners = await store.claims.find_owners(SERVER, [ACCOUNT, AccountId("a-2"), AccountId("a-3")])
+    assert owners == {AccountId("a-2"): TWO, AccountId("a-3"): ONE}
+
+
+async def test_external_ids_are_released_by_their_owner_only(store: Store) -> None:
+    """An external id of another employee stays that one's, and so does an account with the same text."""
+    await store.claims.claim_external_ids(SERVER, {"a-1": ONE, "a-2": TWO})
+    await claim(store, ONE)
+
+    assert await store.claims.release_external_ids(SERVER, {"a-1": ONE, "a-2": ONE}) == 1
+
+    assert await store.claims.find_external_id_owner(SERVER, "a-1") is None
+    assert await store.claims.find_external_id_owner(SERVER, "a-2") == TWO
+    assert await store.claims.find_owner(SERVER, ACCOUNT) == ONE
+
+
 async def test_owners_of_many_accounts_are_found_at_once(store: Store) -> None:
     """Accounts without an owner and accounts of another server are left out."""
     await store.claims.claim_accounts(SERVER, {ACCOUNT: ONE, AccountId("a-2"): STRANGER, AccountId("a-3"): TWO})

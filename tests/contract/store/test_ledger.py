@@ -1,6 +1,7 @@
 """The ledger: exact content, and writes that are conditional on ``seq``."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -134,6 +135,20 @@ async def test_lost_entry_leaves_its_doubts_behind(store: Store) -> None:
     }
     assert await store.followups.take_due_looks(NOW) == {CONNECTION: ("1", "2")}
     assert [page async for page in store.followups.page_retryable(CONNECTION)] == [("1", "2")]
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize("order", [1, -1], ids=["the lost one is later", "the stored one is later"])
+async def test_later_look_of_two_writers_counts(store: Store, order: int) -> None:
+    """A look before the last late write would see the account before that write lands."""
+    looks = [NOW, NOW + timedelta(milliseconds=500)][::order]
+    await store.ledger.write([make_entry(look_at=looks[0])])
+
+    await store.ledger.mark_lost([make_entry(look_at=looks[1])])
+
+    assert await store.ledger.get(make_person("1")) == make_entry("1", 2, look_at=max(looks), verify=True)
+    assert await store.followups.take_due_looks(min(looks)) == {}
+    assert await store.followups.take_due_looks(max(looks)) == {CONNECTION: ("1",)}
 
 
 async def test_released_account_is_removed_from_its_entry(store: Store) -> None:

@@ -67,6 +67,7 @@ async def test_versions_in_force_of_several_connections_are_read(store: Store) -
 
     newest = await store.mappings.get_all_published([CONNECTION, OTHER])
 
+    assert await store.mappings.find_newest_versions([CONNECTION, OTHER]) == {CONNECTION: 2, OTHER: 1}
     assert {connection: published.version for connection, published in newest.items()} == {CONNECTION: 2, OTHER: 1}
     assert newest[OTHER] == other
     assert newest[CONNECTION] == await store.mappings.get_published(CONNECTION)
@@ -78,6 +79,7 @@ async def test_connection_without_a_mapping_has_no_version(store: Store) -> None
 
     assert await store.mappings.get_published(OTHER) is None
     assert await store.mappings.get_all_published([OTHER]) == {}
+    assert await store.mappings.find_newest_versions([OTHER]) == {}
     assert await store.mappings.get_all_published([]) == {}
     assert await store.mappings.list_versions(OTHER) == ()
 

@@ -194,12 +194,16 @@ OTHERS = {
     "claim transfer": lambda store: store.claims.transfer(
         SERVER, AccountId(f"a-{make_person('1')}"), make_person("2"), make_person("3")
     ),
+    "external id owner": lambda store: store.claims.find_external_id_owner(SERVER, "x"),
+    "accounts released": lambda store: store.claims.release_accounts(SERVER, {AccountId("x"): make_person("4")}),
+    "external ids released": lambda store: store.claims.release_external_ids(SERVER, {"x": make_person("4")}),
     "claims released": lambda store: store.claims.release(make_person("5")),
     "links": lambda store: store.links.read([make_person("1"), make_person("2")]),
     "link asked": lambda store: store.links.ask([make_question("1"), make_question("99")]),
-    "link decided": lambda store: store.links.decide(CONNECTION, ONE, AccountId("a"), Decision.LINK, NOW),
+    "link decided": lambda store: store.links.decide(make_question("1"), Decision.LINK, NOW),
     "links open": lambda store: _exhaust(store.links.page_open(CONNECTION)),
     "links count": lambda store: store.links.count_open(CONNECTION),
+    "links withdrawn": lambda store: store.links.withdraw([make_person("6")], [make_question("7")]),
     "links forgotten": lambda store: store.links.forget(make_person("5")),
     "work ranges": lambda store: store.work_ranges.begin([make_range(1), make_range(999)]),
     "verification begun": lambda store: store.verifications.begin(CONNECTION, "r2"),
@@ -248,6 +252,7 @@ OF_ALL_CONNECTIONS = {
     "due looks": lambda store: store.followups.take_due_looks(NOW),
     "connections due": lambda store: store.schedule.find_due(NOW),
     "unfinished tasks": lambda store: store.tasks.find_connections_with_unfinished(),
+    "newest versions": lambda store: store.mappings.find_newest_versions([CONNECTION, OTHER]),
     "newest mappings": lambda store: store.mappings.get_all_published([CONNECTION, OTHER]),
 }
 

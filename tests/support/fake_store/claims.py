@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from services.contracts.claims import Decision, LinkDecision, WorkRange
-from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.ids import AccountId, ConnectionId, PersonKey
 from services.store.claims import Kind
 from services.store.collection import PAGE_SIZE
 from services.store.links import build_link_key
@@ -25,6 +25,11 @@ class FakeClaims:
         """Returns the employee that owns the account; None if it has no owner."""
         await give_turn()
         return self.content.get((Kind.ACCOUNT, server, account))
+
+    async def find_external_id_owner(self, server: str, external_id: str) -> PersonKey | None:
+        """Returns the employee that owns the external id; None if it has no owner."""
+        await give_turn()
+        return self.content.get((Kind.EXTERNAL_ID, server, external_id))
 
     async def find_owners(self, server: str, accounts: Iterable[AccountId]) -> dict[AccountId, PersonKey]:
         """Returns the owners of those accounts that have one."""
@@ -50,6 +55,23 @@ class FakeClaims:
             return False
         self.content[key] = owner
         return True
+
+    async def release_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> int:
+        """Removes the claim of each account that still has this owner. Returns their number."""
+        await give_turn()
+        return self._release(Kind.ACCOUNT, server, owners)
+
+    async def release_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> int:
+        """Removes the claim of each external id that still has this owner. Returns their number."""
+        await give_turn()
+        return self._release(Kind.EXTERNAL_ID, server, owners)
+
+    def _release(self, kind: Kind, server: str, owners: Mapping[Id, PersonKey]) -> int:
+        keys = {(kind, server, str(claimed)): owner for claimed, owner in owners.items()}
+        released = [key for key, owner in keys.items() if self.content.get(key) == owner]
+        for key in released:
+            del self.content[key]
+        return len(released)
 
     async def release(self, person: PersonKey) -> int:
         """Removes all claims of one employee. Returns their number."""
@@ -80,22 +102,38 @@ class FakeLinks:
         return {key: decision for key, decision in self.content.items() if decision.person in wanted}
 
     async def ask(self, asked: Sequence[LinkDecision]) -> None:
-        """Stores open decisions. One that exists stays as it is, unless its account has passed to or from a leaver."""
+        """Stores open decisions. One that exists stays as it is, unless the account has another owner or other content."""
         await give_turn()
         for decision in asked:
             stored = self.content.setdefault((decision.person, decision.account_id), decision)
-            if stored.is_held_by_leaver != decision.is_held_by_leaver:
+            is_same = (stored.former_owner, stored.account_hash) == (decision.former_owner, decision.account_hash)
+            if not is_same or (stored.decision is None and decision.decision is not None):
                 self.content[decision.person, decision.account_id] = decision
 
-    async def decide(
-        self, connection: ConnectionId, employee: EmployeeId, account: AccountId, decision: Decision, now: datetime
-    ) -> LinkDecision | None:
-        """Stores what an administrator decided and returns it; None if it was not asked for."""
+    async def withdraw(self, people: Iterable[PersonKey], asked: Iterable[LinkDecision]) -> int:
+        """Removes the open decisions about these employees, except those in ``asked``. Returns their number."""
         await give_turn()
-        key = (PersonKey(connection, employee), account)
-        if key not in self.content:
+        wanted, kept = set(people), {(decision.person, decision.account_id) for decision in asked}
+        withdrawn = [
+            key
+            for key, stored in self.content.items()
+            if stored.person in wanted and stored.decision is None and key not in kept
+        ]
+        for key in withdrawn:
+            del self.content[key]
+        return len(withdrawn)
+
+    async def decide(
+        self, asked: LinkDecision, decision: Decision, now: datetime, *, account_hash: str | None = None
+    ) -> LinkDecision | None:
+        """Stores what an administrator decided and returns it; None if the stored decision is another one."""
+        await give_turn()
+        key = (asked.person, asked.account_id)
+        stored = self.content.get(key)
+        if stored is None or (stored.former_owner, stored.account_hash) != (asked.former_owner, asked.account_hash):
             return None
-        self.content[key] = self.content[key].model_copy(update={"decision": decision, "decided_at": now})
+        changes = {"decision": decision, "decided_at": now, "account_hash": account_hash or asked.account_hash}
+        self.content[key] = stored.model_copy(update=changes)
         return self.content[key]
 
     async def page_open(self, connection: ConnectionId) -> AsyncIterator[tuple[LinkDecision, ...]]:

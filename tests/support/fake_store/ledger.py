@@ -72,7 +72,8 @@ class FakeLedger:
             kept = {
                 "attempted": entry.attempted or stored.attempted,
                 "attempted_names": names,
-                "look_at": entry.look_at or stored.look_at,
+                "suspected_since": entry.suspected_since or stored.suspected_since,
+                "look_at": max((look for look in (entry.look_at, stored.look_at) if look is not None), default=None),
             }
             self.content[entry.person] = stored.model_copy(update={"verify": True, "seq": stored.seq + 1, **kept})
 
@@ -92,7 +93,7 @@ class FakeLedger:
             return False
         kept = stored.model_dump(
             include={"connection_id", "employee_id", "account_id", "external_id", "user_name", "enabled"}
-            | {"attempted", "attempted_names", "look_at"}
+            | {"attempted", "attempted_names", "suspected_since", "look_at"}
         )
         self.content[person] = LedgerEntry.model_validate({**kept, "verify": True, "seq": stored.seq + 1})
         return True

@@ -24,6 +24,11 @@ class FakeMappings:
         newest = {connection: await self.get_published(connection) for connection in sorted(set(connections))}
         return {connection: published for connection, published in newest.items() if published is not None}
 
+    async def find_newest_versions(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, int]:
+        """Returns the numbers of the newest versions of those connections that have any."""
+        published = await self.get_all_published(connections)
+        return {connection: newest.version for connection, newest in published.items()}
+
     async def publish(
         self,
         connection: ConnectionId,

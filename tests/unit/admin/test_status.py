@@ -16,7 +16,11 @@ from tests.support.builders import DECLAREE, NOW, PERSONIO, make_entry, make_out
 def make_question(connection: ConnectionId, employee: str) -> LinkDecision:
     """Returns an open decision about an account for this employee."""
     return LinkDecision(
-        connection_id=connection, employee_id=EmployeeId(employee), account_id=AccountId(f"a-{employee}"), asked_at=NOW
+        connection_id=connection,
+        employee_id=EmployeeId(employee),
+        account_id=AccountId(f"a-{employee}"),
+        account_hash="shown",
+        asked_at=NOW,
     )
 
 

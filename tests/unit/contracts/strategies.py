@@ -1,6 +1,7 @@
 """Strategies for every event, mapping and dead letter that the product can write."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -64,9 +65,15 @@ desired_accounts = st.builds(
     fields=st.dictionaries(targets, values, max_size=5),
     manager=st.none() | st.builds(ManagerReference, employee_id=optional_texts),
 )
-account_requests = st.builds(
-    AccountRequested, intent=st.just(Intent.PROVISION), desired=desired_accounts, **_mapped
-) | st.builds(
+
+
+def _build_provision(content: dict[str, Any], desired: DesiredAccount, prefix: str) -> AccountRequested:
+    """Returns a request with an external id of its employee, as the mapper builds it."""
+    account = desired.model_copy(update={"external_id": prefix + content["employee_id"]})
+    return AccountRequested(intent=Intent.PROVISION, desired=account, **content)
+
+
+account_requests = st.builds(_build_provision, st.fixed_dictionaries(_mapped), desired_accounts, texts) | st.builds(
     AccountRequested, intent=st.sampled_from(sorted({*Intent} - {Intent.PROVISION})), desired=st.none(), **_mapped
 )
 outcomes = st.builds(

@@ -22,7 +22,7 @@ from services.contracts.cloudevents import (
     read_event,
     to_record,
 )
-from services.contracts.events import EVENTS, AccountRequested, AccountSynced, EmployeeChanged, Event
+from services.contracts.events import EVENTS, AccountIdentity, AccountRequested, AccountSynced, EmployeeChanged, Event
 from services.contracts.outcomes import Intent, Outcome
 from services.contracts.targets import ENTERPRISE, MANAGER, WORK_EMAIL
 from services.contracts.topics import Topic
@@ -421,3 +421,21 @@ def test_topics_and_types_of_events_are_unique() -> None:
     """A reader knows the kind of an event from its topic."""
     assert len({event.topic for event in EVENTS}) == len({event.ce_type for event in EVENTS}) == len(EVENTS)
     assert {event.topic for event in EVENTS} == {*Topic} - {Topic.DEAD_LETTERS}
+
+
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize("external_id", ["8", "n-8", "", "7-8"])
+@pytest.mark.parametrize("intent", [Intent.PROVISION, Intent.DISABLE])
+def test_external_id_of_another_employee_is_unreadable(intent: Intent, external_id: str) -> None:
+    """A forged request would claim the external id of another employee, and keep that one out."""
+    is_provision = intent is Intent.PROVISION
+    request = (
+        make_request("7")
+        if is_provision
+        else make_request_with_intent(intent, "7", identity=AccountIdentity(external_id="7"))
+    )
+    field = "desired" if is_provision else "identity"
+    forged = json.loads(request.model_dump_json())
+    forged[field]["external_id"] = external_id
+
+    assert read_unreadable(json.dumps(forged).encode(), AccountRequested).fields == (field,)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from services.contracts.connections import Connection, DeclareeAccess, PersonioAccess
+from services.contracts.connections import Connection, DeclareeAccess, PersonioAccess, normalise_server
 from tests.support.builders import make_connection
 
 SECRET = SecretStr("s3cret/+=")
@@ -66,6 +66,31 @@ def test_invalid_address_is_rejected_without_quoting_it(url: str, problem: str) 
     assert location == ("url",)
     assert problem in message
     assert len(url) < len("https://a") or url not in str(error.value)
+
+
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "HTTPS://APP.Declaree.com/SCIM/v2",
+        "https://app.declaree.com:443/SCIM/v2/",
+        "https://app.declaree.com./SCIM//v2",
+        "https://app.declaree.com/scim/V2",
+        "https://app.declaree.com/./%53CIM/v2",
+    ],
+)
+def test_spellings_of_one_server_are_one(url: str) -> None:
+    """Two companies enter the address of their Declaree in two spellings: the owners of its accounts are the same."""
+    assert normalise_server(url) == normalise_server("https://app.declaree.com/SCIM/v2")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://app.declaree.de/SCIM/v2", "https://app.declaree.com:8443/SCIM/v2", "https://app.declaree.com/b/SCIM/v2"],
+)
+def test_other_host_port_or_path_is_another_server(url: str) -> None:
+    """A host may serve several administrations under different paths, with the same ids."""
+    assert normalise_server(url) != normalise_server("https://app.declaree.com/SCIM/v2")
 
 
 @pytest.mark.parametrize(

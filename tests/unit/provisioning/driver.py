@@ -42,6 +42,7 @@ FRESH_EXTERNAL_ID = FindAccounts("externalId", "7", is_fresh=True)
 FRESH_USER_NAME = FindAccounts("userName", EMAIL, is_fresh=True)
 EMPTY_LOOKUPS: list[Answer] = [NOTHING, NOTHING] * MAX_EMPTY_LOOKUPS
 UNOWNED = Ownership()
+OWN = Ownership("self")
 DESIRED = build_state(reference=None)
 
 
@@ -117,11 +118,13 @@ def run(
     *answers: Answer,
     memory: ServerMemory | None = None,
     ownership: Ownership = UNOWNED,
+    own: Ownership = OWN,
     is_claimed: bool = True,
 ) -> Story:
     """Runs a reconciliation with these answers of the server. It must end exactly with the last of them.
 
-    ``ownership`` answers every question about an owner, ``is_claimed`` every claim.
+    ``own`` answers the questions about the owner of the remembered account, ``ownership`` those about other accounts, and
+    ``is_claimed`` every claim.
     """
     left = list(answers)
 
@@ -129,7 +132,7 @@ def run(
         assert left, f"not finished: the next call is {call}"
         return left.pop(0)
 
-    story = record(goal, answer_call, memory, ownership, is_claimed=is_claimed)
+    story = record(goal, answer_call, memory, ownership, own=own, is_claimed=is_claimed)
     assert not left, f"finished before {left}: {story.result}"
     return story
 
@@ -140,6 +143,7 @@ def record(
     memory: ServerMemory | None,
     ownership: Ownership,
     *,
+    own: Ownership = OWN,
     is_claimed: bool = True,
 ) -> Story:
     """Runs a reconciliation with a function that answers its calls."""
@@ -148,7 +152,8 @@ def record(
     def answer(step: Step) -> Reply:
         steps.append(step)
         if isinstance(step, Pause | AskOwnership | ClaimAccount):
-            return answer_question(step, ownership, is_claimed=is_claimed)
+            is_own = isinstance(step, AskOwnership) and step.id == goal.account_id
+            return answer_question(step, own if is_own else ownership, is_claimed=is_claimed)
         return answer_call(step)
 
     result = drive(reconcile(Work(goal, trail, memory or ServerMemory())), answer)
@@ -166,11 +171,12 @@ def drive(work: Steps[Result], answer: Callable[[Step], Reply]) -> Result:
     return result
 
 
-def run_by_name(goal: Goal, live: Resource, *answers: Answer, **more: Any) -> Story:
-    """Runs a reconciliation that finds one account, by its user name."""
+def run_by_name(goal: Goal, live: Resource, *answers: Answer, is_asked: bool = False, **more: Any) -> Story:
+    """Runs a reconciliation that finds one account, by its user name. It is read before a decision ``is_asked`` for."""
     # a list may hide the external id, so an account without one is read
     reads = () if "externalId" in live.body else (find(live),)
-    return run(goal, NOTHING, find_listed(live), *reads, *answers, **more)
+    asked = (find(live),) if is_asked else ()
+    return run(goal, NOTHING, find_listed(live), *reads, *asked, *answers, **more)
 
 
 def run_create(*answers: Answer, **more: Any) -> Story:

@@ -100,6 +100,7 @@ class Entry(NamedTuple):
     applied: str | None = None
     account: bool = False
     attempted: bool = False
+    suspected: bool = False
     waiting: int = 0
     verify: bool = False
     doubt: bool = False
@@ -209,7 +210,8 @@ class Explorer:
             external_id="7" if entry.account else None,
             user_name=NAME if entry.account else None,
             attempted="7" if entry.attempted else None,
-            attempted_names=(NAME,) if entry.attempted else (),
+            attempted_names=(NAME,) if entry.attempted or entry.suspected else (),
+            suspected_since=NOW if entry.suspected else None,
             look_at=NOW if entry.doubt else None,
             verify=entry.verify,
             seq=entry.seq,
@@ -224,6 +226,7 @@ class Explorer:
             applied=entry.applied,
             account=entry.account_id is not None,
             attempted=entry.attempted is not None,
+            suspected=entry.suspected_since is not None,
             waiting=entry.waiting.version.revision if entry.waiting else 0,
             verify=entry.verify,
             doubt=entry.look_at is not None and not self.bounds.forget_doubt,
@@ -231,13 +234,14 @@ class Explorer:
 
     def _replay(self, work: Work) -> Settlement:
         """Returns the settlement after the replies so far."""
+        request = self.build_request(work.revision)
         description = ServerDescription(unique_user_names=self.bounds.has_unique_names)
         settling = Settlement(
-            self.build_request(work.revision),
+            request,
             self._build_ledger_entry(work.entry),
             lambda _: None,
             ServerMemory(description),
-            Circumstances(NOW, LATE, is_suspect=work.is_suspect),
+            Circumstances(NOW, LATE, suspects=(request,) if work.is_suspect else ()),
         )
         _answer_questions(settling)
         for kind, live in work.replies:

@@ -16,12 +16,11 @@ OTHER = EmployeeId("8")
 
 
 @pytest.mark.promise("W3")
-@pytest.mark.parametrize("decision", [Decision.LINK, Decision.HAND_OVER])
-def test_accepted_account_is_linked(decision: Decision) -> None:
+def test_accepted_account_is_linked() -> None:
     """A decision of an administrator links even an account that no policy covers."""
     doubtful = build_account(externalId="1029", active=False, name={"givenName": "Eva"})
 
-    story = run_by_name(build_goal(), doubtful, MARKED, ownership=Ownership(decision=decision))
+    story = run_by_name(build_goal(), doubtful, MARKED, ownership=Ownership(decision=Decision.LINK))
 
     assert story.claims == (ClaimAccount(FREE.id),)
     assert story.result.outcome is Outcome.LINKED
@@ -94,12 +93,34 @@ def test_returning_employee_with_new_id_takes_the_account() -> None:
 @pytest.mark.parametrize("name", [{"givenName": "Ada", "familyName": "Byron"}, {"givenName": "Ada"}], ids=str)
 def test_address_of_a_leaver_with_another_name_asks(name: dict[str, str]) -> None:
     """A leaver's account with one other name is another person's, until an administrator hands it over."""
-    story = run_by_name(REHIRE, build_account(externalId="8", active=False, name=name), ownership=LEFT)
+    story = run_by_name(REHIRE, build_account(externalId="8", active=False, name=name), ownership=LEFT, is_asked=True)
 
     assert story.claims == ()
     assert "hand it over with `links hand-over`" in story.result.reason
     assert story.result.asks_about == "u1"
-    assert story.result.is_held_by_leaver
+    assert story.result.former_owner == OTHER
+
+
+@pytest.mark.promise("P5")
+def test_privileged_account_of_a_leaver_asks() -> None:
+    """An employee chooses name and address, so a leaver's account with a role is never passed on without a decision."""
+    names = {"givenName": "Ada", "familyName": "King"}
+    former = build_account(externalId="8", active=False, name=names, roles=["administrator"])
+
+    story = run_by_name(REHIRE, former, ownership=LEFT, is_asked=True)
+
+    assert story.claims == ()
+    assert story.result.former_owner == OTHER
+
+
+def test_refused_account_of_a_leaver_is_not_asked_about() -> None:
+    """An administrator decided to leave a leaver's account alone: the reason says so."""
+    left = Ownership("other", employee=OTHER, has_left=True, decision=Decision.LEAVE)
+
+    story = run_by_name(REHIRE, build_account(externalId="8", active=False), ownership=left)
+
+    assert "an administrator decided to leave it alone" in story.result.reason
+    assert story.result.asks_about is None
 
 
 @pytest.mark.promise("P5")
@@ -125,7 +146,7 @@ def test_colleague_with_the_same_name_keeps_the_account() -> None:
 )
 def test_decision_does_not_take_from_a_later_owner(ownership: Ownership) -> None:
     """A decision about a free account, or one that a leaver had, does not outlast a change of its owner."""
-    story = run_by_name(build_goal(), FREE, ownership=ownership)
+    story = run_by_name(build_goal(), FREE, ownership=ownership, is_asked=ownership.has_left)
 
     assert story.claims == ()
     assert story.result.blocked_by == "u1"
@@ -156,7 +177,7 @@ def test_attempted_name_does_not_take_another_person() -> None:
     """An account with the attempted user name and another first name is not the one that the create has made."""
     stranger = build_account(externalId=None, name={"givenName": "Eva"})
 
-    story = run_by_name(build_goal(is_name_attempted=True), stranger)
+    story = run_by_name(build_goal(is_name_attempted=True), stranger, is_asked=True)
 
     assert story.result.asks_about == "u1"
     assert not any(isinstance(call, CreateAccount) for call in story.calls)

@@ -2,14 +2,18 @@
 
 import pytest
 
+from services.contracts.connections import LinkPolicy
+from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning.calls import (
+    Answer,
     Lost,
     Missing,
     ReadAccount,
     Resource,
     Written,
 )
+from services.provisioning.goal import build_goal
 from tests.support.builders import NOW, make_request, make_request_with_intent
 from tests.unit.provisioning.accounts import build_account, find
 from tests.unit.provisioning.driver import EMPTY_LOOKUPS, NOTHING
@@ -22,6 +26,7 @@ from tests.unit.provisioning.entries import (
     RENAMED,
     STRANGER,
     begin,
+    build_desired,
     conclude,
     play,
 )
@@ -131,9 +136,8 @@ def test_later_look_counts() -> None:
 @pytest.mark.promise("P2")
 def test_suspect_record_is_looked_at_now_and_later() -> None:
     """What an earlier writer may have sent can still be carried out after the lookup."""
-    settlement = begin(
-        make_request(revision=2_000, fields={"name.givenName": "Ada"}, manager=None), ENTRY, is_suspect=True
-    )
+    request = make_request(revision=2_000, fields={"name.givenName": "Ada"}, manager=None)
+    settlement = begin(request, ENTRY, suspects=(request,))
 
     assert settlement.step == ReadAccount(ACCOUNT)
 
@@ -147,13 +151,56 @@ def test_suspect_record_is_looked_at_now_and_later() -> None:
 @pytest.mark.promise("P4")
 def test_suspect_record_may_have_sent_a_create() -> None:
     """The create of an earlier writer may still land, so this writer waits and remembers the user name."""
-    settlement = play(begin(ADA, is_suspect=True), NOTHING, NOTHING)
+    settlement = play(begin(ADA, suspects=(ADA,)), NOTHING, NOTHING)
 
     entry = conclude(settlement)
 
     assert settlement.cause is WaitingCause.UNANSWERED_CREATE
     assert entry.attempted_names == ("e7@nordlicht.example",)
+    assert entry.suspected_since == ADA.detected_at
     assert entry.look_at == LATER
+
+
+@pytest.mark.promise("P4")
+@pytest.mark.parametrize(
+    "answers",
+    [(Written(None),), (Written(build_account("u7", externalId="9")), find(build_account("u7", externalId="9")))],
+)
+def test_create_that_no_lookup_shows_is_not_repeated(answers: tuple[Answer, ...]) -> None:
+    """The server confirms a create without showing the account, and its lookups lag behind: no second create follows."""
+    entry = conclude(play(begin(ADA), NOTHING, NOTHING, *answers, *EMPTY_LOOKUPS))
+
+    assert entry.look_at == LATER
+
+    again = play(begin(ADA, entry), NOTHING, NOTHING)
+
+    assert again.cause is WaitingCause.UNANSWERED_CREATE
+
+
+def list_sent_external_ids(entry: LedgerEntry) -> frozenset[str]:
+    """Returns the external ids that prove that an account is the employee's."""
+    goal = build_goal(
+        ADA,
+        entry,
+        build_desired(ADA),
+        skipped=frozenset(),
+        policy=LinkPolicy.ASK,
+        is_suspect=False,
+        created_after=NOW,
+    )
+    return goal.sent_external_ids
+
+
+@pytest.mark.promise("P5")
+def test_suspicion_is_not_taken_for_a_sent_create() -> None:
+    """That a create may have been sent gives no claim to an account with the external id, and a sent one is noted as such."""
+    suspected = conclude(play(begin(ADA, suspects=(ADA,)), NOTHING, NOTHING))
+    sent = conclude(
+        play(begin(ADA, suspected.model_copy(update={"look_at": None})), NOTHING, NOTHING, Lost(), *EMPTY_LOOKUPS)
+    )
+
+    assert list_sent_external_ids(suspected) == frozenset()
+    assert list_sent_external_ids(sent) == {"7"}
 
 
 @pytest.mark.promise("P4")
@@ -161,7 +208,9 @@ def test_suspect_record_may_have_sent_a_create() -> None:
 @pytest.mark.parametrize("intent", [Intent.REJECT, Intent.IGNORE])
 def test_request_without_a_call_leaves_the_doubt(intent: Intent) -> None:
     """An earlier writer may have sent a create for an older request of the batch, and this one needs no account."""
-    settlement = begin(make_request_with_intent(intent), is_suspect=True)
+    settlement = begin(make_request_with_intent(intent, revision=2_000), suspects=(ADA,))
 
     assert settlement.step is None
+    assert settlement.entry.attempted_names == ("e7@nordlicht.example",)
+    assert settlement.entry.suspected_since == ADA.detected_at
     assert settlement.entry.look_at == LATER

@@ -11,6 +11,7 @@ from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Intent
 from services.provisioning import goal
 from services.provisioning.desired import DISABLED
+from services.provisioning.doubts import note_suspects
 from services.provisioning.goal import REFUSAL_LIFETIME, build_desired_state, find_due_refusals
 from services.provisioning.states import Goal
 from tests.support.builders import NOW, make_request, make_request_with_intent
@@ -121,13 +122,23 @@ def test_create_is_outstanding_until_the_look() -> None:
 
 @pytest.mark.promise("P4")
 def test_suspect_request_may_have_sent_its_user_name() -> None:
-    """An earlier writer may have sent the create of a suspect request, if no account is known."""
-    unknown, known = build_entry(), settle(make_request())
+    """An earlier writer may have sent the creates of the suspect requests, if no account is known."""
+    typo = make_request(user_name="typo@x.example")
+    unknown, known = (note_suspects(entry, (typo, HIRED)) for entry in (build_entry(), settle(make_request())))
 
-    assert build_goal(HIRED, unknown, is_suspect=True).is_name_attempted
-    assert build_goal(HIRED, unknown, is_suspect=True).suspected_since == HIRED.detected_at
-    assert not build_goal(HIRED, known, is_suspect=True).is_name_attempted
-    assert build_goal(HIRED, known, is_suspect=True).suspected_since is None
+    assert build_goal(HIRED, unknown).is_name_attempted
+    assert build_goal(HIRED, unknown).attempted_names == ("typo@x.example",)
+    assert build_goal(HIRED, unknown).suspected_since == HIRED.detected_at
+    assert not build_goal(HIRED, known).is_name_attempted
+    assert build_goal(HIRED, known).suspected_since is None
+
+
+@pytest.mark.promise("P4")
+def test_noted_create_is_not_suspected() -> None:
+    """A create that is noted with its user name was sent: a suspect record says nothing more about it."""
+    noted = build_entry(attempted="7", attempted_names=(EMAIL,))
+
+    assert note_suspects(noted, (HIRED,)) == noted
 
 
 @pytest.mark.promise("P4")

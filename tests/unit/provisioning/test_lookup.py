@@ -1,7 +1,11 @@
 """How an employee's account is found: in which order, and which answers are believed."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
+from services.contracts.claims import Decision
 from services.contracts.events import AccountIdentity
 from services.contracts.ids import AccountId
 from services.contracts.outcomes import Outcome, WaitingCause
@@ -9,13 +13,15 @@ from services.provisioning.calls import (
     CreateAccount,
     FindAccounts,
     Missing,
+    Ownership,
     ReadAccount,
     Refused,
     Resource,
     Unsupported,
     Written,
 )
-from services.provisioning.states import Inconclusive
+from services.provisioning.states import Goal, Inconclusive
+from tests.support.builders import NOW
 from tests.unit.provisioning.accounts import EMAIL, build_account, find, find_listed
 from tests.unit.provisioning.driver import (
     BY_EXTERNAL_ID,
@@ -30,6 +36,7 @@ from tests.unit.provisioning.driver import (
 )
 
 GATEWAY = Missing(is_certain=False)
+MARKED_FOR_OTHER = Ownership("self", is_marked_for_other=True)
 NOT_SHOWN = Inconclusive(WaitingCause.ACCOUNT_NOT_SHOWN)
 
 # ---------------------------------------------------------------- the order
@@ -142,13 +149,105 @@ def test_user_name_with_another_letter_is_not_a_hit() -> None:
 
 @pytest.mark.promise("P5")
 def test_remembered_id_of_another_account_is_forgotten() -> None:
-    """A remembered id is forgotten if its account has another external id than ours."""
-    stranger = build_account(externalId="other-system-99")
+    """A remembered id is forgotten if its account has the external id of another employee."""
+    colleague = build_account(externalId="8")
 
-    story = run(build_goal(REMEMBERED), find(stranger), NOTHING, NOTHING, CREATED)
+    story = run(build_goal(REMEMBERED), find(colleague), NOTHING, NOTHING, CREATED, own=MARKED_FOR_OTHER)
 
     assert story.result.account_id == "u9"
     assert story.trail.notes == ["account u1 has the external id of another employee now"]
+
+
+def build_later(external_id: str | None) -> Resource:
+    """Returns an account of another person with the remembered id, created two hours after the employee's."""
+    created = (NOW + timedelta(hours=2)).isoformat()
+    return build_account(
+        externalId=external_id, userName="o@x.example", name={"givenName": "Eva"}, meta={"created": created}
+    )
+
+
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize("external_id", ["99", None], ids=["foreign", "none"])
+def test_remembered_id_that_was_given_out_again_is_forgotten(external_id: str | None) -> None:
+    """After a restore, the server gives the id to an account that was created later: it is not the employee's."""
+    story = run(build_goal(REMEMBERED, created_at=NOW), find(build_later(external_id)), NOTHING, NOTHING, CREATED)
+
+    assert story.result.account_id == "u9"
+    assert story.trail.notes == ["another account has the id u1 now"]
+
+
+@pytest.mark.promise("P9")
+def test_leaver_with_an_id_that_was_given_out_again_asks() -> None:
+    """The server's clock may be wrong, so a leaver's account is not given up because of its age."""
+    stranger = build_later(None)
+
+    story = run(build_leaver(created_at=NOW), find(stranger), NOTHING, find(stranger))
+
+    assert story.result.asks_about == "u1"
+    assert story.writes == ()
+
+
+@pytest.mark.promise("P9")
+def test_wrong_clock_gives_no_account_up() -> None:
+    """A server without external ids names local times as UTC: the account with the address is the leaver's."""
+    live = build_account(externalId=None, meta={"created": (NOW + timedelta(hours=2)).isoformat()})
+    disabled = Written(replace(live, body=live.body | {"active": False}))
+
+    story = run(build_leaver(created_at=NOW, last_user_name=EMAIL), find(live), disabled)
+
+    assert story.result.outcome is Outcome.DISABLED
+
+
+@pytest.mark.promise("P4")
+def test_external_id_changed_by_hand_is_replaced() -> None:
+    """An administrator or another system changed the external id: the account with the address stays the employee's."""
+    live = build_account(externalId="payroll-99")
+
+    story = run(build_goal(REMEMBERED), find(live), Written(build_account()))
+
+    assert story.patched == [{"externalId": "7"}]
+
+
+@pytest.mark.promise("P4")
+@pytest.mark.promise("P9")
+@pytest.mark.parametrize("goal", [build_goal(REMEMBERED), build_leaver()], ids=["employee", "leaver"])
+def test_remembered_account_of_unknown_person_asks(goal: Goal) -> None:
+    """External id, address and names were changed by hand: neither a second account nor a leaver with access follows."""
+    changed = build_account(externalId="99", userName="o@x.example", name={"givenName": "Eva"})
+    empty = [NOTHING] if goal.is_disable else [NOTHING, NOTHING]
+
+    story = run(goal, find(changed), *empty, find(changed))
+
+    assert story.result.asks_about == "u1"
+    assert "has another external id, name and address now" in story.result.reason
+    assert story.writes == ()
+
+
+@pytest.mark.promise("P9")
+def test_accepted_remembered_account_of_leaver_is_disabled() -> None:
+    """An administrator decides that a changed account is still the leaver's."""
+    changed = build_account(externalId="99", userName="o@x.example", name={"givenName": "Eva"})
+    accepted = Ownership("self", decision=Decision.LINK)
+
+    story = run(
+        build_leaver(),
+        find(changed),
+        NOTHING,
+        Written(replace(changed, body=changed.body | {"active": False})),
+        own=accepted,
+    )
+
+    assert story.result.outcome is Outcome.DISABLED
+
+
+def test_refused_remembered_account_is_replaced() -> None:
+    """An administrator decides that a changed account is not the employee's: a new one is created."""
+    changed = build_account(externalId="99", userName="o@x.example", name={"givenName": "Eva"})
+    refused = Ownership("self", decision=Decision.LEAVE)
+
+    story = run(build_goal(REMEMBERED), find(changed), NOTHING, NOTHING, CREATED, own=refused)
+
+    assert story.result.account_id == "u9"
 
 
 def test_old_external_id_is_ours_and_is_replaced() -> None:
@@ -204,8 +303,8 @@ def test_leaver_behind_gateway_is_found_or_waits() -> None:
 
 @pytest.mark.promise("P5")
 def test_leaver_with_id_of_another_account_is_out_of_scope() -> None:
-    """An account with another external id is not disabled for a leaver."""
-    story = run(build_leaver(), find(build_account(externalId="99")), NOTHING)
+    """An account with the external id of another employee is not disabled for a leaver."""
+    story = run(build_leaver(), find(build_account(externalId="99")), NOTHING, own=MARKED_FOR_OTHER)
 
     assert story.result.outcome is Outcome.OUT_OF_SCOPE
     assert story.result.account_id is None

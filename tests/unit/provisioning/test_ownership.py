@@ -4,15 +4,20 @@ from typing import Any
 
 import pytest
 
+from services.contracts.events import AccountIdentity
 from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Outcome
 from services.provisioning.calls import ClaimAccount, Ownership
-from services.provisioning.ownership import fold_text, is_privileged
+from services.provisioning.recognition import fold_text, hash_account, is_privileged
 from services.provisioning.states import Goal
-from tests.unit.provisioning.accounts import FREE, MARKED, build_account, find
+from tests.unit.provisioning.accounts import EMAIL, FREE, MARKED, build_account, find
 from tests.unit.provisioning.driver import BY_EMAIL, build_goal, run, run_by_name
 
 OTHER = EmployeeId("8")
+IDENTITY = AccountIdentity(external_id="7", user_name=EMAIL, given_name="Ada", family_name="King")
+PREFIXED = build_goal(
+    identity=IDENTITY.model_copy(update={"external_id": "n-7"}), our_external_ids=frozenset({"n-7", "7"})
+)
 DECIDE = "decide about it with `links accept` or `links refuse`"
 # ---------------------------------------------------------------- found by external id
 
@@ -22,11 +27,15 @@ DECIDE = "decide about it with `links accept` or `links refuse`"
     ("goal", "changes"),
     [
         (build_goal(), {"name": {"givenName": "Eva"}}),
-        (build_goal(), {"userName": "other@x.example"}),
+        (PREFIXED, {"externalId": "n-7", "userName": "other@x.example"}),
+        (
+            build_goal(identity=IDENTITY),
+            {"userName": "o@x.example", "name": {"givenName": "ADA", "familyName": "King"}},
+        ),
         (build_goal(last_user_name="old@x.example"), {"userName": "OLD@x.example", "name": {"givenName": "Eva"}}),
         (build_goal(sent_external_ids=frozenset({"7"})), {"userName": "o@x.example", "name": {"givenName": "Eva"}}),
     ],
-    ids=["user name fits", "name fits", "last user name fits", "external id was sent"],
+    ids=["user name fits", "one name fits", "both names fit", "last user name fits", "external id was sent"],
 )
 def test_external_id_that_fits_the_employee_is_claimed(goal: Goal, changes: dict[str, Any]) -> None:
     """An account with our external id is claimed if an address or a name fits, or if a write has sent the external id."""
@@ -41,12 +50,34 @@ def test_external_id_of_another_person_asks() -> None:
     """An account with our external id, another name and another address may be another system's."""
     stranger = build_account(userName="o@x.example", name={"givenName": "Eva"})
 
-    story = run(build_goal(), find(stranger))
+    story = run(build_goal(), find(stranger), find(stranger))
 
     assert story.result.reason == f"account u1 has this external id, but another name and e-mail address: {DECIDE}"
     assert story.result.asks_about == "u1"
     assert story.claims == ()
     assert story.writes == ()
+
+
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize("goal", [build_goal(), build_goal(identity=IDENTITY)], ids=["one name is known", "both are"])
+def test_number_with_one_fitting_name_asks(goal: Goal) -> None:
+    """A number may be another system's, and many share a first name: without the address, both names must fit."""
+    stranger = build_account(userName="o@x.example", name={"givenName": "Ada", "familyName": "Byron"})
+
+    story = run(goal, find(stranger), find(stranger))
+
+    assert story.result.asks_about == "u1"
+    assert story.claims == ()
+
+
+@pytest.mark.promise("P5")
+def test_account_is_read_before_it_is_asked_about() -> None:
+    """A list may hide the name: what is asked about and decided is what a read shows."""
+    listed, live = build_account(userName="o@x.example", name=None), build_account(userName="o@x.example")
+
+    story = run(build_goal(identity=IDENTITY), find(listed), find(live))
+
+    assert story.result.account_hash == hash_account(live)
 
 
 def test_account_with_our_claim_needs_no_second_claim() -> None:
@@ -108,7 +139,7 @@ def test_account_with_another_owner_is_never_taken(owner: Any, reason: str, *, i
 @pytest.mark.promise("W3")
 def test_account_by_user_name_asks() -> None:
     """An account with the employee's user name alone is linked only by a decision."""
-    story = run_by_name(build_goal(), FREE)
+    story = run_by_name(build_goal(), FREE, is_asked=True)
 
     assert story.result.reason == f"account u1 has this e-mail address, and the sync does not manage it: {DECIDE}"
     assert story.result.field == "userName"
@@ -141,7 +172,7 @@ def test_account_by_user_name_with_our_external_id_is_linked() -> None:
 )
 def test_policy_by_email_asks_about_doubtful_account(changes: dict[str, Any]) -> None:
     """A disabled, foreign or privileged account, or one without a fitting name, is left to an administrator."""
-    story = run_by_name(BY_EMAIL, build_account(**{"externalId": None} | changes))
+    story = run_by_name(BY_EMAIL, build_account(**{"externalId": None} | changes), is_asked=True)
 
     assert story.result.asks_about == "u1"
     assert story.writes == ()

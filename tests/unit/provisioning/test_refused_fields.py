@@ -126,6 +126,25 @@ def test_number_of_writes_is_limited() -> None:
 # ---------------------------------------------------------------- identity
 
 
+@pytest.mark.parametrize(
+    ("more", "fact"),
+    [
+        ({"refused": {"userName": Refused(400, "mutability")}}, "allows no change of it (400, mutability)"),
+        ({"ignored": {"userName"}}, "confirms a change of it but does not make it"),
+    ],
+    ids=["refused", "not stored"],
+)
+def test_immutable_user_name_says_what_to_do(more: dict[str, Any], fact: str) -> None:
+    """The value in Personio may be right: the reason says that the server keeps the old one, and both ways out."""
+    live = build_account(userName="old@x.example")
+
+    story = FieldsServer(live, **more).run(build_goal(REMEMBERED, last_user_name="old@x.example"))
+
+    step = "change it in Declaree by hand, or enter the former value in Personio"
+    assert story.result.reason == f"account u1 keeps its user name, Declaree {fact}: {step}"
+    assert story.result.field == "userName"
+
+
 @pytest.mark.promise("W16")
 @pytest.mark.parametrize(
     ("more", "reason"),

@@ -128,7 +128,7 @@ def test_inconclusive_settlement_waits_when_concluded() -> None:
 @pytest.mark.promise("P9")
 def test_account_that_is_gone_is_forgotten_by_a_rejection() -> None:
     """The remembered account is gone, and the address belongs to a stranger: no report may get the old account."""
-    settlement = play(begin(RENAMED, ENTRY, now=LATER), Missing(), NOTHING, find(TAKEN))
+    settlement = play(begin(RENAMED, ENTRY, now=LATER), Missing(), NOTHING, find(TAKEN), find(TAKEN))
 
     entry = conclude(settlement)
 

@@ -8,7 +8,7 @@ from sandbox.declaree.late import land_all
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.cloudevents import SendReason
 from services.contracts.events import AccountIdentity, AccountRequested, AccountSynced
-from services.contracts.ids import AccountId, EmployeeId, PersonKey
+from services.contracts.ids import AccountId, PersonKey
 from services.contracts.outcomes import Intent, Outcome
 from services.contracts.tasks import Resend
 from services.provisioning.calls import Call
@@ -69,11 +69,10 @@ class Company:
 
     async def decide(self, employee: str, account: str, decision: Decision) -> None:
         """Stores what an administrator decides about an account that was asked about."""
-        links = self.stage.store.links
-        decided = await links.decide(
-            CONNECTION, EmployeeId(employee), AccountId(account), decision, self.stage.clock.now()
-        )
-        assert decided is not None, "no decision was asked for"
+        links, person = self.stage.store.links, make_person(employee)
+        asked = (await links.read([person])).get((person, AccountId(account)))
+        assert asked is not None, "no decision was asked for"
+        assert await links.decide(asked, decision, self.stage.clock.now()) is not None
 
     async def list_open_decisions(self) -> list[LinkDecision]:
         """Returns the open decisions."""

@@ -231,7 +231,7 @@ async def test_create_that_never_lands_is_forgotten_on_leave(company: Company) -
 
     entry = await stage.get_entry()
     assert entry.account_id is None
-    assert not entry.may_have_unknown_account
+    assert entry.attempted is None
     assert entry.look_at is None
 
 

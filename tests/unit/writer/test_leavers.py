@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.declaree.faults import Fault
+from services.contracts.claims import Decision
 from services.contracts.cloudevents import SendReason
 from services.contracts.outcomes import Outcome
 from tests.support.builders import make_person, make_request
@@ -39,13 +40,27 @@ async def test_leaver_is_disabled_after_loss_of_ledger(company: Company, with_cl
 
 @pytest.mark.promise("P9")
 async def test_leaver_with_new_names_is_disabled_after_loss(company: Company) -> None:
-    """The last name that Personio shows is not the account's, but the first one is: the account is the leaver's."""
-    await company.settle(make_request("7"))
+    """The last name that Personio shows is not the account's, but the first one is: with a prefix, that is enough."""
+    await company.settle(make_request("7", external_id="n-7"))
     await company.lose_ledger()
 
-    leaver = make_leaver("7", family_name="Byron", user_name="ada.byron@nordlicht.example")
+    leaver = make_leaver("7", external_id="n-7", family_name="Byron", user_name="ada.byron@nordlicht.example")
 
     assert await company.settle(leaver) == {"7": Outcome.DISABLED}
+    assert company.stage.get_account("n-7")["active"] is False
+
+
+@pytest.mark.promise("P9")
+async def test_leaver_with_number_and_new_names_is_asked_about(company: Company) -> None:
+    """Without a prefix, the account may be another system's: it is listed, and disabled after the decision."""
+    await company.settle(make_request("7"))
+    await company.lose_ledger()
+    leaver = make_leaver("7", family_name="Byron", user_name="ada.byron@nordlicht.example")
+    assert await company.settle(leaver) == {"7": Outcome.REJECTED}
+
+    await company.decide("7", company.stage.get_account()["id"], Decision.LINK)
+
+    assert await company.resend("7") == {"7": Outcome.DISABLED}
     assert company.stage.get_account()["active"] is False
 
 

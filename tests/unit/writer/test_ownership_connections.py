@@ -9,6 +9,8 @@ from services.contracts.connections import LinkPolicy
 from services.contracts.events import AccountRequested
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.outcomes import Outcome
+from services.provisioning.calls import Resource
+from services.provisioning.recognition import hash_account
 from services.store.claims import Kind
 from tests.support.builders import NOW, OTHER, make_person, make_request
 from tests.support.writer_stage import EVA, WriterStage
@@ -113,6 +115,8 @@ async def test_decision_takes_no_account_of_another_company(company: Company, de
         connection_id=OTHER,
         employee_id=EmployeeId("8"),
         account_id=AccountId(before["id"]),
+        account_hash=hash_account(Resource(AccountId(before["id"]), before)),
+        former_owner=EmployeeId("7"),
         asked_at=NOW,
         decision=decision,
     )
@@ -122,6 +126,31 @@ async def test_decision_takes_no_account_of_another_company(company: Company, de
 
     assert outcome.outcome is Outcome.REJECTED
     assert stage.get_account() == before
+
+
+@pytest.mark.promise("P1")
+async def test_external_id_that_was_given_up_is_free(company: Company) -> None:
+    """The first company gets a prefix, and the second one takes the external ids without: no old claim blocks it."""
+    await company.settle_all(make_request("7"))
+    await company.settle_all(make_request("7", 2_000, external_id="a-7"))
+
+    outcomes = await company.settle(make_theirs("7"))
+
+    assert outcomes == {"7": Outcome.CREATED}
+    assert company.stage.get_account("7")["userName"] == "e7@other.example"
+    assert company.stage.get_account("a-7")["userName"] == "e7@nordlicht.example"
+
+
+@pytest.mark.promise("P9")
+async def test_taken_external_id_delays_no_departure(company: Company) -> None:
+    """An older request of the same batch wants an external id of the other company: and the leaver is disabled."""
+    stage = company.stage
+    await company.settle_all(make_request("7", external_id="a-7"), make_theirs("7"))
+
+    outcomes = await company.settle(make_request("7", 2_000), make_leaver("7", 3_000))
+
+    assert outcomes == {"7": Outcome.DISABLED}
+    assert stage.get_account("a-7")["active"] is False
 
 
 @pytest.mark.promise("P5")

@@ -32,11 +32,11 @@ async def test_account_of_payroll_is_asked_about(company: Company) -> None:
 
 @pytest.mark.parametrize(
     "mark",
-    [{"userName": "e1029@nordlicht.example"}, {"name": {"givenName": "Ada", "familyName": "Byron"}}],
+    [{"userName": "e1029@nordlicht.example"}, {"name": {"givenName": "ada", "familyName": "Lovelace"}}],
     ids=["address", "name"],
 )
 async def test_own_account_is_found_without_ledger(company: Company, mark: dict[str, Any]) -> None:
-    """An account with our external id is ours if the address or one of the names fits."""
+    """An account with our external id is ours if the address fits, or both names do."""
     account = company.stage.add_account("grace@nordlicht.example", **PAYROLL | mark)
 
     assert await company.settle(make_request("1029")) == {"1029": Outcome.LINKED}

@@ -7,12 +7,12 @@ import pytest
 from sandbox.declaree.faults import Fault
 from services.contracts.cloudevents import SendReason
 from services.contracts.events import AccountRequested
-from services.contracts.outcomes import Outcome
+from services.contracts.outcomes import Intent, Outcome
 from services.provisioning.calls import Answer, Call
 from services.runtime.kafka.decoding import Batch
 from services.runtime.kafka.ownership import PartitionsMovedError
 from services.writer.handler import LostRaceError
-from tests.support.builders import make_incoming, make_person, make_request, reports_to
+from tests.support.builders import make_incoming, make_person, make_request, make_request_with_intent, reports_to
 from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
 
 OFFSET = 10_000
@@ -53,6 +53,21 @@ async def test_report_of_concurrent_manager_is_resent(stage: WriterStage) -> Non
     await stage.handle(report, reason=SendReason.RESENT)
 
     assert stage.get_manager("7") == stage.get_account("9")["id"]
+
+
+@pytest.mark.promise("P4")
+async def test_account_of_lost_entry_is_found_by_its_name(stage: WriterStage) -> None:
+    """Only the lost entry knew the account, the server keeps no external id, and the address changes: no second account."""
+    stage.change_behaviour(external_id="ignored")
+    stage.ledger = ConcurrentLedger(stage, make_request_with_intent(Intent.REJECT, "7", 1_500))
+    stage.restart()
+    with pytest.raises(LostRaceError):
+        await stage.handle(make_request("7", user_name="old@x.example"))
+    stage.clock.seconds += 3_600
+
+    await stage.handle(make_request("7", 2_000, user_name="new@x.example"))
+
+    assert [user.resource["userName"] for user in stage.declaree.directory.users.values()] == ["new@x.example"]
 
 
 async def test_employee_unblocked_concurrently_is_resent(stage: WriterStage) -> None:

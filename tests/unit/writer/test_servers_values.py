@@ -133,7 +133,8 @@ async def test_immutable_user_name_keeps_nothing_else_out(company: Company, patc
     user = await find_user(stage, "6")
     assert outcome.outcome is Outcome.REJECTED
     assert outcome.field == "userName"
-    assert "(400, mutability)" in (outcome.reason or "")
+    assert "keeps its user name, Declaree allows no change of it (400, mutability)" in (outcome.reason or "")
+    assert "change it in Declaree by hand" in (outcome.reason or "")
     assert [user["userName"], user["emails"][0]["value"]] == [PLAIN.get_address("6"), FULL.get_address("6")]
     assert [user["title"], user["name"]["familyName"]] == [FULL.title, FULL.family]
     assert requests == STEADY + 1
