@@ -238,7 +238,7 @@ async def test_verification_goes_on_in_the_next_slice(stage: RunStage) -> None:
     async def take_long(_: Call) -> None:
         stage.clock.seconds += SLICE_SECONDS
 
-    await stage.run_tasks(Poll())
+    await stage.store.snapshots.save([(make_snapshot("1"), None)])
     for number in range(1, 102):
         stage.add_account(f"a{number}@x.example")
     stage.accounts.before = take_long
