@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from services.admin.connections import ensure_started
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.tasks import Action, Poll, Resend, Task, TaskState
+from services.contracts.tasks import Action, Poll, Resend, Task, TaskState, Verify
 from services.errors import PermanentError, TransientError
 from services.runtime.clock import Clock
 from services.store.database import Store
@@ -63,9 +63,10 @@ async def file_and_wait(
         await asyncio.sleep(POLL_SECONDS)
     if task is not None and task.state is TaskState.RUNNING:
         raise TaskTimeoutError(f"a poller still works on task {filed.id} after {seconds:.0f} s: it goes on")
-    raise TaskTimeoutError(
-        f"no poller began task {filed.id} within {seconds:.0f} s, and it stays filed: check that a poller is running"
-    )
+    hint = "check that a poller is running"
+    if isinstance(action, Verify):
+        hint += ", and with `connections check` that Declaree answers"
+    raise TaskTimeoutError(f"no poller finished task {filed.id} within {seconds:.0f} s, and it stays filed: {hint}")
 
 
 def build_unknown_employee(connection: ConnectionId, employee: EmployeeId) -> UnknownEmployeesError:

@@ -49,8 +49,9 @@ def verify(
 ) -> None:
     """Compare all accounts in Declaree with what they should be. Repair missing accounts, and enabled accounts of leavers.
 
-    Waiting, rejected and absent employees are left out: `people list` shows them. Exit code 0 without differences or if all
-    are being repaired, 1 if something needs a person, 75 if it was not ready in time.
+    Waiting, rejected and absent employees are left out: `people list` shows them.
+
+    Exit code 0 if nothing differs or all is being repaired, 1 if something needs a person, 75 if it was not ready in time.
     """
     if employee is not None:
         if connection is None:

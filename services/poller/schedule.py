@@ -171,16 +171,15 @@ class Schedule:
         verifier = Verifier(repositories, self._accounts, resender, self._clock, guard.ensure_held, patience)
         departures = Departures(repositories.snapshots, outbox, self._clock)
         tasks = TaskRunner(repositories.tasks, runner, resender, verifier, departures, self._clock)
-        interruption: VerificationInterruptedError | None = None
-        try:
-            await tasks.run_open(connection)
-        except VerificationInterruptedError as error:  # Declaree is needed for the verification, and not for the poll
-            await repositories.tasks.reopen_running(connection)
-            interruption = error
+        await tasks.run_open(connection, with_verifications=False)
         if is_due and await repositories.connections.is_active(connection):
             await self._poll(connection, runner, resender)
-        if interruption is not None:
-            raise interruption
+        # after the poll: before the first one no employee is known, and every account would be a finding
+        try:
+            await tasks.run_open(connection)
+        except VerificationInterruptedError:
+            await repositories.tasks.reopen_running(connection)
+            raise
 
     async def _poll(self, connection: ConnectionId, runner: Runner, resender: Resender) -> None:
         schedule = self._repositories.schedule

@@ -38,14 +38,16 @@ class TaskRunner:
         self._departures = departures
         self._clock = clock
 
-    async def run_open(self, connection: ConnectionId) -> None:
+    async def run_open(self, connection: ConnectionId, *, with_verifications: bool = True) -> None:
         """Carries out the open tasks, oldest first, verifications last. Resends of named employees are merged into one pass.
 
-        A verification takes long and depends on Declaree, so that it must not delay other tasks. Raises
-        ``VerificationInterruptedError``.
+        A verification takes long and depends on Declaree, so that it must not delay other tasks. Without
+        ``with_verifications`` it stays open. Raises ``VerificationInterruptedError``.
         """
-        unsorted = await self._tasks.list_open(connection)
-        open_tasks = sorted(unsorted, key=lambda task: isinstance(task.action, Verify))
+        listed = await self._tasks.list_open(connection)
+        others = [task for task in listed if not isinstance(task.action, Verify)]
+        verifications = [task for task in listed if isinstance(task.action, Verify)] if with_verifications else []
+        open_tasks = [*others, *verifications]
         resends = [task for task in open_tasks if isinstance(task.action, Resend) and task.action.scope == "people"]
         if resends:
             await self._run_merged(connection, resends)

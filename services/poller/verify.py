@@ -9,13 +9,14 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import ClassVar
 
 from services.clients.declaree.listing import ListUnsupportedError
 from services.contracts.drift import Drift
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.tasks import Verify
 from services.contracts.verifications import VerificationStep
-from services.errors import ConnectorError, TransientError
+from services.errors import ConnectorError, PermanentError, TransientError
 from services.poller.account_reader import AccountReader, ListedPage, UnreadableError
 from services.poller.known_people import KnownPeople
 from services.poller.page_comparison import PageComparison
@@ -36,6 +37,12 @@ ACCOUNTS_AT_ONCE, READS_AT_ONCE = 100, 10
 """Number of accounts in one step, and of those that are read one by one. A server may list any number of accounts on a page."""
 MAX_MISSING = 10
 """Number of known accounts of one step that the list may lack. If it lacks more, and more than half, the list is checked."""
+
+
+class NoEmployeesError(PermanentError):
+    """No poll of the connection has succeeded yet."""
+
+    code: ClassVar[str] = "no-employees"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +88,14 @@ class Verifier:
     ) -> dict[str, int] | None:
         """Verifies all accounts and returns the counts of the report; None if ``SLICE_SECONDS`` have passed before the end.
 
-        The next call with the same ``run`` continues after the last stored step. Raises ``VerificationInterruptedError``.
+        The next call with the same ``run`` continues after the last stored step. Raises ``VerificationInterruptedError``, and
+        ``NoEmployeesError`` without a snapshot: every account would be a finding.
         """
         deadline = self._clock.monotonic() + SLICE_SECONDS
+        if not await self._repositories.snapshots.count(connection):
+            raise NoEmployeesError(
+                "no employee is known yet: verify again after the first poll has succeeded, see `status`"
+            )
         known = await KnownPeople.load(self._repositories, connection)
         async with self._accounts(connection) as accounts:
             reader = AccountReader(accounts, self._clock)

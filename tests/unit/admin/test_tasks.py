@@ -111,6 +111,12 @@ async def test_dry_run_is_possible_before_the_start(store: Store) -> None:
     assert len(await store.tasks.list_open(added.id)) == 1
 
 
+async def test_late_verification_may_wait_for_declaree(filing: Filing) -> None:
+    """It is opened again while Declaree does not answer, so that a missing poller is not the only cause."""
+    with pytest.raises(TaskTimeoutError, match="connections check"):
+        await filing.file(Verify(), seconds=0.01)
+
+
 async def test_resync_of_an_unknown_employee_files_no_task(
     store: Store, connection: Connection, filing: Filing
 ) -> None:

@@ -88,7 +88,7 @@ async def test_rejected_employees_are_resent_once_a_day(stage: ScheduleStage) ->
     def count_events() -> int:
         return len(stage.publisher.get_records(f"{connection}/1".encode()))
 
-    await stage.start_poller()
+    await stage.start_poller(settings=SETTINGS.model_copy(update={"poll_verify": False}))
 
     assert count_events() == 2, "the change, and the resend after the first poll of the day"
 
@@ -173,6 +173,23 @@ async def test_accounts_are_verified_daily_from_the_second_day(stage: ScheduleSt
     await stage.pass_time(1)
 
     assert stage.accounts.opened == [connection, connection]
+
+
+async def test_verification_follows_the_first_poll(stage: ScheduleStage) -> None:
+    """Before it no employee is known, and an administrator would be told to disable every account."""
+    connection = await stage.connect()
+    name, address = {"givenName": "A", "familyName": "B"}, "e1@x.example"
+    account = {"userName": address, "emails": [{"value": address}], "name": name, "externalId": "1"}
+    stage.declaree.registry.create("User", account, stage.declaree.behaviour)
+    await stage.file_task(connection, Verify())
+
+    await stage.start_poller()
+    await stage.pass_time(1)
+    report = await stage.store.verifications.get_report(connection)
+
+    assert await stage.count_runs(connection) == 1
+    assert report is not None
+    assert report.counts == {"listed": 1}
 
 
 async def test_setting_turns_the_daily_verification_off(stage: ScheduleStage) -> None:

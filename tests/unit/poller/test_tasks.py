@@ -205,6 +205,17 @@ async def test_verification_task_reports_its_counts(stage: RunStage) -> None:
     assert verify.counts == {"listed": 0}
 
 
+async def test_verification_without_an_employee_fails(stage: RunStage) -> None:
+    """If the first poll has failed, an administrator would be told to disable every account."""
+    stage.add_account("a1@x.example")
+
+    (verify,) = await stage.run_tasks(Verify())
+
+    assert verify.state is TaskState.FAILED
+    assert verify.error is not None
+    assert "after the first poll" in verify.error
+
+
 async def test_verification_comes_after_the_other_tasks(stage: RunStage) -> None:
     """It takes long, and a server that does not answer must not hold the others up."""
     await store_open_changes(stage.store)
@@ -227,6 +238,7 @@ async def test_verification_goes_on_in_the_next_slice(stage: RunStage) -> None:
     async def take_long(_: Call) -> None:
         stage.clock.seconds += SLICE_SECONDS
 
+    await stage.store.snapshots.save([(make_snapshot("1"), None)])
     for number in range(1, 102):
         stage.add_account(f"a{number}@x.example")
     stage.accounts.before = take_long
