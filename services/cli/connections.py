@@ -15,7 +15,7 @@ from services.cli.start import start
 from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, LinkPolicy, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.runtime.clock import SystemClock
-from services.store.connections import ConnectionSummary
+from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Connect Personio accounts with Declaree administrations.")

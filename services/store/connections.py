@@ -18,6 +18,7 @@ from services.contracts.connections import (
 )
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document, Session
+from services.store.connection_summaries import ConnectionSummary, is_at_server, to_summary
 from services.store.credentials import DECLAREE_KEY, PERSONIO_SECRET, CredentialCodec
 from services.store.encryption import Cipher
 from services.store.errors import (
@@ -42,26 +43,6 @@ def build_identity(personio_client_id: str, personio_url: str, declaree_url: str
     """Returns the value that is unique among connections: the Personio account and the Declaree administration."""
     urls = (url.rstrip("/").lower() for url in (personio_url, declaree_url))
     return " ".join((personio_client_id, *urls))
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSummary:
-    """The part of a connection that is readable without its secrets."""
-
-    id: ConnectionId
-    """The connection's id."""
-    name: str
-    """The label that an administrator gave."""
-    state: ConnectionState
-    """Whether the connection is active or paused."""
-    personio_url: str
-    """Address of Personio's API."""
-    declaree_url: str
-    """Address of Declaree's SCIM endpoint."""
-    created_at: datetime
-    """When the connection was added."""
-    is_started: bool
-    """Whether an administrator has started the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,22 +141,18 @@ class Connections:
     async def is_active(self, connection: ConnectionId) -> bool:
         """Returns whether the connection exists and is not paused."""
         document = await self._collection.find_one({"_id": connection}, ["state"])
-        return document is not None and document["state"] == ConnectionState.ACTIVE.value
+        return document is not None and document.get("state") == ConnectionState.ACTIVE.value
 
     async def list_all(self) -> tuple[ConnectionSummary, ...]:
         """Returns all connections, readable or not, in the order in which they were added."""
-        summaries = map(_to_summary, await self._collection.find({}))
+        summaries = map(to_summary, await self._collection.find({}))
         return tuple(sorted(summaries, key=lambda summary: (summary.created_at, summary.id)))
 
     async def find_by_server(self, server: str) -> tuple[ConnectionId, ...]:
         """Returns the connections to this SCIM server, readable or not, in any spelling of its address."""
         wanted = normalise_server(server)
         documents = await self._collection.find({}, fields=["declaree.url"], sort={"_id": 1})
-        return tuple(
-            ConnectionId(document["_id"])
-            for document in documents
-            if normalise_server(document["declaree"]["url"]) == wanted
-        )
+        return tuple(ConnectionId(document["_id"]) for document in documents if is_at_server(document, wanted))
 
     async def set_state(self, connection: ConnectionId, state: ConnectionState) -> None:
         """Activates or pauses a connection. Raises ``UnknownConnectionError``."""
@@ -239,15 +216,3 @@ class Connections:
     async def _set(self, connection: ConnectionId, values: Document) -> None:
         if values and not await self._collection.update({"_id": connection}, {"$set": values}):
             raise UnknownConnectionError(connection)
-
-
-def _to_summary(document: Document) -> ConnectionSummary:
-    return ConnectionSummary(
-        id=ConnectionId(document["_id"]),
-        name=document["name"],
-        state=ConnectionState(document["state"]),
-        personio_url=document["personio"]["url"],
-        declaree_url=document["declaree"]["url"],
-        created_at=datetime.fromisoformat(document["created_at"]),
-        is_started=document.get("started_at") is not None,
-    )

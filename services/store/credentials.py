@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from services.contracts.connections import Connection
 from services.store.collection import Document, to_model
 from services.store.encryption import Cipher
+from services.store.errors import StoreFailedError
 
 
 class SecretField(NamedTuple):
@@ -54,6 +55,8 @@ class CredentialCodec:
         """
         content = {**document, "id": document["_id"]}
         for field in SECRET_FIELDS:
+            if not isinstance(content.get(field.block), dict):
+                raise StoreFailedError(f"the stored connection {document['_id']} has no valid {field.block}")
             secret = self._cipher.open(_location(document["_id"], field), _read_token(document, field))
             content[field.block] = {**content[field.block], field.name: secret}
         return to_model(Connection, content)

@@ -7,8 +7,9 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
 from services.contracts.claims import WorkRange
+from services.contracts.connections import ConnectionState
 from services.contracts.events import Version
-from services.contracts.ids import AccountId, EmployeeId
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.ledger import Waiting
 from services.contracts.outcomes import WaitingCause
 from services.contracts.topics import Topic
@@ -16,7 +17,7 @@ from services.contracts.verifications import VerificationStep
 from services.store.claims import Kind, hash_claim
 from services.store.database import Store
 from services.store.errors import StoreFailedError
-from tests.support.builders import CONNECTION, NOW, make_entry, make_person, make_snapshot
+from tests.support.builders import CONNECTION, NOW, make_connection, make_entry, make_person, make_snapshot
 
 pytestmark = pytest.mark.mongo
 
@@ -176,3 +177,24 @@ async def test_damaged_snapshot_hides_no_other_snapshot(mongodb_store: Store, ra
 
     assert list(stored) == ["2"]
     assert lost == {"1"}
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"name": 7, "state": "sleeping", "personio": None, "declaree": "x", "created_at": "soon"}], ids=str
+)
+async def test_damaged_connection_hides_no_other_connection(
+    mongodb_store: Store, raw: Raw, document: dict[str, Any]
+) -> None:
+    """It is listed as damaged and paused, and is not readable. The others are found, polled and written."""
+    template = make_connection()
+    connection = await mongodb_store.connections.add("Nordlicht", template.personio, template.declaree, now=NOW)
+    await raw["connections"].insert_one({"_id": "cdamaged", **document})
+    connections = mongodb_store.connections
+
+    listed = {summary.id: summary for summary in await connections.list_all()}
+
+    assert set(listed) == {connection.id, "cdamaged"}
+    assert listed[ConnectionId("cdamaged")].state is ConnectionState.PAUSED
+    assert set(await connections.get_readable([connection.id, ConnectionId("cdamaged")])) == {connection.id}
+    assert await connections.find_by_server(connection.declaree.url) == (connection.id,)
+    assert not await connections.is_active(ConnectionId("cdamaged"))

@@ -14,7 +14,8 @@ from services.contracts.connections import (
     normalise_server,
 )
 from services.contracts.ids import ConnectionId
-from services.store.connections import ConnectionSummary, build_identity, make_connection_id
+from services.store.connection_summaries import ConnectionSummary
+from services.store.connections import build_identity, make_connection_id
 from services.store.errors import DuplicateConnectionError, EncryptionKeyError, UnknownConnectionError
 from tests.support.fake_store.pages import give_turn
 
