@@ -15,7 +15,8 @@ from services.contracts.tasks import Resend
 from services.errors import PermanentError
 from services.provisioning import paths
 from services.provisioning.calls import Found, ReadAccount, Resource
-from services.provisioning.recognition import hash_account, is_privileged
+from services.provisioning.privileges import is_privileged
+from services.provisioning.recognition import hash_account
 from services.provisioning.states import get_external_id, is_enabled
 from services.runtime.clock import Clock
 from services.store.database import Store

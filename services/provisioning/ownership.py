@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from services.contracts.claims import Decision
 from services.contracts.connections import LinkPolicy
 from services.provisioning.calls import AskOwnership, ClaimAccount, Claimed, Ownership, Resource, Steps
+from services.provisioning.privileges import is_privileged
 from services.provisioning.reading import read_account
 from services.provisioning.recognition import (
     fits_both_names,
@@ -17,7 +18,6 @@ from services.provisioning.recognition import (
     has_wanted_name,
     hash_account,
     is_made_by_create,
-    is_privileged,
 )
 from services.provisioning.states import EndedError, Goal, Rejected, Work, get_external_id
 

@@ -8,10 +8,8 @@ from services.contracts.addresses import fold_address
 from services.provisioning import paths
 from services.provisioning.calls import Resource
 from services.provisioning.desired import hash_value
+from services.provisioning.privileges import is_privileged, list_privileges
 from services.provisioning.states import Goal, Work, get_external_id, is_enabled
-
-UNPRIVILEGED = frozenset({"", "user", "employee", "member", "false"})
-"""Values of ``roles`` and ``entitlements``, in lowercase, that give no privilege. Every other value counts as one."""
 
 CLOCK_TOLERANCE = timedelta(hours=1)
 """Maximum difference between the clocks of the server and of this system."""
@@ -23,7 +21,7 @@ def hash_account(live: Resource) -> str:
     shown = [fold_text(name) if isinstance(name, str) else "" for name in names]
     address = fold_address(str(paths.read(live.body, "userName") or ""))
     return hash_value(
-        [live.id, address, *shown, get_external_id(live), is_enabled(live), sorted(_list_privileges(live))]
+        [live.id, address, *shown, get_external_id(live), is_enabled(live), sorted(list_privileges(live))]
     )
 
 
@@ -147,25 +145,3 @@ def has_wanted_name(goal: Goal, live: Resource) -> bool:
     """Returns whether the account has the wanted user name. An address beside it may be that of a relative."""
     name = goal.user_name
     return name is not None and fold_address(str(paths.read(live.body, "userName") or "")) == fold_address(name)
-
-
-def is_privileged(live: Resource) -> bool:
-    """Returns whether the account has a role or an entitlement that may be a privilege."""
-    return bool(_list_privileges(live))
-
-
-def _list_privileges(live: Resource) -> frozenset[str]:
-    values = (_list_values(paths.read(live.body, name)) for name in ("roles", "entitlements"))
-    return frozenset[str]().union(*values) - UNPRIVILEGED
-
-
-def _list_values(value: Any) -> frozenset[str]:
-    entries = value if isinstance(value, list) else [value]
-    values = (_name_entry(entry) if isinstance(entry, dict) else entry for entry in entries)
-    return frozenset(str(value).strip().lower() for value in values if value is not None)
-
-
-def _name_entry(entry: dict[str, Any]) -> Any:
-    """Returns what names an entry of a list; the entry itself if nothing does, so that it counts as a privilege."""
-    members = {name.lower(): value for name, value in entry.items() if value is not None}
-    return members.get("value", members.get("display", members or None))

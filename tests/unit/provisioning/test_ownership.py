@@ -8,7 +8,8 @@ from services.contracts.events import AccountIdentity
 from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Outcome
 from services.provisioning.calls import ClaimAccount, Ownership
-from services.provisioning.recognition import fold_text, hash_account, is_privileged
+from services.provisioning.privileges import is_privileged
+from services.provisioning.recognition import fold_text, hash_account
 from services.provisioning.states import Goal
 from tests.unit.provisioning.accounts import EMAIL, FREE, MARKED, build_account, find
 from tests.unit.provisioning.driver import BY_EMAIL, build_goal, run, run_by_name
