@@ -10,9 +10,10 @@ from services.contracts.connections import DeclareeAccess
 from services.contracts.employees import string_value
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
+from services.contracts.outcomes import ABOUT_ONE_LOOKUP
 from services.contracts.snapshots import Snapshot
 from services.contracts.tasks import Resend
-from services.errors import PermanentError
+from services.errors import PermanentError, TransientError
 from services.provisioning import paths
 from services.provisioning.calls import Found, ReadAccount, Resource
 from services.provisioning.privileges import is_privileged
@@ -20,6 +21,9 @@ from services.provisioning.recognition import hash_account
 from services.provisioning.states import get_external_id, is_enabled
 from services.runtime.clock import Clock
 from services.store.database import Store
+
+MAX_TEXT = 200
+"""Number of characters from which a text of an account is cut."""
 
 
 class UnknownLinkError(PermanentError):
@@ -156,16 +160,24 @@ def _build_unknown(connection: ConnectionId, employee: EmployeeId, account: Acco
 async def _describe(store: Store, clock: Clock, access: DeclareeAccess, decision: LinkDecision) -> Link:
     snapshots = await store.snapshots.read(decision.connection_id, [decision.employee_id])
     snapshot = snapshots.get(decision.employee_id)
+    account, account_hash = await _read_account(access, clock, decision.account_id)
+    return Link(decision, _describe_employee(snapshot) if snapshot else None, account, account_hash)
+
+
+async def _read_account(access: DeclareeAccess, clock: Clock, account: AccountId) -> tuple[Side | None, str | None]:
+    """Returns what Declaree shows of an account, and its hash; None if it does not exist, or if Declaree shows another one."""
     client = DeclareeClient(access, clock=clock, concurrency=1)
     try:
-        answer = await client.perform(ReadAccount(decision.account_id))
+        answer = await client.perform(ReadAccount(account))
+    except TransientError as error:
+        if error.code not in ABOUT_ONE_LOOKUP:
+            raise
+        return Side("unknown name", "unknown address", "Declaree does not show this account now"), None
     finally:
         await client.close()
-    live = answer.resources[0] if isinstance(answer, Found) and answer.resources else None
-    known = _describe_employee(snapshot) if snapshot else None
-    if live is None:
-        return Link(decision, known)
-    return Link(decision, known, _describe_account(live), hash_account(live))
+    lives = answer.resources if isinstance(answer, Found) else ()
+    shown = next((live for live in lives if live.id == account), None)
+    return (None, None) if shown is None else (_describe_account(shown), hash_account(shown))
 
 
 def _describe_employee(snapshot: Snapshot) -> Side:
@@ -187,7 +199,13 @@ def _describe_account(live: Resource) -> Side:
         *(["has a role"] if is_privileged(live) else []),
     ]
     return Side(
-        " ".join(name for name in names if isinstance(name, str)),
-        str(paths.read(live.body, "userName") or "no user name"),
-        ", ".join(details),
+        _clean(" ".join(name for name in names if isinstance(name, str))),
+        _clean(str(paths.read(live.body, "userName") or "no user name")),
+        _clean(", ".join(details)),
     )
+
+
+def _clean(text: str) -> str:
+    """Returns a text of a server on one line: with several lines it could imitate lines of this program."""
+    line = " ".join(text[: 2 * MAX_TEXT].encode(errors="replace").decode().split())
+    return line if len(line) <= MAX_TEXT else f"{line[:MAX_TEXT]}…"
