@@ -6,16 +6,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.clients.declaree.client import DeclareeClient
-from services.clients.declaree.listing import iterate_accounts
+from services.clients.declaree.listing import Perform, iterate_accounts
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.claims import Decision, LinkDecision
-from services.contracts.connections import Connection, LinkPolicy, normalise_server
+from services.contracts.connections import LinkPolicy, normalise_server
 from services.contracts.employees import Employee, string_value
-from services.contracts.events import ChangeKind, EmployeeChanged
+from services.contracts.events import AccountRequested, ChangeKind, EmployeeChanged
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.mapping.engine import Engine
 from services.provisioning import paths
-from services.provisioning.preview import AccountsByMark, Prospect, preview
+from services.provisioning.calls import Found, ReadAccount, Resource
+from services.provisioning.preview import AccountsByMark, Judgement, Prospect, preview
 from services.provisioning.recognition import hash_account
 from services.runtime.clock import Clock
 from services.store.database import Store
@@ -79,15 +80,19 @@ async def preview_start(
     stored = await store.connections.get(connection)
     published = await store.mappings.get_published(connection)
     engine = Engine(published)
-    accounts = await _list_accounts(stored, clock, progress)
     predictions: list[Prediction] = []
-    async with PersonioClient(stored.personio, clock=clock) as personio:
-        async for page in personio.iterate_pages():
-            predictions.extend(
-                _predict(connection, engine, employee, accounts, clock.now(), with_names=with_names)
-                for employee in page.employees
-            )
-            await progress("employees", len(predictions), page.total)
+    client = DeclareeClient(stored.declaree, clock=clock, concurrency=1)
+    try:
+        accounts = await _list_accounts(client.perform, progress)
+        async with PersonioClient(stored.personio, clock=clock) as personio:
+            async for page in personio.iterate_pages():
+                for employee in page.employees:
+                    request = engine.map(_build_event(connection, employee, clock.now()))
+                    judgement = await _judge(client.perform, request, accounts)
+                    predictions.append(_predict(employee, judgement, with_names=with_names))
+                await progress("employees", len(predictions), page.total)
+    finally:
+        await client.close()
     existing = [prediction.account for prediction in predictions if prediction.account is not None]
     owners = await store.claims.find_owners(normalise_server(stored.declaree.url), existing)
     judged = judge_owned(connection, predictions, owners)
@@ -120,29 +125,36 @@ async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: 
     await store.connections.start(connection, now=clock.now())
 
 
-async def _list_accounts(stored: Connection, clock: Clock, progress: Progress) -> AccountsByMark:
+async def _list_accounts(perform: Perform, progress: Progress) -> AccountsByMark:
     accounts = AccountsByMark()
-    client = DeclareeClient(stored.declaree, clock=clock, concurrency=1)
-    try:
-        async for _, page in iterate_accounts(client.perform):
-            for live in page.resources:
-                accounts.add(live)
-            await progress("accounts", accounts.count, None)
-    finally:
-        await client.close()
+    async for _, page in iterate_accounts(perform):
+        for live in page.resources:
+            accounts.add(live)
+        await progress("accounts", accounts.count, None)
     return accounts
 
 
-def _predict(
-    connection: ConnectionId,
-    engine: Engine,
-    employee: Employee,
-    accounts: AccountsByMark,
-    now: datetime,
-    *,
-    with_names: bool,
-) -> Prediction:
-    event = EmployeeChanged(
+async def _judge(perform: Perform, request: AccountRequested, accounts: AccountsByMark) -> Judgement:
+    """Returns what happens with an employee. An account that is to be linked is read if the list may hide its role."""
+    judgement = preview(request, *accounts.find(request))
+    live = judgement.account
+    if judgement.prospect is not Prospect.FITTING or live is None or accounts.shows_whole(live):
+        return judgement
+    shown = await _read(perform, live)
+    if shown is None:
+        return replace(judgement, prospect=Prospect.UNCLEAR, reason="Declaree does not show it")
+    return preview(request, (), (shown,))
+
+
+async def _read(perform: Perform, listed: Resource) -> Resource | None:
+    """Returns the whole account; None if the server does not show it."""
+    answer = await perform(ReadAccount(listed.id))
+    lives = answer.resources if isinstance(answer, Found) else ()
+    return next((live for live in lives if live.id == listed.id), None)
+
+
+def _build_event(connection: ConnectionId, employee: Employee, now: datetime) -> EmployeeChanged:
+    return EmployeeChanged(
         connection_id=connection,
         employee_id=employee.id,
         revision=1,
@@ -150,8 +162,9 @@ def _predict(
         kind=ChangeKind.CREATED,
         attributes=employee.attributes,
     )
-    request = engine.map(event)
-    judgement = preview(request, *accounts.find(request))
+
+
+def _predict(employee: Employee, judgement: Judgement, *, with_names: bool) -> Prediction:
     live = judgement.account
     predicted = Prediction(
         employee.id,

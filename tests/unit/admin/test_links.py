@@ -39,7 +39,11 @@ async def connection(store: Store, connection: Connection, monkeypatch: pytest.M
     """A connection with one open decision, and a Declaree that answers what the test says."""
     monkeypatch.setattr(links, "DeclareeClient", Client)
     decision = LinkDecision(
-        connection_id=connection.id, employee_id=EmployeeId("7"), account_id=AccountId("a7"), asked_at=NOW
+        connection_id=connection.id,
+        employee_id=EmployeeId("7"),
+        account_id=AccountId("a7"),
+        account_hash="shown",
+        asked_at=NOW,
     )
     await store.links.ask([decision])
     return connection

@@ -1,0 +1,130 @@
+"""The preview of a first import: what is shown of accounts that a list does not show whole."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+import pytest
+
+from services.admin import start
+from services.admin.start import preview_start
+from services.contracts.connections import Connection
+from services.contracts.employees import Employee, EmployeePage
+from services.contracts.ids import AccountId, EmployeeId
+from services.provisioning.calls import Answer, Call, Found, ListAccounts, Missing, Page, ReadAccount, Resource
+from services.provisioning.preview import Prospect
+from services.store.database import Store
+from tests.support.builders import make_attributes
+from tests.support.fakes import FakeClock
+from tests.support.verify_stage import MAPPING
+
+ROLES = {"roles": [{"value": "Administrator"}]}
+
+
+def build_account(number: int, **more: Any) -> dict[str, Any]:
+    """Returns an account made by hand, which fits the employee of this number."""
+    name = {"givenName": "Ada", "familyName": f"Name {number}"}
+    return {"id": f"a{number}", "userName": f"e{number}@x.example", "active": True, "name": name, **more}
+
+
+class Declaree:
+    """A server with accounts of five employees. Its list hides the attributes ``hidden``."""
+
+    accounts: dict[str, dict[str, Any]]
+    hidden: frozenset[str]
+    calls: list[Call]
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Connects to nothing."""
+
+    async def perform(self, call: Call) -> Answer:
+        """Lists the accounts, or reads one."""
+        self.calls.append(call)
+        if isinstance(call, ListAccounts):
+            shown = [
+                {name: value for name, value in body.items() if name not in self.hidden}
+                for body in self.accounts.values()
+            ]
+            page = tuple(Resource(AccountId(body["id"]), body) for body in shown[call.start - 1 :])
+            return Page(page, len(shown))
+        assert isinstance(call, ReadAccount)
+        body = self.accounts[call.id]
+        return Missing() if body.get("is_gone") else Found((Resource(call.id, body),))
+
+    async def close(self) -> None:
+        """Does nothing."""
+
+
+class Personio:
+    """A company of five employees."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Connects to nothing."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def iterate_pages(self) -> AsyncIterator[EmployeePage]:
+        """Yields one page."""
+        people = [
+            {"first_name": "Ada", "last_name": f"Name {number}", "email": f"e{number}@x.example", "status": "active"}
+            for number in range(5)
+        ]
+        employees = tuple(
+            Employee(id=EmployeeId(str(number)), attributes=make_attributes(values), modified_at=None)
+            for number, values in enumerate(people)
+        )
+        yield EmployeePage(offset=0, employees=employees, total=5)
+
+
+async def predict(store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> list[Prospect]:
+    """Returns what the first import does with each employee."""
+    monkeypatch.setattr(start, "DeclareeClient", Declaree)
+    monkeypatch.setattr(start, "PersonioClient", Personio)
+    fake: Any = store
+    fake.mappings.content[connection.id, 1] = MAPPING.model_copy(update={"connection_id": connection.id})
+
+    async def ignore(*_: object) -> None:
+        pass
+
+    shown = await preview_start(store, FakeClock(), connection.id, ignore)
+    return [prediction.prospect for prediction in shown.predictions]
+
+
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize(
+    ("hidden", "reads"), [((), 0), (("roles",), 4), (("active",), 3), (("externalId",), 3)], ids=str
+)
+async def test_account_that_a_list_hides_a_role_of_is_not_fitting(
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch, hidden: tuple[str, ...], reads: int
+) -> None:
+    """The bulk acceptance would link it. So accounts that are to be linked are read if the list may hide what counts."""
+    accounts = [
+        build_account(0, active=True),
+        build_account(1, active="active" not in hidden),
+        build_account(2, **ROLES),
+        build_account(3, **({"externalId": "4711"} if "externalId" in hidden else {})),
+        build_account(9, externalId="9", roles=[{"value": "User"}]),
+    ]
+    Declaree.accounts = {body["id"]: body for body in accounts}
+    Declaree.hidden, Declaree.calls = frozenset(hidden), []
+
+    prospects = await predict(store, connection, monkeypatch)
+
+    fitting, unclear = Prospect.FITTING, Prospect.UNCLEAR
+    second = unclear if "active" in hidden else fitting
+    fourth = unclear if "externalId" in hidden else fitting
+    assert prospects == [fitting, second, unclear, fourth, Prospect.CREATED]
+    assert sum(isinstance(call, ReadAccount) for call in Declaree.calls) == reads
+
+
+async def test_account_that_is_gone_needs_a_look(
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that lists an account and does not show it says nothing about its role."""
+    Declaree.accounts = {"a0": build_account(0, is_gone=True)}
+    Declaree.hidden, Declaree.calls = frozenset(), []
+
+    assert (await predict(store, connection, monkeypatch))[0] is Prospect.UNCLEAR
