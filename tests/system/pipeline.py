@@ -102,6 +102,7 @@ class Pipeline:
                 claims=self.store.claims,
                 links=self.store.links,
                 mappings=self.store.mappings,
+                runs=self.store.runs,
                 work_ranges=self.store.work_ranges,
                 snapshots=self.store.snapshots,
                 connections=self.store.connections,

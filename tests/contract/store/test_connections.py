@@ -186,7 +186,7 @@ async def test_connections_to_one_server_are_found(store: Store) -> None:
     urls = {
         "papi-1": "https://app.declaree.com/SCIM/v2",
         "papi-2": "https://APP.declaree.com:443/SCIM/v2/",
-        "papi-3": "https://app.declaree.com/scim/v2",
+        "papi-3": "https://app.declaree.com/scim/v1",
         "papi-4": "https://app.declaree.com:8443/SCIM/v2",
         "papi-5": "https://app.declaree.de/SCIM/v2",
     }
