@@ -12,7 +12,7 @@ from services.contracts.connections import Connection
 from services.contracts.ids import AccountId, EmployeeId
 from services.provisioning.calls import Answer, Call, Found, Resource
 from services.store.database import Store
-from tests.support.builders import NOW
+from tests.support.builders import NOW, make_entry
 from tests.support.fakes import FakeClock
 
 
@@ -46,6 +46,7 @@ async def connection(store: Store, connection: Connection, monkeypatch: pytest.M
         asked_at=NOW,
     )
     await store.links.ask([decision])
+    await store.ledger.write([make_entry("7", connection_id=connection.id, blocked_by="a7")])
     return connection
 
 
