@@ -104,7 +104,7 @@ class AccountLookups:
                 self.start_index()
             if self._building is not None:
                 left = self._began_at + PATIENCE_SECONDS - self._clock.monotonic()
-                await asyncio.wait({self._building}, timeout=max(left, 0.0))
+                await _wait(self._building, max(left, 0.0))
         return self._index if self._is_younger_than(self._lifetime) else None
 
     async def _get_index(self, lifetime: float) -> AccountIndex | None:
@@ -114,7 +114,7 @@ class AccountLookups:
         """
         oldest = self._clock.monotonic() - lifetime
         while self._built_at <= oldest:
-            await asyncio.wait({self._begin_build()})
+            await _wait(self._begin_build(), None)
             if self._failure is not None:
                 raise self._failure
         return self._index
@@ -150,6 +150,14 @@ class AccountLookups:
 
     def _is_younger_than(self, seconds: float) -> bool:
         return self._clock.monotonic() - self._built_at < seconds
+
+
+async def _wait(building: asyncio.Task[None], seconds: float | None) -> None:
+    """Waits for the end of a list, for at most that many seconds. Raises what has ended the process in the meantime."""
+    done, _ = await asyncio.wait({building}, timeout=seconds)
+    for task in done:
+        if not task.cancelled():
+            task.result()
 
 
 async def _read_hits(index: AccountIndex, call: FindAccounts, perform: Perform) -> Answer:
