@@ -1,28 +1,25 @@
 """Starts a connection: shows what its first import would do, and what happens with accounts that exist already."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from services.admin.existing_accounts import ExistingAccounts, Progress
 from services.clients.declaree.client import DeclareeClient
-from services.clients.declaree.listing import Perform, iterate_accounts
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import LinkPolicy, normalise_server
 from services.contracts.employees import Employee, string_value
-from services.contracts.events import AccountRequested, ChangeKind, EmployeeChanged
+from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.mapping.engine import Engine
 from services.provisioning import paths
-from services.provisioning.calls import Found, ReadAccount, Resource
-from services.provisioning.preview import AccountsByMark, Judgement, Prospect, preview
+from services.provisioning.preview import Judgement, Prospect
 from services.provisioning.recognition import hash_account
 from services.runtime.clock import Clock
 from services.store.database import Store
 
-Progress = Callable[[str, int, int | None], Awaitable[None]]
-"""Receives the present step, the number of finished items and the number of all; None for an unknown number."""
 DECISIONS_AT_ONCE = 500
 """Number of link decisions that are stored together."""
 
@@ -53,8 +50,8 @@ class Preview:
 
     predictions: tuple[Prediction, ...]
     """One prediction for each employee that Personio lists."""
-    accounts: int
-    """Number of accounts in Declaree."""
+    accounts: int | None
+    """Number of accounts in Declaree; None if it does not list them."""
     links_by_email: bool = False
     """Whether the connection's policy links the accounts that fit, without a decision."""
 
@@ -83,12 +80,12 @@ async def preview_start(
     predictions: list[Prediction] = []
     client = DeclareeClient(stored.declaree, clock=clock, concurrency=1)
     try:
-        accounts = await _list_accounts(client.perform, progress)
+        accounts = await ExistingAccounts.read(client.perform, progress)
         async with PersonioClient(stored.personio, clock=clock) as personio:
             async for page in personio.iterate_pages():
                 for employee in page.employees:
                     request = engine.map(_build_event(connection, employee, clock.now()))
-                    judgement = await _judge(client.perform, request, accounts)
+                    judgement = await accounts.judge(request)
                     predictions.append(_predict(employee, judgement, with_names=with_names))
                 await progress("employees", len(predictions), page.total)
     finally:
@@ -123,34 +120,6 @@ async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: 
         for first in range(0, len(decisions), DECISIONS_AT_ONCE):
             await store.links.ask(decisions[first : first + DECISIONS_AT_ONCE])
     await store.connections.start(connection, now=clock.now())
-
-
-async def _list_accounts(perform: Perform, progress: Progress) -> AccountsByMark:
-    accounts = AccountsByMark()
-    async for _, page in iterate_accounts(perform):
-        for live in page.resources:
-            accounts.add(live)
-        await progress("accounts", accounts.count, None)
-    return accounts
-
-
-async def _judge(perform: Perform, request: AccountRequested, accounts: AccountsByMark) -> Judgement:
-    """Returns what happens with an employee. An account that is to be linked is read if the list may hide its role."""
-    judgement = preview(request, *accounts.find(request))
-    live = judgement.account
-    if judgement.prospect is not Prospect.FITTING or live is None or accounts.shows_whole(live):
-        return judgement
-    shown = await _read(perform, live)
-    if shown is None:
-        return replace(judgement, prospect=Prospect.UNCLEAR, reason="Declaree does not show it")
-    return preview(request, (), (shown,))
-
-
-async def _read(perform: Perform, listed: Resource) -> Resource | None:
-    """Returns the whole account; None if the server does not show it."""
-    answer = await perform(ReadAccount(listed.id))
-    lives = answer.resources if isinstance(answer, Found) else ()
-    return next((live for live in lives if live.id == listed.id), None)
 
 
 def _build_event(connection: ConnectionId, employee: Employee, now: datetime) -> EmployeeChanged:

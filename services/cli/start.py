@@ -105,7 +105,8 @@ def _format(preview: admin_start.Preview, limit: int | None = None) -> Iterator[
         yield from (f"  {prospect.value:8}  {_format_prediction(prediction)}" for prediction in predictions[:limit])
         if limit is not None and len(predictions) > limit:
             yield f"  {prospect.value:8}  and {len(predictions) - limit} more: --dry-run lists all"
-    yield f"{len(preview.predictions)} employees in Personio, {preview.accounts} accounts in Declaree. The first import:"
+    accounts = "unlisted" if preview.accounts is None else preview.accounts
+    yield f"{len(preview.predictions)} employees in Personio, {accounts} accounts in Declaree. The first import:"
     for name, count in preview.counts.items():
         yield f"{count:>7}  {Prospect(name).text}"
 

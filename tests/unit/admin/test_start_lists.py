@@ -7,10 +7,23 @@ import pytest
 
 from services.admin import start
 from services.admin.start import preview_start
+from services.clients.declaree.listing import ListUnsupportedError
 from services.contracts.connections import Connection
 from services.contracts.employees import Employee, EmployeePage
 from services.contracts.ids import AccountId, EmployeeId
-from services.provisioning.calls import Answer, Call, Found, ListAccounts, Missing, Page, ReadAccount, Resource
+from services.provisioning.calls import (
+    Answer,
+    Call,
+    FindAccounts,
+    Found,
+    ListAccounts,
+    Missing,
+    Page,
+    ReadAccount,
+    Refused,
+    Resource,
+    Unsupported,
+)
 from services.provisioning.preview import Prospect
 from services.store.database import Store
 from tests.support.builders import make_attributes
@@ -27,11 +40,13 @@ def build_account(number: int, **more: Any) -> dict[str, Any]:
 
 
 class Declaree:
-    """A server with accounts of five employees. Its list hides the attributes ``hidden``."""
+    """A server with accounts of five employees. Its list hides the attributes ``hidden``; it may have no list or filter."""
 
     accounts: dict[str, dict[str, Any]]
     hidden: frozenset[str]
     calls: list[Call]
+    is_listed: bool = True
+    is_filtered: bool = True
 
     def __init__(self, *_: object, **__: object) -> None:
         """Connects to nothing."""
@@ -39,6 +54,10 @@ class Declaree:
     async def perform(self, call: Call) -> Answer:
         """Lists the accounts, or reads one."""
         self.calls.append(call)
+        if isinstance(call, FindAccounts):
+            return self.find(call)
+        if isinstance(call, ListAccounts) and not self.is_listed:
+            return Refused(400)
         if isinstance(call, ListAccounts):
             shown = [
                 {name: value for name, value in body.items() if name not in self.hidden}
@@ -49,6 +68,13 @@ class Declaree:
         assert isinstance(call, ReadAccount)
         body = self.accounts[call.id]
         return Missing() if body.get("is_gone") else Found((Resource(call.id, body),))
+
+    def find(self, call: FindAccounts) -> Answer:
+        """Returns the accounts that a filter finds."""
+        if not self.is_filtered:
+            return Unsupported()
+        hits = [body for body in self.accounts.values() if body.get(call.attribute) == call.value]
+        return Found(tuple(Resource(AccountId(body["id"]), body) for body in hits))
 
     async def close(self) -> None:
         """Does nothing."""
@@ -128,3 +154,31 @@ async def test_account_that_is_gone_needs_a_look(
     Declaree.hidden, Declaree.calls = frozenset(), []
 
     assert (await predict(store, connection, monkeypatch))[0] is Prospect.UNCLEAR
+
+
+@pytest.mark.promise("P5")
+async def test_server_without_a_list_is_asked_for_each_employee(
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Filters and ids work: the connection can be started, and its preview shows the same as with a list."""
+    accounts = [build_account(0), build_account(2, **ROLES), build_account(9, externalId="3", userName="e3@x.example")]
+    Declaree.accounts = {body["id"]: body for body in accounts}
+    Declaree.hidden, Declaree.calls = frozenset(), []
+    monkeypatch.setattr(Declaree, "is_listed", False)
+
+    prospects = await predict(store, connection, monkeypatch)
+
+    assert prospects == [Prospect.FITTING, Prospect.CREATED, Prospect.UNCLEAR, Prospect.FOUND, Prospect.CREATED]
+
+
+async def test_server_without_list_and_filter_is_refused(
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which accounts exist stays unknown, so the error says what its operator has to support."""
+    Declaree.accounts = {}
+    Declaree.hidden, Declaree.calls = frozenset(), []
+    monkeypatch.setattr(Declaree, "is_listed", False)
+    monkeypatch.setattr(Declaree, "is_filtered", False)
+
+    with pytest.raises(ListUnsupportedError, match="neither list nor filter"):
+        await predict(store, connection, monkeypatch)
