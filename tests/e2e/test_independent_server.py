@@ -199,8 +199,8 @@ async def test_independent_server_gets_exact_accounts(
     async with STARTS[name](tmp_path, MODES[mode]) as server:
         foreign = [await server.create(userName=f"{i}@elsewhere.example", active=True) for i in range(PAGE_SIZE)]
         chosen = await choose(installation)
-        name_of_then = {"givenName": chosen.renamed["first_name"].strip(), "familyName": "Name"}
-        known = await server.create(externalId=str(chosen.renamed["id"]), name=name_of_then, **OUTDATED, **UNMAPPED)
+        names = {"givenName": chosen.renamed["first_name"].strip(), "familyName": chosen.renamed["last_name"].strip()}
+        known = await server.create(externalId=str(chosen.renamed["id"]), name=names, **OUTDATED, **UNMAPPED)
 
         async with connect(installation, server) as target:
             await wait_until_exact(target)
