@@ -255,6 +255,7 @@ async def test_exchanged_addresses_are_both_written(pipeline: Pipeline) -> None:
     pipeline.change(one, email="b@x.example")
 
     await pipeline.sync()
+    await pipeline.wake_up_waiting()
 
     assert pipeline.find_differences() == []
     assert [pipeline.get_account(each)["userName"] for each in (one, two)] == ["b@x.example", "a@x.example"]
