@@ -81,6 +81,8 @@ class WaitingCause(StrEnum):
     """The account of the manager is created first."""
     UNREADABLE_ENTRY = "unreadable-entry"
     """The employee's entry in the ledger is damaged, or a newer version wrote it."""
+    TAKEN_OVER = "taken-over"
+    """An earlier writer had later records in progress: it may have sent a newer change of the employee."""
     ADDRESS_EXCHANGE = "address-exchange"
     """Employees exchange their e-mail addresses: this account has a temporary one until the other address is free."""
     UNEXPECTED = "unexpected"
@@ -128,6 +130,7 @@ _TEXTS: dict[WaitingCause, str] = {
         "the employee's ledger entry cannot be read: upgrade the writer if a newer version wrote it, "
         "else run `people reset`"
     ),
+    WaitingCause.TAKEN_OVER: "another writer has stopped at this employee: the newest data is sent again",
     WaitingCause.ADDRESS_EXCHANGE: f"employees exchange their e-mail addresses: {_RETRIED}",
     WaitingCause.UNEXPECTED: "unexpected error: see the writer's log",
 }

@@ -175,6 +175,12 @@ class FollowUps(Protocol):
         """Returns the rejected employees for which the conflicting account has another user name now."""
         ...
 
+    async def find_exchanging(
+        self, connection: ConnectionId, among: Iterable[EmployeeId] | None = None
+    ) -> tuple[EmployeeId, ...]:
+        """Returns the rejected employees that exchange their e-mail addresses, and so block each other."""
+        ...
+
 
 class Connections(Protocol):
     """The connections."""

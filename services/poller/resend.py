@@ -46,7 +46,8 @@ class Resender:
         covered = collect_named_people(await self._repositories.tasks.list_open(connection))
         reports = await followups.find_resolvable_reports(connection)
         sent += await self.resend_people(connection, [report for report in reports if report not in covered])
-        return sent + await self.resend_people(connection, await followups.find_unblocked(connection))
+        unblocked = {*await followups.find_unblocked(connection), *await followups.find_exchanging(connection)}
+        return sent + await self.resend_people(connection, sorted(unblocked))
 
     async def resend_rejected(self, connection: ConnectionId) -> int:
         """Resends the employees with a rejected last change. Returns the number of events."""

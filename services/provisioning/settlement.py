@@ -46,6 +46,8 @@ class Circumstances:
     """Whether the request was resent on demand: an earlier rejection by the server is then retried."""
     suspects: tuple[AccountRequested, ...] = ()
     """The requests of this batch for which an earlier writer may have sent a write without noting it."""
+    is_newer_possible: bool = False
+    """Whether an earlier writer may have sent a newer change, with a request that comes in a later batch."""
     is_external_id_taken: bool = False
     """Whether an employee of another connection owns the external id on this server."""
     is_absent: bool = False
@@ -131,6 +133,8 @@ class Settlement:
                 self._record_without_call(entry, decision, known.now)
             else:
                 self._start(self._goal)
+        elif known.is_newer_possible:
+            self.result = Inconclusive(WaitingCause.TAKEN_OVER)
         elif known.is_external_id_taken:
             self.result = records.EXTERNAL_ID_TAKEN
         elif self._waits_for_manager():

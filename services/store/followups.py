@@ -124,12 +124,16 @@ class FollowUps:
             }
         )
 
-    async def find_exchanging(self, connection: ConnectionId, among: Iterable[EmployeeId]) -> tuple[EmployeeId, ...]:
+    async def find_exchanging(
+        self, connection: ConnectionId, among: Iterable[EmployeeId] | None = None
+    ) -> tuple[EmployeeId, ...]:
         """Returns those of the rejected employees that exchange their e-mail addresses: each blocks another of them.
 
-        All employees of such a cycle are rejected. It has at most ``LONGEST_EXCHANGE`` of them.
+        All employees of such a cycle are rejected. It has at most ``LONGEST_EXCHANGE`` of them. ``among`` limits the result;
+        None means all employees.
         """
-        pipeline = build_exchange_pipeline(self._collection.name, connection, _match_people(connection, among))
+        where = {} if among is None else _match_people(connection, among)
+        pipeline = build_exchange_pipeline(self._collection.name, connection, where)
         return to_employee_ids(await self._collection.aggregate(pipeline))
 
     async def take_due_looks(self, now: datetime) -> dict[ConnectionId, tuple[EmployeeId, ...]]:

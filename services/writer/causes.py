@@ -5,7 +5,14 @@ from services.writer.work import PersonWork
 
 PARKED = frozenset({WaitingCause.FAILING_ACCOUNT, WaitingCause.INCONCLUSIVE, WaitingCause.UNANSWERED_CREATE})
 """Causes of one person. A person that waited for one of them before no longer says anything about the server."""
-UNRELATED = frozenset({WaitingCause.MANAGER_PENDING, WaitingCause.ADDRESS_EXCHANGE, WaitingCause.ACCOUNT_NOT_SHOWN})
+UNRELATED = frozenset(
+    {
+        WaitingCause.MANAGER_PENDING,
+        WaitingCause.ADDRESS_EXCHANGE,
+        WaitingCause.ACCOUNT_NOT_SHOWN,
+        WaitingCause.TAKEN_OVER,
+    }
+)
 """Causes that say nothing about the server."""
 
 

@@ -24,7 +24,7 @@ from services.writer.endpoints import Endpoint, Endpoints
 from services.writer.followups import ResendFiler
 from services.writer.order import Queues, run_in_order
 from services.writer.ownership import AccountOwners
-from services.writer.people import BatchPeople, Request, build_ranges, find_suspects, group_by_person
+from services.writer.people import BatchPeople, Request, Takeover, build_ranges, group_by_person
 from services.writer.ports import Repositories
 from services.writer.results import ResultWriter
 from services.writer.versions import PublishedVersions
@@ -122,7 +122,7 @@ class Writer:
     ) -> tuple[Mapping[PersonKey, PersonWork], frozenset[PersonKey]]:
         """Returns the people of the batch, and those with an entry that another writer changed concurrently."""
         repositories = self._repositories
-        is_suspect = find_suspects(records, await repositories.work_ranges.begin(build_ranges(records)))
+        takeover = Takeover(records, await repositories.work_ranges.begin(build_ranges(records)))
         queues = group_by_person(records)
         people = await BatchPeople.read(repositories.ledger, repositories.snapshots, repositories.runs, queues)
         queues = await self._hold_damaged(queues, people.damaged)
@@ -151,7 +151,7 @@ class Writer:
                     people,
                 ),
                 surroundings=Surroundings(
-                    find_manager_account, is_manager_pending, is_suspect, key in taken, key in absent
+                    find_manager_account, is_manager_pending, takeover, key in taken, key in absent
                 ),
                 ensure_owned=batch.ownership.ensure_owned,
                 clock=self._clock,

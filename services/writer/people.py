@@ -1,7 +1,7 @@
 """The people of one batch, and their managers."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from services.contracts.claims import WorkRange
@@ -43,14 +43,26 @@ def build_ranges(records: Iterable[Request]) -> list[WorkRange]:
     ]
 
 
-def find_suspects(records: Iterable[Request], earlier: Mapping[int, WorkRange]) -> Callable[[Request], bool]:
-    """Returns a predicate for suspect records: an earlier writer had them in progress, and may have sent requests for them."""
-    suspects = {
-        (record.partition, record.offset)
-        for record in records
-        if record.partition in earlier and earlier[record.partition].contains(record.offset, record.timestamp_ms)
-    }
-    return lambda record: (record.partition, record.offset) in suspects
+class Takeover:
+    """What an earlier writer had in progress of the records of a batch."""
+
+    def __init__(self, records: Sequence[Request], earlier: Mapping[int, WorkRange]) -> None:
+        """``earlier`` are the stored ranges of the partitions."""
+        self._earlier = earlier
+        self._last = {record.partition: record.offset for record in records}
+
+    def is_suspect(self, record: Request) -> bool:
+        """Returns whether an earlier writer may have sent requests for the record that it did not note."""
+        work = self._earlier.get(record.partition)
+        return work is not None and work.contains(record.offset, record.timestamp_ms)
+
+    def is_cut(self, record: Request) -> bool:
+        """Returns whether the earlier writer also had records in progress that come in a later batch.
+
+        One of them may be a newer change of the same employee, which has been sent: this one must not be sent after it.
+        """
+        work = self._earlier.get(record.partition)
+        return work is not None and self.is_suspect(record) and work.last_offset > self._last[record.partition]
 
 
 class BatchPeople:

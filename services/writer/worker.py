@@ -34,6 +34,7 @@ from services.writer.breaker import BreakerOpenError, find_waiting_cause
 from services.writer.causes import UNRELATED, is_parked
 from services.writer.endpoints import Endpoint
 from services.writer.ownership import AccountOwners
+from services.writer.people import Takeover
 from services.writer.work import PersonWork
 
 logger = logging.getLogger(__name__)
@@ -65,8 +66,8 @@ class Surroundings:
     """Returns the account of a manager; None if the manager has none yet."""
     is_manager_pending: Callable[[EmployeeId], bool]
     """Returns whether the account of a manager is about to be created."""
-    is_suspect: Callable[[Incoming[AccountRequested]], bool]
-    """Returns whether an earlier writer may have sent requests for a record."""
+    takeover: Takeover
+    """What an earlier writer had in progress."""
     is_external_id_taken: bool = False
     """Whether an employee of another connection owns the external id on this server."""
     is_absent: bool = False
@@ -106,12 +107,14 @@ class Worker:
         Settled in order, an older request would be sent again after a crash, over the newer one. Raises
         ``PartitionsMovedError`` only: any other error makes the person wait.
         """
-        suspects = tuple(record.event for record in records if self._surroundings.is_suspect(record))
+        takeover = self._surroundings.takeover
+        suspects = tuple(record.event for record in records if takeover.is_suspect(record))
+        is_cut = any(map(takeover.is_cut, records))
         versions = {record.event.version: record for record in records}
         for version in sorted(versions, reverse=True):
             same = [record for record in records if record.event.version == version]
             person.is_resent = any(record.reason is SendReason.RESENT for record in same)
-            settling = self._begin(person, versions[version], suspects)
+            settling = self._begin(person, versions[version], suspects, is_cut=is_cut)
             cause = await self._settle_in_time(settling, person)
             if cause is not None:
                 settling.wait(cause, self._clock.now())
@@ -123,7 +126,12 @@ class Worker:
             person.outcomes[:0] = [*settling.replaced, *decided]
 
     def _begin(
-        self, person: PersonWork, record: Incoming[AccountRequested], suspects: tuple[AccountRequested, ...]
+        self,
+        person: PersonWork,
+        record: Incoming[AccountRequested],
+        suspects: tuple[AccountRequested, ...],
+        *,
+        is_cut: bool,
     ) -> Settlement:
         surroundings = self._surroundings
         return Settlement(
@@ -137,6 +145,7 @@ class Worker:
                 policy=self._endpoint.policy,
                 is_resent=person.is_resent,
                 suspects=suspects,
+                is_newer_possible=is_cut,
                 is_external_id_taken=surroundings.is_external_id_taken,
                 is_absent=surroundings.is_absent,
                 is_manager_pending=surroundings.is_manager_pending,

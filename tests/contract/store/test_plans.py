@@ -158,6 +158,7 @@ LEDGER = {
     "release account": lambda store: store.ledger.release_account(make_person("1"), AccountId("a-1")),
     "pending reports": lambda store: store.followups.find_pending_reports(CONNECTION, [EmployeeId("3")]),
     "exchanging": lambda store: store.followups.find_exchanging(CONNECTION, SOME),
+    "all exchanging": lambda store: store.followups.find_exchanging(CONNECTION),
     "incomplete": lambda store: _exhaust(store.followups.page_incomplete(CONNECTION, NOW + timedelta(days=1))),
     "looks": lambda store: store.counters.count_looks(CONNECTION),
     "retryable": lambda store: _exhaust(store.followups.page_retryable(CONNECTION)),

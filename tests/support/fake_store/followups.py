@@ -94,10 +94,12 @@ class FakeFollowUps:
 
         return self._find(connection, is_pending)
 
-    async def find_exchanging(self, connection: ConnectionId, among: Iterable[EmployeeId]) -> tuple[EmployeeId, ...]:
+    async def find_exchanging(
+        self, connection: ConnectionId, among: Iterable[EmployeeId] | None = None
+    ) -> tuple[EmployeeId, ...]:
         """Returns those of the rejected employees that exchange their e-mail addresses: each blocks another of them."""
         await give_turn()
-        employees = set(among)
+        employees = None if among is None else set(among)
         rejected = [
             entry for entry in self._ledger.list_entries(connection) if entry.blocked_by and _is_rejected(entry)
         ]
@@ -111,7 +113,11 @@ class FakeFollowUps:
                     return True
             return False
 
-        return tuple(entry.employee_id for entry in rejected if entry.employee_id in employees and is_in_cycle(entry))
+        return tuple(
+            entry.employee_id
+            for entry in rejected
+            if (employees is None or entry.employee_id in employees) and is_in_cycle(entry)
+        )
 
     async def take_due_looks(self, now: datetime) -> dict[ConnectionId, tuple[EmployeeId, ...]]:
         """Marks entries with a due look for verification, and removes their ``look_at``. Returns their employees."""

@@ -5,9 +5,10 @@ import pytest
 from services.contracts.cloudevents import SendReason, read_event
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import EmployeeId
+from services.contracts.outcomes import Outcome
 from services.contracts.tasks import Resend
 from services.store.database import Store
-from tests.support.builders import CONNECTION, NOW, make_entry, make_snapshot
+from tests.support.builders import CONNECTION, NOW, make_entry, make_outcome, make_snapshot
 from tests.support.run_stage import WAITING, RunStage, store_open_changes
 
 
@@ -23,6 +24,18 @@ async def test_retryable_employees_are_resent(stage: RunStage) -> None:
 
     assert await stage.resender.resend_retryable(CONNECTION) == 3
     assert stage.list_sent(SendReason.RESENT) == ["1", "2", "3"]
+
+
+async def test_employees_that_exchange_addresses_are_resent(stage: RunStage) -> None:
+    """A writer resends a conflict once only. What is left of an exchange continues with the next poll."""
+    await stage.store.snapshots.save([(make_snapshot(number), None) for number in "12"])
+    for employee, other in ("12", "21"):
+        rejected = make_outcome(employee, how=Outcome.REJECTED)
+        entry = make_entry(employee, account_id=f"a-{employee}", blocked_by=f"a-{other}", decided=rejected)
+        await stage.store.ledger.write([entry])
+
+    assert await stage.resender.resend_retryable(CONNECTION) == 2
+    assert stage.list_sent(SendReason.RESENT) == ["1", "2"]
 
 
 async def test_employee_covered_by_an_open_task_is_resent_once(stage: RunStage) -> None:

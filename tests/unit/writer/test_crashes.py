@@ -6,11 +6,12 @@ import pytest
 
 from services.clients.declaree.errors import DeclareeUnavailableError
 from services.contracts.cloudevents import SendReason
-from services.contracts.outcomes import Outcome
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning.calls import Answer, Call, CreateAccount, Lost
-from tests.support.builders import CONNECTION, make_request, reports_to
+from tests.support.builders import CONNECTION, make_person, make_request, reports_to
 from tests.support.fakes import CrashError, Crashes, FiledTasks
-from tests.support.writer_stage import EVA, WriterStage, summarize
+from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
+from tests.unit.writer.company import Company
 
 
 @pytest.mark.promise("P4")
@@ -151,3 +152,39 @@ async def test_lost_create_and_new_address_make_no_second(stage: WriterStage, ex
     (account,) = stage.declaree.directory.users.values()
     assert account.resource["userName"] == "right@x.example"
     assert (await stage.get_entry()).attempted_names == ()
+
+
+@pytest.mark.promise("P2")
+async def test_older_record_of_a_cut_range_is_not_written(company: Company) -> None:
+    """A writer has sent the newest of two changes. Its successor gets the older one alone, which must not be written again."""
+    stage = company.stage
+    await company.settle(make_request("7"))
+    first, older, newer = stage.offset, make_request("7", 2_000, **EVA), make_request("7", 3_000, **ZOE)
+    await stage.crash_before_ledger(older, newer)
+    stage.offset = first
+    company.newest[newer.person] = newer
+
+    assert await stage.handle(older) == []
+    assert stage.get_account()["name"]["givenName"] == "Zoë"
+    assert await stage.get_cause() is WaitingCause.TAKEN_OVER
+
+    outcomes = await company.settle(newer)
+
+    assert outcomes == {"7": Outcome.UNCHANGED}
+    assert stage.get_account()["name"]["givenName"] == "Zoë"
+    assert (await stage.get_entry()).waiting is None
+
+
+async def test_employee_without_a_newer_record_is_resent(company: Company) -> None:
+    """The later records of the range are of other employees: the background loop resends the one that waits."""
+    stage = company.stage
+    await stage.crash_before_ledger(make_request("7"), make_request("8"))
+    stage.offset = 0
+    company.newest[make_person("7")] = make_request("7")
+    await stage.handle(make_request("7"))
+    await company.settle(make_request("8"))
+
+    await company.pass_time()
+
+    assert (await stage.get_entry("7")).waiting is None
+    assert len(stage.declaree.directory.users) == 2
