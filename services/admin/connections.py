@@ -66,6 +66,11 @@ async def resume(store: Store, connection: ConnectionId) -> None:
     await store.connections.set_state(connection, ConnectionState.ACTIVE)
 
 
+async def set_link_policy(store: Store, connection: ConnectionId, policy: LinkPolicy) -> None:
+    """Stores what happens with accounts that exist already and fit an employee. Raises ``UnknownConnectionError``."""
+    await store.connections.set_link_policy(connection, policy)
+
+
 async def ensure_started(store: Store, connection: ConnectionId) -> None:
     """Raises ``NotStartedError`` before the first start of a connection, and ``UnknownConnectionError``."""
     if not await _is_started(store, connection):

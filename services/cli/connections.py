@@ -135,6 +135,20 @@ def resume(connection: Id, as_json: Json = False) -> None:
     print_result("active", {"id": connection, "state": "active"}, as_json=as_json)
 
 
+@app.command("link-policy")
+def link_policy(
+    connection: Id,
+    policy: Annotated[LinkPolicy, typer.Argument(help="ask for each account, or link by_email those that fit.")],
+    as_json: Json = False,
+) -> None:
+    """Store what happens with accounts that have an employee's e-mail address.
+
+    `by_email` links enabled accounts without external id and role, with a fitting name. All others need a decision.
+    """
+    run(lambda _, store: admin_connections.set_link_policy(store, ConnectionId(connection), policy))
+    print_result(f"link policy: {policy}", {"id": connection, "link_policy": policy.value}, as_json=as_json)
+
+
 @app.command()
 def secrets(
     connection: Id,

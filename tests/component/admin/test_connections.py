@@ -58,6 +58,16 @@ async def test_same_two_accounts_are_connected_once(store: Store, connection: Co
         await connections.add(store, FakeClock(), "Again", PERSONIO, DECLAREE, external_id_prefix="again-")
 
 
+async def test_link_policy_is_switched(store: Store, connection: Connection) -> None:
+    """The new policy is stored, and an unknown connection is an error."""
+    await connections.set_link_policy(store, connection.id, LinkPolicy.BY_EMAIL)
+
+    assert (await store.connections.get(connection.id)).link_policy is LinkPolicy.BY_EMAIL
+
+    with pytest.raises(UnknownConnectionError):
+        await connections.set_link_policy(store, CONNECTION, LinkPolicy.ASK)
+
+
 @pytest.mark.promise("P5")
 @pytest.mark.parametrize("prefix", [" north-", "north -", "north-\n", "north\u200b-"], ids=repr)
 async def test_prefix_has_no_invisible_characters(store: Store, prefix: str) -> None:

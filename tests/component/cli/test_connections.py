@@ -41,6 +41,12 @@ def test_added_connection_is_listed_with_its_addresses(cli: Cli) -> None:
     assert connection in cli("connections", "list").output
 
 
+def test_link_policy_is_switched(cli: Cli, connection: ConnectionId) -> None:
+    """The answer names the new policy, and another word is refused."""
+    assert cli("connections", "link-policy", connection, "by_email").output == "link policy: by_email\n"
+    assert cli("connections", "link-policy", connection, "always").exit_code != 0
+
+
 def test_connection_is_paused_and_resumed(cli: Cli, connection: ConnectionId) -> None:
     """The list shows the new state after each command."""
     assert cli("connections", "pause", connection).output == "paused\n"
@@ -234,6 +240,7 @@ def test_commands_without_secrets_work_with_a_wrong_key(cli: Cli, connection: Co
         ("connections", "resume"),
         ("connections", "check"),
         ("connections", "secrets"),
+        ("connections", "link-policy"),
         ("mapping", "export"),
         ("people", "list"),
         ("people", "show"),
@@ -244,7 +251,9 @@ def test_commands_without_secrets_work_with_a_wrong_key(cli: Cli, connection: Co
 )
 def test_unknown_connection_is_an_error_that_names_it(cli: Cli, command: tuple[str, ...]) -> None:
     """A retry would not help, and the program reports the error instead of a traceback."""
-    result = cli(*command, "c-unknown", *(["7"] if "show" in command else []), DECLAREE_KEY=KEY)
+    more = {"show": ["7"], "link-policy": ["ask"]}.get(command[-1], [])
+
+    result = cli(*command, "c-unknown", *more, DECLAREE_KEY=KEY)
 
     assert result.exit_code not in {0, EX_TEMPFAIL}
     assert "c-unknown" in result.output
