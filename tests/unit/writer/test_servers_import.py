@@ -11,7 +11,7 @@ from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.runs import RunState
 from services.provisioning.calls import FindAccounts
 from tests.support.builders import CONNECTION, NO_MANAGER, make_request, make_snapshot, reports_to
-from tests.support.writer_stage import WriterStage
+from tests.support.writer_stage import EVA, WriterStage
 from tests.unit.writer.company import Company
 from tests.unit.writer.servers import count_requests
 
@@ -181,3 +181,31 @@ async def test_account_that_was_linked_is_not_written_from_the_list(company: Com
 
     assert len(server.writes) == writes
     assert stage.get_account("2")["name"] == {"givenName": "Ada", "familyName": "Lovelace"}
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {},
+        {"patch_answer": 204},
+        {"patch": False},
+        {"dialect": "page_strict"},
+        {"versions": False},
+        {"external_id": "ignored"},
+    ],
+    ids=str,
+)
+async def test_changed_employee_costs_two_requests(company: Company, behaviour: dict[str, Any]) -> None:
+    """The account is read and written once. An unchanged employee costs nothing, also after a resend."""
+    stage = company.stage
+    stage.change_behaviour(**behaviour)
+    await company.settle(make_request("7"), make_request("8"))
+    await company.settle(make_request("7", 2_000, **EVA))  # what the first change has shown about the server is known
+
+    changed = await count_requests(stage, company.settle(make_request("8", 2_000, **EVA)))
+    unchanged = await count_requests(stage, company.settle(make_request("8", 3_000, **EVA)))
+    resent = await count_requests(stage, company.resend("8"))
+
+    assert changed == ({"8": Outcome.UPDATED}, 2)
+    assert unchanged == ({"8": Outcome.UNCHANGED}, 0)
+    assert resent == ({"8": Outcome.UNCHANGED}, 0)
