@@ -194,8 +194,9 @@ def other_run(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 async def test_killed_run_ends_its_processes(tmp_path: Path, other_run: subprocess.Popen[bytes]) -> None:
     """The kernel kills the processes of a run that was killed."""
     note = PidNote.read(tmp_path / "child.pid")
-
-    assert note.has_parent
+    async with asyncio.timeout(10):
+        while not note.has_parent:  # noqa: ASYNC110 - a program that is just being executed has no command line
+            await asyncio.sleep(0.01)
 
     other_run.kill()
     async with asyncio.timeout(10):
