@@ -1,7 +1,6 @@
 """The accounts that exist before a first import: from the server's list, or looked up for each employee without one."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, TypeAlias
 
 from services.clients.declaree.listing import ListUnsupportedError, Perform, iterate_accounts
@@ -10,20 +9,27 @@ from services.contracts.events import AccountRequested
 from services.provisioning import paths
 from services.provisioning.calls import FindAccounts, Found, ReadAccount, Resource
 from services.provisioning.preview import AccountsByMark, Judgement, Prospect, preview
+from services.provisioning.recognition import hash_account
 from services.provisioning.states import get_external_id
 
 Progress: TypeAlias = Callable[[str, int, int | None], Awaitable[None]]
 """Receives what is read (accounts or employees), how many so far, and how many in all; None if that is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
+Fitting: TypeAlias = tuple[AccountRequested, Resource]
+"""The request of an employee, and the account that is to be linked, as a list or filter shows it."""
+SAMPLES = 50
+"""Number of accounts that are read, to learn whether a list or filter shows all that counts."""
+
+
 class ExistingAccounts:
     """The accounts of one server."""
 
-    perform: Perform
-    """Sends a call to the server."""
-    listed: AccountsByMark | None
-    """The accounts as the server lists them; None for a server without a list."""
+    def __init__(self, perform: Perform, listed: AccountsByMark | None) -> None:
+        """``perform`` sends a call to the server. ``listed`` holds the listed accounts; None for a server without a list."""
+        self.perform = perform
+        self.listed = listed
+        self._shows_whole = True
 
     @classmethod
     async def read(cls, perform: Perform, progress: Progress) -> "ExistingAccounts":
@@ -44,22 +50,35 @@ class ExistingAccounts:
         return None if self.listed is None else self.listed.count
 
     async def judge(self, request: AccountRequested) -> Judgement:
-        """Returns what a first import does with an employee.
+        """Returns what a first import does with an employee, by what lists and filters show.
 
-        An account that is to be linked is read, unless the list shows all that matters. Raises ``TransientError``, and
-        ``ListUnsupportedError`` if the server can neither list nor filter its accounts.
+        Raises ``TransientError``, and ``ListUnsupportedError`` if the server can neither list nor filter its accounts.
         """
         found = await self._look_up(request) if self.listed is None else self.listed.find(request)
-        judgement = preview(request, *found)
-        live = judgement.account
-        if judgement.prospect is not Prospect.FITTING or live is None:
-            return judgement
-        if self.listed is not None and self.listed.shows_whole(live):
-            return judgement
-        shown = await self._read(live)
-        if shown is None:
-            return replace(judgement, prospect=Prospect.UNCLEAR, reason="Declaree does not show it")
-        return preview(request, (), (shown,))
+        return preview(request, *found)
+
+    async def confirm(self, fitting: Sequence[Fitting]) -> tuple[Judgement, ...]:
+        """Returns what happens with employees and the accounts that they would be linked with, after a look at these accounts.
+
+        Lists and filters may hide what counts, such as a role. Some accounts are read. If one of them shows anything else, all
+        of them are. Raises ``TransientError``.
+        """
+        confirmed: dict[int, Judgement] = {}
+        step = max(1, len(fitting) // SAMPLES)
+        for number in (*range(0, len(fitting), step), *range(len(fitting))):
+            if number in confirmed:
+                continue
+            request, listed = fitting[number]
+            if len(confirmed) >= SAMPLES and self._shows_whole:
+                confirmed[number] = preview(request, (), (listed,))
+                continue
+            shown = await self._read(listed)
+            if shown is None:
+                confirmed[number] = Judgement(Prospect.UNCLEAR, listed, "Declaree does not show it")
+                continue
+            self._shows_whole = self._shows_whole and hash_account(shown) == hash_account(listed)
+            confirmed[number] = preview(request, (), (shown,))
+        return tuple(confirmed[number] for number in range(len(fitting)))
 
     async def _look_up(self, request: AccountRequested) -> tuple[list[Resource], list[Resource]]:
         identity = request.desired or request.identity

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.admin.existing_accounts import ExistingAccounts, Progress
+from services.admin.existing_accounts import ExistingAccounts, Fitting, Progress
 from services.clients.declaree.client import DeclareeClient
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.claims import Decision, LinkDecision
@@ -78,6 +78,7 @@ async def preview_start(
     published = await store.mappings.get_published(connection)
     engine = Engine(published)
     predictions: list[Prediction] = []
+    fitting: dict[int, Fitting] = {}
     client = DeclareeClient(stored.declaree, clock=clock, concurrency=1)
     try:
         accounts = await ExistingAccounts.read(client.perform, progress)
@@ -86,10 +87,15 @@ async def preview_start(
                 for employee in page.employees:
                     request = engine.map(_build_event(connection, employee, clock.now()))
                     judgement = await accounts.judge(request)
+                    if judgement.prospect is Prospect.FITTING and judgement.account is not None:
+                        fitting[len(predictions)] = (request, judgement.account)
                     predictions.append(_predict(employee, judgement, with_names=with_names))
                 await progress("employees", len(predictions), page.total)
+        confirmed = await accounts.confirm(tuple(fitting.values()))
     finally:
         await client.close()
+    for number, judgement in zip(fitting, confirmed, strict=True):
+        predictions[number] = _note(predictions[number], judgement)
     existing = [prediction.account for prediction in predictions if prediction.account is not None]
     owners = await store.claims.find_owners(normalise_server(stored.declaree.url), existing)
     judged = judge_owned(connection, predictions, owners)
@@ -135,18 +141,18 @@ def _build_event(connection: ConnectionId, employee: Employee, now: datetime) ->
 
 def _predict(employee: Employee, judgement: Judgement, *, with_names: bool) -> Prediction:
     live = judgement.account
-    predicted = Prediction(
-        employee.id,
-        judgement.prospect,
-        live.id if live else None,
-        hash_account(live) if live else "",
-        reason=judgement.reason,
-    )
+    predicted = _note(Prediction(employee.id, judgement.prospect, live.id if live else None), judgement)
     if not with_names:
         return predicted
     names = [string_value(employee.attributes, key) for key in ("first_name", "last_name")]
     account_names = [paths.read(live.body, key) for key in ("name.givenName", "name.familyName")] if live else []
     return replace(predicted, name=_join(names), account_name=_join(account_names) or None)
+
+
+def _note(prediction: Prediction, judgement: Judgement) -> Prediction:
+    """Returns the prediction with this judgement about the same account."""
+    shown = hash_account(judgement.account) if judgement.account else ""
+    return replace(prediction, prospect=judgement.prospect, account_hash=shown, reason=judgement.reason)
 
 
 def _join(names: Iterable[object]) -> str:

@@ -122,7 +122,6 @@ class AccountsByMark:
     def __init__(self) -> None:
         """Starts empty."""
         self.count = 0
-        self._shown: set[str] = set()
         self._by_external_id: dict[str, list[Resource]] = {}
         self._by_user_name: dict[str, list[Resource]] = {}
 
@@ -131,20 +130,12 @@ class AccountsByMark:
         kept = {name: value for name in self.KEPT if (value := paths.read(listed.body, name)) is not None}
         live = Resource(listed.id, kept)
         self.count += 1
-        self._shown |= kept.keys()
         for index, key in (
             (self._by_external_id, get_external_id(live)),
             (self._by_user_name, fold_address(str(kept.get("userName", "")))),
         ):
             if key and all(other.id != live.id for other in index.get(key, ())):
                 index.setdefault(key, []).append(live)
-
-    def shows_whole(self, live: Resource) -> bool:
-        """Returns whether the list shows all that tells whether an account may be linked.
-
-        An attribute that no account of the list has may be hidden: a role, or the external id of another system.
-        """
-        return {"externalId", "roles"} <= self._shown and paths.read(live.body, "active") is not None
 
     def find(self, request: AccountRequested) -> tuple[list[Resource], list[Resource]]:
         """Returns the accounts with the external id and with the e-mail address of a request."""

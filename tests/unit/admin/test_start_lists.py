@@ -6,6 +6,7 @@ from typing import Any, Self
 import pytest
 
 from services.admin import start
+from services.admin.existing_accounts import SAMPLES, ExistingAccounts
 from services.admin.start import preview_start
 from services.clients.declaree.listing import ListUnsupportedError
 from services.contracts.connections import Connection
@@ -24,9 +25,9 @@ from services.provisioning.calls import (
     Resource,
     Unsupported,
 )
-from services.provisioning.preview import Prospect
+from services.provisioning.preview import AccountsByMark, Prospect
 from services.store.database import Store
-from tests.support.builders import make_attributes
+from tests.support.builders import make_attributes, make_request
 from tests.support.fakes import FakeClock
 from tests.support.verify_stage import MAPPING
 
@@ -121,7 +122,7 @@ async def predict(store: Store, connection: Connection, monkeypatch: pytest.Monk
 
 @pytest.mark.promise("P5")
 @pytest.mark.parametrize(
-    ("hidden", "reads"), [((), 0), (("roles",), 4), (("active",), 3), (("externalId",), 3)], ids=str
+    ("hidden", "reads"), [((), 3), (("roles",), 4), (("active",), 3), (("externalId",), 3)], ids=str
 )
 async def test_account_that_a_list_hides_a_role_of_is_not_fitting(
     store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch, hidden: tuple[str, ...], reads: int
@@ -182,3 +183,29 @@ async def test_server_without_list_and_filter_is_refused(
 
     with pytest.raises(ListUnsupportedError, match="neither list nor filter"):
         await predict(store, connection, monkeypatch)
+
+
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize("is_hidden", [True, False])
+async def test_many_accounts_are_read_only_if_a_sample_differs(is_hidden: bool) -> None:
+    """One read for each account would cost a first import half of its requests. A sample with a hidden role is enough."""
+    listed = [Resource(AccountId(f"a{number}"), build_account(number)) for number in range(200)]
+    reads: list[Call] = []
+
+    async def perform(call: Call) -> Answer:
+        reads.append(call)
+        assert isinstance(call, ReadAccount)
+        body = listed[int(call.id[1:])].body
+        return Found((Resource(call.id, {**body, **(ROLES if is_hidden and call.id in {"a100", "a101"} else {})}),))
+
+    accounts = ExistingAccounts(perform, AccountsByMark())
+    fields = [{"name.givenName": "Ada", "name.familyName": f"Name {number}"} for number in range(200)]
+    fitting = [
+        (make_request(str(number), user_name=f"e{number}@x.example", fields=fields[number]), listed[number])
+        for number in range(200)
+    ]
+
+    prospects = [judgement.prospect for judgement in await accounts.confirm(fitting)]
+
+    assert prospects.count(Prospect.FITTING) == (198 if is_hidden else 200)
+    assert len(reads) == (200 if is_hidden else SAMPLES)
