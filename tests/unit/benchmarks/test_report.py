@@ -34,7 +34,7 @@ def test_round_compares_the_import_with_the_bare_loops() -> None:
 @pytest.mark.parametrize(
     ("worse", "miss"),
     [
-        (replace(ROUND, whole=replace(WHOLE, seconds=30.0)), "the first import reaches 0.11"),
+        (replace(ROUND, whole=replace(WHOLE, seconds=32.0)), "the first import reaches 0.11"),
         (replace(ROUND, mapper=Stage("mapper", 2_000, 1.3)), "the mapper alone reaches 0.77"),
         (replace(ROUND, whole=replace(WHOLE, poller_growth_mib=100.0)), "the poller grows by 100 MiB"),
         (
