@@ -6,11 +6,10 @@ from typing import Literal, TypeAlias
 from services.clients.declaree.listing import ListUnsupportedError, Perform, iterate_accounts
 from services.contracts.addresses import fold_address
 from services.contracts.events import AccountRequested
-from services.provisioning import paths
 from services.provisioning.calls import FindAccounts, Found, ReadAccount, Resource
 from services.provisioning.preview import AccountsByMark, Judgement, Prospect, preview
 from services.provisioning.recognition import hash_account
-from services.provisioning.states import get_external_id
+from services.provisioning.states import get_external_id, get_folded_name
 
 Progress: TypeAlias = Callable[[str, int, int | None], Awaitable[None]]
 """Receives what is read (accounts or employees), how many so far, and how many in all; None if that is unknown."""
@@ -90,9 +89,7 @@ class ExistingAccounts:
             return by_external_id, []
         named = await self._find("userName", identity.user_name)
         wanted = fold_address(identity.user_name)
-        by_user_name = [
-            live for live in named or () if fold_address(str(paths.read(live.body, "userName") or "")) == wanted
-        ]
+        by_user_name = [live for live in named or () if get_folded_name(live) == wanted]
         if named is None or (named and not by_user_name):
             raise ListUnsupportedError(
                 "Declaree can neither list nor filter its accounts: ask its operator to support GET /Users of RFC 7644"

@@ -12,7 +12,7 @@ from services.provisioning.calls import FindAccounts, Found, Missing, Pause, Rea
 from services.provisioning.ownership import ask_ownership, ensure_ours, ensure_ours_by_name, ensure_still_ours
 from services.provisioning.reading import read_account
 from services.provisioning.recognition import fits_person, is_made_later
-from services.provisioning.states import EndedError, Inconclusive, Rejected, Work, get_external_id
+from services.provisioning.states import EndedError, Inconclusive, Rejected, Work, get_external_id, get_folded_name
 
 MAX_EMPTY_LOOKUPS = 3
 """Maximum number of lookups without a hit after a write without an answer. Lookups may lag behind writes."""
@@ -187,7 +187,7 @@ def _is_complete(resource: Resource) -> bool:
 
 
 def _has_user_name(live: Resource, name: str) -> bool:
-    return fold_address(str(paths.read(live.body, "userName") or "")) == fold_address(name)
+    return get_folded_name(live) == fold_address(name)
 
 
 def _reject_ambiguous(attribute: str, hits: tuple[AccountId, ...]) -> Rejected:

@@ -15,7 +15,7 @@ from services.provisioning.calls import Resource
 from services.provisioning.desired import DISABLED
 from services.provisioning.goal import build_desired_state, build_goal
 from services.provisioning.recognition import fits_person, list_doubts
-from services.provisioning.states import Goal, get_external_id
+from services.provisioning.states import Goal, get_external_id, get_folded_name
 
 
 class Prospect(StrEnum):
@@ -132,7 +132,7 @@ class AccountsByMark:
         self.count += 1
         for index, key in (
             (self._by_external_id, get_external_id(live)),
-            (self._by_user_name, fold_address(str(kept.get("userName", "")))),
+            (self._by_user_name, get_folded_name(live)),
         ):
             if key and all(other.id != live.id for other in index.get(key, ())):
                 index.setdefault(key, []).append(live)

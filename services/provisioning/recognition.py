@@ -9,7 +9,7 @@ from services.provisioning import paths
 from services.provisioning.calls import Resource
 from services.provisioning.desired import hash_value
 from services.provisioning.privileges import is_privileged, list_privileges
-from services.provisioning.states import Goal, Work, get_external_id, is_enabled
+from services.provisioning.states import Goal, Work, get_external_id, get_folded_name, is_enabled
 
 CLOCK_TOLERANCE = timedelta(hours=1)
 """Maximum difference between the clocks of the server and of this system."""
@@ -19,7 +19,7 @@ def hash_account(live: Resource) -> str:
     """Returns the hash of what an administrator decides about: the person, the external id, access and privileges."""
     names = (paths.read(live.body, path) for path in ("name.givenName", "name.familyName"))
     shown = [fold_text(name) if isinstance(name, str) else "" for name in names]
-    address = fold_address(str(paths.read(live.body, "userName") or ""))
+    address = get_folded_name(live)
     return hash_value(
         [live.id, address, *shown, get_external_id(live), is_enabled(live), sorted(list_privileges(live))]
     )
@@ -81,7 +81,7 @@ def is_made_by_create(work: Work, live: Resource) -> bool:
 def _has_sent_name(goal: Goal, live: Resource) -> bool:
     """Whether the account has the wanted user name, or one that a create may have sent."""
     sent = {fold_address(name) for name in (goal.user_name, *goal.attempted_names) if name}
-    return fold_address(str(paths.read(live.body, "userName") or "")) in sent
+    return get_folded_name(live) in sent
 
 
 def is_made_later(goal: Goal, live: Resource) -> bool:
@@ -144,4 +144,4 @@ def list_doubts(goal: Goal, live: Resource) -> tuple[str, ...]:
 def has_wanted_name(goal: Goal, live: Resource) -> bool:
     """Returns whether the account has the wanted user name. An address beside it may be that of a relative."""
     name = goal.user_name
-    return name is not None and fold_address(str(paths.read(live.body, "userName") or "")) == fold_address(name)
+    return name is not None and get_folded_name(live) == fold_address(name)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+from services.contracts.addresses import fold_address
 from services.contracts.connections import LinkPolicy
 from services.contracts.events import AccountIdentity
 from services.contracts.ids import AccountId, EmployeeId
@@ -205,6 +206,11 @@ def get_external_id(resource: Resource) -> str:
     """
     value = paths.read(resource.body, "externalId")
     return "" if value is None else str(value)[:MAX_EXTERNAL_ID].encode(errors="replace").decode()
+
+
+def get_folded_name(resource: Resource) -> str:
+    """Returns the user name in the form in which addresses are compared; empty if it is missing."""
+    return fold_address(str(paths.read(resource.body, "userName") or ""))
 
 
 def is_enabled(resource: Resource) -> bool:
