@@ -19,6 +19,10 @@ class Waiting(FrozenModel):
     """The change that waits."""
     detected_at: AwareDatetime | None = None
     """When the poller detected that change; None if unknown."""
+    attempts: int = 0
+    """How often the change was tried again without success."""
+    retry_at: AwareDatetime | None = None
+    """When the change is due to be tried again; None if it is due now."""
 
 
 class ManagerLink(FrozenModel):

@@ -65,6 +65,8 @@ class WaitingCause(StrEnum):
     """The stored address and key allow no request to Declaree."""
     UNREADABLE_SECRET = "unreadable-secret"  # noqa: S105 - the name of a cause, not a secret
     """None of ENCRYPTION_KEYS decrypts the stored key."""
+    BACKLOG = "backlog"
+    """Many changes of the connection came at once: this one comes when Declaree has taken the others."""
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     """MongoDB did not answer a lookup in the ledger."""
     BATCH_TIMEOUT = "batch-timeout"
@@ -116,6 +118,7 @@ _TEXTS: dict[WaitingCause, str] = {
         "the stored Declaree key cannot be decrypted (none of ENCRYPTION_KEYS is its key): add that encryption key, "
         "or store the Declaree key again with `connections secrets ID --declaree`"
     ),
+    WaitingCause.BACKLOG: "many changes came at once: they are written as fast as Declaree takes them",
     WaitingCause.LEDGER_UNAVAILABLE: f"MongoDB did not answer: {_RETRIED}",
     WaitingCause.BATCH_TIMEOUT: f"Declaree was too slow for the batch (WRITER_BATCH_SECONDS): {_RETRIED}",
     WaitingCause.INCONCLUSIVE: f"several writes stayed without an answer, or the account keeps changing: {_RETRIED}",

@@ -7,8 +7,11 @@ from services.contracts.topics import Topic, find_topics
 from services.mapper.handler import HANDLER_BATCH_RECORDS, SERVICE, Mapper
 from services.mapper.settings import MapperSettings
 from services.runtime.clock import Clock
+from services.runtime.kafka.batches import BatchWorker
 from services.runtime.kafka.consumer import Consumer
+from services.runtime.kafka.failures import Failures
 from services.runtime.kafka.publisher import Publisher
+from services.runtime.kafka.results import ResultPublisher
 from services.runtime.kafka.topic_watch import TopicWatch
 from services.runtime.metrics import Metrics
 from services.runtime.process import Process
@@ -22,27 +25,39 @@ def create_app(settings: MapperSettings, store: Store, clock: Clock) -> Process:
     process = Process(SERVICE, settings, clock, metrics)
     publisher = Publisher(settings, name, metrics)
     mapper = Mapper(store.mappings, store.connections, clock)
+    results = ResultPublisher(SERVICE, Topic.EMPLOYEES_CHANGED, publisher, clock, metrics)
+    worker = BatchWorker(
+        handler=mapper.handle,
+        results=results,
+        failures=Failures(Topic.EMPLOYEES_CHANGED, metrics, process.fatal),
+        clock=clock,
+        fatal=process.fatal,
+        handler_batch_records=HANDLER_BATCH_RECORDS,
+    )
     consumer = Consumer(
         service=SERVICE,
         name=name,
         source=Topic.EMPLOYEES_CHANGED,
         event=EmployeeChanged,
-        handler=mapper.handle,
-        publisher=publisher,
+        receiver=worker,
+        results=results,
         settings=settings,
         clock=clock,
         metrics=metrics,
         fatal=process.fatal,
         max_records=settings.mapper_batch_records,
         graceful_timeout=settings.graceful_timeout_seconds,
-        handler_batch_records=HANDLER_BATCH_RECORDS,
     )
-    topics = TopicWatch(
-        settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=consumer.start_again
-    )
+
+    async def replace_topics(replaced: frozenset[Topic]) -> None:
+        await consumer.start_again(replaced)
+        await publisher.renew()
+
+    topics = TopicWatch(settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=replace_topics)
     process.add("MongoDB", store)
     process.add("Kafka's topics", topics)
     process.add("Kafka's producer", publisher)
+    process.add("the work on batches", worker)
     process.add("Kafka", consumer)
     process.add_check("consumer", lambda: consumer.check_readiness(settings.stalled_after_seconds))
     process.add_check("kafka", topics.check_readiness)

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeAlias
 
 from services.contracts.events import AccountRequested
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.ledger import ManagerLink
+
+MANAGER_PATIENCE = timedelta(minutes=15)
+"""Longest time that a new account waits for the account of its manager."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,11 @@ from services.provisioning.calls import CreateAccount, Lost, PatchAccount, Repla
 from services.provisioning.desired import DesiredState
 from services.provisioning.doubts import build_search, note_found, note_suspects
 from services.provisioning.goal import build_desired_state, build_goal, find_due_refusals
-from services.provisioning.manager import FindManagerAccount, resolve_manager
+from services.provisioning.manager import MANAGER_PATIENCE, FindManagerAccount, resolve_manager
 from services.provisioning.precedence import Decision, decide
 from services.provisioning.reconcile import reconcile
 from services.provisioning.server import ServerMemory
 from services.provisioning.states import Goal, Inconclusive, Rejected, Result, Settled, Trail, Work
-
-MANAGER_PATIENCE = timedelta(minutes=15)
-"""Longest time that a new account waits for the account of its manager."""
 
 
 def _is_never_pending(_: EmployeeId) -> bool:

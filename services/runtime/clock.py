@@ -5,6 +5,8 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+_STEADY: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 class Clock(Protocol):
     """The source of time for all code that measures or waits."""
@@ -14,7 +16,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Returns seconds that only grow, also while the process is suspended. Their zero is arbitrary."""
+        """Returns seconds that only grow, also while the process or the machine is suspended. Their zero is arbitrary."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -31,8 +33,8 @@ class SystemClock:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def monotonic(self) -> float:
-        """Returns seconds that only grow."""
-        return time.monotonic()
+        """Returns seconds that only grow, also while the machine sleeps if the system has such a clock (Linux)."""
+        return time.clock_gettime(_STEADY)
 
     async def sleep(self, seconds: float) -> None:
         """Returns after that many seconds."""

@@ -150,6 +150,12 @@ class Collection:
         with translate_errors():
             return await self.motor.count_documents(where)
 
+    async def distinct(self, field: str, where: Filter) -> list[Any]:
+        """Returns the different values of a field in the matching documents."""
+        with translate_errors():
+            values: list[Any] = await self.motor.distinct(field, where)
+            return values
+
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
         """Returns the result of an aggregation pipeline."""
         with translate_errors():

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import UpdateMany, UpdateOne
@@ -150,6 +150,29 @@ class FollowUps:
         for person in parse_keys(due):
             employees[person.connection_id].append(person.employee_id)
         return {connection: tuple(sorted(found)) for connection, found in sorted(employees.items())}
+
+    async def find_connections_with_retryable(self) -> tuple[ConnectionId, ...]:
+        """Returns the connections with employees that wait or are marked for verification."""
+        return tuple(map(ConnectionId, sorted(await self._collection.distinct("connection_id", {"retryable": True}))))
+
+    async def take_due(
+        self, connection: ConnectionId, now: datetime, most: int, patience: timedelta
+    ) -> tuple[EmployeeId, ...]:
+        """Returns employees that wait or are marked for verification, and are due to be tried again, the longest due first.
+
+        Takes at most ``most``. They are due again after ``patience``, unless their entry is written before.
+        """
+        due = await self._collection.find(
+            {"connection_id": connection, "retryable": True, "retry_due": {"$not": {"$gt": now}}},
+            fields=["_id"],
+            sort={"retry_due": 1},
+            limit=most,
+        )
+        again = {"$set": {"retry_due": now + patience}}
+        await self._collection.write_bulk(
+            [UpdateOne({"_id": document["_id"], "retryable": True}, again) for document in due]
+        )
+        return to_employee_ids(due)
 
     def page_retryable(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
         """Yields the employees that wait or are marked for verification."""

@@ -46,6 +46,7 @@ INDEXES = (
     Index("mappings", "versions", {"connection_id": 1, "version": -1}, {"unique": True}),
     Index("ledger", "people", _PERSON),
     Index("ledger", "retryable", _PERSON, _build_partial(retryable=True)),
+    Index("ledger", "due", {"connection_id": 1, "retry_due": 1}, _build_partial(retryable=True)),
     Index("ledger", "outcomes", {"connection_id": 1, "decided.outcome": 1, "_id": 1}),
     Index("ledger", "enabled", {"connection_id": 1, "enabled": 1, "account_id": 1}),
     Index(

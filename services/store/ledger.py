@@ -22,6 +22,7 @@ _DECISIONS = (
     "blocked_name",
     "refused",
     "oldest_refusal",
+    "retry_due",
     "manager",
 )
 """What ``reset`` removes from an entry."""
@@ -57,7 +58,10 @@ class Ledger:
         return {accounts_by_id[str(person)]: person.employee_id for person in parse_keys(documents)}
 
     async def hold(self, waiting: Mapping[PersonKey, Waiting]) -> None:
-        """Notes that changes of people with a damaged entry wait. Nothing else of the entries changes."""
+        """Notes that changes wait, without a look at the entries. Nothing else of them changes; missing ones are created.
+
+        An entry with a newer change stays as it is. Increases ``seq``, so that a concurrent write of the same entry fails.
+        """
         await self._collection.write_bulk([_build_hold(person, change) for person, change in waiting.items()])
 
     async def write(self, entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:
@@ -154,8 +158,22 @@ def _find_invalid(document: Document) -> frozenset[str]:
 
 
 def _build_hold(person: PersonKey, waiting: Waiting) -> UpdateOne:
-    change = {"waiting": waiting.model_dump(mode="json", exclude_none=True), "retryable": True}
-    return UpdateOne({"_id": str(person)}, {"$set": change})
+    version = {"$literal": list(waiting.version)}
+    decided = [{"$ifNull": ["$decided.revision", 0]}, {"$ifNull": ["$decided.mapping_version", 0]}]
+    is_undecided = {"$and": [{"$gt": ["$waiting.version", decided]}, {"$lt": ["$waiting.version", version]}]}
+    earlier = {"$ifNull": ["$replaced", []]}
+    changes = {
+        "connection_id": {"$ifNull": ["$connection_id", {"$literal": person.connection_id}]},
+        "employee_id": {"$ifNull": ["$employee_id", {"$literal": person.employee_id}]},
+        "waiting": {"$literal": waiting.model_dump(mode="json", exclude_none=True)},
+        "replaced": {"$cond": [is_undecided, {"$concatArrays": [earlier, ["$waiting"]]}, earlier]},
+        "retryable": True,
+        "retry_due": waiting.retry_at,
+        "seq": {"$cond": [{"$isNumber": "$seq"}, {"$add": ["$seq", 1]}, {"$ifNull": ["$seq", 1]}]},
+    }
+    is_older = {"$or": [{"$gt": ["$waiting.version", version]}, {"$gt": [decided, version]}]}
+    replacement = {"$cond": [is_older, "$$ROOT", {"$mergeObjects": ["$$ROOT", changes]}]}
+    return UpdateOne({"_id": str(person)}, [{"$replaceWith": replacement}], upsert=True)
 
 
 def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Document]:
@@ -167,6 +185,8 @@ def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Documen
     # The times of the model are text, which has no order across time zones: these are times of MongoDB.
     if entry.look_at is not None:
         document["look_due"] = entry.look_at
+    if entry.waiting is not None and entry.waiting.retry_at is not None:
+        document["retry_due"] = entry.waiting.retry_at
     if entry.refused:
         document["oldest_refusal"] = min(field.tried_at for field in entry.refused)
     if entry.seq == 1:
@@ -178,7 +198,12 @@ def _build_verify(person: PersonKey) -> UpdateOne:
     identity = {"connection_id": person.connection_id, "employee_id": person.employee_id}
     return UpdateOne(
         {"_id": str(person), **COUNTABLE},
-        {"$set": {"verify": True, "retryable": True}, "$inc": {"seq": 1}, "$setOnInsert": identity},
+        {
+            "$set": {"verify": True, "retryable": True},
+            "$unset": {"retry_due": True},
+            "$inc": {"seq": 1},
+            "$setOnInsert": identity,
+        },
         upsert=True,
     )
 

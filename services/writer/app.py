@@ -8,7 +8,9 @@ from services.contracts.events import AccountRequested
 from services.contracts.topics import Topic, find_topics
 from services.runtime.clock import Clock
 from services.runtime.kafka.consumer import Consumer
+from services.runtime.kafka.failures import Failures
 from services.runtime.kafka.publisher import Publisher
+from services.runtime.kafka.results import ResultPublisher
 from services.runtime.kafka.topic_watch import TopicWatch
 from services.runtime.metrics import Metrics
 from services.runtime.process import Process
@@ -16,8 +18,12 @@ from services.store.database import Store
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
 from services.writer.handler import SERVICE, Writer
+from services.writer.lanes import Lanes
 from services.writer.settings import WriterSettings
 from services.writer.wakeup import Wakeup
+
+FETCHED_RECORDS = 2_000
+"""Maximum number of records that are fetched at once, for all connections."""
 
 
 def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
@@ -42,8 +48,22 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         concurrency=2 * settings.writer_concurrency,
         late_write_seconds=settings.writer_late_write_seconds,
     )
+    results = ResultPublisher(SERVICE, Topic.ACCOUNTS_REQUESTED, publisher, clock, metrics)
+    lanes = Lanes(
+        writer=writer,
+        ledger=store.ledger,
+        work_ranges=store.work_ranges,
+        results=results,
+        make_failures=lambda: Failures(Topic.ACCOUNTS_REQUESTED, metrics, process.fatal),
+        clock=clock,
+        metrics=metrics,
+        fatal=process.fatal,
+        lane_records=settings.writer_lane_records,
+        all_records=settings.writer_lanes_records,
+        batch_records=settings.writer_batch_records,
+    )
     wakeup = Wakeup(
-        counts=store.counters,
+        room=lanes,
         followups=store.followups,
         connections=store.connections,
         tasks=store.tasks,
@@ -57,22 +77,26 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         name=name,
         source=Topic.ACCOUNTS_REQUESTED,
         event=AccountRequested,
-        handler=writer.handle,
-        publisher=publisher,
+        receiver=lanes,
+        results=results,
         settings=settings,
         clock=clock,
         metrics=metrics,
         fatal=process.fatal,
-        max_records=settings.writer_batch_records,
+        max_records=FETCHED_RECORDS,
         graceful_timeout=settings.graceful_timeout_seconds,
     )
-    topics = TopicWatch(
-        settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=consumer.start_again
-    )
+
+    async def replace_topics(replaced: frozenset[Topic]) -> None:
+        await consumer.start_again(replaced)
+        await publisher.renew()
+
+    topics = TopicWatch(settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=replace_topics)
     process.add("MongoDB", store)
     process.add("Kafka's topics", topics)
     process.add("Kafka's producer", publisher)
     process.add("Declaree", endpoints)
+    process.add("the connections' lanes", lanes)
     process.add("Kafka", consumer)
     process.add("wake-up", wakeup)
     process.add_check("consumer", lambda: consumer.check_readiness(settings.stalled_after_seconds))

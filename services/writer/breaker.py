@@ -59,7 +59,8 @@ class CircuitBreaker:
         self._probe_at = 0.0
         self._points = 0
         self._failed_cause = WaitingCause.SERVER_UNAVAILABLE
-        self._is_on_trial = False
+        self.is_on_trial = False
+        """Whether the server has answered a probe, and no write since then."""
         self._trial = asyncio.Lock()
         self._probing: asyncio.Task[None] | None = None
 
@@ -76,7 +77,7 @@ class CircuitBreaker:
     @asynccontextmanager
     async def admit_write(self) -> AsyncIterator[None]:
         """Admits a write: one at a time while writes are on trial. Raises ``BreakerOpenError`` if the trial has failed."""
-        if not self._is_on_trial:
+        if not self.is_on_trial:
             yield
             return
         async with self._trial:
@@ -85,13 +86,13 @@ class CircuitBreaker:
 
     def pass_trial(self) -> None:
         """Notes that the server answered a write: from now on, writes pass without a limit."""
-        self._is_on_trial = False
+        self.is_on_trial = False
 
     def fail_trial(
         self, cause: WaitingCause | None = None, retry_after: float | None = None, details: str = ""
     ) -> None:
         """Opens the breaker again if a write on trial had no answer. Without a cause, the last one counts again."""
-        if self._is_on_trial:
+        if self.is_on_trial:
             self.open(cause or self._failed_cause, retry_after, details)
 
     def record_success(self) -> None:
@@ -147,7 +148,7 @@ class CircuitBreaker:
                 extra={"connection": self._connection},
             )
         self._cause = self._failed_cause = cause
-        self._is_on_trial = False
+        self.is_on_trial = False
         self._probe_at = self._clock.monotonic() + max(retry_after or 0.0, self._backoff.next_pause())
 
     async def _share_probe(self) -> None:
@@ -180,5 +181,5 @@ class CircuitBreaker:
             return
         logger.info("circuit breaker closed", extra={"connection": self._connection, "was": self._cause.value})
         # a server may answer probes and still fail at every write, so the next failure opens the breaker at once
-        self._cause, self._is_on_trial = None, True
+        self._cause, self.is_on_trial = None, True
         self._points = (FAILURES_IN_A_ROW - 1) * FAILING_ACCOUNTS_PER_FAILURE

@@ -1,32 +1,34 @@
-"""Settles a batch of account requests: writes to Declaree, records the results in the ledger, files resend tasks.
+"""Settles batches of account requests: writes to Declaree, records the results in the ledger, files resend tasks.
 
-The caller publishes the outcomes.
+The caller publishes the outcomes. Batches of one connection may be in progress at the same time, with different people.
 """
 
 import logging
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from services.contracts.cloudevents import Record, to_record
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.events import AccountRequested
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.ledger import Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.errors import TransientError
 from services.provisioning.manager import ManagerAccount
+from services.provisioning.records import build_waiting
 from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Batch, build_dead_letter
-from services.runtime.kafka.ownership import PartitionsMovedError
+from services.runtime.kafka.ownership import Ownership, PartitionsMovedError
 from services.runtime.metrics import Metrics
 from services.writer.endpoints import Endpoint, Endpoints
 from services.writer.followups import ResendFiler
-from services.writer.order import Queues, run_in_order
+from services.writer.order import Queues, Turns
 from services.writer.ownership import AccountOwners
-from services.writer.people import BatchPeople, Request, Takeover, build_ranges, group_by_person
+from services.writer.people import BatchPeople, Request, group_by_person
 from services.writer.ports import Repositories
 from services.writer.results import ResultWriter
+from services.writer.takeover import Takeover
 from services.writer.versions import PublishedVersions
 from services.writer.work import PersonWork
 from services.writer.worker import Surroundings, Worker
@@ -41,12 +43,10 @@ WRITTEN = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.E
 """Outcomes of changes that reached the server: only these count for the freshness."""
 
 
-def _start_indexes(people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]) -> None:
-    """Begins to list the accounts of each server with many unknown people."""
-    unknown = Counter(key.connection_id for key, person in people.people.items() if person.entry.account_id is None)
-    for connection, number in unknown.items():
-        if number >= MANY_UNKNOWN:
-            endpoints[connection].start_index()
+def _start_index(people: BatchPeople, endpoint: Endpoint) -> None:
+    """Begins to list the accounts of the server if many people of the batch are unknown."""
+    if sum(person.entry.account_id is None for person in people.people.values()) >= MANY_UNKNOWN:
+        endpoint.start_index()
 
 
 class LostRaceError(TransientError):
@@ -55,8 +55,30 @@ class LostRaceError(TransientError):
     code: ClassVar[str] = "lost-race"
 
 
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What follows from a batch."""
+
+    records: list[Record]
+    """Outcomes and dead letters to publish."""
+    skipped: frozenset[PersonKey]
+    """People that were not begun, because the partitions are about to move."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """The people of a batch after its requests were settled."""
+
+    people: BatchPeople
+    """All people of the batch."""
+    done: frozenset[PersonKey]
+    """Those that were not skipped."""
+    lost: frozenset[PersonKey]
+    """Those with an entry that another writer changed concurrently."""
+
+
 class Writer:
-    """Handles one batch at a time. The batch is committed after Kafka has acknowledged the returned records."""
+    """Handles batches. A batch is settled after Kafka has acknowledged the returned records."""
 
     def __init__(
         self,
@@ -71,7 +93,7 @@ class Writer:
         late_write_seconds: float,
     ) -> None:
         """``batch_seconds`` limits the time of one batch. ``concurrency`` limits the people of a connection that are
-        processed at once. A request without an answer may still be carried out for ``late_write_seconds``.
+        worked on at once. A request without an answer may still be carried out for ``late_write_seconds``.
         """
         self._repositories = repositories
         self._versions = PublishedVersions(repositories.mappings)
@@ -80,94 +102,104 @@ class Writer:
         self._clock = clock
         self._metrics = metrics
         self._batch_seconds = batch_seconds
-        self._concurrency = concurrency
         self._late_write_seconds = late_write_seconds
+        self._turns: dict[ConnectionId, Turns] = defaultdict(lambda: Turns(concurrency))
+        self._in_progress: dict[ConnectionId, list[BatchPeople]] = defaultdict(list)
 
-    async def handle(self, batch: Batch[AccountRequested]) -> Sequence[Record]:
-        """Settles a batch and returns outcomes and dead letters.
+    async def handle(self, batch: Batch[AccountRequested], takeover: Takeover) -> Results:
+        """Settles a batch of one connection, and returns outcomes and dead letters.
 
         Raises ``PartitionsMovedError`` to drop the batch, and ``LostRaceError`` to settle it again.
         """
-        endpoints = await self._get_endpoints({record.event.connection_id for record in batch.records})
-        known = [record for record in batch.records if record.event.connection_id in endpoints]
-        published = await self._versions.filter_published(known)
-        settleable, letters = list[Request](), list[Record]()
-        for record in batch.records:
-            if record.event.connection_id not in endpoints:
-                letters.append(build_dead_letter(record, SERVICE, DeadLetterReason.UNKNOWN_CONNECTION, self._clock))
-            elif (record.partition, record.offset) not in published:
-                letters.append(build_dead_letter(record, SERVICE, DeadLetterReason.FUTURE_MAPPING, self._clock))
-            else:
-                settleable.append(record)
-        people, lost = await self._settle(settleable, endpoints, batch)
-        await self._resends.file_resends({key: person for key, person in people.items() if key not in lost})
+        connection = batch.records[0].event.connection_id
+        endpoint = await self._get_endpoint(connection)
+        if endpoint is None:
+            return Results(self._build_letters(batch.records, DeadLetterReason.UNKNOWN_CONNECTION), frozenset())
+        published = await self._versions.filter_published(batch.records)
+        forged = [record for record in batch.records if (record.partition, record.offset) not in published]
+        records = [record for record in batch.records if (record.partition, record.offset) in published]
+        settling = await self._settle(records, endpoint, batch.ownership, takeover)
+        people = settling.people.people
+        lost = settling.lost
+        done = {key: person for key, person in people.items() if key in settling.done}
+        await self._resends.file_resends({key: person for key, person in done.items() if key not in lost})
         if lost:
             raise LostRaceError(
                 f"another writer has changed ledger entries of the batch ({len(lost)}): the batch is settled again"
             )
-        self._count(people)
-        return [*letters, *(to_record(outcome) for person in people.values() for outcome in person.outcomes)]
+        self._count(done)
+        outcomes = [to_record(outcome) for person in done.values() for outcome in person.outcomes]
+        letters = self._build_letters(forged, DeadLetterReason.FUTURE_MAPPING)
+        return Results([*letters, *outcomes], frozenset(people.keys() - done.keys()))
 
-    async def _get_endpoints(self, wanted: Iterable[ConnectionId]) -> dict[ConnectionId, Endpoint]:
-        readable = await self._repositories.connections.get_readable(wanted)
-        endpoints = await self._endpoints.get_all(readable.values())
-        others = set(wanted) - endpoints.keys()
-        unreadable = (
-            await self._repositories.connections.filter_existing(others) if others else frozenset[ConnectionId]()
-        )
-        return endpoints | {connection: self._endpoints.make_unreadable(connection) for connection in unreadable}
+    def _build_letters(self, records: Iterable[Request], reason: DeadLetterReason) -> list[Record]:
+        return [build_dead_letter(record, SERVICE, reason, self._clock) for record in records]
+
+    async def _get_endpoint(self, connection: ConnectionId) -> Endpoint | None:
+        """Returns the endpoint of a connection; None if the connection does not exist."""
+        connections = self._repositories.connections
+        endpoints = await self._endpoints.get_all((await connections.get_readable([connection])).values())
+        if connection in endpoints:
+            return endpoints[connection]
+        exists = await connections.filter_existing([connection])
+        return self._endpoints.make_unreadable(connection) if exists else None
 
     async def _settle(
-        self, records: Sequence[Request], endpoints: Mapping[ConnectionId, Endpoint], batch: Batch[AccountRequested]
-    ) -> tuple[Mapping[PersonKey, PersonWork], frozenset[PersonKey]]:
-        """Returns the people of the batch, and those with an entry that another writer changed concurrently."""
+        self, records: Sequence[Request], endpoint: Endpoint, ownership: Ownership, takeover: Takeover
+    ) -> _Settling:
+        """Settles the requests of one connection. People are skipped once the partitions are about to move."""
         repositories = self._repositories
-        takeover = Takeover(records, await repositories.work_ranges.begin(build_ranges(records)))
         queues = group_by_person(records)
-        people = await BatchPeople.read(repositories.ledger, repositories.snapshots, repositories.runs, queues)
+        if not queues:
+            return _Settling(BatchPeople({}, {}, frozenset()), frozenset(), frozenset())
+        connection = records[0].event.connection_id
+        others = tuple(self._in_progress[connection])
+        people = await BatchPeople.read(repositories.ledger, repositories.snapshots, repositories.runs, queues, others)
         queues = await self._hold_damaged(queues, people.damaged)
-        taken = await self._claim_external_ids(queues, people, endpoints)
+        taken = await self._claim_external_ids(queues, people, endpoint.server_address)
         absent = await repositories.snapshots.find_absent(queues)
-        _start_indexes(people, endpoints)
+        _start_index(people, endpoint)
         deadline = self._clock.monotonic() + self._batch_seconds
         results = ResultWriter(repositories.ledger, repositories.claims, repositories.links)
+        owners = AccountOwners(
+            endpoint.server_address, repositories.claims, repositories.links, repositories.ledger, people
+        )
+        done: set[PersonKey] = set()
 
         async def settle_person(key: PersonKey) -> None:
-            endpoint = endpoints[key.connection_id]
+            if ownership.is_ending:
+                return
 
             def find_manager_account(manager: EmployeeId) -> ManagerAccount | None:
-                return people.find_manager_account(PersonKey(key.connection_id, manager))
+                return people.find_manager_account(PersonKey(connection, manager))
 
             def is_manager_pending(manager: EmployeeId) -> bool:
-                return people.is_manager_pending(key, PersonKey(key.connection_id, manager))
+                return people.is_manager_pending(key, PersonKey(connection, manager))
 
             worker = Worker(
                 endpoint=endpoint,
-                owners=AccountOwners(
-                    endpoint.server_address,
-                    repositories.claims,
-                    repositories.links,
-                    repositories.ledger,
-                    people,
-                ),
+                owners=owners,
                 surroundings=Surroundings(
                     find_manager_account, is_manager_pending, takeover, key in taken, key in absent
                 ),
-                ensure_owned=batch.ownership.ensure_owned,
+                ensure_owned=ownership.ensure_owned,
                 clock=self._clock,
                 deadline=deadline,
                 late_write_seconds=self._late_write_seconds,
             )
             await worker.settle_all(people.people[key], queues[key])
+            done.add(key)
             results.add(endpoint.server_address, people.people[key])
 
+        self._in_progress[connection].append(people)
         try:
-            await run_in_order(queues, settle_person, self._concurrency)
+            await self._turns[connection].run(queues, settle_person)
         except* PartitionsMovedError as moved:
             raise moved.exceptions[0] from None
         finally:
             await results.wait()
-        return people.people, await results.finish()
+            self._in_progress[connection].remove(people)
+        return _Settling(people, frozenset(done), await results.finish())
 
     async def _hold_damaged(self, queues: Queues, damaged: frozenset[PersonKey]) -> Queues:
         """Notes that the changes of people with a damaged entry wait. Returns the requests of the others."""
@@ -176,33 +208,23 @@ class Writer:
         now = self._clock.now()
         newest = {key: queues[key][-1].event for key in damaged}
         await self._repositories.ledger.hold(
-            {
-                key: Waiting(
-                    cause=WaitingCause.UNREADABLE_ENTRY, since=now, version=event.version, detected_at=event.detected_at
-                )
-                for key, event in newest.items()
-            }
+            {key: build_waiting(event, WaitingCause.UNREADABLE_ENTRY, now) for key, event in newest.items()}
         )
         self._metrics.waiting.labels(WaitingCause.UNREADABLE_ENTRY.value).inc(len(damaged))
         return {key: records for key, records in queues.items() if key not in damaged}
 
-    async def _claim_external_ids(
-        self, queues: Queues, people: BatchPeople, endpoints: Mapping[ConnectionId, Endpoint]
-    ) -> frozenset[PersonKey]:
-        """Claims the external ids that are new on their server. Returns the people with one that another employee owns."""
-        wanted: dict[str, dict[str, PersonKey]] = defaultdict(dict)
+    async def _claim_external_ids(self, queues: Queues, people: BatchPeople, server: str) -> frozenset[PersonKey]:
+        """Claims the external ids that are new on the server. Returns the people with one that another employee owns."""
+        owners: dict[str, PersonKey] = {}
         taken: set[PersonKey] = set()
         for key, records in queues.items():
             desired, known = records[-1].event.desired, people.people[key].entry.external_id
             if desired is None or desired.external_id == known:
                 continue  # the older requests are superseded
-            owners = wanted[endpoints[key.connection_id].server_address]
             if owners.setdefault(desired.external_id, key) != key:
                 taken.add(key)
-        for server, owners in wanted.items():
-            foreign = await self._repositories.claims.claim_external_ids(server, owners) if owners else frozenset[str]()
-            taken |= {owners[external_id] for external_id in foreign}
-        return frozenset(taken)
+        foreign = await self._repositories.claims.claim_external_ids(server, owners) if owners else frozenset[str]()
+        return frozenset(taken | {owners[external_id] for external_id in foreign})
 
     def _count(self, people: Mapping[PersonKey, PersonWork]) -> None:
         for person in people.values():

@@ -1,16 +1,15 @@
 """The order of a batch: requests of one person in sequence, leavers first, managers before the employees that report to them.
 
 An account that is written after the manager's account is complete at once. Written before, it would have to be resent. The
-number of people that are processed at once is limited: a slow server would otherwise settle none before the batch times out.
+number of people that are processed at once is limited, so that a slow server settles some of them before others begin.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from services.contracts.events import AccountRequested
-from services.contracts.ids import ConnectionId, PersonKey
+from services.contracts.ids import PersonKey
 from services.contracts.outcomes import Intent
 from services.provisioning.manager import find_wanted_manager
 from services.runtime.kafka.decoding import Incoming
@@ -47,26 +46,51 @@ def _is_in_cycle(key: PersonKey, managers: Mapping[PersonKey, PersonKey | None])
     return current is not None
 
 
-async def run_in_order(queues: Queues, work: Callable[[PersonKey], Awaitable[None]], concurrency: int) -> None:
-    """Runs ``work`` for each person, for at most ``concurrency`` people of each connection at the same time.
+class Turns:
+    """The turns of the people of one connection, over all of its batches."""
 
-    Raises what ``work`` raises, as the group of a ``TaskGroup``; the others are then cancelled.
-    """
-    predecessors = find_predecessors(queues)
-    finished = {key: asyncio.Event() for key in set(predecessors.values())}
-    slots: dict[ConnectionId, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(concurrency))
+    def __init__(self, concurrency: int) -> None:
+        """``concurrency`` is the maximum number of people that are worked on at the same time."""
+        self._slots = asyncio.Semaphore(concurrency)
+        self._finished: dict[PersonKey, asyncio.Event] = {}
 
-    async def run_after_manager(key: PersonKey) -> None:
-        if key in predecessors:
-            await finished[predecessors[key]].wait()  # before taking a slot, which the manager may need
-        async with slots[key.connection_id]:
-            await work(key)
-        if key in finished:
+    async def run(self, queues: Queues, work: Callable[[PersonKey], Awaitable[None]]) -> None:
+        """Runs ``work`` for each person of a batch: leavers first, managers before the employees that report to them.
+
+        The manager may be in a batch that began before. Raises what ``work`` raises, as the group of a ``TaskGroup``; the
+        others are then cancelled.
+        """
+        predecessors = find_predecessors(queues)
+        awaited = {
+            key: self._finished[manager]
+            for key, records in queues.items()
+            if (manager := find_manager(records[-1])) is not None
+            and manager not in queues
+            and manager in self._finished
+        }
+        finished = {key: asyncio.Event() for key in queues}
+        self._finished |= finished
+
+        async def run_after_manager(key: PersonKey) -> None:
+            # before taking a slot, which the manager may need
+            if key in awaited:
+                await awaited[key].wait()
+            if key in predecessors:
+                await finished[predecessors[key]].wait()
+            async with self._slots:
+                await work(key)
             finished[key].set()
 
-    async with asyncio.TaskGroup() as group:
-        for key in sorted(queues, key=lambda key: (not _is_leaver(queues[key]), key not in finished)):
-            group.create_task(run_after_manager(key))
+        managers = set(predecessors.values())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for key in sorted(queues, key=lambda key: (not _is_leaver(queues[key]), key not in managers)):
+                    group.create_task(run_after_manager(key))
+        finally:
+            for key, event in finished.items():
+                event.set()
+                if self._finished.get(key) is event:
+                    del self._finished[key]
 
 
 def _is_leaver(records: Sequence[Incoming[AccountRequested]]) -> bool:

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from services.contracts.claims import WorkRange
 from services.contracts.events import AccountRequested
 from services.contracts.ids import AccountId, PersonKey
 from services.contracts.ledger import LedgerEntry
@@ -27,44 +26,6 @@ def group_by_person(records: Iterable[Request]) -> Queues:
     return {person: sorted(requests, key=lambda record: record.event.version) for person, requests in queues.items()}
 
 
-def build_ranges(records: Iterable[Request]) -> list[WorkRange]:
-    """Returns the range of the records in each partition."""
-    partitions: dict[int, list[Request]] = defaultdict(list)
-    for record in records:
-        partitions[record.partition].append(record)
-    return [
-        WorkRange(
-            partition=partition,
-            first_offset=members[0].offset,
-            last_offset=members[-1].offset,
-            timestamp_ms=max(record.timestamp_ms for record in members),
-        )
-        for partition, members in partitions.items()
-    ]
-
-
-class Takeover:
-    """What an earlier writer had in progress of the records of a batch."""
-
-    def __init__(self, records: Sequence[Request], earlier: Mapping[int, WorkRange]) -> None:
-        """``earlier`` are the stored ranges of the partitions."""
-        self._earlier = earlier
-        self._last = {record.partition: record.offset for record in records}
-
-    def is_suspect(self, record: Request) -> bool:
-        """Returns whether an earlier writer may have sent requests for the record that it did not note."""
-        work = self._earlier.get(record.partition)
-        return work is not None and work.contains(record.offset, record.timestamp_ms)
-
-    def is_cut(self, record: Request) -> bool:
-        """Returns whether the earlier writer also had records in progress that come in a later batch.
-
-        One of them may be a newer change of the same employee, which has been sent: this one must not be sent after it.
-        """
-        work = self._earlier.get(record.partition)
-        return work is not None and self.is_suspect(record) and work.last_offset > self._last[record.partition]
-
-
 class BatchPeople:
     """The entries of the people of a batch and of their managers."""
 
@@ -73,18 +34,28 @@ class BatchPeople:
         people: Mapping[PersonKey, PersonWork],
         managers: Mapping[PersonKey, LedgerEntry],
         damaged: frozenset[PersonKey],
+        others: Sequence["BatchPeople"] = (),
     ) -> None:
         """``managers`` are the existing entries of managers, as they were read. ``damaged`` are the people to leave alone,
-        because their entry cannot be read.
+        because their entry cannot be read. ``others`` are the batches of the same connection that are in progress.
         """
         self.people = people
         self.damaged = damaged
         self._managers = managers
+        self._others = others
         self._unsettled: frozenset[PersonKey] = frozenset()
-        self._owners: dict[tuple[str, AccountId], PersonKey] = {}
+        self.accounts: dict[tuple[str, AccountId], PersonKey] = {}
+        """The accounts that people of this batch were given, by the address of their server."""
 
     @classmethod
-    async def read(cls, ledger: Ledger, snapshots: Snapshots, runs: Runs, queues: Queues) -> "BatchPeople":
+    async def read(
+        cls,
+        ledger: Ledger,
+        snapshots: Snapshots,
+        runs: Runs,
+        queues: Queues,
+        others: Sequence["BatchPeople"] = (),
+    ) -> "BatchPeople":
         """Reads the entries, and which of the managers without an account are about to get one.
 
         While Personio is read for the first time, that is every manager that is not settled: a later page may list them.
@@ -93,7 +64,7 @@ class BatchPeople:
         entries = await ledger.read({*queues, *managers})
         damaged = frozenset(key for key in queues if key in entries and entries[key].damage is not None)
         people = {key: _begin_person(key, entries.get(key)) for key in queues if key not in damaged}
-        batch = cls(people, {key: entries[key] for key in (managers | damaged) & entries.keys()}, damaged)
+        batch = cls(people, {key: entries[key] for key in (managers | damaged) & entries.keys()}, damaged, others)
         waited_for = {
             manager
             for key, records in queues.items()
@@ -109,17 +80,21 @@ class BatchPeople:
         return batch
 
     def find_entry(self, person: PersonKey) -> LedgerEntry | None:
-        """Returns the present entry of a person of this batch; None for other people."""
-        work = self.people.get(person)
+        """Returns the present entry of a person in progress; None for other people."""
+        work = self._find_work(person)
         return work.entry if work else None
+
+    def _find_work(self, person: PersonKey) -> PersonWork | None:
+        return next((batch.people[person] for batch in (self, *self._others) if person in batch.people), None)
 
     def note_account(self, server: str, account: AccountId, owner: PersonKey) -> None:
         """Notes an account that a person of this batch was given, so that no other person of the batch gets it."""
-        self._owners[server, account] = owner
+        self.accounts[server, account] = owner
 
     def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
-        """Returns the person of this batch that was given the account; None if none was."""
-        return self._owners.get((server, account))
+        """Returns the person in progress that was given the account; None if none was."""
+        owners = (batch.accounts.get((server, account)) for batch in (self, *self._others))
+        return next((owner for owner in owners if owner is not None), None)
 
     def find_manager_account(self, manager: PersonKey) -> ManagerAccount | None:
         """Returns the account of a manager; None if it does not exist yet."""
@@ -128,7 +103,7 @@ class BatchPeople:
 
     def is_manager_pending(self, person: PersonKey, manager: PersonKey) -> bool:
         """Returns whether a manager is about to get an account, and does not wait for this person."""
-        work = self.people.get(manager)
+        work = self._find_work(manager)
         if work is not None:
             return (
                 work.entry.account_id is None and work.entry.waiting is not None and not _waits_for(work.entry, person)

@@ -1,7 +1,7 @@
 """What the writer needs from outside, with only the methods that it calls."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from services.contracts.claims import LinkDecision, WorkRange
@@ -21,7 +21,7 @@ class Ledger(Protocol):
         ...
 
     async def hold(self, waiting: Mapping[PersonKey, Waiting]) -> None:
-        """Notes that changes of people with a damaged entry wait. Nothing else of the entries changes."""
+        """Notes that changes wait, without a look at the entries. An entry with a newer change stays as it is."""
         ...
 
     async def write(self, entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:
@@ -158,16 +158,18 @@ class FollowUps(Protocol):
         """Returns those of the rejected employees that exchange their e-mail addresses: each blocks another of them."""
         ...
 
-    async def take_due_looks(self, now: datetime) -> dict[ConnectionId, tuple[EmployeeId, ...]]:
-        """Marks entries with a due look for verification, and removes their ``look_at``. Returns their employees."""
+    async def find_connections_with_retryable(self) -> tuple[ConnectionId, ...]:
+        """Returns the connections with employees that wait or are marked for verification."""
         ...
 
+    async def take_due(
+        self, connection: ConnectionId, now: datetime, most: int, patience: timedelta
+    ) -> tuple[EmployeeId, ...]:
+        """Returns employees that are due to be tried again. They are due again after ``patience``."""
+        ...
 
-class WaitingCounts(Protocol):
-    """Counts of waiting employees."""
-
-    async def count_waiting(self) -> dict[ConnectionId, int]:
-        """Returns the number of waiting employees for each connection that has any."""
+    async def take_due_looks(self, now: datetime) -> dict[ConnectionId, tuple[EmployeeId, ...]]:
+        """Marks entries with a due look for verification, and removes their ``look_at``. Returns their employees."""
         ...
 
 

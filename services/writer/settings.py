@@ -8,8 +8,13 @@ from services.runtime.settings import EncryptionSettings, KafkaSettings, MongoSe
 class WriterSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSettings):
     """The settings of all services, and those that only the writer reads."""
 
-    writer_batch_records: int = Field(400, ge=1, le=1000)
-    """Maximum number of records in one batch of the writer."""
+    writer_batch_records: int = Field(200, ge=1, le=1000)
+    """Maximum number of records of one connection that the writer reads and stores together."""
+    writer_lane_records: int = Field(2_000, ge=20, le=20_000)
+    """Maximum number of changes of one connection that the writer keeps in memory. Further ones wait in MongoDB until there is
+    room."""
+    writer_lanes_records: int = Field(20_000, ge=1_000, le=200_000)
+    """Maximum number of changes of all connections that the writer keeps in memory. It is shared equally."""
     writer_probe_seconds: float = Field(2, gt=0)
     """Seconds between two checks whether waiting changes can be retried."""
     writer_batch_seconds: float = Field(20, gt=0)

@@ -1,30 +1,47 @@
-"""Resends waiting employees after the circuit breaker of their connection has closed, and those with a due look."""
+"""Resends waiting employees as fast as their servers take them, and those with a due look."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Protocol
 
 from services.contracts.ids import ConnectionId
 from services.contracts.tasks import Resend
 from services.errors import ConnectorError
 from services.runtime.background import Background
 from services.runtime.clock import Clock
+from services.runtime.stopping import run_until
+from services.writer.backlog import ON_THE_WAY_SECONDS, Backlog
 from services.writer.endpoints import Endpoint, Endpoints
-from services.writer.ports import Connections, FollowUps, Tasks, WaitingCounts
+from services.writer.ports import Connections, FollowUps, Tasks
 
 logger = logging.getLogger(__name__)
 
-LONGEST_PAUSE_SECONDS = 300.0
-"""Longest pause in seconds between two resends of a connection. Employees may keep waiting although the server works."""
+ON_TRIAL = 3
+"""Number of employees that are resent at once to a server that has not answered a write since its outage."""
+
+
+class Room(Protocol):
+    """The room for further changes in this writer."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """The employees that wait for room."""
+        ...
+
+    def find_room_for_waiting(self, connection: ConnectionId) -> int:
+        """Returns how many waiting employees of a connection may be resent now."""
+        ...
 
 
 class Wakeup:
-    """A background loop of every writer. A resend that another writer has already filed is not filed again."""
+    """A background loop of every writer. Each waiting employee is taken by one of them."""
 
     def __init__(
         self,
         *,
-        counts: WaitingCounts,
+        room: Room,
         followups: FollowUps,
         connections: Connections,
         tasks: Tasks,
@@ -34,14 +51,13 @@ class Wakeup:
         fatal: Callable[[str], None],
     ) -> None:
         """``interval`` is the number of seconds between two checks. ``fatal`` ends the process if the loop fails."""
-        self._counts = counts
+        self._room = room
         self._followups = followups
         self._connections = connections
         self._tasks = tasks
         self._endpoints = endpoints
         self._clock = clock
         self._interval = interval
-        self._schedule: dict[ConnectionId, tuple[float, float]] = {}
         self._background = Background("the check of waiting employees", self._loop, fatal)
 
     async def start(self) -> None:
@@ -53,33 +69,47 @@ class Wakeup:
         await self._background.stop()
 
     async def _loop(self) -> None:
+        due = 0.0
         while True:
             try:
-                await self.check_waiting()
-                await self.check_looks()
+                await self.resend_to(self._room.backlog.take_with_room())
+                if self._clock.monotonic() >= due:
+                    due = self._clock.monotonic() + self._interval
+                    await self.check_waiting()
+                    await self.check_looks()
             except ConnectorError as error:
                 logger.warning("the waiting employees cannot be checked now: %s", error)
-            await self._clock.sleep(self._interval)
+            await run_until(self._room.backlog.has_room, self._clock.sleep(max(due - self._clock.monotonic(), 0.01)))
 
     async def check_waiting(self) -> None:
-        """Probes the servers of waiting employees, and files a resend for each connection with a closed breaker."""
-        waiting = await self._counts.count_waiting()
-        for connection in self._schedule.keys() - waiting.keys():
-            del self._schedule[connection]
-        connections = await self._connections.get_readable(waiting)
+        """Resends employees that wait, of all connections."""
+        await self.resend_to(await self._followups.find_connections_with_retryable())
+
+    async def resend_to(self, wanted: Collection[ConnectionId]) -> None:
+        """Resends waiting employees of these connections: as many as there is room for, to servers that can be used."""
+        if not wanted:
+            return
+        connections = await self._connections.get_readable(wanted)
         endpoints = await self._endpoints.get_all(connections.values())
         # concurrently: a hanging server must not delay the employees of another connection
         usable = await asyncio.gather(*map(_close_if_due, endpoints.values()))
-        for connection, is_usable in zip(endpoints, usable, strict=True):
-            due, pause = self._schedule.get(connection, (0.0, self._interval))
-            if self._clock.monotonic() < due or not is_usable:
-                continue
-            self._schedule[connection] = (self._clock.monotonic() + pause, min(pause * 2, LONGEST_PAUSE_SECONDS))
-            action = Resend(scope="retryable", reason="the connection's server works again")
-            await self._tasks.file(connection, action, now=self._clock.now(), once=f"retryable/{connection}")
-            logger.info(
-                "resend of waiting employees filed", extra={"connection": connection, "people": waiting[connection]}
-            )
+        for (connection, endpoint), is_usable in zip(endpoints.items(), usable, strict=True):
+            if is_usable:
+                await self._resend(connection, endpoint)
+
+    async def _resend(self, connection: ConnectionId, endpoint: Endpoint) -> None:
+        room = self._room.find_room_for_waiting(connection)
+        if endpoint.breaker.is_on_trial:
+            room = min(room, ON_TRIAL)
+        if not room:
+            return
+        now, patience = self._clock.now(), timedelta(seconds=ON_THE_WAY_SECONDS)
+        people = await self._followups.take_due(connection, now, room, patience)
+        self._room.backlog.note_resent(connection, people, are_all=len(people) < room)
+        if people:
+            action = Resend(scope="people", people=people, reason="waiting changes are tried again")
+            await self._tasks.file(connection, action, now=now)
+            logger.info("resend of waiting employees filed", extra={"connection": connection, "people": len(people)})
 
     async def check_looks(self) -> None:
         """Files a resend for the employees with an account that must be looked up again: a write stayed without an answer."""

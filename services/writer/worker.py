@@ -34,7 +34,7 @@ from services.writer.breaker import BreakerOpenError, find_waiting_cause
 from services.writer.causes import UNRELATED, is_parked
 from services.writer.endpoints import Endpoint
 from services.writer.ownership import AccountOwners
-from services.writer.people import Takeover
+from services.writer.takeover import Takeover
 from services.writer.work import PersonWork
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,12 @@ from services.contracts.cloudevents import Record, to_record
 from services.contracts.events import EmployeeChanged
 from services.contracts.topics import Topic
 from services.runtime.clock import SystemClock
+from services.runtime.kafka.batches import BatchWorker
 from services.runtime.kafka.consumer import WATCH_SECONDS, Consumer
 from services.runtime.kafka.decoding import Batch, Incoming
+from services.runtime.kafka.failures import Failures
 from services.runtime.kafka.publisher import Publisher
+from services.runtime.kafka.results import ResultPublisher
 from services.runtime.kafka.topic_watch import TopicWatch
 from services.runtime.kafka.topics import create_topics
 from services.runtime.metrics import Metrics
@@ -74,6 +77,7 @@ class Member:
     """A consumer, its publisher and the watch over its topics, as one process has them."""
 
     consumer: Consumer[EmployeeChanged]
+    worker: BatchWorker[EmployeeChanged]
     publisher: Publisher
     topics: TopicWatch
     metrics: Metrics
@@ -83,10 +87,13 @@ class Member:
     async def start(self) -> None:
         await self.topics.start()
         await self.publisher.start()
+        await self.worker.start()
         await self.consumer.start()
+        await wait_until(lambda: self.consumer.membership.assigned_at)
 
     async def stop(self) -> None:
         await self.consumer.stop()
+        await self.worker.stop()
         await self.publisher.stop()
         await self.topics.stop()
 
@@ -105,30 +112,44 @@ class KafkaGroup:
         """Returns a member before its start. Options: ``publisher``, ``max_records``, ``handler_batch_records``."""
         metrics, fatal_reasons = Metrics(), list[str]()
         publisher = options.pop("publisher", None) or Publisher(self.settings, SERVICE, metrics)
+        max_records = options.pop("max_records", 100)
+        results = ResultPublisher(SERVICE, SOURCE, publisher, clock or SystemClock(), metrics)
+        worker = BatchWorker(
+            handler=handler,
+            results=results,
+            failures=Failures(SOURCE, metrics, fatal_reasons.append),
+            clock=clock or SystemClock(),
+            fatal=fatal_reasons.append,
+            handler_batch_records=options.pop("handler_batch_records", None) or max_records,
+        )
         consumer = Consumer(
             service=SERVICE,
             name=SERVICE,
             source=SOURCE,
             event=EmployeeChanged,
-            handler=handler,
-            publisher=publisher,
+            receiver=worker,
+            results=results,
             settings=self.settings,
             clock=clock or SystemClock(),
             metrics=metrics,
             fatal=fatal_reasons.append,
-            max_records=options.pop("max_records", 100),
+            max_records=max_records,
             graceful_timeout=10.0,
-            handler_batch_records=options.pop("handler_batch_records", None),
         )
         assert not options
+
+        async def replace_topics(replaced: frozenset[Topic]) -> None:
+            await consumer.start_again(replaced)
+            await publisher.renew()
+
         topics = TopicWatch(
             self.settings,
             [SOURCE, RESULTS, LETTERS],
             clock=clock or SystemClock(),
             fatal=fatal_reasons.append,
-            on_replaced=consumer.start_again,
+            on_replaced=replace_topics,
         )
-        return Member(consumer, publisher, topics, metrics, fatal_reasons)
+        return Member(consumer, worker, publisher, topics, metrics, fatal_reasons)
 
     @asynccontextmanager
     async def run_member(self, handler: Handler, **options: Any) -> AsyncIterator[Member]:

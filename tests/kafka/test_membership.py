@@ -148,11 +148,11 @@ async def test_rebalance_waits_for_the_batch_in_progress(wide_group: KafkaGroup)
     handler, other = GatedHandler(), RecordingHandler()
     await wide_group.produce_events(range(40), people=20)
 
-    async with wide_group.run_member(handler, max_records=500):
+    async with wide_group.run_member(handler, max_records=500) as member:
         await handler.started.wait()
         joining = wide_group.make_member(other)
         starting = asyncio.create_task(joining.start())
-        await wait_until(lambda: joining.consumer.membership._observed_coordinator is not None)  # it asks to join
+        await wait_until(lambda: member.consumer.membership.ownership.is_ending)  # the other one asks to join
         handler.gate.set()
         await starting
         await wide_group.produce_events(range(40, 80), people=20)

@@ -19,8 +19,10 @@ from services.contracts.tasks import Action, Resend
 from services.contracts.values import Value
 from services.provisioning.calls import Answer, Call, FindAccounts, ListAccounts, ReadAccount
 from services.provisioning.server import ServerDescription
+from services.runtime.clock import Clock
 from services.runtime.kafka.ownership import Ownership, PartitionsMovedError
 from services.store.database import Store
+from services.writer.backlog import Backlog
 from services.writer.ports import ScimServer
 from tests.support.builders import ADA, NOW
 from tests.support.servers import MongoServers
@@ -247,11 +249,25 @@ def group_by_person(records: Iterable[Record]) -> dict[bytes, list[Record]]:
 # ---------------------------------------------------------------- ports of the writer and the mapper
 
 
+class PlentyOfRoom:
+    """Room for waiting employees in a writer: ``most`` of each connection."""
+
+    def __init__(self, clock: Clock, most: int = 1_000) -> None:
+        """Starts without a backlog."""
+        self.backlog = Backlog(clock)
+        self.most = most
+
+    def find_room_for_waiting(self, connection: ConnectionId) -> int:
+        """Returns the room that those on their way leave."""
+        return self.most - self.backlog.count_expected(connection)
+
+
 class OwnedPartitions(Ownership):
     """The ownership of a batch. The partitions stay until a test sets ``is_revoked``."""
 
     def __init__(self) -> None:
         """Starts with partitions that belong to this process."""
+        super().__init__(lambda: True)
         self.is_revoked = False
         """Whether the partitions have moved to another member."""
         self.checks = 0

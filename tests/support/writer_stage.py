@@ -1,6 +1,8 @@
 """A writer between a store and the sandbox Declaree, all in the process of the test."""
 
-from collections.abc import Iterable
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import httpx
@@ -19,12 +21,13 @@ from services.contracts.mappings import ENTERPRISE
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.topics import Topic
 from services.provisioning.calls import Answer, Call, PatchAccount
-from services.runtime.kafka.decoding import Batch
+from services.runtime.kafka.decoding import Batch, Incoming
 from services.runtime.metrics import Metrics
 from services.store.database import Store
 from services.writer.endpoints import Endpoint, Endpoints
 from services.writer.followups import ResendFiler
 from services.writer.handler import Writer
+from services.writer.takeover import Takeover
 from tests.support.builders import CONNECTION, DECLAREE, make_connection, make_incoming, make_person
 from tests.support.fakes import (
     CrashError,
@@ -139,7 +142,18 @@ class WriterStage:
         first = self.offset
         self.offset += len(requests)
         records = tuple(make_incoming(request, number, reason) for number, request in enumerate(requests, first))
-        return list(await self.writer.handle(Batch(records, self.ownership)))
+        return await self.handle_incoming(records, self.writer)
+
+    async def handle_incoming(self, records: Sequence[Incoming[AccountRequested]], writer: Writer) -> list[Record]:
+        """Lets a writer handle records, in one batch for each connection, and returns what it publishes."""
+        takeover = Takeover()
+        await takeover.begin(self.work_ranges, records, {})
+        by_connection: dict[ConnectionId, list[Incoming[AccountRequested]]] = defaultdict(list)
+        for record in records:
+            by_connection[record.event.connection_id].append(record)
+        batches = [Batch(tuple(part), self.ownership) for part in by_connection.values()]
+        all_results = await asyncio.gather(*(writer.handle(batch, takeover) for batch in batches))
+        return [record for results in all_results for record in results.records]
 
     async def handle(
         self, *requests: AccountRequested, reason: SendReason = SendReason.DETECTED

@@ -1,7 +1,7 @@
-"""Brokers, producers and client options: the only module that decides how Kafka is used.
+"""Consumers, producers and client options: the only module that decides how Kafka is used.
 
-Delivery is at least once: a batch is committed after its work, and every producer is idempotent and waits for all replicas.
-Clients never create topics. FastStream never validates bodies, because its errors would quote them.
+Delivery is at least once: records are committed after their work, and every producer is idempotent and waits for all
+replicas.
 """
 
 import asyncio
@@ -10,9 +10,6 @@ from collections.abc import Awaitable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from services.runtime.settings import KafkaSettings
 
@@ -36,17 +33,6 @@ def _create_ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
     )
 
 
-def _build_security(settings: KafkaSettings) -> BaseSecurity | None:
-    context = _create_ssl_context(settings)
-    if not settings.kafka_security_protocol.startswith("SASL"):
-        return BaseSecurity(ssl_context=context, use_ssl=context is not None) if context else None
-    mechanisms = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
-    password = settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else ""
-    return mechanisms[settings.kafka_sasl_mechanism](
-        username=settings.kafka_sasl_username or "", password=password, ssl_context=context, use_ssl=context is not None
-    )
-
-
 def build_client_options(settings: KafkaSettings) -> dict[str, Any]:
     """Returns the options with which any aiokafka client reaches the cluster."""
     options: dict[str, Any] = {
@@ -65,22 +51,20 @@ def build_client_options(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
-def make_broker(settings: KafkaSettings, name: str, graceful_timeout: float) -> KafkaBroker:
-    """Returns the broker of one consumer. ``name`` identifies this member in Kafka's logs.
-
-    ``graceful_timeout`` is the time in seconds that the batch in progress gets when the broker stops.
-    """
-    return KafkaBroker(
-        settings.kafka_bootstrap_servers.split(","),
+def make_consumer(settings: KafkaSettings, name: str, group: str) -> AIOKafkaConsumer:
+    """Returns a consumer of a group. ``name`` identifies this member in Kafka's logs. It commits nothing on its own."""
+    return AIOKafkaConsumer(
+        **build_client_options(settings),
         client_id=name,
-        ack_policy=AckPolicy.NACK_ON_ERROR,
-        consumer_only=True,  # ``Publisher`` is the only way to publish
-        allow_auto_create_topics=False,
-        graceful_timeout=graceful_timeout,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,  # an idle consumer sends a request this often; a request for stored records returns at once
+        max_partition_fetch_bytes=4 * 1_048_576,
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
-        request_timeout_ms=settings.kafka_request_timeout_ms,
-        security=_build_security(settings),
-        logger=None,
+        session_timeout_ms=settings.kafka_session_timeout_ms,
+        heartbeat_interval_ms=min(3_000, settings.kafka_session_timeout_ms // 3),
+        rebalance_timeout_ms=settings.kafka_rebalance_timeout_ms,
     )
 
 

@@ -1,30 +1,31 @@
-"""One subscription of a service and its life: join the group, fetch, watch, report its state, leave the group.
+"""One subscription of a service and its life: join the group, fetch, hand over, commit what is settled, leave the group.
 
 Delivery is at least once. A record that cannot be read becomes a dead letter and delays no other record.
 """
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
-from faststream.kafka import KafkaBroker
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 
-from services.contracts.cloudevents import Record
 from services.contracts.events import Event
 from services.contracts.topics import Topic
 from services.errors import ConnectorError
 from services.runtime.background import Background
 from services.runtime.clock import Clock
-from services.runtime.kafka.batches import BatchProcessor
-from services.runtime.kafka.client import make_broker, stop_consumer
-from services.runtime.kafka.decoding import Batch, Decoder, keep_bytes, parse_tolerantly
+from services.runtime.kafka.client import make_consumer, stop_consumer
+from services.runtime.kafka.decoding import Batch, Decoder
+from services.runtime.kafka.failures import Failures
 from services.runtime.kafka.fetcher import Fetcher
-from services.runtime.kafka.liveness import Liveness, count_unread, find_dead_task
-from services.runtime.kafka.ownership import Membership
-from services.runtime.kafka.publisher import KafkaUnavailableError, Publisher
+from services.runtime.kafka.liveness import Liveness
+from services.runtime.kafka.ownership import Membership, Ownership
+from services.runtime.kafka.publisher import KafkaUnavailableError
+from services.runtime.kafka.readiness import Readiness
+from services.runtime.kafka.results import ResultPublisher
 from services.runtime.log import describe
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
@@ -33,22 +34,42 @@ logger = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 
+FETCH_SECONDS = 0.5
+"""Longest time that one fetch waits for a record."""
 WATCH_SECONDS = 3.0
-"""Time between two checks of the consumer's tasks."""
-
-_BATCH_SHARE = 0.9
-"""Share of the graceful timeout for the current batch. The rest is for leaving the group: without that, the other members
-wait until the session of this one expires."""
+"""Seconds between two checks whether the consumer still works."""
+PUBLISHED_AT_ONCE = 100
+"""Number of dead letters that are published together."""
 
 
 class ConsumerDeadError(ConnectorError):
-    """A task of the consumer has ended for good: it reads no records, and the process has to be restarted."""
+    """The consumer works no longer although Kafka answers: the process has to be restarted."""
 
     code: ClassVar[str] = "consumer-dead"
 
 
+class Receiver(Protocol[E]):
+    """Works on the records of a subscription."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more records are taken now."""
+        ...
+
+    def receive(self, batch: Batch[E]) -> None:
+        """Takes records. It settles each of them with ``batch.ownership`` in the end, in any order."""
+        ...
+
+    async def finish(self) -> None:
+        """Finishes the work in progress, and forgets the rest: it is read again. Called before partitions move."""
+        ...
+
+
 class Consumer(Generic[E]):
-    """One subscription, as a part of a process. ``start`` joins the group; ``stop`` finishes the current batch."""
+    """One subscription, as a part of a process. ``start`` joins the group; ``stop`` finishes the work in progress.
+
+    The partitions wait for Kafka and for the receiver's room only.
+    """
 
     def __init__(
         self,
@@ -57,207 +78,282 @@ class Consumer(Generic[E]):
         name: str,
         source: Topic,
         event: type[E],
-        handler: Callable[[Batch[E]], Awaitable[Sequence[Record]]],
-        publisher: Publisher,
+        receiver: Receiver[E],
+        results: ResultPublisher,
         settings: KafkaSettings,
         clock: Clock,
         metrics: Metrics,
         fatal: Callable[[str], None],
         max_records: int,
         graceful_timeout: float,
-        handler_batch_records: int | None = None,
+        connect: Callable[[KafkaSettings, str, str], Any] = make_consumer,
     ) -> None:
-        """``handler`` returns the records to publish before the batch is committed.
+        """``service`` names the consumer group, ``name`` this member in Kafka's logs. ``max_records`` limits a fetch.
 
-        ``service`` names the consumer group, ``name`` this member in Kafka's logs. ``max_records`` limits a batch.
-        ``graceful_timeout`` limits ``stop``, in seconds. ``fatal`` ends the process.
-        ``handler_batch_records`` limits one call of ``handler``; None passes the whole batch. Few records are faster for
-        a handler that needs one at a time: its events are published from the processor's cache.
+        ``graceful_timeout`` limits the work in progress at ``stop``, in seconds. ``fatal`` ends the process. ``connect``
+        makes the consumer of aiokafka.
         """
         self._service = service
         self._name = name
         self._source = source
-        self._publisher = publisher
+        self._topic = settings.topic(source)
+        self._receiver = receiver
+        self._results = results
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
         self._max_records = max_records
-        self._batch_timeout = graceful_timeout * _BATCH_SHARE
+        self._graceful_timeout = graceful_timeout
+        self._connect = connect
         self._decoder = Decoder(service, source, event, clock)
+        self._failures = Failures(source, metrics, fatal)
         self._liveness = Liveness(clock)
-        self._broker: KafkaBroker | None = None
-        self._subscriber: Any = None
-        self._death: str | None = None
-        self._background = Background("the consumer", self.watch, fatal)
-        self._heartbeat_ms = min(3_000, settings.kafka_session_timeout_ms // 3)
+        self._fetched: list[tuple[Ownership, Sequence[ConsumerRecord]]] = []
+        self._settled = asyncio.Event()
+        self._committing = asyncio.Lock()
+        self._confirm_seconds = settings.kafka_session_timeout_ms / 4000
         # A member learns of a rebalance from its next heartbeat, and must have rejoined before the rebalance times out.
-        drain_ms = max(0, settings.kafka_rebalance_timeout_ms - self._heartbeat_ms) * 0.8
-        self.membership = Membership(clock, settings.kafka_session_timeout_ms / 1000, drain_ms / 1000)
-        """Membership in the consumer group."""
-        self.batches = BatchProcessor(
-            source=source,
-            decoder=self._decoder,
-            handler=handler,
-            publisher=publisher,
-            membership=self.membership,
-            liveness=self._liveness,
-            clock=clock,
-            metrics=metrics,
-            fatal=fatal,
-            handler_batch_records=handler_batch_records or max_records,
+        drain_seconds = max(0.0, settings.kafka_rebalance_timeout_ms / 1000 - self._confirm_seconds) * 0.8
+        self.consumer: AIOKafkaConsumer | None = None
+        """The consumer of aiokafka. None before ``start``."""
+        self.membership = Membership(
+            clock,
+            settings.kafka_session_timeout_ms / 1000,
+            drain_seconds,
+            finish=self._finish,
+            on_settled=self._note_settled,
         )
-        """Processor of the batches that are fetched."""
+        """Membership in the consumer group."""
+        self._readiness = Readiness(
+            self._topic,
+            self.membership,
+            self._liveness,
+            clock,
+            metrics.lag.labels(source.value),
+            dead_after=(2 * settings.kafka_session_timeout_ms + settings.kafka_rebalance_timeout_ms) / 1000,
+        )
+        self._loops = (
+            Background("the consumer", self._fetch_all, fatal),
+            Background("the commits", self._commit_all, fatal),
+            Background("the watch over the consumer", self._watch, fatal),
+        )
 
     # ------------------------------------------------------------ life
 
     async def start(self) -> None:
         """Joins the consumer group and starts reading. Raises ``KafkaUnavailableError``; it may then be called again."""
-        broker = make_broker(self._settings, self._name, self._batch_timeout)
-        self._subscribe(broker)
+        consumer = self._connect(self._settings, self._name, self._settings.group(self._service))
         try:
-            await broker.start()
+            await consumer.start()
+            if self._topic not in await consumer.topics():
+                raise KafkaUnavailableError(f"Kafka lacks the topic {self._topic}: run `personio-declaree init`")
         except (KafkaError, OSError) as error:
-            await self._stop_broker(broker)
+            await stop_consumer(consumer, consumer.stop())
             raise KafkaUnavailableError(
-                f"Kafka does not answer or lacks a topic ({type(error).__name__}): "
-                "check that it runs, and run `personio-declaree init`"
+                f"Kafka does not answer ({type(error).__name__}): "
+                "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right"
             ) from error
         except BaseException:
-            await self._stop_broker(broker)
+            await stop_consumer(consumer, consumer.stop())
             raise
-        self._broker = broker
-        self._replace_getmany()
-        await self._background.start()
+        self.consumer = consumer
+        consumer.subscribe([self._topic], listener=self.membership)
+        for loop in self._loops:
+            await loop.start()
 
     async def stop(self) -> None:
-        """Finishes the current batch and leaves the group."""
-        await self._background.stop()
-        if self._broker is not None:
-            await self._stop_broker(self._broker)
-
-    def _subscribe(self, broker: KafkaBroker) -> None:
-        subscriber: Any = broker.subscriber(
-            self._settings.topic(self._source),
-            group_id=self._settings.group(self._service),
-            auto_offset_reset="earliest",
-            batch=True,
-            max_records=self._max_records,
-            batch_timeout_ms=20,
-            fetch_max_wait_ms=100,  # an idle consumer sends a request this often; a request for stored records returns at once
-            max_partition_fetch_bytes=4 * 1_048_576,
-            session_timeout_ms=self._settings.kafka_session_timeout_ms,
-            heartbeat_interval_ms=self._heartbeat_ms,
-            rebalance_timeout_ms=self._settings.kafka_rebalance_timeout_ms,
-            listener=self.membership,
-            parser=parse_tolerantly,
-            decoder=keep_bytes,
-            no_reply=True,
-        )
-        subscriber(self.batches.process)
-        self._subscriber = subscriber
-        # aiokafka 0.14 has no public access to the coordinator; Membership has to see its answers
-        self.membership.watch_coordinator(lambda: subscriber.consumer._coordinator)  # noqa: SLF001
-
-    def _replace_getmany(self) -> None:
-        """Lets FastStream fetch with ``Fetcher``, and records each fetch from now on."""
-        consumer = self._subscriber.consumer
-        fetcher = Fetcher(consumer, consumer.getmany, self.batches.record_generation)
-
-        async def fetch(**options: Any) -> Any:
-            return await self._fetch(fetcher, options)
-
-        consumer.getmany = fetch
-        self._liveness.record_fetch()
-
-    async def _stop_broker(self, broker: KafkaBroker) -> None:
+        """Finishes the work in progress, commits it, and leaves the group."""
         if self.consumer is None:
-            await broker.stop()
-        else:
-            await stop_consumer(self.consumer, broker.stop())
+            return
+        fetching, committing, watching = self._loops
+        await watching.stop()
+        await fetching.stop()
+        self.membership.ownership.is_ending = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._graceful_timeout):
+                await self._finish()
+        await committing.stop()
+        self.membership.ownership.end()
+        await stop_consumer(self.consumer, self.consumer.stop())
 
-    @property
-    def consumer(self) -> AIOKafkaConsumer | None:
-        """The consumer of aiokafka. None before ``start``, and after FastStream has stopped it."""
-        return self._subscriber.consumer if self._subscriber is not None else None
+    async def start_again(self, replaced: frozenset[Topic]) -> None:
+        """Continues with topics that were replaced: reads the source from its beginning."""
+        if self._source in replaced and self.consumer is not None:
+            async with self._committing:
+                await self._begin_again({partition.partition: 0 for partition in self.consumer.assignment()})
+
+    async def _finish(self) -> None:
+        """Finishes the work in progress and commits it."""
+        await self._receiver.finish()
+        await self._commit()
+
+    async def _begin_again(self, positions: dict[int, int]) -> None:
+        """Reads from these positions, with a new ownership. Work of the former one can no longer send or settle anything."""
+        consumer = self._get_consumer()
+        self.membership.ownership.end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._confirm_seconds):
+                await self._receiver.finish()
+        for partition, offset in positions.items():
+            with contextlib.suppress(IllegalStateError):  # the partition is moving away
+                consumer.seek(TopicPartition(self._topic, partition), offset)
+        self._fetched.clear()
+        self.membership.begin_ownership()
+
+    def _get_consumer(self) -> AIOKafkaConsumer:
+        if self.consumer is None:
+            raise RuntimeError("the consumer is not started")
+        return self.consumer
 
     # ------------------------------------------------------------ fetching
 
-    async def _fetch(self, fetcher: Fetcher, options: dict[str, Any]) -> Any:
-        """Fetches the records of the next batch, in place of ``getmany``.
+    async def _fetch_all(self) -> None:
+        fetcher = Fetcher(self._get_consumer(), self._take)
+        while True:
+            try:
+                await self._fetch(fetcher)
+            except ConsumerStoppedError:
+                raise
+            except Exception as error:
+                pause = self._failures.record(error)
+                if self._failures.is_hopeless:
+                    raise
+                await self._clock.sleep(pause)
 
-        FastStream calls it again after an error: after 5 s for a ``KafkaError`` (15 s for a missing codec), else at once.
-        """
-        try:
-            # no record of the next batch is taken yet, so an error here loses none
-            for partition, offset in tuple(fetcher.unreadable.items()):
-                await self._skip_unreadable(fetcher, partition, offset)
-            records = await fetcher.fetch(max_records=options["max_records"], timeout_ms=options["timeout_ms"])
-        except ConsumerStoppedError:
-            raise
-        except KafkaError as error:
-            logger.warning("fetch failed: %s", describe(error))
-            raise
-        except Exception as error:
-            await self._clock.sleep(self.batches.record_failure(error))
-            raise
-        self._liveness.record_fetch()
-        return records
+    async def _fetch(self, fetcher: Fetcher) -> None:
+        """Fetches records and hands them over, if they belong to this member and there is room."""
+        for partition, offset in tuple(fetcher.unreadable.items()):
+            await self._skip_unreadable(fetcher, partition, offset)
+        if self.membership.ownership.is_ending or not self.membership.is_confirmed or not self._receiver.has_room:
+            self._liveness.record_full()
+            await fetcher.pause()
+        else:
+            await fetcher.fetch(max_records=self._max_records, seconds=FETCH_SECONDS)
+        self._liveness.record_fetch(fetcher.failing)
+        while self._fetched:
+            ownership = self._fetched[0][0]
+            await self._hand_over(
+                ownership, [record for owned, records in self._fetched if owned is ownership for record in records]
+            )
+            self._fetched = [fetched for fetched in self._fetched if fetched[0] is not ownership]
 
-    async def start_again(self, replaced: frozenset[Topic]) -> None:
-        """Continues with topics that were replaced: publishes with a new producer, and reads the source from its beginning.
+    def _take(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        """Notes fetched records with the present ownership, before anything else can happen to the partition."""
+        ownership = self.membership.ownership
+        ownership.hand_out(partition.partition, [record.offset for record in records])
+        self._fetched.append((ownership, records))
 
-        The batch in progress is dropped: to give it back would seek to a position in the old topic. Raises
-        ``KafkaUnavailableError``; it may then be called again.
-        """
-        if self._source in replaced and self.consumer is not None:
-            self.membership.drop_batch()
-            for partition in self.consumer.assignment():
-                with contextlib.suppress(IllegalStateError):  # the partition is moving away
-                    self.consumer.seek(partition, 0)
-        await self._publisher.renew()
+    async def _hand_over(self, ownership: Ownership, records: Sequence[ConsumerRecord]) -> None:
+        events, letters = self._decoder.decode(records)
+        for start in range(0, len(letters), PUBLISHED_AT_ONCE):
+            await self._results.publish_letters(letters[start : start + PUBLISHED_AT_ONCE])
+        if letters:
+            readable = {incoming.offset for incoming in events}
+            ownership.settle(record for record in records if record.offset not in readable)
+        if events and not ownership.is_ending:
+            self._receiver.receive(Batch(events, ownership))
 
     async def _skip_unreadable(self, fetcher: Fetcher, partition: TopicPartition, offset: int) -> None:
+        ownership = self.membership.ownership
         if await fetcher.is_at(partition, offset):
-            await self._publisher.publish([self._decoder.build_empty_letter(partition.partition, offset)])
-            self._metrics.records.labels(self._source.value, "dead_letter").inc()
+            await self._results.publish_letters([self._decoder.build_empty_letter(partition.partition, offset)])
         if await fetcher.skip(partition):
-            await fetcher.consumer.commit({partition: offset + 1})
+            ownership.skip(partition.partition, offset)
+
+    # ------------------------------------------------------------ committing
+
+    def _note_settled(self) -> None:
+        self._liveness.record_settled()
+        self._settled.set()
+
+    async def _commit_all(self) -> None:
+        """Commits what is settled. Commits at least so often that the group confirms the membership in time."""
+        while True:
+            self._settled.clear()
+            if not await self._commit():
+                await self._clock.sleep(self._confirm_seconds)
+                continue
+            await self._readiness.measure_lag(self._get_consumer())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._confirm_seconds):
+                    await self._settled.wait()
+
+    async def _commit(self) -> bool:
+        """Commits up to the first record of each partition that is not settled. Returns False if Kafka did not store it."""
+        async with self._committing:
+            membership = self.membership
+            if membership.is_joining:
+                return True
+            try:
+                return await self._commit_positions(membership.ownership)
+            except CommitFailedError as error:
+                logger.info("commit failed: %s", describe(error))
+                membership.record_loss()
+            except IllegalStateError as error:
+                logger.info("a rebalance has taken the partitions before the commit: %s", describe(error))
+            except KafkaError as error:
+                logger.warning("Kafka did not store the offsets; they are sent again: %s", describe(error))
+            return False
+
+    async def _commit_positions(self, ownership: Ownership) -> bool:
+        """Commits, and begins a new ownership if the present one has ended. Returns False if another member has taken over."""
+        consumer, membership = self._get_consumer(), self.membership
+        if not membership.is_confirmed and await self._is_overtaken(consumer, ownership):
+            ownership.end()
+            return False
+        positions = ownership.find_uncommitted() or await self._find_position(consumer)
+        if not positions:
+            return True
+        sent_at = self._clock.monotonic()
+        await consumer.commit({TopicPartition(self._topic, number): at for number, at in positions.items()})
+        if ownership is membership.ownership:
+            ownership.note_committed(positions)
+            membership.confirm(sent_at)
+        if membership.ownership.has_moved:
+            await self._begin_again(membership.ownership.get_positions())
+        return True
+
+    async def _is_overtaken(self, consumer: AIOKafkaConsumer, ownership: Ownership) -> bool:
+        """Returns whether another member has committed records of this ownership, because the group has removed this member.
+
+        A commit would bring its offsets back: Kafka takes one from a stranger while the group is empty.
+        """
+        return any(
+            [
+                ownership.is_overtaken(number, await consumer.committed(TopicPartition(self._topic, number)))
+                for number in ownership.get_positions()
+            ]
+        )
+
+    async def _watch(self) -> None:
+        """Watches the consumer until it works no longer. Raises ``ConsumerDeadError`` then."""
+        consumer = self._get_consumer()
+        while True:
+            await self._clock.sleep(WATCH_SECONDS)
+            reason = self._readiness.find_death(consumer)
+            if reason is not None and await _does_answer(consumer):
+                raise ConsumerDeadError(f"Kafka answers, but {reason}")
+
+    async def _find_position(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
+        """Returns the position of one partition: its commit tells whether the group still knows this member."""
+        positions = self.membership.ownership.get_positions()
+        for partition in sorted(consumer.assignment()):
+            number = partition.partition
+            return {number: positions[number] if number in positions else await consumer.position(partition)}
+        return {}
 
     # ------------------------------------------------------------ health
 
-    async def watch(self) -> None:
-        """Checks the consumer's tasks until one has ended for good. Raises ``ConsumerDeadError`` then."""
-        previous = None
-        while True:
-            await self._clock.sleep(WATCH_SECONDS)
-            # two findings in a row are needed: FastStream restarts its task after an error, and none runs before that
-            if (reason := self.find_death()) and previous:
-                self._death = previous
-                raise ConsumerDeadError(previous)
-            previous = reason
-
-    def find_death(self) -> str | None:
-        """Returns which task of the consumer has ended for good: the first one, since the others follow. None if all run."""
-        return self._death or find_dead_task(self.consumer, self._subscriber.tasks)
-
     async def check_readiness(self, stalled_after: float) -> str | None:
-        """Returns why the consumer is not ready, or None if it is. Updates the lag metric.
+        """Returns why the consumer is not ready, or None if it is. Updates the lag metric."""
+        return await self._readiness.check(self.consumer, stalled_after)
 
-        A ready consumer is a confirmed member of its group, its topic exists, and it has made progress within
-        ``stalled_after`` seconds. A member without partitions is ready too: there are more replicas than partitions.
-        """
-        consumer = self.consumer
-        assigned_at = self.membership.assigned_at
-        if consumer is None or assigned_at is None:
-            return "has not joined its consumer group yet"
-        if death := self.find_death():
-            return death
-        if not self.membership.is_confirmed:
-            return "Kafka has not confirmed the membership in the consumer group within KAFKA_SESSION_TIMEOUT_MS"
-        topic = self._settings.topic(self._source)
-        if not consumer.partitions_for_topic(topic):
-            return f"Kafka lacks the topic {topic}: run `personio-declaree init`"
-        unread = await count_unread(consumer)
-        self._metrics.lag.labels(self._source.value).set(unread + self._liveness.in_progress)
-        silent = self._liveness.find_silent_partition(consumer, assigned_at, stalled_after)
-        return silent or self._liveness.find_stall(unread, stalled_after)
+
+async def _does_answer(consumer: AIOKafkaConsumer) -> bool:
+    """Returns whether Kafka answers a request."""
+    try:
+        async with asyncio.timeout(WATCH_SECONDS):
+            await consumer.topics()
+    except (KafkaError, TimeoutError, OSError):
+        return False
+    return True

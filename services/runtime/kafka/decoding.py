@@ -1,9 +1,8 @@
 """Decodes the records of a batch into events, and builds dead letters for the records that cannot be decoded."""
 
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from aiokafka import ConsumerRecord
@@ -60,7 +59,7 @@ class Incoming(NamedTuple, Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[E]):
-    """The decoded records of a batch, or of a part of it."""
+    """Decoded records of one ownership."""
 
     records: tuple[Incoming[E], ...]
     """The records, in order within each partition."""
@@ -110,18 +109,6 @@ class Decoder(Generic[E]):
             else:
                 events.append(self._to_incoming(record, event))
         return tuple(events), letters
-
-    def build_oversized_letters(self, records: Iterable[ConsumerRecord], oversized: Iterable[Record]) -> list[Record]:
-        """Returns the dead letters of the records of a batch that have an oversized result."""
-        keys = {result.key for result in oversized}
-        letters: list[Record] = []
-        for record in records:
-            with contextlib.suppress(UnreadableRecordError):  # `decode` has built its dead letter
-                event = self._read(record)
-                if bytes(event.person) in keys:
-                    incoming = self._to_incoming(record, event)
-                    letters.append(build_dead_letter(incoming, self._service, DeadLetterReason.TOO_LARGE, self._clock))
-        return letters
 
     def build_empty_letter(self, partition: int, offset: int) -> Record:
         """Returns the dead letter of a record with an invalid header name: it cannot be fetched, so it has no content."""
@@ -173,25 +160,3 @@ class Decoder(Generic[E]):
         return letter.to_record(
             record.key if fits else None, record.value if fits else None, select_event_headers(record.headers)
         )
-
-
-async def keep_bytes(message: Any) -> Any:
-    """Replaces FastStream's decoder. ``Decoder`` decodes record by record, so that a bad record affects no other."""
-    return message.body
-
-
-async def parse_tolerantly(message: Any, parse: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Parses a batch with repaired headers.
-
-    FastStream 0.7.8 decodes every header value as UTF-8 and loses the whole batch if one is null or not UTF-8
-    (https://github.com/ag2ai/faststream/issues/2458).
-    """
-    return await parse(tuple(_with_safe_headers(record) for record in message))
-
-
-def _with_safe_headers(record: ConsumerRecord) -> ConsumerRecord:
-    values = [value for _, value in record.headers]
-    if None not in values and b"".join(values).isascii():
-        return record
-    safe = tuple((name, (value or b"").decode(errors="replace").encode()) for name, value in record.headers)
-    return replace(record, headers=safe)

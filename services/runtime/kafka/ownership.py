@@ -1,27 +1,22 @@
-"""Whether the records of a batch still belong to this member of the consumer group."""
+"""Whether records still belong to this member of the consumer group, and how far they are settled."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar, Protocol
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import NoError, RebalanceInProgressError
-from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 
 from services.errors import ConnectorError
 from services.runtime.clock import Clock
+from services.runtime.kafka.offsets import Window
 
 logger = logging.getLogger(__name__)
 
-_CONFIRMING_ERRORS = frozenset({NoError.errno, RebalanceInProgressError.errno})
-"""Error codes of heartbeat answers that confirm the membership."""
-
 
 class PartitionsMovedError(ConnectorError):
-    """Another member may be processing these records: no further result of the batch may be sent.
+    """Another member may be processing these records: no further result of them may be sent.
 
     Neither transient nor permanent, so that code for those errors does not take it for the failure of one person.
     """
@@ -29,127 +24,189 @@ class PartitionsMovedError(ConnectorError):
     code: ClassVar[str] = "partitions-moved"
 
 
+class Located(Protocol):
+    """A record with its place in the topic."""
+
+    @property
+    def partition(self) -> int:
+        """The partition."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """The offset in the partition."""
+        ...
+
+
+class Ownership:
+    """The right to the records of one assignment of partitions. Once over, it stays over, even if the partitions come back."""
+
+    def __init__(self, is_confirmed: Callable[[], bool], on_settled: Callable[[], None] = lambda: None) -> None:
+        """``is_confirmed`` tells whether the group has confirmed the member within the session timeout.
+
+        ``on_settled`` is called after records were settled.
+        """
+        self._is_confirmed = is_confirmed
+        self._on_settled = on_settled
+        self._windows: dict[int, Window] = {}
+        self._is_over = False
+        self.is_ending = False
+        """Whether the partitions are about to move: work in progress is finished, and none is started."""
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the records belong to this member no longer."""
+        return self._is_over
+
+    @property
+    def open(self) -> int:
+        """The number of records that were handed out and are not settled."""
+        return sum(window.open for window in self._windows.values())
+
+    def end(self) -> None:
+        """Ends the right to the records. What is settled afterwards is not committed."""
+        self._is_over = self.is_ending = True
+
+    def ensure_owned(self) -> None:
+        """Raises ``PartitionsMovedError`` once another member may own the records."""
+        if self._is_over:
+            raise PartitionsMovedError("partitions moved after the records were read: another member reads them")
+        if not self._is_confirmed():
+            self.end()
+            raise PartitionsMovedError("the group has not confirmed this member in time: the records are read again")
+
+    def hand_out(self, partition: int, offsets: Collection[int]) -> None:
+        """Notes records that are handed out, in the order of their offsets."""
+        if offsets:
+            self._windows.setdefault(partition, Window(min(offsets))).hand_out(offsets)
+
+    def settle(self, records: Iterable[Located]) -> None:
+        """Notes that records need nothing more: they are settled, wait in the ledger, or are dead letters."""
+        if self._is_over:
+            return
+        for record in records:
+            self._windows[record.partition].settle(record.offset)
+        self._on_settled()
+
+    def skip(self, partition: int, offset: int) -> None:
+        """Notes a record that cannot be fetched: it needs nothing more."""
+        if not self._is_over:
+            self.hand_out(partition, [offset])
+            self._windows[partition].settle(offset)
+            self._on_settled()
+
+    def get_positions(self) -> dict[int, int]:
+        """Returns for each partition with records the offset at which a restart begins."""
+        return {partition: window.next_commit for partition, window in self._windows.items()}
+
+    def is_overtaken(self, partition: int, stored: int | None) -> bool:
+        """Returns whether another member has committed records of a partition. ``stored`` is the offset that Kafka has."""
+        return partition in self._windows and self._windows[partition].is_overtaken(stored)
+
+    def find_uncommitted(self) -> dict[int, int]:
+        """Returns the positions that Kafka has not stored yet."""
+        return {
+            partition: window.next_commit
+            for partition, window in self._windows.items()
+            if window.next_commit != window.committed
+        }
+
+    def note_committed(self, positions: Mapping[int, int]) -> None:
+        """Notes that Kafka has stored these positions."""
+        for partition, position in positions.items():
+            if partition in self._windows:
+                self._windows[partition].committed = position
+
+
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     """The membership of one consumer in its group.
 
-    A rebalance waits for the batch in progress, at most ``drain_seconds``. An unfinished batch is then dropped.
+    Kafka confirms it by accepting a commit: the group then keeps the member for the session timeout at least. A rebalance
+    waits for the work in progress, at most ``drain_seconds``.
     """
 
-    def __init__(self, clock: Clock, session_timeout: float, drain_seconds: float) -> None:
-        """``session_timeout`` is in seconds: the group removes a member that sends no heartbeat for that time."""
+    def __init__(
+        self,
+        clock: Clock,
+        session_timeout: float,
+        drain_seconds: float,
+        *,
+        finish: Callable[[], Awaitable[None]],
+        on_settled: Callable[[], None],
+    ) -> None:
+        """``session_timeout`` is in seconds: the group removes a member that sends nothing for that time.
+
+        ``finish`` finishes the work in progress and commits it. ``on_settled`` is called after records were settled, and
+        after a join.
+        """
         self._clock = clock
         self._session_timeout = session_timeout
         self._drain_seconds = drain_seconds
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._find_coordinator: Callable[[], Any] = lambda: None
-        self._observed_coordinator: Any = None
-        self.generation = 0
-        """Assignment generation: grows each time that partitions are taken away. Not Kafka's generation id."""
+        self._finish = finish
+        self._on_settled = on_settled
         self.confirmed_at: float | None = None
-        """Send time (monotonic seconds) of the last request that confirmed the membership; None while not a member.
+        """Send time (monotonic seconds) of the last commit that confirmed the membership; None while not a member.
         Too old after the process was suspended."""
         self.assigned_at: datetime | None = None
         """Time of the last assignment; None before the first one."""
+        self.is_joining = True
+        """Whether the member waits for an assignment: its commits would be those of a stranger."""
+        self._changed_at = clock.monotonic()
+        self.ownership = self._make_ownership()
+        """The right to the records that are read now."""
 
-    def watch_coordinator(self, find_coordinator: Callable[[], Any]) -> None:
-        """Sets the function that returns the consumer's coordinator once the consumer joins its group."""
-        self._find_coordinator = find_coordinator
+    def _make_ownership(self) -> Ownership:
+        return Ownership(lambda: self.is_confirmed, self._on_settled)
 
-    @contextlib.contextmanager
-    def hold_batch(self, generation: int) -> Iterator["Ownership"]:
-        """Marks a batch as in progress. ``generation`` is the assignment generation that it was fetched in."""
-        self._idle.clear()
-        try:
-            yield Ownership(self, generation)
-        finally:
-            self._idle.set()
+    def begin_ownership(self) -> None:
+        """Ends the present ownership, and begins the next one."""
+        self.ownership.end()
+        self.ownership = self._make_ownership()
 
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Waits for the batch in progress, then begins a new assignment generation. aiokafka calls it before each join."""
-        self._observe_coordinator()
+    async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
+        """Waits for the work in progress, then ends the ownership. aiokafka calls it before each join."""
+        self.ownership.is_ending = True
         try:
             async with asyncio.timeout(self._drain_seconds):
-                await self._idle.wait()
+                await self._finish()
         except TimeoutError:
-            logger.warning("batch dropped: the rebalance could not wait any longer")
-        if revoked:
-            self.generation += 1
+            logger.warning("work in progress is dropped: the rebalance could not wait any longer")
+        finally:
+            self._note_change(is_joining=True)
+            self.begin_ownership()
+            self.confirmed_at = None
 
     async def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
         """Records the time of the new assignment. aiokafka calls it after each join."""
         self.assigned_at = self._clock.now()
+        self._note_change(is_joining=False)
+        self._on_settled()
 
-    def record_join(self, sent_at: float) -> None:
-        """Records that the group has accepted this member, with the send time of the request."""
+    def _note_change(self, *, is_joining: bool) -> None:
+        self._changed_at, self.is_joining = self._clock.monotonic(), is_joining
+
+    def find_silence(self, now: float, *, has_partitions: bool) -> float:
+        """Returns for how many seconds the group has not confirmed the member. A member without partitions commits nothing."""
+        if not self.is_joining and not has_partitions:
+            return 0.0
+        return now - max(self._changed_at, self.confirmed_at or 0.0)
+
+    def confirm(self, sent_at: float) -> None:
+        """Records that Kafka has accepted a commit, with its send time.
+
+        If the last confirmation was too long ago, another member may have owned the partitions meanwhile.
+        """
+        if self.confirmed_at is not None and sent_at - self.confirmed_at > self._session_timeout:
+            self.ownership.end()
         self.confirmed_at = sent_at
-
-    def record_heartbeat(self, sent_at: float) -> None:
-        """Records that the group has confirmed this member, with the send time of the heartbeat."""
-        if self.confirmed_at is not None:
-            self.confirmed_at = max(self.confirmed_at, sent_at)
 
     def record_loss(self) -> None:
         """Records that the group has removed this member: it owns no partition until it joins again."""
-        self.generation += 1
+        self.ownership.end()
+        self._note_change(is_joining=True)
         self.confirmed_at = None
-
-    def ensure_owned(self, generation: int) -> None:
-        """Raises ``PartitionsMovedError`` unless partitions fetched in this generation still belong to this member."""
-        if generation != self.generation:
-            raise PartitionsMovedError("partitions moved after the batch was read: the batch is dropped")
-        if not self.is_confirmed:
-            raise PartitionsMovedError("the group has not confirmed this member in time: the batch is dropped")
 
     @property
     def is_confirmed(self) -> bool:
         """Whether the group has confirmed this member within the session timeout."""
         return self.confirmed_at is not None and self._clock.monotonic() - self.confirmed_at <= self._session_timeout
-
-    def drop_batch(self) -> None:
-        """Begins a new assignment generation, because the positions of the batch in progress are no longer valid."""
-        self.generation += 1
-
-    def _observe_coordinator(self) -> None:
-        """Records the group's answers from now on. Called before each join, hence also before the first one.
-
-        aiokafka 0.14 has no hook for these answers, so two methods of its coordinator are replaced here and nowhere else.
-        If they were not, no membership would be confirmed and no batch would pass ``ensure_owned``.
-        """
-        coordinator = self._find_coordinator()
-        if coordinator is None or coordinator is self._observed_coordinator:
-            return
-        self._observed_coordinator = coordinator
-        send, reset = coordinator._send_req, coordinator.reset_generation  # noqa: SLF001 - see the docstring
-
-        async def send_and_record(request: Any) -> Any:
-            sent_at = self._clock.monotonic()
-            answer = await send(request)
-            if isinstance(request, SyncGroupRequest) and answer.error_code == NoError.errno:
-                self.record_join(sent_at)
-            if isinstance(request, HeartbeatRequest) and answer.error_code in _CONFIRMING_ERRORS:
-                self.record_heartbeat(sent_at)
-            return answer
-
-        def reset_and_record() -> None:
-            self.record_loss()
-            reset()
-
-        coordinator._send_req, coordinator.reset_generation = send_and_record, reset_and_record  # noqa: SLF001 - see the docstring
-
-
-class Ownership:
-    """The right of one batch: its partitions, in the assignment generation that it was fetched in."""
-
-    def __init__(self, membership: Membership, generation: int) -> None:
-        self._membership = membership
-        self._generation = generation
-
-    @property
-    def has_moved(self) -> bool:
-        """Whether partitions were taken away since the fetch. Positions then come from the committed offsets."""
-        return self._generation != self._membership.generation
-
-    def ensure_owned(self) -> None:
-        """Raises ``PartitionsMovedError`` once another member may own the records."""
-        self._membership.ensure_owned(self._generation)

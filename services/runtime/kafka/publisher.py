@@ -11,7 +11,14 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from services.contracts.cloudevents import Record
@@ -25,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 MAX_RECORD_BYTES = 1_000_000
 """Maximum size in bytes of a published record. Below Kafka's limit, because its dead letter has more headers."""
+
+_choose = DefaultPartitioner()
 
 MAX_CACHED_KEYS = 200_000
 """Maximum number of keys for which the partition is remembered."""
@@ -119,10 +128,6 @@ class Publisher:
             self._death = error
             raise
         except (KafkaError, OSError) as error:
-            # aiokafka 0.14 has no public way to learn that its sender has ended
-            if self._producer is not None and self._producer._sender.sender_task.done():  # noqa: SLF001
-                self._death = _build_death(error)
-                raise self._death from error
             raise KafkaUnavailableError(
                 f"Kafka did not acknowledge ({type(error).__name__}): the records are sent again"
             ) from error
@@ -153,12 +158,10 @@ class Publisher:
         cached = self._partitions.get(cache_key)
         if cached is not None and record.key is not None:
             return cached
-        topic = self._settings.topic(record.topic)
-        # `send` of aiokafka 0.14 makes these two calls; it has no public way to choose a partition
-        await producer.client._wait_on_metadata(topic)  # noqa: SLF001
+        partitions = sorted(await producer.partitions_for(self._settings.topic(record.topic)))
         if len(self._partitions) >= MAX_CACHED_KEYS:
             self._partitions.clear()
-        partition: int = producer._partition(topic, None, None, None, record.key, record.value)  # noqa: SLF001
+        partition: int = _choose(record.key, partitions, partitions)
         if record.key is not None:
             self._partitions[cache_key] = partition
         return partition
@@ -180,7 +183,12 @@ class Publisher:
 async def _send_batch(producer: AIOKafkaProducer, builder: BatchBuilder, topic: str, partition: int) -> None:
     """Sends a batch and waits for its acknowledgement. Raises ``ProducerDeadError`` if the producer gave it up."""
     builder.close()
-    acknowledgement = await producer.send_batch(builder, topic, partition=partition)
+    try:
+        acknowledgement = await producer.send_batch(builder, topic, partition=partition)
+    except (KafkaTimeoutError, UnknownTopicOrPartitionError):
+        raise  # the batch was not accepted: no number is lost
+    except KafkaError as error:  # the producer's sender has ended, and tells why
+        raise _build_death(error) from error
     try:
         await acknowledgement
     except KafkaError as error:

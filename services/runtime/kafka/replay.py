@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.contracts.topics import Topic
@@ -46,10 +47,9 @@ async def read_topic(
     )
     try:
         await consumer.start()
-        ends = await _assign(consumer, settings.topic(topic), since_ms)
-        fetcher = Fetcher(consumer, consumer.getmany)
+        ends = await _assign(consumer, settings, settings.topic(topic), since_ms)
         while unread := await _find_unread(consumer, ends):
-            batch = await _fetch_next(fetcher, unread, settings.kafka_request_timeout_ms / 1000)
+            batch = await _fetch_next(consumer, unread, settings.kafka_request_timeout_ms / 1000)
             records = tuple(
                 _to_record(record) for record in batch if record.offset < ends[record.topic, record.partition]
             )
@@ -70,13 +70,11 @@ def _to_record(record: ConsumerRecord) -> RecordedRecord:
     )
 
 
-async def _assign(consumer: AIOKafkaConsumer, name: str, since_ms: int | None) -> dict[TopicPartition, int]:
+async def _assign(
+    consumer: AIOKafkaConsumer, settings: KafkaSettings, name: str, since_ms: int | None
+) -> dict[TopicPartition, int]:
     """Assigns all partitions and seeks to the first wanted record. Returns the present end of each partition."""
-    # aiokafka 0.14 knows the partitions of subscribed topics only, and has no public way to ask for others
-    await consumer._client.force_metadata_update()  # noqa: SLF001
-    consumer._client.add_topic(name)  # noqa: SLF001
-    await consumer._client.force_metadata_update()  # noqa: SLF001
-    partitions = [TopicPartition(name, number) for number in consumer.partitions_for_topic(name) or ()]
+    partitions = await _list_partitions(settings, name)
     if not partitions:
         raise KafkaUnavailableError(f"Kafka has no topic {name}: run `personio-declaree init`")
     consumer.assign(partitions)
@@ -89,21 +87,36 @@ async def _assign(consumer: AIOKafkaConsumer, name: str, since_ms: int | None) -
     return ends
 
 
+async def _list_partitions(settings: KafkaSettings, name: str) -> list[TopicPartition]:
+    """Returns the partitions of a topic; none if it does not exist. Does not create it."""
+    admin = AIOKafkaAdminClient(**build_client_options(settings))
+    try:
+        await admin.start()
+        if name not in await admin.list_topics():
+            return []
+        topics = await admin.describe_topics([name])
+    finally:
+        await admin.close()
+    return [TopicPartition(name, partition["partition"]) for topic in topics for partition in topic["partitions"]]
+
+
 async def _find_unread(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> list[TopicPartition]:
     return [partition for partition, end in ends.items() if await consumer.position(partition) < end]
 
 
 async def _fetch_next(
-    fetcher: Fetcher,
+    consumer: AIOKafkaConsumer,
     partitions: list[TopicPartition],
     timeout: float,  # noqa: ASYNC109 - bounds the whole loop
 ) -> tuple[ConsumerRecord, ...]:
     """Returns the next records. Raises ``TimeoutError``, where aiokafka 0.14 would wait without a limit."""
-    before = [await fetcher.consumer.position(partition) for partition in partitions]
+    fetched: list[ConsumerRecord] = []
+    fetcher = Fetcher(consumer, lambda _, records: fetched.extend(records))
+    before = [await consumer.position(partition) for partition in partitions]
     async with asyncio.timeout(timeout):
         while True:
-            batches = await fetcher.fetch(max_records=BATCH, timeout_ms=500, partitions=partitions)
+            await fetcher.fetch(max_records=BATCH, seconds=0.5, partitions=partitions)
             for partition in tuple(fetcher.unreadable):  # the consumer of the topic has made a dead letter of it
                 await fetcher.skip(partition)
-            if batches or before != [await fetcher.consumer.position(partition) for partition in partitions]:
-                return tuple(record for records in batches.values() for record in records)
+            if fetched or before != [await consumer.position(partition) for partition in partitions]:
+                return tuple(fetched)

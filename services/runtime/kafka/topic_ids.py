@@ -7,7 +7,7 @@ that does not know it (Kafka before 2.8) gets version 5, and its topics have no 
 from collections.abc import Collection
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import NoError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v5
@@ -111,9 +111,8 @@ class TopicIdRequest(Request[MetadataRequest_v5 | _MetadataRequest]):  # type: i
         )
 
 
-async def fetch_topic_ids(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, bytes]:
+async def fetch_topic_ids(client: AIOKafkaClient, names: Collection[str]) -> dict[str, bytes]:
     """Returns the id of each topic that exists. Raises ``KafkaError`` if Kafka does not answer, or refuses a topic."""
-    client = admin._client  # noqa: SLF001 - aiokafka 0.14 has no public way to send an own request
     answer = (await client.send(client.get_random_node(), TopicIdRequest(names))).to_object()
     ids: dict[str, bytes] = {}
     for topic in answer["topics"]:

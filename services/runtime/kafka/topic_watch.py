@@ -11,7 +11,7 @@ and neither raises an error:
 import logging
 from collections.abc import Awaitable, Callable, Collection
 
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from services.contracts.topics import Topic
@@ -50,35 +50,35 @@ class TopicWatch:
         self._clock = clock
         self._on_replaced = on_replaced
         self._background = Background("the checks of the topics", self._watch, fatal)
-        self._admin: AIOKafkaAdminClient | None = None
+        self._client: AIOKafkaClient | None = None
         self._ids: dict[str, bytes] = {}
         self._problem: str | None = None
 
     async def start(self) -> None:
         """Connects and remembers the topics. Raises ``KafkaUnavailableError``; it may then be called again."""
         options = build_client_options(self._settings) | {"request_timeout_ms": int(WATCH_SECONDS * 1000)}
-        admin = AIOKafkaAdminClient(**options)
+        client = AIOKafkaClient(**options)
         try:
-            await admin.start()
-            self._admin = admin
+            await client.bootstrap()
+            self._client = client
             await self._check()
         except (KafkaError, OSError) as error:
-            await admin.close()
+            await client.close()
             raise KafkaUnavailableError(
                 f"Kafka does not answer ({type(error).__name__}): "
                 "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right"
             ) from error
         except BaseException:
-            await admin.close()
+            await client.close()
             raise
         await self._background.start()
 
     async def stop(self) -> None:
         """Stops the checks and disconnects."""
         await self._background.stop()
-        if self._admin is not None:
-            admin, self._admin = self._admin, None
-            await admin.close()
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.close()
 
     async def check_readiness(self) -> str | None:
         """Returns what was wrong with the topics at the last check, or None."""
@@ -93,7 +93,7 @@ class TopicWatch:
                 self._report(f"Kafka does not answer ({type(error).__name__})")
 
     async def _check(self) -> None:
-        ids = await fetch_topic_ids(self._admin, self._topics)
+        ids = await fetch_topic_ids(self._client, self._topics)
         replaced = frozenset(self._topics[name] for name, id_ in ids.items() if self._ids.get(name, id_) != id_)
         if replaced:
             logger.warning("topics were replaced", extra={"topics": sorted(replaced)})

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from services.contracts.addresses import fold_address
@@ -132,6 +132,27 @@ class FakeFollowUps:
             self._ledger.content[entry.person] = entry.model_copy(update=marked)
             employees[entry.connection_id].append(entry.employee_id)
         return {connection: tuple(sorted(found)) for connection, found in sorted(employees.items())}
+
+    async def find_connections_with_retryable(self) -> tuple[ConnectionId, ...]:
+        """Returns the connections with employees that wait or are marked for verification."""
+        await give_turn()
+        entries = self._ledger.content.values()
+        return tuple(sorted({entry.connection_id for entry in entries if entry.waiting or entry.verify}))
+
+    async def take_due(
+        self, connection: ConnectionId, now: datetime, most: int, patience: timedelta
+    ) -> tuple[EmployeeId, ...]:
+        """Returns employees that are due to be tried again, the longest due first."""
+        await give_turn()
+
+        def get_due(entry: LedgerEntry) -> datetime:
+            due = entry.waiting.retry_at if entry.waiting is not None else None
+            return self._ledger.taken.get(entry.person) or due or datetime.min.replace(tzinfo=UTC)
+
+        retryable = [entry for entry in self._ledger.list_entries(connection) if entry.waiting or entry.verify]
+        due = sorted((entry for entry in retryable if get_due(entry) <= now), key=get_due)[:most]
+        self._ledger.taken |= {entry.person: now + patience for entry in due}
+        return tuple(entry.employee_id for entry in due)
 
     def page_retryable(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
         """Yields the employees that wait or are marked for verification."""

@@ -1,6 +1,7 @@
 """The ledger in memory."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry, Waiting
@@ -12,6 +13,8 @@ class FakeLedger:
 
     def __init__(self) -> None:
         self.content: dict[PersonKey, LedgerEntry] = {}
+        self.taken: dict[PersonKey, datetime] = {}
+        """When employees that were taken to be tried again are due again, unless their entry is written before."""
 
     async def get(self, person: PersonKey) -> LedgerEntry | None:
         """Returns the entry; None if it does not exist."""
@@ -43,14 +46,25 @@ class FakeLedger:
             stored = self.content.get(entry.person)
             if entry.seq == (1 if stored is None else stored.seq + 1):
                 self.content[entry.person] = entry
+                self.taken.pop(entry.person, None)
         return frozenset(entry.person for entry in entries if self.content.get(entry.person) != entry)
 
     async def hold(self, waiting: Mapping[PersonKey, Waiting]) -> None:
-        """Notes that changes of people with a damaged entry wait."""
+        """Notes that changes wait, except for an entry with a newer change."""
         await give_turn()
         for person, change in waiting.items():
-            if person in self.content:
-                self.content[person] = self.content[person].model_copy(update={"waiting": change})
+            stored = self.content.get(person) or LedgerEntry(
+                connection_id=person.connection_id, employee_id=person.employee_id
+            )
+            if stored.newest_version > change.version:
+                continue
+            before = stored.waiting
+            is_undecided = before is not None and stored.decided_version < before.version < change.version
+            replaced = (*stored.replaced, before) if before is not None and is_undecided else stored.replaced
+            self.taken.pop(person, None)
+            self.content[person] = stored.model_copy(
+                update={"waiting": change, "replaced": replaced, "seq": stored.seq + 1}
+            )
 
     async def mark_verify(self, people: Iterable[PersonKey]) -> None:
         """Marks the entries for verification; creates the missing ones."""
@@ -59,6 +73,7 @@ class FakeLedger:
             stored = self.content.get(person)
             if stored is None:
                 stored = LedgerEntry(connection_id=person.connection_id, employee_id=person.employee_id)
+            self.taken.pop(person, None)
             self.content[person] = stored.model_copy(update={"verify": True, "seq": stored.seq + 1})
 
     async def mark_lost(self, entries: Sequence[LedgerEntry]) -> None:

@@ -14,6 +14,7 @@ from services.contracts.tasks import Resend
 from services.provisioning.calls import Call
 from services.writer.wakeup import Wakeup
 from tests.support.builders import CONNECTION, make_person, make_request_with_intent
+from tests.support.fakes import PlentyOfRoom
 from tests.support.writer_stage import LATE_WRITE_SECONDS, WriterStage
 
 MAX_ROUNDS = 30
@@ -54,7 +55,7 @@ class Company:
         stage = self.stage
         stage.clock.seconds += seconds
         wakeup = Wakeup(
-            counts=stage.store.counters,
+            room=PlentyOfRoom(stage.clock),
             followups=stage.store.followups,
             connections=stage.connections,
             tasks=stage.tasks,
@@ -65,7 +66,8 @@ class Company:
         )
         await wakeup.check_waiting()
         await wakeup.check_looks()
-        return await self.settle()
+        unblocked = await stage.store.followups.find_unblocked(CONNECTION)  # the next poll resends them
+        return await self.resend(*unblocked)
 
     async def decide(self, employee: str, account: str, decision: Decision) -> None:
         """Stores what an administrator decides about an account that was asked about."""
@@ -95,12 +97,7 @@ class Company:
         people: dict[PersonKey, None] = {}
         for connection, action, _ in filed:
             assert isinstance(action, Resend)
-            named = list(action.people)
-            if action.scope == "retryable":
-                followups = self.stage.store.followups
-                named += [employee async for page in followups.page_retryable(connection) for employee in page]
-                named += await followups.find_unblocked(connection)
-            people |= dict.fromkeys(PersonKey(connection, employee) for employee in named)
+            people |= dict.fromkeys(PersonKey(connection, employee) for employee in action.people)
         return list(people)
 
 

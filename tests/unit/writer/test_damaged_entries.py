@@ -30,7 +30,7 @@ async def test_employee_with_damaged_entry_stops_no_other(stage: WriterStage) ->
     assert [(outcome.employee_id, outcome.outcome) for outcome in outcomes] == [("8", Outcome.UPDATED)]
     assert stage.get_account("7") == before
     assert await stage.get_cause("7") is WaitingCause.UNREADABLE_ENTRY
-    assert (await stage.get_entry("7")).seq == entry.seq
+    assert (await stage.get_entry("7")).seq == entry.seq + 1
 
 
 async def test_report_gets_manager_with_damaged_entry(stage: WriterStage) -> None:

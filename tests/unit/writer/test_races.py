@@ -9,7 +9,6 @@ from services.contracts.cloudevents import SendReason
 from services.contracts.events import AccountRequested
 from services.contracts.outcomes import Intent, Outcome
 from services.provisioning.calls import Answer, Call
-from services.runtime.kafka.decoding import Batch
 from services.runtime.kafka.ownership import PartitionsMovedError
 from services.writer.handler import LostRaceError
 from tests.support.builders import make_incoming, make_person, make_request, make_request_with_intent, reports_to
@@ -27,7 +26,7 @@ class ConcurrentLedger:
     def __init__(self, stage: WriterStage, request: AccountRequested) -> None:
         """Takes the ledger of the stage."""
         self._inner, self._requests = stage.ledger, [request]
-        self._other, self._ownership = stage.make_writer(), stage.ownership
+        self._stage, self._other = stage, stage.make_writer()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -35,7 +34,7 @@ class ConcurrentLedger:
     async def write(self, entries: Any) -> Any:
         """Lets the other writer write first."""
         while self._requests:
-            await self._other.handle(Batch((make_incoming(self._requests.pop(), OFFSET),), self._ownership))
+            await self._stage.handle_incoming([make_incoming(self._requests.pop(), OFFSET)], self._other)
         return await self._inner.write(entries)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,10 +14,11 @@ from services.contracts.outcomes import WaitingCause
 from services.contracts.tasks import Resend
 from services.store.database import Store
 from services.store.errors import StoreUnavailableError
+from services.writer.backlog import ON_THE_WAY_SECONDS
 from services.writer.endpoints import Endpoint, Endpoints
-from services.writer.wakeup import LONGEST_PAUSE_SECONDS, Wakeup
-from tests.support.builders import CONNECTION, NOW, OTHER, make_connection, make_entry
-from tests.support.fakes import FakeClock, FiledTasks, KnownConnections, StillClock
+from services.writer.wakeup import ON_TRIAL, Wakeup
+from tests.support.builders import CONNECTION, NOW, OTHER, make_connection, make_entry, make_person
+from tests.support.fakes import FakeClock, FiledTasks, KnownConnections, PlentyOfRoom, StillClock
 from tests.unit.writer.scripted import DOWN, ScriptedClients, ScriptedServer
 
 INTERVAL = 2.0
@@ -36,13 +36,14 @@ class WakeupStage:
         self.connections = KnownConnections({CONNECTION: make_connection(), OTHER: make_connection(OTHER)})
         self.clients = ScriptedClients()
         self.endpoints = Endpoints(self.clients, clock)
-        self.wakeup = self.make_wakeup(store.counters)
+        self.room = PlentyOfRoom(clock)
+        self.wakeup = self.make_wakeup(store.followups)
 
-    def make_wakeup(self, counts: Any, fatal: Callable[[str], None] = pytest.fail) -> Wakeup:
-        """Returns a check with these counts of waiting employees."""
+    def make_wakeup(self, followups: Any, fatal: Callable[[str], None] = pytest.fail) -> Wakeup:
+        """Returns a check with these queries for waiting employees."""
         return Wakeup(
-            counts=counts,
-            followups=self.store.followups,
+            room=self.room,
+            followups=followups,
             connections=self.connections,
             tasks=self.tasks,
             endpoints=self.endpoints,
@@ -51,9 +52,15 @@ class WakeupStage:
             fatal=fatal,
         )
 
-    async def add_waiting(self, *connections: ConnectionId) -> None:
-        """Adds a waiting employee to each of these connections."""
-        await self.store.ledger.write([make_entry("1", connection_id=name, waiting=WAITING) for name in connections])
+    async def add_waiting(self, *connections: ConnectionId, employees: str = "1", waiting: Waiting = WAITING) -> None:
+        """Adds waiting employees, with ids of one character, to each of these connections."""
+        await self.store.ledger.write(
+            [
+                make_entry(employee, connection_id=name, waiting=waiting)
+                for name in connections
+                for employee in employees
+            ]
+        )
 
     async def get_endpoint(self, name: ConnectionId = CONNECTION) -> tuple[Endpoint, ScriptedServer]:
         """Returns the endpoint of a connection and its server."""
@@ -63,6 +70,10 @@ class WakeupStage:
     def list_resent(self) -> list[ConnectionId]:
         """Returns the connections of the filed tasks, in order."""
         return [name for name, _, _ in self.tasks.filed]
+
+    def list_people(self) -> list[tuple[str, ...]]:
+        """Returns the employees of the filed tasks, in order."""
+        return [action.people for _, action, _ in self.tasks.filed]
 
 
 @pytest.fixture
@@ -81,15 +92,15 @@ async def test_check_without_waiting_employees_does_nothing(stage: WakeupStage) 
 
 async def test_employees_of_working_server_are_resent(stage: WakeupStage) -> None:
     """The employees that wait for a working server are resent by one task."""
-    await stage.add_waiting(CONNECTION)
+    await stage.add_waiting(CONNECTION, employees="123")
 
     await stage.wakeup.check_waiting()
 
-    ((name, action, once),) = stage.tasks.filed
+    ((name, action, _),) = stage.tasks.filed
     assert name == CONNECTION
-    assert once == f"retryable/{CONNECTION}"
     assert isinstance(action, Resend)
-    assert action.scope == "retryable"
+    assert action.scope == "people"
+    assert action.people == ("1", "2", "3")
 
 
 async def test_employees_are_resent_after_breaker_closes(stage: WakeupStage) -> None:
@@ -111,23 +122,39 @@ async def test_employees_are_resent_after_breaker_closes(stage: WakeupStage) -> 
     assert stage.list_resent() == [CONNECTION]
 
 
-async def test_pause_between_resends_grows(stage: WakeupStage) -> None:
-    """Employees that keep waiting are resent less and less often."""
+async def test_employee_is_resent_when_due(stage: WakeupStage) -> None:
+    """An employee that was tried in vain is not tried again before its time."""
+    later = WAITING.model_copy(update={"retry_at": NOW + timedelta(seconds=60)})
+    await stage.add_waiting(CONNECTION, employees="12", waiting=later)
+    await stage.add_waiting(CONNECTION, employees="3")
+
+    await stage.wakeup.check_waiting()
+
+    assert stage.list_people() == [("3",)]
+
+    stage.clock.seconds += 60
+    await stage.wakeup.check_waiting()
+
+    assert stage.list_people() == [("3",), ("1", "2", "3")]
+
+
+async def test_employee_on_the_way_is_not_resent_again(stage: WakeupStage) -> None:
+    """Until it arrives, or has had much time for that: the task of the resend may be lost."""
     await stage.add_waiting(CONNECTION)
-    times: list[float] = []
-    while len(times) < 10:
-        await stage.wakeup.check_waiting()
-        if len(stage.tasks.filed) > len(times):
-            times.append(stage.clock.seconds)
-        stage.clock.seconds += 1
+    await stage.wakeup.check_waiting()
+    stage.clock.seconds += ON_THE_WAY_SECONDS - 1
+    await stage.wakeup.check_waiting()
 
-    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert len(stage.tasks.filed) == 1
 
-    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, LONGEST_PAUSE_SECONDS]
+    stage.clock.seconds += 1
+    await stage.wakeup.check_waiting()
+
+    assert len(stage.tasks.filed) == 2
 
 
 async def test_employee_waiting_again_is_resent_at_once(stage: WakeupStage) -> None:
-    """The pause starts over once no employee of the connection waits."""
+    """A new change that waits is due, whatever was resent before."""
     await stage.add_waiting(CONNECTION)
     await stage.wakeup.check_waiting()
     await stage.store.ledger.write([make_entry("1", 2)])
@@ -137,6 +164,44 @@ async def test_employee_waiting_again_is_resent_at_once(stage: WakeupStage) -> N
     await stage.wakeup.check_waiting()
 
     assert stage.list_resent() == [CONNECTION, CONNECTION]
+
+
+@pytest.mark.promise("P10")
+async def test_no_more_are_resent_than_there_is_room_for(stage: WakeupStage) -> None:
+    """Resends are pulled: a connection with many waiting employees gets the next ones when the first ones have arrived."""
+    stage.room.most = 2
+    await stage.add_waiting(CONNECTION, employees="12345")
+    await stage.wakeup.check_waiting()
+    await stage.wakeup.check_waiting()
+
+    assert stage.list_people() == [("1", "2")]
+
+    stage.room.backlog.note_arrival(make_person("1"))
+    stage.room.backlog.note_arrival(make_person("2"))
+    stage.room.backlog.note_room(CONNECTION)
+    assert stage.room.backlog.has_room.is_set()
+    await stage.wakeup.resend_to(stage.room.backlog.take_with_room())
+
+    assert stage.list_people() == [("1", "2"), ("3", "4")]
+
+
+async def test_server_on_trial_gets_few_employees(stage: WakeupStage) -> None:
+    """A server that answers probes may still fail at every write: a resend of all would be in vain."""
+    await stage.add_waiting(CONNECTION, employees="123456789")
+    endpoint, server = await stage.get_endpoint()
+    server.error = DOWN
+    await endpoint.breaker.record_failure(WaitingCause.SERVER_UNAVAILABLE)
+    server.error = None
+    stage.clock.seconds += 60
+
+    await stage.wakeup.check_waiting()
+
+    assert list(map(len, stage.list_people())) == [ON_TRIAL]
+
+    endpoint.breaker.pass_trial()
+    await stage.wakeup.check_waiting()
+
+    assert list(map(len, stage.list_people())) == [ON_TRIAL, 9 - ON_TRIAL]
 
 
 async def test_hanging_probe_delays_no_other_connection(stage: WakeupStage) -> None:
@@ -208,14 +273,17 @@ async def test_check_continues_after_store_outage(store: Store) -> None:
     await stage.add_waiting(CONNECTION)
     is_down, checked = True, asyncio.Event()
 
-    class Counts:
-        async def count_waiting(self) -> dict[ConnectionId, int]:
+    class Queries:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store.followups, name)
+
+        async def find_connections_with_retryable(self) -> tuple[ConnectionId, ...]:
             if is_down:
                 checked.set()
                 raise StoreUnavailableError("MongoDB does not answer")
-            return await store.counters.count_waiting()
+            return await store.followups.find_connections_with_retryable()
 
-    wakeup = stage.make_wakeup(Counts())
+    wakeup = stage.make_wakeup(Queries())
     await wakeup.start()
     await checked.wait()
     is_down = False
@@ -232,11 +300,11 @@ async def test_defect_in_check_ends_the_process(stage: WakeupStage) -> None:
     """A defect in the loop ends the process, because otherwise all employees would keep waiting."""
     ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    class Counts:
-        async def count_waiting(self) -> dict[ConnectionId, int]:
+    class Queries:
+        async def find_connections_with_retryable(self) -> tuple[ConnectionId, ...]:
             raise RuntimeError("a defect")
 
-    wakeup = stage.make_wakeup(Counts(), ended.set_result)
+    wakeup = stage.make_wakeup(Queries(), ended.set_result)
     await wakeup.start()
 
     assert "RuntimeError" in await ended

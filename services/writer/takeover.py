@@ -1,0 +1,67 @@
+"""What an earlier writer had in progress of the records of a partition: it may have sent requests that it did not note."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from services.contracts.claims import WorkRange
+from services.writer.people import Request
+from services.writer.ports import WorkRanges
+
+
+class Takeover:
+    """What earlier writers had in progress in the partitions of one ownership, and what this one repeats after a failure."""
+
+    def __init__(self, earlier: Mapping[int, WorkRange] | None = None) -> None:
+        """``earlier`` are the ranges that are stored of the partitions."""
+        self._earlier = dict(earlier or {})
+        self._last: dict[int, int] = {}
+        """The last record of each partition that is in progress."""
+        self._repeated: set[tuple[int, int]] = set()
+
+    async def begin(self, ranges: WorkRanges, records: Sequence[Request], positions: Mapping[int, int]) -> None:
+        """Notes in MongoDB that records are in progress, before any request is sent for them.
+
+        ``positions`` are the offsets of the first records that are not settled.
+        """
+        stored = await ranges.begin(build_ranges(records, positions))
+        # a range that is stored later is that of this writer
+        self._earlier |= {partition: work for partition, work in stored.items() if partition not in self._last}
+        for record in records:
+            self._last[record.partition] = max(record.offset, self._last.get(record.partition, record.offset))
+
+    def note_repeated(self, records: Iterable[Request]) -> None:
+        """Notes that the work on records has failed: requests may have been sent for them."""
+        self._repeated |= {(record.partition, record.offset) for record in records}
+
+    def is_suspect(self, record: Request) -> bool:
+        """Returns whether requests may have been sent for the record that are not noted."""
+        if (record.partition, record.offset) in self._repeated:
+            return True
+        work = self._earlier.get(record.partition)
+        return work is not None and work.contains(record.offset, record.timestamp_ms)
+
+    def is_cut(self, record: Request) -> bool:
+        """Returns whether the earlier writer also had records in progress that are not read yet.
+
+        One of them may be a newer change of the same employee, which has been sent: this one must not be sent after it.
+        """
+        work = self._earlier.get(record.partition)
+        if work is None or not work.contains(record.offset, record.timestamp_ms):
+            return False
+        return work.last_offset > self._last.get(record.partition, record.offset)
+
+
+def build_ranges(records: Iterable[Request], positions: Mapping[int, int]) -> list[WorkRange]:
+    """Returns for each partition the range from its position to the last of these records."""
+    partitions: dict[int, list[Request]] = defaultdict(list)
+    for record in records:
+        partitions[record.partition].append(record)
+    return [
+        WorkRange(
+            partition=partition,
+            first_offset=min(positions.get(partition, members[0].offset), members[0].offset),
+            last_offset=members[-1].offset,
+            timestamp_ms=max(record.timestamp_ms for record in members),
+        )
+        for partition, members in partitions.items()
+    ]
