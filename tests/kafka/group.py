@@ -14,12 +14,12 @@ from services.contracts.events import EmployeeChanged
 from services.contracts.topics import Topic
 from services.runtime.clock import SystemClock
 from services.runtime.kafka.batches import BatchWorker
-from services.runtime.kafka.consumer import WATCH_SECONDS, Consumer
+from services.runtime.kafka.consumer import Consumer
 from services.runtime.kafka.decoding import Batch, Incoming
 from services.runtime.kafka.failures import Failures
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.results import ResultPublisher
-from services.runtime.kafka.topic_watch import TopicWatch
+from services.runtime.kafka.topic_watch import WATCH_SECONDS, TopicWatch
 from services.runtime.kafka.topics import create_topics
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
@@ -32,6 +32,10 @@ SERVICE = "member"
 Handler = Callable[[Batch[EmployeeChanged]], Awaitable[Sequence[Record]]]
 
 
+REGULAR_PAUSES = frozenset({WATCH_SECONDS, 0.75, 1.5})
+"""Pauses of the watches over topics and consumers, which follow no failure."""
+
+
 class FastClock(SystemClock):
     """Sleeps for a hundredth of the requested time."""
 
@@ -40,7 +44,7 @@ class FastClock(SystemClock):
         """The requested pauses after failures, in seconds."""
 
     async def sleep(self, seconds: float) -> None:
-        if seconds != WATCH_SECONDS:
+        if seconds not in REGULAR_PAUSES:
             self.pauses.append(seconds)
         await asyncio.sleep(seconds / 100)
 

@@ -7,6 +7,7 @@ from services.contracts.claims import WorkRange
 from services.contracts.ids import PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.provisioning.calls import Answer, Call, FindAccounts, Found, Lost
+from services.runtime.kafka.ownership import Ownership
 from tests.support.fake_store import FakeLedger, FakeWorkRanges
 from tests.support.fake_store.pages import give_turn
 
@@ -73,6 +74,16 @@ class ForgetfulLedger(FakeLedger):
                 for entry in entries
             ]
         )
+
+
+class EternalOwnership(Ownership):
+    """Lets everything be sent, although the partitions have moved."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: True)
+
+    def ensure_owned(self) -> None:
+        """Does nothing."""
 
 
 class ForgetfulRanges(FakeWorkRanges):

@@ -84,9 +84,15 @@ class Group:
             self._begin_rebalance()
 
     def commit(self, member: str, offsets: Mapping[TopicPartition, int]) -> None:
-        """Stores offsets. Raises ``CommitFailedError`` unless all of the partitions belong to the member."""
-        if member not in self._timers or not offsets.keys() <= self._assignment.get(member, frozenset()):
-            raise CommitFailedError("the member does not own the partitions")
+        """Stores offsets, and keeps the member for another session, as Kafka does.
+
+        Raises ``CommitFailedError`` unless all of the partitions belong to the member. A group without members takes a commit
+        from a stranger, who has no id.
+        """
+        if member or self._timers:
+            if member not in self._timers or not offsets.keys() <= self._assignment.get(member, frozenset()):
+                raise CommitFailedError("the member does not own the partitions")
+            self._watch(member)
         self.committed.update(offsets)
 
     def find_lag(self, ends: Mapping[TopicPartition, int]) -> int:

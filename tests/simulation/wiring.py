@@ -23,19 +23,30 @@ from services.mapper.handler import Mapper
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.poller.verification_ports import AccountSource
+from services.runtime.kafka.batches import BatchWorker
 from services.runtime.kafka.consumer import Consumer
+from services.runtime.kafka.failures import Failures
+from services.runtime.kafka.results import ResultPublisher
 from services.runtime.metrics import Metrics
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
 from services.writer.handler import Writer
+from services.writer.lanes import MIN_ROOM, Lanes
 from services.writer.wakeup import Wakeup
-from tests.simulation.broken import BlindServer, ForgetfulLedger, ForgetfulRanges, RepeatingServer, UnconditionalLedger
+from tests.simulation.broken import (
+    BlindServer,
+    EternalOwnership,
+    ForgetfulLedger,
+    ForgetfulRanges,
+    RepeatingServer,
+    UnconditionalLedger,
+)
 from tests.simulation.company import Company
 from tests.simulation.group import Group
 from tests.simulation.guarded_store import GuardedStore
 from tests.simulation.kafka_log import SETTINGS, Log, SimulatedPublisher
 from tests.simulation.ledger_watch import LedgerWatch
-from tests.simulation.member import Member
+from tests.simulation.member import SimulatedConsumer
 from tests.simulation.process import Life, LifeClock
 from tests.simulation.rules import Rule
 from tests.simulation.server import BASE_PATH, LANDING_SECONDS, Network, SimulatedTransport
@@ -173,8 +184,19 @@ def _connect(life: Life, around: Surroundings, access: DeclareeAccess) -> Declar
 async def run_mapper(life: Life, around: Surroundings) -> None:
     """Runs a mapper until its life ends."""
     store: Any = _guard_store(life, around)
-    mapper = Mapper(store.mappings, store.connections, LifeClock(life))
-    _join_group(life, around, "mapper", Topic.EMPLOYEES_CHANGED, EmployeeChanged, mapper.handle)
+    clock, source = LifeClock(life), Topic.EMPLOYEES_CHANGED
+    mapper = Mapper(store.mappings, store.connections, clock)
+    results = ResultPublisher("mapper", source, SimulatedPublisher(around.log, life), clock, METRICS)
+    worker = BatchWorker(
+        handler=mapper.handle,
+        results=results,
+        failures=Failures(source, METRICS, _make_fatal(life)),
+        clock=clock,
+        fatal=_make_fatal(life),
+        handler_batch_records=around.batch,
+    )
+    await worker.start()
+    await _consume(life, around, "mapper", source, EmployeeChanged, worker, results)
 
 
 async def run_writer(life: Life, around: Surroundings) -> None:
@@ -187,6 +209,8 @@ async def run_writer(life: Life, around: Surroundings) -> None:
         return BROKEN_SERVERS[around.broken](client) if around.broken in BROKEN_SERVERS else client
 
     endpoints = Endpoints(connect, clock)
+    source, fatal = Topic.ACCOUNTS_REQUESTED, _make_fatal(life)
+    results = ResultPublisher("writer", source, SimulatedPublisher(around.log, life), clock, METRICS)
     writer = Writer(
         repositories=store,
         resends=ResendFiler(store.ledger, store.followups, store.tasks, clock),
@@ -197,17 +221,31 @@ async def run_writer(life: Life, around: Surroundings) -> None:
         concurrency=32,
         late_write_seconds=LATE_WRITE_SECONDS,
     )
+    lanes = Lanes(
+        writer=writer,
+        ledger=store.ledger,
+        work_ranges=store.work_ranges,
+        results=results,
+        make_failures=lambda: Failures(source, METRICS, fatal),
+        clock=clock,
+        metrics=METRICS,
+        fatal=fatal,
+        lane_records=2 * MIN_ROOM,
+        all_records=1_000,
+        batch_records=around.batch,
+    )
     wakeup = Wakeup(
-        counts=store.counters,
+        room=lanes,
         followups=store.followups,
         connections=store.connections,
         tasks=store.tasks,
         endpoints=endpoints,
         clock=clock,
         interval=WAKEUP_SECONDS,
-        fatal=_make_fatal(life),
+        fatal=fatal,
     )
-    _join_group(life, around, "writer", Topic.ACCOUNTS_REQUESTED, AccountRequested, writer.handle)
+    await lanes.start()
+    await _consume(life, around, "writer", source, AccountRequested, lanes, results)
     await wakeup.start()
 
 
@@ -227,26 +265,31 @@ def _guard_store(life: Life, around: Surroundings) -> GuardedStore:
     return GuardedStore(around.store, life, see_write)
 
 
-def _join_group(life: Life, around: Surroundings, service: str, source: Topic, event: Any, handler: Any) -> None:
+async def _consume(
+    life: Life, around: Surroundings, service: str, source: Topic, event: Any, receiver: Any, results: ResultPublisher
+) -> None:
+    simulated = SimulatedConsumer(around.groups[service], around.log, life, around.batch)
+    if around.broken is Rule.COMMIT_LAST:
+        simulated.before_fetch = simulated.commit_at_once
     consumer = Consumer(
         service=service,
         name=life.name,
         source=source,
         event=event,
-        handler=handler,
-        publisher=SimulatedPublisher(around.log, life),
+        receiver=receiver,
+        results=results,
         settings=SETTINGS,
         clock=LifeClock(life),
         metrics=METRICS,
         fatal=_make_fatal(life),
         max_records=around.batch,
         graceful_timeout=45,
+        connect=lambda *_: simulated,
     )
     if around.broken is Rule.OWNERSHIP:
-        consumer.membership.ensure_owned = lambda generation: None  # type: ignore[method-assign]
-    member = Member(around.groups[service], around.log, life, consumer, around.batch)
-    member.commits_first = around.broken is Rule.COMMIT_LAST
-    member.start()
+        consumer.membership.make_ownership = EternalOwnership  # type: ignore[method-assign]
+        consumer.membership.begin_ownership()
+    await consumer.start()
 
 
 def _make_fatal(life: Life) -> Callable[[str], None]:

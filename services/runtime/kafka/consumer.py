@@ -34,10 +34,10 @@ logger = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 
-FETCH_SECONDS = 0.5
-"""Longest time that one fetch waits for a record."""
-WATCH_SECONDS = 3.0
-"""Seconds between two checks whether the consumer still works."""
+FETCH_SECONDS = 5.0
+"""Longest time that one fetch waits for a record, or for the confirmation of the membership."""
+ANSWER_SECONDS = 3.0
+"""Seconds within which Kafka answers a question, if it works."""
 PUBLISHED_AT_ONCE = 100
 """Number of dead letters that are published together."""
 
@@ -224,7 +224,9 @@ class Consumer(Generic[E]):
         """Fetches records and hands them over, if they belong to this member and there is room."""
         for partition, offset in tuple(fetcher.unreadable.items()):
             await self._skip_unreadable(fetcher, partition, offset)
-        if self.membership.ownership.is_ending or not self.membership.is_confirmed or not self._receiver.has_room:
+        if self.membership.ownership.is_ending or not self.membership.is_confirmed:
+            await self.membership.wait_for_change(FETCH_SECONDS)
+        elif not self._receiver.has_room:
             self._liveness.record_full()
             await fetcher.pause()
         else:
@@ -329,7 +331,7 @@ class Consumer(Generic[E]):
         """Watches the consumer until it works no longer. Raises ``ConsumerDeadError`` then."""
         consumer = self._get_consumer()
         while True:
-            await self._clock.sleep(WATCH_SECONDS)
+            await self._clock.sleep(self._confirm_seconds)
             reason = self._readiness.find_death(consumer)
             if reason is not None and await _does_answer(consumer):
                 raise ConsumerDeadError(f"Kafka answers, but {reason}")
@@ -352,7 +354,7 @@ class Consumer(Generic[E]):
 async def _does_answer(consumer: AIOKafkaConsumer) -> bool:
     """Returns whether Kafka answers a request."""
     try:
-        async with asyncio.timeout(WATCH_SECONDS):
+        async with asyncio.timeout(ANSWER_SECONDS):
             await consumer.topics()
     except (KafkaError, TimeoutError, OSError):
         return False

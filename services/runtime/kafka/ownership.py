@@ -1,6 +1,7 @@
 """Whether records still belong to this member of the consumer group, and how far they are settled."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime
@@ -152,16 +153,26 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.is_joining = True
         """Whether the member waits for an assignment: its commits would be those of a stranger."""
         self._changed_at = clock.monotonic()
-        self.ownership = self._make_ownership()
+        self._changed = asyncio.Event()
+        self.ownership = self.make_ownership()
         """The right to the records that are read now."""
 
-    def _make_ownership(self) -> Ownership:
+    def make_ownership(self) -> Ownership:
+        """Returns the right to the records of the next assignment."""
         return Ownership(lambda: self.is_confirmed, self._on_settled)
 
     def begin_ownership(self) -> None:
         """Ends the present ownership, and begins the next one."""
         self.ownership.end()
-        self.ownership = self._make_ownership()
+        self.ownership = self.make_ownership()
+        self._changed.set()
+
+    async def wait_for_change(self, seconds: float) -> None:
+        """Returns when the membership is confirmed, or another ownership begins, at the latest after that many seconds."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
         """Waits for the work in progress, then ends the ownership. aiokafka calls it before each join."""
@@ -199,6 +210,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         if self.confirmed_at is not None and sent_at - self.confirmed_at > self._session_timeout:
             self.ownership.end()
         self.confirmed_at = sent_at
+        self._changed.set()
 
     def record_loss(self) -> None:
         """Records that the group has removed this member: it owns no partition until it joins again."""

@@ -17,8 +17,8 @@ from services.provisioning.calls import (
     Refused,
     Written,
 )
-from services.provisioning.records import EXTERNAL_ID_TAKEN
 from services.provisioning.manager import MANAGER_PATIENCE
+from services.provisioning.records import EXTERNAL_ID_TAKEN
 from tests.support.builders import NOW, make_request, make_request_with_intent, reports_to
 from tests.unit.provisioning.accounts import BOSS, EMAIL, build_account, find
 from tests.unit.provisioning.driver import BY_EXTERNAL_ID, CREATED, NOTHING, prove

@@ -7,6 +7,7 @@ from services.contracts.ids import EmployeeId
 from services.contracts.ledger import LedgerEntry, ManagerLink, Waiting
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning.precedence import Decision
+from services.provisioning.records import DEFAULT_RETRY_PAUSES, build_waiting
 from services.provisioning.states import Rejected, Trail
 from tests.support.builders import NOW, make_request, make_request_with_intent, reports_to
 from tests.unit.provisioning.entries import (
@@ -38,7 +39,13 @@ def test_waiting_change_clears_account_content() -> None:
     assert after.decided == settle(make_request()).decided
     assert after.applied is None
     assert after.account_id == ACCOUNT
-    assert after.waiting == Waiting(cause=DOWN, since=NOW, version=request.version, detected_at=request.detected_at)
+    assert after.waiting == Waiting(
+        cause=DOWN,
+        since=NOW,
+        version=request.version,
+        detected_at=request.detected_at,
+        retry_at=NOW + DEFAULT_RETRY_PAUSES[0],
+    )
     assert decide(make_request(revision=3_000), after) is Decision.RECONCILE
 
 
@@ -49,11 +56,33 @@ def test_waiting_since_is_kept_for_the_same_change() -> None:
     again = wait(make_request(), first, WaitingCause.FORBIDDEN, now=LATER)
     newer = wait(make_request(revision=2_000), first, now=LATER)
 
-    assert again.waiting == Waiting(
-        cause=WaitingCause.FORBIDDEN, since=NOW, version=make_request().version, detected_at=NOW
-    )
+    assert again.waiting is not None
+    assert (again.waiting.cause, again.waiting.since) == (WaitingCause.FORBIDDEN, NOW)
+    assert again.waiting.version == make_request().version
     assert newer.waiting is not None
     assert newer.waiting.since == LATER
+
+
+def test_pauses_between_attempts_double() -> None:
+    """Up to a limit, so that a change that can never be written does not keep the server busy."""
+    entry, pauses = build_entry(), list[float]()
+    for _ in range(10):
+        entry = wait(make_request(), entry)
+        assert entry.waiting is not None
+        assert entry.waiting.retry_at is not None
+        pauses.append((entry.waiting.retry_at - NOW).total_seconds())
+
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+
+def test_change_without_room_is_due_at_once() -> None:
+    """It is resent as soon as there is room, and nothing was tried before."""
+    waiting = build_waiting(make_request(), WaitingCause.BACKLOG, NOW)
+
+    again = build_waiting(make_request(), DOWN, LATER, waiting)
+
+    assert waiting.retry_at == NOW
+    assert (again.since, again.attempts) == (NOW, 0)
 
 
 def test_waiting_change_remembers_its_new_account() -> None:

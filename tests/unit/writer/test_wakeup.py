@@ -73,7 +73,7 @@ class WakeupStage:
 
     def list_people(self) -> list[tuple[str, ...]]:
         """Returns the employees of the filed tasks, in order."""
-        return [action.people for _, action, _ in self.tasks.filed]
+        return [action.people for _, action, _ in self.tasks.filed if isinstance(action, Resend)]
 
 
 @pytest.fixture

@@ -56,14 +56,3 @@ def test_dead_letter_of_the_future_is_readable_in_time() -> None:
     clock.seconds = (timedelta(days=365) - MAX_CLOCK_ERROR).total_seconds()
 
     assert [incoming.event.revision for incoming in decoder.decode(records)[0]] == [FUTURE]
-
-
-def test_record_of_the_future_has_one_dead_letter() -> None:
-    """An oversized result of the same employee in the same batch adds none."""
-    decoder = Decoder("mapper", EmployeeChanged.topic, EmployeeChanged, FakeClock())
-    records = make_records(make_change(revision=1), make_change(revision=FUTURE))
-    oversized = to_record(make_request(revision=1))._replace(key=records[0].key)
-
-    letters = decoder.build_oversized_letters(records, [oversized])
-
-    assert [DeadLetter.from_headers(letter.headers).offset for letter in letters] == [0]

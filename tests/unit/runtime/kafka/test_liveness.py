@@ -1,5 +1,7 @@
 """Whether a consumer makes progress."""
 
+from aiokafka import TopicPartition
+
 from services.runtime.kafka.liveness import Liveness
 from tests.support.fakes import FakeClock
 
@@ -8,7 +10,7 @@ ALLOWED = 60.0
 
 
 def test_idle_consumer_that_fetches_makes_progress() -> None:
-    """Without records, no batch can finish."""
+    """Without records, none can be settled."""
     clock = FakeClock()
     liveness = Liveness(clock)
 
@@ -28,49 +30,25 @@ def test_consumer_without_fetches_is_stalled() -> None:
     assert liveness.find_stall(0, ALLOWED) == "no records could be read for 61 s"
 
 
-def test_batch_in_progress_for_too_long_is_a_stall() -> None:
-    """A batch in progress prevents fetches, so it is the batch that is named."""
+def test_records_that_are_not_settled_are_a_stall() -> None:
+    """Fetches succeed, but nothing is settled."""
     clock = FakeClock()
     liveness = Liveness(clock)
-    liveness.begin(3)
 
     clock.seconds += ALLOWED - 1
-    assert liveness.find_stall(2, ALLOWED) is None
+    liveness.record_fetch()
+    assert liveness.find_stall(5, ALLOWED) is None
     clock.seconds += 2
+    liveness.record_fetch()
 
-    assert liveness.in_progress == 3
-    assert liveness.find_stall(2, ALLOWED) == "no batch finished for 61 s although 5 records wait"
+    assert liveness.find_stall(5, ALLOWED) == "no record was settled for 61 s although 5 records wait"
 
-
-def test_batches_that_fail_again_and_again_are_a_stall() -> None:
-    """Fetches succeed, but no batch finishes."""
-    clock = FakeClock()
-    liveness = Liveness(clock)
-
-    for _ in range(7):
-        liveness.begin(3)
-        clock.seconds += 10
-        liveness.give_back()
-
-    assert liveness.in_progress == 0
-    assert liveness.find_stall(3, ALLOWED) == "no batch finished for 70 s although 3 records wait"
+    liveness.record_settled()
+    assert liveness.find_stall(4, ALLOWED) is None
 
 
-def test_finished_batch_ends_a_stall() -> None:
-    """A finished batch also counts as a fetch."""
-    clock = FakeClock()
-    liveness = Liveness(clock)
-    liveness.begin(3)
-    clock.seconds += ALLOWED + 1
-
-    liveness.finish()
-
-    assert liveness.in_progress == 0
-    assert liveness.find_stall(100, ALLOWED) is None
-
-
-def test_first_batch_after_an_idle_time_is_not_a_stall() -> None:
-    """The time without records does not count for the batch that follows."""
+def test_first_record_after_an_idle_time_is_not_a_stall() -> None:
+    """The time without records does not count for the record that follows."""
     clock = FakeClock()
     liveness = Liveness(clock)
     for _ in range(5):
@@ -78,7 +56,18 @@ def test_first_batch_after_an_idle_time_is_not_a_stall() -> None:
         liveness.record_fetch()
         liveness.find_stall(0, ALLOWED)
 
-    liveness.begin(3)
     clock.seconds += ALLOWED - 1
+    liveness.record_fetch()
 
+    assert liveness.find_stall(3, ALLOWED) is None
+
+
+def test_partition_that_cannot_be_read_is_named() -> None:
+    """The other partitions go on, so nothing else tells."""
+    liveness = Liveness(FakeClock())
+    liveness.record_fetch({TopicPartition("topic", 4)})
+
+    assert liveness.find_stall(0, ALLOWED) == "partition 4 cannot be read: see the log"
+
+    liveness.record_fetch()
     assert liveness.find_stall(0, ALLOWED) is None

@@ -1,4 +1,4 @@
-"""When the records of a batch still belong to this member of the group."""
+"""When records still belong to this member of the group, and what may be committed of them."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from services.runtime.kafka.ownership import Membership, PartitionsMovedError
+from tests.support.builders import make_change, make_incoming
 from tests.support.fakes import FakeClock
 
 SESSION, DRAIN = 10.0, 0.05
@@ -14,116 +15,202 @@ SESSION, DRAIN = 10.0, 0.05
 PARTITION = TopicPartition("topic", 0)
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+class Stage:
+    """A member of a group, with work that ends when the gate opens."""
+
+    def __init__(self, drain_seconds: float = DRAIN) -> None:
+        self.clock = FakeClock()
+        self.gate = asyncio.Event()
+        self.settled = 0
+        self.membership = Membership(
+            self.clock, SESSION, drain_seconds, finish=self._finish, on_settled=self._count_settled
+        )
+
+    async def _finish(self) -> None:
+        await self.gate.wait()
+
+    def _count_settled(self) -> None:
+        self.settled += 1
 
 
 @pytest.fixture
-def membership(clock: FakeClock) -> Membership:
-    """A member that has just joined its group."""
-    membership = Membership(clock, SESSION, DRAIN)
-    membership.record_join(clock.monotonic())
-    return membership
+def stage() -> Stage:
+    """A member that Kafka has confirmed."""
+    stage = Stage()
+    stage.membership.confirm(stage.clock.monotonic())
+    return stage
 
 
-def test_batch_of_a_confirmed_member_is_owned(membership: Membership, clock: FakeClock) -> None:
+def test_records_of_a_confirmed_member_are_owned(stage: Stage) -> None:
     """The group cannot have given the partitions to another member yet."""
-    clock.seconds += SESSION
+    stage.clock.seconds += SESSION
 
-    with membership.hold_batch(membership.generation) as ownership:
+    stage.membership.ownership.ensure_owned()
+
+    assert not stage.membership.ownership.has_moved
+
+
+def test_member_without_a_confirmation_owns_nothing() -> None:
+    """An assignment alone does not tell since when it is valid."""
+    with pytest.raises(PartitionsMovedError, match="has not confirmed"):
+        Stage().membership.ownership.ensure_owned()
+
+
+@pytest.mark.promise("P3")
+def test_records_after_the_session_timeout_are_lost_for_good(stage: Stage) -> None:
+    """The process may have been suspended, and another member may have owned them: a later confirmation changes nothing."""
+    ownership = stage.membership.ownership
+    stage.clock.seconds += SESSION + 0.1
+
+    with pytest.raises(PartitionsMovedError, match="has not confirmed"):
         ownership.ensure_owned()
-        assert not ownership.has_moved
+    stage.membership.confirm(stage.clock.monotonic())
+
+    with pytest.raises(PartitionsMovedError, match="partitions moved"):
+        ownership.ensure_owned()
 
 
-def test_batch_before_the_join_is_not_owned(clock: FakeClock) -> None:
-    """A heartbeat does not replace the join."""
-    membership = Membership(clock, SESSION, DRAIN)
-    membership.record_heartbeat(clock.monotonic())
+def test_gap_between_confirmations_ends_the_ownership(stage: Stage) -> None:
+    """Even if no request was to be sent in the gap."""
+    stage.clock.seconds += SESSION + 0.1
 
-    with pytest.raises(PartitionsMovedError):
-        membership.ensure_owned(membership.generation)
+    stage.membership.confirm(stage.clock.monotonic())
 
-
-def test_batch_after_the_session_timeout_is_not_owned(membership: Membership, clock: FakeClock) -> None:
-    """The process may have been suspended, and the group may have removed this member."""
-    clock.seconds += SESSION + 0.1
-
-    with membership.hold_batch(membership.generation) as ownership:
-        with pytest.raises(PartitionsMovedError, match="has not confirmed"):
-            ownership.ensure_owned()
-        assert not ownership.has_moved
+    assert stage.membership.ownership.has_moved
+    assert stage.membership.is_confirmed
 
 
-def test_heartbeat_extends_the_ownership(membership: Membership, clock: FakeClock) -> None:
-    """The time of the request counts, because the answer may be late."""
-    sent_at = clock.monotonic() + SESSION - 1
-    clock.seconds += SESSION + 5
+def test_send_time_of_a_commit_counts(stage: Stage) -> None:
+    """The answer may be late."""
+    sent_at = stage.clock.monotonic() + SESSION - 1
+    stage.clock.seconds += SESSION + 5
 
-    membership.record_heartbeat(sent_at)
+    stage.membership.confirm(sent_at)
 
-    assert membership.confirmed_at == sent_at
-    membership.ensure_owned(membership.generation)
-
-
-def test_late_answer_to_an_older_heartbeat_changes_nothing(membership: Membership, clock: FakeClock) -> None:
-    """The newest confirmation counts."""
-    membership.record_heartbeat(5)
-
-    membership.record_heartbeat(3)
-
-    assert membership.confirmed_at == 5
+    assert stage.membership.confirmed_at == sent_at
+    stage.membership.ownership.ensure_owned()
 
 
-async def test_batch_of_revoked_partitions_has_moved(membership: Membership) -> None:
-    """The batch has moved even if the same partitions are assigned to this member again."""
-    with membership.hold_batch(membership.generation) as ownership:
-        await membership.on_partitions_revoked([PARTITION])
-        await membership.on_partitions_assigned([PARTITION])
+async def test_records_of_revoked_partitions_have_moved(stage: Stage) -> None:
+    """They have moved even if the same partitions are assigned to this member again."""
+    ownership = stage.membership.ownership
+    stage.gate.set()
 
-        assert ownership.has_moved
-        with pytest.raises(PartitionsMovedError, match="partitions moved"):
-            ownership.ensure_owned()
-    assert membership.assigned_at is not None
+    await stage.membership.on_partitions_revoked([PARTITION])
+    await stage.membership.on_partitions_assigned([PARTITION])
+    stage.membership.confirm(stage.clock.monotonic())
 
-
-async def test_first_join_moves_no_partition(membership: Membership) -> None:
-    """A member without partitions loses none."""
-    generation = membership.generation
-
-    await membership.on_partitions_revoked([])
-
-    assert membership.generation == generation
+    assert ownership.has_moved
+    with pytest.raises(PartitionsMovedError, match="partitions moved"):
+        ownership.ensure_owned()
+    stage.membership.ownership.ensure_owned()
+    assert stage.membership.assigned_at is not None
 
 
-def test_lost_membership_moves_all_partitions(membership: Membership, clock: FakeClock) -> None:
-    """After the next join, an older batch is still not owned."""
-    with membership.hold_batch(membership.generation) as ownership:
-        membership.record_loss()
-        membership.record_join(clock.monotonic())
+def test_lost_membership_moves_all_partitions(stage: Stage) -> None:
+    """After the next join, older records are still not owned."""
+    ownership = stage.membership.ownership
 
-        assert ownership.has_moved
-        with pytest.raises(PartitionsMovedError):
-            ownership.ensure_owned()
+    stage.membership.record_loss()
+    stage.membership.confirm(stage.clock.monotonic())
+
+    assert ownership.has_moved
+    assert stage.membership.is_joining
 
 
-async def test_rebalance_waits_for_the_end_of_the_batch(clock: FakeClock) -> None:
-    """The batch is committed before its partitions move."""
-    membership = Membership(clock, SESSION, drain_seconds=30)
+async def test_rebalance_waits_for_the_work_in_progress() -> None:
+    """The work is committed before its partitions move, and none is started meanwhile."""
+    stage = Stage(drain_seconds=30)
+    ownership = stage.membership.ownership
 
-    with membership.hold_batch(membership.generation) as ownership:
-        rebalance = asyncio.create_task(membership.on_partitions_revoked([PARTITION]))
-        await asyncio.sleep(0.01)
-        assert not rebalance.done()
-        assert not ownership.has_moved
+    rebalance = asyncio.create_task(stage.membership.on_partitions_revoked([PARTITION]))
+    await asyncio.sleep(0)
+    assert ownership.is_ending
+    assert not ownership.has_moved
+    stage.gate.set()
     await rebalance
 
     assert ownership.has_moved
 
 
-async def test_rebalance_waits_at_most_for_the_drain(membership: Membership) -> None:
+async def test_rebalance_waits_at_most_for_the_drain(stage: Stage) -> None:
     """After that, the group would remove this member."""
-    with membership.hold_batch(membership.generation) as ownership:
-        await asyncio.wait_for(membership.on_partitions_revoked([PARTITION]), 30)
+    ownership = stage.membership.ownership
 
-        assert ownership.has_moved
+    await asyncio.wait_for(stage.membership.on_partitions_revoked([PARTITION]), 30)
+
+    assert ownership.has_moved
+
+
+# ---------------------------------------------------------------- what may be committed
+
+
+@pytest.mark.promise("P1")
+def test_commit_ends_at_the_first_unsettled_record(stage: Stage) -> None:
+    """Records are settled in any order. A restart begins at the first one that is not."""
+    ownership = stage.membership.ownership
+    records = [make_incoming(make_change(), offset) for offset in range(3, 8)]
+    ownership.hand_out(0, [record.offset for record in records])
+
+    assert ownership.find_uncommitted() == {0: 3}
+
+    ownership.settle([records[1], records[3]])
+    assert ownership.get_positions() == {0: 3}
+
+    ownership.settle([records[0]])
+    assert ownership.get_positions() == {0: 5}
+    assert ownership.open == 2
+
+    ownership.settle([records[2], records[4]])
+    assert ownership.get_positions() == {0: 8}
+    assert stage.settled == 3
+
+
+def test_stored_position_is_not_committed_again(stage: Stage) -> None:
+    """Until a further record is settled."""
+    ownership, record = stage.membership.ownership, make_incoming(make_change(), 0)
+    ownership.hand_out(0, [0])
+    ownership.settle([record])
+    ownership.note_committed({0: 1})
+
+    assert ownership.find_uncommitted() == {}
+
+    ownership.settle([record])
+    assert ownership.find_uncommitted() == {}
+
+
+def test_offsets_that_the_topic_lacks_hold_nothing_up(stage: Stage) -> None:
+    """A compacted topic has gaps."""
+    ownership = stage.membership.ownership
+    ownership.hand_out(0, [2, 5, 9])
+
+    ownership.settle([make_incoming(make_change(), offset) for offset in (2, 5)])
+
+    assert ownership.get_positions() == {0: 9}
+
+
+def test_records_of_an_ended_ownership_are_not_settled(stage: Stage) -> None:
+    """Another member reads them."""
+    ownership = stage.membership.ownership
+    ownership.hand_out(0, [0])
+    stage.membership.begin_ownership()
+
+    ownership.settle([make_incoming(make_change(), 0)])
+
+    assert ownership.get_positions() == {0: 0}
+
+
+@pytest.mark.parametrize(
+    ("committed", "stored", "is_overtaken"),
+    [(None, None, False), (None, 4, False), (None, 5, True), (6, 6, False), (6, 7, True)],
+)
+def test_commits_of_another_member_are_noticed(
+    stage: Stage, committed: int | None, stored: int | None, *, is_overtaken: bool
+) -> None:
+    """They are behind the own commits, or behind the first own record."""
+    ownership = stage.membership.ownership
+    ownership.hand_out(0, [4, 5, 6])
+    if committed is not None:
+        ownership.note_committed({0: committed})
+
+    assert ownership.is_overtaken(0, stored) is is_overtaken
