@@ -240,11 +240,6 @@ class Repositories(Protocol):
         ...
 
     @property
-    def work_ranges(self) -> WorkRanges:
-        """The records that writers have in progress."""
-        ...
-
-    @property
     def snapshots(self) -> Snapshots:
         """What the poller has stored of the employees."""
         ...

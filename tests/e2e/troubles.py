@@ -25,8 +25,11 @@ from services.contracts.tasks import Resend
 from services.contracts.topics import Topic
 from services.mapper.handler import SERVICE, Mapper
 from services.runtime.clock import SystemClock
+from services.runtime.kafka.batches import BatchWorker
 from services.runtime.kafka.consumer import Consumer
+from services.runtime.kafka.failures import Failures
 from services.runtime.kafka.publisher import Publisher
+from services.runtime.kafka.results import ResultPublisher
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
@@ -239,13 +242,22 @@ async def run_older_mapper(installation: Installation) -> AsyncIterator[None]:
     fatal: list[str] = []
     async with open_store(installation) as store:
         publisher = Publisher(settings, "older-mapper", metrics)
+        results = ResultPublisher(SERVICE, Topic.EMPLOYEES_CHANGED, publisher, clock, metrics)
+        worker = BatchWorker(
+            handler=Mapper(store.mappings, store.connections, clock).handle,
+            results=results,
+            failures=Failures(Topic.EMPLOYEES_CHANGED, metrics, fatal.append),
+            clock=clock,
+            fatal=fatal.append,
+            handler_batch_records=500,
+        )
         consumer = Consumer(
             service=SERVICE,
             name="older-mapper",
             source=Topic.EMPLOYEES_CHANGED,
             event=older,
-            handler=Mapper(store.mappings, store.connections, clock).handle,
-            publisher=publisher,
+            receiver=worker,
+            results=results,
             settings=settings,
             clock=clock,
             metrics=metrics,
@@ -256,10 +268,12 @@ async def run_older_mapper(installation: Installation) -> AsyncIterator[None]:
         await installation.processes["mapper"].stop()
         try:
             await publisher.start()
+            await worker.start()
             await consumer.start()
             yield
         finally:
             await consumer.stop()
+            await worker.stop()
             await publisher.stop()
             await installation.processes["mapper"].start()
     assert fatal == []

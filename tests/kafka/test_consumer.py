@@ -10,8 +10,8 @@ from services.contracts.cloudevents import Record, to_record
 from services.contracts.events import EmployeeChanged
 from services.contracts.topics import Topic
 from services.errors import TransientError
-from services.runtime.kafka.failures import MAX_UNEXPECTED_ERRORS
 from services.runtime.kafka.decoding import Batch
+from services.runtime.kafka.failures import MAX_UNEXPECTED_ERRORS
 from services.runtime.kafka.publisher import KafkaUnavailableError, ProducerDeadError, Publisher
 from services.runtime.settings import KafkaSettings
 from tests.kafka.group import FastClock, KafkaGroup, RecordingHandler, build_results

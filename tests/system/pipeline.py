@@ -1,6 +1,6 @@
 """The pipeline product in one process: both sandboxes, a real MongoDB, topics in memory, the product's own code between."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +23,7 @@ from services.admin import connections as admin
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import ListedAccounts
 from services.clients.personio.v1 import PersonioClient
-from services.contracts.cloudevents import read_event
+from services.contracts.cloudevents import Record, read_event
 from services.contracts.connections import DeclareeAccess, PersonioAccess
 from services.contracts.events import AccountRequested, AccountSynced, EmployeeChanged
 from services.contracts.ids import ConnectionId
@@ -37,16 +37,17 @@ from services.poller.resend import Resender
 from services.poller.run import Runner
 from services.poller.tasks import TaskRunner
 from services.poller.verify import Verifier
-from services.runtime.kafka.consumer import Consumer
+from services.runtime.kafka.decoding import Batch, Decoder, Incoming
 from services.runtime.metrics import Metrics
 from services.store.database import Store
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
 from services.writer.handler import Writer
+from services.writer.takeover import Takeover
 from services.writer.wakeup import Wakeup
-from tests.support.fakes import Crashes, FakeClock, WatchedServer
+from tests.support.fakes import Crashes, FakeClock, OwnedPartitions, PlentyOfRoom, WatchedServer
 from tests.support.writer_stage import LATE_WRITE_SECONDS
-from tests.system.topics import SETTINGS, Member, MemoryPublisher, Topics
+from tests.system.topics import Member, MemoryPublisher, Topics
 
 SECRET, KEY = "demo-secret", "demo-key"
 LEDGER_EFFECTS = ("write", "mark_verify")
@@ -103,7 +104,6 @@ class Pipeline:
                 links=self.store.links,
                 mappings=self.store.mappings,
                 runs=self.store.runs,
-                work_ranges=self.store.work_ranges,
                 snapshots=self.store.snapshots,
                 connections=self.store.connections,
             ),
@@ -116,7 +116,7 @@ class Pipeline:
             late_write_seconds=LATE_WRITE_SECONDS,
         )
         self.wakeup = Wakeup(
-            counts=self.store.counters,
+            room=PlentyOfRoom(self.clock),
             followups=self.store.followups,
             connections=self.store.connections,
             tasks=tasks,
@@ -125,16 +125,24 @@ class Pipeline:
             interval=2,
             fatal=_fail,
         )
-        self.mapper = self._make_member("mapper", Topic.EMPLOYEES_CHANGED, EmployeeChanged, mapper.handle, publisher)
-        self.writer = self._make_member("writer", Topic.ACCOUNTS_REQUESTED, AccountRequested, writer.handle, publisher)
 
-    def _make_member(self, group: str, source: Topic, event: Any, handler: Any, publisher: MemoryPublisher) -> Member:
-        consumer = Consumer(
-            service=group, name=group, source=source, event=event, handler=handler, publisher=publisher,
-            settings=SETTINGS, clock=self.clock, metrics=Metrics(), fatal=_fail, max_records=self.batch,
-            graceful_timeout=1.0,
-        )  # fmt: skip
-        return Member(self.topics, group, source, consumer, self.batch)
+        async def map_changes(records: Sequence[Incoming[EmployeeChanged]]) -> Sequence[Record]:
+            return await mapper.handle(Batch(tuple(records), OwnedPartitions()))
+
+        async def write_accounts(records: Sequence[Incoming[AccountRequested]]) -> Sequence[Record]:
+            takeover, results = Takeover(), list[Record]()
+            await takeover.begin(self.store.work_ranges, records, {})
+            for connection in sorted({record.event.connection_id for record in records}):
+                own = tuple(record for record in records if record.event.connection_id == connection)
+                results += (await writer.handle(Batch(own, OwnedPartitions()), takeover)).records
+            return results
+
+        self.mapper = self._make_member("mapper", Topic.EMPLOYEES_CHANGED, EmployeeChanged, map_changes, publisher)
+        self.writer = self._make_member("writer", Topic.ACCOUNTS_REQUESTED, AccountRequested, write_accounts, publisher)
+
+    def _make_member(self, group: str, source: Topic, event: Any, handle: Any, publisher: MemoryPublisher) -> Member:
+        decoder = Decoder(group, source, event, self.clock)
+        return Member(self.topics, group, source, decoder, handle, publisher, self.batch)
 
     @asynccontextmanager
     async def _open_personio(self, connection: ConnectionId) -> AsyncIterator[PersonioClient]:
@@ -193,11 +201,13 @@ class Pipeline:
         return unfinished
 
     async def wake_up_waiting(self, seconds: float = 600) -> None:
-        """Runs the writer's check of waiting employees once, ``seconds`` later."""
+        """Runs the writer's check of waiting employees ``seconds`` later, until it finds none."""
         self.clock.seconds += seconds
         await self.wakeup.check_waiting()
         await self.wakeup.check_looks()
-        await self.settle()
+        while await self.store.tasks.list_open(self.connection):
+            await self.settle()
+            await self.wakeup.check_waiting()
 
     async def delete_ledger(self) -> None:
         await self.store.ledger._collection.motor.delete_many({})

@@ -5,7 +5,7 @@ The consumers are the product's own. They have neither other group members nor a
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from services.contracts.cloudevents import Record
 from services.contracts.topics import Topic
-from services.runtime.kafka.consumer import Consumer
+from services.errors import TransientError
+from services.runtime.kafka.decoding import Decoder, Incoming
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.settings import KafkaSettings
 from tests.support.builders import make_incoming_record
@@ -74,43 +75,27 @@ class MemoryPublisher(Publisher):
 
 
 @dataclass
-class Message:
-    """A batch as FastStream hands it over. A batch that is not acknowledged is delivered again."""
-
-    raw_message: tuple[ConsumerRecord, ...]
-    acknowledge: Callable[[], None]
-    committed: object = None
-
-    @property
-    def consumer(self) -> "Message":
-        return self
-
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Does nothing: the next batch begins at the committed offset."""
-
-    async def ack(self) -> None:
-        self.acknowledge()
-
-
-@dataclass
 class Member:
-    """One member of a group: takes batches until nothing is left."""
+    """One member of a group: takes batches until nothing is left. A batch that fails is delivered again."""
 
     topics: Topics
     group: str
     source: Topic
-    consumer: Consumer[Any]
+    decoder: Decoder[Any]
+    handle: Callable[[Sequence[Incoming[Any]]], Awaitable[Sequence[Record]]]
+    publisher: Publisher
     most: int
 
     async def drain(self) -> int:
-        """Consumes until nothing is left, or a batch is given back. Returns the number of committed records."""
+        """Consumes until nothing is left, or a batch fails. Returns the number of committed records."""
         done = 0
         while records := self.topics.unread(self.group, self.source, self.most):
-            self.consumer.membership.record_join(0.0)
-            before = dict(self.topics.committed)
-            message = Message(tuple(records), lambda batch=tuple(records): self._commit(batch))  # type: ignore[misc]
-            await self.consumer.batches.process(message)  # type: ignore[arg-type]
-            if self.topics.committed == before:
+            events, letters = self.decoder.decode(records)
+            try:
+                results = await self.handle(events) if events else []
+                await self.publisher.publish([*letters, *results])
+                self._commit(records)
+            except TransientError:
                 break
             done += len(records)
         return done

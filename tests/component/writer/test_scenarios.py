@@ -10,6 +10,7 @@ from services.provisioning.calls import Call
 from services.writer.handler import LostRaceError
 from services.writer.wakeup import Wakeup
 from tests.support.builders import CONNECTION, make_request, make_request_with_intent, reports_to
+from tests.support.fakes import PlentyOfRoom
 from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
 
 pytestmark = pytest.mark.mongo
@@ -127,7 +128,7 @@ async def test_blocked_employee_is_found_when_address_is_free(stage: WriterStage
 
 
 async def test_waiting_employee_is_counted_and_resent_once(stage: WriterStage) -> None:
-    """The check counts waiting employees in MongoDB, and an open resend stands for the next one."""
+    """The check finds waiting employees in MongoDB. What one writer has taken, another one does not take."""
     server = await stage.get_server()
 
     async def fail(_: Call) -> None:
@@ -137,7 +138,7 @@ async def test_waiting_employee_is_counted_and_resent_once(stage: WriterStage) -
     await stage.handle(make_request())
     wakeups = [
         Wakeup(
-            counts=stage.store.counters,
+            room=PlentyOfRoom(stage.clock),
             followups=stage.store.followups,
             connections=stage.connections,
             tasks=stage.store.tasks,
@@ -149,6 +150,7 @@ async def test_waiting_employee_is_counted_and_resent_once(stage: WriterStage) -
         for _ in range(2)
     ]
 
+    stage.clock.seconds += 5
     for wakeup in wakeups:
         await wakeup.check_waiting()
 

@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord
 
 from services.contracts.cloudevents import MAX_CLOCK_ERROR, to_record
 from services.contracts.dead_letters import DeadLetter, DeadLetterReason
-from services.contracts.events import AccountRequested, EmployeeChanged, Event
+from services.contracts.events import AccountRequested, Event
 from services.runtime.kafka.decoding import Decoder
 from tests.support.builders import NOW, make_change, make_incoming_record, make_request
 from tests.support.fakes import FakeClock
