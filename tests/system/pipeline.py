@@ -189,7 +189,8 @@ class Pipeline:
     async def sync_after_crash(self) -> None:
         """Polls, and looks up again the accounts for which an earlier writer may have sent a request."""
         await self.sync()
-        await self.wake_up_waiting(2 * LATE_WRITE_SECONDS)
+        for _ in range(2):  # the first look may find an answer that is not final
+            await self.wake_up_waiting(2 * LATE_WRITE_SECONDS)
 
     async def settle(self) -> None:
         while await self.mapper.drain() + await self.writer.drain() + await self._run_tasks():
