@@ -93,7 +93,14 @@ class Member:
         await self.publisher.start()
         await self.worker.start()
         await self.consumer.start()
-        await wait_until(lambda: self.consumer.membership.assigned_at)
+        await wait_until(self.is_ready)
+
+    async def is_ready(self) -> bool:
+        """Returns whether the member has joined its group, and Kafka has confirmed it."""
+        membership = self.consumer.membership
+        consumer = self.consumer.consumer
+        assert consumer is not None
+        return not membership.is_joining and (membership.is_confirmed or not consumer.assignment())
 
     async def stop(self) -> None:
         await self.consumer.stop()

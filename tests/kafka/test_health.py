@@ -95,6 +95,18 @@ async def test_replica_without_partitions_is_ready(group: KafkaGroup) -> None:
         assert await second.consumer.check_readiness(LONG) is None
 
 
+async def test_member_without_its_share_is_not_ready(wide_group: KafkaGroup) -> None:
+    """A group with fewer members than partitions has one for each of them."""
+    async with wide_group.run_member(RecordingHandler()) as member:
+        consumer: Any = member.consumer.consumer
+        assert await member.consumer.check_readiness(LONG) is None
+        consumer.assignment = set
+
+        reason = await member.consumer.check_readiness(LONG)
+
+    assert reason == "has no partition, although the group has 1 members for 4 partitions"
+
+
 async def test_hanging_handler_makes_the_consumer_not_ready(group: KafkaGroup) -> None:
     """The consumer is not ready even if no record is left to read after the batch in progress."""
     handler = GatedHandler()

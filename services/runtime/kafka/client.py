@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from services.runtime.settings import KafkaSettings
 
@@ -79,6 +80,17 @@ def make_producer(settings: KafkaSettings, name: str) -> AIOKafkaProducer:
         max_batch_size=MAX_BATCH_BYTES,
         max_request_size=DEAD_LETTER_MAX_BYTES,
     )
+
+
+async def count_members(settings: KafkaSettings, group: str) -> int:
+    """Returns the number of members of a consumer group. Raises ``KafkaError``."""
+    admin = AIOKafkaAdminClient(**build_client_options(settings))
+    try:
+        await admin.start()
+        answers = await admin.describe_consumer_groups([group])
+    finally:
+        await admin.close()
+    return sum(len(found["members"]) for answer in answers for found in answer.to_object()["groups"])
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer, stopping: Awaitable[None]) -> None:

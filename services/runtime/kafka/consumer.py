@@ -17,7 +17,7 @@ from services.contracts.topics import Topic
 from services.errors import ConnectorError
 from services.runtime.background import Background
 from services.runtime.clock import Clock
-from services.runtime.kafka.client import make_consumer, stop_consumer
+from services.runtime.kafka.client import count_members, make_consumer, stop_consumer
 from services.runtime.kafka.decoding import Batch, Decoder
 from services.runtime.kafka.failures import Failures
 from services.runtime.kafka.fetcher import Fetcher
@@ -130,6 +130,7 @@ class Consumer(Generic[E]):
             self._liveness,
             clock,
             metrics.lag.labels(source.value),
+            count_members=lambda: count_members(settings, settings.group(service)),
             dead_after=(2 * settings.kafka_session_timeout_ms + settings.kafka_rebalance_timeout_ms) / 1000,
         )
         self._loops = (

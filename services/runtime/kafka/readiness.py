@@ -1,6 +1,7 @@
 """Whether a consumer is ready: a confirmed member of its group that makes progress."""
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -23,9 +24,10 @@ class Readiness:
         clock: Clock,
         lag: Gauge,
         *,
+        count_members: Callable[[], Awaitable[int]],
         dead_after: float,
     ) -> None:
-        """``lag`` is set to the number of records that are not settled.
+        """``lag`` is set to the number of records that are not settled. ``count_members`` asks Kafka about the group.
 
         ``dead_after`` is the time in seconds without a sign of life of aiokafka's own tasks after which they count as ended.
         """
@@ -34,6 +36,7 @@ class Readiness:
         self._liveness = liveness
         self._clock = clock
         self._lag = lag
+        self._count_members = count_members
         self._dead_after = dead_after
 
     async def measure_lag(self, consumer: AIOKafkaConsumer) -> int:
@@ -52,7 +55,7 @@ class Readiness:
         """Returns why the consumer is not ready, or None if it is.
 
         A ready consumer is a confirmed member of its group, its topic exists, and it has made progress within
-        ``stalled_after`` seconds.
+        ``stalled_after`` seconds. A member without partitions is ready if the others have them all: it is a reserve.
         """
         assigned_at = self._membership.assigned_at
         if consumer is None or assigned_at is None:
@@ -60,12 +63,18 @@ class Readiness:
         if not consumer.partitions_for_topic(self._topic):
             return f"Kafka lacks the topic {self._topic}: run `personio-declaree init`"
         if not consumer.assignment():
-            return None
+            return await self._judge_empty_assignment(consumer)
         if not self._membership.is_confirmed:
             return "Kafka has not confirmed the membership in the consumer group within KAFKA_SESSION_TIMEOUT_MS"
         lag = await self.measure_lag(consumer)
         silent = await self._find_silent_partition(consumer, assigned_at, stalled_after)
         return silent or self._liveness.find_stall(lag, stalled_after)
+
+    async def _judge_empty_assignment(self, consumer: AIOKafkaConsumer) -> str | None:
+        partitions, members = len(consumer.partitions_for_topic(self._topic) or ()), await self._count_members()
+        if members > partitions:
+            return None
+        return f"has no partition, although the group has {members} members for {partitions} partitions"
 
     def find_death(self, consumer: AIOKafkaConsumer) -> str | None:
         """Returns which sign of life of aiokafka's tasks is missing; None if they work.
