@@ -162,6 +162,7 @@ LEDGER = {
     "incomplete": lambda store: _exhaust(store.followups.page_incomplete(CONNECTION, NOW + timedelta(days=1))),
     "looks": lambda store: store.counters.count_looks(CONNECTION),
     "retryable": lambda store: _exhaust(store.followups.page_retryable(CONNECTION)),
+    "due": lambda store: store.followups.take_due(CONNECTION, NOW, 10, timedelta(minutes=1)),
     "waiting": lambda store: _exhaust(store.followups.page_waiting(CONNECTION)),
     "rejected": lambda store: _exhaust(store.followups.page_rejected(CONNECTION)),
     "outcomes": lambda store: store.counters.count_outcomes(CONNECTION),
@@ -250,6 +251,7 @@ SORTED_IN_MEMORY = {"ledger waiting reports", "ledger pending reports", "ledger 
 OF_ALL_CONNECTIONS = {
     "waiting connections": lambda store: store.counters.count_waiting(),
     "all waiting connections": lambda store: store.counters.count_all_waiting(),
+    "retryable connections": lambda store: store.followups.find_connections_with_retryable(),
     "due looks": lambda store: store.followups.take_due_looks(NOW),
     "connections due": lambda store: store.schedule.find_due(NOW),
     "unfinished tasks": lambda store: store.tasks.find_connections_with_unfinished(),
