@@ -12,6 +12,7 @@ from services.clients.personio.rate_limit import RateLimits
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import find_topics
+from services.poller.presence import Presence
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.runtime.clock import Clock
@@ -54,6 +55,10 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         finally:
             await client.close()
 
+    owner = identify_process()
+    presence = Presence(
+        store.leases, owner, clock, settings.poll_lease_seconds, share=rate_limits.share, fatal=process.fatal
+    )
     schedule = Schedule(
         settings=settings,
         repositories=store,
@@ -63,7 +68,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         clock=clock,
         metrics=metrics,
         fatal=process.fatal,
-        owner=identify_process(),
+        owner=owner,
     )
     topics = TopicWatch(
         settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=lambda _: publisher.renew()
@@ -71,6 +76,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     process.add("MongoDB", store)
     process.add("Kafka's topics", topics)
     process.add("Kafka", publisher)
+    process.add("the number of pollers", presence)
     process.add("schedule", schedule)
     process.add_check("schedule", schedule.ready)
     process.add_check("kafka", topics.check_readiness)

@@ -45,9 +45,17 @@ WORK_SECONDS = 0.2
 class SlowPublisher(FakePublisher):
     """A Kafka that takes time, so that places matter."""
 
+    working = 0
+    """Number of pages that are published now."""
+    most_working = 0
+    """Maximum number of pages that were published at the same time."""
+
     async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]:
         """Publishes the records after a time."""
+        self.working += 1
+        self.most_working = max(self.working, self.most_working)
         await asyncio.sleep(WORK_SECONDS)
+        self.working -= 1
         return await super().publish(records)
 
 
@@ -220,6 +228,22 @@ def test_polls_of_a_large_company_keep_their_interval() -> None:
         assert run.finished_at is not None
         assert (run.finished_at - run.started_at).total_seconds() >= 150
         assert max(installation.measure_gaps([connection])) < 1.1 * INTERVAL
+
+    simulate(work)
+
+
+def test_number_of_pages_in_work_is_limited() -> None:
+    """Fifty companies are polled at the same time, and four of their pages are worked on."""
+
+    async def work(installation: Installation) -> None:
+        connections = [installation.add(Company()) for _ in range(50)]
+
+        await installation.start_poller()
+        await asyncio.sleep(60)
+
+        assert {len(installation.opened[connection]) for connection in connections} == {1}
+        assert {installation.opened[connection][0] for connection in connections} == {0.0}
+        assert installation.publisher.most_working == SETTINGS.poll_concurrency
 
     simulate(work)
 
