@@ -273,6 +273,26 @@ def test_tasks_do_not_wait_for_slow_scans() -> None:
     simulate(work, SETTINGS.model_copy(update={"poll_open_connections": 3}))
 
 
+def test_number_of_resends_in_work_is_limited() -> None:
+    """A published mapping resends many companies at once."""
+
+    async def work(installation: Installation) -> None:
+        store, later = installation.store, installation.clock.now().replace(year=2100)
+        connections = [installation.add(Company()) for _ in range(20)]
+        for connection in connections:
+            await store.schedule.set_next_poll(connection, later)
+            await store.snapshots.save([(make_snapshot(connection_id=connection), None)])
+            await store.tasks.file(connection, Resend(scope="all", reason="x"), now=NOW)
+
+        await installation.start_poller()
+        await asyncio.sleep(10)
+
+        assert len(installation.publisher.log) == len(connections)
+        assert installation.publisher.most_working == SETTINGS.poll_concurrency
+
+    simulate(work)
+
+
 @pytest.mark.promise("P10")
 def test_resends_of_companies_take_turns() -> None:
     """The resend of a large company gives its place back after each batch."""
