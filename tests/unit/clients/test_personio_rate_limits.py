@@ -1,5 +1,7 @@
 """The rate of requests to each address of Personio, and what a poll saves while requests have to wait."""
 
+import asyncio
+
 import pytest
 
 from services.clients.personio import rate_limit
@@ -13,7 +15,9 @@ from services.clients.personio.rate_limit import (
 )
 from services.clients.personio.v1 import PersonioClient
 from tests.support.fakes import FakeClock
-from tests.unit.clients.personio_stage import ACCESS, AUTH, LIST, LOGINS_PER_MINUTE, open_stage
+from tests.support.virtual_time import VirtualClock, run_in_virtual_time
+from tests.unit.clients.personio_stage import ACCESS, AUTH, EMPTY_LIST, LIST, LOGINS_PER_MINUTE, TOKEN, open_stage
+from tests.unit.clients.transports import Reply, ScriptedTransport, build_reply
 
 PERSONIO_URL = "https://api.personio.de"
 
@@ -99,6 +103,31 @@ async def test_addresses_do_not_wait_for_each_other(url: str) -> None:
     await limits.get(url).employees.wait_for_turn()
 
     assert clock.slept == []
+
+
+@pytest.mark.promise("P10")
+def test_retry_after_concerns_its_connection_alone() -> None:
+    """Other connections at the same address are not delayed."""
+
+    async def work() -> None:
+        clock = VirtualClock()
+        limits = HostLimits(clock, 250, LOGINS_PER_MINUTE)
+        ended: dict[str, float] = {}
+
+        async def list_page(name: str, *replies: Reply) -> None:
+            transport = ScriptedTransport(TOKEN, *replies)
+            access = ACCESS.model_copy(update={"client_id": name})
+            async with PersonioClient(access, clock=clock, limits=limits, transport=transport) as client:
+                await client.list_page()
+            ended[name] = clock.monotonic()
+
+        busy = build_reply(429, {}, Retry_After="50")
+        await asyncio.gather(list_page("busy", busy, EMPTY_LIST), list_page("other", EMPTY_LIST))
+
+        assert ended["busy"] >= 50
+        assert ended["other"] < 1
+
+    run_in_virtual_time(work)
 
 
 async def test_only_idle_addresses_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
