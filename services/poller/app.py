@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import ListedAccounts
+from services.clients.personio.attribute_lists import AttributeLists
 from services.clients.personio.auth import TokenCache
-from services.clients.personio.rate_limit import RateLimiter
+from services.clients.personio.rate_limit import RateLimits
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import find_topics
+from services.poller.presence import Presence
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.runtime.clock import Clock
@@ -26,18 +28,22 @@ SERVICE = "poller"
 
 
 def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
-    """Returns the poller's process, not yet started. All its connections share one rate limiter and one token cache."""
+    """Returns the poller's process, not yet started.
+
+    All its connections share the tokens, the lists of attributes, and one rate limit for each address of Personio.
+    """
     metrics = Metrics()
     process = Process(SERVICE, settings, clock, metrics)
-    rate_limiter = RateLimiter(clock, settings.poll_personio_per_minute)
-    tokens = TokenCache()
+    rate_limits = RateLimits(clock, settings.poll_personio_per_minute, settings.poll_personio_logins_per_minute)
+    tokens, attributes = TokenCache(), AttributeLists()
     publisher = Publisher(settings, f"{SERVICE}-{os.getpid()}", metrics)
 
     @asynccontextmanager
     async def source(connection: ConnectionId) -> AsyncIterator[PersonioClient]:
         stored = await store.connections.get(connection)
         access = stored.personio
-        async with PersonioClient(access, clock=clock, rate_limiter=rate_limiter, tokens=tokens) as client:
+        limits = rate_limits.get(access.url)
+        async with PersonioClient(access, clock=clock, limits=limits, tokens=tokens, attributes=attributes) as client:
             yield client
 
     @asynccontextmanager
@@ -49,6 +55,10 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         finally:
             await client.close()
 
+    owner = identify_process()
+    presence = Presence(
+        store.leases, owner, clock, settings.poll_lease_seconds, share=rate_limits.share, fatal=process.fatal
+    )
     schedule = Schedule(
         settings=settings,
         repositories=store,
@@ -58,7 +68,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         clock=clock,
         metrics=metrics,
         fatal=process.fatal,
-        owner=identify_process(),
+        owner=owner,
     )
     topics = TopicWatch(
         settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=lambda _: publisher.renew()
@@ -66,6 +76,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     process.add("MongoDB", store)
     process.add("Kafka's topics", topics)
     process.add("Kafka", publisher)
+    process.add("the number of pollers", presence)
     process.add("schedule", schedule)
     process.add_check("schedule", schedule.ready)
     process.add_check("kafka", topics.check_readiness)

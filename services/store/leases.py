@@ -5,7 +5,7 @@ both can believe that they own it. The conditional writes of snapshots and ledge
 they do after a suspended process. ``fence`` grows with every acquisition, so that an older lease can be recognised.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
@@ -63,10 +63,27 @@ class Leases:
         """Gives the lease back, so that it is free at once. Does nothing for a lost lease."""
         await self._collection.update(_match_current(lease), {"$set": {"expires_at": _EXPIRED}})
 
+    async def find_held(self, names: Iterable[str], *, now: datetime) -> tuple[Lease, ...]:
+        """Returns those leases of these names that have not ended, in any order."""
+        documents = await self._collection.find({"_id": {"$in": sorted(names)}, "expires_at": {"$gt": now}})
+        return tuple(map(_to_lease, documents))
+
+    async def count_held(self, prefix: str, *, now: datetime) -> int:
+        """Returns the number of leases with names that begin like this and have not ended."""
+        return await self._collection.count({"_id": _begins_with(prefix), "expires_at": {"$gt": now}})
+
+    async def forget_ended(self, prefix: str, *, before: datetime) -> None:
+        """Deletes the leases with names that begin like this and ended before that time."""
+        await self._collection.delete_all({"_id": _begins_with(prefix), "expires_at": {"$lt": before}})
+
     async def find(self, name: str) -> Lease | None:
         """Returns the current or last lease of this name; None if there was none."""
         document = await self._collection.find_one({"_id": name})
         return None if document is None else _to_lease(document)
+
+
+def _begins_with(prefix: str) -> Document:
+    return {"$gte": prefix, "$lt": prefix + "\uffff"}
 
 
 def _match_current(lease: Lease) -> Document:
