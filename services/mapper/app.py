@@ -5,6 +5,7 @@ import os
 from services.contracts.events import EmployeeChanged
 from services.contracts.topics import Topic, find_topics
 from services.mapper.handler import HANDLER_BATCH_RECORDS, SERVICE, Mapper
+from services.mapper.repairs import Repairs
 from services.mapper.settings import MapperSettings
 from services.runtime.clock import Clock
 from services.runtime.kafka.consumer import Consumer
@@ -21,7 +22,8 @@ def create_app(settings: MapperSettings, store: Store, clock: Clock) -> Process:
     name = f"{SERVICE}-{os.getpid()}"
     process = Process(SERVICE, settings, clock, metrics)
     publisher = Publisher(settings, name, metrics)
-    mapper = Mapper(store.mappings, store.connections, clock)
+    repairs = Repairs(store.mappings, store.damage, store.tasks, clock, process.fatal)
+    mapper = Mapper(store.mappings, store.connections, clock, repairs.add)
     consumer = Consumer(
         service=SERVICE,
         name=name,
@@ -44,6 +46,7 @@ def create_app(settings: MapperSettings, store: Store, clock: Clock) -> Process:
     process.add("Kafka's topics", topics)
     process.add("Kafka's producer", publisher)
     process.add("Kafka", consumer)
+    process.add("repaired mappings", repairs)
     process.add_check("consumer", lambda: consumer.check_readiness(settings.stalled_after_seconds))
     process.add_check("kafka", topics.check_readiness)
     process.add_check("mongodb", store.ping)
