@@ -15,6 +15,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from sandbox.installation import SERVICES, Installation
+from services.admin.people import find_people_needing_attention
 from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.topics import Topic
 from tests.e2e.troubles import (
@@ -96,13 +97,25 @@ async def wait_for_name(company: Company, employee: str, name: str) -> None:
     await wait_until(f"the account of {employee} has the name {name}", has_name)
 
 
-async def wait_for_text(installation: Installation, text: str, *command: str) -> None:
-    """Waits until the output of a command contains a text. Its exit code does not matter."""
+async def wait_for_reason(installation: Installation, company: Company, state: str, text: str) -> None:
+    """Waits until `people list` has an employee in this state with this text as a part of the reason."""
+    async with open_store(installation) as store:
+
+        async def is_listed() -> bool:
+            people = [person async for person in find_people_needing_attention(store, company.id)]
+            return any(person.state == state and text in person.reason for person in people)
+
+        await wait_until(f"an employee is {state}: {text}", is_listed)
+
+
+async def wait_for_problem(installation: Installation, company: Company, text: str) -> None:
+    """Waits until `status` has this text for the company, as a problem or as the error of the last poll."""
 
     async def is_shown() -> bool:
-        return text in (await installation.run_command(*command)).output
+        status = await get_status(installation, company)
+        return text in "".join([*status.problems, (status.last_run and status.last_run.error) or ""])
 
-    await wait_until(f"{' '.join(command)} shows {text!r}", is_shown)
+    await wait_until(f"the status shows {text!r}", is_shown)
 
 
 async def change_document(
@@ -140,7 +153,7 @@ async def test_ledger_entry_with_an_unknown_outcome(
     await wait_for_name(other, person, "Neuland")
     await wait_for_account(other, colleague)
     await wait_for_account(damaged, colleague)
-    await wait_for_text(installation, "the employee's ledger entry cannot be read", "people", "list", damaged.id)
+    await wait_for_reason(installation, damaged, "waiting", "the employee's ledger entry cannot be read")
     await logs.wait_for("writer", "ledger entry has invalid fields: decided")
 
     await set_fields(installation, "ledger", key, {"decided.outcome": entry["decided"]["outcome"]})
@@ -162,11 +175,10 @@ async def test_snapshot_with_a_missing_field(
 
     await wait_for_name(other, person, "Weitweg")
     await wait_for_account(damaged, colleague)
-    await wait_for_text(installation, f"{person}  unreadable  the stored Snapshot", "people", "list", damaged.id)
-    await wait_for_text(installation, "unreadable 1: documents of these employees", "status")
-    await wait_for_text(
-        installation, "has invalid fields (content_hash): upgrade", "people", "show", damaged.id, person
+    await wait_for_reason(
+        installation, damaged, "unreadable", f"Snapshot {key} has invalid fields (content_hash): upgrade"
     )
+    assert (await get_status(installation, damaged)).unreadable == 1
     await logs.wait_for("poller", "a document cannot be read", "(content_hash): upgrade all services")
 
     await set_fields(installation, "snapshots", key, {"content_hash": snapshot["content_hash"]})
@@ -189,7 +201,7 @@ async def test_damaged_claim(installation: Installation, damaged: Company, other
     await rename(installation, person, "Ausland")
 
     await wait_for_name(other, person, "Ausland")
-    await wait_for_text(installation, "a document about the account cannot be read", "people", "list", damaged.id)
+    await wait_for_reason(installation, damaged, "waiting", "a document about the account cannot be read")
     await logs.wait_for("writer", "a document cannot be read", "has no valid owner")
 
     await set_fields(installation, "claims", claim["_id"], {"owner": claim["owner"]})
@@ -210,11 +222,8 @@ async def test_mapping_of_a_newer_version(
     person = await hire(installation)
 
     await wait_for_account(other, person)
-    await wait_for_text(
-        installation, f"{person}  rejected  the stored PublishedMapping {key}", "people", "list", damaged.id
-    )
-    await wait_for_text(installation, f"unreadable: the stored PublishedMapping {key} has invalid fields", "status")
-    await wait_for_text(installation, "publish a mapping with `mapping import`", "connections", "check", damaged.id)
+    await wait_for_reason(installation, damaged, "rejected", f"the stored PublishedMapping {key} has invalid fields")
+    await wait_for_problem(installation, damaged, f"the stored PublishedMapping {key} has invalid fields ({field})")
     await logs.wait_for("mapper", "a document cannot be read", f"({field})")
     assert await list_letters(installation, person) == []
 
@@ -241,8 +250,8 @@ async def test_secret_of_another_form(
     person = await hire(installation)
 
     await wait_for_account(other, person)
-    await wait_for_text(installation, f"the secret {damaged.id}/declaree.key", "status")
-    await wait_for_text(installation, "enter the secret again", "connections", "check", damaged.id)
+    await wait_for_problem(installation, damaged, f"the secret {damaged.id}/declaree.key")
+    await wait_for_problem(installation, damaged, "enter the secret again")
     await logs.wait_for("poller", "poll failed", f"the secret {damaged.id}/declaree.key")
 
     await set_fields(installation, "connections", damaged.id, {"declaree.key": stored["declaree"]["key"]})
@@ -258,7 +267,7 @@ async def test_connection_with_an_invalid_field(
     person = await hire(installation)
 
     await wait_for_account(other, person)
-    await wait_for_text(installation, f"the stored Connection {damaged.id} has invalid fields (state)", "status")
+    await wait_for_problem(installation, damaged, f"the stored Connection {damaged.id} has invalid fields (state)")
 
     await set_fields(installation, "connections", damaged.id, {"state": stored["state"]})
     await wait_for_account(damaged, person)
@@ -280,7 +289,7 @@ async def test_other_document(
 
     await wait_for_account(other, person)
     await wait_for_account(damaged, person)
-    await installation.run_command("status")
+    await get_status(installation, damaged)
     async with open_database(installation) as database:
         await database[collection].delete_many({"_id": {"$in": ["x", "y", damaged.id]}})
 
