@@ -1,6 +1,7 @@
 """Maps a batch of changes. The caller publishes all requests together, so that a failure publishes none of them."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from services.contracts.cloudevents import Record, to_record
@@ -14,6 +15,8 @@ from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Batch, Incoming, build_dead_letter
 from services.runtime.kafka.ownership import Ownership
 
+logger = logging.getLogger(__name__)
+
 SERVICE = "mapper"
 """Name of the service and of its consumer group."""
 HANDLER_BATCH_RECORDS = 10
@@ -25,7 +28,7 @@ def _ignore(_: ConnectionId) -> None:
 
 
 class Rejecting:
-    """Rejects every change of a connection with a mapping that cannot be read.
+    """Rejects changes of a connection with a mapping that cannot be read, or cannot be applied to an employee.
 
     It names no version: a request with the unread version could not be told from the one after the repair. And a resent change
     that was mapped before, with an earlier version, stays as it is.
@@ -102,4 +105,10 @@ class Mapper:
     def _map(self, incoming: Incoming[EmployeeChanged], engine: Engine | Rejecting | None) -> Record:
         if engine is None:
             return build_dead_letter(incoming, SERVICE, DeadLetterReason.UNKNOWN_CONNECTION, self._clock)
-        return to_record(engine.map(incoming.event), incoming.reason)
+        try:
+            request = engine.map(incoming.event)
+        except Exception as error:  # a defect that the data of one employee meets must not stop the others
+            logger.exception("change cannot be mapped: it is rejected", extra={"person": str(incoming.event.person)})
+            problem = f"the mapping cannot be applied ({type(error).__name__}): see the mapper's log"
+            request = Rejecting(problem).map(incoming.event)
+        return to_record(request, incoming.reason)

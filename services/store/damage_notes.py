@@ -28,8 +28,8 @@ class Readings(NamedTuple, Generic[T]):
 
     valid: list[T]
     """What the valid documents contain, in their order."""
-    problems: dict[Any, str]
-    """What is wrong with the others and what to do, by their ``_id``."""
+    problems: dict[str, str]
+    """What is wrong with the others and what to do, by their ``_id`` as text."""
 
 
 class DamageNotes:
@@ -57,7 +57,7 @@ class DamageNotes:
             except (StoreFailedError, EncryptionKeyError) as error:
                 damaged.append((document, describe_problem(kind, error)))
         await self._note(kind, damaged)
-        return Readings(valid, {document["_id"]: problem for document, problem in damaged})
+        return Readings(valid, {str(document["_id"]): problem for document, problem in damaged})
 
     async def _note(self, kind: DocumentKind, damaged: Iterable[tuple[Document, str]]) -> None:
         writes: list[UpdateOne] = []

@@ -45,9 +45,9 @@ class Mappings:
         newest = [document["newest"] for document in documents]
         readings = await self._damage.read_all(DocumentKind.MAPPING, newest, _read)
         unreadable = [
-            UnreadableMapping(connection_id=document["connection_id"], problem=readings.problems[document["_id"]])
+            UnreadableMapping(connection_id=document["connection_id"], problem=readings.problems[str(document["_id"])])
             for document in newest
-            if document["_id"] in readings.problems
+            if str(document["_id"]) in readings.problems
         ]
         found: list[PublishedMapping | UnreadableMapping] = [*readings.valid, *unreadable]
         return {mapping.connection_id: mapping for mapping in found}

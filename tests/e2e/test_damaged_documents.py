@@ -280,7 +280,11 @@ async def test_other_document(
     """A document of any other collection that has nothing but its ids stops no company."""
     now = datetime.now(UTC)
     content: dict[str, Any] = {"connection_id": damaged.id, "state": "open", "started": now, "open": True}
-    keys = {"work_ranges": f"{Topic.ACCOUNTS_REQUESTED.value}/0", "verifications": damaged.id}
+    keys = {
+        "leases": f"connection/{damaged.id}",
+        "work_ranges": f"{Topic.ACCOUNTS_REQUESTED.value}/0",
+        "verifications": damaged.id,
+    }
     async with open_database(installation) as database:
         await database[collection].replace_one({"_id": keys.get(collection, "x")}, content, upsert=True)
         await database[collection].insert_one({"_id": "y", "state": "open"})

@@ -1,6 +1,7 @@
 """Notes about documents that cannot be read: their owner, what is wrong, and that a repaired one has none."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 
 from services.contracts.damage import DocumentKind
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.leases import ProcessIdentity
 from services.contracts.mappings import PublishedMapping, UnreadableMapping, default_mapping
 from services.contracts.tasks import Resend, TaskState
 from services.store.database import Store
@@ -22,6 +24,11 @@ pytestmark = pytest.mark.mongo
 Raw = AsyncIOMotorDatabase[dict[str, Any]]
 KEY = f"{CONNECTION}/1"
 FIRST, SECOND = EmployeeId("1"), EmployeeId("2")
+
+
+def make_owner(token: str) -> ProcessIdentity:
+    """Returns a process with this token."""
+    return ProcessIdentity(host="h", pid=1, token=token)
 
 
 async def read_snapshots(store: Store) -> list[EmployeeId]:
@@ -234,3 +241,35 @@ async def test_keys_of_damaged_snapshots_stop_no_list(mongodb_store: Store, raw:
 
     assert sorted(employees) == [FIRST, SECOND]
     assert await mongodb_store.snapshots.find_oversized(CONNECTION) == (FIRST,)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"owner": 7}, {"expires_at": "soon"}, {"fence": "many"}, {"owner": {"token": 7}}, {"expires_at": None}],
+    ids=str,
+)
+async def test_damaged_lease_is_free(mongodb_store: Store, raw: Raw, content: dict[str, Any]) -> None:
+    """Its company would never be polled again. Afterwards, the lease has one owner as before."""
+    leases, first, second = mongodb_store.leases, make_owner("a"), make_owner("b")
+    lease = await leases.acquire("x", first, now=NOW, seconds=60)
+    assert lease is not None
+    await raw["leases"].update_one({"_id": "x"}, {"$set": content} if content else {"$unset": {"owner": True}})
+
+    taken = await leases.acquire("x", second, now=NOW, seconds=60)
+
+    assert taken is not None
+    assert taken.owner == second
+    assert taken.fence == (1 if content == {"fence": "many"} else 2)
+    assert not await leases.renew(lease, now=NOW, seconds=60)
+    assert await leases.acquire("x", first, now=NOW, seconds=60) is None
+
+
+async def test_lease_with_an_owner_of_a_newer_version_ends_by_its_time(mongodb_store: Store, raw: Raw) -> None:
+    """The owner may live, although this version cannot tell."""
+    leases, first, second = mongodb_store.leases, make_owner("a"), make_owner("b")
+    await leases.acquire("x", first, now=NOW, seconds=60)
+    await raw["leases"].update_one({"_id": "x"}, {"$set": {"owner.colour": "blue"}})
+
+    assert await leases.acquire("x", second, now=NOW, seconds=60, is_dead=lambda _: True) is None
+    assert await leases.find("x") is None
+    assert await leases.acquire("x", second, now=NOW + timedelta(seconds=61), seconds=60) is not None

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import pytest
+
 from services.contracts.cloudevents import SendReason, parse_send_reason, read_event, to_record
 from services.contracts.dead_letters import DeadLetter
 from services.contracts.events import AccountRequested, EmployeeChanged
@@ -143,6 +145,25 @@ async def test_unreadable_mapping_rejects_its_own_company_alone() -> None:
     assert own.intent is Intent.PROVISION
     assert repaired.intent is Intent.PROVISION
     assert repaired.mapping_version == 8
+
+
+@pytest.mark.expects_errors
+async def test_defect_of_the_mapping_stops_one_employee_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The employee is rejected, and the changes of the others are mapped."""
+    map_well = Engine.map
+
+    def map_badly(engine: Engine, event: EmployeeChanged) -> AccountRequested:
+        if event.employee_id == "7" and engine.version:
+            raise ZeroDivisionError
+        return map_well(engine, event)
+
+    monkeypatch.setattr(Engine, "map", map_badly)
+
+    first, second = await MapperStage().handle(make_change(employee="7"), make_change(employee="8"))
+
+    assert first.intent is Intent.REJECT
+    assert first.reason == "the mapping cannot be applied (ZeroDivisionError): see the mapper's log"
+    assert second.intent is Intent.PROVISION
 
 
 async def test_missing_mapping_rejects_until_one_is_published() -> None:
