@@ -212,6 +212,7 @@ async def test_damaged_claim(installation: Installation, damaged: Company, other
 
 
 @pytest.mark.parametrize("field", ["mapping.format_version", "mapping.rules"])
+@pytest.mark.promise("P10")
 async def test_mapping_of_a_newer_version(
     installation: Installation, damaged: Company, other: Company, logs: Logs, field: str
 ) -> None:
