@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from sandbox.declaree.errors import ScimError
 from sandbox.declaree.faults import Fault
 from sandbox.declaree.late import postpone
-from sandbox.declaree.message import HTML_ERROR, Reply, Request, build_error_reply, build_html_reply
+from sandbox.declaree.message import HTML_ERROR, Reply, Request, build_error_reply, build_html_reply, build_json_reply
 from sandbox.declaree.proxy import finish
 from sandbox.declaree.scim import answer
 from sandbox.declaree.state import Declaree
@@ -93,6 +93,8 @@ def _build_fault_reply(fault: Fault, declaree: Declaree, account_id: str | None)
             reply = Reply(fault.redirect_status, headers=(("Location", fault.location),), media_type="text/plain")
         case "status":
             reply = _build_status_reply(fault, declaree)
+        case "large_id":
+            reply = build_json_reply(201, {"id": "x" * fault.id_bytes})
         case _:
             return None
     return Reply(reply.status, reply.body, reply.headers, reply.media_type, account_id)

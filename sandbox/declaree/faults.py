@@ -11,7 +11,7 @@ from sandbox.declaree.journal import decode_body
 from sandbox.declaree.message import Request
 from sandbox.declaree.written_paths import is_disabling
 
-Kind = Literal["status", "cut", "slow", "login_page", "redirect", "other_account", "late"]
+Kind = Literal["status", "cut", "slow", "login_page", "redirect", "other_account", "large_id", "late"]
 
 
 class Fault(BaseModel):
@@ -64,6 +64,8 @@ class Fault(BaseModel):
     """HTTP status, for kind ``redirect``."""
     account_id: str = ""
     """Account that the answer shows, for kind ``other_account``."""
+    id_bytes: int = Field(default=9_000_000, ge=1, le=20_000_000)
+    """Size of the account id in the answer, for kind ``large_id``."""
     answer_after: float = Field(default=0.0, ge=0, le=600)
     """Seconds until the request is answered or cut, for kind ``late``."""
     late_answer: Literal["status", "cut", "hang"] = "status"

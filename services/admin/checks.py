@@ -8,6 +8,7 @@ from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import Connection
 from services.contracts.employees import find_missing_attributes
 from services.contracts.ids import ConnectionId
+from services.contracts.mappings import UnreadableMapping
 from services.errors import ConnectorError
 from services.runtime.clock import Clock
 from services.store.database import Store
@@ -36,9 +37,14 @@ async def check(store: Store, clock: Clock, connection: ConnectionId) -> tuple[F
     """
     stored = await store.connections.get(connection)
     personio, declaree = await asyncio.gather(_check_personio(stored, clock), _check_declaree(stored, clock))
-    published = await store.mappings.get_published(connection)
-    mapping = Finding("mapping", None if published else "no mapping is published: import one with `mapping import`")
-    return (*personio, declaree, mapping)
+    return (*personio, declaree, Finding("mapping", await _find_mapping_problem(store, connection)))
+
+
+async def _find_mapping_problem(store: Store, connection: ConnectionId) -> str | None:
+    mapping = (await store.mappings.get_all_published([connection])).get(connection)
+    if isinstance(mapping, UnreadableMapping):
+        return mapping.problem
+    return None if mapping else "no mapping is published: import one with `mapping import`"
 
 
 async def _check_personio(connection: Connection, clock: Clock) -> tuple[Finding, ...]:

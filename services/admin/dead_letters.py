@@ -1,7 +1,8 @@
-"""Lists and retries dead letters."""
+"""Lists, shows and retries dead letters."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import ValidationError
 
@@ -9,12 +10,23 @@ from services.contracts.cloudevents import Record, select_event_headers
 from services.contracts.dead_letters import DeadLetter
 from services.contracts.ids import PersonKey
 from services.contracts.topics import Topic
+from services.errors import PermanentError
 from services.runtime.clock import Clock
-from services.runtime.kafka.decoding import WITHOUT_CONTENT
+from services.runtime.kafka.originals import OriginalRecords
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.replay import RecordedRecord, read_topic
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
+
+
+class UnknownLetterError(PermanentError):
+    """No open dead letter has this id."""
+
+    code: ClassVar[str] = "unknown-letter"
+
+    def __init__(self, letter: str) -> None:
+        """The message names the id."""
+        super().__init__(f"{letter} is not an open dead letter: `dead-letters list` prints the open ones")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +39,37 @@ class ListedLetter:
     """The person that the record is about; ``unknown`` if its key is unreadable."""
     letter: DeadLetter
     """The location of the record, and the reason why it is unreadable."""
-    is_emptied: bool = False
-    """Whether the record was too large to be kept: the letter only states the location of the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLetter:
+    """A dead letter with the content of its record. It contains personal data: show it only on request."""
+
+    listed: ListedLetter
+    """The letter."""
+    is_gone: bool
+    """Whether the record was not copied, and its topic no longer has it."""
+    value: str | None
+    """The value of the record as text, with U+FFFD for bytes that are not UTF-8; None if it has none or is gone."""
 
 
 async def list_dead_letters(settings: KafkaSettings, store: Store) -> tuple[ListedLetter, ...]:
     """Returns the dead letters that were not retried."""
     return tuple([entry.listed async for entry in _read_open(settings, store)])
+
+
+async def show_dead_letter(settings: KafkaSettings, store: Store, letter: str) -> ShownLetter:
+    """Returns one dead letter with the content of its record. A record that was not copied is read from its topic.
+
+    Raises ``UnknownLetterError``.
+    """
+    found = [entry async for entry in _read_open(settings, store) if entry.listed.id == letter]
+    if not found:
+        raise UnknownLetterError(letter)
+    async with OriginalRecords(settings) as originals:
+        original = await _find_original(found[0], originals)
+    value = None if original is None or original.value is None else original.value.decode(errors="replace")
+    return ShownLetter(found[0].listed, original is None, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +78,10 @@ class Retried:
 
     sent: int
     """Number of records that were published again."""
-    not_sendable: tuple[str, ...] = ()
-    """Ids of letters that cannot be published again."""
+    too_large: tuple[str, ...] = ()
+    """Ids of letters with a record that is too large to be published again."""
+    gone: tuple[str, ...] = ()
+    """Ids of letters with a record that was not copied, and that its topic no longer has."""
     unknown: tuple[str, ...] = ()
     """Ids that match no open dead letter."""
 
@@ -53,20 +91,25 @@ async def retry_dead_letters(
 ) -> Retried:
     """Publishes the original records to their topics again. ``only`` holds ids of letters; all if it is empty.
 
-    A record may arrive after a newer event of the same person: the writer then supersedes it.
+    A record that was not copied is read from its topic. A record may arrive after a newer event of the same person: the writer
+    then supersedes it.
     """
-    sent, not_sendable, unknown = 0, [], set(only)
-    async for entry in _read_open(settings, store):
-        letter = entry.listed
-        if only and letter.id not in only:
-            continue
-        unknown.discard(letter.id)
-        if letter.is_emptied or await publisher.publish([entry.original]):
-            not_sendable.append(letter.id)
-            continue
-        await store.dead_letters.mark_retried([entry.mark], now=clock.now())
-        sent += 1
-    return Retried(sent, tuple(not_sendable), tuple(sorted(unknown)))
+    sent, too_large, gone, unknown = 0, list[str](), list[str](), set(only)
+    async with OriginalRecords(settings) as originals:
+        async for entry in _read_open(settings, store):
+            letter = entry.listed
+            if only and letter.id not in only:
+                continue
+            unknown.discard(letter.id)
+            original = await _find_original(entry, originals)
+            if original is None:
+                gone.append(letter.id)
+            elif await publisher.publish([original]):
+                too_large.append(letter.id)
+            else:
+                await store.dead_letters.mark_retried([entry.mark], now=clock.now())
+                sent += 1
+    return Retried(sent, tuple(too_large), tuple(gone), tuple(sorted(unknown)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +118,16 @@ class _OpenLetter:
 
     listed: ListedLetter
     mark: str
-    original: Record
+    record: Record
+
+
+async def _find_original(entry: _OpenLetter, originals: OriginalRecords) -> Record | None:
+    """Returns the record that could not be read; None if the letter has no copy, and its topic no longer has it."""
+    letter = entry.listed.letter
+    if letter.is_copied:
+        return entry.record
+    found = await originals.read(letter)
+    return None if found is None else entry.record._replace(key=found.key, value=found.value)
 
 
 async def _read_open(settings: KafkaSettings, store: Store) -> AsyncIterator[_OpenLetter]:
@@ -94,8 +146,7 @@ def _parse(record: RecordedRecord) -> ListedLetter | None:
         letter = DeadLetter.from_headers(record.headers)
     except ValidationError:
         return None
-    is_emptied = letter.reason in WITHOUT_CONTENT and not record.value
-    return ListedLetter(f"{record.partition}/{record.offset}", _parse_person(record.key), letter, is_emptied)
+    return ListedLetter(f"{record.partition}/{record.offset}", _parse_person(record.key), letter)
 
 
 def _parse_person(key: bytes | None) -> str:

@@ -28,6 +28,8 @@ class PersonView:
     """The employee as the poller last stored it; None if the employee is unknown."""
     entry: LedgerEntry | None
     """The ledger entry; None before the first decision."""
+    problems: tuple[str, ...] = ()
+    """What of the employee cannot be read, and what to do."""
 
 
 async def get_person(store: Store, connection: ConnectionId, employee: EmployeeId) -> PersonView:
@@ -37,7 +39,10 @@ async def get_person(store: Store, connection: ConnectionId, employee: EmployeeI
     """
     await store.connections.ensure_exists(connection)
     snapshots = await store.snapshots.read(connection, [employee])
-    return PersonView(snapshots.get(employee), await store.ledger.get(PersonKey(connection, employee)))
+    entry = await store.ledger.get(PersonKey(connection, employee))
+    damaged = await store.damage.list_all(connection)
+    problems = tuple(damage.problem for damage in damaged if damage.employee_id == employee)
+    return PersonView(snapshots.get(employee), entry, problems)
 
 
 def describe_absence(person: PersonView) -> str | None:
@@ -59,7 +64,7 @@ class NeedsAttention:
 
     employee: EmployeeId
     """Personio's id of the employee."""
-    state: Literal["waiting", "rejected", "incomplete", "oversized", "absent"]
+    state: Literal["unreadable", "waiting", "rejected", "incomplete", "oversized", "absent"]
     """Why the employee needs attention."""
     reason: str
     """What happened and what to do."""
@@ -68,7 +73,7 @@ class NeedsAttention:
 
 
 async def find_people_needing_attention(store: Store, connection: ConnectionId) -> AsyncIterator[NeedsAttention]:
-    """Yields each employee once: waiting, rejected, incomplete, oversized, or absent with an enabled account.
+    """Yields each employee once: unreadable, waiting, rejected, incomplete, oversized, or absent with an enabled account.
 
     Raises ``UnknownConnectionError`` if the connection does not exist.
     """
@@ -81,6 +86,20 @@ async def find_people_needing_attention(store: Store, connection: ConnectionId) 
 
 
 async def _find_all(store: Store, connection: ConnectionId) -> AsyncIterator[NeedsAttention]:
+    for damage in await store.damage.list_all(connection):
+        if damage.employee_id is not None:
+            yield NeedsAttention(damage.employee_id, "unreadable", damage.problem, damage.since)
+    async for person in _find_undone(store, connection):
+        yield person
+    for employee in await store.snapshots.find_oversized(connection):
+        yield NeedsAttention(employee, "oversized", OVERSIZED)
+    async for page in store.snapshots.stream(connection, await store.counters.find_absent_with_account(connection)):
+        for snapshot in page:
+            yield NeedsAttention(snapshot.employee_id, "absent", ABSENT, snapshot.absent_since)
+
+
+async def _find_undone(store: Store, connection: ConnectionId) -> AsyncIterator[NeedsAttention]:
+    """Yields the employees that wait, are rejected or are incomplete."""
     async for entry in _read_entries(store, connection, store.followups.page_waiting):
         if entry.waiting is not None:
             yield NeedsAttention(entry.employee_id, "waiting", entry.waiting.cause.text, entry.waiting.since)
@@ -93,11 +112,6 @@ async def _find_all(store: Store, connection: ConnectionId) -> AsyncIterator[Nee
         if entry.waiting is None and entry.decided is not None and entry.decided.outcome is Outcome.INCOMPLETE:
             reason = entry.decided.reason or "no reason is recorded"
             yield NeedsAttention(entry.employee_id, "incomplete", reason, entry.decided.settled_at)
-    for employee in await store.snapshots.find_oversized(connection):
-        yield NeedsAttention(employee, "oversized", OVERSIZED)
-    async for page in store.snapshots.stream(connection, await store.counters.find_absent_with_account(connection)):
-        for snapshot in page:
-            yield NeedsAttention(snapshot.employee_id, "absent", ABSENT, snapshot.absent_since)
 
 
 def _page_incomplete(store: Store) -> Callable[[ConnectionId], AsyncIterator[Sequence[EmployeeId]]]:

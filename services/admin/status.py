@@ -1,11 +1,15 @@
 """The status of every connection: accounts, balance, waiting employees, last run."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.admin.links import count_links
 from services.contracts.connections import ConnectionState
+from services.contracts.damage import Damage
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run
+from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
 
 
@@ -41,28 +45,40 @@ class Status:
     """Version of the published mapping; 0 without a published mapping."""
     last_run: Run | None
     """The newest run that has ended; None before the first."""
+    unreadable: int = 0
+    """Number of employees with a document that cannot be read."""
+    problems: tuple[str, ...] = ()
+    """What else of the connection cannot be read, and what to do."""
 
 
 async def get_status(store: Store) -> tuple[Status, ...]:
     """Returns the status of all connections, in the order in which they were added."""
     waiting = await store.counters.count_all_waiting()
+    summaries = await store.connections.list_all()
+    versions = await store.mappings.find_newest_versions(summary.id for summary in summaries)
+    damaged: dict[ConnectionId, list[Damage]] = defaultdict(list)
+    for damage in await store.damage.list_all():
+        damaged[damage.connection_id].append(damage)
     return tuple(
         [
-            await _get_status(store, connection.id, connection.name, connection.state, waiting.get(connection.id, 0))
-            for connection in await store.connections.list_all()
+            await _get_status(
+                store, summary, damaged[summary.id], waiting.get(summary.id, 0), versions.get(summary.id, 0)
+            )
+            for summary in summaries
         ]
     )
 
 
 async def _get_status(
-    store: Store, connection: ConnectionId, name: str, state: ConnectionState, waiting: int
+    store: Store, summary: ConnectionSummary, damaged: Sequence[Damage], waiting: int, version: int
 ) -> Status:
-    published = await store.mappings.get_published(connection)
+    connection = summary.id
     report = await store.verifications.get_report(connection)
+    problems = {damage.problem for damage in damaged if damage.employee_id is None}
     return Status(
         connection=connection,
-        name=name,
-        state=state,
+        name=summary.name,
+        state=summary.state,
         employees=await store.snapshots.count(connection),
         active=await store.snapshots.count_active(connection),
         accounts=await store.counters.count_active_with_account(connection),
@@ -72,6 +88,8 @@ async def _get_status(
         decisions=await count_links(store, connection),
         findings=report.open_findings if report else 0,
         outcomes=await store.counters.count_outcomes(connection),
-        mapping_version=published.version if published else 0,
+        mapping_version=version,
         last_run=await store.runs.get_last_finished(connection),
+        unreadable=len({damage.employee_id for damage in damaged} - {None}),
+        problems=tuple(sorted(problems | ({summary.problem} if summary.problem else set()))),
     )

@@ -86,7 +86,10 @@ app.command()(verify.verify)
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Print the status of every connection. Exit code 1 if the last poll of an active connection failed."""
+    """Print the status of every connection.
+
+    Exit code 1 if the last poll of an active connection failed, or if something of a connection cannot be read.
+    """
     connections = run(lambda _, store: admin_status.get_status(store))
     text = "\n".join(map(_format_status, connections))
     print_result(text or "No connection exists: add one with `connections add`.", connections, as_json=as_json)
@@ -96,7 +99,8 @@ def status(as_json: Json = False) -> None:
 
 def _has_failed(connection: admin_status.Status) -> bool:
     run = connection.last_run
-    return connection.state is ConnectionState.ACTIVE and run is not None and bool(run.error)
+    has_failed = connection.state is ConnectionState.ACTIVE and run is not None and bool(run.error)
+    return has_failed or bool(connection.problems)
 
 
 def _format_status(connection: admin_status.Status) -> str:
@@ -108,6 +112,9 @@ def _format_status(connection: admin_status.Status) -> str:
         f"  mapping version {connection.mapping_version}; outcomes: {outcomes or 'none yet'}",
         *_format_last_poll(connection.last_run),
     ]
+    lines += [f"  unreadable: {problem}" for problem in connection.problems]
+    if connection.unreadable:
+        lines.append(f"  unreadable {connection.unreadable}: documents of these employees, see `people list`")
     if connection.absent:
         lines.append(f"  absent {connection.absent}: Personio no longer lists these employees, see `people list`")
     if connection.decisions:

@@ -1,5 +1,6 @@
 """The commands ``dead-letters …``."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -10,7 +11,12 @@ from services.cli.output import print_result
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
-app = typer.Typer(no_args_is_help=True, help="List and retry records that cannot be read.")
+app = typer.Typer(no_args_is_help=True, help="List, show and retry records that cannot be read.")
+
+GONE = "the topic of the record no longer has it: `resync` its employee"
+"""What happened to the content of a large record, and what to do."""
+MAX_SHOWN = 5_000
+"""Maximum number of characters of a record that are printed as text."""
 
 
 @app.command("list")
@@ -26,6 +32,31 @@ def _format_letter(listed: admin_dead_letters.ListedLetter) -> str:
     return f"{listed.id}  {listed.person}  {letter.service}: {reason}: {letter.next_step}"
 
 
+@app.command("show")
+def show(
+    letter: Annotated[str, typer.Argument(help="An id from `dead-letters list`.")],
+    as_json: Json = False,
+) -> None:
+    """Show one dead letter with the content of its record, which contains personal data.
+
+    The content of a large record is not in its dead letter. It is read from the topic of the record, as long as Kafka keeps it.
+    """
+    shown = run(lambda settings, store: admin_dead_letters.show_dead_letter(settings, store, letter))
+    print_result("\n".join(_format_shown(shown)), shown, as_json=as_json)
+
+
+def _format_shown(shown: admin_dead_letters.ShownLetter) -> Iterator[str]:
+    letter = shown.listed.letter
+    yield _format_letter(shown.listed)
+    yield f"record: {letter.topic}, partition {letter.partition}, offset {letter.offset}"
+    if shown.is_gone:
+        yield f"content: {GONE}"
+        return
+    value = shown.value or ""
+    rest = f" … ({len(value)} characters, `--json` prints all)" if len(value) > MAX_SHOWN else ""
+    yield f"content: {' '.join(value[:MAX_SHOWN].split())}{rest}"
+
+
 @app.command("retry")
 def retry(
     letter: Annotated[
@@ -33,7 +64,7 @@ def retry(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Publish the original records to their topics again.
+    """Publish the original records to their topics again. Large records are read from their topics.
 
     Exit code 1 if an id is unknown or a record cannot be published.
     """
@@ -47,13 +78,13 @@ def retry(
     retried = run(work)
     lines = [f"records published again: {retried.sent}"]
     lines += [
-        f"{letter_id} cannot be published again (too large, or without content) and stays open"
-        for letter_id in retried.not_sendable
+        f"{letter_id} stays open: its record is too large to be published again" for letter_id in retried.too_large
     ]
+    lines += [f"{letter_id} stays open: {GONE}" for letter_id in retried.gone]
     lines += [
         f"{letter_id} is not an open dead letter: `dead-letters list` prints the open ones"
         for letter_id in retried.unknown
     ]
     print_result("\n".join(lines), retried, as_json=as_json)
-    if retried.not_sendable or retried.unknown:
+    if retried.too_large or retried.gone or retried.unknown:
         raise typer.Exit(1)

@@ -19,6 +19,7 @@ from services.contracts.tasks import Disable, Task
 from services.contracts.values import Value
 from services.runtime.clock import SystemClock
 from services.store.database import Store
+from services.store.errors import StoreFailedError
 
 app = typer.Typer(no_args_is_help=True, help="Show single employees and the employees that need attention.")
 
@@ -34,6 +35,8 @@ def show(
 ) -> None:
     """Show the last snapshot and the account of one employee. The output contains personal data."""
     person = run(lambda _, store: admin_people.get_person(store, ConnectionId(connection), EmployeeId(employee)))
+    if person.snapshot is None and person.problems:
+        fail(StoreFailedError("; ".join(person.problems)))
     if person.snapshot is None:
         fail(admin_tasks.build_unknown_employee(ConnectionId(connection), EmployeeId(employee)))
     lines = [_format_attribute(*item) for item in sorted(person.snapshot.attributes.items())]
@@ -41,8 +44,11 @@ def show(
     if absence:
         lines.append(f"absent since {person.snapshot.absent_since:%Y-%m-%d %H:%M} UTC: {absence}")
     lines += _format_entry(person.entry)
+    lines += [f"unreadable: {problem}" for problem in person.problems]
     snapshot = person.snapshot.model_dump(exclude={"attributes_json"}) | {"attributes": person.snapshot.attributes}
-    print_result("\n".join(lines), {"snapshot": snapshot, "account": person.entry}, as_json=as_json)
+    print_result(
+        "\n".join(lines), {"snapshot": snapshot, "account": person.entry, "problems": person.problems}, as_json=as_json
+    )
 
 
 def _format_attribute(key: str, attribute: Attribute) -> str:
@@ -71,7 +77,7 @@ def _format_entry(entry: LedgerEntry | None) -> Iterator[str]:
 
 @app.command("list")
 def list_(connection: Id, as_json: Json = False) -> None:
-    """List the employees that need attention: waiting, rejected, incomplete, oversized or absent, with the reason.
+    """List the employees that need attention: unreadable, waiting, rejected, incomplete, oversized or absent, with the reason.
 
     The list has ids and no personal data. `people show` prints the data of one employee.
     """

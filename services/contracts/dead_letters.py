@@ -64,12 +64,19 @@ _NEXT_STEPS: dict[DeadLetterReason, str] = {
 }
 
 
+MAX_COPIED_BYTES = 100_000
+"""Maximum size in bytes of the key and the value that a dead letter copies. Larger records are rarely worth a second copy, and many
+of them would fill the topic."""
+MAX_COPIED_KEY_BYTES = 1_000
+"""Maximum size in bytes of the key that the dead letter of a larger record copies. It tells which person the record is about."""
+
+
 class DeadLetter(FrozenModel):
     """Position of an unreadable record, and why it is unreadable.
 
     These fields are headers of the dead letter, beside the event headers of the original record. The key and the value
-    are those of the original record, byte for byte. Both are missing if the record is larger than the topic of dead letters
-    accepts, and with the reason `header-no-text`.
+    are those of the original record, byte for byte. A record of more than 100,000 bytes is not copied: its dead letter has
+    no value, and no key of more than 1,000 bytes. The record stays where the headers say until Kafka deletes it.
     """
 
     service: str
@@ -89,6 +96,8 @@ class DeadLetter(FrozenModel):
     """Kafka's timestamp of the record in milliseconds; with reason `header-no-text`, the time of its detection."""
     failed_at: AwareDatetime
     """When the service could not read the record."""
+    is_copied: bool = True
+    """Whether the dead letter has the content of the record: `false` for a large record, and with reason `header-no-text`."""
 
     @property
     def next_step(self) -> str:
@@ -99,8 +108,16 @@ class DeadLetter(FrozenModel):
             return _UNKNOWN_REASON
 
     def to_record(self, key: bytes | None, value: bytes | None, event_headers: Headers = ()) -> Record:
-        """Returns the record of the dead letter, with key, value and event headers of the original record."""
-        headers = tuple((f"dl_{name}", str(field).encode()) for name, field in self.model_dump(mode="json").items())
+        """Returns the record of the dead letter, with key, value and event headers of the original record.
+
+        Of a large record, it has the event headers, a short key, and no value.
+        """
+        letter = self
+        if len(key or b"") + len(value or b"") > MAX_COPIED_BYTES:
+            letter, value = self.model_copy(update={"is_copied": False}), None
+            key = key if len(key or b"") <= MAX_COPIED_KEY_BYTES else None
+        fields = letter.model_dump(mode="json").items()
+        headers = tuple((f"dl_{name}", _to_text(field).encode()) for name, field in fields)
         return Record(Topic.DEAD_LETTERS, key, value, (*headers, *event_headers))
 
     @classmethod
@@ -110,3 +127,7 @@ class DeadLetter(FrozenModel):
             name[3:]: (value or b"").decode(errors="replace") for name, value in headers if name.startswith("dl_")
         }
         return cls.model_validate(fields)
+
+
+def _to_text(field: object) -> str:
+    return str(field).lower() if isinstance(field, bool) else str(field)

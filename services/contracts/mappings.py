@@ -124,6 +124,15 @@ class PublishedMapping(FrozenModel):
     """When the version was published."""
 
 
+class UnreadableMapping(FrozenModel):
+    """The newest published version of a connection's mapping, if this version of the product cannot read it."""
+
+    connection_id: ConnectionId
+    """The connection."""
+    problem: str
+    """What is wrong and what to do."""
+
+
 def default_mapping() -> MappingDocument:
     """Returns the mapping of a new connection: names, e-mail as user name, and the supervisor as manager."""
 

@@ -64,7 +64,7 @@ class WaitingCause(StrEnum):
     UNUSABLE_ACCESS = "unusable-access"
     """The stored address and key allow no request to Declaree."""
     UNREADABLE_SECRET = "unreadable-secret"  # noqa: S105 - the name of a cause, not a secret
-    """None of ENCRYPTION_KEYS decrypts the stored key."""
+    """None of ENCRYPTION_KEYS decrypts a secret of the connection, or a field of the connection is invalid."""
     BACKLOG = "backlog"
     """Many changes of the connection came at once: this one comes when Declaree has taken the others."""
     LEDGER_UNAVAILABLE = "ledger-unavailable"
@@ -83,6 +83,8 @@ class WaitingCause(StrEnum):
     """The account of the manager is created first."""
     UNREADABLE_ENTRY = "unreadable-entry"
     """The employee's entry in the ledger is damaged, or a newer version wrote it."""
+    UNREADABLE_DOCUMENT = "unreadable-document"
+    """A claim or a decision about the account cannot be read."""
     TAKEN_OVER = "taken-over"
     """An earlier writer had later records in progress: it may have sent a newer change of the employee."""
     ADDRESS_EXCHANGE = "address-exchange"
@@ -115,8 +117,8 @@ _TEXTS: dict[WaitingCause, str] = {
     WaitingCause.WRONG_ADDRESS: "the server at Declaree's address is not a SCIM server: run `connections check`",
     WaitingCause.UNUSABLE_ACCESS: "Declaree's address or key is unusable: run `connections check`",
     WaitingCause.UNREADABLE_SECRET: (
-        "the stored Declaree key cannot be decrypted (none of ENCRYPTION_KEYS is its key): add that encryption key, "
-        "or store the Declaree key again with `connections secrets ID --declaree`"
+        "the stored connection or one of its secrets cannot be read: `status` says what is wrong; "
+        "`connections secrets ID` stores a new secret"
     ),
     WaitingCause.BACKLOG: "many changes came at once: they are written as fast as Declaree takes them",
     WaitingCause.LEDGER_UNAVAILABLE: f"MongoDB did not answer: {_RETRIED}",
@@ -132,6 +134,10 @@ _TEXTS: dict[WaitingCause, str] = {
     WaitingCause.UNREADABLE_ENTRY: (
         "the employee's ledger entry cannot be read: upgrade the writer if a newer version wrote it, "
         "else run `people reset`"
+    ),
+    WaitingCause.UNREADABLE_DOCUMENT: (
+        "a document about the account cannot be read: upgrade the writer if a newer version wrote it, "
+        "else correct or remove the document that the writer's log names"
     ),
     WaitingCause.TAKEN_OVER: "another writer has stopped at this employee: the newest data is sent again",
     WaitingCause.ADDRESS_EXCHANGE: f"employees exchange their e-mail addresses: {_RETRIED}",

@@ -5,6 +5,7 @@ import os
 from services.contracts.events import EmployeeChanged
 from services.contracts.topics import Topic, find_topics
 from services.mapper.handler import HANDLER_BATCH_RECORDS, SERVICE, Mapper
+from services.mapper.repairs import Repairs
 from services.mapper.settings import MapperSettings
 from services.runtime.clock import Clock
 from services.runtime.kafka.batches import BatchWorker
@@ -24,7 +25,8 @@ def create_app(settings: MapperSettings, store: Store, clock: Clock) -> Process:
     name = f"{SERVICE}-{os.getpid()}"
     process = Process(SERVICE, settings, clock, metrics)
     publisher = Publisher(settings, name, metrics)
-    mapper = Mapper(store.mappings, store.connections, clock)
+    repairs = Repairs(store.mappings, store.damage, store.tasks, clock, process.fatal)
+    mapper = Mapper(store.mappings, store.connections, clock, repairs.add)
     results = ResultPublisher(SERVICE, Topic.EMPLOYEES_CHANGED, publisher, clock, metrics)
     worker = BatchWorker(
         handler=mapper.handle,
@@ -59,6 +61,7 @@ def create_app(settings: MapperSettings, store: Store, clock: Clock) -> Process:
     process.add("Kafka's producer", publisher)
     process.add("the work on batches", worker)
     process.add("Kafka", consumer)
+    process.add("repaired mappings", repairs)
     process.add_check("consumer", lambda: consumer.check_readiness(settings.stalled_after_seconds))
     process.add_check("kafka", topics.check_readiness)
     process.add_check("mongodb", store.ping)

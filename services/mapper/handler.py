@@ -1,23 +1,47 @@
 """Maps a batch of changes. The caller publishes all requests together, so that a failure publishes none of them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
 from services.contracts.cloudevents import Record, to_record
 from services.contracts.dead_letters import DeadLetterReason
-from services.contracts.events import EmployeeChanged
+from services.contracts.events import AccountRequested, EmployeeChanged
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import PublishedMapping
+from services.contracts.mappings import PublishedMapping, UnreadableMapping
 from services.mapper.ports import Connections, Mappings
 from services.mapping.engine import Engine
 from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Batch, Incoming, build_dead_letter
 from services.runtime.kafka.ownership import Ownership
 
+logger = logging.getLogger(__name__)
+
 SERVICE = "mapper"
 """Name of the service and of its consumer group."""
 HANDLER_BATCH_RECORDS = 10
 """Number of records in one call of the handler: few enough to be read, mapped and published from the processor's cache."""
+
+
+def _ignore(_: ConnectionId) -> None:
+    pass
+
+
+class Rejecting:
+    """Rejects changes of a connection with a mapping that cannot be read, or cannot be applied to an employee.
+
+    It names no version: a request with the unread version could not be told from the one after the repair. And a resent change
+    that was mapped before, with an earlier version, stays as it is.
+    """
+
+    def __init__(self, problem: str) -> None:
+        """``problem`` is what is wrong with the mapping, and what to do."""
+        self._problem = problem
+        self._engine = Engine(None)
+
+    def map(self, event: EmployeeChanged) -> AccountRequested:
+        """Returns the request with the intent ``REJECT``."""
+        return self._engine.map(event).model_copy(update={"reason": self._problem})
 
 
 class Mapper:
@@ -27,14 +51,24 @@ class Mapper:
     new version.
     """
 
-    def __init__(self, mappings: Mappings, connections: Connections, clock: Clock) -> None:
-        """Reads ``mappings`` and ``connections``. ``clock`` gives the time of dead letters."""
+    def __init__(
+        self,
+        mappings: Mappings,
+        connections: Connections,
+        clock: Clock,
+        note_unreadable: Callable[[ConnectionId], None] = _ignore,
+    ) -> None:
+        """Reads ``mappings`` and ``connections``. ``clock`` gives the time of dead letters.
+
+        ``note_unreadable`` receives each connection with a mapping that cannot be read.
+        """
+        self._note_unreadable = note_unreadable
         self._mappings = mappings
         self._connections = connections
         self._clock = clock
         self._compiled: dict[ConnectionId, Engine] = {}
         self._fetch: Ownership | None = None
-        self._engines: dict[ConnectionId, Engine | None] = {}
+        self._engines: dict[ConnectionId, Engine | Rejecting | None] = {}
 
     async def handle(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
         """Returns the request of each change, or a dead letter if the connection is unknown.
@@ -55,14 +89,26 @@ class Mapper:
         for connection in connections:
             self._engines[connection] = self._compile(connection, newest) if connection in existing else None
 
-    def _compile(self, connection: ConnectionId, newest: Mapping[ConnectionId, PublishedMapping]) -> Engine:
+    def _compile(
+        self, connection: ConnectionId, newest: Mapping[ConnectionId, PublishedMapping | UnreadableMapping]
+    ) -> Engine | Rejecting:
         published = newest.get(connection)
+        if isinstance(published, UnreadableMapping):
+            self._compiled.pop(connection, None)
+            self._note_unreadable(connection)
+            return Rejecting(published.problem)
         engine = self._compiled.get(connection)
         if engine is None or engine.version != (published.version if published else 0):
             engine = self._compiled[connection] = Engine(published)
         return engine
 
-    def _map(self, incoming: Incoming[EmployeeChanged], engine: Engine | None) -> Record:
+    def _map(self, incoming: Incoming[EmployeeChanged], engine: Engine | Rejecting | None) -> Record:
         if engine is None:
             return build_dead_letter(incoming, SERVICE, DeadLetterReason.UNKNOWN_CONNECTION, self._clock)
-        return to_record(engine.map(incoming.event), incoming.reason)
+        try:
+            request = engine.map(incoming.event)
+        except Exception as error:  # a defect that the data of one employee meets must not stop the others
+            logger.exception("change cannot be mapped: it is rejected", extra={"person": str(incoming.event.person)})
+            problem = f"the mapping cannot be applied ({type(error).__name__}): see the mapper's log"
+            request = Rejecting(problem).map(incoming.event)
+        return to_record(request, incoming.reason)

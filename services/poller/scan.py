@@ -1,6 +1,6 @@
 """One full scan of a connection: page by page, with at most two pages in memory."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -64,6 +64,12 @@ class Tally:
     def total(self) -> int | None:
         """The maximum of the numbers of employees that Personio announced; None if it announced none."""
         return max((total for total in self.totals if total is not None), default=None)
+
+    def count_lost(self, lost: Iterable[Snapshot]) -> None:
+        """Takes changes back that are not stored: another poller was faster, or the stored snapshot cannot be read."""
+        for snapshot in lost:
+            self.created -= snapshot.kind is ChangeKind.CREATED
+            self.changed -= snapshot.kind is ChangeKind.CHANGED
 
     def counts(self) -> RunCounts:
         """Returns the counts as they are stored with the run."""
@@ -157,6 +163,7 @@ class Scan:
             await self._resend_unchanged(connection, [stored[key] for key in returned], changes)
         lost = await self._snapshots.save(changes) if changes else frozenset()
         saved = [snapshot for snapshot, _ in changes if snapshot.employee_id not in lost]
+        tally.count_lost(snapshot for snapshot, _ in changes if snapshot.employee_id in lost)
         emitted, oversized = await self._outbox.emit(connection, saved, SendReason.DETECTED)
         tally.emitted += emitted
         tally.oversized += oversized

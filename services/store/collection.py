@@ -91,7 +91,7 @@ def to_model(model: type[M], document: Document) -> M:
     except ValidationError as error:
         fields = sorted({".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)})
         raise StoreFailedError(
-            f"the stored {model.__name__} {document.get('_id')} has invalid fields: {', '.join(fields)}"
+            f"the stored {model.__name__} {document.get('_id')} has invalid fields ({', '.join(fields)})"
         ) from None
 
 

@@ -5,9 +5,13 @@ from datetime import UTC, datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.contracts.connections import ConnectionState, normalise_server
+from services.contracts.connections import Connection, ConnectionState, normalise_server
+from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId
-from services.store.collection import Document
+from services.store.collection import Document, to_model
+from services.store.credentials import SECRET_FIELDS
+from services.store.damage_notes import describe_problem
+from services.store.errors import StoreFailedError
 
 DAMAGED = "(damaged)"
 """In place of a text of a connection that cannot be read."""
@@ -32,6 +36,8 @@ class ConnectionSummary:
     """When the connection was added."""
     is_started: bool
     """Whether an administrator has started the connection."""
+    problem: str | None = None
+    """What is wrong with the connection and what to do, its secrets aside; None if it can be read."""
 
 
 def to_summary(document: Document) -> ConnectionSummary:
@@ -49,7 +55,22 @@ def to_summary(document: Document) -> ConnectionSummary:
         declaree_url=_read_text(document, "declaree", "url"),
         created_at=created,
         is_started=document.get("started_at") is not None,
+        problem=_find_problem(document),
     )
+
+
+def _find_problem(document: Document) -> str | None:
+    """Returns what is wrong with the fields of a connection, with any other text in place of its secrets."""
+    content = {**document, "id": document["_id"]}
+    for field in SECRET_FIELDS:
+        block = content.get(field.block)
+        if isinstance(block, dict):
+            content[field.block] = {**block, field.name: DAMAGED}
+    try:
+        to_model(Connection, content)
+    except StoreFailedError as error:
+        return describe_problem(DocumentKind.CONNECTION, error)
+    return None
 
 
 def _read_text(document: Document, *path: str) -> str:

@@ -1,6 +1,5 @@
 """Connections: two systems each, their encrypted credentials, and whether they are active."""
 
-import logging
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,19 +15,18 @@ from services.contracts.connections import (
     PersonioAccess,
     normalise_server,
 )
+from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document, Session
 from services.store.connection_summaries import ConnectionSummary, is_at_server, to_summary
 from services.store.credentials import DECLAREE_KEY, PERSONIO_SECRET, CredentialCodec
+from services.store.damage_notes import DamageNotes
 from services.store.encryption import Cipher
 from services.store.errors import (
     DuplicateConnectionError,
     EncryptionKeyError,
-    StoreFailedError,
     UnknownConnectionError,
 )
-
-logger = logging.getLogger(__name__)
 
 _TIME = TypeAdapter(datetime)
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -59,10 +57,17 @@ class Connections:
     """The connections, one document each. Their secrets are encrypted."""
 
     def __init__(
-        self, collection: Collection, cipher: Cipher, new_id: Callable[[], ConnectionId] = make_connection_id
+        self,
+        collection: Collection,
+        cipher: Cipher,
+        damage: DamageNotes,
+        new_id: Callable[[], ConnectionId] = make_connection_id,
     ) -> None:
+        """``damage`` takes notes about connections that cannot be read."""
         self._collection = collection
         self._codec = CredentialCodec(cipher)
+        self._damage = damage
+        damage.add_check(DocumentKind.CONNECTION, self._codec.to_connection)
         self._new_id = new_id
 
     async def add(
@@ -116,17 +121,11 @@ class Connections:
     async def get_readable(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
         """Returns the connections that exist and can be decrypted.
 
-        An unreadable one is logged and left out, so that it does not stop the others.
+        An unreadable one is logged, noted and left out, so that it does not stop the others.
         """
-        readable: dict[ConnectionId, Connection] = {}
-        for document in await self._collection.find({"_id": {"$in": sorted(set(connections))}}):
-            try:
-                connection = self._codec.to_connection(document)
-            except (EncryptionKeyError, StoreFailedError) as error:
-                logger.warning("connection is unreadable: %s", error, extra={"connection": document["_id"]})
-            else:
-                readable[connection.id] = connection
-        return readable
+        documents = await self._collection.find({"_id": {"$in": sorted(set(connections))}})
+        readable = await self._damage.read_all(DocumentKind.CONNECTION, documents, self._codec.to_connection)
+        return {connection.id: connection for connection in readable.valid}
 
     async def filter_existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
         """Returns the connections that exist, readable or not."""

@@ -16,6 +16,7 @@ from services.store.claims import Claims
 from services.store.collection import Collection, Document, Session, translate_errors
 from services.store.connections import Connections
 from services.store.counters import Counters
+from services.store.damage_notes import DamageNotes
 from services.store.dead_letters import DeadLetters
 from services.store.encryption import Cipher
 from services.store.errors import StoreSetupError
@@ -80,19 +81,20 @@ class Store:
             read_concern=ReadConcern("majority"),
             write_concern=WriteConcern("majority"),
         )
-        self.connections = Connections(self._get_collection("connections"), Cipher(keys))
+        self.damage = DamageNotes(self._get_collection("damage"), self._get_collection)
+        self.connections = Connections(self._get_collection("connections"), Cipher(keys), self.damage)
         self.schedule = PollSchedule(self._get_collection("connections"))
-        self.snapshots = Snapshots(self._get_collection("snapshots"), ledger="ledger")
-        self.mappings = Mappings(self._get_collection("mappings"))
+        self.snapshots = Snapshots(self._get_collection("snapshots"), self.damage, ledger="ledger")
+        self.mappings = Mappings(self._get_collection("mappings"), self.damage)
         self.ledger = Ledger(self._get_collection("ledger"))
         self.followups = FollowUps(self._get_collection("ledger"))
         self.counters = Counters(self._get_collection("ledger"), snapshots="snapshots")
         self.claims = Claims(self._get_collection("claims"))
-        self.links = Links(self._get_collection("links"))
+        self.links = Links(self._get_collection("links"), self.damage)
         self.verifications = Verifications(self._get_collection("verifications"))
         self.work_ranges = WorkRanges(self._get_collection("work_ranges"))
         self.tasks = Tasks(self._get_collection("tasks"))
-        self.runs = Runs(self._get_collection("runs"))
+        self.runs = Runs(self._get_collection("runs"), self.damage)
         self.leases = Leases(self._get_collection("leases"))
         self.dead_letters = DeadLetters(self._get_collection("dead_letters"))
 

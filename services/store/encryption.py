@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
+from services.contracts.values import FrozenModel
 from services.store.errors import EncryptionKeyError
 
 _MAKE_KEY = "make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+
+
+class _Content(FrozenModel):
+    """What is encrypted."""
+
+    at: str
+    """Location of the secret."""
+    secret: SecretStr
+    """The secret."""
 
 
 class Cipher:
@@ -37,18 +47,25 @@ class Cipher:
     def open(self, location: str, token: object) -> SecretStr:
         """Returns the secret of a token.
 
-        Raises ``EncryptionKeyError`` if none of the keys decrypts the token, or if it was sealed for another location.
+        Raises ``EncryptionKeyError`` if none of the keys decrypts the token, if its content is of another version, or if it
+        was sealed for another location.
         """
         try:
-            content = json.loads(self._fernet.decrypt(str(token)))
-        except InvalidToken:
+            decrypted = self._fernet.decrypt(str(token))
+        except (InvalidToken, ValueError):  # ValueError for a character outside ASCII
             raise EncryptionKeyError(
                 f"the secret {location} cannot be decrypted (none of ENCRYPTION_KEYS is its key): "
                 "add that key, or enter the secret again"
             ) from None
-        if content["at"] != location:
+        try:
+            content = _Content.model_validate_json(decrypted)
+        except ValueError:
+            raise EncryptionKeyError(
+                f"the secret {location} has a format of another version: upgrade, or enter the secret again"
+            ) from None
+        if content.at != location:
             raise EncryptionKeyError(f"the secret {location} was encrypted for another location: enter it again")
-        return SecretStr(content["secret"])
+        return content.secret
 
     def reseal(self, location: str, token: object) -> str:
         """Returns the same secret, encrypted with the first key. Raises ``EncryptionKeyError`` like ``open``."""

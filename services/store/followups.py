@@ -66,7 +66,7 @@ class FollowUps:
             },
             fields=["manager"],
         )
-        links = [document["manager"] for document in documents]
+        links = [document["manager"] for document in documents if isinstance(document["manager"], dict)]
         written = {(EmployeeId(link["employee_id"]), str(link["account_id"])) for link in links}
         return frozenset(manager for manager, account in written if account != managers[manager])
 

@@ -63,6 +63,7 @@ INDEXES = (
     Index("claims", "owner", {"owner": 1}),
     Index("links", "people", {"person": 1}),
     Index("links", "open", _PERSON, _build_partial(open=True)),
+    Index("damage", "connections", _PERSON),
     Index("verifications", "steps", {"connection_id": 1, "of_run": 1, "_id": 1}),
     Index("tasks", "once", {"connection_id": 1, "once": 1}, {"unique": True} | _build_partial(once=_EXISTS)),
     Index("tasks", "open", {"state": 1, "connection_id": 1, "filed": 1, "_id": 1}),

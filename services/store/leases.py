@@ -15,6 +15,14 @@ from services.store.collection import Collection, Document
 _EXPIRED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_DAMAGED: tuple[Document, ...] = (
+    {"expires_at": {"$not": {"$type": "date"}}},
+    {"owner.token": {"$not": {"$type": "string"}}},
+    {"fence": {"$not": {"$type": "number"}}},
+)
+"""Leases that lack what a lease needs to end."""
+
+
 def _assume_alive(_owner: ProcessIdentity) -> bool:
     return False
 
@@ -37,18 +45,19 @@ class Leases:
         """Returns the lease for ``seconds``; None if another live process owns it.
 
         Takes over at once if ``is_dead`` returns True for the owner. If the caller owns the lease already, a new lease with
-        a higher fence begins.
+        a higher fence begins. A damaged lease is free: it would never expire.
         """
-        change = {
-            "$set": {"owner": asdict(owner), "expires_at": now + timedelta(seconds=seconds)},
-            "$inc": {"fence": 1},
-        }
-        free = {"_id": name, "$or": [{"expires_at": {"$lte": now}}, {"owner.token": owner.token}]}
+        fence = {"$cond": [{"$isNumber": "$fence"}, "$fence", 0]}
+        values = {"owner": asdict(owner), "expires_at": now + timedelta(seconds=seconds)}
+        literal = {field: {"$literal": value} for field, value in values.items()}
+        change = [{"$set": {**literal, "fence": {"$add": [fence, 1]}}}]
+        free = {"_id": name, "$or": [{"expires_at": {"$lte": now}}, {"owner.token": owner.token}, *_DAMAGED]}
         document = await self._collection.update_and_get(free, change, insert=True)
         if document is not None:
             return _to_lease(document)
         stored = await self._collection.find_one({"_id": name})
-        if stored is None or not is_dead(ProcessIdentity(**stored["owner"])):
+        stored_owner = _read_owner(stored) if stored is not None else None
+        if stored is None or stored_owner is None or not is_dead(stored_owner):
             return None
         document = await self._collection.update_and_get({"_id": name, "fence": stored["fence"]}, change)
         return None if document is None else _to_lease(document)
@@ -77,9 +86,9 @@ class Leases:
         await self._collection.delete_all({"_id": _begins_with(prefix), "expires_at": {"$lt": before}})
 
     async def find(self, name: str) -> Lease | None:
-        """Returns the current or last lease of this name; None if there was none."""
+        """Returns the current or last lease of this name; None if there was none, or if its owner cannot be read."""
         document = await self._collection.find_one({"_id": name})
-        return None if document is None else _to_lease(document)
+        return None if document is None or _read_owner(document) is None else _to_lease(document)
 
 
 def _begins_with(prefix: str) -> Document:
@@ -89,6 +98,14 @@ def _begins_with(prefix: str) -> Document:
 def _match_current(lease: Lease) -> Document:
     # The fence is part of the filter: with the token alone, an owner could change its newer lease through an older one.
     return {"_id": lease.name, "owner.token": lease.owner.token, "fence": lease.fence}
+
+
+def _read_owner(document: Document) -> ProcessIdentity | None:
+    """Returns the owner; None if a newer version describes it, or if it is damaged. Such a lease ends by its time."""
+    try:
+        return ProcessIdentity(**document["owner"])
+    except (KeyError, TypeError):
+        return None
 
 
 def _to_lease(document: Document) -> Lease:

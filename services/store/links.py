@@ -8,9 +8,11 @@ from pydantic import TypeAdapter
 from pymongo import UpdateOne
 
 from services.contracts.claims import Decision, LinkDecision
+from services.contracts.damage import DocumentKind
 from services.contracts.ids import AccountId, ConnectionId, PersonKey
 from services.store.collection import Collection, Document, to_model
-from services.store.damaged import read_valid
+from services.store.damage_notes import DamageNotes
+from services.store.errors import StoreFailedError
 
 _TIME = TypeAdapter(datetime)
 
@@ -18,13 +20,21 @@ _TIME = TypeAdapter(datetime)
 class Links:
     """The decisions of all connections, one document for each employee and account."""
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, damage: DamageNotes) -> None:
+        """``damage`` takes notes about decisions that cannot be read."""
         self._collection = collection
+        self._damage = damage
+        damage.add_check(DocumentKind.LINK, _read)
 
     async def read(self, people: Iterable[PersonKey]) -> dict[tuple[PersonKey, AccountId], LinkDecision]:
-        """Returns the decisions about these employees, open ones included. Sends one query."""
+        """Returns the decisions about these employees, open ones included. Sends one query.
+
+        Raises ``StoreFailedError`` for a damaged one: without it, an account could be linked that was refused.
+        """
         documents = await self._collection.find({"person": {"$in": sorted({str(person) for person in people})}})
-        decisions = [to_model(LinkDecision, document) for document in documents]
+        decisions, problems = await self._damage.read_all(DocumentKind.LINK, documents, _read)
+        for problem in problems.values():
+            raise StoreFailedError(problem)
         return {(decision.person, decision.account_id): decision for decision in decisions}
 
     async def ask(self, asked: Sequence[LinkDecision]) -> None:
@@ -69,7 +79,7 @@ class Links:
     async def page_open(self, connection: ConnectionId) -> AsyncIterator[tuple[LinkDecision, ...]]:
         """Yields the open decisions of a connection, in the order of their keys."""
         async for page in self._collection.iterate_pages({"connection_id": connection, "open": True}):
-            yield tuple(read_valid(LinkDecision, page))
+            yield tuple((await self._damage.read_all(DocumentKind.LINK, page, _read)).valid)
 
     async def count_open(self, connection: ConnectionId) -> int:
         """Returns the number of open decisions of a connection."""
@@ -78,6 +88,10 @@ class Links:
     async def forget(self, person: PersonKey) -> int:
         """Removes the decisions about one employee. Returns their number."""
         return await self._collection.delete_all({"person": str(person)})
+
+
+def _read(document: Document) -> LinkDecision:
+    return to_model(LinkDecision, document)
 
 
 def build_link_key(person: PersonKey, account: AccountId) -> str:

@@ -3,25 +3,38 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import MappingDocument, PublishedMapping
+from services.contracts.mappings import MappingDocument, PublishedMapping, UnreadableMapping
 from services.store.collection import Collection, Document, Session, to_model
+from services.store.damage_notes import DamageNotes
 from services.store.errors import MappingConflictError
 
 
 class Mappings:
     """The published mappings of all connections."""
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, damage: DamageNotes) -> None:
+        """``damage`` takes notes about mappings that cannot be read."""
         self._collection = collection
+        self._damage = damage
+        damage.add_check(DocumentKind.MAPPING, _read)
 
     async def get_published(self, connection: ConnectionId) -> PublishedMapping | None:
-        """Returns the newest version, which the mapper applies; None if nothing was published."""
-        documents = await self._collection.find({"connection_id": connection}, sort={"version": -1}, limit=1)
-        return to_model(PublishedMapping, documents[0]) if documents else None
+        """Returns the newest version, which the mapper applies; None if nothing was published.
 
-    async def get_all_published(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, PublishedMapping]:
-        """Returns the newest versions of several connections. Sends one query to the primary."""
+        Raises ``StoreFailedError`` if it cannot be read. An older version never takes its place.
+        """
+        documents = await self._collection.find({"connection_id": connection}, sort={"version": -1}, limit=1)
+        return _read(documents[0]) if documents else None
+
+    async def get_all_published(
+        self, connections: Iterable[ConnectionId]
+    ) -> dict[ConnectionId, PublishedMapping | UnreadableMapping]:
+        """Returns the newest versions of several connections. Sends one query to the primary.
+
+        One that cannot be read is logged and noted. An older version never takes its place.
+        """
         documents = await self._collection.aggregate(
             [
                 {"$match": {"connection_id": {"$in": sorted(set(connections))}}},
@@ -29,19 +42,26 @@ class Mappings:
                 {"$group": {"_id": "$connection_id", "newest": {"$first": "$$ROOT"}}},
             ]
         )
-        versions = (to_model(PublishedMapping, document["newest"]) for document in documents)
-        return {published.connection_id: published for published in versions}
+        newest = [document["newest"] for document in documents]
+        readings = await self._damage.read_all(DocumentKind.MAPPING, newest, _read)
+        unreadable = [
+            UnreadableMapping(connection_id=document["connection_id"], problem=readings.problems[str(document["_id"])])
+            for document in newest
+            if str(document["_id"]) in readings.problems
+        ]
+        found: list[PublishedMapping | UnreadableMapping] = [*readings.valid, *unreadable]
+        return {mapping.connection_id: mapping for mapping in found}
 
     async def find_newest_versions(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, int]:
         """Returns the numbers of the newest versions of those connections that have any. Sends one query to the primary."""
         documents = await self._collection.aggregate(
             [
-                {"$match": {"connection_id": {"$in": sorted(set(connections))}}},
+                {"$match": {"connection_id": {"$in": sorted(set(connections))}, "version": {"$type": "number"}}},
                 {"$sort": {"connection_id": 1, "version": -1}},
                 {"$group": {"_id": "$connection_id", "version": {"$first": "$version"}}},
             ]
         )
-        return {ConnectionId(document["_id"]): document["version"] for document in documents}
+        return {ConnectionId(document["_id"]): int(document["version"]) for document in documents}
 
     async def publish(
         self,
@@ -57,8 +77,7 @@ class Mappings:
         ``expected_version`` is the newest version that the caller has seen: 0 means that nothing was published, None skips
         the check. Raises ``MappingConflictError`` if another version is the newest, and for a concurrent publication.
         """
-        newest = await self.get_published(connection)
-        version = newest.version if newest else 0
+        version = (await self.find_newest_versions([connection])).get(connection, 0)
         if expected_version not in {None, version}:
             raise MappingConflictError(connection, version)
         published = PublishedMapping(connection_id=connection, version=version + 1, mapping=mapping, published_at=now)
@@ -69,7 +88,11 @@ class Mappings:
     async def list_versions(self, connection: ConnectionId) -> tuple[PublishedMapping, ...]:
         """Returns all versions, newest first."""
         documents = await self._collection.find({"connection_id": connection}, sort={"version": -1})
-        return tuple(to_model(PublishedMapping, document) for document in documents)
+        return tuple((await self._damage.read_all(DocumentKind.MAPPING, documents, _read)).valid)
+
+
+def _read(document: Document) -> PublishedMapping:
+    return to_model(PublishedMapping, document)
 
 
 def _to_document(published: PublishedMapping) -> Document:

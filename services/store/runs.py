@@ -4,9 +4,11 @@ import secrets
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run, RunState
 from services.store.collection import Collection, Document, to_model
+from services.store.damage_notes import DamageNotes
 
 RETENTION = timedelta(days=90)
 """Time after the start of a run after which MongoDB deletes it."""
@@ -20,8 +22,11 @@ def make_run_id() -> str:
 class Runs:
     """The runs of all connections."""
 
-    def __init__(self, collection: Collection, new_id: Callable[[], str] = make_run_id) -> None:
+    def __init__(self, collection: Collection, damage: DamageNotes, new_id: Callable[[], str] = make_run_id) -> None:
+        """``damage`` takes notes about runs that cannot be read."""
         self._collection = collection
+        self._damage = damage
+        damage.add_check(DocumentKind.RUN, _read)
         self._new_id = new_id
 
     async def begin(self, connection: ConnectionId, *, now: datetime) -> Run:
@@ -51,7 +56,7 @@ class Runs:
         documents = await self._collection.find(
             {"connection_id": connection}, sort={"started": -1, "_id": -1}, limit=limit
         )
-        return tuple(to_model(Run, document) for document in documents)
+        return tuple((await self._damage.read_all(DocumentKind.RUN, documents, _read)).valid)
 
     async def find_first(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
         """Returns those with a run in progress of which no earlier run has succeeded: not every employee is stored yet.
@@ -70,13 +75,17 @@ class Runs:
         return bool(await self._collection.find(succeeded, fields=["_id"], sort={"started": -1, "_id": -1}, limit=1))
 
     async def get_last_finished(self, connection: ConnectionId) -> Run | None:
-        """Returns the newest run that has succeeded or failed; None if there was none."""
+        """Returns the newest run that has succeeded or failed; None if there was none, or if it is damaged."""
         documents = await self._collection.find(
             {"connection_id": connection, "state": {"$ne": RunState.RUNNING.value}},
             sort={"started": -1, "_id": -1},
             limit=1,
         )
-        return to_model(Run, documents[0]) if documents else None
+        return next(iter((await self._damage.read_all(DocumentKind.RUN, documents, _read)).valid), None)
+
+
+def _read(document: Document) -> Run:
+    return to_model(Run, document)
 
 
 def _to_document(run: Run) -> Document:

@@ -30,24 +30,27 @@ class PollSchedule:
         await self._set(connection, {"next_poll": at})
 
     async def get_rejected_resent_on(self, connection: ConnectionId) -> date | None:
-        """Returns the day (UTC) of the last resend of rejected employees; None if there was none."""
-        document = await self._collection.find_one({"_id": connection}, ["rejected_resent_on"])
-        day = document.get("rejected_resent_on") if document else None
-        return date.fromisoformat(day) if day else None
+        """Returns the day (UTC) of the last resend of rejected employees; None if there was none, or if it is damaged."""
+        return await self._get_day(connection, "rejected_resent_on")
 
     async def set_rejected_resent_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last resend of rejected employees. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"rejected_resent_on": day.isoformat()})
 
     async def get_verified_on(self, connection: ConnectionId) -> date | None:
-        """Returns the day (UTC) of the last scheduled verification; None if there was none."""
-        document = await self._collection.find_one({"_id": connection}, ["verified_on"])
-        day = document.get("verified_on") if document else None
-        return date.fromisoformat(day) if day else None
+        """Returns the day (UTC) of the last scheduled verification; None if there was none, or if it is damaged."""
+        return await self._get_day(connection, "verified_on")
 
     async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last scheduled verification. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"verified_on": day.isoformat()})
+
+    async def _get_day(self, connection: ConnectionId, name: str) -> date | None:
+        document = await self._collection.find_one({"_id": connection}, [name]) or {}
+        try:
+            return date.fromisoformat(document[name])
+        except (KeyError, TypeError, ValueError):
+            return None
 
     async def _set(self, connection: ConnectionId, values: Document) -> None:
         if not await self._collection.update({"_id": connection}, {"$set": values}):

@@ -1,6 +1,5 @@
 """Snapshots of employees as the poller last saw them. They are the outbox of the poller."""
 
-import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -9,12 +8,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pymongo import InsertOne, UpdateMany, UpdateOne
 
+from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
-from services.store.collection import PAGE_SIZE, Collection, Document
-from services.store.damaged import read_valid
-
-logger = logging.getLogger(__name__)
+from services.store.collection import PAGE_SIZE, Collection, Document, to_model
+from services.store.damage_notes import DamageNotes
+from services.store.damaged import parse_keys
+from services.store.errors import StoreFailedError
 
 LISTED_AS_ACTIVE = {"status": "active", "absent_since": {"$exists": False}}
 """Snapshots of employees that Personio lists as active."""
@@ -32,15 +32,20 @@ class Snapshots:
     Concurrent writes never decrease ``emitted_revision``.
     """
 
-    def __init__(self, collection: Collection, *, ledger: str) -> None:
-        """``ledger`` is the name of the collection that tells which changes were settled."""
+    def __init__(self, collection: Collection, damage: DamageNotes, *, ledger: str) -> None:
+        """``damage`` takes notes about damaged snapshots. ``ledger`` is the collection that tells which changes were settled."""
         self._collection = collection
+        self._damage = damage
+        damage.add_check(DocumentKind.SNAPSHOT, _read)
         self._ledger = ledger
 
     async def read(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> dict[EmployeeId, Snapshot]:
-        """Returns the existing snapshots of these employees. A damaged one is passed over, and no write replaces it."""
+        """Returns the existing snapshots of these employees. A damaged one is noted and left out, and no write replaces it."""
         documents = await self._collection.find({"_id": {"$in": _to_keys(connection, employees)}})
-        return {snapshot.employee_id: snapshot for snapshot in _read(documents) if _has_readable_attributes(snapshot)}
+        return {snapshot.employee_id: snapshot for snapshot in await self._read_all(documents)}
+
+    async def _read_all(self, documents: Iterable[Document]) -> tuple[Snapshot, ...]:
+        return tuple((await self._damage.read_all(DocumentKind.SNAPSHOT, documents, _read)).valid)
 
     async def save(self, snapshots: Sequence[tuple[Snapshot, int | None]]) -> frozenset[EmployeeId]:
         """Stores each snapshot if the stored revision is the paired one. None means that a first snapshot is expected.
@@ -61,7 +66,7 @@ class Snapshots:
 
     async def _find_lost(self, doubtful: Sequence[Snapshot]) -> frozenset[EmployeeId]:
         documents = await self._collection.find({"_id": {"$in": [str(snapshot.person) for snapshot in doubtful]}})
-        stored = {snapshot.employee_id: snapshot.to_record() for snapshot in _read(documents)}
+        stored = {snapshot.employee_id: snapshot.to_record() for snapshot in await self._read_all(documents)}
         return frozenset(
             snapshot.employee_id for snapshot in doubtful if stored.get(snapshot.employee_id) != snapshot.to_record()
         )
@@ -99,7 +104,7 @@ class Snapshots:
         if after is not None:
             where["_id"] = {"$gt": str(PersonKey(connection, after))}
         documents = await self._collection.find(where, sort={"_id": 1}, limit=limit)
-        return tuple(_read(documents))
+        return await self._read_all(documents)
 
     async def stream(
         self, connection: ConnectionId, employees: Iterable[EmployeeId] | None = None, batch: int = PAGE_SIZE
@@ -110,18 +115,18 @@ class Snapshots:
         """
         if employees is None:
             async for page in self._collection.iterate_pages({"connection_id": connection}, size=batch):
-                yield tuple(_read(page))
+                yield await self._read_all(page)
             return
         for keys in _split(_to_keys(connection, employees), batch):
             if page := await self._collection.find({"_id": {"$in": keys}}, sort={"_id": 1}):
-                yield tuple(_read(page))
+                yield await self._read_all(page)
 
     async def stream_employee_ids(self, connection: ConnectionId) -> AsyncIterator[EmployeeId]:
         """Yields the ids of all employees with a snapshot, in the order of their keys."""
         pages = self._collection.iterate_pages({"connection_id": connection}, fields=["_id"], size=10 * PAGE_SIZE)
         async for page in pages:
-            for document in page:
-                yield PersonKey.parse(document["_id"]).employee_id
+            for person in parse_keys(page):
+                yield person.employee_id
 
     async def mark_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None:
         """Notes that a complete scan did not list these employees. Keeps the time of the first such scan."""
@@ -166,10 +171,10 @@ class Snapshots:
                 "oversized_revision": {"$exists": True},
                 "$expr": {"$eq": ["$oversized_revision", "$revision"]},
             },
-            fields=["employee_id"],
+            fields=["_id"],
             sort={"_id": 1},
         )
-        return tuple(EmployeeId(document["employee_id"]) for document in documents)
+        return tuple(person.employee_id for person in parse_keys(documents))
 
     async def find_absent(self, people: Iterable[PersonKey]) -> frozenset[PersonKey]:
         """Returns those that complete scans no longer list. Sends one query."""
@@ -236,15 +241,11 @@ def _to_document(snapshot: Snapshot) -> Document:
     return {"_id": str(snapshot.person), **document, "attributes": snapshot.attributes_json}
 
 
-def _has_readable_attributes(snapshot: Snapshot) -> bool:
+def _read(document: Document) -> Snapshot:
+    """Returns the snapshot. Raises ``StoreFailedError`` for one with an invalid field or attribute."""
+    snapshot = to_model(Snapshot, {**document, "attributes_json": document.get("attributes")})
     try:
         _ = snapshot.attributes
     except ValidationError:
-        logger.warning("the stored attributes of an employee cannot be read", extra={"person": str(snapshot.person)})
-        return False
-    return True
-
-
-def _read(documents: Iterable[Document]) -> Iterator[Snapshot]:
-    """Yields the snapshots of the valid documents."""
-    return read_valid(Snapshot, ({**document, "attributes_json": document.get("attributes")} for document in documents))
+        raise StoreFailedError(f"the stored Snapshot {snapshot.person} has invalid fields (attributes)") from None
+    return snapshot

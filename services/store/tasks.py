@@ -1,5 +1,6 @@
 """Tasks for the lease owners, as a queue per connection."""
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -7,9 +8,16 @@ from datetime import datetime, timedelta
 from services.contracts.ids import ConnectionId
 from services.contracts.tasks import Action, Task, TaskState
 from services.store.collection import Collection, Document, Session, to_model
+from services.store.errors import StoreFailedError
+
+logger = logging.getLogger(__name__)
 
 RETENTION = timedelta(days=90)
 """Time after which MongoDB deletes a finished task."""
+
+
+UNREADABLE = "the task cannot be read: upgrade the poller if a newer version filed it, then file it again"
+"""The error of a task that this version cannot read."""
 
 
 def make_task_id() -> str:
@@ -39,7 +47,10 @@ class Tasks:
         while True:
             stored = await self._collection.update_and_get(where, {"$setOnInsert": document}, insert=True)
             if stored is not None:
-                return to_model(Task, stored)
+                try:
+                    return to_model(Task, stored)
+                except StoreFailedError as error:
+                    await self._fail_unreadable(stored, error)
 
     async def file_within(self, session: Session, connection: ConnectionId, action: Action, *, now: datetime) -> Task:
         """Files a task as part of a transaction and returns it."""
@@ -57,11 +68,24 @@ class Tasks:
         return None if document is None else to_model(Task, document)
 
     async def list_open(self, connection: ConnectionId) -> tuple[Task, ...]:
-        """Returns the open tasks, oldest first."""
+        """Returns the open tasks, oldest first. A task that cannot be read is marked as failed, and delays no other task."""
         documents = await self._collection.find(
             {"connection_id": connection, "state": TaskState.OPEN.value}, sort={"filed": 1, "_id": 1}
         )
-        return tuple(to_model(Task, document) for document in documents)
+        tasks: list[Task] = []
+        for document in documents:
+            try:
+                tasks.append(to_model(Task, document))
+            except StoreFailedError as error:
+                await self._fail_unreadable(document, error)
+        return tuple(tasks)
+
+    async def _fail_unreadable(self, document: Document, error: StoreFailedError) -> None:
+        logger.warning("a task cannot be read: %s", error)
+        now = {"$dateToString": {"date": "$$NOW"}}
+        expires = {"$add": ["$$NOW", RETENTION // timedelta(milliseconds=1)]}
+        ended = {"state": TaskState.FAILED.value, "error": UNREADABLE, "finished_at": now, "expires": expires}
+        await self._collection.update({"_id": document["_id"]}, [{"$set": ended}, {"$unset": "once"}])
 
     async def find_connections_with_unfinished(
         self, *, limit: int, without: Iterable[ConnectionId] = ()
@@ -74,7 +98,7 @@ class Tasks:
         for state in (TaskState.OPEN, TaskState.RUNNING):
             oldest += await self._collection.aggregate(
                 [
-                    {"$match": {"state": state.value}},
+                    {"$match": {"state": state.value, "filed": {"$type": "date"}}},
                     {"$sort": {"state": 1, "connection_id": 1, "filed": 1}},
                     {"$group": {"_id": "$connection_id", "filed": {"$first": "$filed"}}},
                     {"$match": {"_id": {"$nin": sorted(without)}}},
@@ -82,6 +106,7 @@ class Tasks:
                     {"$limit": limit},
                 ]
             )
+        oldest = [document for document in oldest if isinstance(document["_id"], str)]  # others are damaged
         oldest.sort(key=lambda document: (document["filed"], document["_id"]))
         return tuple(dict.fromkeys(ConnectionId(document["_id"]) for document in oldest))[:limit]
 

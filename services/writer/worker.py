@@ -30,6 +30,7 @@ from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Incoming
 from services.runtime.kafka.ownership import PartitionsMovedError
 from services.runtime.log import describe
+from services.store.errors import StoreFailedError
 from services.writer.breaker import BreakerOpenError, find_waiting_cause
 from services.writer.causes import UNRELATED, is_parked
 from services.writer.endpoints import Endpoint
@@ -162,6 +163,9 @@ class Worker:
         except TimeoutError:
             self._endpoint.record_batch_timeout()
             return WaitingCause.BATCH_TIMEOUT
+        except StoreFailedError as error:
+            logger.warning("a document cannot be read: %s", error, extra={"person": str(person.stored.person)})
+            return WaitingCause.UNREADABLE_DOCUMENT
         except Exception:  # a defect or an unforeseen answer stops this person only
             logger.exception("change cannot be settled: it waits", extra={"person": str(person.stored.person)})
             return WaitingCause.UNEXPECTED

@@ -79,7 +79,7 @@ async def produce_invalid_header_name(group: KafkaGroup, partition: int) -> None
         ),
         (None, DeadLetterReason.EMPTY_VALUE, ""),
         (b"", DeadLetterReason.EMPTY_VALUE, ""),
-        (b"x" * 1_000_000, DeadLetterReason.NOT_JSON, ""),
+        (b"x" * 90_000, DeadLetterReason.NOT_JSON, ""),
     ],
     ids=[
         "undecodable",
@@ -286,8 +286,9 @@ async def test_record_with_an_oversized_result_becomes_a_letter(group: KafkaGrou
     assert parse_letter(record).offset == 1
 
 
-async def test_record_above_the_letter_limit_keeps_its_position(kafka: KafkaServers, topic_prefix: str) -> None:
-    """Only a topic with a limit above Kafka's default has such a record: its dead letter has no content."""
+@pytest.mark.parametrize("size", [100_000, 3_000_000])
+async def test_letter_of_a_large_record_points_to_it(kafka: KafkaServers, topic_prefix: str, size: int) -> None:
+    """It has the key, the reason and the position. Only a topic with a limit above Kafka's default has the largest one."""
     group = KafkaGroup(make_settings(kafka.bootstrap_servers, topic_prefix))
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     await admin.start()
@@ -297,13 +298,16 @@ async def test_record_above_the_letter_limit_keeps_its_position(kafka: KafkaServ
     await admin.close()
     await create_topics(group.settings)
     handler = RecordingHandler()
-    await group.produce(make_event(1), b"x" * 3_000_000, make_event(2))
+    await group.produce(make_event(1), b"x" * size, make_event(2), key=b"c1/7")
 
     async with group.run_member(handler):
         await group.wait_until_committed(3)
 
     assert handler.revisions == [1, 2]
     (record,) = await group.read_records(LETTERS)
+    assert record.key == b"c1/7"
     assert record.value is None
-    assert parse_letter(record).reason == DeadLetterReason.TOO_LARGE
-    assert parse_letter(record).offset == 1
+    letter = parse_letter(record)
+    assert letter.offset == 1
+    assert not letter.is_copied
+    assert letter.reason == DeadLetterReason.NOT_JSON

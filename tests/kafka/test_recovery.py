@@ -4,9 +4,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from services.admin.dead_letters import ListedLetter, Retried, list_dead_letters, retry_dead_letters
+from services.admin.dead_letters import (
+    ListedLetter,
+    Retried,
+    UnknownLetterError,
+    list_dead_letters,
+    retry_dead_letters,
+    show_dead_letter,
+)
 from services.admin.replay import Replayed, replay
 from services.contracts.cloudevents import SendReason, parse_send_reason, read_event, to_record
 from services.contracts.dead_letters import DeadLetter, DeadLetterReason
@@ -66,14 +74,22 @@ async def produce_unreadable(group: KafkaGroup, *values: bytes | None, headers: 
 
 
 async def produce_letter(group: KafkaGroup, letter: DeadLetter, value: bytes | None) -> None:
-    """Produces a dead letter, as a service does."""
-    record = letter.to_record(b"c1/7", value)
+    """Produces a dead letter with this value, which may be larger than that of a service."""
+    record = letter.to_record(b"c1/7", None)
     async with AIOKafkaProducer(
         bootstrap_servers=group.settings.kafka_bootstrap_servers, max_request_size=3_000_000
     ) as producer:
-        await producer.send_and_wait(
-            group.settings.topic(LETTERS), record.value, key=record.key, headers=list(record.headers)
-        )
+        await producer.send_and_wait(group.settings.topic(LETTERS), value, key=record.key, headers=list(record.headers))
+
+
+async def delete_records(group: KafkaGroup, *, before: int) -> None:
+    """Deletes the records of the source before this offset, as Kafka does at the end of their retention."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=group.settings.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(group.settings.topic(SOURCE), 0): RecordsToDelete(before)})
+    finally:
+        await admin.close()
 
 
 async def test_retry_publishes_the_original_record(group: KafkaGroup, store: Store) -> None:
@@ -108,14 +124,55 @@ async def test_letter_after_its_retry_is_not_listed(group: KafkaGroup, store: St
 
 
 async def test_unsendable_letter_stays_listed(group: KafkaGroup, store: Store) -> None:
-    """A record that is too large to be sent again delays no other letter."""
+    """A record that cannot be sent again delays no other letter."""
     await produce_letter(group, LETTER, b"x" * 1_500_000)
-    await produce_letter(group, LETTER.model_copy(update={"reason": DeadLetterReason.TOO_LARGE.value}), None)
+    await produce_letter(group, LETTER.model_copy(update={"reason": "header-no-text", "is_copied": False}), None)
     await produce_letter(group, LETTER, b"small")
 
-    assert await retry(group, store) == Retried(1, not_sendable=("0/0", "0/1"))
+    assert await retry(group, store) == Retried(1, too_large=("0/0",), gone=("0/1",))
     assert [record.value for record in await group.read_records(SOURCE)] == [b"small"]
     assert await list_ids(group, store) == ["0/0", "0/1"]
+
+
+async def test_large_record_is_read_from_its_topic(group: KafkaGroup, store: Store) -> None:
+    """`show` and `retry` find the record that the letter points to, with its send reason."""
+    event = to_record(make_change(), SendReason.RESENT)._replace(value=b"x" * 200_000)
+    await produce_unreadable(group, b"small", event.value, b"other", headers=event.headers)
+
+    shown = await show_dead_letter(group.settings, store, "0/1")
+
+    assert shown.value == "x" * 200_000
+    assert shown.listed.person == f"{CONNECTION}/7"
+    assert await retry(group, store, "0/1") == Retried(1)
+    again = (await group.read_records(SOURCE))[-1]
+    assert again.key == event.key
+    assert again.value == event.value
+    assert tuple(again.headers) == event.headers
+
+
+async def test_deleted_large_record_is_gone(group: KafkaGroup, store: Store) -> None:
+    """Nothing else is sent in its place, and small letters are still copied."""
+    await produce_unreadable(group, b"small", b"x" * 200_000, b"other")
+    await delete_records(group, before=2)
+
+    shown = [await show_dead_letter(group.settings, store, f"0/{number}") for number in range(3)]
+
+    assert [(letter.is_gone, letter.value) for letter in shown] == [(False, "small"), (True, None), (False, "other")]
+    assert await retry(group, store) == Retried(2, gone=("0/1",))
+
+
+async def test_other_record_at_the_position_is_not_sent(group: KafkaGroup, store: Store) -> None:
+    """After the loss of Kafka's data, another record has the offset of the lost one."""
+    await group.produce(b"another record")
+    await produce_letter(group, LETTER.model_copy(update={"is_copied": False, "timestamp_ms": 1_000}), None)
+
+    assert await retry(group, store) == Retried(0, gone=("0/0",))
+
+
+async def test_unknown_letter_cannot_be_shown(group: KafkaGroup, store: Store) -> None:
+    """The message names the command that lists the letters."""
+    with pytest.raises(UnknownLetterError, match="0/7 is not an open dead letter"):
+        await show_dead_letter(group.settings, store, "0/7")
 
 
 async def test_foreign_record_among_the_letters_is_ignored(group: KafkaGroup, store: Store) -> None:

@@ -54,6 +54,7 @@ COMMANDS = (
     "people reset",
     "dead-letters list",
     "dead-letters retry",
+    "dead-letters show",
 )
 """All commands, with their group."""
 

@@ -19,7 +19,7 @@ from services.clients.declaree.errors import (
 from services.clients.declaree.redirects import find_redirect
 from services.clients.http.client import HttpClient
 from services.clients.http.responses import parse_retry_after
-from services.clients.http.transport import Limits
+from services.clients.http.transport import PAGE_BYTES, PERSON_BYTES, Limits
 from services.contracts.connections import DeclareeAccess
 from services.provisioning.calls import Body
 from services.runtime.clock import Clock
@@ -45,6 +45,12 @@ class ScimRequest:
     """The JSON body; None without one."""
     version: str | None = None
     """The version for ``If-Match`` (RFC 7644, section 3.14); None without a condition."""
+
+    @property
+    def max_answer_bytes(self) -> int:
+        """Maximum size of the answer in bytes. Lookups of lists and schemas may have larger ones than all others."""
+        is_about_one = self.body is not None or self.path.startswith("/Users/")
+        return PERSON_BYTES if is_about_one else PAGE_BYTES
 
 
 def allow() -> None:
@@ -131,7 +137,9 @@ class ScimExchange:
             content = _encode(request.body).encode(errors="replace")
         if request.version is not None:
             headers["If-Match"] = request.version
-        response = await self._http.send_request(request.method, url, content=content, headers=headers)
+        response = await self._http.send_request(
+            request.method, url, content=content, headers=headers, max_bytes=request.max_answer_bytes
+        )
         self._adapt_concurrency(response)
         return response
 

@@ -5,7 +5,8 @@ from functools import lru_cache
 
 import httpx
 
-from services.clients.http.transport import AiohttpTransport, Limits
+from services.clients.http.responses import decode_large
+from services.clients.http.transport import MAX_BYTES, AiohttpTransport, Limits
 
 
 class HttpClient(httpx.AsyncClient):
@@ -33,10 +34,17 @@ class HttpClient(httpx.AsyncClient):
         )
 
     async def send_request(
-        self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
     ) -> httpx.Response:
         """Sends one request with a complete address and body, and returns the response.
 
+        ``max_bytes`` is the maximum size of the response body; None stands for that of the client's limits.
         Faster than ``request``: it merges no addresses and parameters, and parses each address once.
         Raises ``httpx.InvalidURL`` and the errors of ``send``.
         """
@@ -47,7 +55,8 @@ class HttpClient(httpx.AsyncClient):
             all_headers = httpx.Headers([*self.headers.raw, *added])
         # a stream instead of content: the transport adds the headers of the body
         stream = httpx.ByteStream(content or b"")
-        request = httpx.Request(method, self._parse_url(url), headers=all_headers, stream=stream)
+        extensions = {} if max_bytes is None else {MAX_BYTES: max_bytes}
+        request = httpx.Request(method, self._parse_url(url), headers=all_headers, stream=stream, extensions=extensions)
         request.read()
         return await self.send(request)
 
@@ -58,5 +67,6 @@ class HttpClient(httpx.AsyncClient):
         """
         response = await self._carrier.handle_async_request(request)
         await response.aread()
+        await decode_large(response)
         response.request = request
         return response

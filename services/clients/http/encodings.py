@@ -5,6 +5,8 @@ import zlib
 
 import httpx
 
+MEGABYTE = 1_048_576
+"""Number of bytes in a megabyte."""
 MAX_ENCODINGS = 4
 """Maximum number of encodings of one body."""
 MAX_MEMBERS = 100
@@ -77,4 +79,7 @@ def _unpack_gzip(content: bytes, limit: int, request: httpx.Request) -> bytes:
 
 def build_size_error(limit: int, request: httpx.Request) -> httpx.RemoteProtocolError:
     """Returns the error for a body of more than ``limit`` bytes."""
-    return httpx.RemoteProtocolError(f"the response body is too large (more than {limit} bytes)", request=request)
+    size = f"{limit // MEGABYTE} MB" if limit >= MEGABYTE else f"{limit} bytes"
+    return httpx.RemoteProtocolError(
+        f"the response body is too large (more than {size}): let the server send less in one answer", request=request
+    )

@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -10,12 +10,16 @@ from typing import Any
 import httpx
 from pydantic_core import from_json
 
+from services.clients.http.aside import run_aside
 from services.clients.http.encodings import is_charset
+from services.clients.http.large_json import LARGE_BYTES, parse_in_steps
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """Upper limit for ``Retry-After``. A server with a wrong clock may name a time that is far in the future."""
 _TOO_DEEP = "recursion limit exceeded"
 """The beginning of the error of pydantic's parser for JSON that is nested too deep."""
+_DECODED = "json_object"
+"""Name of the extension of a response that holds the object of a large body."""
 _WESTERN = "cp1252"
 """The character set behind the labels ISO-8859-1 and US-ASCII, as browsers read them."""
 _STRAY_BYTES = {0xDC00 + byte: bytes([byte]).decode(_WESTERN, "replace") for byte in range(0x80, 0x100)}
@@ -57,11 +61,33 @@ def parse_json_object(response: httpx.Response) -> dict[str, object] | None:
     do. A body that is not UTF-8 is read in the stated character set. Without a usable one, each byte that is not UTF-8
     is read as Western European, so that "J\xfcrgen" arrives as "Jürgen".
     """
+    if _DECODED in response.extensions:
+        decoded: dict[str, object] | None = response.extensions[_DECODED]
+        return decoded
+    return _parse_object(response, _parse_json)
+
+
+async def decode_large(response: httpx.Response) -> None:
+    """Parses the JSON of a large body in a thread, for ``parse_json_object``. Leaves other bodies as they are."""
+    if len(response.content) > LARGE_BYTES:
+        response.extensions[_DECODED] = await run_aside(_parse_object, response, _parse_large)
+
+
+def _parse_object(response: httpx.Response, parse: Callable[[httpx.Response], Any]) -> dict[str, object] | None:
     try:
-        body = _parse_json(response)
+        body = parse(response)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+def _parse_large(response: httpx.Response) -> Any:
+    content = response.content
+    try:
+        text = content.decode(json.detect_encoding(content), "surrogatepass")
+    except UnicodeDecodeError:
+        text = _decode(content, response.charset_encoding)
+    return parse_in_steps(text)
 
 
 def parse_media_type(response: httpx.Response) -> str:

@@ -14,7 +14,8 @@ import httpx
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from services.clients.http.encodings import build_size_error, unpack_body
+from services.clients.http.aside import run_aside
+from services.clients.http.encodings import MEGABYTE, build_size_error, unpack_body
 from services.clients.http.responses import WholeResponse
 
 FOREIGN_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, EOFError, ValueError)
@@ -23,6 +24,14 @@ MAX_HEADER_BYTES = 65_536
 """Maximum size of one header of a response. Proxies add long policies and cookies."""
 MAX_HEADERS = 512
 """Maximum number of headers of a response."""
+MAX_BYTES = "max_bytes"
+"""Name of the extension of a request with the maximum size of its response body, in place of that of the limits."""
+PAGE_BYTES = 8 * MEGABYTE
+"""Maximum size of a response body in bytes, after unpacking: enough for a page of a list."""
+PERSON_BYTES = 2 * MEGABYTE
+"""Maximum size of a response body about one person, in bytes."""
+PACKED_BYTES = 8_192
+"""Size of a packed body above which it is unpacked in a thread. Gzip packs up to a thousand bytes into one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,7 @@ class Limits:
     """Seconds for the whole request and response."""
     connections: int = 32
     """Maximum number of connections at once."""
-    body_bytes: int = 32 * 1_048_576
+    body_bytes: int = PAGE_BYTES
     """Maximum size of a response body in bytes, after unpacking."""
 
 
@@ -92,7 +101,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             return WholeResponse(response.status, response.raw_headers, await self._read_body(response, request))
 
     async def _read_body(self, response: aiohttp.ClientResponse, request: httpx.Request) -> bytes:
-        limit = self._limits.body_bytes
+        limit: int = request.extensions.get(MAX_BYTES, self._limits.body_bytes)
+        if (response.content_length or 0) > limit:
+            raise build_size_error(limit, request)
         chunks: list[bytes] = []
         size = 0
         async for chunk in response.content.iter_any():
@@ -100,8 +111,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             if size > limit:
                 raise build_size_error(limit, request)
             chunks.append(chunk)
+        body = b"".join(chunks)
         encodings = ",".join(response.headers.getall("Content-Encoding", ["identity"]))
-        return unpack_body(b"".join(chunks), encodings, limit, request)
+        if encodings != "identity" and size > PACKED_BYTES:
+            return await run_aside(unpack_body, body, encodings, limit, request)
+        return unpack_body(body, encodings, limit, request)
 
     async def aclose(self) -> None:
         """Closes all connections."""

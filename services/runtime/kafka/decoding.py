@@ -20,18 +20,11 @@ from services.contracts.dead_letters import DeadLetter, DeadLetterReason
 from services.contracts.events import Event
 from services.contracts.topics import Topic
 from services.runtime.clock import Clock
-from services.runtime.kafka.client import DEAD_LETTER_MAX_BYTES
 from services.runtime.kafka.ownership import Ownership
 
 logger = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
-
-WITHOUT_CONTENT = frozenset({DeadLetterReason.TOO_LARGE, DeadLetterReason.HEADER_NO_TEXT})
-"""Reasons of dead letters that may have neither key nor value, and then only say where the record is."""
-MAX_LETTER_CONTENT_BYTES = DEAD_LETTER_MAX_BYTES - 16_384
-"""Maximum size in bytes of key and value of a dead letter; the rest is for its headers. Only a topic with a higher limit than
-Kafka's default has larger records."""
 
 
 class Incoming(NamedTuple, Generic[E]):
@@ -121,6 +114,7 @@ class Decoder(Generic[E]):
             offset=offset,
             timestamp_ms=int(now.timestamp() * 1000),
             failed_at=now,
+            is_copied=False,
         )
         _log(letter)
         return letter.to_record(None, None)
@@ -144,10 +138,9 @@ class Decoder(Generic[E]):
         )
 
     def _build_letter(self, record: ConsumerRecord, error: UnreadableRecordError) -> Record:
-        fits = len(record.key or b"") + len(record.value or b"") <= MAX_LETTER_CONTENT_BYTES
         letter = DeadLetter(
             service=self._service,
-            reason=(error.reason if fits else DeadLetterReason.TOO_LARGE).value,
+            reason=error.reason.value,
             fields=",".join(error.fields),
             topic=self._source,
             partition=record.partition,
@@ -156,7 +149,4 @@ class Decoder(Generic[E]):
             failed_at=self._clock.now(),
         )
         _log(letter)
-        # content that does not fit stays in its topic only; the headers say where
-        return letter.to_record(
-            record.key if fits else None, record.value if fits else None, select_event_headers(record.headers)
-        )
+        return letter.to_record(record.key, record.value, select_event_headers(record.headers))

@@ -1,5 +1,6 @@
 """`people list` and `people show` on a real MongoDB."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -105,3 +106,33 @@ def test_control_characters_of_an_employee_are_replaced(cli: Cli, odd: Connectio
 def test_control_characters_of_an_employee_stay_in_json(cli: Cli, odd: ConnectionId) -> None:
     """JSON escapes control characters, so that programs get the value as it is stored."""
     assert show(cli, odd, "7")["snapshot"]["attributes"]["first_name"]["value"] == "\x1b[2JAda\x07"
+
+
+async def test_employee_with_a_damaged_snapshot_is_shown(cli: Cli, attention: ConnectionId, store: Store) -> None:
+    """The commands name the document, its field and what to do, instead of an unknown employee."""
+    key = {"_id": f"{attention}/3"}
+    await store._database["snapshots"].update_one(key, {"$unset": {"kind": True}})
+    problem = f"the stored Snapshot {attention}/3 has invalid fields (kind): upgrade all services"
+
+    shown = await asyncio.to_thread(cli, "people", "show", attention, "3")
+    listed = await asyncio.to_thread(cli, "people", "list", attention)
+    status = await asyncio.to_thread(cli, "status")
+
+    assert shown.exit_code == 1
+    assert problem in shown.output
+    assert f"3   unreadable  {problem}" in listed.output
+    assert "  unreadable 1: documents of these employees, see `people list`" in status.output
+    assert status.exit_code == 0
+
+
+async def test_unreadable_mapping_is_shown_by_the_status(cli: Cli, attention: ConnectionId, store: Store) -> None:
+    """Monitoring sees it by the exit code."""
+    await store._database["mappings"].update_one({"connection_id": attention}, {"$set": {"mapping.format_version": 2}})
+    await store.mappings.get_all_published([attention])
+
+    status = await asyncio.to_thread(cli, "status")
+    checked = await asyncio.to_thread(cli, "connections", "check", attention)
+
+    assert f"  unreadable: the stored PublishedMapping {attention}/1 has invalid fields (mapping" in status.output
+    assert status.exit_code == 1
+    assert "publish a mapping with `mapping import`" in checked.output

@@ -60,6 +60,8 @@ def test_status_of_a_new_connection_counts_nothing(cli: Cli, connection: Connect
         "outcomes": {},
         "mapping_version": 1,
         "last_run": None,
+        "unreadable": 0,
+        "problems": [],
     }
 
 

@@ -308,7 +308,7 @@ async def test_texts_of_replay(kafka_cli: Cli) -> None:
 @pytest.mark.kafka
 async def test_texts_of_dead_letters(kafka_cli: Cli) -> None:
     """A letter has one line with the next step, and a retry names the letters that stay open."""
-    list_, retry = Transcript(kafka_cli), Transcript(kafka_cli)
+    list_, retry, show = Transcript(kafka_cli), Transcript(kafka_cli), Transcript(kafka_cli)
     letter = DeadLetter(
         service="mapper",
         reason="wrong-schema",
@@ -319,18 +319,22 @@ async def test_texts_of_dead_letters(kafka_cli: Cli) -> None:
         timestamp_ms=0,
         failed_at=NOW,
     )
-    emptied = letter.model_copy(update={"reason": "too-large", "fields": ""})
+    large = letter.model_copy(update={"offset": 1_000, "is_copied": False})
     await asyncio.to_thread(list_.record, "No open dead letter.", "dead-letters", "list")
     await publish(
         kafka_cli,
         letter.to_record(f"{CONNECTION}/7".encode(), b"{}"),
-        emptied.to_record(f"{CONNECTION}/8".encode(), None),
+        large.to_record(f"{CONNECTION}/8".encode(), None),
     )
 
     await asyncio.to_thread(list_.record, "Two dead letters.", "dead-letters", "list")
+    await asyncio.to_thread(show.record, "A letter.", "dead-letters", "show", "0/0")
+    await asyncio.to_thread(show.record, "A letter of a large record that was deleted.", "dead-letters", "show", "0/1")
+    await asyncio.to_thread(show.record, "An unknown letter.", "dead-letters", "show", "7/7")
     await asyncio.to_thread(retry.record, "A letter.", "dead-letters", "retry", "0/0")
-    await asyncio.to_thread(retry.record, "All letters: one has no content.", "dead-letters", "retry")
+    await asyncio.to_thread(retry.record, "All letters: the record of one was deleted.", "dead-letters", "retry")
     await asyncio.to_thread(retry.record, "A letter that was retried.", "dead-letters", "retry", "0/0")
 
     list_.compare("dead-letters-list")
     retry.compare("dead-letters-retry")
+    show.compare("dead-letters-show")

@@ -9,6 +9,7 @@ import pytest
 from services.store.claims import Claims
 from services.store.connections import Connections
 from services.store.counters import Counters
+from services.store.damage_notes import DamageNotes
 from services.store.dead_letters import DeadLetters
 from services.store.followups import FollowUps
 from services.store.leases import Leases
@@ -27,6 +28,7 @@ REPOSITORIES: dict[str, type] = {
     "claims": Claims,
     "connections": Connections,
     "counters": Counters,
+    "damage": DamageNotes,
     "dead_letters": DeadLetters,
     "followups": FollowUps,
     "leases": Leases,
@@ -40,8 +42,8 @@ REPOSITORIES: dict[str, type] = {
     "verifications": Verifications,
     "work_ranges": WorkRanges,
 }
-MONGODB_ONLY = {"connections.rotate_keys"}
-"""Methods about encryption, which the fakes do not have."""
+MONGODB_ONLY = {"connections.rotate_keys", "damage.add_check", "damage.read_all"}
+"""Methods about encryption and about damaged documents, which the fakes do not have."""
 METHODS = [
     (f"{name}.{method}")
     for name, repository in REPOSITORIES.items()

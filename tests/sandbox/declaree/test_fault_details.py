@@ -32,6 +32,17 @@ async def test_gateway_page_answers_for_an_account(sandbox: DeclareeSandbox) -> 
     assert (await sandbox.get(f"/Users/{account}"))["id"] == account
 
 
+async def test_large_id_fault_answers_with_a_large_id(sandbox: DeclareeSandbox) -> None:
+    """The account is created, and the answer does not show its id."""
+    await sandbox.order_fault("large_id", method="POST", after_commit=True, id_bytes=5_000)
+
+    answer = await sandbox.request("POST", "/Users", build_user("zoe@example.com"))
+
+    assert answer.status_code == 201
+    assert answer.json() == {"id": "x" * 5_000}
+    assert sandbox.list_user_names() == {"zoe@example.com"}
+
+
 async def test_other_account_fault_answers_with_another_account(sandbox: DeclareeSandbox) -> None:
     """The answer shows another account, without or after the effect of the request."""
     account, other = [(await sandbox.create(build_user(email)))["id"] for email in ("a@example.com", "b@example.com")]

@@ -8,6 +8,7 @@ read and change it. Every method gives other coroutines a turn before its work, 
 from tests.support.fake_store.claims import FakeClaims, FakeLinks, FakeWorkRanges
 from tests.support.fake_store.connections import FakeConnections, FakePollSchedule
 from tests.support.fake_store.counters import FakeCounters
+from tests.support.fake_store.damage import FakeDamageNotes
 from tests.support.fake_store.followups import FakeFollowUps
 from tests.support.fake_store.leases import FakeLeases
 from tests.support.fake_store.ledger import FakeLedger
@@ -20,6 +21,7 @@ __all__ = [
     "FakeClaims",
     "FakeConnections",
     "FakeCounters",
+    "FakeDamageNotes",
     "FakeDeadLetters",
     "FakeFollowUps",
     "FakeLeases",
@@ -55,6 +57,7 @@ class FakeStore:
         self.runs = FakeRuns()
         self.leases = FakeLeases()
         self.dead_letters = FakeDeadLetters()
+        self.damage = FakeDamageNotes()
 
     async def start(self) -> None:
         """Does nothing; the real store checks that MongoDB answers."""

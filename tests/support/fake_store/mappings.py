@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import MappingDocument, PublishedMapping
+from services.contracts.mappings import MappingDocument, PublishedMapping, UnreadableMapping
 from services.store.errors import MappingConflictError
 from tests.support.fake_store.pages import give_turn
 
@@ -19,15 +19,17 @@ class FakeMappings:
         """Returns the newest version; None if nothing is published."""
         return next(iter(await self.list_versions(connection)), None)
 
-    async def get_all_published(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, PublishedMapping]:
-        """Returns the newest versions of several connections."""
+    async def get_all_published(
+        self, connections: Iterable[ConnectionId]
+    ) -> dict[ConnectionId, PublishedMapping | UnreadableMapping]:
+        """Returns the newest versions of several connections. In memory, each can be read."""
         newest = {connection: await self.get_published(connection) for connection in sorted(set(connections))}
         return {connection: published for connection, published in newest.items() if published is not None}
 
     async def find_newest_versions(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, int]:
         """Returns the numbers of the newest versions of those connections that have any."""
-        published = await self.get_all_published(connections)
-        return {connection: newest.version for connection, newest in published.items()}
+        newest = {connection: await self.get_published(connection) for connection in sorted(set(connections))}
+        return {connection: published.version for connection, published in newest.items() if published is not None}
 
     async def publish(
         self,

@@ -1,5 +1,7 @@
 """One employee, and the employees that need attention."""
 
+from typing import Any
+
 import pytest
 
 from services.admin.people import (
@@ -12,6 +14,7 @@ from services.admin.people import (
     get_person,
 )
 from services.contracts.connections import Connection
+from services.contracts.damage import Damage, DocumentKind
 from services.contracts.events import ChangeKind, Version
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.ledger import Waiting
@@ -149,3 +152,16 @@ async def test_person_of_an_unknown_connection_is_an_error(store: Store) -> None
     """A typing error in the id must not look like an unknown employee."""
     with pytest.raises(UnknownConnectionError):
         await get_person(store, CONNECTION, EmployeeId("1"))
+
+
+async def test_employee_with_a_damaged_document_is_listed_first(store: Store, connection: Connection) -> None:
+    """The reason names the document and what to do; a damaged mapping concerns no single employee."""
+    fake: Any = store
+    fake.damage.content = [
+        Damage(kind=kind, document="x", connection_id=connection.id, employee_id=person, problem="upgrade", since=NOW)
+        for kind, person in [(DocumentKind.SNAPSHOT, "7"), (DocumentKind.MAPPING, None)]
+    ]
+
+    assert await find_people(store, connection.id) == [NeedsAttention(EmployeeId("7"), "unreadable", "upgrade", NOW)]
+    assert (await get_person(store, connection.id, EmployeeId("7"))).problems == ("upgrade",)
+    assert (await get_person(store, connection.id, EmployeeId("8"))).problems == ()

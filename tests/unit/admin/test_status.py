@@ -1,8 +1,11 @@
 """The status of every connection."""
 
+from typing import Any
+
 from services.admin.status import Status, get_status
 from services.contracts.claims import LinkDecision
 from services.contracts.connections import ConnectionState
+from services.contracts.damage import Damage, DocumentKind
 from services.contracts.events import Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.ledger import Waiting
@@ -85,3 +88,27 @@ async def test_status_counts_reports_of_a_pending_manager(store: Store) -> None:
     (status,) = await get_status(store)
 
     assert status.waiting == 1
+
+
+async def test_status_reports_what_cannot_be_read(store: Store) -> None:
+    """Employees are counted once each. What concerns the whole company is told with what to do."""
+    first = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+    other = PERSONIO.model_copy(update={"client_id": "papi-2"})
+    second = await store.connections.add("Südlicht", other, DECLAREE, now=NOW.replace(hour=10))
+    damaged = [
+        (DocumentKind.MAPPING, first.id, None, "the mapping: upgrade"),
+        (DocumentKind.SNAPSHOT, first.id, "7", "the snapshot: upgrade"),
+        (DocumentKind.LINK, first.id, "7", "the decision: upgrade"),
+    ]
+    fake: Any = store
+    fake.damage.content = [
+        Damage(kind=kind, document="x", connection_id=owner, employee_id=person, problem=problem, since=NOW)
+        for kind, owner, person, problem in damaged
+    ]
+
+    statuses = {status.connection: status for status in await get_status(store)}
+
+    assert statuses[first.id].problems == ("the mapping: upgrade",)
+    assert statuses[first.id].unreadable == 1
+    assert statuses[second.id].problems == ()
+    assert statuses[second.id].unreadable == 0

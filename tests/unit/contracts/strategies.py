@@ -96,6 +96,7 @@ dead_letters = st.builds(
     offset=st.integers(0, 2**63 - 1),
     timestamp_ms=st.integers(-1, 2**62),
     failed_at=times,
+    is_copied=st.booleans(),
 )
 
 transforms = st.one_of(

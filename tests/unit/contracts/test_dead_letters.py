@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.contracts.cloudevents import HEADERS, MAX_HEADER_BYTES, SendReason, select_event_headers, to_record
-from services.contracts.dead_letters import DeadLetter, DeadLetterReason
+from services.contracts.dead_letters import MAX_COPIED_BYTES, DeadLetter, DeadLetterReason
 from services.contracts.topics import Topic
 from tests.support.builders import make_change
 from tests.unit.contracts import strategies
@@ -46,6 +46,25 @@ def test_any_letter_is_read_as_written(letter: DeadLetter, key: bytes | None, va
     assert record.key == key
     assert record.value == value
     assert DeadLetter.from_headers(record.headers) == letter
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "copied"),
+    [
+        (b"c1/7", b"x" * (MAX_COPIED_BYTES - 4), (b"c1/7", b"x" * (MAX_COPIED_BYTES - 4))),
+        (b"c1/7", b"x" * (MAX_COPIED_BYTES - 3), (b"c1/7", None)),
+        (b"k" * 1_001, b"x" * MAX_COPIED_BYTES, (None, None)),
+        (b"k" * (MAX_COPIED_BYTES + 1), None, (None, None)),
+    ],
+    ids=["fits", "too large", "large key", "key alone"],
+)
+def test_large_record_is_not_copied(key: bytes, value: bytes | None, copied: tuple[bytes | None, bytes | None]) -> None:
+    """Its dead letter points to it, and keeps a key that tells the person."""
+    record = LETTER.to_record(key, value, (("ce_cause", b"resent"),))
+
+    assert (record.key, record.value) == copied
+    assert DeadLetter.from_headers(record.headers).is_copied == (copied[1] is not None)
+    assert select_event_headers(record.headers) == (("ce_cause", b"resent"),)
 
 
 def test_letter_keeps_the_event_headers() -> None:

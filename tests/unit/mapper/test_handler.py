@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import pytest
+
 from services.contracts.cloudevents import SendReason, parse_send_reason, read_event, to_record
 from services.contracts.dead_letters import DeadLetter
 from services.contracts.events import AccountRequested, EmployeeChanged
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import PublishedMapping
+from services.contracts.mappings import PublishedMapping, UnreadableMapping
 from services.contracts.outcomes import Intent
 from services.contracts.topics import Topic
 from services.mapper.handler import Mapper
@@ -30,10 +32,12 @@ from tests.support.fakes import FakeClock, KnownConnections, OwnedPartitions
 class RecordingMappings:
     """Published mappings that record each query."""
 
-    published: dict[ConnectionId, PublishedMapping] = field(default_factory=dict)
+    published: dict[ConnectionId, PublishedMapping | UnreadableMapping] = field(default_factory=dict)
     queries: list[set[ConnectionId]] = field(default_factory=list)
 
-    async def get_all_published(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, PublishedMapping]:
+    async def get_all_published(
+        self, connections: Iterable[ConnectionId]
+    ) -> dict[ConnectionId, PublishedMapping | UnreadableMapping]:
         """Returns the mappings of the connections that have one."""
         query = set(connections)
         self.queries.append(query)
@@ -124,6 +128,42 @@ async def test_connections_have_separate_mappings() -> None:
 
     assert first.mapping_version == 3
     assert second.mapping_version == 8
+
+
+async def test_unreadable_mapping_rejects_its_own_company_alone() -> None:
+    """The reason says what to do, and no version is named. The repaired mapping is used at once."""
+    stage = MapperStage()
+    stage.mappings.published[OTHER] = UnreadableMapping(connection_id=OTHER, problem="cannot be read: upgrade")
+
+    other, own = await stage.handle(build_change(OTHER), build_change(CONNECTION))
+    stage.mappings.published[OTHER] = make_published_mapping(version=8)
+    (repaired,) = await stage.handle(build_change(OTHER))
+
+    assert other.intent is Intent.REJECT
+    assert other.reason == "cannot be read: upgrade"
+    assert other.mapping_version == 0
+    assert own.intent is Intent.PROVISION
+    assert repaired.intent is Intent.PROVISION
+    assert repaired.mapping_version == 8
+
+
+@pytest.mark.expects_errors
+async def test_defect_of_the_mapping_stops_one_employee_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The employee is rejected, and the changes of the others are mapped."""
+    map_well = Engine.map
+
+    def map_badly(engine: Engine, event: EmployeeChanged) -> AccountRequested:
+        if event.employee_id == "7" and engine.version:
+            raise ZeroDivisionError
+        return map_well(engine, event)
+
+    monkeypatch.setattr(Engine, "map", map_badly)
+
+    first, second = await MapperStage().handle(make_change(employee="7"), make_change(employee="8"))
+
+    assert first.intent is Intent.REJECT
+    assert first.reason == "the mapping cannot be applied (ZeroDivisionError): see the mapper's log"
+    assert second.intent is Intent.PROVISION
 
 
 async def test_missing_mapping_rejects_until_one_is_published() -> None:

@@ -343,3 +343,30 @@ async def test_change_stored_by_another_replica_is_not_sent(stage: ScanStage) ->
 
     assert stage.publisher.log == []
     assert (await stage.read_snapshots())["1"].content_hash == "other"
+
+
+async def test_damaged_snapshot_is_not_counted_as_a_change(stage: ScanStage) -> None:
+    """The scan does not find the snapshot, and cannot store a new one in its place: nothing is counted or sent."""
+    await stage.scan()
+    stage.publisher.log.clear()
+    read = stage.store.snapshots.read
+
+    class DamagedSnapshots:
+        """Snapshots of which one cannot be read."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(stage.store.snapshots, name)
+
+        async def read(self, *arguments: object) -> object:
+            snapshots = await read(*arguments)  # type: ignore[arg-type]
+            snapshots.pop(EmployeeId("1"), None)
+            return snapshots
+
+    stage.clock.seconds += 60
+    scan = Scan(DamagedSnapshots(), stage.outbox, stage.clock, make_limits(stage.clock))  # type: ignore[arg-type]
+
+    tally = await scan.run(CONNECTION, stage.personio, ignore_progress)
+
+    assert tally.counts().created == 0
+    assert tally.counts().emitted == 0
+    assert stage.publisher.log == []

@@ -75,3 +75,21 @@ async def test_entry_that_cannot_be_stored_stops_no_other(stage: WriterStage, mo
     assert [(outcome.employee_id, outcome.outcome) for outcome in outcomes] == [("8", Outcome.UPDATED)]
     assert (await stage.get_entry("7")).verify
     assert not (await stage.get_entry("8")).verify
+
+
+@pytest.mark.parametrize(("repository", "method"), [("claims", "find_owner"), ("links", "read")])
+async def test_unreadable_claim_or_decision_stops_no_other(
+    stage: WriterStage, monkeypatch: pytest.MonkeyPatch, repository: str, method: str
+) -> None:
+    """The employee that asks for the account waits with a cause of its own; no error of the program is logged."""
+    stage.add_account("e7@nordlicht.example")
+
+    async def refuse(*_: object) -> object:
+        raise StoreFailedError("the stored claim x has no valid owner: correct or remove it")
+
+    monkeypatch.setattr(getattr(stage, repository), method, refuse)
+
+    outcomes = await stage.handle(make_request("7"), make_request("8", **EVA))
+
+    assert [outcome.employee_id for outcome in outcomes] == ["8"]
+    assert await stage.get_cause("7") is WaitingCause.UNREADABLE_DOCUMENT
