@@ -1,7 +1,7 @@
 """The stored data of one employee, and the employees that need attention."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -28,6 +28,8 @@ class PersonView:
     """The employee as the poller last stored it; None if the employee is unknown."""
     entry: LedgerEntry | None
     """The ledger entry; None before the first decision."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Personio's display names of the attributes, by key."""
 
 
 async def get_person(store: Store, connection: ConnectionId, employee: EmployeeId) -> PersonView:
@@ -37,7 +39,10 @@ async def get_person(store: Store, connection: ConnectionId, employee: EmployeeI
     """
     await store.connections.ensure_exists(connection)
     snapshots = await store.snapshots.read(connection, [employee])
-    return PersonView(snapshots.get(employee), await store.ledger.get(PersonKey(connection, employee)))
+    entry = await store.ledger.get(PersonKey(connection, employee))
+    catalogue = await store.catalogues.get(connection)
+    labels = {attribute.key: attribute.label for attribute in catalogue.attributes} if catalogue else {}
+    return PersonView(snapshots.get(employee), entry, labels)
 
 
 def describe_absence(person: PersonView) -> str | None:
@@ -93,11 +98,24 @@ async def _find_all(store: Store, connection: ConnectionId) -> AsyncIterator[Nee
         if entry.waiting is None and entry.decided is not None and entry.decided.outcome is Outcome.INCOMPLETE:
             reason = entry.decided.reason or "no reason is recorded"
             yield NeedsAttention(entry.employee_id, "incomplete", reason, entry.decided.settled_at)
-    for employee in await store.snapshots.find_oversized(connection):
-        yield NeedsAttention(employee, "oversized", OVERSIZED)
+    async for person in _find_oversized_and_absent(store, connection):
+        yield person
+
+
+async def _find_oversized_and_absent(store: Store, connection: ConnectionId) -> AsyncIterator[NeedsAttention]:
+    async for page in store.snapshots.stream(connection, await store.snapshots.find_oversized(connection)):
+        for snapshot in page:
+            yield NeedsAttention(snapshot.employee_id, "oversized", _describe_oversized(snapshot))
     async for page in store.snapshots.stream(connection, await store.counters.find_absent_with_account(connection)):
         for snapshot in page:
             yield NeedsAttention(snapshot.employee_id, "absent", ABSENT, snapshot.absent_since)
+
+
+def _describe_oversized(snapshot: Snapshot) -> str:
+    if not snapshot.oversized:
+        return OVERSIZED
+    keys = ", ".join(snapshot.oversized)
+    return f"the value of {keys} is too large, and its field stays as it is: shorten it in Personio"
 
 
 def _page_incomplete(store: Store) -> Callable[[ConnectionId], AsyncIterator[Sequence[EmployeeId]]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run, RunState
 from services.errors import ConnectorError
+from services.mapping.wanted import find_wanted_attributes
 from services.poller.lease import LeaseLostError
 from services.poller.outbox import Outbox
 from services.poller.ports import ProgressCallback, Repositories, Source
@@ -67,8 +68,7 @@ class Runner:
                 "error": f"unexpected error ({describe(error)}): see the poller's log",
             }
         else:
-            counts = {"counts": tally.counts(), "no_longer_visible": tuple(sorted(tally.no_longer_visible))}
-            result = {"state": RunState.SUCCEEDED, **counts}
+            result = {"state": RunState.SUCCEEDED, "counts": tally.counts(), "invisible": tally.invisible}
             if not dry_run:
                 self._metrics.changes.labels("created").inc(tally.created)
                 self._metrics.changes.labels("changed").inc(tally.changed)
@@ -89,6 +89,9 @@ class Runner:
 
         if not dry_run:
             await self._outbox.emit_pending(connection)
-        scan = Scan(self._repositories.snapshots, self._outbox, self._clock, dry_run=dry_run)
+        repositories = self._repositories
+        published = await repositories.mappings.get_published(connection)
+        wanted = find_wanted_attributes(published.mapping if published else None)
+        scan = Scan(repositories.snapshots, repositories.catalogues, self._outbox, self._clock, dry_run=dry_run)
         async with self._source(connection) as personio:
-            return await scan.run(connection, personio, report)
+            return await scan.run(connection, personio, wanted, report)

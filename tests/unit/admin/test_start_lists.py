@@ -93,7 +93,7 @@ class Personio:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def iterate_pages(self) -> AsyncIterator[EmployeePage]:
+    async def iterate_pages(self, requested: object) -> AsyncIterator[EmployeePage]:
         """Yields one page."""
         people = [
             {"first_name": "Ada", "last_name": f"Name {number}", "email": f"e{number}@x.example", "status": "active"}
