@@ -86,7 +86,8 @@ async def preview_start(
     try:
         accounts = await ExistingAccounts.read(client.perform, progress)
         async with PersonioClient(stored.personio, clock=clock) as personio:
-            async for page in personio.iterate_pages(set(map(get_parent, wanted))):
+            visible = {definition.key for definition in await personio.list_attributes()}
+            async for page in personio.iterate_pages(visible & set(map(get_parent, wanted))):
                 for employee in page.employees:
                     attributes = select_wanted(wanted, employee.attributes)
                     request = engine.map(_build_event(connection, employee.id, attributes, clock.now()))

@@ -324,7 +324,7 @@ async def test_missing_email_is_rejected_until_it_is_entered(pipeline: Pipeline)
 
 
 @pytest.mark.promise("P6")
-async def test_attribute_invisible_clears_nothing(pipeline: Pipeline) -> None:
+async def test_invisible_attribute_clears_nothing(pipeline: Pipeline) -> None:
     """A changed credential is not a cleared value."""
     await pipeline.sync()
     before = dict(pipeline.declaree.directory.users)
