@@ -28,6 +28,8 @@ from services.runtime.clock import Clock
 
 PAGE_SIZE = 100
 """Maximum number of employees in a page. Personio enforces it since January 2025."""
+MAX_LABEL_LENGTH = 200
+"""Maximum number of characters that are kept of an attribute's display name and of its type."""
 MAX_EXCESS = 10 * PAGE_SIZE
 """Number of employees that a list may have above its announced total, because employees are added while paging."""
 MAX_EMPLOYEES = 1_000_000
@@ -82,8 +84,8 @@ class PersonioClient:
         return tuple(
             AttributeDefinition(
                 replace_invalid_characters(str(entry["key"])),
-                replace_invalid_characters(str(entry.get("label") or "")),
-                str(entry.get("type") or "standard"),
+                replace_invalid_characters(str(entry.get("label") or "")[:MAX_LABEL_LENGTH]),
+                replace_invalid_characters(str(entry.get("type") or "standard")[:MAX_LABEL_LENGTH]),
                 tuple(f"{entry['key']}.{part}" for part in PARTS.get(str(entry["key"]), ())),
             )
             for entry in data

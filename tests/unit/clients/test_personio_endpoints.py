@@ -159,3 +159,12 @@ async def test_nested_attributes_are_listed_with_their_parts() -> None:
 
     assert definitions["office"].parts == ("office.id", "office.name")
     assert definitions["first_name"].parts == ()
+
+
+async def test_long_names_of_attributes_are_shortened() -> None:
+    """The catalogue of the source has to fit into one document."""
+    entry = {"key": "dynamic_1", "label": "x" * 10_000, "type": "y" * 10_000}
+    async with open_client(TOKEN, build_reply(200, {"success": True, "data": [entry]})) as (client, _):
+        attributes = await client.list_attributes()
+
+    assert attributes == (AttributeDefinition("dynamic_1", "x" * 200, "y" * 200),)
