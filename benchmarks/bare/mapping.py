@@ -35,12 +35,12 @@ Headers = list[tuple[str, bytes]]
 
 def _build_request(event: EmployeeChanged) -> AccountRequested:
     attributes = event.attributes
-    intent = INTENTS.get(str(attributes["status"].value), Intent.IGNORE)
+    intent = INTENTS.get(str(attributes["status"]), Intent.IGNORE)
     desired = identity = None
-    email = str(attributes["email"].value)
-    given, family = str(attributes["first_name"].value).strip(), str(attributes["last_name"].value).strip()
+    email = str(attributes["email"])
+    given, family = str(attributes["first_name"]).strip(), str(attributes["last_name"]).strip()
     if intent is Intent.PROVISION:
-        supervisor = attributes["supervisor.id"].value
+        supervisor = attributes["supervisor.id"]
         desired = DesiredAccount(
             external_id=event.employee_id,
             user_name=email,

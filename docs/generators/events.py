@@ -137,9 +137,7 @@ def _describe_type(field: dict[str, Any]) -> str:
 
 
 _VALUE = TypeAdapter[Any](Value).json_schema()["anyOf"]
-_HEADINGS = frozenset(
-    {"Attribute", "DesiredAccount", "ManagerReference", *(enumeration.__name__ for enumeration in ENUMS)}
-)
+_HEADINGS = frozenset({"DesiredAccount", "ManagerReference", *(enumeration.__name__ for enumeration in ENUMS)})
 
 
 def _build_enum(name: str) -> Iterator[str]:

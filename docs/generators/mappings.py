@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from docs.generators.markdown import build_page, build_table, format_block, format_code, format_docstring
 from services.admin.mappings import format_document
-from services.contracts.employees import Attribute
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import (
@@ -35,18 +34,27 @@ INTRODUCTION = """\
 A mapping says which Personio attribute goes into which field of the Declaree account. Each connection has its own mapping,
 numbered by version. A new connection starts with the first mapping below.
 
+    personio-declaree mapping attributes ID
     personio-declaree mapping export ID > mapping.json
     personio-declaree mapping import ID mapping.json
 
 If a document is invalid, the import prints the location and the reason, and changes nothing. A valid document becomes the
-next version and applies immediately. All employees are then resent, and only real differences are written. To go back,
-import the older document."""
+next version. If it reads further attributes, all employees are polled first. All employees are then resent, and only real
+differences are written. To go back, import the older document."""
+
+WANTED = """\
+The product asks Personio only for the *wanted attributes*: first name, last name, e-mail, status, and what the published
+mapping reads. Nothing else is stored or sent. If a new version no longer reads an attribute, the next poll removes its values.
+
+The value of an attribute can be unknown: the credential does not release it, its value is too large, or the mapping reads it
+only since the last poll. The field then stays as it is, and no transform applies. With `on_missing: reject` the employee is
+rejected. An empty value is known: `on_missing` decides about the field."""
 
 KEYS = """\
-A rule names an attribute by Personio's key. `people show ID EMPLOYEE` lists the keys with the values of one employee.
-Examples are `first_name` and `position`. The key of a company's own attribute is `dynamic_` and a number, such as
-`dynamic_1001`. A part of a nested attribute has a key of its own, such as `office.name`, `cost_centers.percentage` (a list)
-or `supervisor.id`."""
+A rule names an attribute by Personio's key. `mapping attributes ID` lists the keys of all attributes that the credential can
+read, with their names in Personio. Examples are `first_name` and `position`. The key of a company's own attribute is `dynamic_`
+and a number, such as `dynamic_1001`. A part of a nested attribute has a key of its own, such as `office.name`,
+`cost_centers.percentage` (a list) or `supervisor.id`."""
 
 TARGETS = """\
 Targets are SCIM paths (RFC 7643, RFC 7644 section 3.10). Examples of the core schema are `title`, `preferredLanguage` and
@@ -116,6 +124,8 @@ def generate() -> str:
         INTRODUCTION,
         "The mapping of a new connection:",
         format_block(format_document(default_mapping()), "json"),
+        "## Wanted attributes",
+        WANTED,
         "## The document",
         _build_fields(MappingDocument),
         "The defaults of `life_cycle`. Any other status, and an empty one, means `ignore`:",
@@ -201,7 +211,7 @@ def _map_example() -> Iterator[tuple[str, str]]:
         revision=1,
         kind=ChangeKind.CREATED,
         changed=tuple(EMPLOYEE),
-        attributes={key: Attribute(value=value) for key, value in EMPLOYEE.items()},
+        attributes=EMPLOYEE,
         detected_at=now,
     )
     desired = Engine(published).map(event).desired

@@ -1,16 +1,19 @@
 """Exports and publishes mappings as JSON documents."""
 
 import json
+from datetime import timedelta
 from typing import ClassVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from services.admin.prefixes import ensure_distinct
+from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, PublishedMapping
-from services.contracts.tasks import Resend
+from services.contracts.tasks import Poll, Resend
 from services.errors import ConfigurationError
+from services.mapping.wanted import find_wanted_attributes
 from services.runtime.clock import Clock
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
@@ -62,19 +65,27 @@ def _format_problem(problem: ErrorDetails) -> str:
 async def publish_document(store: Store, clock: Clock, connection: ConnectionId, document: str) -> PublishedMapping:
     """Publishes the mapping as the next version and files a task that resends all employees.
 
-    The writer then writes real differences only. Raises ``InvalidMappingError``, ``UnknownConnectionError``,
-    ``InvalidPrefixError``, and ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids.
+    If the mapping reads further attributes, the employees are polled before. Until then their values are unknown, and the
+    fields stay as they are. A paused connection has the values from its next poll on. The writer then writes real
+    differences only.
+
+    Raises ``InvalidMappingError``, ``UnknownConnectionError``, ``InvalidPrefixError``, and ``PrefixConflictError`` if another
+    connection to the same Declaree could have equal external ids.
     """
     mapping = parse_document(document)
     summaries = {summary.id: summary for summary in await store.connections.list_all()}
     if connection not in summaries:
         raise UnknownConnectionError(connection)
     await ensure_distinct(store, summaries[connection].declaree_url, mapping.external_id_prefix, connection)
-    # one transaction: without the task, the new version would reach only employees that change later
+    earlier = await store.mappings.get_published(connection)
+    further = find_wanted_attributes(mapping) - find_wanted_attributes(earlier.mapping if earlier else None)
+    now = clock.now()
+    # one transaction: without the tasks, the new version would reach only employees that change later
     async with store.transaction() as session:
-        published = await store.mappings.publish(
-            connection, mapping, now=clock.now(), expected_version=None, session=session
-        )
+        published = await store.mappings.publish(connection, mapping, now=now, expected_version=None, session=session)
+        if further and summaries[connection].state is ConnectionState.ACTIVE:
+            await store.tasks.file_within(session, connection, Poll(), now=now)
         task = Resend(scope="all", reason=f"mapping version {published.version} was published")
-        await store.tasks.file_within(session, connection, task, now=clock.now())
+        # tasks are carried out in the order of their times
+        await store.tasks.file_within(session, connection, task, now=now + timedelta(milliseconds=1))
     return published

@@ -1,7 +1,7 @@
 """The stored data of one employee, and the employees that need attention."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -30,6 +30,8 @@ class PersonView:
     """The ledger entry; None before the first decision."""
     problems: tuple[str, ...] = ()
     """What of the employee cannot be read, and what to do."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Personio's display names of the attributes, by key."""
 
 
 async def get_person(store: Store, connection: ConnectionId, employee: EmployeeId) -> PersonView:
@@ -42,7 +44,9 @@ async def get_person(store: Store, connection: ConnectionId, employee: EmployeeI
     entry = await store.ledger.get(PersonKey(connection, employee))
     damaged = await store.damage.list_all(connection)
     problems = tuple(damage.problem for damage in damaged if damage.employee_id == employee)
-    return PersonView(snapshots.get(employee), entry, problems)
+    catalogue = await store.catalogues.get(connection)
+    labels = {attribute.key: attribute.label for attribute in catalogue.attributes} if catalogue else {}
+    return PersonView(snapshots.get(employee), entry, problems, labels)
 
 
 def describe_absence(person: PersonView) -> str | None:
@@ -91,8 +95,9 @@ async def _find_all(store: Store, connection: ConnectionId) -> AsyncIterator[Nee
             yield NeedsAttention(damage.employee_id, "unreadable", damage.problem, damage.since)
     async for person in _find_undone(store, connection):
         yield person
-    for employee in await store.snapshots.find_oversized(connection):
-        yield NeedsAttention(employee, "oversized", OVERSIZED)
+    async for page in store.snapshots.stream(connection, await store.snapshots.find_oversized(connection)):
+        for snapshot in page:
+            yield NeedsAttention(snapshot.employee_id, "oversized", _describe_oversized(snapshot))
     async for page in store.snapshots.stream(connection, await store.counters.find_absent_with_account(connection)):
         for snapshot in page:
             yield NeedsAttention(snapshot.employee_id, "absent", ABSENT, snapshot.absent_since)
@@ -112,6 +117,13 @@ async def _find_undone(store: Store, connection: ConnectionId) -> AsyncIterator[
         if entry.waiting is None and entry.decided is not None and entry.decided.outcome is Outcome.INCOMPLETE:
             reason = entry.decided.reason or "no reason is recorded"
             yield NeedsAttention(entry.employee_id, "incomplete", reason, entry.decided.settled_at)
+
+
+def _describe_oversized(snapshot: Snapshot) -> str:
+    if not snapshot.oversized:
+        return OVERSIZED
+    keys = ", ".join(snapshot.oversized)
+    return f"the value of {keys} is too large, and its field stays as it is: shorten it in Personio"
 
 
 def _page_incomplete(store: Store) -> Callable[[ConnectionId], AsyncIterator[Sequence[EmployeeId]]]:

@@ -10,10 +10,12 @@ from services.clients.declaree.client import DeclareeClient
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import LinkPolicy, normalise_server
-from services.contracts.employees import Employee, string_value
+from services.contracts.employees import Employee, get_parent, string_value
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.values import Value
 from services.mapping.engine import Engine
+from services.mapping.wanted import find_wanted_attributes, select_wanted
 from services.provisioning import paths
 from services.provisioning.preview import Judgement, Prospect
 from services.provisioning.recognition import hash_account
@@ -77,15 +79,18 @@ async def preview_start(
     stored = await store.connections.get(connection)
     published = await store.mappings.get_published(connection)
     engine = Engine(published)
+    wanted = find_wanted_attributes(published.mapping if published else None)
     predictions: list[Prediction] = []
     fitting: dict[int, Fitting] = {}
     client = DeclareeClient(stored.declaree, clock=clock, concurrency=1)
     try:
         accounts = await ExistingAccounts.read(client.perform, progress)
         async with PersonioClient(stored.personio, clock=clock) as personio:
-            async for page in personio.iterate_pages():
+            visible = {definition.key for definition in await personio.list_attributes()}
+            async for page in personio.iterate_pages(visible & set(map(get_parent, wanted))):
                 for employee in page.employees:
-                    request = engine.map(_build_event(connection, employee, clock.now()))
+                    attributes = select_wanted(wanted, employee.attributes)
+                    request = engine.map(_build_event(connection, employee.id, attributes, clock.now()))
                     judgement = await accounts.judge(request)
                     if judgement.prospect is Prospect.FITTING and judgement.account is not None:
                         fitting[len(predictions)] = (request, judgement.account)
@@ -128,14 +133,16 @@ async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: 
     await store.connections.start(connection, now=clock.now())
 
 
-def _build_event(connection: ConnectionId, employee: Employee, now: datetime) -> EmployeeChanged:
+def _build_event(
+    connection: ConnectionId, employee: EmployeeId, attributes: dict[str, Value], now: datetime
+) -> EmployeeChanged:
     return EmployeeChanged(
         connection_id=connection,
-        employee_id=employee.id,
+        employee_id=employee,
         revision=1,
         detected_at=now,
         kind=ChangeKind.CREATED,
-        attributes=employee.attributes,
+        attributes=attributes,
     )
 
 

@@ -132,8 +132,8 @@ def _format_last_poll(run: Run | None) -> Iterator[str]:
         return
     time = f"{run.finished_at or run.started_at:%Y-%m-%d %H:%M} UTC"
     yield f"  the last poll failed ({time}): {run.error}" if run.error else f"  last polled {time}"
-    if run.no_longer_visible:
-        yield f"  attributes no longer released, last values kept: {', '.join(run.no_longer_visible)}"
+    if run.invisible:
+        yield f"  attributes not released, their fields stay as they are: {', '.join(run.invisible)}"
 
 
 app.add_typer(connections.app, name="connections")

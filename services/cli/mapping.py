@@ -6,16 +6,40 @@ from typing import Annotated
 
 import typer
 
+from services.admin import catalogues as admin_catalogues
 from services.admin import mappings as admin_mappings
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
-from services.cli.output import print_result
+from services.cli.output import format_columns, print_result
+from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import PublishedMapping
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Export and import the mapping of Personio attributes to Declaree fields.")
+
+
+@app.command("attributes")
+def attributes(connection: Id, as_json: Json = False) -> None:
+    """List the attributes that the Personio credential can read: key, type, number of employees with a value, and name.
+
+    A mapping names attributes by these keys. Attributes that it does not read have no number: their values stay in Personio.
+    """
+
+    async def work(_: CliSettings, store: Store) -> SourceCatalogue:
+        return await admin_catalogues.read_source_catalogue(store, SystemClock(), ConnectionId(connection))
+
+    catalogue = run(work)
+    rows = [row for attribute in catalogue.attributes for row in _format_attribute(attribute, catalogue.employees)]
+    print_result(format_columns(rows), catalogue, as_json=as_json)
+
+
+def _format_attribute(attribute: SourceAttribute, employees: int) -> list[tuple[str, str, str, str]]:
+    """Returns a row for the attribute, or one for each part of a nested attribute."""
+    filled = "-" if attribute.filled is None else f"{attribute.filled} of {employees}"
+    label = " ".join(attribute.label.split())
+    return [(key, attribute.type, filled, label) for key in attribute.parts or (attribute.key,)]
 
 
 @app.command("export")
@@ -31,7 +55,10 @@ def import_(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON document with the mapping.")],
     as_json: Json = False,
 ) -> None:
-    """Publish a mapping from a file as the next version, and resend all employees."""
+    """Publish a mapping from a file as the next version, and resend all employees.
+
+    If the mapping reads further attributes, all employees are polled before.
+    """
     document = inputs.read_text(file, "file")
 
     async def work(_: CliSettings, store: Store) -> PublishedMapping:

@@ -12,7 +12,7 @@ from services.cli.context import CliSettings, Id, Json, fail, run
 from services.cli.inputs import confirm
 from services.cli.output import format_columns, print_error, print_result
 from services.cli.sync import Seconds
-from services.contracts.employees import Attribute
+from services.contracts.employees import get_parent
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.ledger import LedgerEntry
 from services.contracts.tasks import Disable, Task
@@ -39,7 +39,10 @@ def show(
         fail(StoreFailedError("; ".join(person.problems)))
     if person.snapshot is None:
         fail(admin_tasks.build_unknown_employee(ConnectionId(connection), EmployeeId(employee)))
-    lines = [_format_attribute(*item) for item in sorted(person.snapshot.attributes.items())]
+    lines = [
+        _format_attribute(key, value, person.labels.get(get_parent(key), ""))
+        for key, value in sorted(person.snapshot.attributes.items())
+    ]
     absence = admin_people.describe_absence(person)
     if absence:
         lines.append(f"absent since {person.snapshot.absent_since:%Y-%m-%d %H:%M} UTC: {absence}")
@@ -51,10 +54,9 @@ def show(
     )
 
 
-def _format_attribute(key: str, attribute: Attribute) -> str:
-    has_label = key.startswith(CUSTOM_ATTRIBUTE_PREFIX) and attribute.label
-    label = f" ({_join_lines(attribute.label)})" if has_label else ""
-    return f"{key}{label}: {_join_lines(attribute.value)}"
+def _format_attribute(key: str, value: Value, label: str) -> str:
+    has_label = key.startswith(CUSTOM_ATTRIBUTE_PREFIX) and label
+    return f"{key}{f' ({_join_lines(label)})' if has_label else ''}: {_join_lines(value)}"
 
 
 def _join_lines(value: Value) -> str:

@@ -5,28 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.contracts.ids import EmployeeId
-from services.contracts.values import FrozenModel, Value
+from services.contracts.values import Value
 
 REQUIRED_ATTRIBUTES = ("first_name", "last_name", "email", "status")
 """Keys of the attributes that every synchronisation needs."""
 
 
-class Attribute(FrozenModel):
-    """One Personio attribute of an employee."""
-
-    value: Value = None
-    """The value in Personio; null if it is empty. Dates are `YYYY-MM-DD`, timestamps stay as Personio sends them."""
-    label: str = ""
-    """Personio's display name of the attribute. It may change or be translated."""
-    type: str = "standard"
-    """Personio's type of the attribute."""
-
-
-def string_value(attributes: Mapping[str, Attribute], key: str) -> str | None:
+def string_value(attributes: Mapping[str, Value], key: str) -> str | None:
     """Returns the value of a string attribute; None if the attribute is absent or has another type."""
-    attribute = attributes.get(key)
-    value = attribute.value if attribute is not None else None
+    value = attributes.get(key)
     return value if isinstance(value, str) else None
+
+
+def get_parent(key: str) -> str:
+    """Returns the key of the attribute that a part belongs to: ``office`` for ``office.name``."""
+    return key.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +28,8 @@ class Employee:
 
     id: EmployeeId
     """Personio's id of the employee."""
-    attributes: dict[str, Attribute]
-    """The visible attributes by key; parts of nested attributes have dotted keys such as ``office.name``."""
+    attributes: dict[str, Value]
+    """The values of the requested attributes by key; parts of nested attributes have dotted keys such as ``office.name``."""
     modified_at: datetime | None
     """Personio's own timestamp of the last change; None if it sends none."""
 
@@ -65,8 +58,8 @@ class AttributeDefinition:
     """Personio's display name of the attribute."""
     type: str
     """Personio's type of the attribute."""
-    universal_id: str | None
-    """Personio's id of a standard attribute; None for a company's own attribute."""
+    parts: tuple[str, ...] = ()
+    """Keys of the parts that a nested attribute always has; empty for any other attribute."""
 
 
 def find_missing_attributes(visible: Collection[str]) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
-from services.contracts.employees import Attribute
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Intent, Outcome
 from services.contracts.targets import find_misuse
@@ -87,8 +86,9 @@ class EmployeeChanged(Event):
     """How the employee has changed."""
     changed: tuple[str, ...] = ()
     """Keys of the attributes that differ from the last snapshot."""
-    attributes: dict[str, Attribute]
-    """All visible attributes by key. Parts of nested attributes have dotted keys such as `office.id` and `office.name`."""
+    attributes: dict[str, Value]
+    """Values of the wanted attributes by key; null for an empty one. Parts of nested attributes have dotted keys such as
+    `office.name`. Dates are `YYYY-MM-DD`. An attribute that is not here is unknown: its field stays as it is."""
 
 
 class ManagerReference(FrozenModel):

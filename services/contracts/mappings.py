@@ -48,7 +48,7 @@ class Rule(FrozenModel):
     """Transforms of the value, applied in this order."""
     on_missing: Literal["leave", "clear", "reject"] = "leave"
     """What happens if the value is empty: `leave` keeps the field as it is in Declaree, `clear` clears it, `reject`
-    rejects the employee. An attribute that is not visible clears nothing."""
+    rejects the employee. The value of an attribute that Personio does not release is unknown: it clears nothing."""
 
     @model_validator(mode="after")
     def _validate_target(self) -> Self:

@@ -33,7 +33,7 @@ class RunCounts(FrozenModel):
     emitted: int = 0
     """Number of events that Kafka has acknowledged."""
     oversized: int = 0
-    """Number of events that are too large for Kafka."""
+    """Number of employees with an attribute that is too large, or with an event that is too large for Kafka."""
     absent: int = 0
     """Number of employees that a complete scan no longer lists. They are reported only: their accounts stay unchanged."""
 
@@ -53,7 +53,7 @@ class Run(FrozenModel):
     """When the run ended; None while it is running."""
     counts: RunCounts = Field(default_factory=RunCounts)
     """The counts; zeros if the run failed before the end of its scan. A scan that stopped at a limit has counts."""
-    no_longer_visible: tuple[str, ...] = ()
-    """Keys of stored attributes that the credential can no longer read. Their old values are kept."""
+    invisible: tuple[str, ...] = ()
+    """Keys of wanted attributes that the credential cannot read. Their fields stay as they are."""
     error: str | None = None
     """Why the run failed; None if it did not fail."""

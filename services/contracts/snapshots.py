@@ -6,17 +6,16 @@ from functools import cached_property
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from services.contracts.cloudevents import Record, SendReason, to_record
-from services.contracts.employees import Attribute
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.values import FrozenModel
+from services.contracts.values import FrozenModel, Value
 
-_ATTRIBUTES = TypeAdapter(dict[str, Attribute])
+_ATTRIBUTES = TypeAdapter(dict[str, Value])
 _EMPTY_ATTRIBUTES = b"{}}"
 """End of an event without attributes: they are its last field."""
 
 
-def attributes_to_json(attributes: Mapping[str, Attribute]) -> str:
+def attributes_to_json(attributes: Mapping[str, Value]) -> str:
     """Returns the attributes as JSON, in the form that an event contains."""
     return _ATTRIBUTES.dump_json(dict(attributes)).decode()
 
@@ -36,10 +35,12 @@ class Snapshot(FrozenModel):
     """How the employee has changed."""
     changed: tuple[str, ...] = ()
     """Keys of the changed attributes."""
+    oversized: tuple[str, ...] = ()
+    """Keys of the wanted attributes with a value that is too large. Such a value is neither stored nor sent."""
     content_hash: str
     """Hash of keys and values, by which the next scan detects a change."""
     attributes_json: str = Field(repr=False)
-    """The attributes as ``attributes_to_json`` returns them. Every event of the change contains this text unchanged."""
+    """The wanted attributes as ``attributes_to_json`` returns them. Every event of the change contains this text unchanged."""
     status: str | None = None
     """Personio's status of the employee; None if it is not a string."""
     detected_at: AwareDatetime
@@ -52,8 +53,8 @@ class Snapshot(FrozenModel):
     """Whether an administrator decided that the account of the absent employee stays as it is."""
 
     @cached_property
-    def attributes(self) -> dict[str, Attribute]:
-        """The attributes, parsed on first use."""
+    def attributes(self) -> dict[str, Value]:
+        """The values of the wanted attributes by key, parsed on first use."""
         return _ATTRIBUTES.validate_json(self.attributes_json)
 
     @property
@@ -70,7 +71,7 @@ class Snapshot(FrozenModel):
         """Returns the event of the newest change, with the attributes."""
         return self._build_event(self.attributes)
 
-    def _build_event(self, attributes: dict[str, Attribute]) -> EmployeeChanged:
+    def _build_event(self, attributes: dict[str, Value]) -> EmployeeChanged:
         return EmployeeChanged(
             connection_id=self.connection_id,
             employee_id=self.employee_id,

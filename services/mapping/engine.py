@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-from services.contracts.employees import Attribute, string_value
+from services.contracts.employees import string_value
 from services.contracts.events import (
     AccountIdentity,
     AccountRequested,
@@ -125,7 +125,7 @@ def _build_manager_reference(value: Value) -> ManagerReference:
     return ManagerReference(employee_id=EmployeeId(str(value)) if value is not None else None)
 
 
-def _read_user_name(attributes: Mapping[str, Attribute], key: str) -> str:
+def _read_user_name(attributes: Mapping[str, Value], key: str) -> str:
     try:
         return clean_address(string_value(attributes, key) or "")
     except InvalidAddressError as error:

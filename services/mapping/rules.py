@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from services.contracts.employees import Attribute
 from services.contracts.mappings import AttributeSource, Rule
 from services.contracts.values import Value
 from services.mapping.transforms import Function, UnfitValueError, compile_transform, is_empty, remove_empty
@@ -48,8 +47,18 @@ class CompiledRule:
         kinds = tuple(transform.kind for transform in self._rule.transforms)
         return FieldProvenance(self.target, self._attribute, kinds)
 
-    def evaluate(self, attributes: Mapping[str, Attribute]) -> tuple[bool, Value]:
-        """Returns whether the field is written, and its value; None clears the field. Raises ``RejectedError``."""
+    def evaluate(self, attributes: Mapping[str, Value]) -> tuple[bool, Value]:
+        """Returns whether the field is written, and its value; None clears the field. Raises ``RejectedError``.
+
+        An attribute that is not in ``attributes`` is unknown, so its field stays as it is. No transform applies.
+        """
+        if self._attribute is not None and self._attribute not in attributes:
+            if self._rule.on_missing == "reject":
+                reason = f"the attribute {self._attribute} for {self.target} is unknown"
+                raise RejectedError(
+                    f"{reason}: release it for the credential in Personio, or change the rule", self.target
+                )
+            return False, None
         value = self._read(attributes)
         try:
             for transform in self._transforms:
@@ -61,22 +70,13 @@ class CompiledRule:
             return True, remove_empty(value) if isinstance(value, tuple) else value
         if self._rule.on_missing == "reject":
             raise RejectedError(f"{self.target} has no value: enter one in Personio, or change the rule", self.target)
-        # The value of an attribute that is not visible is unknown, so the field is not cleared.
-        return self._rule.on_missing == "clear" and self._is_visible(attributes), None
-
-    def _is_visible(self, attributes: Mapping[str, Attribute]) -> bool:
-        """Returns whether Personio has sent the attribute.
-
-        Personio may send an empty nested attribute without its parts, so its own key counts for each part.
-        """
-        key = self._attribute
-        return key is None or key in attributes or key.partition(".")[0] in attributes
+        return self._rule.on_missing == "clear", None
 
 
-def _compile_source(rule: Rule) -> Callable[[Mapping[str, Attribute]], Value]:
+def _compile_source(rule: Rule) -> Callable[[Mapping[str, Value]], Value]:
     source = rule.source
     if isinstance(source, AttributeSource):
         key = source.attribute
-        return lambda attributes: attributes[key].value if key in attributes else None
+        return lambda attributes: attributes[key]
     constant = source.value
     return lambda _: constant

@@ -6,12 +6,10 @@ from services.contracts.cloudevents import SendReason
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.snapshots import Snapshot
+from services.poller.observe import REMOVED
 from services.poller.outbox import Outbox
 from services.poller.ports import Snapshots
 from services.runtime.clock import Clock
-
-REMOVED = "removed"
-"""Content hash of a removed employee. It differs from every computed hash, so that a return counts as a change."""
 
 
 class Departures:

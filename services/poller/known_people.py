@@ -30,7 +30,7 @@ class KnownPeople:
         published: PublishedMapping | None,
         oversized: frozenset[EmployeeId],
     ) -> None:
-        """``oversized`` are the employees with a change that is too large for Kafka."""
+        """``oversized`` are the employees with data that is too large."""
         self._repositories = repositories
         self._connection = connection
         self._published = published
@@ -39,7 +39,7 @@ class KnownPeople:
 
     @classmethod
     async def load(cls, repositories: Repositories, connection: ConnectionId) -> Self:
-        """Reads the mapping and the employees with an oversized change."""
+        """Reads the mapping and the employees with data that is too large."""
         published = await repositories.mappings.get_published(connection)
         oversized = await repositories.snapshots.find_oversized(connection)
         return cls(repositories, connection, published, frozenset(oversized))
@@ -84,10 +84,12 @@ class KnownPeople:
         """Whether a resend could repair the account.
 
         An employee that Personio no longer lists must not be resent: its last snapshot may enable the account. A change
-        that is not yet published, or too large for Kafka, is under way or reported elsewhere.
+        that is not yet published, or too large for Kafka, is under way or reported elsewhere. An event without the
+        attributes that are too large is published like any other.
         """
         is_listed = snapshot.absent_since is None or snapshot.kind is ChangeKind.REMOVED
-        return is_listed and not snapshot.is_pending and snapshot.employee_id not in self._oversized
+        is_refused = snapshot.employee_id in self._oversized and not snapshot.oversized
+        return is_listed and not snapshot.is_pending and not is_refused
 
     def _map(self, snapshot: Snapshot) -> AccountRequested | None:
         """Returns the request that the snapshot leads to; None if its attributes are damaged."""

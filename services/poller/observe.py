@@ -2,38 +2,47 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from services.contracts.employees import Attribute, Employee, string_value
+from pydantic import ValidationError
+
+from services.contracts.employees import Employee, string_value
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId
 from services.contracts.snapshots import Snapshot, attributes_to_json
+from services.contracts.values import Value
+from services.mapping.wanted import select_wanted
 
-VOLATILE = frozenset({"last_modified_at"})
-"""Attributes excluded from the content hash because every edit changes them."""
+logger = logging.getLogger(__name__)
+
+REMOVED = "removed"
+"""Content hash of a removed employee. It differs from every computed hash, so that a return counts as a change."""
+MAX_CONTENT_LENGTH = 128 * 1024
+"""Maximum length in characters of an employee's attributes as JSON. An event is then far below Kafka's limit."""
 _canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 """Encodes values for comparison. JSON distinguishes 1 from true, Python's equality does not."""
 
 
-def hash_content(attributes: Mapping[str, Attribute]) -> str:
-    """Returns a hash of keys and values. A renamed or translated label is not a change of the employee."""
-    content = {key: attribute.value for key, attribute in attributes.items() if key not in VOLATILE}
-    return hashlib.sha256(_canonical(content).encode()).hexdigest()
+def hash_content(attributes: Mapping[str, Value]) -> str:
+    """Returns a hash of keys and values."""
+    return hashlib.sha256(_canonical(attributes).encode()).hexdigest()
 
 
 def detect_change(
-    connection: ConnectionId, previous: Snapshot | None, employee: Employee, now: datetime
+    connection: ConnectionId, previous: Snapshot | None, employee: Employee, now: datetime, wanted: Collection[str]
 ) -> Snapshot | None:
-    """Returns the snapshot to store; None if nothing has changed.
+    """Returns the snapshot to store; None if no wanted attribute has changed.
 
-    An attribute that is absent now keeps its old value: it is no longer visible, which does not mean that it is empty.
-    Sub-attributes that a visible attribute no longer has are cleared.
+    A wanted attribute that is absent now keeps its old value, because absent does not mean empty. The parts of an empty
+    nested attribute are empty. A value that is too large is left out, and so unknown to readers of the event.
     """
-    before = previous.attributes if previous else {}
-    attributes = {**before, **_clear_sub_attributes(before, employee.attributes), **employee.attributes}
+    stored = previous.attributes if previous else {}
+    before = {key: value for key, value in stored.items() if key in wanted}
+    attributes, oversized = leave_out_oversized({**before, **select_wanted(wanted, employee.attributes)})
     digest = hash_content(attributes)
-    if previous is not None and previous.content_hash == digest:
+    if previous is not None and _hash_previous(previous, before) == digest and previous.oversized == oversized:
         return None
     return Snapshot(
         connection_id=connection,
@@ -41,7 +50,8 @@ def detect_change(
         revision=max((previous.revision if previous else 0) + 1, int(now.timestamp() * 1000)),
         emitted_revision=previous.emitted_revision if previous else 0,
         kind=ChangeKind.CREATED if previous is None else ChangeKind.CHANGED,
-        changed=tuple(sorted(key for key in attributes if key not in VOLATILE and _differs(before, attributes, key))),
+        changed=tuple(sorted(key for key in {*before, *attributes} if _differs(before, attributes, key))),
+        oversized=oversized,
         content_hash=digest,
         attributes_json=attributes_to_json(attributes),
         status=string_value(attributes, "status"),
@@ -50,19 +60,50 @@ def detect_change(
     )
 
 
-def _clear_sub_attributes(before: Mapping[str, Attribute], now: Mapping[str, Attribute]) -> dict[str, Attribute]:
-    """Returns sub-attributes (such as ``dynamic_9.name``) to clear because their parent is empty.
+def leave_out_oversized(attributes: Mapping[str, Value]) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """Returns the attributes without the largest ones if all are too long together, and the keys of those left out."""
+    kept = dict(attributes)
+    if len(_canonical(kept)) <= MAX_CONTENT_LENGTH:
+        return kept, ()
+    lengths = {key: len(_canonical({key: value})) for key, value in kept.items()}
+    total = sum(lengths.values())
+    for key in sorted(lengths, key=lambda key: (-lengths[key], key)):
+        if total <= MAX_CONTENT_LENGTH:
+            break
+        del kept[key]
+        total -= lengths[key]
+    return kept, tuple(sorted(attributes.keys() - kept.keys()))
 
-    Personio omits them in that case.
+
+def trim(snapshot: Snapshot, stored: Collection[str]) -> Snapshot | None:
+    """Returns the snapshot with only the ``stored`` attributes and the same revision; None if it has no others.
+
+    Attributes that cannot be read stay as they are.
     """
-    absent = before.keys() - now.keys()
-    visible_parents = {key.partition(".")[0] for key in now} if absent else set()
-    return {
-        key: before[key].model_copy(update={"value": None})
-        for key in absent
-        if "." in key and key.partition(".")[0] in visible_parents
-    }
+    try:
+        attributes = snapshot.attributes
+    except ValidationError:
+        logger.warning("the stored attributes of an employee cannot be read", extra={"person": str(snapshot.person)})
+        return None
+    kept = {key: value for key, value in attributes.items() if key in stored}
+    oversized = tuple(key for key in snapshot.oversized if key in stored)
+    if len(kept) == len(attributes) and oversized == snapshot.oversized:
+        return None
+    return Snapshot.model_validate(
+        {
+            **snapshot.model_dump(),
+            "oversized": oversized,
+            "content_hash": REMOVED if snapshot.content_hash == REMOVED else hash_content(kept),
+            "attributes_json": attributes_to_json(kept),
+        }
+    )
 
 
-def _differs(before: Mapping[str, Attribute], after: Mapping[str, Attribute], key: str) -> bool:
-    return key not in before or _canonical(before[key].value) != _canonical(after[key].value)
+def _hash_previous(previous: Snapshot, before: Mapping[str, Value]) -> str:
+    """Returns the hash of what was known before about the wanted attributes."""
+    is_whole = previous.content_hash == REMOVED or len(before) == len(previous.attributes)
+    return previous.content_hash if is_whole else hash_content(before)
+
+
+def _differs(before: Mapping[str, Value], after: Mapping[str, Value], key: str) -> bool:
+    return (key in before) != (key in after) or _canonical(before.get(key)) != _canonical(after.get(key))

@@ -1,10 +1,11 @@
 """What the poller needs from outside, with only the methods that it calls."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
+from services.contracts.catalogues import SourceCatalogue
 from services.contracts.cloudevents import Record
 from services.contracts.employees import AttributeDefinition, EmployeePage
 from services.contracts.ids import ConnectionId, EmployeeId
@@ -30,8 +31,8 @@ class Personio(Protocol):
         """Returns the attributes that the credential may read."""
         ...
 
-    def iterate_pages(self) -> AsyncIterator[EmployeePage]:
-        """Yields all employees, page by page."""
+    def iterate_pages(self, requested: Collection[str]) -> AsyncIterator[EmployeePage]:
+        """Yields all employees with the requested attributes, page by page."""
         ...
 
 
@@ -60,6 +61,10 @@ class Snapshots(Protocol):
 
     async def save(self, snapshots: Sequence[tuple[Snapshot, int | None]]) -> frozenset[EmployeeId]:
         """Stores each snapshot if the stored revision is the paired one. Returns the employees with another one."""
+        ...
+
+    async def replace_attributes(self, snapshots: Sequence[Snapshot]) -> None:
+        """Stores the attributes of these snapshots, unless their revision has changed. All else stays as it is."""
         ...
 
     async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
@@ -100,6 +105,18 @@ class Snapshots(Protocol):
 
     async def count(self, connection: ConnectionId) -> int:
         """Returns the number of snapshots."""
+        ...
+
+
+class Catalogues(Protocol):
+    """The source catalogues of all connections."""
+
+    async def get(self, connection: ConnectionId) -> SourceCatalogue | None:
+        """Returns the catalogue; None before the first scan."""
+        ...
+
+    async def save(self, catalogue: SourceCatalogue) -> None:
+        """Stores the catalogue in place of an earlier one."""
         ...
 
 
@@ -269,6 +286,11 @@ class Repositories(Protocol):
     @property
     def snapshots(self) -> Snapshots:
         """The snapshots."""
+        ...
+
+    @property
+    def catalogues(self) -> Catalogues:
+        """The source catalogues."""
         ...
 
     @property

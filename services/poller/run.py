@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run, RunState
 from services.errors import ConnectorError
+from services.mapping.wanted import find_wanted_attributes
 from services.poller.lease import LeaseLostError
 from services.poller.outbox import Outbox
 from services.poller.ports import ProgressCallback, Repositories, Source
@@ -96,7 +97,7 @@ class Runner:
             "state": RunState.SUCCEEDED if tally.stopped is None else RunState.FAILED,
             "error": tally.stopped,
             "counts": counts,
-            "no_longer_visible": tuple(sorted(tally.no_longer_visible)),
+            "invisible": tally.invisible,
         }
 
     async def _end_cancelled(self, run: Run, *, dry_run: bool) -> None:
@@ -120,6 +121,16 @@ class Runner:
 
         if not dry_run:
             await self._outbox.emit_pending(connection, self._limits.places)
-        scan = Scan(self._repositories.snapshots, self._outbox, self._clock, self._limits, dry_run=dry_run)
+        repositories = self._repositories
+        published = await repositories.mappings.get_published(connection)
+        wanted = find_wanted_attributes(published.mapping if published else None)
+        scan = Scan(
+            repositories.snapshots,
+            repositories.catalogues,
+            self._outbox,
+            self._clock,
+            self._limits,
+            dry_run=dry_run,
+        )
         async with self._source(connection) as personio:
-            return await scan.run(connection, personio, report)
+            return await scan.run(connection, personio, wanted, report)

@@ -1,27 +1,22 @@
 """One full scan of a connection: page by page, with at most two pages in memory."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from services.contracts.cloudevents import SendReason
-from services.contracts.employees import Employee, EmployeePage, find_missing_attributes
+from services.contracts.employees import Employee, EmployeePage, get_parent
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.runs import RunCounts
 from services.contracts.snapshots import Snapshot
-from services.errors import ConfigurationError
 from services.poller.observe import detect_change
 from services.poller.outbox import Outbox
-from services.poller.ports import Personio, Snapshots
+from services.poller.ports import Catalogues, Personio, Snapshots
 from services.poller.scan_limits import PageReader, ScanLimits, ScanStoppedError
+from services.poller.selection import Selection
+from services.poller.source_catalogue import SourceCatalogueKeeper
 from services.runtime.clock import Clock
-
-
-class MissingAttributesError(ConfigurationError):
-    """The credential cannot read the attributes that a synchronisation requires."""
-
-    code: ClassVar[str] = "missing-attributes"
 
 
 @dataclass(slots=True)
@@ -37,7 +32,7 @@ class Tally:
     emitted: int = 0
     """Number of events that Kafka has acknowledged."""
     oversized: int = 0
-    """Number of events that are too large for Kafka."""
+    """Number of employees with an attribute that is too large, or with an event that is too large for Kafka."""
     absent: int = 0
     """Number of employees with a snapshot that a complete scan no longer lists."""
     repeated: int = 0
@@ -48,8 +43,10 @@ class Tally:
     """The different numbers of employees that Personio announced; None stands for a page without a number."""
     ids: set[EmployeeId] = field(default_factory=set)
     """The ids of all listed employees, to find the absent ones. Takes some tens of bytes for each employee."""
-    no_longer_visible: set[str] = field(default_factory=set)
-    """Keys of stored attributes that the credential can no longer read."""
+    filled: Counter[str] = field(default_factory=Counter)
+    """Number of employees with a value, by the requested key."""
+    invisible: tuple[str, ...] = ()
+    """Keys of wanted attributes that the credential cannot read."""
     stopped: str | None = None
     """Why the scan ended before the last page; None if it did not."""
 
@@ -84,39 +81,44 @@ class Tally:
         )
 
 
-async def read_visible_attributes(personio: Personio) -> frozenset[str]:
-    """Returns the keys that the credential can read; raises ``MissingAttributesError`` if a required key is missing."""
-    visible = frozenset(definition.key for definition in await personio.list_attributes())
-    missing = find_missing_attributes(visible)
-    if missing:
-        raise MissingAttributesError(
-            f"the Personio credential does not release: {', '.join(missing)}. "
-            "Release these attributes for the credential in Personio (Settings, API credentials)"
-        )
-    return visible
-
-
 class Scan:
     """Compares all employees in Personio with their snapshots. A dry run neither stores nor publishes anything."""
 
     def __init__(
-        self, snapshots: Snapshots, outbox: Outbox, clock: Clock, limits: ScanLimits, *, dry_run: bool = False
+        self,
+        snapshots: Snapshots,
+        catalogues: Catalogues,
+        outbox: Outbox,
+        clock: Clock,
+        limits: ScanLimits,
+        *,
+        dry_run: bool = False,
     ) -> None:
-        """Stores changes in ``snapshots`` and publishes them through ``outbox``. ``limits`` are shared with other scans."""
+        """Stores changes in ``snapshots`` and publishes them through ``outbox``. Refreshes the catalogue of the source.
+        ``limits`` are shared with other scans.
+        """
         self._snapshots = snapshots
+        self._catalogues = catalogues
         self._outbox = outbox
         self._clock = clock
         self._limits = limits
         self._dry_run = dry_run
 
     async def run(
-        self, connection: ConnectionId, personio: Personio, progress: Callable[[Tally], Awaitable[None]]
+        self,
+        connection: ConnectionId,
+        personio: Personio,
+        wanted: frozenset[str],
+        progress: Callable[[Tally], Awaitable[None]],
     ) -> Tally:
-        """Scans all pages and calls ``progress`` after each. At a limit the scan stops, and is not complete."""
+        """Scans all pages for the ``wanted`` attributes and calls ``progress`` after each.
+
+        At a limit the scan stops, and is not complete. Raises ``MissingAttributesError``.
+        """
         tally = Tally()
         async with self._limits.open(personio) as reader:
             try:
-                await self._scan(connection, personio, reader, tally, progress)
+                await self._scan(connection, reader, wanted, tally, progress)
             except ScanStoppedError as error:
                 tally.stopped = str(error)
         if tally.is_complete:
@@ -126,22 +128,29 @@ class Scan:
     async def _scan(
         self,
         connection: ConnectionId,
-        personio: Personio,
         reader: PageReader,
+        wanted: frozenset[str],
         tally: Tally,
         progress: Callable[[Tally], Awaitable[None]],
     ) -> None:
-        visible = await reader.wait(read_visible_attributes(personio))
+        selection = await reader.begin(wanted)
+        tally.invisible = selection.invisible
+        catalogue = SourceCatalogueKeeper(self._catalogues, self._snapshots, self._outbox, connection)
+        if not self._dry_run:
+            async with self._limits.places:
+                await catalogue.begin(selection)
         while (page := await reader.read()) is not None:
             known = len(tally.ids)
             async with self._limits.places:
                 reader.prefetch()
-                await self._handle_page(connection, page, tally, visible)
+                await self._handle_page(connection, page, tally, selection)
                 await progress(tally)
             reader.note_new(len(tally.ids) - known)
+        if not self._dry_run:
+            await catalogue.end(selection, tally.filled, len(tally.ids))
 
     async def _handle_page(
-        self, connection: ConnectionId, page: EmployeePage, tally: Tally, visible: frozenset[str]
+        self, connection: ConnectionId, page: EmployeePage, tally: Tally, selection: Selection
     ) -> None:
         employees = {employee.id: employee for employee in page.employees}
         tally.totals.add(page.total)
@@ -149,9 +158,7 @@ class Scan:
         tally.repeated += len(page.employees) - len(employees) + len(tally.ids & employees.keys())
         tally.ids |= employees.keys()
         stored = await self._snapshots.read(connection, employees)
-        changes = self._detect_changes(connection, employees, stored, tally)
-        for snapshot in stored.values():
-            tally.no_longer_visible |= {key for key in snapshot.attributes if key.partition(".")[0] not in visible}
+        changes = self._detect_changes(connection, employees, stored, tally, selection)
         if self._dry_run:
             return
         # The process may have been suspended past its lease since it fetched this page. Storing the page would then
@@ -182,18 +189,22 @@ class Scan:
         employees: dict[EmployeeId, Employee],
         stored: dict[EmployeeId, Snapshot],
         tally: Tally,
+        selection: Selection,
     ) -> list[tuple[Snapshot, int | None]]:
         """Returns the changed snapshots, each with the revision that it replaces; None for a new employee."""
         changes: list[tuple[Snapshot, int | None]] = []
         now = self._clock.now()
         for employee in employees.values():
             previous = stored.get(employee.id)
-            snapshot = detect_change(connection, previous, employee, now)
+            filled = {get_parent(key) for key, value in employee.attributes.items() if value is not None}
+            tally.filled.update(filled & selection.requested)
+            snapshot = detect_change(connection, previous, employee, now, selection.stored)
             if snapshot is None:
                 tally.unchanged += 1
                 continue
             tally.created += snapshot.kind is ChangeKind.CREATED
             tally.changed += snapshot.kind is ChangeKind.CHANGED
+            tally.oversized += bool(snapshot.oversized)
             changes.append((snapshot, previous.revision if previous else None))
         return changes
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from services.contracts.employees import EmployeePage
 from services.errors import TransientError
 from services.poller.ports import Personio
+from services.poller.selection import Selection, read_selection
 from services.runtime.clock import Clock
 
 MAX_PAGES_WITHOUT_NEW = 3
@@ -64,7 +65,7 @@ class PageReader:
     def __init__(self, personio: Personio, clock: Clock, *, seconds: float, pages: int) -> None:
         """``seconds`` is how long the scan may wait for Personio, ``pages`` is the maximum number of pages."""
         self._personio = personio
-        self._pages = personio.iterate_pages()
+        self._pages: AsyncIterator[EmployeePage] | None = None
         self._clock = clock
         self._seconds = seconds
         self._max_pages = pages
@@ -75,6 +76,12 @@ class PageReader:
         self._is_overdue = False
         self._read = 0
         self._without_new = 0
+
+    async def begin(self, wanted: frozenset[str]) -> Selection:
+        """Returns which of the wanted attributes are requested. Raises ``MissingAttributesError`` and ``ScanStoppedError``."""
+        selection = await self.wait(read_selection(self._personio, wanted))
+        self._pages = self._personio.iterate_pages(selection.requested)
+        return selection
 
     async def read(self) -> EmployeePage | None:
         """Returns the next page; None after the last one. Raises ``ScanStoppedError``."""
@@ -92,6 +99,8 @@ class PageReader:
 
     def prefetch(self) -> asyncio.Future[EmployeePage | None]:
         """Asks for the next page, while the caller works on the present one. Returns the request."""
+        if self._pages is None:
+            raise RuntimeError("the scan has not begun")
         if self._next is None:
             self._next = asyncio.ensure_future(_read_next(self._pages))
         return self._next

@@ -12,6 +12,7 @@ from pymongo.errors import InvalidURI
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from services.store.catalogues import Catalogues
 from services.store.claims import Claims
 from services.store.collection import Collection, Document, Session, translate_errors
 from services.store.connections import Connections
@@ -85,6 +86,7 @@ class Store:
         self.connections = Connections(self._get_collection("connections"), Cipher(keys), self.damage)
         self.schedule = PollSchedule(self._get_collection("connections"))
         self.snapshots = Snapshots(self._get_collection("snapshots"), self.damage, ledger="ledger")
+        self.catalogues = Catalogues(self._get_collection("source_catalogues"))
         self.mappings = Mappings(self._get_collection("mappings"), self.damage)
         self.ledger = Ledger(self._get_collection("ledger"))
         self.followups = FollowUps(self._get_collection("ledger"))

@@ -43,6 +43,7 @@ INDEXES = (
     Index("snapshots", "pending", _PERSON, _build_partial(pending=True)),
     Index("snapshots", "status", {"connection_id": 1, "status": 1, "absent_since": 1}),
     Index("snapshots", "oversized", _PERSON, _build_partial(oversized_revision=_EXISTS)),
+    Index("snapshots", "reduced", _PERSON, _build_partial(oversized=_EXISTS)),
     Index("mappings", "versions", {"connection_id": 1, "version": -1}, {"unique": True}),
     Index("ledger", "people", _PERSON),
     Index("ledger", "retryable", _PERSON, _build_partial(retryable=True)),

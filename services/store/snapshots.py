@@ -71,6 +71,10 @@ class Snapshots:
             snapshot.employee_id for snapshot in doubtful if stored.get(snapshot.employee_id) != snapshot.to_record()
         )
 
+    async def replace_attributes(self, snapshots: Sequence[Snapshot]) -> None:
+        """Stores the attributes of these snapshots, unless their revision has changed. All else stays as it is."""
+        await self._collection.write_bulk([_build_replacement(snapshot) for snapshot in snapshots])
+
     async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
         """Notes that Kafka has acknowledged these revisions."""
         await self._mark(connection, revisions, ("emitted_revision",))
@@ -164,13 +168,11 @@ class Snapshots:
         return await self._collection.count({"connection_id": connection, **LISTED_AS_ACTIVE})
 
     async def find_oversized(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
-        """Returns the employees with a newest event that is too large for Kafka."""
+        """Returns the employees with an attribute that is too large, or with a newest event that is too large for Kafka."""
+        refused = {"oversized_revision": {"$exists": True}, "$expr": {"$eq": ["$oversized_revision", "$revision"]}}
+        reduced = {"oversized": {"$exists": True}}
         documents = await self._collection.find(
-            {
-                "connection_id": connection,
-                "oversized_revision": {"$exists": True},
-                "$expr": {"$eq": ["$oversized_revision", "$revision"]},
-            },
+            {"$or": [{"connection_id": connection, **where} for where in (refused, reduced)]},
             fields=["_id"],
             sort={"_id": 1},
         )
@@ -218,6 +220,15 @@ def _build_write(snapshot: Snapshot, previous: int | None) -> InsertOne[Document
     )
 
 
+def _build_replacement(snapshot: Snapshot) -> UpdateOne:
+    document = _to_document(snapshot)
+    fields = ("attributes", "content_hash", "oversized")
+    change: Document = {"$set": {field: document[field] for field in fields if field in document}}
+    if "oversized" not in document:
+        change["$unset"] = {"oversized": True}
+    return UpdateOne({"_id": document["_id"], "revision": snapshot.revision}, change)
+
+
 def _mark_newest(keys: Sequence[str], revision: int, fields: Sequence[str]) -> UpdateMany:
     """Marks snapshots with ``revision`` as their newest change. They are no longer pending.
 
@@ -238,6 +249,8 @@ def _to_document(snapshot: Snapshot) -> Document:
     Their names come from Personio and can contain dots. MongoDB would convert some of their numbers and times.
     """
     document = snapshot.model_dump(mode="json", exclude={"attributes_json"}, exclude_none=True)
+    if not snapshot.oversized:  # the index of these employees has only documents with this field
+        del document["oversized"]
     return {"_id": str(snapshot.person), **document, "attributes": snapshot.attributes_json}
 
 

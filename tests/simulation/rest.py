@@ -38,7 +38,7 @@ def _list_unseen(around: Surroundings) -> list[str]:
     for employee, values in around.company.people.items():
         snapshot = around.store.snapshots.content.get(PersonKey(CONNECTION, EmployeeId(employee)))
         attributes = snapshot.attributes if snapshot else {}
-        if any(key not in attributes or attributes[key].value != value for key, value in values.items()):
+        if any(key not in attributes or attributes[key] != value for key, value in values.items()):
             unseen.append(employee)
     return unseen
 

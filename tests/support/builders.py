@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from services.contracts.cloudevents import Record, SendReason
 from services.contracts.connections import Connection, DeclareeAccess, LinkPolicy, PersonioAccess
-from services.contracts.employees import Attribute, string_value
+from services.contracts.employees import string_value
 from services.contracts.events import (
     AccountRequested,
     AccountSynced,
@@ -54,8 +54,8 @@ def make_snapshot(employee: str = "1", revision: int = 1_000, **changes: Any) ->
     attributes = changes.pop(
         "attributes",
         {
-            "first_name": Attribute(value="Zoë", label="First name"),
-            "status": Attribute(value="active", label="Status"),
+            "first_name": "Zoë",
+            "status": "active",
         },
     )
     content: dict[str, Any] = {
@@ -107,10 +107,10 @@ NO_MANAGER = ManagerReference(employee_id=None)
 """The reference of an employee without a manager."""
 
 
-def make_attributes(values: Mapping[str, Value] = MappingProxyType({})) -> dict[str, Attribute]:
+def make_attributes(values: Mapping[str, Value] = MappingProxyType({})) -> dict[str, Value]:
     """Returns Ada's attributes with these values; ``supervisor__id`` means ``supervisor.id``."""
     changes = {key.replace("__", "."): value for key, value in values.items()}
-    return {key: Attribute(value=value) for key, value in (ADA | changes).items()}
+    return ADA | changes
 
 
 def make_change(

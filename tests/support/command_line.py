@@ -45,6 +45,7 @@ COMMANDS = (
     "links accept",
     "links refuse",
     "links hand-over",
+    "mapping attributes",
     "mapping export",
     "mapping import",
     "people show",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from services.contracts.cloudevents import Record
 from services.contracts.connections import Connection
-from services.contracts.employees import REQUIRED_ATTRIBUTES, Attribute, AttributeDefinition, Employee, EmployeePage
+from services.contracts.employees import REQUIRED_ATTRIBUTES, AttributeDefinition, Employee, EmployeePage, get_parent
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.tasks import Action, Resend
 from services.contracts.values import Value
@@ -148,6 +148,10 @@ class FakePersonio:
         """Receives the connection before it is opened; it may raise."""
         self.failure: Exception | None = None
         """The error after the last page; None for no error."""
+        self.requested: frozenset[str] = frozenset()
+        """Keys of the attributes that were requested last."""
+        self.is_obedient = True
+        """Whether attributes that were not requested are left out."""
         self.opened: list[ConnectionId] = []
         """Connections in the order in which the poller opened them."""
         self.queued_seconds = 0.0
@@ -156,10 +160,11 @@ class FakePersonio:
 
     async def list_attributes(self) -> tuple[AttributeDefinition, ...]:
         """Returns the visible attributes."""
-        return tuple(AttributeDefinition(key, key, "standard", None) for key in self.visible)
+        return tuple(AttributeDefinition(key, key, "standard") for key in self.visible)
 
-    async def iterate_pages(self) -> AsyncIterator[EmployeePage]:
+    async def iterate_pages(self, requested: Collection[str]) -> AsyncIterator[EmployeePage]:
         """Yields all pages, then raises ``failure`` if it is set."""
+        self.requested = frozenset(requested)
         for number, page in enumerate(self.odd_pages or self._build_pages(), 1):
             self.notice(f"page {number} is asked for")
             await self.before_page(number)
@@ -170,9 +175,18 @@ class FakePersonio:
     def _build_pages(self) -> list[EmployeePage]:
         people, total = list(self.people.items()), len(self.people)
         return [
-            EmployeePage(tuple(make_employee(*item) for item in people[start : start + self.page]), start, total)
+            EmployeePage(
+                tuple(make_employee(key, self._select(values)) for key, values in people[start : start + self.page]),
+                start,
+                total,
+            )
             for start in range(0, max(total, 1), self.page)
         ]
+
+    def _select(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        return {
+            key: value for key, value in values.items() if get_parent(key) in self.requested or not self.is_obedient
+        }
 
     @asynccontextmanager
     async def source(self, connection: ConnectionId) -> AsyncIterator["FakePersonio"]:
@@ -189,7 +203,7 @@ class FakePersonio:
 
 def make_employee(key: str, values: Mapping[str, Value]) -> Employee:
     """Returns an employee with this id and these attribute values."""
-    return Employee(EmployeeId(key), {name: Attribute(value=value) for name, value in values.items()}, NOW)
+    return Employee(EmployeeId(key), dict(values), NOW)
 
 
 # ---------------------------------------------------------------- failures

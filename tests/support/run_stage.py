@@ -123,9 +123,12 @@ def build_crashing_runner(
 ) -> Runner:
     """Returns a runner that can crash before each of its effects on the database and on Kafka."""
     publisher.effect = crashes.record
-    snapshot_effects = ["save", "mark_emitted", "mark_oversized", "mark_absent", "clear_absent"]
+    snapshot_effects = ["save", "mark_emitted", "mark_oversized", "mark_absent", "clear_absent", "replace_attributes"]
     repositories = SimpleNamespace(
-        snapshots=crashes.wrap(store.snapshots, snapshot_effects), runs=crashes.wrap(store.runs, ["begin", "save"])
+        snapshots=crashes.wrap(store.snapshots, snapshot_effects),
+        runs=crashes.wrap(store.runs, ["begin", "save"]),
+        catalogues=crashes.wrap(store.catalogues, ["save"]),
+        mappings=store.mappings,
     )
     outbox = Outbox(repositories.snapshots, publisher, lambda: None)
     return Runner(cast("Any", repositories), personio.source, outbox, make_limits(clock), clock, Metrics())
@@ -185,4 +188,4 @@ async def check_recovery(store: Store, at: int) -> None:
         assert revisions == sorted(revisions), situation
         assert len(set(records)) == len(set(revisions)), f"one revision has one content: {situation}"
     (last,) = (records[-1] for key, records in sent.items() if key.endswith(b"/2"))
-    assert read_event(EmployeeChanged, last.value).attributes["first_name"].value == "Eva", situation
+    assert read_event(EmployeeChanged, last.value).attributes["first_name"] == "Eva", situation

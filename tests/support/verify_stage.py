@@ -43,7 +43,7 @@ MAPPING = make_published_mapping(
 """The mapping of the company."""
 
 
-SNAPSHOT_FIELDS = {"kind", "absent_since", "detected_at", "emitted_revision"}
+SNAPSHOT_FIELDS = {"kind", "absent_since", "detected_at", "emitted_revision", "oversized"}
 """Fields of a snapshot that a test may set. All other values are attributes."""
 
 

@@ -84,6 +84,8 @@ class Pipeline:
         tasks = crashes.wrap(self.store.tasks, TASK_EFFECTS)
         repositories: Any = SimpleNamespace(
             snapshots=crashes.wrap(self.store.snapshots, SNAPSHOT_EFFECTS),
+            catalogues=self.store.catalogues,
+            mappings=self.store.mappings,
             runs=self.store.runs,
             followups=self.store.followups,
             tasks=tasks,

@@ -324,7 +324,7 @@ async def test_missing_email_is_rejected_until_it_is_entered(pipeline: Pipeline)
 
 
 @pytest.mark.promise("P6")
-async def test_attribute_no_longer_visible_clears_nothing(pipeline: Pipeline) -> None:
+async def test_invisible_attribute_clears_nothing(pipeline: Pipeline) -> None:
     """A changed credential is not a cleared value."""
     await pipeline.sync()
     before = dict(pipeline.declaree.directory.users)
@@ -333,7 +333,7 @@ async def test_attribute_no_longer_visible_clears_nothing(pipeline: Pipeline) ->
     run = await pipeline.sync()
 
     assert run.counts.changed == 0
-    assert "supervisor.id" in run.no_longer_visible
+    assert "supervisor.id" in run.invisible
     assert pipeline.declaree.directory.users == before
 
 

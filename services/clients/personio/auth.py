@@ -6,9 +6,9 @@ Each credential authenticates once in the lifetime of a token, for all clients o
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import httpx
 
@@ -23,6 +23,8 @@ from services.clients.personio.errors import (
 from services.contracts.connections import PersonioAccess
 from services.runtime.clock import Clock
 
+Query: TypeAlias = Mapping[str, int | Sequence[str]]
+"""The parameters of a request. A list repeats its parameter."""
 AUTH_PATH = "/v1/auth"
 """Path of the endpoint that issues tokens."""
 MAX_LIFETIME_SECONDS = 86_400.0
@@ -78,7 +80,7 @@ class SendRequest(Protocol):
         path: str,
         *,
         headers: Mapping[str, str],
-        params: Mapping[str, int] | None = None,
+        params: Query | None = None,
         content: str | None = None,
     ) -> httpx.Response:
         """Returns a response with a status other than 429 and 5xx; raises the errors of Personio."""
@@ -99,7 +101,7 @@ class Authenticator:
         self._cached = tokens.get(access)
         self._clock = clock
 
-    async def send_get(self, path: str, params: Mapping[str, int]) -> httpx.Response:
+    async def send_get(self, path: str, params: Query) -> httpx.Response:
         """Sends a ``GET`` request with a token. Authenticates again, once, if Personio refuses the token.
 
         Personio answers 403 both to an expired token and to a missing right. A second token tells the two apart.

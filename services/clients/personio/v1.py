@@ -1,6 +1,6 @@
 """The endpoints of Personio's API v1 that the product uses."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +12,7 @@ from services.clients.http.client import HttpClient
 from services.clients.http.responses import parse_json_object, parse_retry_after
 from services.clients.http.transport import Limits
 from services.clients.personio.attribute_lists import AttributeLists
-from services.clients.personio.auth import AUTH_PATH, Authenticator, TokenCache
+from services.clients.personio.auth import AUTH_PATH, Authenticator, Query, TokenCache
 from services.clients.personio.errors import (
     ADDRESS_HINT,
     RETRY_HINT,
@@ -21,7 +21,7 @@ from services.clients.personio.errors import (
     PersonioUnavailableError,
 )
 from services.clients.personio.rate_limit import HostLimits
-from services.clients.personio.v1_attributes import parse_employee, replace_invalid_characters
+from services.clients.personio.v1_attributes import MODIFIED_AT, PARTS, parse_employee, replace_invalid_characters
 from services.contracts.connections import PersonioAccess
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
 from services.contracts.ids import EmployeeId
@@ -29,6 +29,8 @@ from services.runtime.clock import Clock
 
 PAGE_SIZE = 100
 """Maximum number of employees in a page. Personio enforces it since January 2025."""
+MAX_LABEL_LENGTH = 200
+"""Maximum number of characters that are kept of an attribute's display name and of its type."""
 MAX_EXCESS = 10 * PAGE_SIZE
 """Number of employees that a list may have above its announced total, because employees are added while paging."""
 MAX_EMPLOYEES = 1_000_000
@@ -99,9 +101,9 @@ class PersonioClient:
         attributes = tuple(
             AttributeDefinition(
                 replace_invalid_characters(str(entry["key"])),
-                replace_invalid_characters(str(entry.get("label") or "")),
-                str(entry.get("type") or "standard"),
-                str(entry["universal_id"]) if entry.get("universal_id") else None,
+                replace_invalid_characters(str(entry.get("label") or "")[:MAX_LABEL_LENGTH]),
+                replace_invalid_characters(str(entry.get("type") or "standard")[:MAX_LABEL_LENGTH]),
+                tuple(f"{entry['key']}.{part}" for part in PARTS.get(str(entry["key"]), ())),
             )
             for entry in data
             if isinstance(entry, dict) and entry.get("key")
@@ -110,17 +112,27 @@ class PersonioClient:
         return attributes
 
     # https://developer.personio.de/reference/get_company-employees
-    async def list_page(self, offset: int = 0, limit: int = PAGE_SIZE) -> EmployeePage:
-        """Returns one page of employees (``GET /v1/company/employees``). ``offset`` counts employees, not pages."""
-        body = await self._get("/v1/company/employees", {"limit": limit, "offset": offset})
-        parsed = [parse_employee(entry) for entry in _get_list(body)]
+    async def list_page(
+        self, offset: int = 0, limit: int = PAGE_SIZE, *, requested: Collection[str] | None = None
+    ) -> EmployeePage:
+        """Returns one page of employees (``GET /v1/company/employees``). ``offset`` counts employees, not pages.
+
+        Personio is asked for the ``requested`` attributes, and for its timestamp of the last change. What it sends beside
+        them is dropped. None requests all attributes that the credential may read.
+        """
+        keys = None if requested is None else sorted({*requested, MODIFIED_AT})
+        selection = {} if keys is None else {"attributes[]": keys}
+        body = await self._get("/v1/company/employees", {"limit": limit, "offset": offset, **selection})
+        parsed = [parse_employee(entry, keys) for entry in _get_list(body)]
         employees = tuple(employee for employee in parsed if employee is not None)
         metadata = body.get("metadata")
         total = metadata.get("total_elements") if isinstance(metadata, dict) else None
         return EmployeePage(employees, offset, total if isinstance(total, int) else None, len(parsed) - len(employees))
 
-    async def iterate_pages(self) -> AsyncGenerator[EmployeePage, None]:
-        """Yields all employees, page by page. Raises ``PersonioUnavailableError`` for a list that does not end.
+    async def iterate_pages(self, requested: Collection[str] | None = None) -> AsyncGenerator[EmployeePage, None]:
+        """Yields all employees with the ``requested`` attributes, page by page; None requests all attributes.
+
+        Raises ``PersonioUnavailableError`` for a list that does not end.
 
         Stops at an empty page, or at a short page that reaches the total. A full last page is followed by one more
         request, because employees may be added while paging.
@@ -128,7 +140,7 @@ class PersonioClient:
         offset = 0
         previous: tuple[EmployeeId, ...] = ()
         while True:
-            page = await self.list_page(offset)
+            page = await self.list_page(offset, requested=requested)
             ids = tuple(employee.id for employee in page.employees)
             if ids and ids == previous:
                 raise PersonioUnavailableError(
@@ -158,7 +170,7 @@ class PersonioClient:
 
     # ------------------------------------------------------------ requests
 
-    async def _get(self, path: str, params: Mapping[str, int]) -> dict[str, Any]:
+    async def _get(self, path: str, params: Query) -> dict[str, Any]:
         return _parse_body(await self._auth.send_get(path, params))
 
     async def _send(
@@ -167,7 +179,7 @@ class PersonioClient:
         path: str,
         *,
         headers: Mapping[str, str],
-        params: Mapping[str, int] | None = None,
+        params: Query | None = None,
         content: str | None = None,
     ) -> httpx.Response:
         """Returns a response with a status other than 429 and 5xx.
@@ -184,7 +196,7 @@ class PersonioClient:
         return result
 
     async def _send_once(
-        self, method: str, path: str, headers: Mapping[str, str], params: Mapping[str, int] | None, content: str | None
+        self, method: str, path: str, headers: Mapping[str, str], params: Query | None, content: str | None
     ) -> "httpx.Response | _Failure":
         await self._wait_for_turn(path)
         try:

@@ -4,6 +4,7 @@ import pytest
 
 from services.admin import connections, mappings
 from services.contracts.connections import Connection
+from services.contracts.mappings import AttributeSource, MappingDocument, Rule, default_mapping
 from services.contracts.tasks import Poll, Resend
 from services.store.database import Store
 from services.store.errors import StoreFailedError
@@ -29,6 +30,33 @@ async def test_published_mapping_resends_all_employees(store: Store, connection:
     assert published.version == 2
     assert await store.mappings.get_published(connection.id) == published
     assert [task.action for task in tasks] == [Resend(scope="all", reason="mapping version 2 was published")]
+
+
+FURTHER = MappingDocument(
+    rules=(*default_mapping().rules, Rule(target="title", source=AttributeSource(attribute="position")))
+)
+"""The default mapping, and a rule that reads a further attribute."""
+
+
+async def test_mapping_with_further_attributes_polls_before_it_resends(store: Store, connection: Connection) -> None:
+    """Personio is asked for the new attribute, so that the resend has its values."""
+    await store.connections.start(connection.id, now=FakeClock().now())
+
+    await mappings.publish_document(store, FakeClock(), connection.id, mappings.format_document(FURTHER))
+    tasks = await store.tasks.list_open(connection.id)
+
+    assert [task.action for task in tasks] == [
+        Poll(),
+        Resend(scope="all", reason="mapping version 2 was published"),
+    ]
+
+
+async def test_mapping_of_a_paused_connection_does_not_poll(store: Store, connection: Connection) -> None:
+    """A connection that was never started imports no employee. The first poll asks for the new attribute."""
+    await mappings.publish_document(store, FakeClock(), connection.id, mappings.format_document(FURTHER))
+    tasks = await store.tasks.list_open(connection.id)
+
+    assert [task.action.kind for task in tasks] == ["resend"]
 
 
 async def test_mapping_without_its_task_is_not_published(store: Store, connection: Connection) -> None:

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 from typer.testing import Result
 
 from sandbox.declaree.state import Declaree
+from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.drift import Drift, DriftKind
-from services.contracts.employees import Attribute
 from services.contracts.events import AccountSynced, Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.ledger import Waiting
@@ -144,8 +144,9 @@ async def store_attention(store: Store, connection: ConnectionId) -> None:
 async def store_odd_employee(store: Store, connection: ConnectionId) -> None:
     """Stores employee 7, with values that contain terminal commands, or lines that imitate lines of the program."""
     values = {"first_name": "\x1b[2JAda\x07", "dynamic_7": ("a", "b\n account a-1, created"), "office.name": None}
-    attributes = {key: Attribute(value=value, label="Own\x9bfield") for key, value in values.items()}
-    attributes["x"] = Attribute(value=7.5)
+    attributes = {**values, "x": 7.5}
+    labelled = tuple(SourceAttribute(key=key, label="Own\x9bfield", type="standard") for key in values)
+    await store.catalogues.save(SourceCatalogue(connection_id=connection, attributes=labelled))
     await store.snapshots.save([(make_snapshot("7", connection_id=connection, attributes=attributes), None)])
 
 

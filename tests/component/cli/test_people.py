@@ -63,7 +63,7 @@ def test_waiting_employee_shows_the_cause(cli: Cli, attention: ConnectionId) -> 
     """The text has the attributes and the waiting change."""
     person = show(cli, attention, "1")
 
-    assert person["snapshot"]["attributes"]["first_name"]["value"] == "Zoë"
+    assert person["snapshot"]["attributes"]["first_name"] == "Zoë"
     assert person["account"]["waiting"]["cause"] == "server-unavailable"
     assert "first_name: Zoë\n" in cli("people", "show", attention, "1").output
 
@@ -105,7 +105,7 @@ def test_control_characters_of_an_employee_are_replaced(cli: Cli, odd: Connectio
 
 def test_control_characters_of_an_employee_stay_in_json(cli: Cli, odd: ConnectionId) -> None:
     """JSON escapes control characters, so that programs get the value as it is stored."""
-    assert show(cli, odd, "7")["snapshot"]["attributes"]["first_name"]["value"] == "\x1b[2JAda\x07"
+    assert show(cli, odd, "7")["snapshot"]["attributes"]["first_name"] == "\x1b[2JAda\x07"
 
 
 async def test_employee_with_a_damaged_snapshot_is_shown(cli: Cli, attention: ConnectionId, store: Store) -> None:

@@ -28,10 +28,10 @@ async def failed_poll(store: Store, connection: ConnectionId) -> ConnectionId:
 
 
 @pytest.fixture
-async def no_longer_visible(store: Store, connection: ConnectionId) -> ConnectionId:
+async def invisible(store: Store, connection: ConnectionId) -> ConnectionId:
     """A connection with a last poll in which two attributes were no longer visible."""
     attributes = ("office.id", "office.name")
-    await store_run(store, connection, state=RunState.SUCCEEDED, no_longer_visible=attributes)
+    await store_run(store, connection, state=RunState.SUCCEEDED, invisible=attributes)
     return connection
 
 
@@ -90,11 +90,11 @@ def test_status_of_a_paused_connection_exits_with_0(cli: Cli, failed_poll: Conne
     assert cli("status").exit_code == 0
 
 
-def test_status_names_attributes_that_are_no_longer_visible(cli: Cli, no_longer_visible: ConnectionId) -> None:
+def test_status_names_attributes_that_are_unreleased(cli: Cli, invisible: ConnectionId) -> None:
     """The administrator learns which attributes to release in Personio again."""
     result = cli("status")
 
     assert result.exit_code == 0
     assert "2026-03-09 08:30 UTC\n" in result.output
     assert "office.id, office.name\n" in result.output
-    assert read_status(cli)["last_run"]["no_longer_visible"] == ["office.id", "office.name"]
+    assert read_status(cli)["last_run"]["invisible"] == ["office.id", "office.name"]

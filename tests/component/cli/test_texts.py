@@ -14,10 +14,12 @@ from sandbox.personio.app import create_app as create_personio
 from sandbox.personio.credentials import Credential
 from sandbox.personio.state import State
 from services.cli.context import CliSettings
+from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.cloudevents import Record, SendReason, to_record
 from services.contracts.connections import ConnectionState
 from services.contracts.dead_letters import DeadLetter
 from services.contracts.drift import DriftKind
+from services.contracts.employees import REQUIRED_ATTRIBUTES
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
 from services.contracts.topics import Topic
@@ -162,6 +164,22 @@ def test_texts_of_mapping_export_and_import(
     import_.compare("mapping-import")
 
 
+async def test_texts_of_mapping_attributes(cli: Cli, store: Store, serve: Serve) -> None:
+    """A part of a nested attribute has a line of its own, and an attribute that no rule reads has no number."""
+    attributes = Transcript(cli)
+    credential = Credential("papi-1", SECRET, frozenset({*REQUIRED_ATTRIBUTES, "office", "dynamic_21827"}))
+    personio = serve(create_personio(State.generate(employees=1, credential=credential)))
+    connection = await asyncio.to_thread(add_connection, cli, "--personio-url", personio)
+    command = ("mapping", "attributes", connection)
+
+    await asyncio.to_thread(attributes.record, "Before the first poll.", *command)
+    counted = tuple(SourceAttribute(key=key, label="", type="standard", filled=9) for key in REQUIRED_ATTRIBUTES)
+    await store.catalogues.save(SourceCatalogue(connection_id=connection, attributes=counted, employees=10))
+    await asyncio.to_thread(attributes.record, "After a poll of 10 employees.", *command)
+
+    attributes.compare("mapping-attributes")
+
+
 # ------------------------------------------------------------ status and people
 
 
@@ -174,7 +192,7 @@ async def test_texts_of_status(cli: Cli, store: Store) -> None:
     await asyncio.to_thread(status.record, "A new connection.", "status")
     await store.connections.start(connection, now=NOW)
     await store_attention(store, connection)
-    await store_run(store, connection, state=RunState.SUCCEEDED, no_longer_visible=("office.id", "office.name"))
+    await store_run(store, connection, state=RunState.SUCCEEDED, invisible=("office.id", "office.name"))
     await asyncio.to_thread(status.record, "Waiting and absent employees; attributes no longer released.", "status")
     later = NOW + timedelta(minutes=5)
     await store_run(store, connection, now=later, state=RunState.FAILED, error="Personio does not answer")

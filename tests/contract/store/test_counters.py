@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from services.contracts.employees import Attribute
 from services.contracts.events import Version
 from services.contracts.ids import EmployeeId
 from services.contracts.ledger import LedgerEntry, Waiting
@@ -68,7 +67,7 @@ async def test_outcomes_of_the_connection_are_counted(store: Store) -> None:
 async def test_active_employees_with_an_enabled_account_are_counted(store: Store) -> None:
     """Employees on leave, absent employees, and accounts not confirmed to be enabled are left out."""
     await save_listed(store, "1", "2", "3", "6", "7")
-    await save_listed(store, "5", attributes={"status": Attribute(value="leave")})
+    await save_listed(store, "5", attributes={"status": "leave"})
     await save_listed(store, "4", connection_id=OTHER)
     await store.snapshots.mark_absent(CONNECTION, [EmployeeId("6")], NOW)
     await store.ledger.write(

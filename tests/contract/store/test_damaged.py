@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
+from services.contracts.catalogues import SourceCatalogue
 from services.contracts.claims import WorkRange
 from services.contracts.connections import ConnectionState
 from services.contracts.events import Version
@@ -198,3 +199,18 @@ async def test_damaged_connection_hides_no_other_connection(
     assert set(await connections.get_readable([connection.id, ConnectionId("cdamaged")])) == {connection.id}
     assert await connections.find_by_server(connection.declaree.url) == (connection.id,)
     assert not await connections.is_active(ConnectionId("cdamaged"))
+
+
+# ------------------------------------------------------------ source catalogues
+
+
+async def test_damaged_catalogue_is_replaced_by_the_next_scan(mongodb_store: Store, raw: Raw) -> None:
+    """It contains nothing that Personio does not know."""
+    catalogue = SourceCatalogue(connection_id=CONNECTION, attributes=())
+    await raw["source_catalogues"].insert_one({"_id": CONNECTION, "attributes": "damaged"})
+
+    damaged = await mongodb_store.catalogues.get(CONNECTION)
+    await mongodb_store.catalogues.save(catalogue)
+
+    assert damaged is None
+    assert await mongodb_store.catalogues.get(CONNECTION) == catalogue

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.store.catalogues import Catalogues
 from services.store.claims import Claims
 from services.store.connections import Connections
 from services.store.counters import Counters
@@ -25,6 +26,7 @@ from services.store.work_ranges import WorkRanges
 from tests.support.fake_store import FakeStore
 
 REPOSITORIES: dict[str, type] = {
+    "catalogues": Catalogues,
     "claims": Claims,
     "connections": Connections,
     "counters": Counters,

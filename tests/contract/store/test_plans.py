@@ -14,6 +14,7 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
+from services.contracts.catalogues import SourceCatalogue
 from services.contracts.claims import Decision
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.leases import ProcessIdentity
@@ -176,6 +177,7 @@ OUTBOX = {
         [(make_snapshot("1", 2_000), 1_000), (make_snapshot("98", 2_000), None)]
     ),
     "mark emitted": lambda store: store.snapshots.mark_emitted(CONNECTION, [(ONE, 1_000)]),
+    "replace attributes": lambda store: store.snapshots.replace_attributes([make_snapshot("1"), make_snapshot("2")]),
     "mark oversized": lambda store: store.snapshots.mark_oversized(CONNECTION, [(ONE, 1_000)]),
     "pending": lambda store: store.snapshots.read_pending(CONNECTION, 500),
     "pending after": lambda store: store.snapshots.read_pending(CONNECTION, 500, ONE),
@@ -215,6 +217,8 @@ OTHERS = {
     "verification repaired": lambda store: store.verifications.note_repaired(CONNECTION, "r1", 0),
     "verification report": lambda store: store.verifications.get_report(CONNECTION),
     "verification finished": lambda store: store.verifications.finish(CONNECTION, "r1", {}, now=NOW),
+    "catalogue": lambda store: store.catalogues.get(CONNECTION),
+    "catalogue saved": lambda store: store.catalogues.save(SourceCatalogue(connection_id=CONNECTION, attributes=())),
     "mapping published": lambda store: store.mappings.get_published(CONNECTION),
     "tasks open": lambda store: store.tasks.list_open(CONNECTION),
     "task get": lambda store: store.tasks.get("r1"),

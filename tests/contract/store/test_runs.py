@@ -17,7 +17,7 @@ async def test_run_is_read_as_saved(store: Store) -> None:
     run = await store.runs.begin(CONNECTION, now=NOW)
     begun = await store.runs.get(run.id)
     counts = RunCounts(seen=9, created=1, changed=2, unchanged=6, emitted=3, oversized=1, absent=4)
-    changes = {"counts": counts, "no_longer_visible": ("office.name",), "error": "x"}
+    changes = {"counts": counts, "invisible": ("office.name",), "error": "x"}
     ended = end(run).model_copy(update=changes)
 
     await store.runs.save(ended)

@@ -4,7 +4,8 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from services.contracts.employees import Attribute
+import pytest
+
 from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
 from services.contracts.snapshots import Snapshot
@@ -63,7 +64,7 @@ async def count_absent(store: Store) -> int:
 
 async def test_event_of_a_stored_snapshot_is_byte_for_byte_equal(store: Store) -> None:
     """Attribute names and values survive that mean something to MongoDB, or that BSON cannot store."""
-    attributes = {key: Attribute(value=value, label=key, type="multi.select") for key, value in AWKWARD.items()}
+    attributes = dict(AWKWARD)
     written = make_snapshot(
         attributes=attributes, detected_at=NOW.replace(microsecond=123456), source_modified_at=NOW.astimezone(BERLIN)
     )
@@ -77,7 +78,7 @@ async def test_event_of_a_stored_snapshot_is_byte_for_byte_equal(store: Store) -
 
 async def test_replaced_snapshot_keeps_the_order_of_attributes(store: Store) -> None:
     """A replacement takes another command than a first snapshot, and changes no attribute either."""
-    attributes = {key: Attribute(value=value) for key, value in AWKWARD.items()}
+    attributes = dict(AWKWARD)
     first = make_snapshot(attributes=attributes)
     await store.snapshots.save([(first, None)])
 
@@ -201,6 +202,34 @@ async def test_oversized_event_is_listed_until_the_next_change(store: Store) -> 
     assert await store.snapshots.find_oversized(CONNECTION) == ()
 
 
+async def test_employee_with_an_oversized_value_is_listed(store: Store) -> None:
+    """Its event is published without the value, so that the change is pending and not marked."""
+    await store.snapshots.save([(make_snapshot("1", oversized=("position",)), None), (make_snapshot("2"), None)])
+
+    assert await store.snapshots.find_oversized(CONNECTION) == (ONE,)
+    assert (await read(store)).oversized == ("position",)
+    assert await list_pending(store) == [ONE, TWO]
+
+
+@pytest.mark.promise("P11")
+async def test_replaced_attributes_change_nothing_else(store: Store) -> None:
+    """Values that are no longer wanted are removed while other writes go on. A newer snapshot stays as it is."""
+    stored = make_snapshot("1", attributes={"status": "active", "iban": "DE1"}, oversized=("position",))
+    newer = make_snapshot("2", 2_000)
+    await store.snapshots.save([(stored, None), (newer, None)])
+    await store.snapshots.mark_emitted(CONNECTION, [(ONE, 1_000)])
+    await store.snapshots.mark_absent(CONNECTION, [ONE], NOW)
+    reduced = make_snapshot("1", attributes={"status": "active"}, content_hash="other")
+
+    await store.snapshots.replace_attributes([reduced, make_snapshot("2", attributes={})])
+
+    changes = {"emitted_revision": 1_000, "absent_since": NOW}
+    assert await read(store) == reduced.model_copy(update=changes)
+    assert (await read(store)).attributes == {"status": "active"}
+    assert await read(store, TWO) == newer
+    assert await store.snapshots.find_oversized(CONNECTION) == ()
+
+
 async def test_late_oversized_mark_hides_no_newer_event(store: Store) -> None:
     """A poller with a lost lease may send the mark of an older event late."""
     await store.snapshots.save([(make_snapshot(revision=2_000), None)])
@@ -266,10 +295,10 @@ async def test_active_employees_of_the_connection_are_counted(store: Store) -> N
     await store.snapshots.save(
         [
             (make_snapshot("1"), None),
-            (make_snapshot("2", attributes={"status": Attribute(value="inactive")}), None),
+            (make_snapshot("2", attributes={"status": "inactive"}), None),
             (make_snapshot("3"), None),
             (make_snapshot("4", attributes={}), None),
-            (make_snapshot("5", attributes={"status": Attribute(value=("active",))}), None),
+            (make_snapshot("5", attributes={"status": ("active",)}), None),
             (make_snapshot("6", connection_id=OTHER), None),
         ]
     )
@@ -283,7 +312,7 @@ async def test_active_employees_of_the_connection_are_counted(store: Store) -> N
 async def test_employee_with_a_new_status_is_no_longer_active(store: Store) -> None:
     """The count follows the newest snapshot."""
     await store.snapshots.save([(make_snapshot(), None)])
-    inactive = {"status": Attribute(value="inactive")}
+    inactive = {"status": "inactive"}
 
     await store.snapshots.save([(make_snapshot("1", 2_000, attributes=inactive, kind=ChangeKind.CHANGED), 1_000)])
 
@@ -293,7 +322,7 @@ async def test_employee_with_a_new_status_is_no_longer_active(store: Store) -> N
 async def test_active_employee_without_an_outcome_is_unsettled(store: Store) -> None:
     """An entry may exist already: the change waits, or the account is to be verified. Only named people are returned."""
     await store.snapshots.save([(make_snapshot(str(number)), None) for number in range(1, 9)])
-    inactive = make_snapshot("9", attributes={"status": Attribute(value="inactive")})
+    inactive = make_snapshot("9", attributes={"status": "inactive"})
     await store.snapshots.save([(inactive, None), (make_snapshot("1", connection_id=OTHER), None)])
     await store.snapshots.mark_absent(CONNECTION, [THREE], NOW)
     await store.ledger.write([make_entry("4", decided=make_outcome("4")), make_entry("5", account_id="a-5")])

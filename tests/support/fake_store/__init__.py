@@ -5,6 +5,7 @@ that a test can use one alone. The attribute ``content`` of a repository is a di
 read and change it. Every method gives other coroutines a turn before its work, and then works without interruption.
 """
 
+from tests.support.fake_store.catalogues import FakeCatalogues
 from tests.support.fake_store.claims import FakeClaims, FakeLinks, FakeWorkRanges
 from tests.support.fake_store.connections import FakeConnections, FakePollSchedule
 from tests.support.fake_store.counters import FakeCounters
@@ -18,6 +19,7 @@ from tests.support.fake_store.tasks import FakeRuns, FakeTasks
 from tests.support.fake_store.verifications import FakeVerifications
 
 __all__ = [
+    "FakeCatalogues",
     "FakeClaims",
     "FakeConnections",
     "FakeCounters",
@@ -46,6 +48,7 @@ class FakeStore:
         self.schedule = FakePollSchedule(self.connections)
         self.ledger = FakeLedger()
         self.snapshots = FakeSnapshots(self.ledger)
+        self.catalogues = FakeCatalogues()
         self.mappings = FakeMappings()
         self.followups = FakeFollowUps(self.ledger)
         self.counters = FakeCounters(self.ledger, self.snapshots)

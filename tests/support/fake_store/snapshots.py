@@ -39,6 +39,15 @@ class FakeSnapshots:
         stored = self.content.get(snapshot.person)
         return stored is not None and stored.to_record() == snapshot.to_record()
 
+    async def replace_attributes(self, snapshots: Sequence[Snapshot]) -> None:
+        """Stores the attributes of these snapshots, unless their revision has changed."""
+        await give_turn()
+        for snapshot in snapshots:
+            stored = self.content.get(snapshot.person)
+            if stored is not None and stored.revision == snapshot.revision:
+                fields = snapshot.model_dump(include={"attributes_json", "content_hash", "oversized"})
+                self.content[snapshot.person] = Snapshot.model_validate(stored.model_dump() | fields)
+
     async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
         """Notes that Kafka has acknowledged these revisions."""
         await give_turn()
@@ -132,10 +141,10 @@ class FakeSnapshots:
         return sum(map(self.is_listed_as_active, self.list_snapshots(connection)))
 
     async def find_oversized(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
-        """Returns the employees with a newest event that is too large for Kafka."""
+        """Returns the employees with an attribute that is too large, or with a newest event that is too large for Kafka."""
         await give_turn()
         snapshots = self.list_snapshots(connection)
-        return tuple(s.employee_id for s in snapshots if self.oversized.get(s.person) == s.revision)
+        return tuple(s.employee_id for s in snapshots if s.oversized or self.oversized.get(s.person) == s.revision)
 
     async def find_absent(self, people: Iterable[PersonKey]) -> frozenset[PersonKey]:
         """Returns those that complete scans no longer list."""

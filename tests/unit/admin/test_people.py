@@ -69,6 +69,15 @@ async def test_oversized_employee_has_the_next_step(store: Store, connection: Co
     assert await find_people(store, connection.id) == [NeedsAttention(EmployeeId("3"), "oversized", OVERSIZED)]
 
 
+async def test_oversized_value_is_named(store: Store, connection: Connection) -> None:
+    """The administrator learns which attribute to shorten, and that all others are written."""
+    await store.snapshots.save([(make_snapshot("3", connection_id=connection.id, oversized=("a", "b")), None)])
+
+    (person,) = await find_people(store, connection.id)
+
+    assert person.reason == "the value of a, b is too large, and its field stays as it is: shorten it in Personio"
+
+
 @pytest.mark.parametrize(("is_enabled", "count"), [(True, 1), (False, 0), (None, 0)])
 async def test_absent_employee_needs_an_enabled_account(
     store: Store, connection: Connection, is_enabled: bool | None, count: int

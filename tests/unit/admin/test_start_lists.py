@@ -10,7 +10,7 @@ from services.admin.existing_accounts import SAMPLES, ExistingAccounts
 from services.admin.start import preview_start
 from services.clients.declaree.listing import ListUnsupportedError
 from services.contracts.connections import Connection
-from services.contracts.employees import Employee, EmployeePage
+from services.contracts.employees import AttributeDefinition, Employee, EmployeePage, get_parent
 from services.contracts.ids import AccountId, EmployeeId
 from services.provisioning.calls import (
     Answer,
@@ -27,7 +27,7 @@ from services.provisioning.calls import (
 )
 from services.provisioning.preview import AccountsByMark, Prospect
 from services.store.database import Store
-from tests.support.builders import make_attributes, make_request
+from tests.support.builders import ADA, make_attributes, make_request
 from tests.support.fakes import FakeClock
 from tests.support.verify_stage import MAPPING
 
@@ -93,7 +93,11 @@ class Personio:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def iterate_pages(self) -> AsyncIterator[EmployeePage]:
+    async def list_attributes(self) -> tuple[AttributeDefinition, ...]:
+        """Returns the attributes of the default mapping."""
+        return tuple(AttributeDefinition(get_parent(key), key, "standard") for key in ADA)
+
+    async def iterate_pages(self, requested: object) -> AsyncIterator[EmployeePage]:
         """Yields one page."""
         people = [
             {"first_name": "Ada", "last_name": f"Name {number}", "email": f"e{number}@x.example", "status": "active"}

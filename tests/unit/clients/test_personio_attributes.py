@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.clients.personio.v1_attributes import PARTS, parse_employee
-from services.contracts.employees import Attribute, Employee
+from services.contracts.employees import Employee
+from services.contracts.snapshots import attributes_to_json
 from tests.unit.clients.personio_stage import read_golden
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -81,20 +82,13 @@ EXAMPLE: dict[str, Any] = {
     ids=["list", "lookup"],
 )
 def test_vendor_example_is_read_field_by_field(item: Any, additions: dict[str, Any]) -> None:
-    """Each attribute of the documentation has its value, its label and its type."""
-    source = item["attributes"]
-    expected = {
-        key: Attribute(value=value, label=source[parent]["label"], type=source[parent]["type"])
-        for key, value in (EXAMPLE | additions).items()
-        for parent in [key.partition(".")[0]]
-    }
-
+    """Each attribute of the documentation has its value."""
     employee = parse_employee(item)
 
     assert employee is not None
     assert employee.id == "1"
     assert employee.modified_at == datetime.fromisoformat("2020-11-18T17:33:55+01:00")
-    assert employee.attributes == expected
+    assert employee.attributes == EXAMPLE | additions
 
 
 def parse_attributes(**attributes: Any) -> Employee:
@@ -107,7 +101,7 @@ def parse_attributes(**attributes: Any) -> Employee:
 def parse_value(key: str, value: Any, kind: str = "standard") -> dict[str, Any]:
     """Returns the values that one attribute of an employee becomes."""
     employee = parse_attributes(**{key: {"label": key, "value": value, "type": kind, "universal_id": None}})
-    return {name: attribute.value for name, attribute in employee.attributes.items()}
+    return dict(employee.attributes)
 
 
 @pytest.mark.parametrize(
@@ -241,17 +235,17 @@ def test_nested_value_of_each_form_is_flattened(key: str, value: Any, expected: 
     assert parse_value(key, value) == {f"{key}.{part}": content for part, content in expected.items()}
 
 
-def test_missing_label_or_type_has_a_default() -> None:
+def test_missing_label_or_type_does_no_harm() -> None:
     """Only the value of an attribute is needed."""
     employee = parse_attributes(
         plain="text", empty={}, null=None, odd={"value": 1, "label": None, "type": None, "universal_id": 3, "x": []}
     )
 
     assert employee.attributes == {
-        "plain": Attribute(value="text"),
-        "empty": Attribute(),
-        "null": Attribute(),
-        "odd": Attribute(value=1),
+        "plain": "text",
+        "empty": None,
+        "null": None,
+        "odd": 1,
     }
 
 
@@ -260,7 +254,7 @@ def test_employee_id_is_a_string(number: Any) -> None:
     """Personio sends numbers; ids are compared as strings."""
     employee = parse_employee({"attributes": {"id": {"value": number}, "status": {"value": "active"}}})
 
-    assert employee == Employee(parse_attributes().id, {"status": Attribute(value="active")}, None)
+    assert employee == Employee(parse_attributes().id, {"status": "active"}, None)
 
 
 @pytest.mark.parametrize("number", [None, "", True, 7.5, [7], {"attributes": {"id": 7}}])
@@ -282,7 +276,7 @@ def test_invalid_characters_are_replaced(broken: str) -> None:
     """JSON may contain them as escapes. Kafka's UTF-8, MongoDB and many servers reject them."""
     employee = parse_attributes(**{f"k{broken}": {"value": f"a{broken}b", "label": broken, "type": broken}})
 
-    assert employee.attributes == {"k\ufffd": Attribute(value="a\ufffdb", label="\ufffd", type="\ufffd")}
+    assert employee.attributes == {"k\ufffd": "a\ufffdb"}
     assert parse_value("dynamic_1", [f"{broken}"], "tags") == {"dynamic_1": ("\ufffd",)}
     assert parse_value("dynamic_1", [f"{broken}"], "list") == {"dynamic_1": ("\ufffd",)}
 
@@ -345,5 +339,5 @@ def test_any_json_is_parsed_without_an_error(item: Any) -> None:
     employee = parse_employee(item)
 
     if employee is not None:
-        for attribute in employee.attributes.values():
-            assert "\\u0000" not in attribute.model_dump_json().replace("\\\\", "")
+        text = attributes_to_json(employee.attributes)
+        assert "\\u0000" not in text.replace("\\\\", "")

@@ -12,6 +12,7 @@ from services.contracts.employees import AttributeDefinition, EmployeePage
 from services.contracts.ids import EmployeeId
 from services.errors import ConnectorError
 from tests.unit.clients.personio_stage import (
+    LIST,
     TOKEN,
     open_client,
     open_stage,
@@ -41,15 +42,15 @@ async def test_vendor_example_of_an_employee_is_read() -> None:
 
 
 async def test_vendor_example_of_attributes_is_read() -> None:
-    """A company's own attributes have no universal id."""
+    """The catalogue of the source has labels and types from here."""
     async with open_client(TOKEN, read_example("employees-attributes-200")) as (client, _):
         attributes = await client.list_attributes()
 
     assert attributes == tuple(
-        AttributeDefinition(entry["key"], entry["label"], entry["type"], entry["universal_id"])
+        AttributeDefinition(entry["key"], entry["label"], entry["type"])
         for entry in read_golden("employees-attributes-200")["data"]
     )
-    assert AttributeDefinition("dynamic_2", "Marital status", "list", None) in attributes
+    assert AttributeDefinition("dynamic_2", "Marital status", "list") in attributes
 
 
 @pytest.mark.parametrize("name", ["employee-get-404", "picture-404"])
@@ -88,7 +89,7 @@ async def test_lookup_returns_the_employee_or_none() -> None:
 
         assert employee is not None
         assert employee.id == str(person.id)
-        assert employee.attributes["email"].value == person.email
+        assert employee.attributes["email"] == person.email
         assert await stage.client.get_employee(EmployeeId("999999")) is None
 
 
@@ -116,3 +117,54 @@ async def test_employee_id_is_quoted_in_the_path() -> None:
         await client.get_employee(EmployeeId("7/../attributes?x"))
 
     assert transport.request_lines[1] == "GET /v1/company/employees/7%2F..%2Fattributes%3Fx"
+
+
+# ---------------------------------------------------------------- requested attributes
+
+
+async def test_requested_attributes_are_asked_of_personio() -> None:
+    """The request names them, and the timestamp of the last change, which orders nothing but is shown."""
+    async with open_stage() as stage:
+        (page,) = [page async for page in stage.client.iterate_pages({"first_name", "office"})]
+
+    request = next(request for request in stage.transport.requests if request.url.path == LIST)
+    assert request.url.params.get_list("attributes[]") == ["first_name", "last_modified_at", "office"]
+    for employee in page.employees:
+        assert employee.attributes.keys() == {"first_name", "last_modified_at", "office.id", "office.name"}
+        assert employee.modified_at is not None
+
+
+@pytest.mark.promise("P11")
+async def test_attributes_sent_unasked_are_dropped() -> None:
+    """A Personio that ignores the request sends what the credential may read."""
+    async with open_client(TOKEN, read_example("employees-list-200")) as (client, _):
+        page = await client.list_page(requested={"status"})
+
+    assert [employee.attributes.keys() for employee in page.employees] == [{"status", "last_modified_at"}]
+
+
+async def test_all_attributes_are_read_without_a_selection() -> None:
+    """A caller of a single page may want everything."""
+    async with open_client(TOKEN, read_example("employees-list-200")) as (client, transport):
+        page = await client.list_page()
+
+    assert "dynamic_33400" in page.employees[0].attributes
+    assert "attributes" not in str(transport.requests[-1].url)
+
+
+async def test_nested_attributes_are_listed_with_their_parts() -> None:
+    """A rule reads a part."""
+    async with open_stage() as stage:
+        definitions = {definition.key: definition for definition in await stage.client.list_attributes()}
+
+    assert definitions["office"].parts == ("office.id", "office.name")
+    assert definitions["first_name"].parts == ()
+
+
+async def test_long_names_of_attributes_are_shortened() -> None:
+    """The catalogue of the source has to fit into one document."""
+    entry = {"key": "dynamic_1", "label": "x" * 10_000, "type": "y" * 10_000}
+    async with open_client(TOKEN, build_reply(200, {"success": True, "data": [entry]})) as (client, _):
+        attributes = await client.list_attributes()
+
+    assert attributes == (AttributeDefinition("dynamic_1", "x" * 200, "y" * 200),)

@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from services.contracts.dead_letters import DeadLetter
-from services.contracts.employees import Attribute
 from services.contracts.events import (
     AccountRequested,
     AccountSynced,
@@ -55,7 +54,7 @@ employee_changes = st.builds(
     EmployeeChanged,
     kind=st.sampled_from(ChangeKind),
     changed=st.lists(texts, max_size=4).map(tuple),
-    attributes=st.dictionaries(texts, st.builds(Attribute, value=values, label=texts, type=texts), max_size=5),
+    attributes=st.dictionaries(texts, values, max_size=5),
     **_event,
 )
 desired_accounts = st.builds(

@@ -182,7 +182,7 @@ def test_payload_schema_is_as_strict_as_the_event(event: type[Event]) -> None:
     for name, field in event.model_fields.items():
         without = {key: value for key, value in whole.items() if key != name}
         assert bool(find_problems(message["payload"], without)) is field.is_required(), name
-        assert find_problems(message["payload"], whole | {name: {"un": ["fit"]}}), name
+        assert find_problems(message["payload"], whole | {name: {"un": [["fit"]]}}), name
 
 
 @pytest.mark.parametrize("name", [contract.__name__ for contract in CONTRACTS])

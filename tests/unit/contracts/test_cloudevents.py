@@ -314,7 +314,7 @@ def test_value_that_is_not_json_is_unreadable(value: bytes) -> None:
         ({"detected_at": "2026-03-09T08:30:02"}, ("detected_at",)),
         ({"detected_at": "yesterday", "kind": "moved"}, ("detected_at", "kind")),
         ({"attributes": [SECRET]}, ("attributes",)),
-        ({"attributes": {SECRET: SECRET}}, ("attributes",)),
+        ({"attributes": {SECRET: {"value": SECRET}}}, ("attributes",)),
         ({"attributes": {"a": {"value": {"deep": SECRET}}, SECRET: {"value": [[1]]}}}, ("attributes",)),
         ({"changed": SECRET, "employee_id": [SECRET], "kind": SECRET}, ("employee_id", "kind", "changed")),
     ],
@@ -364,13 +364,11 @@ def test_forged_field_makes_a_request_unreadable(target: str) -> None:
 
 def test_unknown_fields_are_ignored() -> None:
     """A newer version may have added fields."""
-    value = json.dumps(
-        make_change().model_dump(mode="json") | {"added_later": "Köln", "attributes": {"a": {"value": 1, "unit": "h"}}}
-    )
+    value = json.dumps(make_change().model_dump(mode="json") | {"added_later": "Köln", "attributes": {"a": 1}})
 
     event = read_event(EmployeeChanged, value.encode())
 
-    assert event.attributes["a"].value == 1
+    assert event.attributes["a"] == 1
     assert "added_later" not in event.model_dump()
 
 

@@ -50,7 +50,7 @@ def _add_optional_field(schema: Schema) -> None:
 
 
 def _add_nested_optional_field(schema: Schema) -> None:
-    schema["$defs"]["Attribute"]["properties"]["unit"] = {"type": "string", "default": ""}
+    schema["$defs"]["DesiredAccount"]["properties"]["unit"] = {"type": "string", "default": ""}
 
 
 def _add_optional_object(schema: Schema) -> None:
@@ -61,7 +61,7 @@ def _add_optional_object(schema: Schema) -> None:
 @pytest.mark.parametrize("change", [_add_optional_field, _add_nested_optional_field, _add_optional_object])
 def test_added_optional_field_is_compatible(change: Callable[[Schema], None]) -> None:
     """Older readers ignore it, and older records have its default."""
-    old = build_schema(EmployeeChanged)
+    old = build_schema(AccountRequested)
     new = deepcopy(old)
 
     change(new)
@@ -82,7 +82,7 @@ def _change_type(schema: Schema) -> None:
 
 
 def _change_nested_type(schema: Schema) -> None:
-    schema["$defs"]["Attribute"]["properties"]["label"] = {"type": "integer"}
+    schema["$defs"]["ChangeKind"]["type"] = "integer"
 
 
 def _add_required_field(schema: Schema) -> None:
@@ -103,7 +103,7 @@ def _add_minimum_length(schema: Schema) -> None:
 
 
 def _change_default(schema: Schema) -> None:
-    schema["$defs"]["Attribute"]["properties"]["type"]["default"] = "text"
+    schema["properties"]["source_modified_at"]["default"] = "text"
 
 
 @pytest.mark.parametrize(
@@ -112,12 +112,12 @@ def _change_default(schema: Schema) -> None:
         (_remove_field, "properties.changed was removed"),
         (_rename_field, "properties.employee_id was removed"),
         (_change_type, 'properties.revision.type was "integer" and is "string"'),
-        (_change_nested_type, "$defs.Attribute.properties.label"),
+        (_change_nested_type, "$defs.ChangeKind.type was"),
         (_add_required_field, "required was"),
         (_require_optional_field, "required was"),
         (_add_enum_member, "$defs.ChangeKind.enum was"),
         (_add_minimum_length, "properties.employee_id.minLength was added"),
-        (_change_default, "$defs.Attribute.properties.type.default was"),
+        (_change_default, "properties.source_modified_at.default was"),
     ],
 )
 def test_other_change_is_named_as_incompatible(change: Callable[[Schema], None], start: str) -> None:

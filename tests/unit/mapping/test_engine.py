@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.cloudevents import read_event, to_record
-from services.contracts.employees import Attribute
-from services.contracts.events import AccountRequested, ChangeKind, ManagerReference
+from services.contracts.events import AccountIdentity, AccountRequested, ChangeKind, ManagerReference
 from services.contracts.mappings import LIFE_CYCLE, MANAGER, ConstantSource, Rule
 from services.contracts.outcomes import Intent
 from services.contracts.transforms import DateFormat, Default, Lower, Trim, ValueTable
@@ -157,16 +156,45 @@ def test_empty_value_leaves_clears_or_rejects() -> None:
 
 
 @pytest.mark.promise("P6")
-def test_invisible_attribute_clears_nothing() -> None:
-    """An attribute that is not visible says nothing about its value."""
+def test_unknown_attribute_leaves_the_field_unchanged() -> None:
+    """An attribute that is not in the event is unknown: not released, too large, or not yet requested."""
     assert map_fields(make_rule("title", "no_such", on_missing="clear")) == {}
-    assert map_fields(make_rule("title", "no_such", transforms=(Default(value="-"),))) == {"title": "-"}
-    assert map_fields(make_rule("title", "dynamic_9.name", on_missing="clear"), dynamic_9=None) == {"title": None}
+    assert map_fields(make_rule("title", "no_such", transforms=(Default(value="-"),))) == {}
 
+
+@pytest.mark.promise("P6")
+def test_unknown_attribute_rejects_if_the_rule_says_so() -> None:
+    """The administrator does not want accounts without it. The account of a leaver is disabled without it."""
     request = map_event(make_rule("title", "no_such", on_missing="reject"))
 
     assert request.intent == Intent.REJECT
     assert request.field == "title"
+    assert request.reason == (
+        "the attribute no_such for title is unknown: release it for the credential in Personio, or change the rule"
+    )
+    leaver = map_event(make_rule("title", "no_such", on_missing="reject"), status="inactive")
+    assert leaver.intent == Intent.DISABLE
+
+
+@pytest.mark.promise("P9")
+def test_leaver_with_nothing_but_a_status_is_disabled() -> None:
+    """The account is found by its external id."""
+    event = make_change().model_copy(update={"attributes": {"status": "inactive"}})
+
+    request = Engine(make_published_mapping()).map(event)
+
+    assert request.intent == Intent.DISABLE
+    assert request.identity == AccountIdentity(external_id="7")
+
+
+def test_unknown_address_rejects_the_employee() -> None:
+    """An account needs a user name."""
+    values = {key: value for key, value in make_attributes().items() if key != "email"}
+
+    request = Engine(make_published_mapping()).map(make_change().model_copy(update={"attributes": values}))
+
+    assert request.intent == Intent.REJECT
+    assert request.field == "email"
 
 
 @pytest.mark.promise("P6")
@@ -334,9 +362,7 @@ def test_any_values_give_a_request_that_can_be_sent(values: dict[str, Value], ac
     """Personio's data must never stop the mapper."""
     if active:
         values |= {"status": "active", "email": "ada@nordlicht.example", "first_name": "Ada"}
-    event = make_change(kind=kind).model_copy(
-        update={"attributes": {key: Attribute(value=value) for key, value in values.items()}}
-    )
+    event = make_change(kind=kind).model_copy(update={"attributes": values})
 
     request = Engine(EVERYTHING).map(event)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any, cast
@@ -88,7 +88,7 @@ class Dripping(Company):
     seconds = 15.0
     """Seconds until a page is answered."""
 
-    async def iterate_pages(self) -> AsyncIterator[EmployeePage]:
+    async def iterate_pages(self, _: Collection[str]) -> AsyncIterator[EmployeePage]:
         """Yields pages of two new employees each."""
         number = 0
         while True:

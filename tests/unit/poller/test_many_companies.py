@@ -72,7 +72,7 @@ class Many(Installation):
         self.personio = Address(self)
         self._limits = RateLimits(self.clock, PER_MINUTE, PER_MINUTE)
         self._tokens, self._lists = TokenCache(), AttributeLists()
-        definitions = tuple(AttributeDefinition(key, key, "standard", None) for key in REQUIRED_ATTRIBUTES)
+        definitions = tuple(AttributeDefinition(key, key, "standard", ()) for key in REQUIRED_ATTRIBUTES)
         for number in range(COMPANIES):
             connection = ConnectionId(f"c{number:04}")
             access = PersonioAccess(client_id=connection, client_secret=SecretStr("secret"))

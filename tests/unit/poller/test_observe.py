@@ -1,35 +1,44 @@
 """Detection of changes: by content only, without losing a value, with growing revisions."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.contracts.employees import Attribute, Employee
+from services.contracts.employees import Employee
 from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
 from services.contracts.snapshots import Snapshot
 from services.contracts.values import Value
-from services.poller.observe import detect_change, hash_content
-from tests.support.builders import CONNECTION, NOW, make_attributes
+from services.poller.observe import REMOVED, detect_change, hash_content, leave_out_oversized, trim
+from tests.support.builders import ADA, CONNECTION, NOW, make_attributes
 
 REVISION = int(NOW.timestamp() * 1000)
 """The revision of a change that is detected at ``NOW``."""
 
 
-def build_employee(
-    values: Mapping[str, Value] | None = None, exactly: Mapping[str, Attribute] | None = None
-) -> Employee:
+WANTED = frozenset(ADA) | {"position", "office.name", "dynamic_9", "dynamic_9.id", "dynamic_9.name", "dynamic_8.name"}
+"""The wanted attributes of most tests."""
+
+
+def build_employee(values: Mapping[str, Value] | None = None, exactly: Mapping[str, Value] | None = None) -> Employee:
     """Returns an employee with Ada's attributes and these values, or with exactly these attributes."""
     visible = make_attributes(values or {}) if exactly is None else dict(exactly)
     return Employee(EmployeeId("7"), visible, NOW - timedelta(hours=1))
 
 
+def detect(
+    previous: Snapshot | None, employee: Employee, now: datetime = NOW, wanted: frozenset[str] = WANTED
+) -> Snapshot | None:
+    """Returns the snapshot of a change of the employee; None if nothing has changed."""
+    return detect_change(CONNECTION, previous, employee, now, wanted)
+
+
 def build_snapshot(values: Mapping[str, Value] | None = None) -> Snapshot:
     """Returns the snapshot of a new employee with these values."""
-    snapshot = detect_change(CONNECTION, None, build_employee(values), NOW)
+    snapshot = detect(None, build_employee(values))
     assert snapshot is not None
     return snapshot
 
@@ -52,17 +61,16 @@ def test_new_employee_is_created_with_all_attributes() -> None:
 
 def test_same_content_is_not_a_change() -> None:
     """An employee without a difference leads to no event."""
-    assert detect_change(CONNECTION, build_snapshot(), build_employee(), NOW + timedelta(days=1)) is None
+    assert detect(build_snapshot(), build_employee(), NOW + timedelta(days=1)) is None
 
 
-def test_labels_types_and_modification_time_are_not_content() -> None:
-    """A renamed or translated attribute is not a change of the employee."""
-    before = build_snapshot({"last_modified_at": "2026-03-01T00:00:00+01:00"})
-    renamed = {key: Attribute(value=a.value, label="Vorname", type="list") for key, a in before.attributes.items()}
-    renamed["last_modified_at"] = Attribute(value="2026-03-09T00:00:00+01:00")
+def test_unwanted_attribute_is_neither_content_nor_stored() -> None:
+    """Personio's own timestamp and everything that no rule reads stay in Personio."""
+    before = build_snapshot({"iban": "DE1", "last_modified_at": "a", "position__unit": "x"})
+    employee = build_employee({"iban": "DE2", "last_modified_at": "b", "position__unit": "y"})
 
-    assert detect_change(CONNECTION, before, build_employee(exactly=renamed), NOW) is None
-    assert hash_content(before.attributes) == hash_content(renamed)
+    assert detect(before, employee) is None
+    assert before.attributes == ADA
 
 
 def test_order_of_attributes_is_not_content() -> None:
@@ -74,20 +82,15 @@ def test_order_of_attributes_is_not_content() -> None:
 
 def test_change_names_the_differences_and_has_everything() -> None:
     """An event contains the complete employee, so that it can be processed without the earlier ones."""
-    before = build_snapshot({"last_modified_at": "a", "position": "x"})
-    employee = build_employee({"last_modified_at": "b", "position": None, "office.name": "Kiel"})
+    before = build_snapshot({"position": "x"})
+    employee = build_employee({"position": None, "office.name": "Kiel"})
 
-    snapshot = detect_change(CONNECTION, before, employee, NOW)
+    snapshot = detect(before, employee)
 
     assert snapshot is not None
     assert snapshot.kind is ChangeKind.CHANGED
     assert snapshot.changed == ("office.name", "position")
-    assert {key: a.value for key, a in snapshot.attributes.items()} == {
-        **{key: a.value for key, a in make_attributes().items()},
-        "last_modified_at": "b",
-        "position": None,
-        "office.name": "Kiel",
-    }
+    assert snapshot.attributes == ADA | {"position": None, "office.name": "Kiel"}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_change_names_the_differences_and_has_everything() -> None:
 )
 def test_value_of_another_type_is_a_change(old: Value, new: Value) -> None:
     """Values that are equal in Python are still different values in JSON."""
-    snapshot = detect_change(CONNECTION, build_snapshot({"position": old}), build_employee({"position": new}), NOW)
+    snapshot = detect(build_snapshot({"position": old}), build_employee({"position": new}))
 
     assert snapshot is not None
     assert snapshot.changed == ("position",)
@@ -114,43 +117,43 @@ def test_value_of_another_type_is_a_change(old: Value, new: Value) -> None:
 
 @pytest.mark.promise("P6")
 def test_absent_attribute_keeps_its_value() -> None:
-    """An attribute that is no longer visible is not empty."""
+    """An attribute that Personio leaves out for one employee is not empty."""
     before = build_snapshot({"position": "Engineer"})
     visible = {key: value for key, value in before.attributes.items() if key != "position"}
 
-    unchanged = detect_change(CONNECTION, before, build_employee(exactly=visible), NOW)
-    renamed = build_employee(exactly=visible | {"first_name": Attribute(value="Eva")})
-    snapshot = detect_change(CONNECTION, before, renamed, NOW)
+    unchanged = detect(before, build_employee(exactly=visible))
+    renamed = build_employee(exactly=visible | {"first_name": "Eva"})
+    snapshot = detect(before, renamed)
 
     assert unchanged is None
     assert snapshot is not None
     assert snapshot.changed == ("first_name",)
-    assert snapshot.attributes["position"].value == "Engineer"
+    assert snapshot.attributes["position"] == "Engineer"
 
 
 def test_empty_attribute_is_cleared() -> None:
     """A visible attribute without a value loses its old value."""
     before = build_snapshot({"position": "Engineer"})
 
-    snapshot = detect_change(CONNECTION, before, build_employee({"position": None}), NOW)
+    snapshot = detect(before, build_employee({"position": None}))
 
     assert snapshot is not None
-    assert snapshot.attributes["position"].value is None
+    assert snapshot.attributes["position"] is None
 
 
 def test_empty_attribute_clears_only_its_own_parts() -> None:
     """Personio sends the parts of a company's own attribute only while it has a value."""
     before = build_snapshot({"dynamic_9__id": 5, "dynamic_9__name": "Berlin", "dynamic_8__name": "Kiel"})
 
-    cleared = detect_change(CONNECTION, before, build_employee({"dynamic_9": None}), NOW)
+    cleared = detect(before, build_employee({"dynamic_9": None}))
 
     assert cleared is not None
     assert cleared.changed == ("dynamic_9", "dynamic_9.id", "dynamic_9.name")
-    values = {key: attribute.value for key, attribute in cleared.attributes.items() if key.startswith("dynamic")}
+    values = {key: value for key, value in cleared.attributes.items() if key.startswith("dynamic")}
     assert values == {"dynamic_9": None, "dynamic_9.id": None, "dynamic_9.name": None, "dynamic_8.name": "Kiel"}
 
     employee = build_employee({"dynamic_9__id": 6, "dynamic_9__name": "Bonn"})
-    restored = detect_change(CONNECTION, cleared, employee, NOW)
+    restored = detect(cleared, employee)
 
     assert restored is not None
     assert restored.changed == ("dynamic_9.id", "dynamic_9.name")
@@ -165,35 +168,154 @@ def test_revision_is_the_time_and_grows_with_any_clock(days: int, growth: int) -
     """A clock that was set back must not give a revision that was used before."""
     before = build_snapshot().model_copy(update={"revision": REVISION + 1_000, "emitted_revision": 5})
 
-    snapshot = detect_change(CONNECTION, before, build_employee({"first_name": "Eva"}), NOW + timedelta(days=days))
+    snapshot = detect(before, build_employee({"first_name": "Eva"}), NOW + timedelta(days=days))
 
     assert snapshot is not None
     assert snapshot.revision == REVISION + growth
     assert snapshot.emitted_revision == 5
 
 
+KEYS = frozenset({"a", "b", "c"})
+
 CONTENTS = st.dictionaries(
-    st.sampled_from(["a", "b", "c", "last_modified_at"]),
-    (st.none() | st.booleans() | st.integers(0, 1) | st.sampled_from(["", "x"])).map(lambda v: Attribute(value=v)),
+    st.sampled_from(["a", "b", "c", "unwanted"]),
+    st.none() | st.booleans() | st.integers(0, 1) | st.sampled_from(["", "x"]),
 )
 
 
 @given(contents=st.lists(CONTENTS, min_size=1, max_size=4), clock=st.lists(st.integers(-9, 9), min_size=4, max_size=4))
-def test_any_history_has_growing_revisions_and_all_values(
-    contents: list[dict[str, Attribute]], clock: list[int]
-) -> None:
+def test_any_history_has_growing_revisions_and_all_values(contents: list[dict[str, Value]], clock: list[int]) -> None:
     """After each observation nothing is left to detect, and the last value of each attribute is stored."""
     snapshot: Snapshot | None = None
 
     for content, days in zip(contents, clock, strict=False):
         employee, time = build_employee(exactly=content), NOW + timedelta(days=days)
-        change = detect_change(CONNECTION, snapshot, employee, time)
+        change = detect(snapshot, employee, time, KEYS)
         if change is not None:
             assert snapshot is None or change.revision > snapshot.revision
             snapshot = change
-        assert detect_change(CONNECTION, snapshot, employee, time) is None
+        assert detect(snapshot, employee, time, KEYS) is None
 
     assert snapshot is not None
-    values = {key: attribute.value for key, attribute in snapshot.attributes.items() if key != "last_modified_at"}
-    last = {key: attribute.value for content in contents for key, attribute in content.items()}
-    assert values == {key: value for key, value in last.items() if key != "last_modified_at"}
+    last = {key: value for content in contents for key, value in content.items() if key in KEYS}
+    assert snapshot.attributes == last
+
+
+# ---------------------------------------------------------------- changes of what is wanted
+
+
+def test_further_wanted_attribute_is_a_change() -> None:
+    """The accounts need its value, also where it is empty."""
+    before = build_snapshot()
+
+    snapshot = detect(before, build_employee({"team.name": None}), wanted=WANTED | {"team.name"})
+
+    assert snapshot is not None
+    assert snapshot.changed == ("team.name",)
+    assert snapshot.attributes == ADA | {"team.name": None}
+
+
+@pytest.mark.promise("P11")
+def test_attribute_no_longer_wanted_is_not_a_change() -> None:
+    """A mapping that reads less sends no employee again, and the next change does not contain the old value."""
+    before = build_snapshot({"position": "Engineer"})
+    employee = build_employee({"position": "Director"})
+
+    assert detect(before, employee, wanted=frozenset(ADA)) is None
+
+    snapshot = detect(before, build_employee({"first_name": "Eva"}), wanted=frozenset(ADA))
+
+    assert snapshot is not None
+    assert snapshot.changed == ("first_name",)
+    assert snapshot.attributes == ADA | {"first_name": "Eva"}
+
+
+def test_missing_part_of_a_sent_attribute_is_empty() -> None:
+    """Personio may send an office without a name."""
+    snapshot = detect(None, build_employee({"office.id": 4}))
+
+    assert snapshot is not None
+    assert snapshot.attributes == ADA | {"office.name": None}
+
+
+@pytest.mark.promise("P11")
+def test_trimmed_snapshot_keeps_its_revision() -> None:
+    """Removing a value changes nothing else, so that the next scan detects no change."""
+    before = build_snapshot({"position": "Engineer"})
+
+    trimmed = trim(before, frozenset(ADA))
+
+    assert trimmed is not None
+    assert trimmed.attributes == ADA
+    assert "Engineer" not in trimmed.attributes_json
+    assert trimmed.revision == before.revision
+    assert trimmed.content_hash == build_snapshot().content_hash
+    assert trim(trimmed, frozenset(ADA)) is None
+    assert detect(trimmed, build_employee(), wanted=frozenset(ADA)) is None
+
+
+def test_trimmed_snapshot_of_a_removed_employee_stays_removed() -> None:
+    """A return is a change even if the rest of the content is the same."""
+    removed = build_snapshot({"position": "x"}).model_copy(update={"content_hash": REMOVED})
+
+    trimmed = trim(removed, frozenset(ADA))
+
+    assert trimmed is not None
+    assert detect(trimmed, build_employee()) is not None
+
+
+def test_unreadable_attributes_are_not_trimmed() -> None:
+    """A damaged snapshot concerns its employee alone, and stays as it is."""
+    assert trim(build_snapshot().model_copy(update={"attributes_json": "damaged"}), frozenset(ADA)) is None
+
+
+# ---------------------------------------------------------------- large values
+
+HUGE = "x" * 1_200_000
+"""A text that does not fit into an event."""
+
+
+@pytest.mark.promise("P9")
+def test_large_value_is_left_out_of_the_snapshot() -> None:
+    """The change of the status is sent, and the large value is unknown."""
+    before = build_snapshot({"position": "Engineer"})
+    leaver = build_employee({"position": HUGE, "status": "inactive"})
+
+    snapshot = detect(before, leaver)
+
+    assert snapshot is not None
+    assert snapshot.oversized == ("position",)
+    assert snapshot.changed == ("position", "status")
+    assert snapshot.attributes == ADA | {"status": "inactive"}
+    assert len(snapshot.to_record().value or b"") < 1_000
+    assert detect(snapshot, leaver) is None
+
+
+def test_large_value_that_was_shortened_is_a_change() -> None:
+    """The field gets its value then."""
+    before = build_snapshot({"position": HUGE})
+
+    snapshot = detect(before, build_employee({"position": "Engineer"}))
+
+    assert snapshot is not None
+    assert snapshot.oversized == ()
+    assert snapshot.attributes["position"] == "Engineer"
+
+
+def test_only_the_largest_values_are_left_out() -> None:
+    """As many values as possible are kept."""
+    texts: dict[str, Value] = {"a": "x" * 100_000, "b": "x" * 90_000, "c": "x" * 20_000}
+
+    kept, oversized = leave_out_oversized(texts)
+
+    assert kept.keys() == {"b", "c"}
+    assert oversized == ("a",)
+
+
+@pytest.mark.promise("P11")
+def test_large_value_no_longer_wanted_is_no_longer_reported() -> None:
+    """The employee needs no attention then."""
+    trimmed = trim(build_snapshot({"position": HUGE}), frozenset(ADA))
+
+    assert trimmed is not None
+    assert trimmed.oversized == ()

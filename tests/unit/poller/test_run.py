@@ -3,14 +3,17 @@
 import pytest
 
 from services.clients.personio.errors import PersonioCredentialsError, PersonioUnavailableError
-from services.contracts.cloudevents import SendReason
+from services.contracts.cloudevents import SendReason, read_event
+from services.contracts.events import EmployeeChanged
+from services.contracts.ids import EmployeeId
+from services.contracts.mappings import AttributeSource, MappingDocument, Rule, default_mapping
 from services.contracts.runs import RunState
 from services.errors import ConnectorError
 from services.poller.run import LEFT_UNFINISHED
 from services.runtime.kafka.publisher import ProducerDeadError
 from services.store.database import Store
-from tests.support.builders import CONNECTION, NOW, make_snapshot
-from tests.support.run_stage import RunStage, check_recovery, list_effects_of_a_run
+from tests.support.builders import ADA, CONNECTION, NOW, make_snapshot
+from tests.support.run_stage import PEOPLE, RunStage, check_recovery, list_effects_of_a_run
 
 
 @pytest.fixture
@@ -47,17 +50,28 @@ async def test_failed_run_is_stored_and_keeps_earlier_changes(stage: RunStage, f
     assert stage.list_sent(SendReason.DETECTED) == list("12345")
 
 
+async def publish_rule(stage: RunStage, attribute: str) -> None:
+    """Publishes a mapping with a further rule, which reads the attribute."""
+    rules = (*default_mapping().rules, Rule(target="title", source=AttributeSource(attribute=attribute)))
+    mapping = MappingDocument(rules=rules)
+    await stage.store.mappings.publish(CONNECTION, mapping, now=NOW, expected_version=None)
+
+
 async def test_run_names_attributes_that_are_not_visible(stage: RunStage) -> None:
-    """An administrator sees which attributes the credential can no longer read, and which a poll requires."""
+    """An administrator sees which wanted attributes the credential cannot read, and which a poll requires."""
     required = ("first_name", "last_name", "email", "status", "supervisor")
+    await publish_rule(stage, "position")
     stage.personio.visible = (*required, "position")
     stage.personio.people["1"]["position"] = "Engineer"
-    await stage.runner.poll(CONNECTION)
+    assert (await stage.runner.poll(CONNECTION)).invisible == ()
 
     stage.personio.visible = required
     run = await stage.runner.poll(CONNECTION)
 
-    assert run.no_longer_visible == ("position",)
+    assert run.invisible == ("position",)
+    assert (await stage.store.snapshots.read(CONNECTION, [EmployeeId("1")]))[
+        EmployeeId("1")
+    ].attributes == ADA | PEOPLE["1"]
 
     stage.personio.visible = ("first_name", "last_name")
     run = await stage.runner.poll(CONNECTION)
@@ -78,6 +92,33 @@ async def test_dry_run_stores_and_sends_nothing(stage: RunStage) -> None:
     assert await stage.store.runs.list_newest(CONNECTION) == ()
     assert stage.publisher.log == []
     assert await stage.list_pending() == ["9"]
+
+
+async def test_run_follows_the_published_mapping(stage: RunStage) -> None:
+    """A further rule makes its attribute wanted, and the poll sends its value. Without it the value is removed."""
+    stage.personio.visible = (*stage.personio.visible, "position", "iban")
+    for values in stage.personio.people.values():
+        values |= {"position": "Engineer", "iban": "DE1"}
+    await publish_rule(stage, "first_name")
+    await stage.runner.poll(CONNECTION)
+    await publish_rule(stage, "position")
+    stage.clock.seconds += 60
+
+    run = await stage.runner.poll(CONNECTION)
+
+    assert run.counts.changed == 5
+    last = read_event(EmployeeChanged, stage.publisher.log[-1].value)
+    assert last.changed == ("position",)
+    assert last.attributes == ADA | PEOPLE[last.employee_id] | {"position": "Engineer"}
+
+    await publish_rule(stage, "first_name")
+    run = await stage.runner.poll(CONNECTION)
+
+    assert run.counts.changed == 0
+    (page,) = [page async for page in stage.store.snapshots.stream(CONNECTION)]
+    assert {snapshot.employee_id: snapshot.attributes for snapshot in page} == {
+        key: ADA | values for key, values in PEOPLE.items()
+    }
 
 
 async def test_dead_producer_ends_more_than_the_run(stage: RunStage) -> None:

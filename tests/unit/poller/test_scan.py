@@ -1,6 +1,7 @@
 """A scan: what it stores and sends, when it is complete, and what a dry run leaves unchanged."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from services.contracts.ids import EmployeeId
 from services.contracts.snapshots import Snapshot
 from services.contracts.values import Value
 from services.poller.outbox import Outbox
-from services.poller.scan import MissingAttributesError, Scan, Tally, read_visible_attributes
+from services.poller.scan import Scan, Tally
+from services.poller.selection import MissingAttributesError, read_selection
 from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION
 from tests.support.fakes import Crashes, FakeClock, FakePersonio, FakePublisher, make_employee
@@ -34,10 +36,15 @@ class ScanStage:
         self.clock = FakeClock()
         self.outbox = Outbox(store.snapshots, self.publisher, lambda: None)
 
-    async def scan(self, *, dry_run: bool = False) -> Tally:
-        """Scans all employees."""
-        scan = Scan(self.store.snapshots, self.outbox, self.clock, make_limits(self.clock), dry_run=dry_run)
-        return await scan.run(CONNECTION, self.personio, ignore_progress)
+    async def scan(self, *further: str, dry_run: bool = False) -> Tally:
+        """Scans all employees for Ada's attributes and the ``further`` ones."""
+        scan = self.make_scan(self.store.snapshots, dry_run=dry_run)
+        return await scan.run(CONNECTION, self.personio, frozenset({*ADA, *further}), ignore_progress)
+
+    def make_scan(self, snapshots: Any, *, dry_run: bool = False) -> Scan:
+        """Returns a scan with these snapshots."""
+        limits = make_limits(self.clock)
+        return Scan(snapshots, self.store.catalogues, self.outbox, self.clock, limits, dry_run=dry_run)
 
     async def read_snapshots(self) -> dict[str, Snapshot]:
         """Returns the stored snapshots by employee."""
@@ -96,7 +103,7 @@ async def test_only_the_changed_employee_is_sent(stage: ScanStage) -> None:
     assert event.employee_id == "3"
     assert event.kind is ChangeKind.CHANGED
     assert event.changed == ("first_name",)
-    assert event.attributes["last_name"].value == "Lovelace"
+    assert event.attributes["last_name"] == "Lovelace"
 
 
 async def test_scan_of_an_empty_company_is_complete(store: Store) -> None:
@@ -112,9 +119,9 @@ async def test_scan_keeps_at_most_two_pages_in_memory(stage: ScanStage) -> None:
     record = Crashes()
     stage.personio = FakePersonio({str(number): {} for number in range(11)})
     stage.personio.notice = record.effects.append
-    scan = Scan(record.wrap(stage.store.snapshots, ["save"]), stage.outbox, stage.clock, make_limits(stage.clock))
+    scan = stage.make_scan(record.wrap(stage.store.snapshots, ["save"]))
 
-    await scan.run(CONNECTION, stage.personio, ignore_progress)
+    await scan.run(CONNECTION, stage.personio, frozenset(ADA), ignore_progress)
 
     for number in range(3, 7):
         before = record.effects[: record.effects.index(f"page {number} is asked for")]
@@ -128,9 +135,9 @@ async def test_scan_reports_progress_after_each_page(stage: ScanStage) -> None:
     async def report(tally: Tally) -> None:
         reports.append((tally.created, tally.total))
 
-    scan = Scan(stage.store.snapshots, stage.outbox, stage.clock, make_limits(stage.clock))
+    scan = stage.make_scan(stage.store.snapshots)
 
-    await scan.run(CONNECTION, stage.personio, report)
+    await scan.run(CONNECTION, stage.personio, frozenset(ADA), report)
 
     assert reports == [(2, 5), (4, 5), (5, 5)]
 
@@ -192,7 +199,7 @@ async def test_failed_scan_keeps_changes_and_reports_no_absence(stage: ScanStage
 
     changed = (await stage.read_snapshots())["1"]
     assert await stage.list_absent() == set()
-    assert changed.attributes["first_name"].value == "Eva"
+    assert changed.attributes["first_name"] == "Eva"
     assert not changed.is_pending
 
 
@@ -260,28 +267,127 @@ async def test_required_attributes_alone_are_enough() -> None:
     personio = FakePersonio()
     personio.visible = REQUIRED_ATTRIBUTES
 
-    assert await read_visible_attributes(personio) == set(REQUIRED_ATTRIBUTES)
+    selection = await read_selection(personio, frozenset(ADA))
+
+    assert selection.stored == set(REQUIRED_ATTRIBUTES)
+    assert selection.invisible == ("supervisor.id",)
+
+
+async def test_only_wanted_and_visible_attributes_are_requested(stage: ScanStage) -> None:
+    """Personio releases nested attributes as a whole."""
+    stage.personio.visible = (*stage.personio.visible, "office", "iban")
+
+    await stage.scan("office.name", "team.name")
+
+    assert stage.personio.requested == {*REQUIRED_ATTRIBUTES, "supervisor", "office"}
+
+
+@pytest.mark.promise("P11")
+async def test_attribute_sent_unasked_is_not_stored(store: Store) -> None:
+    """A Personio that ignores the request sends everything that the credential may read."""
+    stage = ScanStage(store, {"1": {"iban": "DE1", "supervisor.email": "boss@x.example"}})
+    stage.personio.is_obedient = False
+
+    await stage.scan()
+
+    assert (await stage.read_snapshots())["1"].attributes == ADA
+    assert stage.events[0].attributes == ADA
 
 
 @pytest.mark.promise("P6")
-async def test_attribute_no_longer_visible_keeps_its_value(store: Store) -> None:
-    """The scan reports the attribute, and an absent attribute is not a change."""
-    stage = ScanStage(store, {"1": {"position": "Engineer", "office.id": 4}})
+@pytest.mark.promise("P11")
+async def test_invisible_attribute_is_removed_without_an_event(store: Store) -> None:
+    """Its value is unknown from then on. The scan reports the attribute, and sends no employee again."""
+    stage = ScanStage(store, {"1": {"position": "Engineer", "office.id": 4}, "2": {}, "3": {}})
     stage.personio.visible = (*stage.personio.visible, "position", "office")
-
-    assert (await stage.scan()).no_longer_visible == set()
-
+    assert (await stage.scan("position", "office.id")).invisible == ()
+    revision = (await stage.read_snapshots())["1"].revision
+    stage.publisher.log.clear()
     stage.personio.visible = (*REQUIRED_ATTRIBUTES, "supervisor")
 
-    assert (await stage.scan()).no_longer_visible == {"position", "office.id"}
+    tally = await stage.scan("position", "office.id")
 
-    del stage.personio.people["1"]["position"]
-    del stage.personio.people["1"]["office.id"]
-    tally = await stage.scan()
-
-    assert tally.no_longer_visible == {"position", "office.id"}
+    assert tally.invisible == ("office.id", "position")
     assert tally.changed == 0
-    assert (await stage.read_snapshots())["1"].attributes["position"].value == "Engineer"
+    assert stage.publisher.log == []
+    stored = (await stage.read_snapshots())["1"]
+    assert stored.attributes == ADA
+    assert stored.revision == revision
+
+
+@pytest.mark.promise("P11")
+async def test_unwanted_attribute_is_removed_also_of_absent_employees(store: Store) -> None:
+    """Personio no longer lists some employees, and a scan may end early."""
+    stage = ScanStage(store, {"1": {"position": "Engineer"}, "2": {"position": "Clerk"}})
+    stage.personio.visible = (*stage.personio.visible, "position")
+    await stage.scan("position")
+    del stage.personio.people["2"]
+    await stage.scan("position")
+    stage.personio.failure = PersonioUnavailableError("the last page does not come")
+
+    with pytest.raises(PersonioUnavailableError):
+        await stage.scan()
+
+    assert [snapshot.attributes for snapshot in (await stage.read_snapshots()).values()] == [ADA, ADA]
+    assert await stage.list_absent() == {"2"}
+
+
+async def test_value_of_an_interrupted_scan_is_removed_later(store: Store) -> None:
+    """An attribute may be wanted for one scan only, which stores some values and fails."""
+    stage = ScanStage(store, {"1": {"position": "Engineer"}})
+    stage.personio.visible = (*stage.personio.visible, "position")
+    await stage.scan()
+    stage.personio.failure = PersonioUnavailableError("the last page does not come")
+    with pytest.raises(PersonioUnavailableError):
+        await stage.scan("position")
+    assert (await stage.read_snapshots())["1"].attributes["position"] == "Engineer"
+    stage.personio.failure = None
+
+    await stage.scan()
+
+    assert (await stage.read_snapshots())["1"].attributes == ADA
+
+
+async def test_catalogue_says_how_often_attributes_are_filled(store: Store) -> None:
+    """It has no values, and no numbers of attributes that are not requested."""
+    stage = ScanStage(store, {"1": {"office.id": 4, "office.name": "Kiel"}, "2": {"office.name": None}})
+    stage.personio.visible = (*REQUIRED_ATTRIBUTES, "office", "iban")
+
+    await stage.scan("office.name")
+
+    catalogue = await store.catalogues.get(CONNECTION)
+    assert catalogue is not None
+    assert {entry.key: entry.filled for entry in catalogue.attributes} == {
+        **dict.fromkeys(REQUIRED_ATTRIBUTES, 2),
+        "office": 1,
+        "iban": None,
+    }
+    assert catalogue.employees == 2
+
+
+async def test_idle_scan_does_not_write_the_catalogue(stage: ScanStage) -> None:
+    """Most polls find nothing new."""
+    await stage.scan()
+    record = Crashes()
+    catalogues = record.wrap(stage.store.catalogues, ["save"])
+    scan = Scan(stage.store.snapshots, catalogues, stage.outbox, stage.clock, make_limits(stage.clock))
+
+    await scan.run(CONNECTION, stage.personio, frozenset(ADA), ignore_progress)
+
+    assert record.effects == []
+
+
+async def test_value_too_large_is_counted_and_the_rest_sent(store: Store) -> None:
+    """The event without it is small enough for Kafka."""
+    stage = ScanStage(store, {"1": {"position": "x" * 1_200_000}})
+    stage.personio.visible = (*stage.personio.visible, "position")
+
+    tally = await stage.scan("position")
+
+    assert tally.oversized == 1
+    assert tally.emitted == 1
+    assert stage.events[0].attributes == ADA
+    assert await store.snapshots.find_oversized(CONNECTION) == ("1",)
 
 
 # ---------------------------------------------------------------- dry runs
@@ -337,9 +443,9 @@ async def test_change_stored_by_another_replica_is_not_sent(stage: ScanStage) ->
                 await stage.store.snapshots.save([(newer, stored.revision)])
             return snapshots
 
-    scan = Scan(OvertakenSnapshots(), stage.outbox, stage.clock, make_limits(stage.clock))  # type: ignore[arg-type]
+    scan = stage.make_scan(OvertakenSnapshots())
 
-    await scan.run(CONNECTION, stage.personio, ignore_progress)
+    await scan.run(CONNECTION, stage.personio, frozenset(ADA), ignore_progress)
 
     assert stage.publisher.log == []
     assert (await stage.read_snapshots())["1"].content_hash == "other"
@@ -363,9 +469,9 @@ async def test_damaged_snapshot_is_not_counted_as_a_change(stage: ScanStage) -> 
             return snapshots
 
     stage.clock.seconds += 60
-    scan = Scan(DamagedSnapshots(), stage.outbox, stage.clock, make_limits(stage.clock))  # type: ignore[arg-type]
+    scan = stage.make_scan(DamagedSnapshots())
 
-    tally = await scan.run(CONNECTION, stage.personio, ignore_progress)
+    tally = await scan.run(CONNECTION, stage.personio, frozenset(ADA), ignore_progress)
 
     assert tally.counts().created == 0
     assert tally.counts().emitted == 0

@@ -1,7 +1,7 @@
 """The limits of a scan: the time it may wait for Personio, its pages, and pages without a new employee."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 import pytest
 
@@ -35,7 +35,7 @@ class Endless(FakePersonio):
         """Number of pages that were asked for."""
         self._make_ids = make_ids
 
-    async def iterate_pages(self) -> AsyncIterator[EmployeePage]:
+    async def iterate_pages(self, _: Collection[str]) -> AsyncIterator[EmployeePage]:
         """Yields page after page."""
         while True:
             self.pages += 1

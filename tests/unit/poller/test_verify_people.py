@@ -177,6 +177,18 @@ async def test_oversized_change_is_not_published_again(stage: VerifyStage) -> No
     assert stage.resent == []
 
 
+@pytest.mark.promise("P9")
+async def test_leaver_with_an_oversized_value_is_disabled(stage: VerifyStage) -> None:
+    """The event without the value is published like any other, so a lost one is sent again."""
+    await stage.store_snapshots(["1"], 2_000, status="inactive", oversized=("position",))
+
+    found = await stage.find()
+    await stage.settle_resent()
+
+    assert found == [Finding(DriftKind.LEAVER_ENABLED, "1", stage.find_account("1"))]
+    assert stage.writing.get_account("1")["active"] is False
+
+
 async def test_rejected_employee_is_not_reported(stage: VerifyStage) -> None:
     """An administrator is asked already."""
     entry = stage.store.ledger.content[make_person("1")]

@@ -1,0 +1,32 @@
+"""The source catalogue: the attributes that a credential can read. It contains no personal data."""
+
+from services.contracts.ids import ConnectionId
+from services.contracts.values import FrozenModel
+
+
+class SourceAttribute(FrozenModel):
+    """One attribute that the credential can read."""
+
+    key: str
+    """Personio's key of the attribute."""
+    label: str
+    """Personio's display name of the attribute."""
+    type: str
+    """Personio's type of the attribute."""
+    parts: tuple[str, ...] = ()
+    """Keys of the parts of a nested attribute, such as ``office.name``; empty for any other attribute."""
+    filled: int | None = None
+    """Number of employees with a value at the last full scan; None for an attribute that is not wanted."""
+
+
+class SourceCatalogue(FrozenModel):
+    """The attributes that the credential of one connection can read, as the last full scan found them."""
+
+    connection_id: ConnectionId
+    """The connection."""
+    attributes: tuple[SourceAttribute, ...]
+    """The attributes, in Personio's order."""
+    employees: int = 0
+    """Number of employees that the last full scan listed."""
+    stored: tuple[str, ...] = ()
+    """Keys of the attributes that snapshots may contain: wanted and visible. Parts have keys of their own."""

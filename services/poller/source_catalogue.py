@@ -1,0 +1,69 @@
+"""Keeps the source catalogue of a connection, and removes from its snapshots what is no longer wanted or visible."""
+
+from collections.abc import Mapping
+
+from services.contracts.catalogues import SourceAttribute, SourceCatalogue
+from services.contracts.ids import ConnectionId
+from services.poller.observe import trim
+from services.poller.outbox import Outbox
+from services.poller.ports import Catalogues, Snapshots
+from services.poller.selection import Selection
+
+
+class SourceCatalogueKeeper:
+    """The catalogue of one connection during one scan."""
+
+    def __init__(self, catalogues: Catalogues, snapshots: Snapshots, outbox: Outbox, connection: ConnectionId) -> None:
+        """``outbox`` tells whether this process still owns the lease of the connection."""
+        self._catalogues = catalogues
+        self._snapshots = snapshots
+        self._outbox = outbox
+        self._connection = connection
+        self._saved: SourceCatalogue | None = None
+
+    async def begin(self, selection: Selection) -> None:
+        """Removes values that may no longer be stored, from all snapshots of the connection.
+
+        The catalogue says what snapshots may contain. It is stored before the scan adds anything to them, so that the next
+        scan knows of it even if this one ends early.
+        """
+        self._saved = await self._catalogues.get(self._connection)
+        stored = None if self._saved is None else frozenset(self._saved.stored)
+        if stored is None or stored - selection.stored:
+            await self._trim_snapshots(selection.stored)
+        if stored != selection.stored:
+            filled = {} if self._saved is None else {entry.key: entry.filled or 0 for entry in self._saved.attributes}
+            await self._save(selection, filled, 0 if self._saved is None else self._saved.employees)
+
+    async def end(self, selection: Selection, filled: Mapping[str, int], employees: int) -> None:
+        """Stores how many of the employees have a value. ``filled`` has the numbers by the requested key."""
+        await self._save(selection, filled, employees)
+
+    async def _save(self, selection: Selection, filled: Mapping[str, int], employees: int) -> None:
+        requested = selection.requested
+        catalogue = SourceCatalogue(
+            connection_id=self._connection,
+            attributes=tuple(
+                SourceAttribute(
+                    key=definition.key,
+                    label=definition.label,
+                    type=definition.type,
+                    parts=definition.parts,
+                    filled=filled.get(definition.key, 0) if definition.key in requested else None,
+                )
+                for definition in selection.definitions
+            ),
+            employees=employees,
+            stored=tuple(sorted(selection.stored)),
+        )
+        if catalogue != self._saved:
+            self._outbox.ensure_lease()
+            await self._catalogues.save(catalogue)
+            self._saved = catalogue
+
+    async def _trim_snapshots(self, stored: frozenset[str]) -> None:
+        async for page in self._snapshots.stream(self._connection):
+            trimmed = [reduced for snapshot in page if (reduced := trim(snapshot, stored)) is not None]
+            if trimmed:
+                self._outbox.ensure_lease()
+                await self._snapshots.replace_attributes(trimmed)

@@ -1,0 +1,23 @@
+"""Source catalogues: one document for each connection."""
+
+from services.contracts.catalogues import SourceCatalogue
+from services.contracts.ids import ConnectionId
+from services.store.collection import Collection
+from services.store.damaged import read_valid
+
+
+class Catalogues:
+    """The source catalogues of all connections. Only the lease owner of a connection writes its catalogue."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def get(self, connection: ConnectionId) -> SourceCatalogue | None:
+        """Returns the catalogue; None before the first scan, and for a damaged catalogue, which the next scan replaces."""
+        document = await self._collection.find_one({"_id": connection})
+        return None if document is None else next(read_valid(SourceCatalogue, [document]), None)
+
+    async def save(self, catalogue: SourceCatalogue) -> None:
+        """Stores the catalogue in place of an earlier one."""
+        document = catalogue.model_dump(mode="json")
+        await self._collection.update_and_get({"_id": catalogue.connection_id}, {"$set": document}, insert=True)

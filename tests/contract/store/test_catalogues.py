@@ -1,0 +1,34 @@
+"""Source catalogues: one for each connection, replaced as a whole."""
+
+from services.contracts.catalogues import SourceAttribute, SourceCatalogue
+from services.store.database import Store
+from tests.support.builders import CONNECTION, OTHER
+
+CATALOGUE = SourceCatalogue(
+    connection_id=CONNECTION,
+    attributes=(
+        SourceAttribute(key="office", label="Büro", type="standard", parts=("office.id", "office.name"), filled=3),
+        SourceAttribute(key="dynamic_1.x", label="", type="tags"),
+    ),
+    employees=4,
+    stored=("office.name", "status"),
+)
+"""A catalogue with every kind of attribute."""
+
+
+async def test_catalogue_is_read_as_saved(store: Store) -> None:
+    """Another connection has none."""
+    await store.catalogues.save(CATALOGUE)
+
+    assert await store.catalogues.get(CONNECTION) == CATALOGUE
+    assert await store.catalogues.get(OTHER) is None
+
+
+async def test_saved_catalogue_replaces_the_earlier_one(store: Store) -> None:
+    """An attribute that is no longer visible is gone."""
+    smaller = CATALOGUE.model_copy(update={"attributes": CATALOGUE.attributes[:1], "employees": 0})
+    await store.catalogues.save(CATALOGUE)
+
+    await store.catalogues.save(smaller)
+
+    assert await store.catalogues.get(CONNECTION) == smaller
