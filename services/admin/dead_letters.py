@@ -16,6 +16,9 @@ from services.runtime.kafka.replay import RecordedRecord, read_topic
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
 
+UNKNOWN_PERSON = "unknown"
+"""In place of the person of a letter with an unreadable key."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListedLetter:
@@ -53,7 +56,8 @@ async def retry_dead_letters(
 ) -> Retried:
     """Publishes the original records to their topics again. ``only`` holds ids of letters; all if it is empty.
 
-    A record may arrive after a newer event of the same person: the writer then supersedes it.
+    A record may arrive after a newer event of the same person: the writer then supersedes it. The letters of a person that
+    was forgotten later are not sendable.
     """
     sent, not_sendable, unknown = 0, [], set(only)
     async for entry in _read_open(settings, store):
@@ -61,12 +65,24 @@ async def retry_dead_letters(
         if only and letter.id not in only:
             continue
         unknown.discard(letter.id)
-        if letter.is_emptied or await publisher.publish([entry.original]):
+        if not await _is_sendable(store, entry) or await publisher.publish([entry.original]):
             not_sendable.append(letter.id)
             continue
         await store.dead_letters.mark_retried([entry.mark], now=clock.now())
         sent += 1
     return Retried(sent, tuple(not_sendable), tuple(sorted(unknown)))
+
+
+async def _is_sendable(store: Store, entry: "_OpenLetter") -> bool:
+    """Returns False for a letter without content or key, which a compacted topic does not accept, and of a forgotten person."""
+    letter = entry.listed
+    if letter.is_emptied or entry.original.key is None:
+        return False
+    if letter.person == UNKNOWN_PERSON:
+        return True
+    person = PersonKey.parse(letter.person)
+    forgotten_at = (await store.forgotten.find([person])).get(person)
+    return forgotten_at is None or letter.letter.timestamp_ms > forgotten_at.timestamp() * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +118,4 @@ def _parse_person(key: bytes | None) -> str:
     try:
         return str(PersonKey.parse((key or b"").decode()))
     except ValueError:
-        return "unknown"
+        return UNKNOWN_PERSON

@@ -47,7 +47,7 @@ def retry(
     retried = run(work)
     lines = [f"records published again: {retried.sent}"]
     lines += [
-        f"{letter_id} cannot be published again (too large, or without content) and stays open"
+        f"{letter_id} cannot be published again (too large, without content, or of a forgotten employee) and stays open"
         for letter_id in retried.not_sendable
     ]
     lines += [

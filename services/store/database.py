@@ -20,6 +20,7 @@ from services.store.dead_letters import DeadLetters
 from services.store.encryption import Cipher
 from services.store.errors import StoreSetupError
 from services.store.followups import FollowUps
+from services.store.forgotten import Forgotten
 from services.store.indexes import INDEXES, ensure_index
 from services.store.leases import Leases
 from services.store.ledger import Ledger
@@ -95,6 +96,7 @@ class Store:
         self.runs = Runs(self._get_collection("runs"))
         self.leases = Leases(self._get_collection("leases"))
         self.dead_letters = DeadLetters(self._get_collection("dead_letters"))
+        self.forgotten = Forgotten(self._get_collection("forgotten"))
 
     @classmethod
     def connect(cls, url: SecretStr, database: str, keys: Sequence[SecretStr], *, timeout_ms: int = 5000) -> Self:

@@ -69,6 +69,7 @@ INDEXES = (
     Index("runs", "newest", {"connection_id": 1, "started": -1, "_id": -1}),
     Index("runs", "running", {"connection_id": 1}, _build_partial(state="running")),
     Index("runs", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
+    Index("forgotten", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
 )
 """Every index of the product."""
 

@@ -11,6 +11,7 @@ from services.store.connections import Connections
 from services.store.counters import Counters
 from services.store.dead_letters import DeadLetters
 from services.store.followups import FollowUps
+from services.store.forgotten import Forgotten
 from services.store.leases import Leases
 from services.store.ledger import Ledger
 from services.store.links import Links
@@ -29,6 +30,7 @@ REPOSITORIES: dict[str, type] = {
     "counters": Counters,
     "dead_letters": DeadLetters,
     "followups": FollowUps,
+    "forgotten": Forgotten,
     "leases": Leases,
     "ledger": Ledger,
     "links": Links,

@@ -9,6 +9,7 @@ from tests.support.fake_store.claims import FakeClaims, FakeLinks, FakeWorkRange
 from tests.support.fake_store.connections import FakeConnections, FakePollSchedule
 from tests.support.fake_store.counters import FakeCounters
 from tests.support.fake_store.followups import FakeFollowUps
+from tests.support.fake_store.forgotten import FakeForgotten
 from tests.support.fake_store.leases import FakeLeases
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.mappings import FakeDeadLetters, FakeMappings
@@ -22,6 +23,7 @@ __all__ = [
     "FakeCounters",
     "FakeDeadLetters",
     "FakeFollowUps",
+    "FakeForgotten",
     "FakeLeases",
     "FakeLedger",
     "FakeLinks",
@@ -55,6 +57,7 @@ class FakeStore:
         self.runs = FakeRuns()
         self.leases = FakeLeases()
         self.dead_letters = FakeDeadLetters()
+        self.forgotten = FakeForgotten()
 
     async def start(self) -> None:
         """Does nothing; the real store checks that MongoDB answers."""
