@@ -18,6 +18,7 @@ from services.store.connections import Connections
 from services.store.counters import Counters
 from services.store.dead_letters import DeadLetters
 from services.store.encryption import Cipher
+from services.store.erasure import Erasure
 from services.store.errors import StoreSetupError
 from services.store.followups import FollowUps
 from services.store.forgotten import Forgotten
@@ -97,6 +98,7 @@ class Store:
         self.leases = Leases(self._get_collection("leases"))
         self.dead_letters = DeadLetters(self._get_collection("dead_letters"))
         self.forgotten = Forgotten(self._get_collection("forgotten"))
+        self.erasure = Erasure(self._get_collection)
 
     @classmethod
     def connect(cls, url: SecretStr, database: str, keys: Sequence[SecretStr], *, timeout_ms: int = 5000) -> Self:

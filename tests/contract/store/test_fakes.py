@@ -10,6 +10,7 @@ from services.store.claims import Claims
 from services.store.connections import Connections
 from services.store.counters import Counters
 from services.store.dead_letters import DeadLetters
+from services.store.erasure import Erasure
 from services.store.followups import FollowUps
 from services.store.forgotten import Forgotten
 from services.store.leases import Leases
@@ -29,6 +30,7 @@ REPOSITORIES: dict[str, type] = {
     "connections": Connections,
     "counters": Counters,
     "dead_letters": DeadLetters,
+    "erasure": Erasure,
     "followups": FollowUps,
     "forgotten": Forgotten,
     "leases": Leases,

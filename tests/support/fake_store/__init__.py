@@ -8,6 +8,7 @@ read and change it. Every method gives other coroutines a turn before its work, 
 from tests.support.fake_store.claims import FakeClaims, FakeLinks, FakeWorkRanges
 from tests.support.fake_store.connections import FakeConnections, FakePollSchedule
 from tests.support.fake_store.counters import FakeCounters
+from tests.support.fake_store.erasure import FakeErasure
 from tests.support.fake_store.followups import FakeFollowUps
 from tests.support.fake_store.forgotten import FakeForgotten
 from tests.support.fake_store.leases import FakeLeases
@@ -22,6 +23,7 @@ __all__ = [
     "FakeConnections",
     "FakeCounters",
     "FakeDeadLetters",
+    "FakeErasure",
     "FakeFollowUps",
     "FakeForgotten",
     "FakeLeases",
@@ -58,6 +60,7 @@ class FakeStore:
         self.leases = FakeLeases()
         self.dead_letters = FakeDeadLetters()
         self.forgotten = FakeForgotten()
+        self.erasure = FakeErasure(self)
 
     async def start(self) -> None:
         """Does nothing; the real store checks that MongoDB answers."""
