@@ -18,7 +18,7 @@ def _ignore(_: Mapping[str, int]) -> None:
 
 
 class Erasure:
-    """What is stored about an employee or a connection, whichever collection it is in."""
+    """What is stored about an employee or a connection, in all collections."""
 
     def __init__(self, get_collection: Callable[[str], Collection]) -> None:
         self._get = get_collection

@@ -84,15 +84,15 @@ def _match_field(connection: ConnectionId) -> Document:
 
 
 PLACES = (
-    Place("snapshots", _match_keys, _match_person),
-    Place("ledger", _match_keys, _match_person),
-    Place("claims", lambda connection: {"owner": _match_range(connection)}, lambda person: {"owner": str(person)}),
-    Place("links", _match_keys, _match_links),
     Place(
         "tasks",
         _match_field,
         mention=Mention(_match_tasks, lambda person: {"$pull": {"action.people": person.employee_id}}),
     ),
+    Place("snapshots", _match_keys, _match_person),
+    Place("ledger", _match_keys, _match_person),
+    Place("claims", lambda connection: {"owner": _match_range(connection)}, lambda person: {"owner": str(person)}),
+    Place("links", _match_keys, _match_links),
     Place(
         "verifications",
         lambda connection: {"$or": [{"_id": connection}, _match_keys(connection)]},
@@ -106,5 +106,5 @@ PLACES = (
     Place("connections", lambda connection: {"_id": connection}),
     Place("leases", lambda connection: {"_id": f"connection/{connection}"}),
 )
-"""Every collection, in the order in which a connection is erased from them. The connection itself is among the last: until
-then, an interrupted removal can be repeated."""
+"""Every collection, in the order in which a connection is erased from them. Without tasks, no poller takes up a paused
+connection. The connection itself is among the last: until then, an interrupted removal can be repeated."""

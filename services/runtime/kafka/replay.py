@@ -70,8 +70,8 @@ def _to_record(record: ConsumerRecord) -> RecordedRecord:
     )
 
 
-async def _assign(consumer: AIOKafkaConsumer, name: str, since_ms: int | None) -> dict[TopicPartition, int]:
-    """Assigns all partitions and seeks to the first wanted record. Returns the present end of each partition."""
+async def find_partitions(consumer: AIOKafkaConsumer, name: str) -> list[TopicPartition]:
+    """Returns all partitions of a topic. Raises ``KafkaUnavailableError`` if Kafka lacks the topic."""
     # aiokafka 0.14 knows the partitions of subscribed topics only, and has no public way to ask for others
     await consumer._client.force_metadata_update()  # noqa: SLF001
     consumer._client.add_topic(name)  # noqa: SLF001
@@ -79,6 +79,12 @@ async def _assign(consumer: AIOKafkaConsumer, name: str, since_ms: int | None) -
     partitions = [TopicPartition(name, number) for number in consumer.partitions_for_topic(name) or ()]
     if not partitions:
         raise KafkaUnavailableError(f"Kafka has no topic {name}: run `personio-declaree init`")
+    return partitions
+
+
+async def _assign(consumer: AIOKafkaConsumer, name: str, since_ms: int | None) -> dict[TopicPartition, int]:
+    """Assigns all partitions and seeks to the first wanted record. Returns the present end of each partition."""
+    partitions = await find_partitions(consumer, name)
     consumer.assign(partitions)
     ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
     if since_ms is None:
