@@ -34,7 +34,7 @@ class WaitUntilConsumed(Protocol):
     """Waits for a service; see ``wait_until_consumed``."""
 
     def __call__(
-        self, settings: KafkaSettings, topic: Topic, service: str, *, seconds: float, keep_alive: KeepLease
+        self, settings: KafkaSettings, topic: Topic, service: str, /, *, seconds: float, keep_alive: KeepLease
     ) -> Awaitable[bool]:
         """Returns whether the service has consumed the present records of the topic in time."""
         ...

@@ -20,6 +20,7 @@ from services.store.dead_letters import DeadLetters
 from services.store.encryption import Cipher
 from services.store.erasure import Erasure
 from services.store.errors import StoreSetupError
+from services.store.expiry import SnapshotExpiry
 from services.store.followups import FollowUps
 from services.store.forgotten import Forgotten
 from services.store.indexes import INDEXES, ensure_index
@@ -99,6 +100,7 @@ class Store:
         self.dead_letters = DeadLetters(self._get_collection("dead_letters"))
         self.forgotten = Forgotten(self._get_collection("forgotten"))
         self.erasure = Erasure(self._get_collection)
+        self.expiry = SnapshotExpiry(self._get_collection("snapshots"), ledger="ledger")
 
     @classmethod
     def connect(cls, url: SecretStr, database: str, keys: Sequence[SecretStr], *, timeout_ms: int = 5000) -> Self:

@@ -43,6 +43,13 @@ INDEXES = (
     Index("snapshots", "pending", _PERSON, _build_partial(pending=True)),
     Index("snapshots", "status", {"connection_id": 1, "status": 1, "absent_since": 1}),
     Index("snapshots", "oversized", _PERSON, _build_partial(oversized_revision=_EXISTS)),
+    Index("snapshots", "missing", {"connection_id": 1, "absent_since": 1}, _build_partial(absent_since=_EXISTS)),
+    Index(
+        "snapshots",
+        "leavers",
+        {"connection_id": 1, "is_reduced": 1, "detected_at": 1},
+        _build_partial(status="inactive"),
+    ),
     Index("mappings", "versions", {"connection_id": 1, "version": -1}, {"unique": True}),
     Index("ledger", "people", _PERSON),
     Index("ledger", "retryable", _PERSON, _build_partial(retryable=True)),

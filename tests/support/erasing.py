@@ -22,7 +22,7 @@ class ErasedRecords:
 
     async def publish(self, records: Sequence[Record]) -> Sequence[Record]:
         """Records topic and key of each tombstone."""
-        self.steps += [f"{record.topic.name} {(record.key or b'').decode()} {record.value}" for record in records]
+        self.steps += [f"{record.topic.name} {(record.key or b'').decode()} {record.value!r}" for record in records]
         return ()
 
     async def wait(

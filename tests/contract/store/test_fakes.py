@@ -11,6 +11,7 @@ from services.store.connections import Connections
 from services.store.counters import Counters
 from services.store.dead_letters import DeadLetters
 from services.store.erasure import Erasure
+from services.store.expiry import SnapshotExpiry
 from services.store.followups import FollowUps
 from services.store.forgotten import Forgotten
 from services.store.leases import Leases
@@ -31,6 +32,7 @@ REPOSITORIES: dict[str, type] = {
     "counters": Counters,
     "dead_letters": DeadLetters,
     "erasure": Erasure,
+    "expiry": SnapshotExpiry,
     "followups": FollowUps,
     "forgotten": Forgotten,
     "leases": Leases,

@@ -234,6 +234,8 @@ OTHERS = {
     "connection counted": lambda store: store.erasure.count_connection(CONNECTION),
     "connection erased": lambda store: store.erasure.erase_connection(ConnectionId("cnone")),
     "people of a connection": lambda store: _exhaust(store.erasure.page_people(CONNECTION)),
+    "missing expired": lambda store: store.expiry.remove_missing(CONNECTION, NOW + timedelta(days=1), 10),
+    "leavers reduced": lambda store: store.expiry.reduce_leavers(CONNECTION, NOW + timedelta(days=1), 10),
     "forgotten": lambda store: store.forgotten.find([make_person("1"), make_person("2")]),
     "lease acquire": lambda store: store.leases.acquire(
         f"connection/{CONNECTION}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=1

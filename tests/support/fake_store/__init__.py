@@ -9,6 +9,7 @@ from tests.support.fake_store.claims import FakeClaims, FakeLinks, FakeWorkRange
 from tests.support.fake_store.connections import FakeConnections, FakePollSchedule
 from tests.support.fake_store.counters import FakeCounters
 from tests.support.fake_store.erasure import FakeErasure
+from tests.support.fake_store.expiry import FakeSnapshotExpiry
 from tests.support.fake_store.followups import FakeFollowUps
 from tests.support.fake_store.forgotten import FakeForgotten
 from tests.support.fake_store.leases import FakeLeases
@@ -32,6 +33,7 @@ __all__ = [
     "FakeMappings",
     "FakePollSchedule",
     "FakeRuns",
+    "FakeSnapshotExpiry",
     "FakeSnapshots",
     "FakeStore",
     "FakeTasks",
@@ -61,6 +63,7 @@ class FakeStore:
         self.dead_letters = FakeDeadLetters()
         self.forgotten = FakeForgotten()
         self.erasure = FakeErasure(self)
+        self.expiry = FakeSnapshotExpiry(self.snapshots, self.ledger)
 
     async def start(self) -> None:
         """Does nothing; the real store checks that MongoDB answers."""

@@ -27,7 +27,12 @@ WAITING = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Vers
 def make_leaver(connection: Connection, **changes: Any) -> LedgerEntry:
     """Returns the entry of a leaver with a disabled account."""
     decided = make_outcome(LEAVER, how=Outcome.DISABLED)
-    content = {"connection_id": connection.id, "account_id": "a-7", "enabled": False, "decided": decided}
+    content: dict[str, Any] = {
+        "connection_id": connection.id,
+        "account_id": "a-7",
+        "enabled": False,
+        "decided": decided,
+    }
     return make_entry(LEAVER, **content | changes)
 
 
@@ -119,7 +124,8 @@ async def test_leaver_with_a_disabled_account_has_no_obstacle(store: Store, conn
     stored = await find_stored(store, connection.id, LEAVER)
 
     assert stored.obstacles == ()
-    assert (stored.account_id, stored.account_state) == ("a-7", "disabled")
+    assert stored.account_id == "a-7"
+    assert stored.account_state == "disabled"
 
 
 async def test_person_without_an_account_has_no_obstacle(store: Store, connection: Connection) -> None:
@@ -129,7 +135,8 @@ async def test_person_without_an_account_has_no_obstacle(store: Store, connectio
     stored = await find_stored(store, connection.id, LEAVER)
 
     assert stored.obstacles == ()
-    assert (stored.account_id, stored.account_state) == (None, "none")
+    assert stored.account_id is None
+    assert stored.account_state == "none"
 
 
 async def test_forgetting_respects_the_lease_of_a_poller(store: Store, connection: Connection) -> None:
