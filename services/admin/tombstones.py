@@ -99,6 +99,6 @@ class RecordEraser:
     async def _wait_for(self, service: str, topic: Topic, keep_lease: KeepLease) -> None:
         if not await self._wait(self._settings, topic, service, seconds=self._seconds, keep_alive=keep_lease):
             raise UnconsumedError(
-                f"the {service} has not consumed the records that are under way within {self._seconds:.0f} s, and would bring "
+                f"the {service} has not consumed the records that are under way within {self._seconds:g} s, and would bring "
                 "data back: nothing is erased from MongoDB. Check that mapper and writer run, and repeat the command"
             )

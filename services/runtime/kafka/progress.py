@@ -60,11 +60,23 @@ async def _wait(
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             await keep_alive()
-            committed = await admin.list_consumer_group_offsets(group)
-            if all(partition in committed and committed[partition].offset >= end for partition, end in ends.items()):
+            if await _has_committed(admin, group, ends):
                 return True
             if asyncio.get_running_loop().time() >= deadline:
                 return False
             await asyncio.sleep(ASK_SECONDS)
     finally:
         await admin.close()
+
+
+async def _has_committed(admin: AIOKafkaAdminClient, group: str, ends: dict[TopicPartition, int]) -> bool:
+    """Returns whether the group has committed these offsets. Before its first commit, Kafka may have no coordinator for it."""
+    if not ends:
+        return True
+    try:
+        committed = await admin.list_consumer_group_offsets(group)
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        return False
+    return all(partition in committed and committed[partition].offset >= end for partition, end in ends.items())
