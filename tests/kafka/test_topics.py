@@ -93,7 +93,8 @@ async def test_lags_of_compaction_are_set_for_people_only(kafka: KafkaServers, t
 
 async def test_outdated_topic_is_corrected_once(kafka: KafkaServers, topic_prefix: str) -> None:
     """A topic of an earlier version is not compacted. What an operator has added to it stays."""
-    settings = make_settings(kafka.bootstrap_servers, topic_prefix)
+    days = {"kafka_min_compaction_days": 7, "kafka_max_compaction_days": 30}
+    settings = make_settings(kafka.bootstrap_servers, topic_prefix, **days)
     requests = settings.topic(Topic.ACCOUNTS_REQUESTED)
     outdated = {
         "cleanup.policy": "delete",
@@ -113,7 +114,7 @@ async def test_outdated_topic_is_corrected_once(kafka: KafkaServers, topic_prefi
     assert second == PreparedTopics((), ())
     assert config["cleanup.policy"] == "compact,delete"
     assert config["max.compaction.lag.ms"] == str(30 * DAY_MS)
-    assert config["retention.ms"] == str(90 * DAY_MS)
+    assert config["retention.ms"] == str(settings.kafka_retention_days * DAY_MS)
     assert config["segment.ms"] == "3600000"
     assert config["max.message.bytes"] == "3000000"
 
