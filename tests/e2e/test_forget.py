@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.kafka,
     pytest.mark.mongo,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(480),
     pytest.mark.promise("P11"),
 ]
 

@@ -23,7 +23,7 @@ async def wait(group: KafkaGroup, seconds: float) -> bool:
 
 
 @asynccontextmanager
-async def stopped_after(group: KafkaGroup, count: int) -> AsyncIterator[None]:
+async def run_member_until(group: KafkaGroup, count: int) -> AsyncIterator[None]:
     """Runs a member until it has committed this offset, and stops it."""
     async with group.run_member(RecordingHandler()):
         await group.wait_until_committed(count)
@@ -39,7 +39,7 @@ async def test_records_without_a_service_are_not_consumed(group: KafkaGroup) -> 
     """Neither before the first commit of the group, nor behind its last one."""
     await group.produce_events(range(2))
     before = await wait(group, 0)
-    async with stopped_after(group, 2):
+    async with run_member_until(group, 2):
         between = await wait(group, 0)
     await group.produce_events(range(2, 3))
 
