@@ -39,6 +39,7 @@ COMMANDS = (
     "connections start",
     "connections pause",
     "connections resume",
+    "connections remove",
     "connections secrets",
     "connections rotate-keys",
     "links list",
@@ -52,6 +53,7 @@ COMMANDS = (
     "people disable",
     "people acknowledge",
     "people reset",
+    "people forget",
     "dead-letters list",
     "dead-letters retry",
 )
