@@ -29,6 +29,7 @@ from services.contracts.topics import OUTSIDE, ROLES, Topic
 from services.contracts.transforms import Transform
 from services.runtime.metrics import Metrics
 from services.runtime.settings import read_secret_files
+from services.store.places import PLACES
 from tests.support.documentation import (
     COMMANDS,
     ROOT,
@@ -323,6 +324,18 @@ def test_tables_of_drills_and_troubles_list_the_tests() -> None:
     ]
 
     assert documented == tests
+
+
+# ------------------------------------------------------------ personal data
+
+
+def test_privacy_page_lists_every_collection_and_topic() -> None:
+    """A new place has to state which personal data it holds, and for how long."""
+    tables = read_tables((ROOT / "docs" / "privacy.md").read_text(encoding="utf-8"))
+    rows = {head[0]: [row[0].strip("`") for row in rows] for head, *rows in tables}
+
+    assert sorted(rows["collection"]) == sorted(place.collection for place in PLACES)
+    assert sorted(rows["topic"]) == sorted(topic.value for topic in Topic)
 
 
 # ------------------------------------------------------------ promises and words

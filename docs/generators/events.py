@@ -46,7 +46,10 @@ string `"5"` is not the number `5`, and `1` is not `true`. Times are strings in 
 ENVELOPE = """\
 Events are [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md)
 in binary content mode: the attributes are headers, the value is the event as JSON. All headers are UTF-8. An event that is
-sent again is the same record, byte for byte, except for `ce_cause`."""
+sent again is the same record, byte for byte, except for `ce_cause`.
+
+A record without a value is a tombstone: the employee with this key was erased, see [privacy.md](privacy.md). A reader erases its own
+copy and ignores the record otherwise. Dead letters have no tombstones."""
 
 
 def generate() -> str:

@@ -50,6 +50,7 @@ broker.heartbeat.interval.ms=500
 num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=8388608
+log.cleaner.backoff.ms=1000
 """
 
 # The Java logger writes to stderr, which goes to the log file of the process. Its settings are system properties.

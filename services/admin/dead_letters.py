@@ -18,6 +18,9 @@ from services.runtime.kafka.replay import RecordedRecord, read_topic
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
 
+UNKNOWN_PERSON = "unknown"
+"""In place of the person of a letter with an unreadable key."""
+
 
 class UnknownLetterError(PermanentError):
     """No open dead letter has this id."""
@@ -78,8 +81,8 @@ class Retried:
 
     sent: int
     """Number of records that were published again."""
-    too_large: tuple[str, ...] = ()
-    """Ids of letters with a record that is too large to be published again."""
+    not_sendable: tuple[str, ...] = ()
+    """Ids of letters with a record that is too large to be published again, has no key, or is of a forgotten employee."""
     gone: tuple[str, ...] = ()
     """Ids of letters with a record that was not copied, and that its topic no longer has."""
     unknown: tuple[str, ...] = ()
@@ -92,9 +95,9 @@ async def retry_dead_letters(
     """Publishes the original records to their topics again. ``only`` holds ids of letters; all if it is empty.
 
     A record that was not copied is read from its topic. A record may arrive after a newer event of the same person: the writer
-    then supersedes it.
+    then supersedes it. The letters of a person that was forgotten later are not sendable.
     """
-    sent, too_large, gone, unknown = 0, list[str](), list[str](), set(only)
+    sent, not_sendable, gone, unknown = 0, list[str](), list[str](), set(only)
     async with OriginalRecords(settings) as originals:
         async for entry in _read_open(settings, store):
             letter = entry.listed
@@ -104,12 +107,24 @@ async def retry_dead_letters(
             original = await _find_original(entry, originals)
             if original is None:
                 gone.append(letter.id)
-            elif await publisher.publish([original]):
-                too_large.append(letter.id)
+            elif not await _is_sendable(store, entry, original) or await publisher.publish([original]):
+                not_sendable.append(letter.id)
             else:
                 await store.dead_letters.mark_retried([entry.mark], now=clock.now())
                 sent += 1
-    return Retried(sent, tuple(too_large), tuple(gone), tuple(sorted(unknown)))
+    return Retried(sent, tuple(not_sendable), tuple(gone), tuple(sorted(unknown)))
+
+
+async def _is_sendable(store: Store, entry: "_OpenLetter", original: Record) -> bool:
+    """Returns False for a record without a key, which a compacted topic does not accept, and for one of a forgotten person."""
+    letter = entry.listed
+    if original.key is None:
+        return False
+    if letter.person == UNKNOWN_PERSON:
+        return True
+    person = PersonKey.parse(letter.person)
+    forgotten_at = (await store.forgotten.find([person])).get(person)
+    return forgotten_at is None or letter.letter.timestamp_ms > forgotten_at.timestamp() * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +168,4 @@ def _parse_person(key: bytes | None) -> str:
     try:
         return str(PersonKey.parse((key or b"").decode()))
     except ValueError:
-        return "unknown"
+        return UNKNOWN_PERSON

@@ -21,21 +21,24 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What an installation created; empty if everything existed."""
+    """What an installation created or corrected; empty if everything existed."""
 
     topics: tuple[str, ...]
     """The names of new topics."""
     database: tuple[str, ...]
     """One line for a new replica set, and for each new or rebuilt index."""
+    corrected: tuple[str, ...] = ()
+    """The names of topics that existed with other settings."""
 
 
 async def install(settings: KafkaSettings, store: Store) -> Installed:
-    """Creates missing topics, the replica set of a new MongoDB server, and missing indexes.
+    """Creates missing topics, the replica set of a new MongoDB server, and missing indexes. Corrects existing topics.
 
     Raises ``TransientError`` if Kafka or MongoDB does not answer.
     """
     topics = await create_topics(settings)
-    return Installed(topics, (*await store.ensure_replica_set(), *await store.create_indexes()))
+    database = (*await store.ensure_replica_set(), *await store.create_indexes())
+    return Installed(topics.created, database, topics.corrected)
 
 
 async def install_when_available(

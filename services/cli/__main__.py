@@ -36,7 +36,7 @@ def init(
     wait: Annotated[int, typer.Option("--wait", help="Seconds to wait until Kafka and MongoDB answer.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Create missing topics and indexes. The command can be repeated at any time.
+    """Create missing topics and indexes, and correct the settings of topics. The command can be repeated at any time.
 
     If MONGODB_URL names one server and a replica set that does not exist yet, the command initiates it.
     """
@@ -46,6 +46,7 @@ def init(
 
     installed = run(install)
     lines = [f"created {name}" for name in (*installed.topics, *installed.database)]
+    lines += [f"corrected the settings of {name}" for name in installed.corrected]
     print_result("\n".join(lines) or "Nothing to create: all topics and indexes exist.", installed, as_json=as_json)
 
 

@@ -11,6 +11,7 @@ from services.admin import credentials as admin_credentials
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import format_columns, print_result
+from services.cli.remove import remove
 from services.cli.start import start
 from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, LinkPolicy, PersonioAccess
 from services.contracts.ids import ConnectionId
@@ -204,3 +205,6 @@ def rotate_keys(as_json: Json = False) -> None:
     print_result("\n".join(lines), rotation, as_json=as_json)
     if rotation.unreadable:
         raise typer.Exit(1)
+
+
+app.command()(remove)

@@ -78,7 +78,8 @@ def retry(
     retried = run(work)
     lines = [f"records published again: {retried.sent}"]
     lines += [
-        f"{letter_id} stays open: its record is too large to be published again" for letter_id in retried.too_large
+        f"{letter_id} cannot be published again (too large, without a key, or of a forgotten employee) and stays open"
+        for letter_id in retried.not_sendable
     ]
     lines += [f"{letter_id} stays open: {GONE}" for letter_id in retried.gone]
     lines += [
@@ -86,5 +87,5 @@ def retry(
         for letter_id in retried.unknown
     ]
     print_result("\n".join(lines), retried, as_json=as_json)
-    if retried.too_large or retried.gone or retried.unknown:
+    if retried.not_sendable or retried.gone or retried.unknown:
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ option, argument or variable.
 
 import os
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,16 @@ def confirm(question: str) -> bool:
     """Returns whether the user agrees. Raises ``BadParameter`` if the prompt gets no answer."""
     try:
         return bool(typer.confirm(question, err=True))
+    except typer.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise typer.Exit(INTERRUPTED) from None
+        raise typer.BadParameter("the question got no answer: add --yes", param_hint="'--yes'") from None
+
+
+def confirm_by_name(question: str, names: Collection[str]) -> bool:
+    """Returns whether the user enters one of the names. Raises ``BadParameter`` if the prompt gets no answer."""
+    try:
+        return str(typer.prompt(question, err=True)).strip() in names
     except typer.Abort as abort:
         if isinstance(abort.__context__, KeyboardInterrupt):
             raise typer.Exit(INTERRUPTED) from None

@@ -9,6 +9,7 @@ from services.admin import departures as admin_departures
 from services.admin import people as admin_people
 from services.admin import tasks as admin_tasks
 from services.cli.context import CliSettings, Id, Json, fail, run
+from services.cli.forget import forget
 from services.cli.inputs import confirm
 from services.cli.output import format_columns, print_error, print_result
 from services.cli.sync import Seconds
@@ -148,3 +149,6 @@ def reset(connection: Id, employee: Employee, yes: Yes = False, as_json: Json = 
 
     run(work)
     print_result("reset: the employee is resent", {"employee": employee, "reset": True}, as_json=as_json)
+
+
+app.command()(forget)

@@ -20,6 +20,10 @@ class Topic(StrEnum):
     """Records that cannot be read."""
 
 
+PEOPLE = (Topic.EMPLOYEES_CHANGED, Topic.ACCOUNTS_REQUESTED, Topic.ACCOUNT_OUTCOMES)
+"""The topics with the newest record of each employee. A record without a value is a tombstone: it erases the employee."""
+
+
 @dataclass(frozen=True)
 class TopicRole:
     """What a topic carries, and which services and commands write and read it."""
@@ -37,10 +41,12 @@ OUTSIDE = "the operator's own systems"
 
 ROLES: dict[Topic, TopicRole] = {
     Topic.EMPLOYEES_CHANGED: TopicRole(
-        "EmployeeChanged", ("poller", "replay", "dead-letters retry"), ("mapper", "replay")
+        "EmployeeChanged", ("poller", "replay", "dead-letters retry", "people forget"), ("mapper", "replay")
     ),
-    Topic.ACCOUNTS_REQUESTED: TopicRole("AccountRequested", ("mapper", "dead-letters retry"), ("writer",)),
-    Topic.ACCOUNT_OUTCOMES: TopicRole("AccountSynced", ("writer",), (OUTSIDE,)),
+    Topic.ACCOUNTS_REQUESTED: TopicRole(
+        "AccountRequested", ("mapper", "dead-letters retry", "people forget"), ("writer",)
+    ),
+    Topic.ACCOUNT_OUTCOMES: TopicRole("AccountSynced", ("writer", "people forget"), (OUTSIDE,)),
     Topic.DEAD_LETTERS: TopicRole("DeadLetter", ("mapper", "writer"), ("dead-letters list", "dead-letters retry")),
 }
 """The role of each topic."""

@@ -13,6 +13,7 @@ from services.contracts.leases import Lease, ProcessIdentity
 from services.contracts.runs import Run
 from services.contracts.snapshots import Snapshot
 from services.contracts.tasks import Action, Task
+from services.poller.expiry import SnapshotExpiry
 from services.poller.verification_ports import Claims, Ledger, Mappings, Verifications
 
 ProgressCallback: TypeAlias = Callable[[Mapping[str, int]], Awaitable[None]]
@@ -336,6 +337,11 @@ class Repositories(Protocol):
     @property
     def verifications(self) -> Verifications:
         """The verifications and their findings."""
+        ...
+
+    @property
+    def expiry(self) -> SnapshotExpiry:
+        """The snapshots of leavers."""
         ...
 
     @property

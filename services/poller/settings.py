@@ -38,3 +38,6 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     `verify --repair` does."""
     poll_verify_patience_seconds: float = Field(3600, ge=0)
     """Seconds after which a verification publishes a change again that has no outcome yet. `verify --repair` does not wait."""
+    poll_leaver_days: int = Field(365, ge=1)
+    """Days after which the data of a leaver is removed from MongoDB, if the account is confirmed as disabled. They begin when
+    Personio no longer lists the employee, or with the last change of an inactive one."""

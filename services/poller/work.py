@@ -7,6 +7,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.tasks import Verify
 from services.poller.account_reader import VerificationInterruptedError
 from services.poller.departures import Departures
+from services.poller.expiry import Expirer
 from services.poller.lease import LeaseGuard
 from services.poller.outbox import Outbox
 from services.poller.ports import Publisher, Repositories, Source
@@ -63,7 +64,8 @@ class ConnectionWork:
         tasks = TaskRunner(repositories.tasks, runner, resender, verifier, departures, clock)
         await tasks.run_open(connection, with_verifications=False)
         if is_due and await repositories.connections.is_active(connection):
-            await self._poll(connection, runner, resender)
+            expirer = Expirer(repositories.expiry, clock, guard.ensure_held, self._settings.poll_leaver_days)
+            await self._poll(connection, runner, resender, expirer)
         # after the poll: before the first one no employee is known, and every account would be a finding
         try:
             await tasks.run_open(connection)
@@ -75,7 +77,7 @@ class ConnectionWork:
         """Delays the next poll by one interval."""
         await self._set_next_poll(connection, self._clock.now())
 
-    async def _poll(self, connection: ConnectionId, runner: Runner, resender: Resender) -> None:
+    async def _poll(self, connection: ConnectionId, runner: Runner, resender: Resender, expirer: Expirer) -> None:
         schedule = self._repositories.schedule
         started_at = self._clock.now()
         await runner.poll(connection)
@@ -85,6 +87,7 @@ class ConnectionWork:
         if await schedule.get_rejected_resent_on(connection) != today:
             await resender.resend_rejected(connection)
             await resender.resend_incomplete(connection, self._clock.now() - REFUSAL_LIFETIME)
+            await expirer.expire(connection)
             await schedule.set_rejected_resent_on(connection, today)
         if self._settings.poll_verify:
             await self._file_verification(connection, today)

@@ -75,7 +75,13 @@ class KafkaSettings(Block):
     kafka_replication_factor: int = Field(1, ge=1)
     """Number of Kafka servers that keep a copy of each topic that `init` creates."""
     kafka_retention_days: int = Field(90, ge=1)
-    """Days for which Kafka keeps events in a topic that `init` creates. Older events cannot be replayed."""
+    """Days for which Kafka keeps events. `init` sets it on the topics. Older events cannot be replayed."""
+    kafka_min_compaction_days: float = Field(7, ge=0)
+    """Days for which Kafka keeps every event of an employee; afterwards it may keep the newest one only. `init` sets it on the
+    topics."""
+    kafka_max_compaction_days: float = Field(30, gt=0)
+    """Days after which Kafka keeps the newest event of an employee only, or none of an erased employee. `init` sets it on the
+    topics."""
     kafka_session_timeout_ms: int = Field(10_000, ge=1_000)
     """Milliseconds without a heartbeat after which Kafka gives the partitions of a replica to the other replicas."""
     kafka_rebalance_timeout_ms: int = Field(60_000, ge=1_000)
@@ -84,6 +90,13 @@ class KafkaSettings(Block):
     """Timeout of one request to Kafka, in milliseconds."""
     kafka_publish_timeout_seconds: float = Field(60, gt=0)
     """Seconds that a service waits for Kafka to acknowledge published records."""
+
+    @field_validator("kafka_max_compaction_days")
+    @classmethod
+    def _require_order(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("kafka_min_compaction_days", 0):
+            raise ValueError("KAFKA_MAX_COMPACTION_DAYS is below KAFKA_MIN_COMPACTION_DAYS")
+        return value
 
     @field_validator("kafka_sasl_username", "kafka_sasl_password")
     @classmethod

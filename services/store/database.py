@@ -20,8 +20,11 @@ from services.store.counters import Counters
 from services.store.damage_notes import DamageNotes
 from services.store.dead_letters import DeadLetters
 from services.store.encryption import Cipher
+from services.store.erasure import Erasure
 from services.store.errors import StoreSetupError
+from services.store.expiry import SnapshotExpiry
 from services.store.followups import FollowUps
+from services.store.forgotten import Forgotten
 from services.store.indexes import INDEXES, ensure_index
 from services.store.leases import Leases
 from services.store.ledger import Ledger
@@ -99,6 +102,9 @@ class Store:
         self.runs = Runs(self._get_collection("runs"), self.damage)
         self.leases = Leases(self._get_collection("leases"))
         self.dead_letters = DeadLetters(self._get_collection("dead_letters"))
+        self.forgotten = Forgotten(self._get_collection("forgotten"))
+        self.erasure = Erasure(self._get_collection)
+        self.expiry = SnapshotExpiry(self._get_collection("snapshots"), ledger="ledger")
 
     @classmethod
     def connect(cls, url: SecretStr, database: str, keys: Sequence[SecretStr], *, timeout_ms: int = 5000) -> Self:

@@ -44,6 +44,13 @@ INDEXES = (
     Index("snapshots", "status", {"connection_id": 1, "status": 1, "absent_since": 1}),
     Index("snapshots", "oversized", _PERSON, _build_partial(oversized_revision=_EXISTS)),
     Index("snapshots", "reduced", _PERSON, _build_partial(oversized=_EXISTS)),
+    Index("snapshots", "missing", {"connection_id": 1, "absent_since": 1}, _build_partial(absent_since=_EXISTS)),
+    Index(
+        "snapshots",
+        "leavers",
+        {"connection_id": 1, "is_reduced": 1, "detected_at": 1},
+        _build_partial(status="inactive"),
+    ),
     Index("mappings", "versions", {"connection_id": 1, "version": -1}, {"unique": True}),
     Index("ledger", "people", _PERSON),
     Index("ledger", "retryable", _PERSON, _build_partial(retryable=True)),
@@ -63,15 +70,18 @@ INDEXES = (
     Index("ledger", "refused", _PERSON | {"oldest_refusal": 1}, _build_partial(oldest_refusal=_EXISTS)),
     Index("claims", "owner", {"owner": 1}),
     Index("links", "people", {"person": 1}),
+    Index("links", "former_owners", {"connection_id": 1, "former_owner": 1}, _build_partial(former_owner=_EXISTS)),
     Index("links", "open", _PERSON, _build_partial(open=True)),
     Index("damage", "connections", _PERSON),
     Index("verifications", "steps", {"connection_id": 1, "of_run": 1, "_id": 1}),
     Index("tasks", "once", {"connection_id": 1, "once": 1}, {"unique": True} | _build_partial(once=_EXISTS)),
     Index("tasks", "open", {"state": 1, "connection_id": 1, "filed": 1, "_id": 1}),
+    Index("tasks", "connection", {"connection_id": 1}),
     Index("tasks", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
     Index("runs", "newest", {"connection_id": 1, "started": -1, "_id": -1}),
     Index("runs", "running", {"connection_id": 1}, _build_partial(state="running")),
     Index("runs", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
+    Index("forgotten", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
 )
 """Every index of the product."""
 

@@ -247,6 +247,10 @@ def make_settings(servers: str, prefix: str, **changes: Any) -> KafkaSettings:
         "kafka_session_timeout_ms": 6_000,
         "kafka_request_timeout_ms": 20_000,
         "kafka_publish_timeout_seconds": 30,
+        # records of the tests have times in the past: Kafka would delete or compact them while a test reads them
+        "kafka_retention_days": 100_000,
+        "kafka_min_compaction_days": 100_000,
+        "kafka_max_compaction_days": 100_000,
     }
     return KafkaSettings(**defaults | changes)
 

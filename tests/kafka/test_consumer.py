@@ -285,3 +285,18 @@ async def test_consumer_reads_every_codec(group: KafkaGroup) -> None:
         await group.wait_until_committed(4)
 
     assert handler.revisions == [0, 1, 2, 3]
+
+
+async def test_tombstone_and_unreadable_records_hold_no_commit(wide_group: KafkaGroup) -> None:
+    """They are settled beside the events of other partitions with the same offsets."""
+    handler = RecordingHandler()
+    for partition in range(3):
+        await wide_group.produce_events([partition], partition=partition)
+    await wide_group.produce(None, partition=0)
+    await wide_group.produce(b"no event", partition=1)
+    await wide_group.produce_events([7], partition=2)
+
+    async with wide_group.run_member(handler):
+        await wide_group.wait_until_committed(6)
+
+    assert sorted(handler.revisions) == [0, 1, 2, 7]

@@ -77,7 +77,6 @@ async def produce_invalid_header_name(group: KafkaGroup, partition: int) -> None
             DeadLetterReason.WRONG_SCHEMA,
             "revision",
         ),
-        (None, DeadLetterReason.EMPTY_VALUE, ""),
         (b"", DeadLetterReason.EMPTY_VALUE, ""),
         (b"x" * 90_000, DeadLetterReason.NOT_JSON, ""),
     ],
@@ -87,7 +86,6 @@ async def produce_invalid_header_name(group: KafkaGroup, partition: int) -> None
         "not an object",
         "another schema",
         "too high a number",
-        "tombstone",
         "empty",
         "large",
     ],
@@ -117,18 +115,27 @@ async def test_unreadable_record_becomes_a_dead_letter(
     assert letter.fields == fields
 
 
-async def test_record_without_key_and_value_becomes_a_letter(group: KafkaGroup) -> None:
-    """Another program may write such a record."""
-    async with AIOKafkaProducer(bootstrap_servers=group.settings.kafka_bootstrap_servers) as producer:
-        batch = producer.create_batch()
-        batch.append(key=None, value=None, timestamp=None)
-        await (await producer.send_batch(batch, group.settings.topic(SOURCE), partition=0))
+async def test_tombstone_is_passed_over_and_committed(group: KafkaGroup) -> None:
+    """An erased employee causes no dead letter. The records around the tombstone are handled."""
+    handler = RecordingHandler()
+    await group.produce(make_event(1), None, make_event(2), key=b"c1/7")
+
+    async with group.run_member(handler):
+        await group.wait_until_committed(3)
+
+    assert handler.revisions == [1, 2]
+    assert await group.read_records(LETTERS) == []
+
+
+async def test_record_of_no_person_without_value_becomes_a_letter(group: KafkaGroup) -> None:
+    """Another program may write such a record. A compacted topic accepts none without a key."""
+    await group.produce(None, key=b"no-person")
 
     async with group.run_member(RecordingHandler()):
         await group.wait_until_committed(1)
 
     (record,) = await group.read_records(LETTERS)
-    assert record.key is None
+    assert record.key == b"no-person"
     assert record.value is None
     assert parse_letter(record).reason == DeadLetterReason.EMPTY_VALUE
 

@@ -70,13 +70,13 @@ async def test_key_keeps_its_order_over_many_batches(kafka: KafkaServers, topic_
 
 
 async def test_key_value_and_headers_arrive_unchanged(group: KafkaGroup, publisher: Publisher) -> None:
-    """Null and empty are different, for keys and for values."""
+    """Null and empty are different, for keys and for values. A compacted topic accepts no null key."""
     headers = (("ce_id", b"1"), ("empty", b""))
 
-    await publisher.publish([Record(RESULTS, b"key", b"value", headers), Record(RESULTS, b"", None)])
-    await publisher.publish([Record(RESULTS, None, b"no key"), Record(RESULTS, None, None)])
+    await publisher.publish([Record(LETTERS, b"key", b"value", headers), Record(LETTERS, b"", None)])
+    await publisher.publish([Record(LETTERS, None, b"no key"), Record(LETTERS, None, None)])
 
-    stored = [(record.key, record.value, record.headers) for record in await group.read_records(RESULTS)]
+    stored = [(record.key, record.value, record.headers) for record in await group.read_records(LETTERS)]
     assert stored == [
         (b"key", b"value", headers),
         (b"", None, ()),
@@ -86,16 +86,16 @@ async def test_key_value_and_headers_arrive_unchanged(group: KafkaGroup, publish
 
 
 async def test_record_without_key_does_not_move_the_empty_key(kafka: KafkaServers, topic_prefix: str) -> None:
-    """A record without a key goes to any partition, but the empty key keeps its own."""
+    """A record without a key goes to any partition of the dead letters, but the empty key keeps its own."""
     group = await create_group(kafka.bootstrap_servers, topic_prefix, kafka_partitions=12)
     publisher = Publisher(group.settings, "publisher")
 
     await publisher.start()
     for _ in range(40):
-        await publisher.publish([Record(RESULTS, None, b"any"), Record(RESULTS, b"", b"the empty key")])
+        await publisher.publish([Record(LETTERS, None, b"any"), Record(LETTERS, b"", b"the empty key")])
     await publisher.stop()
 
-    stored = await group.read_records(RESULTS)
+    stored = await group.read_records(LETTERS)
     assert len({record.partition for record in stored if record.key is None}) > 1
     assert len({record.partition for record in stored if record.key == b""}) == 1
 

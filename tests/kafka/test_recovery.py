@@ -1,6 +1,7 @@
 """Recovery from the records of a real Kafka: replays, and dead letters that are published again unchanged."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,13 +21,13 @@ from services.contracts.cloudevents import SendReason, parse_send_reason, read_e
 from services.contracts.dead_letters import DeadLetter, DeadLetterReason
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import EmployeeId
-from services.contracts.records import Headers
+from services.contracts.records import Headers, Record
 from services.runtime.clock import SystemClock
 from services.runtime.kafka.publisher import Publisher
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
 from tests.kafka.group import LETTERS, SOURCE, KafkaGroup, RecordingHandler
-from tests.support.builders import CONNECTION, DECLAREE, NOW, PERSONIO, make_change
+from tests.support.builders import CONNECTION, DECLAREE, NOW, PERSONIO, make_change, make_person
 from tests.support.fakes import open_store
 from tests.support.servers import MongoServers
 
@@ -60,6 +61,14 @@ async def retry(group: KafkaGroup, store: Store, *only: str) -> Retried:
         return await retry_dead_letters(group.settings, store, publisher, SystemClock(), frozenset(only))
     finally:
         await publisher.stop()
+
+
+async def publish(group: KafkaGroup, *records: Record) -> None:
+    """Publishes records to their topics."""
+    publisher = Publisher(group.settings, "test")
+    await publisher.start()
+    await publisher.publish(records)
+    await publisher.stop()
 
 
 async def list_ids(group: KafkaGroup, store: Store) -> list[str]:
@@ -129,7 +138,7 @@ async def test_unsendable_letter_stays_listed(group: KafkaGroup, store: Store) -
     await produce_letter(group, LETTER.model_copy(update={"reason": "header-no-text", "is_copied": False}), None)
     await produce_letter(group, LETTER, b"small")
 
-    assert await retry(group, store) == Retried(1, too_large=("0/0",), gone=("0/1",))
+    assert await retry(group, store) == Retried(1, not_sendable=("0/0",), gone=("0/1",))
     assert [record.value for record in await group.read_records(SOURCE)] == [b"small"]
     assert await list_ids(group, store) == ["0/0", "0/1"]
 
@@ -173,6 +182,25 @@ async def test_unknown_letter_cannot_be_shown(group: KafkaGroup, store: Store) -
     """The message names the command that lists the letters."""
     with pytest.raises(UnknownLetterError, match="0/7 is not an open dead letter"):
         await show_dead_letter(group.settings, store, "0/7")
+
+
+async def test_letter_of_a_forgotten_person_is_not_sent(group: KafkaGroup, store: Store) -> None:
+    """Its record would bring the person back. A later letter is of a person that has returned."""
+    person = make_person("7")
+    await store.forgotten.mark([person], now=NOW, until=SystemClock().now() + timedelta(days=1))
+    for timestamp_ms in (int(NOW.timestamp() * 1000) + offset for offset in (0, 1)):
+        letter = LETTER.model_copy(update={"timestamp_ms": timestamp_ms})
+        await publish(group, letter.to_record(bytes(person), b"%d" % timestamp_ms))
+
+    assert await retry(group, store) == Retried(1, not_sendable=("0/0",))
+
+
+async def test_letter_without_a_key_is_not_sent(group: KafkaGroup, store: Store) -> None:
+    """A compacted topic accepts no record without a key."""
+    await publish(group, LETTER.to_record(None, b"x"), LETTER.to_record(b"c1/7", b"y"))
+
+    assert await retry(group, store) == Retried(1, not_sendable=("0/0",))
+    assert [record.value for record in await group.read_records(SOURCE)] == [b"y"]
 
 
 async def test_foreign_record_among_the_letters_is_ignored(group: KafkaGroup, store: Store) -> None:

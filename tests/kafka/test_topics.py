@@ -1,19 +1,20 @@
-"""Topics are created once, as the settings say, and never changed."""
+"""Topics are created once, as the settings say. Of an existing topic, only the time that Kafka keeps records is corrected."""
 
 import asyncio
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from sandbox.stack.ports import reserve_port
 from services.contracts.cloudevents import Record
-from services.contracts.topics import Topic
+from services.contracts.topics import PEOPLE, Topic
 from services.errors import ConfigurationError
 from services.runtime.kafka.client import DEAD_LETTER_MAX_BYTES, RECORD_MAX_BYTES
 from services.runtime.kafka.publisher import KafkaUnavailableError, Publisher
-from services.runtime.kafka.topics import create_topics
+from services.runtime.kafka.topic_settings import DAY_MS
+from services.runtime.kafka.topics import PreparedTopics, create_topics
 from services.runtime.settings import KafkaSettings
 from tests.kafka.group import make_settings
 from tests.support.servers import KafkaServers
@@ -48,9 +49,9 @@ async def test_topics_are_created_and_can_be_used_at_once(kafka: KafkaServers, t
     """The creation waits until each partition has a leader."""
     settings = make_settings(kafka.bootstrap_servers, topic_prefix, kafka_partitions=5)
 
-    created = await create_topics(settings)
+    prepared = await create_topics(settings)
 
-    assert set(created) == {topic_prefix + topic.value for topic in Topic}
+    assert set(prepared.created) == {topic_prefix + topic.value for topic in Topic}
     topics = await read_partitions(settings)
     assert {name: len(partitions) for name, partitions in topics.items()} == {
         settings.topic(topic): 5 for topic in Topic
@@ -71,9 +72,51 @@ async def test_retention_and_limits_are_set_on_the_topics(kafka: KafkaServers, t
     for topic in Topic:
         config = await read_config(settings, topic)
         limit = DEAD_LETTER_MAX_BYTES if topic is Topic.DEAD_LETTERS else RECORD_MAX_BYTES
-        assert config["cleanup.policy"] == "delete"
-        assert config["retention.ms"] == str(30 * 86_400_000)
+        assert config["cleanup.policy"] == ("compact,delete" if topic in PEOPLE else "delete")
+        assert config["retention.ms"] == str(30 * DAY_MS)
         assert config["max.message.bytes"] == str(limit)
+
+
+async def test_lags_of_compaction_are_set_for_people_only(kafka: KafkaServers, topic_prefix: str) -> None:
+    """Dead letters of one employee have the same key, and each of them is kept until its retention ends."""
+    days = {"kafka_min_compaction_days": 0.5, "kafka_max_compaction_days": 2}
+    settings = make_settings(kafka.bootstrap_servers, topic_prefix, **days)
+
+    await create_topics(settings)
+
+    for topic in PEOPLE:
+        config = await read_config(settings, topic)
+        assert config["min.compaction.lag.ms"] == str(DAY_MS // 2)
+        assert config["max.compaction.lag.ms"] == str(2 * DAY_MS)
+    assert "compact" not in (await read_config(settings, Topic.DEAD_LETTERS))["cleanup.policy"]
+
+
+async def test_outdated_topic_is_corrected_once(kafka: KafkaServers, topic_prefix: str) -> None:
+    """A topic of an earlier version is not compacted. What an operator has added to it stays."""
+    days = {"kafka_min_compaction_days": 7, "kafka_max_compaction_days": 30}
+    settings = make_settings(kafka.bootstrap_servers, topic_prefix, **days)
+    requests = settings.topic(Topic.ACCOUNTS_REQUESTED)
+    outdated = {
+        "cleanup.policy": "delete",
+        "retention.ms": "1000",
+        "segment.ms": "3600000",
+        "max.message.bytes": "3000000",
+    }
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(requests, 1, 1, topic_configs=outdated)])
+    await admin.close()
+
+    first, second = await create_topics(settings), await create_topics(settings)
+    config = await read_config(settings, Topic.ACCOUNTS_REQUESTED)
+
+    assert first.corrected == (requests,)
+    assert second == PreparedTopics((), ())
+    assert config["cleanup.policy"] == "compact,delete"
+    assert config["max.compaction.lag.ms"] == str(30 * DAY_MS)
+    assert config["retention.ms"] == str(settings.kafka_retention_days * DAY_MS)
+    assert config["segment.ms"] == "3600000"
+    assert config["max.message.bytes"] == "3000000"
 
 
 async def test_second_creation_changes_nothing(kafka: KafkaServers, topic_prefix: str) -> None:
@@ -83,7 +126,7 @@ async def test_second_creation_changes_nothing(kafka: KafkaServers, topic_prefix
 
     await create_topics(before)
 
-    assert await create_topics(after) == ()
+    assert await create_topics(after) == PreparedTopics((), ())
     assert {len(partitions) for partitions in (await read_partitions(before)).values()} == {2}
 
 
@@ -102,7 +145,7 @@ async def test_missing_topic_is_created_beside_the_others(kafka: KafkaServers, t
     await wait_until(is_deleted)
     await admin.close()
 
-    assert await create_topics(settings) == (letters,)
+    assert await create_topics(settings) == PreparedTopics((letters,), ())
 
 
 async def test_concurrent_creations_succeed(kafka: KafkaServers, topic_prefix: str) -> None:

@@ -250,9 +250,8 @@ class Consumer(Generic[E]):
         events, letters = self._decoder.decode(records)
         for start in range(0, len(letters), PUBLISHED_AT_ONCE):
             await self._results.publish_letters(letters[start : start + PUBLISHED_AT_ONCE])
-        if letters:
-            readable = {incoming.offset for incoming in events}
-            ownership.settle(record for record in records if record.offset not in readable)
+        handed_over = {(incoming.partition, incoming.offset) for incoming in events}
+        ownership.settle(record for record in records if (record.partition, record.offset) not in handed_over)
         if events and not ownership.is_ending:
             self._receiver.receive(Batch(events, ownership))
 

@@ -18,6 +18,7 @@ from services.contracts.cloudevents import (
 )
 from services.contracts.dead_letters import DeadLetter, DeadLetterReason
 from services.contracts.events import Event
+from services.contracts.tombstones import is_tombstone
 from services.contracts.topics import Topic
 from services.runtime.clock import Clock
 from services.runtime.kafka.ownership import Ownership
@@ -91,10 +92,12 @@ class Decoder(Generic[E]):
         self._clock = clock
 
     def decode(self, records: Iterable[ConsumerRecord]) -> tuple[tuple[Incoming[E], ...], list[Record]]:
-        """Returns the records with their events, and the dead letters of the undecodable records."""
+        """Returns the records with their events, and the dead letters of the undecodable records. Passes over tombstones."""
         events: list[Incoming[E]] = []
         letters: list[Record] = []
         for record in records:
+            if is_tombstone(record.key, record.value):
+                continue
             try:
                 event = self._read(record)
             except UnreadableRecordError as error:

@@ -70,13 +70,19 @@ def _to_record(record: ConsumerRecord) -> RecordedRecord:
     )
 
 
+async def find_partitions(settings: KafkaSettings, name: str) -> list[TopicPartition]:
+    """Returns all partitions of a topic. Raises ``KafkaUnavailableError`` if Kafka lacks the topic."""
+    partitions = await _list_partitions(settings, name)
+    if not partitions:
+        raise KafkaUnavailableError(f"Kafka has no topic {name}: run `personio-declaree init`")
+    return partitions
+
+
 async def _assign(
     consumer: AIOKafkaConsumer, settings: KafkaSettings, name: str, since_ms: int | None
 ) -> dict[TopicPartition, int]:
     """Assigns all partitions and seeks to the first wanted record. Returns the present end of each partition."""
-    partitions = await _list_partitions(settings, name)
-    if not partitions:
-        raise KafkaUnavailableError(f"Kafka has no topic {name}: run `personio-declaree init`")
+    partitions = await find_partitions(settings, name)
     consumer.assign(partitions)
     ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
     if since_ms is None:

@@ -1,24 +1,34 @@
-"""Creates the topics for `init`, before the services start. No other code creates topics."""
+"""Creates and corrects the topics for `init`, before the services start. No other code creates topics."""
 
 import asyncio
+from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from services.contracts.topics import Topic
 from services.errors import ConfigurationError
-from services.runtime.kafka.client import DEAD_LETTER_MAX_BYTES, RECORD_MAX_BYTES, build_client_options
+from services.runtime.kafka.client import build_client_options
 from services.runtime.kafka.publisher import KafkaUnavailableError
+from services.runtime.kafka.topic_settings import build_settings, correct_topics
 from services.runtime.settings import KafkaSettings
 
-DAY_MS = 86_400_000
-"""One day in milliseconds."""
 LEADERS_SECONDS = 30
 """Maximum seconds until every partition of a new topic has a leader."""
 
 
-async def create_topics(settings: KafkaSettings) -> tuple[str, ...]:
-    """Creates the missing topics and waits until every partition has a leader. Returns the names of the new topics.
+@dataclass(frozen=True, slots=True)
+class PreparedTopics:
+    """What was done to the topics; empty if all of them existed as they should."""
+
+    created: tuple[str, ...]
+    """The names of new topics."""
+    corrected: tuple[str, ...]
+    """The names of topics that existed with other settings."""
+
+
+async def create_topics(settings: KafkaSettings) -> PreparedTopics:
+    """Creates the missing topics, corrects the settings of the others, and waits until every partition has a leader.
 
     Never changes the number of partitions of a topic: keys would move and lose their order. Raises
     ``KafkaUnavailableError``, and ``ConfigurationError`` if Kafka rejects a topic.
@@ -26,12 +36,12 @@ async def create_topics(settings: KafkaSettings) -> tuple[str, ...]:
     admin = AIOKafkaAdminClient(**build_client_options(settings))
     try:
         await admin.start()
-        topics = [_build_topic(settings, topic) for topic in Topic]
         existing = set(await admin.list_topics())
-        missing = [topic for topic in topics if topic.name not in existing]
+        missing = [topic for topic in Topic if settings.topic(topic) not in existing]
         if missing:
-            _raise_errors(await admin.create_topics(missing))
-        await _wait_for_leaders(admin, [topic.name for topic in topics])
+            _raise_errors(await admin.create_topics([_build_topic(settings, topic) for topic in missing]))
+        await _wait_for_leaders(admin, [settings.topic(topic) for topic in Topic])
+        corrected = await correct_topics(admin, settings, [topic for topic in Topic if topic not in missing])
     except (KafkaError, OSError) as error:
         raise KafkaUnavailableError(
             f"Kafka did not create the topics ({type(error).__name__}): "
@@ -39,17 +49,15 @@ async def create_topics(settings: KafkaSettings) -> tuple[str, ...]:
         ) from error
     finally:
         await admin.close()
-    return tuple(topic.name for topic in missing)
+    return PreparedTopics(tuple(settings.topic(topic) for topic in missing), corrected)
 
 
 def _build_topic(settings: KafkaSettings, topic: Topic) -> NewTopic:
-    config = {
-        "retention.ms": str(settings.kafka_retention_days * DAY_MS),
-        "cleanup.policy": "delete",
-        "max.message.bytes": str(DEAD_LETTER_MAX_BYTES if topic is Topic.DEAD_LETTERS else RECORD_MAX_BYTES),
-    }
     return NewTopic(
-        settings.topic(topic), settings.kafka_partitions, settings.kafka_replication_factor, topic_configs=config
+        settings.topic(topic),
+        settings.kafka_partitions,
+        settings.kafka_replication_factor,
+        topic_configs=build_settings(settings, topic),
     )
 
 

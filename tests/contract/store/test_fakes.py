@@ -12,7 +12,10 @@ from services.store.connections import Connections
 from services.store.counters import Counters
 from services.store.damage_notes import DamageNotes
 from services.store.dead_letters import DeadLetters
+from services.store.erasure import Erasure
+from services.store.expiry import SnapshotExpiry
 from services.store.followups import FollowUps
+from services.store.forgotten import Forgotten
 from services.store.leases import Leases
 from services.store.ledger import Ledger
 from services.store.links import Links
@@ -32,7 +35,10 @@ REPOSITORIES: dict[str, type] = {
     "counters": Counters,
     "damage": DamageNotes,
     "dead_letters": DeadLetters,
+    "erasure": Erasure,
+    "expiry": SnapshotExpiry,
     "followups": FollowUps,
+    "forgotten": Forgotten,
     "leases": Leases,
     "ledger": Ledger,
     "links": Links,

@@ -16,7 +16,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.claims import Decision
-from services.contracts.ids import AccountId, EmployeeId
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.leases import ProcessIdentity
 from services.contracts.tasks import Resend
 from services.store.database import Store
@@ -233,6 +233,15 @@ OTHERS = {
     "runs unfinished": lambda store: store.runs.fail_unfinished(CONNECTION, "x", now=NOW),
     "runs first": lambda store: store.runs.find_first([CONNECTION]),
     "run last finished": lambda store: store.runs.get_last_finished(CONNECTION),
+    "employee counted": lambda store: store.erasure.count_person(make_person("7")),
+    "employee erased": lambda store: store.erasure.erase_person(make_person("none")),
+    "reports counted": lambda store: store.erasure.count_reports(make_person("7")),
+    "connection counted": lambda store: store.erasure.count_connection(CONNECTION),
+    "connection erased": lambda store: store.erasure.erase_connection(ConnectionId("cnone")),
+    "people of a connection": lambda store: _exhaust(store.erasure.page_people(CONNECTION)),
+    "missing expired": lambda store: store.expiry.remove_missing(CONNECTION, NOW + timedelta(days=1), 10),
+    "leavers reduced": lambda store: store.expiry.reduce_leavers(CONNECTION, NOW + timedelta(days=1), 10),
+    "forgotten": lambda store: store.forgotten.find([make_person("1"), make_person("2")]),
     "lease acquire": lambda store: store.leases.acquire(
         f"connection/{CONNECTION}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=1
     ),
@@ -249,6 +258,7 @@ OF_ONE_CONNECTION = {
 }
 WIDE = {f"ledger {name}" for name in ("forget applied", "resolvable reports", "outcomes", "behind")}
 WIDE |= {f"outbox {name}" for name in ("stream", "employee ids", "count", "active count")}
+WIDE |= {f" {name}" for name in ("employee counted", "employee erased", "connection counted", "people of a connection")}
 """Queries about all or nearly all employees of the connection; the others are about some of them."""
 SORTED_IN_MEMORY = {"ledger waiting reports", "ledger pending reports", "ledger blocked by"}
 """Queries with a result of a few ids that lie in several ranges of an index."""

@@ -10,7 +10,10 @@ from tests.support.fake_store.claims import FakeClaims, FakeLinks, FakeWorkRange
 from tests.support.fake_store.connections import FakeConnections, FakePollSchedule
 from tests.support.fake_store.counters import FakeCounters
 from tests.support.fake_store.damage import FakeDamageNotes
+from tests.support.fake_store.erasure import FakeErasure
+from tests.support.fake_store.expiry import FakeSnapshotExpiry
 from tests.support.fake_store.followups import FakeFollowUps
+from tests.support.fake_store.forgotten import FakeForgotten
 from tests.support.fake_store.leases import FakeLeases
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.mappings import FakeDeadLetters, FakeMappings
@@ -25,13 +28,16 @@ __all__ = [
     "FakeCounters",
     "FakeDamageNotes",
     "FakeDeadLetters",
+    "FakeErasure",
     "FakeFollowUps",
+    "FakeForgotten",
     "FakeLeases",
     "FakeLedger",
     "FakeLinks",
     "FakeMappings",
     "FakePollSchedule",
     "FakeRuns",
+    "FakeSnapshotExpiry",
     "FakeSnapshots",
     "FakeStore",
     "FakeTasks",
@@ -61,6 +67,9 @@ class FakeStore:
         self.leases = FakeLeases()
         self.dead_letters = FakeDeadLetters()
         self.damage = FakeDamageNotes()
+        self.forgotten = FakeForgotten()
+        self.erasure = FakeErasure(self)
+        self.expiry = FakeSnapshotExpiry(self.snapshots, self.ledger)
 
     async def start(self) -> None:
         """Does nothing; the real store checks that MongoDB answers."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from services.contracts.topics import Topic
 from services.runtime.settings import (
@@ -204,3 +204,9 @@ def test_unreadable_secret_file_ends_the_process(
 
     assert ended.value.code == EX_CONFIG
     assert capsys.readouterr().err == f"MONGODB_URL_FILE names a file that cannot be read: {reason}\n"
+
+
+def test_compaction_lags_in_the_wrong_order_are_invalid() -> None:
+    """Kafka would compact what it must keep."""
+    with pytest.raises(ValidationError, match="KAFKA_MAX_COMPACTION_DAYS is below KAFKA_MIN_COMPACTION_DAYS"):
+        KafkaSettings(kafka_bootstrap_servers="nowhere:1", kafka_min_compaction_days=8, kafka_max_compaction_days=7)

@@ -7,7 +7,9 @@ from aiokafka import ConsumerRecord
 
 from services.contracts.cloudevents import MAX_CLOCK_ERROR, to_record
 from services.contracts.dead_letters import DeadLetter, DeadLetterReason
-from services.contracts.events import AccountRequested, Event
+from services.contracts.events import AccountRequested, EmployeeChanged, Event
+from services.contracts.records import Record
+from services.contracts.tombstones import build_tombstone
 from services.runtime.kafka.decoding import Decoder
 from tests.support.builders import NOW, make_change, make_incoming_record, make_request
 from tests.support.fakes import FakeClock
@@ -56,3 +58,32 @@ def test_dead_letter_of_the_future_is_readable_in_time() -> None:
     clock.seconds = (timedelta(days=365) - MAX_CLOCK_ERROR).total_seconds()
 
     assert [incoming.event.revision for incoming in decoder.decode(records)[0]] == [FUTURE]
+
+
+@pytest.mark.parametrize("event", [make_change(), make_request()], ids=["mapper", "writer"])
+def test_tombstone_is_passed_over(event: Event) -> None:
+    """An erased employee is neither an event nor a dead letter. The records around the tombstone are handled."""
+    decoder = Decoder("mapper", event.topic, type(event), FakeClock())
+    tombstone = make_incoming_record(0, 1, build_tombstone(event.topic, event.person))
+    first, last = make_incoming_record(0, 0, to_record(event)), make_incoming_record(0, 2, to_record(event))
+
+    decoded, letters = decoder.decode([first, tombstone, last])
+
+    assert [incoming.offset for incoming in decoded] == [0, 2]
+    assert letters == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(None, None), (b"no-slash", None), (b"\xff/1", None), (b"c-1/1", b"")],
+    ids=["no-key", "no-person", "no-text", "empty-value"],
+)
+def test_empty_record_of_no_person_becomes_a_letter(key: bytes | None, value: bytes | None) -> None:
+    """Without the key of an employee, or with an empty value, another program wrote the record."""
+    decoder = Decoder("mapper", EmployeeChanged.topic, EmployeeChanged, FakeClock())
+    record = make_incoming_record(0, 0, Record(EmployeeChanged.topic, key, value))
+
+    decoded, letters = decoder.decode([record])
+
+    assert decoded == ()
+    assert [DeadLetter.from_headers(letter.headers).reason for letter in letters] == [DeadLetterReason.EMPTY_VALUE]

@@ -1,0 +1,110 @@
+"""Where the database names connections and employees: which documents of each collection are about one of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.contracts.ids import ConnectionId, PersonKey
+from services.store.collection import Document, Filter, Update
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Documents that name an employee among others: they stay without the employee."""
+
+    find: Callable[[PersonKey], Filter]
+    """Selects the documents."""
+    erase: Callable[[PersonKey], Update]
+    """Removes the employee from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One collection."""
+
+    collection: str
+    """Name of the collection."""
+    of_connection: Callable[[ConnectionId], Filter] | None = None
+    """Selects the documents about a connection; None if the collection has none."""
+    of_person: Callable[[PersonKey], Filter] | None = None
+    """Selects the documents about an employee; None if the collection has none."""
+    mention: Mention | None = None
+    """The documents that name an employee among others; None if the collection has none."""
+
+
+def _match_range(connection: ConnectionId) -> Document:
+    """Matches the keys of a connection, also in damaged documents: each begins with the id and a slash."""
+    return {"$gte": f"{connection}/", "$lt": f"{connection}0"}  # "0" follows "/"
+
+
+def _match_keys(connection: ConnectionId) -> Document:
+    return {"_id": _match_range(connection)}
+
+
+def _match_person(person: PersonKey) -> Document:
+    return {"_id": str(person)}
+
+
+def _match_links(person: PersonKey) -> Document:
+    """Matches decisions about the employee, and decisions about an account that the employee has left behind."""
+    left_behind = {"connection_id": person.connection_id, "former_owner": person.employee_id}
+    return {"$or": [{"person": str(person)}, left_behind]}
+
+
+def _match_tasks(person: PersonKey) -> Document:
+    return {"connection_id": person.connection_id, "action.people": person.employee_id}
+
+
+def _match_steps(person: PersonKey) -> Document:
+    names = ("drifts.employee_id", "listed.employee_id", "to_repair")
+    named = [{name: person.employee_id} for name in names]
+    return {"connection_id": person.connection_id, "of_run": {"$gt": ""}, "$or": named}
+
+
+def _erase_from_step(person: PersonKey) -> list[Document]:
+    employee = {"$literal": person.employee_id}
+    is_other = {"$ne": ["$$this.employee_id", employee]}
+    unnamed = {"$unsetField": {"field": "employee_id", "input": "$$this"}}
+    return [
+        {
+            "$set": {
+                "drifts": {"$filter": {"input": _read_list("$drifts"), "cond": is_other}},
+                "listed": {"$map": {"input": _read_list("$listed"), "in": {"$cond": [is_other, "$$this", unnamed]}}},
+                "to_repair": {"$filter": {"input": _read_list("$to_repair"), "cond": {"$ne": ["$$this", employee]}}},
+            }
+        }
+    ]
+
+
+def _read_list(field: str) -> Document:
+    return {"$cond": [{"$isArray": field}, field, []]}
+
+
+def _match_field(connection: ConnectionId) -> Document:
+    return {"connection_id": connection}
+
+
+PLACES = (
+    Place(
+        "tasks",
+        _match_field,
+        mention=Mention(_match_tasks, lambda person: {"$pull": {"action.people": person.employee_id}}),
+    ),
+    Place("snapshots", _match_keys, _match_person),
+    Place("ledger", _match_keys, _match_person),
+    Place("claims", lambda connection: {"owner": _match_range(connection)}, lambda person: {"owner": str(person)}),
+    Place("links", _match_keys, _match_links),
+    Place(
+        "verifications",
+        lambda connection: {"$or": [{"_id": connection}, _match_keys(connection)]},
+        mention=Mention(_match_steps, _erase_from_step),
+    ),
+    Place("mappings", _match_keys),
+    Place("runs", _match_field),
+    Place("work_ranges"),
+    Place("dead_letters"),
+    Place("forgotten"),
+    Place("connections", lambda connection: {"_id": connection}),
+    Place("leases", lambda connection: {"_id": f"connection/{connection}"}),
+)
+"""Every collection, in the order in which a connection is erased from them. Without tasks, no poller takes up a paused
+connection. The connection itself is among the last: until then, an interrupted removal can be repeated."""
