@@ -19,7 +19,6 @@ from services.runtime.settings import (
     KafkaSettings,
     MongoSettings,
     load,
-    read_secret_files,
 )
 from services.store.database import Store, open_store
 
@@ -38,7 +37,6 @@ class CliSettings(KafkaSettings, MongoSettings, EncryptionSettings):
 
 def load_settings() -> CliSettings:
     """Returns the settings. Ends the process with exit code 78 if one is missing or invalid."""
-    read_secret_files()
     return load(CliSettings)
 
 

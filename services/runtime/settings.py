@@ -8,7 +8,7 @@ import os
 import ssl
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -143,9 +143,12 @@ class ProcessSettings(Block):
 
 
 def load(settings: type[S]) -> S:
-    """Returns the settings from the environment. Ends the process with a line for each missing or invalid setting."""
+    """Returns the settings from the environment and from files with secrets.
+
+    Ends the process with a line for each missing or invalid setting.
+    """
     try:
-        return settings()
+        return settings(**read_secret_files(settings))
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_context=False, include_input=False):
             name = "_".join(map(str, problem["loc"])).upper()
@@ -155,17 +158,21 @@ def load(settings: type[S]) -> S:
         sys.exit(EX_CONFIG)
 
 
-def read_secret_files() -> None:
-    """Sets each secret ``NAME`` from the file that ``NAME_FILE`` names, as container engines provide secrets.
+def read_secret_files(settings: type[BaseSettings]) -> dict[str, Any]:
+    """Returns each secret that comes from a file, by the name of its field: the file that ``NAME_FILE`` names.
 
-    A secret that is set already stays. Ends the process with a line that names the variable if the file cannot be read.
+    Container engines provide secrets as files. A secret that the environment contains comes from there. Ends the process
+    with a line that names the variable if the file cannot be read.
     """
-    for name in ("ENCRYPTION_KEYS", "MONGODB_URL", "KAFKA_SASL_PASSWORD"):
+    secrets: dict[str, Any] = {}
+    for field, info in settings.model_fields.items():
+        name = field.upper()
         path = os.environ.get(f"{name}_FILE")
-        if path and name not in os.environ:
+        if SecretStr in {info.annotation, *get_args(info.annotation)} and path and not os.environ.get(name):
             try:
-                os.environ[name] = Path(path).read_text(encoding="utf-8").strip()
+                secrets[field] = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "the content is not UTF-8 text"
                 print(f"{name}_FILE names a file that cannot be read: {reason}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
                 sys.exit(EX_CONFIG)
+    return secrets

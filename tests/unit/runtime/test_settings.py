@@ -15,7 +15,6 @@ from services.runtime.settings import (
     MongoSettings,
     ProcessSettings,
     load,
-    read_secret_files,
 )
 
 SECRETS = ("ENCRYPTION_KEYS", "MONGODB_URL", "KAFKA_SASL_PASSWORD")
@@ -23,14 +22,12 @@ SECRETS = ("ENCRYPTION_KEYS", "MONGODB_URL", "KAFKA_SASL_PASSWORD")
 
 @pytest.fixture(autouse=True)
 def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removes all settings. Setting each secret first lets monkeypatch remove what a test sets."""
+    """Removes all settings."""
     for settings in (KafkaSettings, MongoSettings, EncryptionSettings, ProcessSettings):
         for name in settings.model_fields:
             monkeypatch.delenv(name.upper(), raising=False)
     for name in SECRETS:
         monkeypatch.delenv(f"{name}_FILE", raising=False)
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
 
 
 def make_kafka_settings(**settings: Any) -> KafkaSettings:
@@ -161,16 +158,19 @@ def test_secrets_are_hidden_in_the_text_of_settings() -> None:
     assert "word" not in repr(settings).replace("password", "")
 
 
-@pytest.mark.parametrize("name", SECRETS)
-def test_secret_is_read_from_its_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spaces and line ends around the secret are removed."""
+@pytest.mark.parametrize("value", [None, ""])
+def test_secret_is_read_from_its_file(value: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spaces and line ends are removed. Compose passes a variable that is not set as an empty one."""
     file = tmp_path / "secret"
     file.write_text(" from the file\n", encoding="utf-8")
-    monkeypatch.setenv(f"{name}_FILE", str(file))
+    monkeypatch.setenv("MONGODB_URL_FILE", str(file))
+    if value is not None:
+        monkeypatch.setenv("MONGODB_URL", value)
 
-    read_secret_files()
+    settings = load(MongoSettings)
 
-    assert os.environ[name] == "from the file"
+    assert settings.mongodb_url.get_secret_value() == "from the file"
+    assert os.environ.get("MONGODB_URL") == value
 
 
 def test_secret_in_the_environment_precedes_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,9 +178,18 @@ def test_secret_in_the_environment_precedes_its_file(tmp_path: Path, monkeypatch
     monkeypatch.setenv("MONGODB_URL", "from the environment")
     monkeypatch.setenv("MONGODB_URL_FILE", str(tmp_path / "missing"))
 
-    read_secret_files()
+    settings = load(MongoSettings)
 
-    assert os.environ["MONGODB_URL"] == "from the environment"
+    assert settings.mongodb_url.get_secret_value() == "from the environment"
+
+
+def test_setting_without_a_secret_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content of a file is never printed as an invalid value, or logged as a plain setting."""
+    monkeypatch.setenv("LOG_LEVEL_FILE", str(tmp_path / "missing"))
+
+    settings = load(ProcessSettings)
+
+    assert settings.log_level == "INFO"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +209,7 @@ def test_unreadable_secret_file_ends_the_process(
     monkeypatch.setenv("MONGODB_URL_FILE", str(file))
 
     with pytest.raises(SystemExit) as ended:
-        read_secret_files()
+        load(MongoSettings)
 
     assert ended.value.code == EX_CONFIG
     assert capsys.readouterr().err == f"MONGODB_URL_FILE names a file that cannot be read: {reason}\n"
