@@ -8,6 +8,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.mappings import default_mapping
 from services.errors import PermanentError
 from services.runtime.clock import Clock
+from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
 
@@ -73,7 +74,7 @@ async def set_link_policy(store: Store, connection: ConnectionId, policy: LinkPo
 
 async def ensure_started(store: Store, connection: ConnectionId) -> None:
     """Raises ``NotStartedError`` before the first start of a connection, and ``UnknownConnectionError``."""
-    if not await _is_started(store, connection):
+    if not (await get_summary(store, connection)).is_started:
         raise NotStartedError(
             f"connection {connection} was never started: see what its first import would do with `connections start`"
         )
@@ -81,14 +82,15 @@ async def ensure_started(store: Store, connection: ConnectionId) -> None:
 
 async def ensure_new(store: Store, connection: ConnectionId) -> None:
     """Raises ``AlreadyStartedError`` after the first start of a connection, and ``UnknownConnectionError``."""
-    if await _is_started(store, connection):
+    if (await get_summary(store, connection)).is_started:
         raise AlreadyStartedError(
             f"connection {connection} was started before: `connections resume` continues its polls if it is paused"
         )
 
 
-async def _is_started(store: Store, connection: ConnectionId) -> bool:
+async def get_summary(store: Store, connection: ConnectionId) -> ConnectionSummary:
+    """Returns what is readable of a connection without its secrets. Raises ``UnknownConnectionError``."""
     summaries = {summary.id: summary for summary in await store.connections.list_all()}
     if connection not in summaries:
         raise UnknownConnectionError(connection)
-    return summaries[connection].is_started
+    return summaries[connection]

@@ -186,19 +186,25 @@ def secrets(
     origins = {"Personio client_id": "from --personio-client-id"} if personio_client_id is not None else {}
     origins |= {"Personio secret": inputs.PERSONIO_SECRET.describe_origin(personio_secret_file)} if personio else {}
     origins |= {"Declaree key": inputs.DECLAREE_KEY.describe_origin(declaree_key_file)} if declaree else {}
-    run(lambda _, store: admin_credentials.set_credentials(store, ConnectionId(connection), credentials))
+
+    async def work(_: CliSettings, store: Store) -> ConnectionSummary:
+        await admin_credentials.set_credentials(store, ConnectionId(connection), credentials)
+        return await admin_connections.get_summary(store, ConnectionId(connection))
+
+    stored = run(work)
+    addresses = [stored.personio_url] * personio + [stored.declaree_url] * declaree
     text = ", ".join(f"{name} ({origin})" for name, origin in origins.items())
-    print_result(f"stored: {text}", {"id": connection, "stored": origins}, as_json=as_json)
+    lines = f"stored: {text}\nsent to no other address than: {', '.join(addresses)}"
+    print_result(lines, {"id": connection, "stored": origins}, as_json=as_json)
 
 
 @app.command("rotate-keys")
 def rotate_keys(as_json: Json = False) -> None:
-    """Encrypt all stored secrets with the first of ENCRYPTION_KEYS. Exit code 1 if none of the keys decrypts a secret."""
+    """Encrypt all stored secrets with the first of ENCRYPTION_KEYS. Exit code 1 if a secret does not open."""
     rotation = run(lambda _, store: admin_credentials.rotate_keys(store))
     lines = [f"connections encrypted with the first key: {rotation.done}"]
     lines += [
-        f"{connection} is unchanged (none of ENCRYPTION_KEYS decrypts its secrets): add the key that encrypted them, or "
-        "store both secrets again with `connections secrets`"
+        f"{connection} is unchanged, because it cannot be used: `status` says why and what to do"
         for connection in rotation.unreadable
     ]
     print_result("\n".join(lines), rotation, as_json=as_json)

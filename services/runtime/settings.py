@@ -117,7 +117,8 @@ class EncryptionSettings(Block):
     """The keys that encrypt the stored credentials."""
 
     encryption_keys: SecretStr
-    """Fernet keys for the stored credentials, separated by commas, the newest first. `make env` generates one."""
+    """Keys that encrypt the stored credentials (32 bytes in base64), separated by commas, the newest first. `make env` generates
+    one."""
 
     @property
     def keys(self) -> tuple[SecretStr, ...]:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 
 from services.cli.context import EX_TEMPFAIL
 from services.contracts.ids import ConnectionId
 from services.runtime.settings import EX_CONFIG
 from tests.component.cli.conftest import add_connection
 from tests.support.command_line import ADD_CONNECTION, KEY, SECRET, SECRETS, Cli
+from tests.support.keys import make_key
 
 pytestmark = pytest.mark.mongo
 
@@ -201,7 +201,7 @@ def test_output_never_contains_a_secret(cli: Cli, connection: ConnectionId) -> N
 
 def test_rotation_encrypts_with_the_first_key(cli: Cli, connection: ConnectionId) -> None:
     """After the first rotation the new key alone decrypts everything, so that the old key can be removed."""
-    new = Fernet.generate_key().decode()
+    new = make_key()
 
     rotated = cli("connections", "rotate-keys", ENCRYPTION_KEYS=f"{new},{cli.environment['ENCRYPTION_KEYS']}")
     repeated = cli("connections", "rotate-keys", "--json", ENCRYPTION_KEYS=new)
@@ -212,7 +212,7 @@ def test_rotation_encrypts_with_the_first_key(cli: Cli, connection: ConnectionId
 
 def test_rotation_without_the_right_key_names_the_connection(cli: Cli, connection: ConnectionId) -> None:
     """The secrets stay unchanged until an administrator adds the key or stores them again."""
-    other = Fernet.generate_key().decode()
+    other = make_key()
 
     result = cli("connections", "rotate-keys", ENCRYPTION_KEYS=other)
     as_json = cli("connections", "rotate-keys", "--json", ENCRYPTION_KEYS=other)
@@ -224,10 +224,15 @@ def test_rotation_without_the_right_key_names_the_connection(cli: Cli, connectio
 
 def test_commands_without_secrets_work_with_a_wrong_key(cli: Cli, connection: ConnectionId) -> None:
     """An administrator must see the connections to repair their secrets."""
-    other = Fernet.generate_key().decode()
+    other = make_key()
 
-    assert connection in cli("connections", "list", ENCRYPTION_KEYS=other).output
-    assert cli("status", ENCRYPTION_KEYS=other).exit_code == 0
+    listed = cli("connections", "list", ENCRYPTION_KEYS=other)
+    status = cli("status", ENCRYPTION_KEYS=other)
+
+    assert listed.exit_code == 0
+    assert connection in listed.output
+    assert status.exit_code == 1
+    assert f"cannot be used: the secret {connection}/personio.client_secret does not open" in status.output
 
 
 # ------------------------------------------------------------ unknown connections
