@@ -1,12 +1,14 @@
 """Adds, pauses and resumes connections. ``services.admin.start`` starts a new one."""
 
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from services.admin.prefixes import ensure_distinct
+from services.clients.http.addresses import MESSAGE, is_private
 from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, LinkPolicy, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import default_mapping
-from services.errors import PermanentError
+from services.errors import ConfigurationError, PermanentError
 from services.runtime.clock import Clock
 from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
@@ -25,6 +27,12 @@ class NotStartedError(PermanentError):
     code: ClassVar[str] = "not-started"
 
 
+class UnusableAddressError(ConfigurationError):
+    """The address of Personio or Declaree is in a private network."""
+
+    code: ClassVar[str] = "unusable-address"
+
+
 async def add(
     store: Store,
     clock: Clock,
@@ -34,12 +42,20 @@ async def add(
     *,
     external_id_prefix: str = "",
     link_policy: LinkPolicy = LinkPolicy.ASK,
+    allow_private: bool = False,
 ) -> Connection:
     """Adds a connection and publishes the default mapping for it. The connection is paused until it is started.
 
-    Raises ``DuplicateConnectionError`` if the same two accounts are already connected, ``PrefixConflictError`` if
-    another connection to the same Declaree could have equal external ids, and ``InvalidPrefixError``.
+    ``allow_private`` allows addresses of private networks. Without it, the name of a host is accepted here, and refused as
+    soon as it leads there.
+
+    Raises ``UnusableAddressError`` for a private address, ``DuplicateConnectionError`` if the same two accounts are already
+    connected, ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids, and
+    ``InvalidPrefixError``.
     """
+    for access in (personio, declaree):
+        if not allow_private and is_private(urlsplit(access.url).hostname or ""):
+            raise UnusableAddressError(f"{access.url} cannot be used: {MESSAGE}")
     now = clock.now()
     mapping = default_mapping().model_copy(update={"external_id_prefix": external_id_prefix})
     # one transaction: without a mapping every employee of the new connection would be rejected

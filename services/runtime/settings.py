@@ -128,6 +128,13 @@ class EncryptionSettings(Block):
         )
 
 
+class AddressSettings(Block):
+    """Which addresses of Personio and Declaree may be used."""
+
+    allow_private_addresses: bool = False
+    """Whether Personio and Declaree may have addresses of private networks, as in a demo or behind an own gateway."""
+
+
 class ProcessSettings(Block):
     """The health server, the logs and the end of a process."""
 

@@ -91,6 +91,7 @@ def build_settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "MONGODB_URL": "mongodb://127.0.0.1:9",
         "MONGODB_TIMEOUT_MS": "200",
         "ENCRYPTION_KEYS": make_key(),
+        "ALLOW_PRIVATE_ADDRESSES": "true",
     }
 
 

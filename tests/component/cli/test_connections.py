@@ -41,6 +41,37 @@ def test_added_connection_is_listed_with_its_addresses(cli: Cli) -> None:
     assert connection in cli("connections", "list").output
 
 
+def test_unencrypted_address_needs_an_option(cli: Cli) -> None:
+    """The option is kept with the connection, and its place in the command does not matter."""
+    address = ("--personio-url", "http://personio.example")
+
+    refused = cli(*ADD_CONNECTION, *address, **SECRETS)
+    added = [
+        cli(*ADD_CONNECTION, *options, **SECRETS)
+        for options in ((*address, "--insecure-http"), ("--insecure-http", *address, "--external-id-prefix", "b-"))
+    ]
+
+    assert refused.exit_code == 2
+    assert "the address is not encrypted" in " ".join(refused.output.split())
+    assert added[0].exit_code == 0
+    assert "already connects" in added[1].output
+
+
+def test_private_address_needs_a_setting(cli: Cli) -> None:
+    """The message is one line, and says which setting."""
+    command = (*ADD_CONNECTION, "--declaree-url", "https://127.0.0.1:8443/SCIM/v2")
+
+    refused = cli(*command, ALLOW_PRIVATE_ADDRESSES="false", **SECRETS)
+    added = cli(*command, ALLOW_PRIVATE_ADDRESSES="true", **SECRETS)
+
+    assert refused.exit_code == EX_CONFIG
+    assert refused.output.startswith(
+        "https://127.0.0.1:8443/SCIM/v2 cannot be used: the host has an address of a private"
+    )
+    assert refused.output.count("\n") == 1
+    assert added.exit_code == 0
+
+
 def test_link_policy_is_switched(cli: Cli, connection: ConnectionId) -> None:
     """The answer names the new policy, and another word is refused."""
     assert cli("connections", "link-policy", connection, "by_email").output == "link policy: by_email\n"
