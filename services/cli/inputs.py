@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from services.contracts.connections import UNENCRYPTED, Address, Credential, Label, Secret, is_encrypted
+from services.contracts.connections import UNENCRYPTED, Address, Credential, Label, Secret, is_unencrypted
 
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
@@ -42,7 +42,7 @@ def parse_label(value: str) -> str:
 def parse_address(context: typer.Context, value: str) -> str:
     """Returns the address of an API. Raises ``BadParameter``, also for http:// without the option ``--insecure-http``."""
     address = str(_validate(_ADDRESS, value))
-    if not is_encrypted(address) and not context.params.get("insecure_http"):
+    if is_unencrypted(address) and not context.params.get("insecure_http"):
         raise typer.BadParameter(UNENCRYPTED)
     return address
 

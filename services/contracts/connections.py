@@ -75,9 +75,9 @@ Label = Annotated[str, AfterValidator(_clean_label)]
 """A display name, on one line."""
 
 
-def is_encrypted(url: str) -> bool:
-    """Returns whether requests to an address are encrypted."""
-    return urlsplit(url).scheme == "https"
+def is_unencrypted(url: str) -> bool:
+    """Returns whether requests to an address are sent without encryption."""
+    return urlsplit(url).scheme == "http"
 
 
 class _Access(FrozenModel):
@@ -90,7 +90,7 @@ class _Access(FrozenModel):
 
     @model_validator(mode="after")
     def _require_encryption(self) -> Self:
-        if not self.insecure_http and not is_encrypted(self.url):
+        if not self.insecure_http and is_unencrypted(self.url):
             raise ValueError(UNENCRYPTED)
         return self
 
