@@ -38,7 +38,9 @@ class Endpoint:
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
         self.requests.append(request)
-        token = {"access_token": f"token-{len(self.requests)}", "expires_in": self._expires_in}
+        number = len(self.requests)
+        await asyncio.sleep(0)  # gives the other callers a turn
+        token = {"access_token": f"token-{number}", "expires_in": self._expires_in}
         answer = token if self._answer is None else self._answer
         if isinstance(answer, Exception):
             raise answer
