@@ -159,14 +159,11 @@ def test_secret_can_come_from_a_file(name: str, tmp_path: Path, monkeypatch: pyt
     """Container engines mount secrets as files."""
     (tmp_path / "secret").write_text("from the file\n", encoding="utf-8")
     for setting in list_settings():
+        monkeypatch.delenv(setting.name, raising=False)
         monkeypatch.delenv(f"{setting.name}_FILE", raising=False)
-    monkeypatch.setenv(name, "to be restored")
-    monkeypatch.delenv(name)
     monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
 
-    read_secret_files()
-
-    assert os.environ[name] == "from the file"
+    assert read_secret_files(READERS["commands"]) == {name.lower(): "from the file"}
 
 
 def read_compose_variables() -> frozenset[str]:

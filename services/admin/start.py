@@ -70,10 +70,17 @@ class Preview:
 
 
 async def preview_start(
-    store: Store, clock: Clock, connection: ConnectionId, progress: Progress, *, with_names: bool = False
+    store: Store,
+    clock: Clock,
+    connection: ConnectionId,
+    progress: Progress,
+    *,
+    with_names: bool = False,
+    allow_private: bool = False,
 ) -> Preview:
     """Reads all employees and all accounts, and returns what the first import would do. Writes nothing.
 
+    ``allow_private`` allows addresses of private networks.
     Raises ``UnknownConnectionError``, ``EncryptionKeyError``, ``TransientError`` and ``ListUnsupportedError``.
     """
     stored = await store.connections.get(connection)
@@ -82,10 +89,10 @@ async def preview_start(
     wanted = find_wanted_attributes(published.mapping if published else None)
     predictions: list[Prediction] = []
     fitting: dict[int, Fitting] = {}
-    client = DeclareeClient(stored.declaree, clock=clock, concurrency=1)
+    client = DeclareeClient(stored.declaree, clock=clock, concurrency=1, allow_private=allow_private)
     try:
         accounts = await ExistingAccounts.read(client.perform, progress)
-        async with PersonioClient(stored.personio, clock=clock) as personio:
+        async with PersonioClient(stored.personio, clock=clock, allow_private=allow_private) as personio:
             visible = {definition.key for definition in await personio.list_attributes()}
             async for page in personio.iterate_pages(visible & set(map(get_parent, wanted))):
                 for employee in page.employees:

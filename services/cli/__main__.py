@@ -15,7 +15,7 @@ from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
 from services.contracts.runs import Run
 from services.runtime.clock import SystemClock
-from services.runtime.settings import ProcessSettings, load, read_secret_files
+from services.runtime.settings import ProcessSettings, load
 from services.runtime.supervisor import Supervisor
 from services.store.database import Store
 
@@ -57,7 +57,6 @@ def up() -> None:
     The command runs `init` as soon as Kafka and MongoDB answer. The poller serves health and metrics at HTTP_PORT, the mapper at
     the next port, and the writer at the port after that.
     """
-    read_secret_files()
     process = load(ProcessSettings)
 
     async def prepare(settings: CliSettings, store: Store) -> None:

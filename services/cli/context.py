@@ -15,11 +15,11 @@ from services.runtime.kafka.publisher import Publisher
 from services.runtime.log import NOISY, configure
 from services.runtime.settings import (
     EX_CONFIG,
+    AddressSettings,
     EncryptionSettings,
     KafkaSettings,
     MongoSettings,
     load,
-    read_secret_files,
 )
 from services.store.database import Store, open_store
 
@@ -32,13 +32,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Id = Annotated[str, typer.Argument(help="The connection's id (see `connections list`).")]
 
 
-class CliSettings(KafkaSettings, MongoSettings, EncryptionSettings):
+class CliSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings):
     """The settings that commands read."""
 
 
 def load_settings() -> CliSettings:
     """Returns the settings. Ends the process with exit code 78 if one is missing or invalid."""
-    read_secret_files()
     return load(CliSettings)
 
 

@@ -42,14 +42,26 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     async def source(connection: ConnectionId) -> AsyncIterator[PersonioClient]:
         stored = await store.connections.get(connection)
         access = stored.personio
-        limits = rate_limits.get(access.url)
-        async with PersonioClient(access, clock=clock, limits=limits, tokens=tokens, attributes=attributes) as client:
+        async with PersonioClient(
+            access,
+            clock=clock,
+            limits=rate_limits.get(access.url),
+            tokens=tokens,
+            attributes=attributes,
+            allow_private=settings.allow_private_addresses,
+        ) as client:
             yield client
 
     @asynccontextmanager
     async def accounts(connection: ConnectionId) -> AsyncIterator[ListedAccounts]:
         stored = await store.connections.get(connection)
-        client = DeclareeClient(stored.declaree, clock=clock, concurrency=1, metrics=metrics)
+        client = DeclareeClient(
+            stored.declaree,
+            clock=clock,
+            concurrency=1,
+            metrics=metrics,
+            allow_private=settings.allow_private_addresses,
+        )
         try:
             yield ListedAccounts(stored.declaree, client)
         finally:

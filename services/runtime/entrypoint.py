@@ -12,7 +12,7 @@ import uvloop
 from services.errors import ConfigurationError
 from services.runtime.log import configure, log_unhandled
 from services.runtime.process import Process
-from services.runtime.settings import EX_CONFIG, ProcessSettings, load, read_secret_files
+from services.runtime.settings import EX_CONFIG, ProcessSettings, load
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,6 @@ S = TypeVar("S", bound=ProcessSettings)
 
 def run_service(service: str, settings_type: type[S], create_app: Callable[[S], Process]) -> None:
     """Runs a service and ends the process with the service's exit code; 78 for a wrong configuration."""
-    read_secret_files()
     settings = load(settings_type)
     configure(service, settings.log_level)
     gc.freeze()  # imported objects live as long as the process, so the collector need not scan them

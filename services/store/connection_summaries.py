@@ -5,13 +5,9 @@ from datetime import UTC, datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.contracts.connections import Connection, ConnectionState, normalise_server
-from services.contracts.damage import DocumentKind
+from services.contracts.connections import ConnectionState, normalise_server
 from services.contracts.ids import ConnectionId
-from services.store.collection import Document, to_model
-from services.store.credentials import SECRET_FIELDS
-from services.store.damage_notes import describe_problem
-from services.store.errors import StoreFailedError
+from services.store.collection import Document
 
 DAMAGED = "(damaged)"
 """In place of a text of a connection that cannot be read."""
@@ -37,11 +33,14 @@ class ConnectionSummary:
     is_started: bool
     """Whether an administrator has started the connection."""
     problem: str | None = None
-    """What is wrong with the connection and what to do, its secrets aside; None if it can be read."""
+    """Why the connection cannot be used, and what to do; None if it can."""
 
 
-def to_summary(document: Document) -> ConnectionSummary:
-    """Returns the summary. In place of what is damaged, a connection has texts that say so, and counts as paused."""
+def to_summary(document: Document, problem: str | None) -> ConnectionSummary:
+    """Returns the summary, with the problem of an unreadable connection.
+
+    In place of what is damaged, a connection has texts that say so, and counts as paused.
+    """
     state, created_at = document.get("state"), document.get("created_at")
     try:
         created = _TIME.validate_python(created_at)
@@ -55,22 +54,8 @@ def to_summary(document: Document) -> ConnectionSummary:
         declaree_url=_read_text(document, "declaree", "url"),
         created_at=created,
         is_started=document.get("started_at") is not None,
-        problem=_find_problem(document),
+        problem=problem,
     )
-
-
-def _find_problem(document: Document) -> str | None:
-    """Returns what is wrong with the fields of a connection, with any other text in place of its secrets."""
-    content = {**document, "id": document["_id"]}
-    for field in SECRET_FIELDS:
-        block = content.get(field.block)
-        if isinstance(block, dict):
-            content[field.block] = {**block, field.name: DAMAGED}
-    try:
-        to_model(Connection, content)
-    except StoreFailedError as error:
-        return describe_problem(DocumentKind.CONNECTION, error)
-    return None
 
 
 def _read_text(document: Document, *path: str) -> str:

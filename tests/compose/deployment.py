@@ -34,6 +34,7 @@ class Deployment:
     def _format_settings(self) -> str:
         settings = {
             "ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "ALLOW_PRIVATE_ADDRESSES": "true",
             "POLL_INTERVAL_SECONDS": "3",
             "KAFKA_SESSION_TIMEOUT_MS": "6000",
             "APP_IMAGE": IMAGE,

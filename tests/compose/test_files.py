@@ -29,6 +29,13 @@ COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WITH_SETTINGS = {"poller": "poller", "mapper": "mapper", "writer": "writer", "init": "commands", "cli": "commands"}
 
+KAFKA_FILES = {
+    "KAFKA_SSL_CAFILE": "/run/kafka-ca.pem",
+    "KAFKA_SSL_KEYFILE": "/run/kafka-key.pem",
+    "KAFKA_SSL_CERTFILE": "/run/kafka-cert.pem",
+}
+"""Settings with files for an external Kafka, and where a container has them."""
+
 
 def parse_seconds(duration: str) -> float:
     number = re.fullmatch(r"(?:\$\{[A-Z_]+:-)?(\d+)s}?", duration)
@@ -49,19 +56,20 @@ def test_compose_file_has_no_defaults_of_its_own() -> None:
     with_value = {
         name for service in WITH_SETTINGS for name, value in SERVICES[service]["environment"].items() if value
     }
-    internal = {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URL", "HTTP_HOST", "HTTP_PORT", "KAFKA_SSL_CAFILE"}
+    internal = {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URL", "HTTP_HOST", "HTTP_PORT", *KAFKA_FILES}
 
     assert with_value == {"ENCRYPTION_KEYS", *internal}
 
 
 @pytest.mark.parametrize("service", WITH_SETTINGS)
 def test_service_reaches_external_kafka_and_mongodb(service: str) -> None:
-    """A service is in both networks, and sees the CA file of an external Kafka if the setting names one."""
+    """A service is in both networks, and sees the files for an external Kafka that the settings name."""
     definition = SERVICES[service]
 
     assert definition["networks"] == ["inside", "outside"]
-    assert definition["environment"]["KAFKA_SSL_CAFILE"] == "${KAFKA_SSL_CAFILE:+/run/kafka-ca.pem}"
-    assert definition["volumes"] == ["${KAFKA_SSL_CAFILE:-/dev/null}:/run/kafka-ca.pem:ro"]
+    for setting, file in KAFKA_FILES.items():
+        assert definition["environment"][setting] == f"${{{setting}:+{file}}}"
+        assert f"${{{setting}:-/dev/null}}:{file}:ro" in definition["volumes"]
 
 
 @pytest.mark.parametrize("service", ["poller", "mapper", "writer"])

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from services.contracts.cloudevents import Record
@@ -25,6 +24,7 @@ from services.store.database import Store
 from services.writer.backlog import Backlog
 from services.writer.ports import ScimServer
 from tests.support.builders import ADA, NOW
+from tests.support.keys import make_key
 from tests.support.servers import MongoServers
 
 
@@ -93,7 +93,7 @@ async def open_store(mongo: MongoServers, database: str, *, timeout_ms: int = 50
 
     The database must have its indexes. ``timeout_ms`` is the maximum duration of one command in milliseconds.
     """
-    key = SecretStr(Fernet.generate_key().decode())
+    key = SecretStr(make_key())
     store = Store.connect(SecretStr(mongo.url), database, [key], timeout_ms=timeout_ms)
     try:
         yield store

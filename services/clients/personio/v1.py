@@ -58,8 +58,12 @@ class PersonioClient:
         tokens: TokenCache | None = None,
         attributes: AttributeLists | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        allow_private: bool = False,
     ) -> None:
-        """``limits`` are those of the address; None for no limits. ``tokens`` and ``attributes`` are shared with other clients."""
+        """``limits`` are those of the address; None for no limits. ``tokens`` and ``attributes`` are shared with other clients.
+
+        ``allow_private`` allows addresses of private networks.
+        """
         headers = {"Accept": "application/json", "X-Personio-App-ID": access.app_id}
         if access.partner_id:
             headers["X-Personio-Partner-ID"] = access.partner_id
@@ -69,7 +73,7 @@ class PersonioClient:
         self._queued = 0.0
         self._queued_since: float | None = None
         self._base = access.url.rstrip("/")
-        self._http = HttpClient(headers, Limits(total=60.0, connections=4), transport)
+        self._http = HttpClient(headers, Limits(total=60.0, connections=4, allow_private=allow_private), transport)
         self._auth = Authenticator(access, self._send, tokens or TokenCache(), clock)
 
     async def __aenter__(self) -> Self:

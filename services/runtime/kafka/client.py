@@ -12,6 +12,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from services.runtime.certificates import load_client_certificate
+from services.runtime.kafka.tokens import TokenProvider
 from services.runtime.settings import KafkaSettings
 
 MAX_BATCH_BYTES = 262_144
@@ -27,11 +29,14 @@ DEAD_LETTER_MAX_BYTES = 2_097_152
 
 
 def _create_ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
-    return (
-        ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
-        if "SSL" in settings.kafka_security_protocol[-3:]
-        else None
-    )
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        return None
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+    if settings.kafka_ssl_certfile:
+        load_client_certificate(
+            context, settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile, settings.kafka_ssl_key_password
+        )
+    return context
 
 
 def build_client_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -44,8 +49,10 @@ def build_client_options(settings: KafkaSettings) -> dict[str, Any]:
     }
     if settings.kafka_security_protocol.startswith("SASL"):
         password = settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else ""
+        options |= {"sasl_mechanism": settings.kafka_sasl_mechanism}
+        if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+            return options | {"sasl_oauth_token_provider": TokenProvider(settings)}
         options |= {
-            "sasl_mechanism": settings.kafka_sasl_mechanism,
             "sasl_plain_username": settings.kafka_sasl_username,
             "sasl_plain_password": password,
         }

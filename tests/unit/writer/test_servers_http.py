@@ -33,7 +33,7 @@ BEHAVIOURS: dict[str, dict[str, Any]] = {
 async def test_account_is_right_behind_every_proxy(company: Company, behaviour: dict[str, Any]) -> None:
     """Every kind of field is set, changed and cleared, and the detour is made once."""
     stage = company.stage
-    access = DECLAREE.model_copy(update={"url": LOCAL})
+    access = DECLAREE.model_copy(update={"url": LOCAL, "insecure_http": True})
     stage.connections.connections[CONNECTION] = make_connection(declaree=access)
     stage.change_behaviour(**behaviour)
     await hire(company, "7", "6")
