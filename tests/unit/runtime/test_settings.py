@@ -213,3 +213,33 @@ def test_unreadable_secret_file_ends_the_process(
 
     assert ended.value.code == EX_CONFIG
     assert capsys.readouterr().err == f"MONGODB_URL_FILE names a file that cannot be read: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "token"), [("127.0.0.1", None), ("::1", ""), ("localhost", None), ("10.0.0.1", "word")]
+)
+def test_address_of_the_machine_itself_requires_no_token(
+    host: str, token: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other processes of the machine may read health and metrics there, as they may read the log."""
+    monkeypatch.setenv("HTTP_HOST", host)
+    if token is not None:
+        monkeypatch.setenv("HTTP_TOKEN", token)
+
+    assert load(ProcessSettings).http_host == host
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_other_address_requires_a_token(
+    token: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service must not be open to other machines because of one forgotten setting."""
+    monkeypatch.setenv("HTTP_HOST", "10.0.0.1")
+    if token is not None:
+        monkeypatch.setenv("HTTP_TOKEN", token)
+
+    with pytest.raises(SystemExit) as ended:
+        load(ProcessSettings)
+
+    assert ended.value.code == EX_CONFIG
+    assert "HTTP_TOKEN is invalid: HTTP_HOST=10.0.0.1 requires a value" in capsys.readouterr().err
