@@ -30,7 +30,7 @@ async def connect(token: SecretStr | None) -> AsyncIterator[httpx.AsyncClient]:
 async def test_request_without_the_token_learns_nothing(path: str, header: str | None) -> None:
     """An answer does not even say whether the path exists."""
     async with connect(SecretStr("right")) as client:
-        headers = {} if header is None else {"Authorization": header.encode("latin-1")}
+        headers = {} if header is None else {b"Authorization": header.encode("latin-1")}
         response = await client.get(path, headers=headers)
 
     assert response.status_code == 401
