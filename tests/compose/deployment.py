@@ -28,11 +28,14 @@ class Deployment:
         self._engine = engine
         self._ports = {"personio": reserve_port(), "declaree": reserve_port()}
         self._settings = folder / ".env"
+        self.folder = folder
+        """The folder in which an operator types commands."""
         self.secrets = folder / ".secrets"
         """The folder with a file for each key and password."""
-        shutil.copy(ROOT / ".env.example", folder)
-        script = shlex.quote(str(ROOT / "containers" / "make-env.sh"))
-        run(["sh", "-c", f"cd {shlex.quote(str(folder))} && {script}"], build_clean_environment(), seconds=30)
+        (folder / "containers").mkdir()
+        for name in (".env.example", "Makefile", "containers/make-env.sh"):
+            shutil.copy(ROOT / name, folder / name)
+        run(["make", "--directory", str(folder), "env"], build_clean_environment(), seconds=30)
         with self._settings.open("a", encoding="utf-8") as file:
             file.write(self._format_settings())
 

@@ -137,7 +137,7 @@ async def test_administrator_can_replay_a_log(server: Mongo) -> None:
 
 
 async def test_new_password_and_roles_replace_the_old_ones(server: Mongo) -> None:
-    """A repetition corrects what somebody changed, and creates nothing."""
+    """A repetition corrects what was changed by hand, and creates nothing."""
     async with connect(build_url(server, ADMIN)) as client:
         await client.admin.command("grantRolesToUser", "mapper", roles=["root"])
 
