@@ -34,7 +34,7 @@ async def ensure_users(settings: KafkaSettings, passwords: Mapping[str, SecretSt
         node = client.get_random_node()
         answer = (await client.send(node, SetPasswords(passwords))).to_object()
         _raise_errors(result["error_code"] for result in answer["results"])
-        wanted = {_to_entry(right) for right in list_rights(settings) if right.user in passwords}
+        wanted = {_to_entry(right) for right in list_rights(settings)}
         present = await _read_entries(client, node, passwords.keys())
         for entry in wanted - present:
             answer = (await client.send(node, CreateAclsRequest(*entry))).to_object()
