@@ -142,16 +142,17 @@ async def can_log_in(settings: KafkaSettings) -> bool:
 
 
 def test_rights_follow_from_the_roles_of_the_topics() -> None:
-    """The mapper cannot write outcomes, and only the writer can: the roles of the topics are the only source."""
+    """The mapper cannot write outcomes: the roles of the topics are the only source of rights."""
     rights = list_rights(make_settings("localhost:9092", "company-"))
     outcomes = "company-declaree.accounts.outcomes.v1"
 
-    assert {right for right in rights if right.name == outcomes} == {
-        Right("writer", Resource.TOPIC, outcomes, Operation.WRITE)
-    }
-    assert Right("mapper", Resource.GROUP, "company-mapper", Operation.READ) in rights
+    assert Right("writer", Resource.TOPIC, outcomes, Operation.WRITE) in rights
+    assert {right.user for right in rights if right.name == outcomes} & {"poller", "mapper"} == set()
     assert {right.user for right in rights} == set(USERS)
-    assert {right.name for right in rights if right.resource is Resource.GROUP} == {"company-mapper", "company-writer"}
+    assert {(right.user, right.name) for right in rights if right.resource is Resource.GROUP} == {
+        ("mapper", "company-mapper"),
+        ("writer", "company-writer"),
+    }
 
 
 @pytest.mark.parametrize("user", USERS)
