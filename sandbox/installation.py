@@ -127,6 +127,7 @@ class Installation:
             "KAFKA_BOOTSTRAP_SERVERS": os.environ.get("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap_servers),
             "MONGODB_URL": os.environ.get("MONGODB_URL", self.mongo.url),
             "ENCRYPTION_KEYS": self._read_or_create_key(),
+            "ALLOW_PRIVATE_ADDRESSES": "true",
             **self._settings,
         }
 
@@ -215,6 +216,7 @@ class Installation:
             PERSONIO_ID,
             "--declaree-url",
             scim or self.scim,
+            "--insecure-http",
             *options,
             "--json",
             secrets={"PERSONIO_CLIENT_SECRET": PERSONIO_SECRET, "DECLAREE_KEY": key},

@@ -11,7 +11,6 @@ from typing import Any
 import hypothesis
 import pytest
 import pytest_socket
-from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
@@ -19,6 +18,7 @@ from sandbox.stack.kafka import Kafka
 from sandbox.stack.mongo import Mongo, connect
 from services.store.database import Store
 from services.store.indexes import INDEXES
+from tests.support.keys import make_key
 from tests.support.servers import KafkaServers, MongoServers
 
 LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"]
@@ -113,7 +113,7 @@ async def _prepared(mongo: MongoServers, _mongo_client: AsyncMongoClient[dict[st
     TTL indexes are left out: the times of the test data are long past, so MongoDB would delete the documents.
     """
     name = f"test-prepared-{secrets.token_hex(4)}"
-    store = Store.connect(SecretStr(mongo.url), name, [SecretStr(Fernet.generate_key().decode())], timeout_ms=30_000)
+    store = Store.connect(SecretStr(mongo.url), name, [SecretStr(make_key())], timeout_ms=30_000)
     try:
         await store.create_indexes()
     finally:

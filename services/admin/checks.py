@@ -29,20 +29,26 @@ class Finding:
     """What is wrong and what to do; None if nothing is wrong."""
 
 
-async def check(store: Store, clock: Clock, connection: ConnectionId) -> tuple[Finding, ...]:
+async def check(
+    store: Store, clock: Clock, connection: ConnectionId, *, allow_private: bool = False
+) -> tuple[Finding, ...]:
     """Sends read requests to both systems with the stored credentials, and looks for a published mapping.
 
+    ``allow_private`` allows addresses of private networks.
     Raises ``UnknownConnectionError``, and ``EncryptionKeyError`` if the stored secrets cannot be decrypted.
     """
     stored = await store.connections.get(connection)
-    personio, declaree = await asyncio.gather(_check_personio(stored, clock), _check_declaree(stored, clock))
+    personio, declaree = await asyncio.gather(
+        _check_personio(stored, clock, allow_private=allow_private),
+        _check_declaree(stored, clock, allow_private=allow_private),
+    )
     published = await store.mappings.get_published(connection)
     mapping = Finding("mapping", None if published else "no mapping is published: import one with `mapping import`")
     return (*personio, declaree, mapping)
 
 
-async def _check_personio(connection: Connection, clock: Clock) -> tuple[Finding, ...]:
-    async with PersonioClient(connection.personio, clock=clock) as client:
+async def _check_personio(connection: Connection, clock: Clock, *, allow_private: bool) -> tuple[Finding, ...]:
+    async with PersonioClient(connection.personio, clock=clock, allow_private=allow_private) as client:
         try:
             visible = {definition.key for definition in await client.list_attributes()}
         except ConnectorError as error:
@@ -56,8 +62,8 @@ async def _check_personio(connection: Connection, clock: Clock) -> tuple[Finding
     return Finding("Personio"), Finding("Personio attributes", problem)
 
 
-async def _check_declaree(connection: Connection, clock: Clock) -> Finding:
-    client = DeclareeClient(connection.declaree, clock=clock)
+async def _check_declaree(connection: Connection, clock: Clock, *, allow_private: bool) -> Finding:
+    client = DeclareeClient(connection.declaree, clock=clock, allow_private=allow_private)
     try:
         await client.probe()
     except ConnectorError as error:

@@ -1,13 +1,16 @@
 """Adds, pauses and resumes connections. ``services.admin.start`` starts a new one."""
 
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from services.admin.prefixes import ensure_distinct
+from services.clients.http.addresses import MESSAGE, is_private
 from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, LinkPolicy, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import default_mapping
-from services.errors import PermanentError
+from services.errors import ConfigurationError, PermanentError
 from services.runtime.clock import Clock
+from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
 
@@ -24,6 +27,12 @@ class NotStartedError(PermanentError):
     code: ClassVar[str] = "not-started"
 
 
+class UnusableAddressError(ConfigurationError):
+    """The address of Personio or Declaree is in a private network."""
+
+    code: ClassVar[str] = "unusable-address"
+
+
 async def add(
     store: Store,
     clock: Clock,
@@ -33,12 +42,20 @@ async def add(
     *,
     external_id_prefix: str = "",
     link_policy: LinkPolicy = LinkPolicy.ASK,
+    allow_private: bool = False,
 ) -> Connection:
     """Adds a connection and publishes the default mapping for it. The connection is paused until it is started.
 
-    Raises ``DuplicateConnectionError`` if the same two accounts are already connected, ``PrefixConflictError`` if
-    another connection to the same Declaree could have equal external ids, and ``InvalidPrefixError``.
+    ``allow_private`` allows addresses of private networks. Without it, the name of a host is accepted here, and refused as
+    soon as it leads there.
+
+    Raises ``UnusableAddressError`` for a private address, ``DuplicateConnectionError`` if the same two accounts are already
+    connected, ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids, and
+    ``InvalidPrefixError``.
     """
+    for access in (personio, declaree):
+        if not allow_private and is_private(urlsplit(access.url).hostname or ""):
+            raise UnusableAddressError(f"{access.url} cannot be used: {MESSAGE}")
     now = clock.now()
     mapping = default_mapping().model_copy(update={"external_id_prefix": external_id_prefix})
     # one transaction: without a mapping every employee of the new connection would be rejected
@@ -73,7 +90,7 @@ async def set_link_policy(store: Store, connection: ConnectionId, policy: LinkPo
 
 async def ensure_started(store: Store, connection: ConnectionId) -> None:
     """Raises ``NotStartedError`` before the first start of a connection, and ``UnknownConnectionError``."""
-    if not await _is_started(store, connection):
+    if not (await get_summary(store, connection)).is_started:
         raise NotStartedError(
             f"connection {connection} was never started: see what its first import would do with `connections start`"
         )
@@ -81,14 +98,15 @@ async def ensure_started(store: Store, connection: ConnectionId) -> None:
 
 async def ensure_new(store: Store, connection: ConnectionId) -> None:
     """Raises ``AlreadyStartedError`` after the first start of a connection, and ``UnknownConnectionError``."""
-    if await _is_started(store, connection):
+    if (await get_summary(store, connection)).is_started:
         raise AlreadyStartedError(
             f"connection {connection} was started before: `connections resume` continues its polls if it is paused"
         )
 
 
-async def _is_started(store: Store, connection: ConnectionId) -> bool:
+async def get_summary(store: Store, connection: ConnectionId) -> ConnectionSummary:
+    """Returns what is readable of a connection without its secrets. Raises ``UnknownConnectionError``."""
     summaries = {summary.id: summary for summary in await store.connections.list_all()}
     if connection not in summaries:
         raise UnknownConnectionError(connection)
-    return summaries[connection].is_started
+    return summaries[connection]

@@ -65,10 +65,11 @@ class Link:
 
 
 async def list_links(
-    store: Store, clock: Clock, connection: ConnectionId, *, with_names: bool = False
+    store: Store, clock: Clock, connection: ConnectionId, *, with_names: bool = False, allow_private: bool = False
 ) -> AsyncIterator[Link]:
     """Yields the open decisions that employees wait for. With ``with_names``, each account is read from Declaree.
 
+    ``allow_private`` allows addresses of private networks.
     Raises ``UnknownConnectionError``, and with names also ``TransientError`` and ``EncryptionKeyError``.
     """
     await store.connections.ensure_exists(connection)
@@ -77,7 +78,11 @@ async def list_links(
         entries = await store.ledger.read([decision.person for decision in page])
         for decision in page:
             if _is_awaited(entries.get(decision.person), decision.account_id):
-                yield Link(decision) if access is None else await _describe(store, clock, access, decision)
+                yield (
+                    Link(decision)
+                    if access is None
+                    else await _describe(store, clock, access, decision, allow_private=allow_private)
+                )
 
 
 async def count_links(store: Store, connection: ConnectionId) -> int:
@@ -95,15 +100,21 @@ def _is_awaited(entry: LedgerEntry | None, account: AccountId) -> bool:
 
 
 async def get_link(
-    store: Store, clock: Clock, connection: ConnectionId, employee: EmployeeId, account: AccountId
+    store: Store,
+    clock: Clock,
+    connection: ConnectionId,
+    employee: EmployeeId,
+    account: AccountId,
+    *,
+    allow_private: bool = False,
 ) -> Link:
-    """Returns one decision with both sides.
+    """Returns one decision with both sides. ``allow_private`` allows addresses of private networks.
 
     Raises ``UnknownLinkError``, ``UnfitDecisionError`` and the errors of ``list_links``.
     """
     stored = await store.connections.get(connection)
     decision = await _find(store, connection, employee, account)
-    return await _describe(store, clock, stored.declaree, decision)
+    return await _describe(store, clock, stored.declaree, decision, allow_private=allow_private)
 
 
 async def decide(
@@ -157,16 +168,21 @@ def _build_unknown(connection: ConnectionId, employee: EmployeeId, account: Acco
     )
 
 
-async def _describe(store: Store, clock: Clock, access: DeclareeAccess, decision: LinkDecision) -> Link:
+async def _describe(
+    store: Store, clock: Clock, access: DeclareeAccess, decision: LinkDecision, *, allow_private: bool
+) -> Link:
     snapshots = await store.snapshots.read(decision.connection_id, [decision.employee_id])
     snapshot = snapshots.get(decision.employee_id)
-    account, account_hash = await _read_account(access, clock, decision.account_id)
+    client = DeclareeClient(access, clock=clock, concurrency=1, allow_private=allow_private)
+    account, account_hash = await _read_account(client, decision.account_id)
     return Link(decision, _describe_employee(snapshot) if snapshot else None, account, account_hash)
 
 
-async def _read_account(access: DeclareeAccess, clock: Clock, account: AccountId) -> tuple[Side | None, str | None]:
-    """Returns what Declaree shows of an account, and its hash; None if it does not exist, or if Declaree shows another one."""
-    client = DeclareeClient(access, clock=clock, concurrency=1)
+async def _read_account(client: DeclareeClient, account: AccountId) -> tuple[Side | None, str | None]:
+    """Returns what Declaree shows of an account, and its hash; None if it does not exist, or if Declaree shows another one.
+
+    Closes the client.
+    """
     try:
         answer = await client.perform(ReadAccount(account))
     except TransientError as error:

@@ -68,10 +68,17 @@ class Preview:
 
 
 async def preview_start(
-    store: Store, clock: Clock, connection: ConnectionId, progress: Progress, *, with_names: bool = False
+    store: Store,
+    clock: Clock,
+    connection: ConnectionId,
+    progress: Progress,
+    *,
+    with_names: bool = False,
+    allow_private: bool = False,
 ) -> Preview:
     """Reads all employees and all accounts, and returns what the first import would do. Writes nothing.
 
+    ``allow_private`` allows addresses of private networks.
     Raises ``UnknownConnectionError``, ``EncryptionKeyError``, ``TransientError`` and ``ListUnsupportedError``.
     """
     stored = await store.connections.get(connection)
@@ -79,10 +86,10 @@ async def preview_start(
     engine = Engine(published)
     predictions: list[Prediction] = []
     fitting: dict[int, Fitting] = {}
-    client = DeclareeClient(stored.declaree, clock=clock, concurrency=1)
+    client = DeclareeClient(stored.declaree, clock=clock, concurrency=1, allow_private=allow_private)
     try:
         accounts = await ExistingAccounts.read(client.perform, progress)
-        async with PersonioClient(stored.personio, clock=clock) as personio:
+        async with PersonioClient(stored.personio, clock=clock, allow_private=allow_private) as personio:
             async for page in personio.iterate_pages():
                 for employee in page.employees:
                     request = engine.map(_build_event(connection, employee, clock.now()))

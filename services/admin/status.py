@@ -6,6 +6,7 @@ from services.admin.links import count_links
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run
+from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
 
 
@@ -19,6 +20,8 @@ class Status:
     """The connection's name."""
     state: ConnectionState
     """Whether the connection is polled on schedule."""
+    problem: str | None
+    """Why the connection cannot be used, and what to do; None if it can."""
     employees: int
     """Number of employees with a snapshot."""
     active: int
@@ -48,21 +51,21 @@ async def get_status(store: Store) -> tuple[Status, ...]:
     waiting = await store.counters.count_all_waiting()
     return tuple(
         [
-            await _get_status(store, connection.id, connection.name, connection.state, waiting.get(connection.id, 0))
+            await _get_status(store, connection, waiting.get(connection.id, 0))
             for connection in await store.connections.list_all()
         ]
     )
 
 
-async def _get_status(
-    store: Store, connection: ConnectionId, name: str, state: ConnectionState, waiting: int
-) -> Status:
+async def _get_status(store: Store, summary: ConnectionSummary, waiting: int) -> Status:
+    connection = summary.id
     published = await store.mappings.get_published(connection)
     report = await store.verifications.get_report(connection)
     return Status(
         connection=connection,
-        name=name,
-        state=state,
+        name=summary.name,
+        state=summary.state,
+        problem=summary.problem,
         employees=await store.snapshots.count(connection),
         active=await store.snapshots.count_active(connection),
         accounts=await store.counters.count_active_with_account(connection),

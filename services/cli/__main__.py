@@ -85,7 +85,10 @@ app.command()(verify.verify)
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Print the status of every connection. Exit code 1 if the last poll of an active connection failed."""
+    """Print the status of every connection.
+
+    Exit code 1 if a connection cannot be used, or if the last poll of an active connection failed.
+    """
     connections = run(lambda _, store: admin_status.get_status(store))
     text = "\n".join(map(_format_status, connections))
     print_result(text or "No connection exists: add one with `connections add`.", connections, as_json=as_json)
@@ -95,7 +98,8 @@ def status(as_json: Json = False) -> None:
 
 def _has_failed(connection: admin_status.Status) -> bool:
     run = connection.last_run
-    return connection.state is ConnectionState.ACTIVE and run is not None and bool(run.error)
+    is_poll_failed = connection.state is ConnectionState.ACTIVE and run is not None and bool(run.error)
+    return connection.problem is not None or is_poll_failed
 
 
 def _format_status(connection: admin_status.Status) -> str:
@@ -107,6 +111,8 @@ def _format_status(connection: admin_status.Status) -> str:
         f"  mapping version {connection.mapping_version}; outcomes: {outcomes or 'none yet'}",
         *_format_last_poll(connection.last_run),
     ]
+    if connection.problem:
+        lines.append(f"  cannot be used: {connection.problem}")
     if connection.absent:
         lines.append(f"  absent {connection.absent}: Personio no longer lists these employees, see `people list`")
     if connection.decisions:

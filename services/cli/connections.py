@@ -27,6 +27,14 @@ DeclareeKeyFile = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, help="Read the Declaree key from this file.")
 ]
 
+InsecureHttp = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-http",
+        is_eager=True,  # known before the addresses are checked
+        help="Allow addresses that begin with http://. Secrets and personal data are then sent unencrypted.",
+    ),
+]
 ExternalIdPrefix = Annotated[
     str,
     typer.Option(help="Text before the employee id in the external id. Needed if two connections share one Declaree."),
@@ -60,6 +68,7 @@ def add(
     ] = "https://app.declaree.com/SCIM/v2",
     personio_secret_file: PersonioSecretFile = None,
     declaree_key_file: DeclareeKeyFile = None,
+    insecure_http: InsecureHttp = False,
     external_id_prefix: ExternalIdPrefix = "",
     link_policy: Policy = LinkPolicy.ASK,
     as_json: Json = False,
@@ -69,10 +78,13 @@ def add(
     Secrets come from files, from PERSONIO_CLIENT_SECRET and DECLAREE_KEY, or from a prompt.
     """
     secret = inputs.PERSONIO_SECRET.read_or_prompt(personio_secret_file)
-    personio = PersonioAccess(url=personio_url, client_id=personio_client_id, client_secret=secret)
-    declaree = DeclareeAccess(url=declaree_url, key=inputs.DECLAREE_KEY.read_or_prompt(declaree_key_file))
+    personio = PersonioAccess(
+        url=personio_url, client_id=personio_client_id, client_secret=secret, insecure_http=insecure_http
+    )
+    key = inputs.DECLAREE_KEY.read_or_prompt(declaree_key_file)
+    declaree = DeclareeAccess(url=declaree_url, key=key, insecure_http=insecure_http)
 
-    async def work(_: CliSettings, store: Store) -> Connection:
+    async def work(settings: CliSettings, store: Store) -> Connection:
         return await admin_connections.add(
             store,
             SystemClock(),
@@ -81,6 +93,7 @@ def add(
             declaree,
             external_id_prefix=external_id_prefix,
             link_policy=link_policy,
+            allow_private=settings.allow_private_addresses,
         )
 
     added = run(work)
@@ -108,8 +121,10 @@ def list_(as_json: Json = False) -> None:
 def check(connection: Id, as_json: Json = False) -> None:
     """Check both systems with the stored credentials. Writes nothing. Exit code 1 if a check failed."""
 
-    async def work(_: CliSettings, store: Store) -> tuple[admin_checks.Finding, ...]:
-        return await admin_checks.check(store, SystemClock(), ConnectionId(connection))
+    async def work(settings: CliSettings, store: Store) -> tuple[admin_checks.Finding, ...]:
+        return await admin_checks.check(
+            store, SystemClock(), ConnectionId(connection), allow_private=settings.allow_private_addresses
+        )
 
     findings = run(work)
     lines = [f"{finding.subject}: {finding.problem or 'ok'}" for finding in findings]
@@ -186,19 +201,25 @@ def secrets(
     origins = {"Personio client_id": "from --personio-client-id"} if personio_client_id is not None else {}
     origins |= {"Personio secret": inputs.PERSONIO_SECRET.describe_origin(personio_secret_file)} if personio else {}
     origins |= {"Declaree key": inputs.DECLAREE_KEY.describe_origin(declaree_key_file)} if declaree else {}
-    run(lambda _, store: admin_credentials.set_credentials(store, ConnectionId(connection), credentials))
+
+    async def work(_: CliSettings, store: Store) -> ConnectionSummary:
+        await admin_credentials.set_credentials(store, ConnectionId(connection), credentials)
+        return await admin_connections.get_summary(store, ConnectionId(connection))
+
+    stored = run(work)
+    addresses = [stored.personio_url] * personio + [stored.declaree_url] * declaree
     text = ", ".join(f"{name} ({origin})" for name, origin in origins.items())
-    print_result(f"stored: {text}", {"id": connection, "stored": origins}, as_json=as_json)
+    lines = f"stored: {text}\nsent to no other address than: {', '.join(addresses)}"
+    print_result(lines, {"id": connection, "stored": origins}, as_json=as_json)
 
 
 @app.command("rotate-keys")
 def rotate_keys(as_json: Json = False) -> None:
-    """Encrypt all stored secrets with the first of ENCRYPTION_KEYS. Exit code 1 if none of the keys decrypts a secret."""
+    """Encrypt all stored secrets with the first of ENCRYPTION_KEYS. Exit code 1 if a secret does not open."""
     rotation = run(lambda _, store: admin_credentials.rotate_keys(store))
     lines = [f"connections encrypted with the first key: {rotation.done}"]
     lines += [
-        f"{connection} is unchanged (none of ENCRYPTION_KEYS decrypts its secrets): add the key that encrypted them, or "
-        "store both secrets again with `connections secrets`"
+        f"{connection} is unchanged, because it cannot be used: `status` says why and what to do"
         for connection in rotation.unreadable
     ]
     print_result("\n".join(lines), rotation, as_json=as_json)

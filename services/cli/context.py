@@ -15,6 +15,7 @@ from services.runtime.kafka.publisher import Publisher
 from services.runtime.log import NOISY, configure
 from services.runtime.settings import (
     EX_CONFIG,
+    AddressSettings,
     EncryptionSettings,
     KafkaSettings,
     MongoSettings,
@@ -31,7 +32,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Id = Annotated[str, typer.Argument(help="The connection's id (see `connections list`).")]
 
 
-class CliSettings(KafkaSettings, MongoSettings, EncryptionSettings):
+class CliSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings):
     """The settings that commands read."""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from services.contracts.connections import Address, Credential, Label, Secret
+from services.contracts.connections import UNENCRYPTED, Address, Credential, Label, Secret, is_encrypted
 
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
@@ -39,9 +39,12 @@ def parse_label(value: str) -> str:
     return str(_validate(_LABEL, value))
 
 
-def parse_address(value: str) -> str:
-    """Returns the address of an API. Raises ``BadParameter``."""
-    return str(_validate(_ADDRESS, value))
+def parse_address(context: typer.Context, value: str) -> str:
+    """Returns the address of an API. Raises ``BadParameter``, also for http:// without the option ``--insecure-http``."""
+    address = str(_validate(_ADDRESS, value))
+    if not is_encrypted(address) and not context.params.get("insecure_http"):
+        raise typer.BadParameter(UNENCRYPTED)
+    return address
 
 
 def parse_credential(value: str) -> str:

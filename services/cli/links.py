@@ -1,6 +1,5 @@
 """The commands ``links …``."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
@@ -34,17 +33,17 @@ def list_(
 ) -> None:
     """List the open decisions: employee, account, and since when the employee waits for the decision."""
 
-    async def work(_: CliSettings, store: Store) -> list[admin_links.Link]:
-        return [link async for link in _list(store, ConnectionId(connection), with_names=names)]
+    async def work(settings: CliSettings, store: Store) -> list[admin_links.Link]:
+        allow_private = settings.allow_private_addresses
+        listed = admin_links.list_links(
+            store, SystemClock(), ConnectionId(connection), with_names=names, allow_private=allow_private
+        )
+        return [link async for link in listed]
 
     links = run(work)
     lines = [line for link in links for line in _format(link)]
     lines += [f"Decide about each with: links accept|refuse|hand-over {connection} EMPLOYEE ACCOUNT"] if lines else []
     print_result("\n".join(lines) or "No decision is open.", links, as_json=as_json)
-
-
-def _list(store: Store, connection: ConnectionId, *, with_names: bool) -> AsyncIterator[admin_links.Link]:
-    return admin_links.list_links(store, SystemClock(), connection, with_names=with_names)
 
 
 @app.command()
@@ -74,7 +73,11 @@ def _decide(
     ids = ConnectionId(connection), EmployeeId(employee), AccountId(account)
     shown: admin_links.Link | None = None
     if not yes:
-        shown = run(lambda _, store: admin_links.get_link(store, SystemClock(), *ids))
+        shown = run(
+            lambda settings, store: admin_links.get_link(
+                store, SystemClock(), *ids, allow_private=settings.allow_private_addresses
+            )
+        )
         print_error("\n".join(_format(shown)))
         if not confirm(question):
             print_error("nothing was decided")

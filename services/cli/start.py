@@ -92,8 +92,15 @@ def _preview(connection: ConnectionId, *, with_names: bool) -> admin_start.Previ
         async def progress(name: str, done: int, total: int | None) -> None:
             step("employees in Personio" if name == "employees" else "accounts in Declaree", done, total)
 
-        async def work(_: CliSettings, store: Store) -> admin_start.Preview:
-            return await admin_start.preview_start(store, SystemClock(), connection, progress, with_names=with_names)
+        async def work(settings: CliSettings, store: Store) -> admin_start.Preview:
+            return await admin_start.preview_start(
+                store,
+                SystemClock(),
+                connection,
+                progress,
+                with_names=with_names,
+                allow_private=settings.allow_private_addresses,
+            )
 
         return run(work)
 

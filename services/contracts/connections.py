@@ -4,16 +4,20 @@ The models check what an administrator enters, so that an invalid value cannot b
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, SecretStr
+from pydantic import AfterValidator, AwareDatetime, SecretStr, model_validator
 
 from services.contracts.ids import ConnectionId
 from services.contracts.values import FrozenModel
 
 _PASTE_ARTEFACTS = "\ufeff\u200b"
 """Invisible characters that copy and paste adds around a value: byte order mark, zero-width space."""
+
+
+UNENCRYPTED = "the address is not encrypted: begin with https://, or add --insecure-http for a test system"
+"""What is wrong with an address that begins with http://, and what to do."""
 
 
 def _clean_credential(text: str) -> str:
@@ -71,7 +75,27 @@ Label = Annotated[str, AfterValidator(_clean_label)]
 """A display name, on one line."""
 
 
-class PersonioAccess(FrozenModel):
+def is_encrypted(url: str) -> bool:
+    """Returns whether requests to an address are encrypted."""
+    return urlsplit(url).scheme == "https"
+
+
+class _Access(FrozenModel):
+    """Access to one system."""
+
+    url: Address
+    """Base address of the system."""
+    insecure_http: bool = False
+    """Whether the address may begin with http://. Secrets and personal data are then sent unencrypted."""
+
+    @model_validator(mode="after")
+    def _require_encryption(self) -> Self:
+        if not self.insecure_http and not is_encrypted(self.url):
+            raise ValueError(UNENCRYPTED)
+        return self
+
+
+class PersonioAccess(_Access):
     """Address of a company's Personio, and the API credential."""
 
     url: Address = "https://api.personio.de"
@@ -86,7 +110,7 @@ class PersonioAccess(FrozenModel):
     """Personio's id of the partner that operates the product (header `X-Personio-Partner-ID`); None sends no such header."""
 
 
-class DeclareeAccess(FrozenModel):
+class DeclareeAccess(_Access):
     """Address of a company's SCIM endpoint, the API key, and how it is sent."""
 
     url: Address = "https://app.declaree.com/SCIM/v2"

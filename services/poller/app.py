@@ -36,14 +36,25 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     @asynccontextmanager
     async def source(connection: ConnectionId) -> AsyncIterator[PersonioClient]:
         stored = await store.connections.get(connection)
-        access = stored.personio
-        async with PersonioClient(access, clock=clock, rate_limiter=rate_limiter, tokens=tokens) as client:
+        async with PersonioClient(
+            stored.personio,
+            clock=clock,
+            rate_limiter=rate_limiter,
+            tokens=tokens,
+            allow_private=settings.allow_private_addresses,
+        ) as client:
             yield client
 
     @asynccontextmanager
     async def accounts(connection: ConnectionId) -> AsyncIterator[ListedAccounts]:
         stored = await store.connections.get(connection)
-        client = DeclareeClient(stored.declaree, clock=clock, concurrency=1, metrics=metrics)
+        client = DeclareeClient(
+            stored.declaree,
+            clock=clock,
+            concurrency=1,
+            metrics=metrics,
+            allow_private=settings.allow_private_addresses,
+        )
         try:
             yield ListedAccounts(stored.declaree, client)
         finally:

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from services.runtime.settings import EncryptionSettings, KafkaSettings, MongoSettings, ProcessSettings
+from services.runtime.settings import AddressSettings, EncryptionSettings, KafkaSettings, MongoSettings, ProcessSettings
 
 
-class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSettings):
+class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, ProcessSettings):
     """The settings of all services, and those that only the poller reads."""
 
     poll_interval_seconds: float = Field(900, gt=0)

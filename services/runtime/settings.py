@@ -5,15 +5,16 @@ settings.
 """
 
 import os
-import ssl
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.contracts.topics import Topic
+from services.runtime.certificates import check_certificates, check_client_certificate
 
 EX_CONFIG = 78
 """Exit code of a process with invalid settings (sysexits.h)."""
@@ -46,14 +47,20 @@ def _parse_addresses(text: str) -> str:
     return ",".join(addresses)
 
 
-def _check_certificates(path: str | None) -> str | None:
-    if not path:
-        return None  # Compose passes an unset variable as an empty one
-    try:
-        ssl.create_default_context(cafile=path)
-    except OSError as error:  # includes SSLError
-        raise ValueError(f"no certificate can be read from this file ({type(error).__name__})") from None
-    return path
+_OAUTH = "OAUTHBEARER"
+
+
+def _check_token_url(url: str | None) -> str | None:
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if not parts.hostname or (parts.scheme != "https" and (parts.scheme, parts.hostname) != ("http", "127.0.0.1")):
+        raise ValueError("the address has to begin with https:// and a host")
+    return url
+
+
+def _is_empty(value: str | SecretStr | None) -> bool:
+    return not (value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
 class KafkaSettings(Block):
@@ -63,14 +70,28 @@ class KafkaSettings(Block):
     """Kafka's addresses, separated by commas, such as `kafka-1:9092,kafka-2:9092`."""
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """Protocol of the connections to Kafka."""
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "SCRAM-SHA-512"
     """SASL mechanism, for the protocols `SASL_PLAINTEXT` and `SASL_SSL`."""
     kafka_sasl_username: str | None = Field(None, validate_default=True)
-    """SASL user name; required for the protocols `SASL_PLAINTEXT` and `SASL_SSL`."""
+    """SASL user name; required for the protocols `SASL_PLAINTEXT` and `SASL_SSL` unless the mechanism is `OAUTHBEARER`."""
     kafka_sasl_password: SecretStr | None = Field(None, validate_default=True)
-    """SASL password; required for the protocols `SASL_PLAINTEXT` and `SASL_SSL`."""
-    kafka_ssl_cafile: Annotated[str | None, AfterValidator(_check_certificates)] = None
+    """SASL password; required for the protocols `SASL_PLAINTEXT` and `SASL_SSL` unless the mechanism is `OAUTHBEARER`."""
+    kafka_oauth_token_url: Annotated[str | None, AfterValidator(_check_token_url)] = Field(None, validate_default=True)
+    """Address that issues access tokens; required for the mechanism `OAUTHBEARER`. It begins with `https://`, or is on this machine."""
+    kafka_oauth_client_id: str | None = Field(None, validate_default=True)
+    """Client id for that address; required for the mechanism `OAUTHBEARER`."""
+    kafka_oauth_client_secret: SecretStr | None = Field(None, validate_default=True)
+    """Client secret for that address; required for the mechanism `OAUTHBEARER`."""
+    kafka_oauth_scope: str | None = None
+    """Scope of the access tokens, such as `kafka`; without one, the server's own applies."""
+    kafka_ssl_cafile: Annotated[str | None, AfterValidator(check_certificates)] = None
     """File with the CA certificates of Kafka's servers, in PEM format. Without a file, the system's certificates apply."""
+    kafka_ssl_key_password: SecretStr | None = None
+    """Password of the private key in `KAFKA_SSL_KEYFILE`."""
+    kafka_ssl_keyfile: str | None = None
+    """File with the private key of the client certificate, in PEM format. Without a file, `KAFKA_SSL_CERTFILE` contains the key."""
+    kafka_ssl_certfile: str | None = Field(None, validate_default=True)
+    """File with the client certificate for Kafka, in PEM format. Without a file, the client shows no certificate."""
     kafka_topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$")
     """Prefix of every topic and consumer group, such as `test-`."""
     kafka_partitions: int = Field(12, ge=1)
@@ -90,10 +111,30 @@ class KafkaSettings(Block):
 
     @field_validator("kafka_sasl_username", "kafka_sasl_password")
     @classmethod
-    def _require_for_sasl(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
+    def _require_for_password(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
         protocol = info.data.get("kafka_security_protocol", "")
-        if protocol.startswith("SASL") and not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+        has_password = info.data.get("kafka_sasl_mechanism") != _OAUTH
+        if protocol.startswith("SASL") and has_password and _is_empty(value):
             raise ValueError(f"KAFKA_SECURITY_PROTOCOL={protocol} requires a value")
+        return value
+
+    @field_validator("kafka_oauth_token_url", "kafka_oauth_client_id", "kafka_oauth_client_secret")
+    @classmethod
+    def _require_for_oauth(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
+        uses_sasl = info.data.get("kafka_security_protocol", "").startswith("SASL")
+        if uses_sasl and info.data.get("kafka_sasl_mechanism") == _OAUTH and _is_empty(value):
+            raise ValueError(f"KAFKA_SASL_MECHANISM={_OAUTH} requires a value")
+        return value
+
+    @field_validator("kafka_ssl_certfile")
+    @classmethod
+    def _check_client_certificate(cls, value: str | None, info: ValidationInfo) -> str | None:
+        keyfile, password = info.data.get("kafka_ssl_keyfile"), info.data.get("kafka_ssl_key_password")
+        if not value:
+            if keyfile:
+                raise ValueError("KAFKA_SSL_KEYFILE requires a value")
+            return None
+        check_client_certificate(value, keyfile, password)
         return value
 
     def topic(self, topic: Topic) -> str:
@@ -120,7 +161,8 @@ class EncryptionSettings(Block):
     """The keys that encrypt the stored credentials."""
 
     encryption_keys: SecretStr
-    """Fernet keys for the stored credentials, separated by commas, the newest first. `make env` generates one."""
+    """Keys that encrypt the stored credentials (32 bytes in base64), separated by commas, the newest first. `make env` generates
+    one."""
 
     @property
     def keys(self) -> tuple[SecretStr, ...]:
@@ -128,6 +170,13 @@ class EncryptionSettings(Block):
         return tuple(
             SecretStr(key.strip()) for key in self.encryption_keys.get_secret_value().split(",") if key.strip()
         )
+
+
+class AddressSettings(Block):
+    """Which addresses of Personio and Declaree may be used."""
+
+    allow_private_addresses: bool = False
+    """Whether Personio and Declaree may have addresses of private networks, as in a demo or behind an own gateway."""
 
 
 class ProcessSettings(Block):

@@ -32,10 +32,15 @@ class ConnectionSummary:
     """When the connection was added."""
     is_started: bool
     """Whether an administrator has started the connection."""
+    problem: str | None = None
+    """Why the connection cannot be used, and what to do; None if it can."""
 
 
-def to_summary(document: Document) -> ConnectionSummary:
-    """Returns the summary. In place of what is damaged, a connection has texts that say so, and counts as paused."""
+def to_summary(document: Document, problem: str | None) -> ConnectionSummary:
+    """Returns the summary, with the problem of an unreadable connection.
+
+    In place of what is damaged, a connection has texts that say so, and counts as paused.
+    """
     state, created_at = document.get("state"), document.get("created_at")
     try:
         created = _TIME.validate_python(created_at)
@@ -49,6 +54,7 @@ def to_summary(document: Document) -> ConnectionSummary:
         declaree_url=_read_text(document, "declaree", "url"),
         created_at=created,
         is_started=document.get("started_at") is not None,
+        problem=problem,
     )
 
 

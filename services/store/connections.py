@@ -19,7 +19,7 @@ from services.contracts.connections import (
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document, Session
 from services.store.connection_summaries import ConnectionSummary, is_at_server, to_summary
-from services.store.credentials import DECLAREE_KEY, PERSONIO_SECRET, CredentialCodec
+from services.store.credentials import DECLAREE_KEY, PERSONIO_SECRET, SECRET_FIELDS, CredentialCodec
 from services.store.encryption import Cipher
 from services.store.errors import (
     DuplicateConnectionError,
@@ -52,7 +52,7 @@ class Rotation:
     done: int
     """Number of connections with secrets under the first key."""
     unreadable: tuple[ConnectionId, ...]
-    """Connections with a secret that none of the keys decrypts."""
+    """Connections with a secret that does not open, or with an invalid document."""
 
 
 class Connections:
@@ -64,6 +64,7 @@ class Connections:
         self._collection = collection
         self._codec = CredentialCodec(cipher)
         self._new_id = new_id
+        self._reported: dict[str, str] = {}  # the problems in the log: each is logged once, not at every read
 
     async def add(
         self,
@@ -98,7 +99,7 @@ class Connections:
     async def get(self, connection: ConnectionId) -> Connection:
         """Returns the connection.
 
-        Raises ``UnknownConnectionError``, and ``EncryptionKeyError`` if a secret cannot be decrypted.
+        Raises ``UnknownConnectionError``, and ``EncryptionKeyError`` if a secret does not open.
         """
         model = await self.find(connection)
         if model is None:
@@ -108,25 +109,31 @@ class Connections:
     async def find(self, connection: ConnectionId) -> Connection | None:
         """Returns the connection; None if it does not exist.
 
-        Raises ``EncryptionKeyError`` if a secret cannot be decrypted.
+        Raises ``EncryptionKeyError`` if a secret does not open.
         """
         document = await self._collection.find_one({"_id": connection})
         return None if document is None else self._codec.to_connection(document)
 
     async def get_readable(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
-        """Returns the connections that exist and can be decrypted.
+        """Returns the connections that exist and have secrets that open.
 
-        An unreadable one is logged and left out, so that it does not stop the others.
+        An unreadable one is left out, so that it does not stop the others. Its problem is logged once.
         """
         readable: dict[ConnectionId, Connection] = {}
         for document in await self._collection.find({"_id": {"$in": sorted(set(connections))}}):
             try:
                 connection = self._codec.to_connection(document)
             except (EncryptionKeyError, StoreFailedError) as error:
-                logger.warning("connection is unreadable: %s", error, extra={"connection": document["_id"]})
+                self._report(document["_id"], str(error))
             else:
+                self._reported.pop(connection.id, None)
                 readable[connection.id] = connection
         return readable
+
+    def _report(self, connection: str, problem: str) -> None:
+        if self._reported.get(connection) != problem:
+            self._reported[connection] = problem
+            logger.warning("connection is unreadable: %s", problem, extra={"connection": connection})
 
     async def filter_existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
         """Returns the connections that exist, readable or not."""
@@ -145,7 +152,8 @@ class Connections:
 
     async def list_all(self) -> tuple[ConnectionSummary, ...]:
         """Returns all connections, readable or not, in the order in which they were added."""
-        summaries = map(to_summary, await self._collection.find({}))
+        documents = await self._collection.find({})
+        summaries = [to_summary(document, self._codec.find_problem(document)) for document in documents]
         return tuple(sorted(summaries, key=lambda summary: (summary.created_at, summary.id)))
 
     async def find_by_server(self, server: str) -> tuple[ConnectionId, ...]:
@@ -180,15 +188,16 @@ class Connections:
         Raises ``UnknownConnectionError``, and ``DuplicateConnectionError`` if another connection has the client id.
         """
         values = {PERSONIO_SECRET: personio_secret, DECLAREE_KEY: declaree_key}
-        sealed = self._codec.seal(connection, {field: secret for field, secret in values.items() if secret is not None})
+        secrets = {field: secret for field, secret in values.items() if secret is not None}
+        document = await self._collection.find_one({"_id": connection}, [field.address for field in SECRET_FIELDS])
+        if document is None:
+            raise UnknownConnectionError(connection)
+        sealed = self._codec.seal(document, secrets)
         if personio_client_id is None:
             await self._set(connection, sealed)
             return
-        document = await self._collection.find_one({"_id": connection}, ["personio.url", "declaree.url"])
-        if document is None:
-            raise UnknownConnectionError(connection)
-        declaree_url = document["declaree"]["url"]
-        identity = build_identity(personio_client_id, document["personio"]["url"], declaree_url)
+        personio_url, declaree_url = (document[field.block]["url"] for field in SECRET_FIELDS)
+        identity = build_identity(personio_client_id, personio_url, declaree_url)
         change = {**sealed, "personio.client_id": personio_client_id, "identity": identity}
         if await self._collection.update_and_get({"_id": connection}, {"$set": change}) is None:
             raise await self._build_duplicate(identity, personio_client_id, declaree_url)
@@ -200,7 +209,7 @@ class Connections:
             for document in page:
                 try:
                     done += await self._reseal(document)
-                except EncryptionKeyError:
+                except (EncryptionKeyError, StoreFailedError):
                     unreadable.append(ConnectionId(document["_id"]))
         return Rotation(done, tuple(unreadable))
 

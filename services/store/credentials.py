@@ -7,8 +7,8 @@ from pydantic import SecretStr
 
 from services.contracts.connections import Connection
 from services.store.collection import Document, to_model
-from services.store.encryption import Cipher
-from services.store.errors import StoreFailedError
+from services.store.encryption import Cipher, Place
+from services.store.errors import EncryptionKeyError, StoreFailedError
 
 
 class SecretField(NamedTuple):
@@ -24,6 +24,11 @@ class SecretField(NamedTuple):
         """The path within the document, such as ``declaree.key``."""
         return f"{self.block}.{self.name}"
 
+    @property
+    def address(self) -> str:
+        """The path of the address that the secret is sent to, such as ``declaree.url``."""
+        return f"{self.block}.url"
+
 
 PERSONIO_SECRET = SecretField("personio", "client_secret")
 """Personio's client_secret."""
@@ -34,7 +39,7 @@ SECRET_FIELDS = (PERSONIO_SECRET, DECLAREE_KEY)
 
 
 class CredentialCodec:
-    """Converts a connection to its document and back. The document holds each secret encrypted."""
+    """Converts a connection to its document and back. The document holds each secret sealed for its place."""
 
     def __init__(self, cipher: Cipher) -> None:
         self._cipher = cipher
@@ -43,48 +48,55 @@ class CredentialCodec:
         """Returns the document with sealed secrets."""
         secrets = {field: getattr(getattr(connection, field.block), field.name) for field in SECRET_FIELDS}
         excluded: dict[str, Any] = {field.block: {field.name} for field in SECRET_FIELDS}
-        document = connection.model_dump(mode="json", exclude={"id": True, **excluded})
+        document = {
+            "_id": connection.id,
+            **connection.model_dump(mode="json", exclude={"id": True, **excluded}),
+        }
         for field, secret in secrets.items():
-            document[field.block][field.name] = self._seal(connection.id, field, secret)
-        return {"_id": connection.id, **document}
+            document[field.block][field.name] = self._cipher.seal(_find_place(document, field), secret)
+        return document
 
     def to_connection(self, document: Document) -> Connection:
         """Returns the connection with open secrets.
 
-        Raises ``EncryptionKeyError`` if a secret cannot be decrypted, ``StoreFailedError`` for an invalid document.
+        Raises ``EncryptionKeyError`` if a secret does not open, ``StoreFailedError`` for an invalid document.
         """
         content = {**document, "id": document["_id"]}
         for field in SECRET_FIELDS:
-            if not isinstance(content.get(field.block), dict):
-                raise StoreFailedError(f"the stored connection {document['_id']} has no valid {field.block}")
-            secret = self._cipher.open(_location(document["_id"], field), _read_token(document, field))
-            content[field.block] = {**content[field.block], field.name: secret}
+            place = _find_place(document, field)
+            block = document[field.block]
+            content[field.block] = {**block, field.name: self._cipher.open(place, block.get(field.name))}
         return to_model(Connection, content)
 
-    def seal(self, connection: str, secrets: Mapping[SecretField, SecretStr]) -> Document:
-        """Returns the sealed secrets by their path in the document."""
-        return {field.path: self._seal(connection, field, secret) for field, secret in secrets.items()}
+    def find_problem(self, document: Document) -> str | None:
+        """Returns why the connection cannot be used, and what to do; None if it can."""
+        try:
+            self.to_connection(document)
+        except (EncryptionKeyError, StoreFailedError) as error:
+            return str(error)
+        return None
+
+    def seal(self, document: Document, secrets: Mapping[SecretField, SecretStr]) -> Document:
+        """Returns secrets by their path, sealed for the addresses in the document. Raises ``StoreFailedError``."""
+        return {
+            field.path: self._cipher.seal(_find_place(document, field), secret) for field, secret in secrets.items()
+        }
 
     def reseal(self, document: Document) -> tuple[Document, Document]:
         """Returns the stored tokens and new ones, both by path. The first encryption key seals the new ones.
 
-        Raises ``EncryptionKeyError`` if a secret cannot be decrypted.
+        Raises ``EncryptionKeyError`` if a secret does not open, ``StoreFailedError`` for an invalid document.
         """
-        stored = {field.path: _read_token(document, field) for field in SECRET_FIELDS}
-        renewed = {
-            field.path: self._cipher.reseal(_location(document["_id"], field), stored[field.path])
-            for field in SECRET_FIELDS
-        }
+        places = {field: _find_place(document, field) for field in SECRET_FIELDS}
+        stored = {field.path: document[field.block].get(field.name) for field in SECRET_FIELDS}
+        renewed = {field.path: self._cipher.reseal(place, stored[field.path]) for field, place in places.items()}
         return stored, renewed
 
-    def _seal(self, connection: str, field: SecretField, secret: SecretStr) -> str:
-        return self._cipher.seal(_location(connection, field), secret)
 
-
-def _location(connection: str, field: SecretField) -> str:
-    return f"{connection}/{field.path}"
-
-
-def _read_token(document: Document, field: SecretField) -> object:
-    block = document.get(field.block)
-    return block.get(field.name) if isinstance(block, dict) else None
+def _find_place(document: Document, field: SecretField) -> Place:
+    """Returns the place of a secret. Raises ``StoreFailedError`` without an address."""
+    connection, block = document["_id"], document.get(field.block)
+    address = block.get("url") if isinstance(block, dict) else None
+    if not isinstance(connection, str) or not isinstance(address, str):
+        raise StoreFailedError(f"the stored connection {connection} has no valid {field.address}: restore it")
+    return Place(connection, field.block, field.name, address)

@@ -166,6 +166,10 @@ def _build_client(url: SecretStr, timeout_ms: int) -> AsyncIOMotorClient[Documen
     }
     try:
         return AsyncIOMotorClient(url.get_secret_value(), **options)
+    except OSError as error:  # includes SSLError
+        raise StoreSetupError(
+            f"a file that MONGODB_URL names cannot be read ({type(error).__name__}): check tlsCAFile and tlsCertificateKeyFile"
+        ) from None
     except (InvalidURI, DriverConfigurationError, ValueError):
         raise StoreSetupError(
             "MONGODB_URL is not a valid address: use the form mongodb://user:password@host:port/?replicaSet=name"

@@ -26,7 +26,13 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
     name = f"{SERVICE}-{os.getpid()}"
 
     def connect(access: DeclareeAccess) -> DeclareeClient:
-        return DeclareeClient(access, clock=clock, concurrency=settings.writer_concurrency, metrics=metrics)
+        return DeclareeClient(
+            access,
+            clock=clock,
+            concurrency=settings.writer_concurrency,
+            metrics=metrics,
+            allow_private=settings.allow_private_addresses,
+        )
 
     process = Process(SERVICE, settings, clock, metrics)
     publisher = Publisher(settings, name, metrics)

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from services.runtime.settings import EncryptionSettings, KafkaSettings, MongoSettings, ProcessSettings
+from services.runtime.settings import AddressSettings, EncryptionSettings, KafkaSettings, MongoSettings, ProcessSettings
 
 
-class WriterSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSettings):
+class WriterSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, ProcessSettings):
     """The settings of all services, and those that only the writer reads."""
 
     writer_batch_records: int = Field(400, ge=1, le=1000)

@@ -42,6 +42,7 @@ class Deployment:
     def _format_settings(self) -> str:
         settings = {
             "SECRETS_FOLDER": str(self.secrets),
+            "ALLOW_PRIVATE_ADDRESSES": "true",
             "POLL_INTERVAL_SECONDS": "3",
             "KAFKA_SESSION_TIMEOUT_MS": "6000",
             "APP_IMAGE": IMAGE,

@@ -12,6 +12,7 @@ from services.contracts.topics import Topic
 from tests.compose.commands import run
 from tests.compose.deployment import Deployment
 from tests.compose.engine import ROOT, build_clean_environment
+from tests.compose.steps import wait_until_synced
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1500, method="signal")]
@@ -144,13 +145,13 @@ async def test_mapper_cannot_write_to_mongodb(deployment: Deployment) -> None:
     assert run_in(deployment, "writer", INSERT, "") == ""
 
 
-async def test_commands_have_the_rights_that_they_need(deployment: Deployment) -> None:
+async def test_commands_have_the_rights_that_they_need(synced: Deployment) -> None:
     """Replay and dead letters read and write topics as the user of the commands."""
-    assert re.fullmatch(r"\d+ read, \d+ published\n", deployment.run_cli("replay").output)
-    assert deployment.run_cli("dead-letters", "list").output
-    assert deployment.run_cli("dead-letters", "retry").output
+    assert re.fullmatch(r"\d+ read, \d+ published\n", synced.run_cli("replay").output)
+    assert synced.run_cli("dead-letters", "list").output
+    assert synced.run_cli("dead-letters", "retry").output
 
-    await wait_until_deployment(deployment)
+    await wait_until_synced(synced)
 
 
 async def test_environment_of_the_containers_has_no_secret(deployment: Deployment) -> None:

@@ -30,8 +30,12 @@ COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WITH_SETTINGS = {"poller": "poller", "mapper": "mapper", "writer": "writer", "init": "commands", "cli": "commands"}
 SECRET_SETTINGS = {setting.name for setting in list_settings() if setting.secret}
-ON_DISK = {"KAFKA_SASL_PASSWORD", "MONGODB_URL", "ENCRYPTION_KEYS", "HTTP_TOKEN"}
-"""The secret settings that `make env` writes."""
+KAFKA_FILES = {
+    "KAFKA_SSL_CAFILE": "/run/kafka-ca.pem",
+    "KAFKA_SSL_KEYFILE": "/run/kafka-key.pem",
+    "KAFKA_SSL_CERTFILE": "/run/kafka-cert.pem",
+}
+"""Settings with files for an external Kafka, and where a container has them."""
 
 
 def parse_seconds(duration: str) -> float:
@@ -45,7 +49,9 @@ def test_service_environment_contains_exactly_its_settings(service: str, reader:
     """A setting that Compose does not pass on would have no effect in a container. Secrets come from files."""
     names = {name.upper() for name in READERS[reader].model_fields}
 
-    assert set(SERVICES[service]["environment"]) == {f"{name}_FILE" if name in ON_DISK else name for name in names}
+    assert set(SERVICES[service]["environment"]) == {
+        f"{name}_FILE" if name in SECRET_SETTINGS else name for name in names
+    }
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -67,9 +73,9 @@ def test_compose_file_has_no_defaults_of_its_own() -> None:
         for name, value in SERVICES[service]["environment"].items()
         if value
     }
-    kafka = {"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_USERNAME", "KAFKA_SSL_CAFILE"}
+    kafka = {"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_USERNAME", *KAFKA_FILES}
 
-    assert with_value == {*kafka, "HTTP_HOST", "HTTP_PORT", *(f"{name}_FILE" for name in ON_DISK)}
+    assert with_value == {*kafka, "HTTP_HOST", "HTTP_PORT", *(f"{name}_FILE" for name in SECRET_SETTINGS)}
 
 
 @pytest.mark.parametrize("service", ["poller", "mapper", "writer", "cli"])
@@ -84,12 +90,13 @@ def test_service_has_the_passwords_of_its_own_user_only(service: str) -> None:
 
 @pytest.mark.parametrize("service", ["poller", "mapper", "writer", "cli"])
 def test_service_reaches_external_kafka_and_mongodb(service: str) -> None:
-    """A service is in both networks, and sees the CA file of an external Kafka if the setting names one."""
+    """A service is in both networks, and sees the files for an external Kafka that the settings name."""
     definition = SERVICES[service]
 
     assert definition["networks"] == ["inside", "outside"]
-    assert definition["environment"]["KAFKA_SSL_CAFILE"] == "${KAFKA_SSL_CAFILE:+/run/kafka-ca.pem}"
-    assert definition["volumes"] == ["${KAFKA_SSL_CAFILE:-/dev/null}:/run/kafka-ca.pem:ro"]
+    for setting, file in KAFKA_FILES.items():
+        assert definition["environment"][setting] == f"${{{setting}:+{file}}}"
+        assert f"${{{setting}:-/dev/null}}:{file}:ro" in definition["volumes"]
 
 
 @pytest.mark.parametrize("service", ["poller", "mapper", "writer"])

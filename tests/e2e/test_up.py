@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.fernet import Fernet
 
 from sandbox.stack.ports import is_free, reserve_port
+from tests.support.keys import make_key
 from tests.support.servers import KafkaServers, MongoServers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo]
@@ -42,7 +42,7 @@ async def run_up(**settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Runs the command; kills it at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.cli", "up"),
-        env={**os.environ, "ENCRYPTION_KEYS": Fernet.generate_key().decode(), **settings},
+        env={**os.environ, "ENCRYPTION_KEYS": make_key(), **settings},
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
         # a test run in the background ignores SIGINT, and children inherit that; a terminal does not ignore it

@@ -117,7 +117,7 @@ def make_store(broken: Rule | None) -> FakeStore:
         store.counters = FakeCounters(store.ledger, store.snapshots)
     if broken is Rule.REDELIVERED_RECORD:
         store.work_ranges = ForgetfulRanges()
-    access = DeclareeAccess(url=f"http://declaree.test{BASE_PATH}", key=SecretStr("demo-key"))
+    access = DeclareeAccess(url=f"http://declaree.test{BASE_PATH}", key=SecretStr("demo-key"), insecure_http=True)
     store.connections.content[CONNECTION] = make_connection(declaree=access)
     published = make_published_mapping()
     store.mappings.content[CONNECTION, published.version] = published

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from typer.testing import CliRunner, Result
 
 from services.cli.__main__ import app
 from services.runtime.log import NOISY, SILENT
+from tests.support.keys import make_key
 
 PROGRAM = "personio-declaree"
 """Name of the program in its help and errors."""
@@ -90,7 +90,8 @@ def build_settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
         "MONGODB_URL": "mongodb://127.0.0.1:9",
         "MONGODB_TIMEOUT_MS": "200",
-        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "ENCRYPTION_KEYS": make_key(),
+        "ALLOW_PRIVATE_ADDRESSES": "true",
     }
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from services.contracts.cloudevents import Record
@@ -23,6 +22,7 @@ from services.runtime.kafka.ownership import Ownership, PartitionsMovedError
 from services.store.database import Store
 from services.writer.ports import ScimServer
 from tests.support.builders import ADA, NOW
+from tests.support.keys import make_key
 from tests.support.servers import MongoServers
 
 
@@ -91,7 +91,7 @@ async def open_store(mongo: MongoServers, database: str, *, timeout_ms: int = 50
 
     The database must have its indexes. ``timeout_ms`` is the maximum duration of one command in milliseconds.
     """
-    key = SecretStr(Fernet.generate_key().decode())
+    key = SecretStr(make_key())
     store = Store.connect(SecretStr(mongo.url), database, [key], timeout_ms=timeout_ms)
     try:
         yield store

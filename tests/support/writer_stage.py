@@ -38,7 +38,7 @@ from tests.support.fakes import (
 
 LATE_WRITE_SECONDS = 300.0
 """Seconds in which a server may carry out an unanswered request."""
-URL = "http://declaree.test/SCIM/v2"
+URL = "https://declaree.test/SCIM/v2"
 EVA: dict[str, Any] = {"fields": {"name.givenName": "Eva", "name.familyName": "Lovelace"}}
 ZOE: dict[str, Any] = {"fields": {"name.givenName": "Zoë", "name.familyName": "Lovelace"}}
 

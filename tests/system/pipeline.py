@@ -163,8 +163,9 @@ class Pipeline:
 
     # ------------------------------------------------------------ actions
 
-    async def connect(self, address: str = "http://declaree.test") -> ConnectionId:
-        personio = PersonioAccess(url="http://personio.test", client_id="demo-client", client_secret=SecretStr(SECRET))
+    async def connect(self, address: str = "https://declaree.test") -> ConnectionId:
+        secret = SecretStr(SECRET)
+        personio = PersonioAccess(url="https://personio.test", client_id="demo-client", client_secret=secret)
         declaree = DeclareeAccess(url=f"{address}/SCIM/v2", key=SecretStr(KEY))
         self.connection = (await admin.add(self.store, self.clock, "Nordlicht", personio, declaree)).id
         await self.store.connections.start(self.connection, now=self.clock.now())

@@ -124,7 +124,7 @@ async def test_crash_before_each_effect_of_a_hire_makes_one_account(
         at = 0
         while True:
             pipeline = Pipeline(store, make_personio(3), Declaree(api_key=KEY))
-            await pipeline.connect(f"http://declaree{at}.test")
+            await pipeline.connect(f"https://declaree{at}.test")
             pipeline.restart(Crashes(at))
             try:
                 await pipeline.sync()

@@ -54,9 +54,13 @@ class DeclareeClient:
         concurrency: int = 16,
         metrics: Metrics | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        allow_private: bool = False,
     ) -> None:
-        """``concurrency`` is the maximum number of requests at once. ``metrics`` counts the calls; None counts nothing."""
-        self._exchange = ScimExchange(access, clock, concurrency, transport)
+        """``concurrency`` is the maximum number of requests at once. ``metrics`` counts the calls; None counts nothing.
+
+        ``allow_private`` allows addresses of private networks.
+        """
+        self._exchange = ScimExchange(access, clock, concurrency, transport, allow_private=allow_private)
         self._probe = Probe(self._exchange)
         self._metrics = metrics
         self._counters: dict[tuple[str, str], Counter] = {}

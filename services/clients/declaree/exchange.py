@@ -60,8 +60,13 @@ class ScimExchange:
         clock: Clock,
         concurrency: int,
         transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        allow_private: bool = False,
     ) -> None:
-        """``concurrency`` is the maximum number of requests at once. ``transport`` replaces the network in tests."""
+        """``concurrency`` is the maximum number of requests at once. ``transport`` replaces the network in tests.
+
+        ``allow_private`` allows addresses of private networks.
+        """
         key = f"{access.key_scheme} {access.key.get_secret_value()}".strip()
         headers = {access.key_header: key, "Accept": f"{SCIM_JSON}, {JSON}"}
         self.concurrency = AdaptiveConcurrency(clock, concurrency)
@@ -70,7 +75,7 @@ class ScimExchange:
         self._clock = clock
         self._media_type = SCIM_JSON
         self._slashes: dict[str, bool] = {}  # whether paths of a kind end with a slash
-        self._http = HttpClient(headers, Limits(connections=concurrency), transport)
+        self._http = HttpClient(headers, Limits(connections=concurrency, allow_private=allow_private), transport)
 
     async def close(self) -> None:
         """Closes the connections."""

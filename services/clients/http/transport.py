@@ -11,9 +11,11 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
+from aiohttp import SocketFactoryType
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from services.clients.http.addresses import MESSAGE, ensure_public, is_refusal, open_public_socket
 from services.clients.http.encodings import build_size_error, unpack_body
 from services.clients.http.responses import WholeResponse
 
@@ -27,7 +29,7 @@ MAX_HEADERS = 512
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of time, number and size."""
+    """Limits of time, number, size and addresses."""
 
     connect: float = 10.0
     """Seconds until a connection is open, including the wait for a free one."""
@@ -37,6 +39,8 @@ class Limits:
     """Maximum number of connections at once."""
     body_bytes: int = 32 * 1_048_576
     """Maximum size of a response body in bytes, after unpacking."""
+    allow_private: bool = False
+    """Whether the host may have an address of a private network."""
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -49,26 +53,38 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Opens no connection before the first request."""
         self._limits = limits
         self._session: aiohttp.ClientSession | None = None
+        self._proxied_session: aiohttp.ClientSession | None = None
         # aiohttp would read the environment and a .netrc file for every request, in a thread: the cache avoids this
         self._find_proxy = lru_cache(maxsize=64)(find_environment_proxy)
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _get_session(self, *, has_proxy: bool) -> aiohttp.ClientSession:
+        """Returns the session of direct requests, or the one of requests to a proxy, which may be in a private network."""
+        if has_proxy:
+            if self._proxied_session is None:
+                self._proxied_session = self._open(None)
+            return self._proxied_session
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._limits.connections, ttl_dns_cache=30),
-                # handle_async_request sets the total deadline, around the whole exchange
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._limits.connect),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                max_line_size=MAX_HEADER_BYTES,
-                max_field_size=MAX_HEADER_BYTES,
-                max_headers=MAX_HEADERS,
-                skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
-            )
-            # aiohttp 3.14 repeats an idempotent request when a reused connection breaks. Only the product may decide
-            # on a repetition. aiohttp has no public option for it: https://github.com/aio-libs/aiohttp/issues/10790
-            self._session._retry_connection = False  # noqa: SLF001 - see the comment above
+            self._session = self._open(None if self._limits.allow_private else open_public_socket)
         return self._session
+
+    def _open(self, socket_factory: SocketFactoryType | None) -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._limits.connections, ttl_dns_cache=30, socket_factory=socket_factory
+            ),
+            # handle_async_request sets the total deadline, around the whole exchange
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._limits.connect),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+            max_headers=MAX_HEADERS,
+            skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
+        )
+        # aiohttp 3.14 repeats an idempotent request when a reused connection breaks. Only the product may decide
+        # on a repetition. aiohttp has no public option for it: https://github.com/aio-libs/aiohttp/issues/10790
+        session._retry_connection = False  # noqa: SLF001 - see the comment above
+        return session
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Returns the whole response; raises ``httpx.TransportError``."""
@@ -81,10 +97,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def _exchange(self, request: httpx.Request, body: bytes) -> httpx.Response:
         url = URL(str(request.url), encoded=True)
-        async with self._open().request(
+        proxy = self._find_proxy(url.scheme, url.host or "")
+        if proxy is not None and not self._limits.allow_private:
+            ensure_public(url.host or "")  # the proxy itself looks up names
+        async with self._get_session(has_proxy=proxy is not None).request(
             request.method,
             url,
-            proxy=self._find_proxy(url.scheme, url.host or ""),
+            proxy=proxy,
             headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
             data=body or None,
             allow_redirects=False,
@@ -105,9 +124,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Closes all connections."""
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
+        for session in (self._session, self._proxied_session):
+            if session is not None:
+                await session.close()
+        self._session = self._proxied_session = None
 
 
 def find_environment_proxy(scheme: str, host: str) -> URL | None:
@@ -145,6 +165,8 @@ _TRANSLATIONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[h
 
 def translate_error(error: Exception, request: httpx.Request) -> httpx.TransportError:
     """Returns the httpx error for an error of aiohttp. Omits aiohttp's text, which may quote addresses and headers."""
+    if is_refusal(error):
+        return httpx.ConnectError(MESSAGE, request=request)
     if _exceeds_header_limits(error):
         return httpx.RemoteProtocolError(
             f"the response has a header of more than {MAX_HEADER_BYTES} bytes, or more than {MAX_HEADERS} headers: "

@@ -54,15 +54,19 @@ class PersonioClient:
         rate_limiter: RateLimiter | None = None,
         tokens: TokenCache | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        allow_private: bool = False,
     ) -> None:
-        """``tokens`` are shared with other clients; None for a cache of its own. Without a rate limiter, none applies."""
+        """``tokens`` are shared with other clients; None for a cache of its own. Without a rate limiter, none applies.
+
+        ``allow_private`` allows addresses of private networks.
+        """
         headers = {"Accept": "application/json", "X-Personio-App-ID": access.app_id}
         if access.partner_id:
             headers["X-Personio-Partner-ID"] = access.partner_id
         self._clock = clock
         self._rate_limiter = rate_limiter
         self._base = access.url.rstrip("/")
-        self._http = HttpClient(headers, Limits(total=60.0, connections=4), transport)
+        self._http = HttpClient(headers, Limits(total=60.0, connections=4, allow_private=allow_private), transport)
         self._auth = Authenticator(access, self._send, tokens or TokenCache(), clock)
 
     async def __aenter__(self) -> Self:

@@ -12,8 +12,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
 
+from services.runtime.certificates import load_client_certificate
+from services.runtime.kafka.tokens import TokenProvider
 from services.runtime.settings import KafkaSettings
 
 MAX_BATCH_BYTES = 262_144
@@ -29,17 +31,22 @@ DEAD_LETTER_MAX_BYTES = 2_097_152
 
 
 def _create_ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
-    return (
-        ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
-        if "SSL" in settings.kafka_security_protocol[-3:]
-        else None
-    )
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        return None
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+    if settings.kafka_ssl_certfile:
+        load_client_certificate(
+            context, settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile, settings.kafka_ssl_key_password
+        )
+    return context
 
 
 def _build_security(settings: KafkaSettings) -> BaseSecurity | None:
     context = _create_ssl_context(settings)
     if not settings.kafka_security_protocol.startswith("SASL"):
         return BaseSecurity(ssl_context=context, use_ssl=context is not None) if context else None
+    if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+        return SASLOAuthBearer(ssl_context=context, use_ssl=context is not None)
     mechanisms = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
     password = settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else ""
     return mechanisms[settings.kafka_sasl_mechanism](
@@ -57,8 +64,10 @@ def build_client_options(settings: KafkaSettings) -> dict[str, Any]:
     }
     if settings.kafka_security_protocol.startswith("SASL"):
         password = settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else ""
+        options |= {"sasl_mechanism": settings.kafka_sasl_mechanism}
+        if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+            return options | {"sasl_oauth_token_provider": TokenProvider(settings)}
         options |= {
-            "sasl_mechanism": settings.kafka_sasl_mechanism,
             "sasl_plain_username": settings.kafka_sasl_username,
             "sasl_plain_password": password,
         }
@@ -80,6 +89,7 @@ def make_broker(settings: KafkaSettings, name: str, graceful_timeout: float) -> 
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
         request_timeout_ms=settings.kafka_request_timeout_ms,
         security=_build_security(settings),
+        sasl_oauth_token_provider=TokenProvider(settings),
         logger=None,
     )
 

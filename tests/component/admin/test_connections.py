@@ -52,6 +52,22 @@ async def test_connection_without_its_mapping_is_not_added(store: Store, monkeyp
     assert await store.connections.list_all() == ()
 
 
+@pytest.mark.parametrize("block", ["personio", "declaree"])
+@pytest.mark.parametrize("host", ["10.0.0.1", "[fd00::1]:8443", "localhost"])
+async def test_private_address_is_added_only_if_allowed(store: Store, block: str, host: str) -> None:
+    """Nothing is stored. A setting of the operator allows such addresses."""
+    url = f"https://{host}/v1"
+    personio = PERSONIO.model_copy(update={"url": url} if block == "personio" else {})
+    declaree = DECLAREE.model_copy(update={"url": url} if block == "declaree" else {})
+
+    with pytest.raises(connections.UnusableAddressError, match=r"private network: .* ALLOW_PRIVATE_ADDRESSES=true"):
+        await connections.add(store, FakeClock(), "Nordlicht", personio, declaree)
+
+    assert await store.connections.list_all() == ()
+    added = await connections.add(store, FakeClock(), "Nordlicht", personio, declaree, allow_private=True)
+    assert await store.connections.get(added.id) == added
+
+
 async def test_same_two_accounts_are_connected_once(store: Store, connection: Connection) -> None:
     """Two connections of the same accounts would overwrite each other."""
     with pytest.raises(DuplicateConnectionError):

@@ -104,7 +104,7 @@ def serve() -> Iterator[Serve]:
 
 def add_connection(cli: Cli, *options: str) -> ConnectionId:
     """Adds a connection with `connections add` and returns its id. It is paused."""
-    result = cli(*ADD_CONNECTION, "--json", *options, **SECRETS)
+    result = cli(*ADD_CONNECTION, "--json", "--insecure-http", *options, **SECRETS)
     assert result.exit_code == 0, result.output
     return ConnectionId(json.loads(result.output)["id"])
 

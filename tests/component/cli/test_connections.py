@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 
 from services.cli.context import EX_TEMPFAIL
 from services.contracts.ids import ConnectionId
 from services.runtime.settings import EX_CONFIG
 from tests.component.cli.conftest import add_connection
 from tests.support.command_line import ADD_CONNECTION, KEY, SECRET, SECRETS, Cli
+from tests.support.keys import make_key
 
 pytestmark = pytest.mark.mongo
 
@@ -39,6 +39,37 @@ def test_added_connection_is_listed_with_its_addresses(cli: Cli) -> None:
         }
     ]
     assert connection in cli("connections", "list").output
+
+
+def test_unencrypted_address_needs_an_option(cli: Cli) -> None:
+    """The option is kept with the connection, and its place in the command does not matter."""
+    address = ("--personio-url", "http://personio.example")
+
+    refused = cli(*ADD_CONNECTION, *address, **SECRETS)
+    added = [
+        cli(*ADD_CONNECTION, *options, **SECRETS)
+        for options in ((*address, "--insecure-http"), ("--insecure-http", *address, "--external-id-prefix", "b-"))
+    ]
+
+    assert refused.exit_code == 2
+    assert "the address is not encrypted" in " ".join(refused.output.split())
+    assert added[0].exit_code == 0
+    assert "already connects" in added[1].output
+
+
+def test_private_address_needs_a_setting(cli: Cli) -> None:
+    """The message is one line, and says which setting."""
+    command = (*ADD_CONNECTION, "--declaree-url", "https://127.0.0.1:8443/SCIM/v2")
+
+    refused = cli(*command, ALLOW_PRIVATE_ADDRESSES="false", **SECRETS)
+    added = cli(*command, ALLOW_PRIVATE_ADDRESSES="true", **SECRETS)
+
+    assert refused.exit_code == EX_CONFIG
+    assert refused.output.startswith(
+        "https://127.0.0.1:8443/SCIM/v2 cannot be used: the host has an address of a private"
+    )
+    assert refused.output.count("\n") == 1
+    assert added.exit_code == 0
 
 
 def test_link_policy_is_switched(cli: Cli, connection: ConnectionId) -> None:
@@ -201,7 +232,7 @@ def test_output_never_contains_a_secret(cli: Cli, connection: ConnectionId) -> N
 
 def test_rotation_encrypts_with_the_first_key(cli: Cli, connection: ConnectionId) -> None:
     """After the first rotation the new key alone decrypts everything, so that the old key can be removed."""
-    new = Fernet.generate_key().decode()
+    new = make_key()
 
     rotated = cli("connections", "rotate-keys", ENCRYPTION_KEYS=f"{new},{cli.environment['ENCRYPTION_KEYS']}")
     repeated = cli("connections", "rotate-keys", "--json", ENCRYPTION_KEYS=new)
@@ -212,7 +243,7 @@ def test_rotation_encrypts_with_the_first_key(cli: Cli, connection: ConnectionId
 
 def test_rotation_without_the_right_key_names_the_connection(cli: Cli, connection: ConnectionId) -> None:
     """The secrets stay unchanged until an administrator adds the key or stores them again."""
-    other = Fernet.generate_key().decode()
+    other = make_key()
 
     result = cli("connections", "rotate-keys", ENCRYPTION_KEYS=other)
     as_json = cli("connections", "rotate-keys", "--json", ENCRYPTION_KEYS=other)
@@ -224,10 +255,15 @@ def test_rotation_without_the_right_key_names_the_connection(cli: Cli, connectio
 
 def test_commands_without_secrets_work_with_a_wrong_key(cli: Cli, connection: ConnectionId) -> None:
     """An administrator must see the connections to repair their secrets."""
-    other = Fernet.generate_key().decode()
+    other = make_key()
 
-    assert connection in cli("connections", "list", ENCRYPTION_KEYS=other).output
-    assert cli("status", ENCRYPTION_KEYS=other).exit_code == 0
+    listed = cli("connections", "list", ENCRYPTION_KEYS=other)
+    status = cli("status", ENCRYPTION_KEYS=other)
+
+    assert listed.exit_code == 0
+    assert connection in listed.output
+    assert status.exit_code == 1
+    assert f"cannot be used: the secret {connection}/personio.client_secret does not open" in status.output
 
 
 # ------------------------------------------------------------ unknown connections

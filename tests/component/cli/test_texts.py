@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
 from sandbox.declaree.app import create_app as create_declaree
 from sandbox.declaree.endpoint import BASE_PATH
@@ -34,6 +33,7 @@ from tests.component.cli.conftest import (
 )
 from tests.support.builders import CONNECTION, NOW, make_change
 from tests.support.command_line import ADD_CONNECTION, KEY, SECRET, SECRETS, Cli, Transcript
+from tests.support.keys import make_key
 
 pytestmark = pytest.mark.mongo
 
@@ -126,9 +126,7 @@ def test_texts_of_connections_rotate_keys(cli: Cli, connection: ConnectionId) ->
     rotate = Transcript(cli)
 
     rotate.record("All secrets can be decrypted.", "connections", "rotate-keys")
-    rotate.record(
-        "A secret that fits no key.", "connections", "rotate-keys", ENCRYPTION_KEYS=Fernet.generate_key().decode()
-    )
+    rotate.record("A secret that fits no key.", "connections", "rotate-keys", ENCRYPTION_KEYS=make_key())
 
     rotate.compare("connections-rotate-keys")
 

@@ -4,18 +4,18 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
-from cryptography.fernet import Fernet
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import SecretStr
 
 from services.store.database import Store
+from tests.support import keys
 from tests.support.fake_store import FakeStore
 from tests.support.servers import MongoServers
 
 
 def make_key() -> SecretStr:
     """Returns a new encryption key."""
-    return SecretStr(Fernet.generate_key().decode())
+    return SecretStr(keys.make_key())
 
 
 @pytest.fixture

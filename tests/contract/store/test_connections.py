@@ -288,7 +288,9 @@ async def test_unreadable_connection_does_not_stop_the_others(store: Store, pair
 
     assert await store.connections.get_readable([readable.id, unreadable, UNKNOWN]) == {readable.id: readable}
     assert await store.connections.filter_existing([readable.id, unreadable, UNKNOWN]) == {readable.id, unreadable}
-    assert [summary.id for summary in await store.connections.list_all()] == sorted([readable.id, unreadable])
+    problems = {summary.id: summary.problem for summary in await store.connections.list_all()}
+    assert problems[readable.id] is None
+    assert f"{unreadable}/personio.client_secret" in str(problems[unreadable])
     assert set(await store.schedule.find_due(NOW)) == {readable.id, unreadable}
     assert await store.connections.find_by_server(DECLAREE.url) == tuple(sorted([readable.id, unreadable]))
     assert await store.connections.is_active(unreadable)

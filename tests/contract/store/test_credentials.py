@@ -1,4 +1,4 @@
-"""Secrets at rest on MongoDB: encrypted, bound to their connection, and moved to a new key."""
+"""Secrets at rest on MongoDB: encrypted, bound to their place, and moved to a new key."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from services.contracts.connections import Connection
 from services.contracts.ids import ConnectionId
 from services.store.connections import Rotation
 from services.store.database import Store
-from services.store.errors import EncryptionKeyError
+from services.store.errors import EncryptionKeyError, StoreFailedError
 from tests.contract.store.conftest import make_key
 from tests.support.builders import DECLAREE, NOW, PERSONIO
 from tests.support.servers import MongoServers
@@ -70,38 +70,88 @@ async def test_equal_secrets_have_different_tokens(mongodb_store: Store, raw: Ra
     assert len(set(tokens)) == 2
 
 
-@pytest.mark.parametrize("damage", [{"$set": {"declaree.key": "not a token"}}, {"$unset": {"declaree.key": 1}}])
-async def test_damaged_secret_makes_its_connection_unreadable(
-    mongodb_store: Store, raw: Raw, damage: dict[str, Any]
-) -> None:
-    """The other connections stay readable."""
-    damaged, other = await add(mongodb_store, "papi-1"), await add(mongodb_store, "papi-2")
+DAMAGES: dict[str, dict[str, Any]] = {
+    "unknown format": {"$set": {"declaree.key": "not a token"}},
+    "another character": {"$set": {"declaree.key": "gAAAü"}},
+    "another type": {"$set": {"declaree.key": {"$ne": None}}},
+    "missing": {"$unset": {"declaree.key": 1}},
+    "changed address": {"$set": {"declaree.url": "https://attacker.example/SCIM/v2"}},
+    "unencrypted address": {"$set": {"personio.url": "http://api.personio.de"}},
+}
+"""Changes that a writer of the database without the encryption key can make."""
 
+
+@pytest.mark.promise("P7")
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_damaged_secret_makes_its_connection_unreadable(
+    mongodb_store: Store, raw: Raw, damage: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The other connections stay readable. The log and the list say once what to do."""
+    damaged, other = await add(mongodb_store, "papi-1"), await add(mongodb_store, "papi-2")
     await raw["connections"].update_one({"_id": damaged.id}, damage)
 
-    assert set(await mongodb_store.connections.get_readable([damaged.id, other.id])) == {other.id}
+    readable = [await mongodb_store.connections.get_readable([damaged.id, other.id]) for _ in range(2)]
+    listed = {summary.id: summary.problem for summary in await mongodb_store.connections.list_all()}
+
+    assert readable == [{other.id: other}] * 2
+    assert [record.getMessage() for record in caplog.records] == [f"connection is unreadable: {listed[damaged.id]}"]
+    assert f"`connections secrets {damaged.id} --" in str(listed[damaged.id])
+    assert listed[other.id] is None
     with pytest.raises(EncryptionKeyError):
         await mongodb_store.connections.get(damaged.id)
 
 
+async def test_connection_without_an_address_is_unreadable(mongodb_store: Store, raw: Raw) -> None:
+    """Secrets cannot be stored for it either, because they are sealed for an address."""
+    damaged, other = await add(mongodb_store, "papi-1"), await add(mongodb_store, "papi-2")
+
+    await raw["connections"].update_one({"_id": damaged.id}, {"$set": {"declaree": "gone"}})
+
+    assert set(await mongodb_store.connections.get_readable([damaged.id, other.id])) == {other.id}
+    assert await mongodb_store.connections.rotate_keys() == Rotation(1, (damaged.id,))
+    with pytest.raises(StoreFailedError, match=r"has no valid declaree\.url"):
+        await mongodb_store.connections.set_credentials(damaged.id, declaree_key=SecretStr("new"))
+
+
+async def test_problem_is_logged_again_after_a_repair(
+    mongodb_store: Store, raw: Raw, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same damage on another day is new to the operator."""
+    connection = await add(mongodb_store)
+
+    for _ in range(2):
+        await raw["connections"].update_one({"_id": connection.id}, {"$set": {"declaree.key": "not a token"}})
+        await mongodb_store.connections.get_readable([connection.id])
+        await mongodb_store.connections.set_credentials(connection.id, declaree_key=DECLAREE.key)
+        await mongodb_store.connections.get_readable([connection.id])
+
+    assert len(caplog.records) == 2
+
+
 @pytest.mark.promise("P7")
-async def test_secret_of_one_company_does_not_open_for_another(mongodb_store: Store, raw: Raw) -> None:
-    """A writer of the database without the key copies a token from one connection to another."""
+async def test_token_opens_in_no_other_connection_or_field(mongodb_store: Store, raw: Raw) -> None:
+    """A writer of the database without the key copies a token from one place to another."""
     victim, attacker = await add(mongodb_store, "papi-1"), await add(mongodb_store, "papi-2")
     document = await raw["connections"].find_one({"_id": victim.id})
     assert document is not None
 
-    await raw["connections"].update_one({"_id": attacker.id}, {"$set": {"declaree.key": document["declaree"]["key"]}})
+    for connection, field in ((attacker.id, "declaree.key"), (victim.id, "personio.client_secret")):
+        await raw["connections"].update_one({"_id": connection}, {"$set": {field: document["declaree"]["key"]}})
 
-    with pytest.raises(EncryptionKeyError, match="another location"):
-        await mongodb_store.connections.get(attacker.id)
+        with pytest.raises(EncryptionKeyError, match="another connection, field or address"):
+            await mongodb_store.connections.get(connection)
 
 
-@pytest.mark.parametrize("keys", [[], [SecretStr("")], [SecretStr("short")], [make_key(), SecretStr("x" * 43)]])
-def test_invalid_keys_are_rejected_with_how_to_make_one(keys: list[SecretStr]) -> None:
-    """The command in the message prints a valid key."""
-    with pytest.raises(EncryptionKeyError, match=r"Fernet\.generate_key"):
-        Store.connect(SecretStr("mongodb://127.0.0.1:1"), "unused", keys)
+async def test_new_secret_is_sealed_for_the_stored_address(mongodb_store: Store, raw: Raw) -> None:
+    """After a wanted change of the address, the administrator stores the secret again."""
+    connection = await add(mongodb_store)
+    await raw["connections"].update_one({"_id": connection.id}, {"$set": {"declaree.url": "https://scim.example"}})
+
+    await mongodb_store.connections.set_credentials(connection.id, declaree_key=SecretStr("new"))
+
+    stored = await mongodb_store.connections.get(connection.id)
+    assert stored.declaree.url == "https://scim.example"
+    assert stored.declaree.key.get_secret_value() == "new"
 
 
 # ------------------------------------------------------------ rotation of keys

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography.fernet import Fernet
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import SecretStr
 from pymongo import UpdateOne, errors
@@ -28,9 +27,10 @@ from services.store.collection import Collection, translate
 from services.store.database import Store
 from services.store.errors import StoreAccessError, StoreFailedError, StoreSetupError, StoreUnavailableError
 from tests.support.builders import CONNECTION, NOW, make_entry, make_person, make_snapshot
+from tests.support.keys import make_key
 from tests.support.servers import MongoServers
 
-KEY = SecretStr(Fernet.generate_key().decode())
+KEY = SecretStr(make_key())
 PASSWORD = "a-database-password"
 
 needs_mongo = pytest.mark.mongo

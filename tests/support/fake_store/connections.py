@@ -67,7 +67,7 @@ class FakeConnections:
         """Returns the connection; None if it does not exist. Raises ``EncryptionKeyError``."""
         await give_turn()
         if connection in self.unreadable & self.content.keys():
-            raise EncryptionKeyError(f"secret {connection}/personio.client_secret cannot be decrypted: enter it again")
+            raise EncryptionKeyError(_describe(connection))
         return self.content.get(connection)
 
     async def get_readable(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
@@ -104,6 +104,7 @@ class FakeConnections:
                 declaree_url=connection.declaree.url,
                 created_at=connection.created_at,
                 is_started=connection.started_at is not None,
+                problem=_describe(connection.id) if connection.id in self.unreadable else None,
             )
             for connection in connections
         )
@@ -169,6 +170,10 @@ class FakeConnections:
         for other in self.content.values():
             if other.id != connection.id and _identify(other) == _identify(connection):
                 raise DuplicateConnectionError(other.id, connection.personio.client_id, connection.declaree.url)
+
+
+def _describe(connection: ConnectionId) -> str:
+    return f"the secret {connection}/personio.client_secret does not open: store it again with `connections secrets`"
 
 
 def _identify(connection: Connection) -> str:

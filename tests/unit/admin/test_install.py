@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from services.admin.install import Installed, install_when_available
@@ -11,6 +10,7 @@ from services.errors import TransientError
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
 from tests.support.fakes import FakeClock
+from tests.support.keys import make_key
 
 KAFKA = KafkaSettings(kafka_bootstrap_servers="127.0.0.1:9", kafka_request_timeout_ms=1_000)
 
@@ -32,7 +32,7 @@ class LimitedClock(FakeClock):
 async def test_install_without_servers_is_retried_with_back_off(caplog: pytest.LogCaptureFixture) -> None:
     """The pauses double up to ten seconds, and each attempt logs the setting with the address."""
     clock = LimitedClock()
-    keys = [SecretStr(Fernet.generate_key().decode())]
+    keys = [SecretStr(make_key())]
     store = Store.connect(SecretStr("mongodb://127.0.0.1:9"), "nowhere", keys, timeout_ms=100)
 
     try:

@@ -58,6 +58,7 @@ async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
         connection=first.id,
         name="Nordlicht",
         state=ConnectionState.PAUSED,
+        problem=None,
         employees=3,
         active=3,
         accounts=1,

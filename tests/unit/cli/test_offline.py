@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
 from services.cli.context import EX_TEMPFAIL
 from services.runtime.settings import EX_CONFIG
 from tests.support.command_line import ADD_CONNECTION, COMMANDS, SECRETS, Cli
+from tests.support.keys import make_key
 
 WRONG_USE = 2
 
@@ -123,7 +123,7 @@ def test_secret_setting_is_read_from_a_file(settings: dict[str, str], tmp_path: 
 
 def test_two_encryption_keys_are_accepted(offline: Cli) -> None:
     """Keys are separated by commas; spaces and a last comma do not matter."""
-    keys = f"{Fernet.generate_key().decode()}, {Fernet.generate_key().decode()},"
+    keys = f"{make_key()}, {make_key()},"
 
     assert offline("status", ENCRYPTION_KEYS=keys).exit_code == EX_TEMPFAIL
 

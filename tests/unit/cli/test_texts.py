@@ -57,6 +57,7 @@ def test_texts_of_wrong_use(offline: Cli, folder: Path) -> None:
     secrets = ("connections", "secrets", "c1")
 
     wrong_use.record("An address without a scheme.", *ADD_CONNECTION, "--personio-url", "api.personio.de")
+    wrong_use.record("An unencrypted address.", *ADD_CONNECTION, "--personio-url", "http://personio.example")
     wrong_use.record("A password in an address.", *ADD_CONNECTION, "--declaree-url", "https://user:pass@scim.example")
     wrong_use.record("A query in an address.", *ADD_CONNECTION, "--declaree-url", "https://scim.example/?a=1")
     wrong_use.record("An empty client_id.", "connections", "add", "Nordlicht", "--personio-client-id", " ")

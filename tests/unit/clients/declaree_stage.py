@@ -31,7 +31,7 @@ from tests.support.fakes import FakeClock
 from tests.unit.clients.transports import InProcessTransport, Reply, ScriptedTransport
 
 KEY = "top-secret-key"
-ACCESS = DeclareeAccess(url="http://declaree.test/SCIM/v2/", key=SecretStr(KEY))
+ACCESS = DeclareeAccess(url="http://declaree.test/SCIM/v2/", key=SecretStr(KEY), insecure_http=True)
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 SEVEN = AccountId("7")
 

@@ -23,7 +23,9 @@ from tests.support.fakes import FakeClock
 from tests.unit.clients.transports import InProcessTransport, Reply, ScriptedTransport, build_reply
 
 SECRET = "personio-secret-value"
-ACCESS = PersonioAccess(url="http://personio.test/", client_id="papi-client", client_secret=SecretStr(SECRET))
+ACCESS = PersonioAccess(
+    url="http://personio.test/", client_id="papi-client", client_secret=SecretStr(SECRET), insecure_http=True
+)
 GOLDEN = Path(__file__).parents[2] / "golden" / "personio"
 LIST, AUTH = "/v1/company/employees", "/v1/auth"
 TOKEN_BODY = {"success": True, "data": {"token": "papi-1", "expires_in": 86400}}

@@ -101,7 +101,7 @@ async def test_error_or_repr_does_not_contain_the_key(reply: Reply) -> None:
 async def test_key_with_line_break_is_neither_sent_nor_quoted() -> None:
     """An invalid header is an error without the value of the header."""
     access = ACCESS.model_copy(update={"url": "http://127.0.0.1:9/", "key": SecretStr("two\nlines")})
-    client = DeclareeClient(access, clock=FakeClock())
+    client = DeclareeClient(access, clock=FakeClock(), allow_private=True)
 
     with pytest.raises(TransientError) as caught:
         await client.perform(READ)

@@ -47,7 +47,8 @@ async def test_every_call_works_behind_real_proxies(behaviour: dict[str, Any]) -
     app = create_app(Declaree(api_key=KEY, behaviour=Behaviour.model_validate(behaviour)))
 
     with serve_in_thread(app) as url:
-        client = DeclareeClient(ACCESS.model_copy(update={"url": f"{url}/SCIM/v2"}), clock=FakeClock())
+        access = ACCESS.model_copy(update={"url": f"{url}/SCIM/v2"})
+        client = DeclareeClient(access, clock=FakeClock(), allow_private=True)
         created = await client.perform(CreateAccount(build_user()))
         assert isinstance(created, Written)
         assert created.resource is not None
@@ -67,7 +68,8 @@ async def test_deflate_is_named_as_the_cause() -> None:
     app = create_app(Declaree(api_key=KEY, behaviour=Behaviour(answer_form="deflate")))
 
     with serve_in_thread(app) as url:
-        client = DeclareeClient(ACCESS.model_copy(update={"url": f"{url}/SCIM/v2"}), clock=FakeClock())
+        access = ACCESS.model_copy(update={"url": f"{url}/SCIM/v2"})
+        client = DeclareeClient(access, clock=FakeClock(), allow_private=True)
         with pytest.raises(DeclareeUnavailableError, match="encoding deflate"):
             await client.probe()
         await client.close()

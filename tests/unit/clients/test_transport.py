@@ -40,7 +40,7 @@ from tests.unit.clients.faulty_server import (
 
 METHODS = ["GET", "PUT", "POST", "PATCH"]
 BODY = {"GET": None, "PUT": b'{"a":1}', "POST": b'{"a":1}', "PATCH": b'{"a":1}'}
-LONG_LIMITS = Limits(connect=30, total=30)
+LONG_LIMITS = Limits(connect=30, total=30, allow_private=True)
 """Long enough that a busy machine does not turn another error into a timeout."""
 
 
@@ -290,7 +290,7 @@ async def test_invalid_header_is_a_local_error_without_its_value() -> None:
 async def test_silent_server_is_a_read_timeout_and_sent_once(method: str) -> None:
     """The request may have been carried out, so only the caller may repeat it."""
     async with run_server(stay_silent) as server:
-        error = await get_error(server, method, Limits(total=1.0))
+        error = await get_error(server, method, Limits(total=1.0, allow_private=True))
 
     assert type(error) is httpx.ReadTimeout
     assert len(server.requests) == 1
@@ -301,7 +301,7 @@ async def test_slow_response_ends_at_the_total_deadline(data: bytes) -> None:
     """Single reads never exceed a timeout, so the whole exchange has one."""
     async with run_server(send_slowly(data, 0.3)) as server:
         start = time.monotonic()
-        error = await get_error(server, limits=Limits(total=1.5))
+        error = await get_error(server, limits=Limits(total=1.5, allow_private=True))
         seconds = time.monotonic() - start
 
     assert type(error) is httpx.ReadTimeout
@@ -310,7 +310,10 @@ async def test_slow_response_ends_at_the_total_deadline(data: bytes) -> None:
 
 async def test_wait_for_a_free_connection_is_a_connect_timeout() -> None:
     """The only connection is in use. Waiting for it counts as connecting."""
-    async with run_server(stay_silent) as server, open_client(Limits(connect=0.3, total=30, connections=1)) as client:
+    async with (
+        run_server(stay_silent) as server,
+        open_client(Limits(connect=0.3, total=30, connections=1, allow_private=True)) as client,
+    ):
         first = asyncio.create_task(client.get(server.url))
         await wait_until(lambda: bool(server.requests))
 
@@ -331,7 +334,7 @@ async def test_wait_for_a_free_connection_is_a_connect_timeout() -> None:
 async def test_oversized_response_is_an_error_and_disconnects(data: bytes) -> None:
     """A server must not fill the memory, also not with a small packed body."""
     async with run_server(send(data)) as server:
-        error = await get_error(server, limits=Limits(total=30, body_bytes=10_000))
+        error = await get_error(server, limits=Limits(total=30, body_bytes=10_000, allow_private=True))
         async with asyncio.timeout(30):
             await server.closed.wait()
 
@@ -342,7 +345,7 @@ async def test_response_of_the_maximum_size_is_accepted() -> None:
     """The limit itself is allowed."""
     packed = build_response(gzip.compress(b"x" * 10_000), "Content-Encoding: gzip")
 
-    async with run_server(send(packed)) as server, open_client(Limits(body_bytes=10_000)) as client:
+    async with run_server(send(packed)) as server, open_client(Limits(body_bytes=10_000, allow_private=True)) as client:
         response = await client.get(server.url)
 
     assert response.content == b"x" * 10_000

@@ -26,8 +26,8 @@ def list_problems(error: pytest.ExceptionInfo[ValidationError]) -> list[tuple[tu
     [
         "https://api.personio.de",
         "https://scim.example:8443/a/b/SCIM/v2/",
-        "http://127.0.0.1:8101",
-        "http://[::1]:8101/v1",
+        "https://127.0.0.1:8101",
+        "https://[::1]:8101/v1",
         "HTTPS://API.Personio.DE",
     ],
 )
@@ -35,6 +35,16 @@ def test_valid_address_is_kept_unchanged(url: str) -> None:
     """An address is stored as the administrator entered it."""
     assert build_personio(url=url).url == url
     assert DeclareeAccess(url=url, key=SECRET).url == url
+
+
+@pytest.mark.parametrize("url", ["http://api.personio.de", "HTTP://api.personio.de/v1"])
+def test_unencrypted_address_needs_the_permission(url: str) -> None:
+    """Only an address of a test system may begin with http://."""
+    for build in (build_personio, lambda **values: DeclareeAccess(key=SECRET, **values)):
+        with pytest.raises(ValidationError, match="the address is not encrypted: begin with https://"):
+            build(url=url)
+
+        assert build(url=url, insecure_http=True).url == url
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Settings are read from the environment. An invalid one is named without its value."""
 
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.contracts.topics import Topic
+from services.runtime.kafka.client import build_client_options
 from services.runtime.settings import (
     EX_CONFIG,
     EncryptionSettings,
@@ -16,8 +18,15 @@ from services.runtime.settings import (
     ProcessSettings,
     load,
 )
+from tests.support.certificates import Authority
 
-SECRETS = ("ENCRYPTION_KEYS", "MONGODB_URL", "KAFKA_SASL_PASSWORD")
+SECRETS = (
+    "ENCRYPTION_KEYS",
+    "MONGODB_URL",
+    "KAFKA_SASL_PASSWORD",
+    "KAFKA_OAUTH_CLIENT_SECRET",
+    "KAFKA_SSL_KEY_PASSWORD",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -114,9 +123,79 @@ def test_sasl_requires_user_name_and_password(name: str) -> None:
         make_kafka_settings(kafka_security_protocol="SASL_SSL", **credentials | {name: ""})
 
 
+OAUTH = {
+    "kafka_oauth_token_url": "https://login.example/token",
+    "kafka_oauth_client_id": "sync",
+    "kafka_oauth_client_secret": "word",
+}
+
+
+@pytest.mark.parametrize("name", OAUTH)
+def test_oauth_requires_its_own_settings_only(name: str) -> None:
+    """User name and password are not needed, and an empty value counts as missing."""
+    protocol = {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_mechanism": "OAUTHBEARER"}
+
+    make_kafka_settings(**protocol, **OAUTH)
+    with pytest.raises(ValueError, match="KAFKA_SASL_MECHANISM=OAUTHBEARER requires a value"):
+        make_kafka_settings(**protocol, **OAUTH | {name: ""})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://login.example/token", "login.example", "https://", "http://127.0.0.1.example/"]
+)
+def test_token_url_has_to_be_encrypted(url: str) -> None:
+    """The client secret is sent there. Only this machine itself may be reached without encryption."""
+    assert make_kafka_settings(kafka_oauth_token_url="http://127.0.0.1:8080/t").kafka_oauth_token_url is not None
+    with pytest.raises(ValueError, match="begin with https://"):
+        make_kafka_settings(kafka_oauth_token_url=url)
+
+
+@pytest.mark.parametrize("password", [None, "key-word"])
+@pytest.mark.parametrize("is_one_file", [True, False])
+def test_client_certificate_is_loaded(tmp_path: Path, password: str | None, *, is_one_file: bool) -> None:
+    """Certificate and key may be in one file, and the key may have a password."""
+    authority = Authority(tmp_path)
+    issued = authority.issue("sync", password)
+    parts = (issued.certificate, issued.key) if is_one_file else (issued.certificate,)
+    settings = make_kafka_settings(
+        kafka_security_protocol="SSL",
+        kafka_ssl_cafile=authority.cafile,
+        kafka_ssl_certfile=authority.write("client.pem", *parts),
+        kafka_ssl_keyfile="" if is_one_file else authority.write("client.key", issued.key),
+        kafka_ssl_key_password=password,
+    )
+
+    assert isinstance(build_client_options(settings)["ssl_context"], ssl.SSLContext)
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"kafka_ssl_certfile": "client.pem"}, r"\(SSLError\): check KAFKA_SSL_KEYFILE"),
+        ({"kafka_ssl_certfile": "client.pem", "kafka_ssl_keyfile": "missing"}, r"\(FileNotFoundError\)"),
+        ({"kafka_ssl_certfile": "client.pem", "kafka_ssl_keyfile": "client.key"}, r"\(SSLError\): .*KEY_PASSWORD"),
+        ({"kafka_ssl_certfile": "client.pem", "kafka_ssl_keyfile": "other.key"}, r"\(SSLError\)"),
+        ({"kafka_ssl_keyfile": "client.key"}, "KAFKA_SSL_KEYFILE requires a value"),
+    ],
+)
+def test_certificate_without_its_key_is_rejected(tmp_path: Path, files: dict[str, str], problem: str) -> None:
+    """The key is missing, encrypted, or that of another certificate; or the certificate is missing."""
+    authority = Authority(tmp_path)
+    issued = authority.issue("sync", "key-word")
+    authority.write("client.pem", issued.certificate)
+    authority.write("client.key", issued.key)
+    authority.write("other.key", authority.issue("other").key)
+
+    with pytest.raises(ValueError, match=problem):
+        make_kafka_settings(**{name: str(tmp_path / file) for name, file in files.items()})
+
+
 def test_empty_certificate_file_means_none() -> None:
     """Compose passes a variable that is not set as an empty one."""
-    assert make_kafka_settings(kafka_ssl_cafile="").kafka_ssl_cafile is None
+    settings = make_kafka_settings(kafka_ssl_cafile="", kafka_ssl_certfile="", kafka_ssl_keyfile="")
+
+    assert settings.kafka_ssl_cafile is None
+    assert settings.kafka_ssl_certfile is None
 
 
 def test_file_without_certificates_is_rejected(tmp_path: Path) -> None:
