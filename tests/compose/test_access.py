@@ -13,7 +13,7 @@ from tests.compose.commands import run
 from tests.compose.deployment import Deployment
 from tests.compose.engine import ROOT, build_clean_environment
 from tests.compose.steps import wait_until_synced
-from tests.support.waiting import wait_until
+from tests.support.world import wait_until
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1500, method="signal")]
 
@@ -80,18 +80,19 @@ def try_from_outside(deployment: Deployment, secrets: dict[str, str]) -> dict[st
     return found
 
 
-async def wait_until_serving(deployment: Deployment) -> None:
-    """Returns once the containers of all services answer."""
+async def wait_until_healthy(deployment: Deployment) -> None:
+    """Returns once all containers of the services are healthy. Their health check sends the token."""
 
-    async def are_serving() -> bool:
-        return set(SERVICES) <= set(try_from_outside(deployment, {})["reached"])
+    async def are_healthy() -> bool:
+        containers = [container for service in SERVICES for container in deployment.list_containers(service)]
+        return {deployment.inspect(container)["State"]["Health"]["Status"] for container in containers} == {"healthy"}
 
-    await wait_until(are_serving, 60)
+    await wait_until("the services are healthy", are_healthy, 120)
 
 
 async def test_process_of_the_machine_gets_nothing(deployment: Deployment) -> None:
     """It reaches the addresses of the containers through the bridge, and is refused by each server."""
-    await wait_until_serving(deployment)
+    await wait_until_healthy(deployment)
 
     found = try_from_outside(deployment, {})
 
@@ -101,7 +102,7 @@ async def test_process_of_the_machine_gets_nothing(deployment: Deployment) -> No
 
 async def test_same_process_with_the_secrets_gets_in(deployment: Deployment) -> None:
     """Otherwise the test above would also pass if its attempts failed for another reason."""
-    await wait_until_serving(deployment)
+    await wait_until_healthy(deployment)
     mongodb = urlsplit((deployment.secrets / "mongodb_admin").read_text(encoding="utf-8"))
     secrets = {
         "kafka": (deployment.secrets / "kafka_cli").read_text(encoding="utf-8"),
