@@ -12,9 +12,11 @@ import yaml
 from pydantic import SecretStr
 
 from docs.generators.settings import READERS, list_settings
+from services.contracts.topics import ROLES as TOPIC_ROLES
+from services.runtime.kafka.rights import USERS
 from services.runtime.settings import ProcessSettings
 from services.store.encryption import Cipher
-from services.store.users import ROLES
+from services.store.users import ADMIN, ROLES
 from tests.compose.commands import CommandError
 from tests.compose.engine import (
     COMPOSE_FILE,
@@ -240,6 +242,20 @@ def test_make_env_writes_every_secret_of_the_containers(folder: Path) -> None:
 
     assert sorted(read_secrets(folder)) == sorted(paths) == sorted(COMPOSE["secrets"])
     assert read_settings(folder / ".env")["SECRETS_FOLDER"] == ".secrets"
+
+
+def test_every_user_has_a_password(folder: Path) -> None:
+    """The commands that create users expect these files, and a service of a topic needs a user in both servers."""
+    make_env(folder)
+    services = {name for role in TOPIC_ROLES.values() for name in (*role.written_by, *role.read_by)} & set(SERVICES)
+    secrets = read_secrets(folder).keys()
+
+    assert services | {"cli"} == set(USERS)
+    assert {name for name in secrets if name.startswith("kafka_")} == {f"kafka_{user}" for user in (ADMIN, *USERS)}
+    assert {name for name in secrets if name.startswith("mongodb_")} == {
+        "mongodb_keyfile",
+        *(f"mongodb_{user}" for user in (ADMIN, *ROLES)),
+    }
 
 
 def test_make_env_keeps_secrets_out_of_the_settings(folder: Path) -> None:

@@ -54,6 +54,8 @@ COMMANDS = (
     "people reset",
     "dead-letters list",
     "dead-letters retry",
+    "users kafka",
+    "users mongodb",
 )
 """All commands, with their group."""
 
