@@ -70,10 +70,8 @@ lock: ## compiles the pinned requirements with uv
 		uv pip compile --group $$group --universal -c requirements/runtime.txt --generate-hashes --no-header --quiet -o requirements/$$group.txt || exit 1; \
 	done
 
-env: ## writes an .env with a new encryption key for docker compose
-	@test ! -e .env || { echo ".env exists and stays as it is: without its ENCRYPTION_KEYS the stored credentials cannot be read." >&2; exit 1; }
-	@umask 077 && key=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_') && sed "s|^ENCRYPTION_KEYS=.*|ENCRYPTION_KEYS=$$key|" .env.example >.env
-	@echo "Written: .env. Keep its ENCRYPTION_KEYS safe: without them the stored credentials cannot be read."
+env: ## writes .env, and new keys and passwords in .secrets, for docker compose
+	@containers/make-env.sh
 
 clean: ## deletes the virtual environment and the demo's data
 	rm -rf $(VENV) .data

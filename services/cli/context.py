@@ -59,7 +59,7 @@ def run(work: Callable[[CliSettings, Store], Awaitable[T]], *, service: str = "c
     standard error.
     """
     if log_level is None:
-        _silence_libraries()
+        silence_libraries()
     else:
         configure(service, log_level)
     settings = load_settings()
@@ -77,7 +77,7 @@ def run(work: Callable[[CliSettings, Store], Awaitable[T]], *, service: str = "c
         fail(error)
 
 
-def _silence_libraries() -> None:
+def silence_libraries() -> None:
     """Turns off the log messages of libraries. The command itself reports a server that does not answer."""
     configure("cli", "ERROR", stream=sys.stderr)
     for name in NOISY:

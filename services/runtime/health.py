@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -9,10 +10,13 @@ from typing import TypeAlias
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.errors import ConfigurationError
 from services.runtime.log import describe
@@ -33,7 +37,8 @@ class Health:
     ``/health/live`` fails once only a restart can help. ``/health/ready`` also fails while a server is unavailable.
     """
 
-    def __init__(self, name: str, metrics: Metrics) -> None:
+    def __init__(self, name: str, metrics: Metrics, token: SecretStr | None = None) -> None:
+        """``token`` is required of each request; None answers requests without one."""
         self._name = name
         self._metrics = metrics
         self._checks: dict[str, Check] = {}
@@ -46,7 +51,8 @@ class Health:
                 Route("/health/live", self._show_liveness),
                 Route("/health/ready", self._show_readiness),
                 Route("/metrics", self._show_metrics),
-            ]
+            ],
+            middleware=[Middleware(TokenCheck, token=token)] if token and token.get_secret_value() else (),
         )
         """The web application that answers."""
 
@@ -66,6 +72,22 @@ class Health:
 
     async def _show_metrics(self, _: Request) -> Response:
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class TokenCheck:
+    """Answers 401 to requests without the token, on every path."""
+
+    def __init__(self, app: ASGIApp, token: SecretStr) -> None:
+        self._app = app
+        self._expected = f"Bearer {token.get_secret_value()}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request with the token on."""
+        given = dict(scope.get("headers", ())).get(b"authorization", b"")
+        if scope["type"] == "http" and not secrets.compare_digest(given, self._expected):
+            await Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 async def _run_check(check: Check) -> str:

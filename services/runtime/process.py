@@ -48,7 +48,7 @@ class Process:
         self._settings = settings
         self._clock = clock
         self._parts: list[tuple[str, Part]] = []
-        self._health = Health(name, metrics)
+        self._health = Health(name, metrics, settings.http_token)
         self._stop = asyncio.Event()
         self.http_port: int | None = None
         """Port of the health server; None before ``main``. Chosen by the system if HTTP_PORT is 0."""

@@ -22,6 +22,9 @@ EX_CONFIG = 78
 MAX_PORT = 65535
 """Highest TCP port."""
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Addresses that only processes of the same machine, or of the same container, reach."""
+
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -196,12 +199,23 @@ class ProcessSettings(Block):
     """Address where health and metrics are served."""
     http_port: int = Field(8080, ge=0, le=MAX_PORT)
     """Port where health and metrics are served; 0 lets the system choose a free one."""
+    http_token: SecretStr | None = Field(None, validate_default=True)
+    """Token that each request for health or metrics must send, as `Authorization: Bearer …`. Required unless HTTP_HOST is an
+    address that only this machine reaches."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lowest severity that is logged."""
     graceful_timeout_seconds: float = Field(45, gt=0)
     """Seconds that a stopping process gets to finish its current work."""
     stalled_after_seconds: float = Field(180, gt=0)
     """Seconds without progress after which a service is no longer ready."""
+
+    @field_validator("http_token")
+    @classmethod
+    def _require_for_other_machines(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        host = info.data.get("http_host", LOOPBACK[0])
+        if host not in LOOPBACK and not (value and value.get_secret_value()):
+            raise ValueError(f"HTTP_HOST={host} requires a value")
+        return value
 
 
 def load(settings: type[S]) -> S:

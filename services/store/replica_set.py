@@ -32,12 +32,16 @@ async def ensure_replica_set(url: SecretStr, timeout_ms: int) -> str | None:
     )
     try:
         with translate_errors():
-            return await _initiate(client, name, member)
+            return await initiate(client, name, member)
     finally:
         client.close()
 
 
-async def _initiate(client: AsyncIOMotorClient[Document], name: str, member: str) -> str | None:
+async def initiate(client: AsyncIOMotorClient[Document], name: str, member: str) -> str | None:
+    """Initiates the replica set with ``member`` as its only member, unless the server of the client belongs to one.
+
+    Returns a line for the output, or None. Call it within ``translate_errors``.
+    """
     hello: dict[str, Any] = await client.admin.command("hello")
     if "setName" in hello or not hello.get("isreplicaset"):
         return None

@@ -1,9 +1,8 @@
 """The containers of docker-compose.yml with the demo, as a Compose project that belongs to the tests."""
 
-import base64
 import json
-import secrets
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from sandbox.stack.ports import reserve_port
 from tests.compose.commands import CommandResult, run
-from tests.compose.engine import COMPOSE_FILE, Engine, build_clean_environment
+from tests.compose.engine import COMPOSE_FILE, ROOT, Engine, build_clean_environment
 
 PROJECT = "personio-declaree-test"
 IMAGE = "personio-declaree:test"
@@ -28,12 +27,21 @@ class Deployment:
     def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine
         self._ports = {"personio": reserve_port(), "declaree": reserve_port()}
-        self._settings = folder / "settings.env"
-        self._settings.write_text(self._format_settings(), encoding="utf-8")
+        self._settings = folder / ".env"
+        self.folder = folder
+        """The folder in which an operator types commands."""
+        self.secrets = folder / ".secrets"
+        """The folder with a file for each key and password."""
+        (folder / "containers").mkdir()
+        for name in (".env.example", "Makefile", "containers/make-env.sh"):
+            shutil.copy(ROOT / name, folder / name)
+        run(["make", "--directory", str(folder), "env"], build_clean_environment(), seconds=30)
+        with self._settings.open("a", encoding="utf-8") as file:
+            file.write(self._format_settings())
 
     def _format_settings(self) -> str:
         settings = {
-            "ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "SECRETS_FOLDER": str(self.secrets),
             "ALLOW_PRIVATE_ADDRESSES": "true",
             "POLL_INTERVAL_SECONDS": "3",
             "KAFKA_SESSION_TIMEOUT_MS": "6000",

@@ -21,14 +21,14 @@ async def count_accounts(deployment: Deployment) -> int:
     return int((await call_control(deployment.declaree, "GET", "/summary"))["total"])
 
 
-def test_compose_without_the_key_names_it_and_make_env(engine: Engine) -> None:
+def test_compose_without_passwords_names_make_env(engine: Engine) -> None:
     """Compose stops before it starts a container, and the message names the next step."""
     command = ["docker", "compose", "--file", str(COMPOSE_FILE), "--env-file", "/dev/null", "up", "--no-build"]
 
     result = run(command, build_clean_environment() | engine.environment, seconds=60, expect=None)
 
     assert result.code != 0
-    assert "ENCRYPTION_KEYS" in result.errors
+    assert "SECRETS_FOLDER" in result.errors
     assert "make env" in result.errors
 
 

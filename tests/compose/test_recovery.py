@@ -13,10 +13,10 @@ from tests.support.world import list_employees
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1500, method="signal")]
 
 
-def read_printed_commands(introduction: str) -> list[str]:
-    """Returns the lines of the block of commands in docs/operations.md below a line that begins with the introduction."""
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    block = re.search(rf"^{re.escape(introduction)}[^\n]*\n\n```sh\n(.+?)```", text, re.MULTILINE | re.DOTALL)
+def read_printed_commands(introduction: str, page: str = "operations.md") -> list[str]:
+    """Returns the lines of the block of commands on a page of docs, below a paragraph that begins with the introduction."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    block = re.search(rf"^{re.escape(introduction)}(?:[^\n]+\n)*\n```sh\n(.+?)```", text, re.MULTILINE | re.DOTALL)
     assert block is not None, introduction
     return block[1].splitlines()
 
@@ -46,4 +46,18 @@ async def test_mongodb_is_restored_into_an_empty_volume(synced: Deployment, tmp_
     assert after["accounts"] == before["accounts"]
 
     synced.run_cli("poll", after["connection"])
+    await wait_until_synced(synced)
+
+
+async def test_passwords_are_replaced_with_the_printed_commands(synced: Deployment) -> None:
+    """All services work with the new passwords, and Kafka and MongoDB accept the old ones no longer."""
+    files = [synced.secrets / "kafka_writer", synced.secrets / "mongodb_writer"]
+    before = [file.read_text(encoding="utf-8") for file in files]
+
+    for command in read_printed_commands("To replace a password", "containers.md"):
+        synced.run_printed(command, synced.folder)
+
+    assert not set(before) & {file.read_text(encoding="utf-8") for file in files}
+
+    await rename_an_employee(synced, "Neumeister")
     await wait_until_synced(synced)

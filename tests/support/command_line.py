@@ -58,6 +58,8 @@ COMMANDS = (
     "dead-letters list",
     "dead-letters retry",
     "dead-letters show",
+    "users kafka",
+    "users mongodb",
 )
 """All commands, with their group."""
 

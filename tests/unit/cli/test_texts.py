@@ -2,9 +2,13 @@
 
 import os
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
+from services.admin import users as admin_users
+from services.runtime.kafka.rights import USERS
+from services.store import users as store_users
 from tests.support.command_line import ADD_CONNECTION, COMMANDS, GOLDEN, SECRETS, UPDATE, Cli, Transcript
 
 SECRET_FILES = {
@@ -75,3 +79,47 @@ def test_texts_of_wrong_use(offline: Cli, folder: Path) -> None:
     wrong_use.record("An employee without a connection.", "replay", "--employee", "7")
 
     wrong_use.compare("wrong-use")
+
+
+@pytest.fixture
+def secrets(folder: Path) -> Path:
+    """The folder with the files that `make env` writes for the users."""
+    secrets = folder / ".secrets"
+    secrets.mkdir()
+    for user in USERS:
+        (secrets / f"kafka_{user}").write_text("password")
+    for user in (store_users.ADMIN, *store_users.ROLES):
+        (secrets / f"mongodb_{user}").write_text(f"mongodb://{user}:password@127.0.0.1:9/?replicaSet=rs0")
+    return secrets
+
+
+def test_texts_of_users_kafka(offline: Cli, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repetition changes nothing. No text contains a password."""
+    texts = Transcript(offline)
+    changes = ("created the right of mapper on declaree.accounts.requested.v1", "removed the right of mapper on other")
+
+    texts.record("Kafka does not answer.", "users", "kafka", ".secrets")
+    with monkeypatch.context() as patch:
+        patch.setattr(admin_users, "ensure_kafka_users", AsyncMock(side_effect=[changes, ()]))
+        texts.record("Rights have changed.", "users", "kafka", ".secrets")
+        texts.record("Nothing has changed.", "users", "kafka", ".secrets")
+    (secrets / "kafka_mapper").unlink()
+    texts.record("A password is missing.", "users", "kafka", ".secrets")
+
+    texts.compare("users-kafka")
+
+
+def test_texts_of_users_mongodb(offline: Cli, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repetition changes nothing. No text contains a password."""
+    texts = Transcript(offline)
+    created = ("replica set rs0 of mongo:27017", "user admin", "user mapper")
+
+    texts.record("MongoDB does not answer.", "users", "mongodb", ".secrets")
+    with monkeypatch.context() as patch:
+        patch.setattr(store_users, "ensure_users", AsyncMock(side_effect=[created, ()]))
+        texts.record("A new server.", "users", "mongodb", ".secrets")
+        texts.record("Nothing has changed.", "users", "mongodb", ".secrets")
+    (secrets / "mongodb_mapper").write_text("mongodb://writer:password@mongo:27017/")
+    texts.record("A file has the address of another user.", "users", "mongodb", ".secrets")
+
+    texts.compare("users-mongodb")

@@ -298,3 +298,33 @@ def test_compaction_lags_in_the_wrong_order_are_invalid() -> None:
     """Kafka would compact what it must keep."""
     with pytest.raises(ValidationError, match="KAFKA_MAX_COMPACTION_DAYS is below KAFKA_MIN_COMPACTION_DAYS"):
         KafkaSettings(kafka_bootstrap_servers="nowhere:1", kafka_min_compaction_days=8, kafka_max_compaction_days=7)
+
+
+@pytest.mark.parametrize(
+    ("host", "token"), [("127.0.0.1", None), ("::1", ""), ("localhost", None), ("10.0.0.1", "word")]
+)
+def test_address_of_the_machine_itself_requires_no_token(
+    host: str, token: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other processes of the machine may read health and metrics there, as they may read the log."""
+    monkeypatch.setenv("HTTP_HOST", host)
+    if token is not None:
+        monkeypatch.setenv("HTTP_TOKEN", token)
+
+    assert load(ProcessSettings).http_host == host
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_other_address_requires_a_token(
+    token: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service must not be open to other machines because of one forgotten setting."""
+    monkeypatch.setenv("HTTP_HOST", "10.0.0.1")
+    if token is not None:
+        monkeypatch.setenv("HTTP_TOKEN", token)
+
+    with pytest.raises(SystemExit) as ended:
+        load(ProcessSettings)
+
+    assert ended.value.code == EX_CONFIG
+    assert "HTTP_TOKEN is invalid: HTTP_HOST=10.0.0.1 requires a value" in capsys.readouterr().err
