@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import Connection
 from services.contracts.employees import find_missing_attributes
@@ -57,7 +58,7 @@ async def _check_personio(connection: Connection, clock: Clock) -> tuple[Finding
 
 
 async def _check_declaree(connection: Connection, clock: Clock) -> Finding:
-    client = DeclareeClient(connection.declaree, clock=clock)
+    client = DeclareeClient(connection.declaree, clock=clock, longest_hold=SHORT_HOLD_SECONDS)
     try:
         await client.probe()
     except ConnectorError as error:

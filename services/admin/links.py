@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import DeclareeAccess
 from services.contracts.employees import string_value
@@ -166,7 +167,7 @@ async def _describe(store: Store, clock: Clock, access: DeclareeAccess, decision
 
 async def _read_account(access: DeclareeAccess, clock: Clock, account: AccountId) -> tuple[Side | None, str | None]:
     """Returns what Declaree shows of an account, and its hash; None if it does not exist, or if Declaree shows another one."""
-    client = DeclareeClient(access, clock=clock, concurrency=1)
+    client = DeclareeClient(access, clock=clock, concurrency=1, longest_hold=SHORT_HOLD_SECONDS)
     try:
         answer = await client.perform(ReadAccount(account))
     except TransientError as error:

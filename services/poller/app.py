@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import ListedAccounts
+from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.auth import TokenCache
 from services.clients.personio.rate_limit import RateLimiter
 from services.clients.personio.v1 import PersonioClient
@@ -43,7 +44,9 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     @asynccontextmanager
     async def accounts(connection: ConnectionId) -> AsyncIterator[ListedAccounts]:
         stored = await store.connections.get(connection)
-        client = DeclareeClient(stored.declaree, clock=clock, concurrency=1, metrics=metrics)
+        client = DeclareeClient(
+            stored.declaree, clock=clock, concurrency=1, longest_hold=SHORT_HOLD_SECONDS, metrics=metrics
+        )
         try:
             yield ListedAccounts(stored.declaree, client)
         finally:

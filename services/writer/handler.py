@@ -70,7 +70,7 @@ class Writer:
         concurrency: int,
         late_write_seconds: float,
     ) -> None:
-        """``batch_seconds`` limits the time of one batch. ``concurrency`` limits the people of a connection that are
+        """``batch_seconds`` limits the time of one change. ``concurrency`` limits the people of a connection that are
         processed at once. A request without an answer may still be carried out for ``late_write_seconds``.
         """
         self._repositories = repositories
@@ -129,7 +129,6 @@ class Writer:
         taken = await self._claim_external_ids(queues, people, endpoints)
         absent = await repositories.snapshots.find_absent(queues)
         _start_indexes(people, endpoints)
-        deadline = self._clock.monotonic() + self._batch_seconds
         results = ResultWriter(repositories.ledger, repositories.claims, repositories.links)
 
         async def settle_person(key: PersonKey) -> None:
@@ -155,7 +154,7 @@ class Writer:
                 ),
                 ensure_owned=batch.ownership.ensure_owned,
                 clock=self._clock,
-                deadline=deadline,
+                settle_seconds=self._batch_seconds,
                 late_write_seconds=self._late_write_seconds,
             )
             await worker.settle_all(people.people[key], queues[key])

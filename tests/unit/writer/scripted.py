@@ -35,6 +35,7 @@ class ScriptedServer:
 
     async def perform(self, call: Call, *, before: Callable[[], None]) -> Answer:
         """Answers that no account was found."""
+        before()
         self.calls += 1
         if self.release is not None:
             await self.release.wait()
@@ -99,4 +100,4 @@ class EndpointStage:
     async def fail(self, error: TransientError = DOWN) -> None:
         """Lets a change fail with this error, and each probe from now on."""
         self.server.error = error
-        await self.endpoint.breaker.record_failure(find_waiting_cause(error))
+        await self.endpoint.breaker.record_failure(find_waiting_cause(error), error.retry_after)

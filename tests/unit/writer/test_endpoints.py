@@ -28,10 +28,8 @@ def build_connection(url: str) -> Connection:
 
 
 @pytest.mark.parametrize(("silence", "is_blocked"), [(SILENT_SECONDS, True), (SILENT_SECONDS - 0.1, False)])
-async def test_batch_timeout_of_silent_server_opens_breaker(
-    stage: EndpointStage, silence: float, is_blocked: bool
-) -> None:
-    """A batch timeout opens the breaker if a request had no answer during the last seconds."""
+async def test_timeout_of_silent_server_opens_breaker(stage: EndpointStage, silence: float, is_blocked: bool) -> None:
+    """A timeout opens the breaker if a request had no answer during the last seconds."""
     stage.clock.seconds += 1_000  # time without any request does not count
     stage.server.release = asyncio.Event()
     request = asyncio.create_task(stage.perform())
@@ -40,18 +38,18 @@ async def test_batch_timeout_of_silent_server_opens_breaker(
     request.cancel()
     await asyncio.wait({request})
 
-    stage.endpoint.record_batch_timeout()
+    stage.endpoint.record_timeout()
     stage.server.release.set()
 
     assert await stage.is_blocked() is is_blocked
 
 
-async def test_batch_timeout_between_requests_keeps_breaker_closed(stage: EndpointStage) -> None:
-    """A batch timeout without an open request says nothing about the server."""
+async def test_timeout_between_requests_keeps_breaker_closed(stage: EndpointStage) -> None:
+    """A timeout without an open request says nothing about the server."""
     await stage.perform()
     stage.clock.seconds += 1_000
 
-    stage.endpoint.record_batch_timeout()
+    stage.endpoint.record_timeout()
 
     assert not await stage.is_blocked()
 
