@@ -59,14 +59,15 @@ class HostPace(Generic[Connection]):
 
     def record_refusal(self, connection: Connection, sent_at: float, now: float, until: float, *, learns: bool) -> bool:
         """Notes that the server refused a request until a time. Returns whether the connections share the limit."""
-        if self._refused is not None and self._refused is not connection and self._refused_until > now:
-            if not self.is_shared:
-                self._pace.forget_rate()
-            self.is_shared = True
-        if self._refused is not connection or not self._pace.is_known_refusal(sent_at):
+        is_other = self._refused is not None and self._refused is not connection
+        begins_to_share = is_other and self._refused_until > now and not self.is_shared
+        if not self.is_shared or is_other or not self._pace.is_known_refusal(sent_at):
             self._refused, self._refused_at = connection, now
         self._refused_until = until
         self._pace.record_refusal(sent_at, now, until - now, learns=learns)
+        if begins_to_share:
+            self.is_shared = True
+            self._pace.search_again()  # the rate may be that of one key
         return self.is_shared
 
     def _part(self) -> None:

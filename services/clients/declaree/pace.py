@@ -12,7 +12,12 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 8.0
 MAX_SPACED_SECONDS = 5.0
 """Longest pause after which requests are spaced. A longer one belongs to a window that is used up in any order."""
 SEARCH_GROWTH = 0.02
-"""Growth of a new rate with each accepted request, divided by the number of requests that it was measured with."""
+"""Growth of a new rate with each accepted request, divided by the number of requests that it was measured with.
+
+It increases: after twice that number of accepted requests, it has doubled.
+"""
+FEW_REQUESTS = 5
+"""Number of requests that a rate counts as measured with when it is searched again."""
 GROWTH_PER_SECOND = 0.0003
 """Growth of a proven rate in a second, times the seconds since the end of the plateau: the server may allow more by then."""
 SMALL_DECREASE, LARGE_DECREASE = 0.97, 0.95
@@ -43,7 +48,8 @@ class Pace:
         """Time of the last refusal."""
         self._next_at = float("-inf")
         self._pause = FIRST_PAUSE_SECONDS
-        self._search_growth = 0.0
+        self._measured_with = 0  # number of requests, while the rate is searched
+        self._searched = 0
         self._grown_at = float("-inf")
         self._resumed_at = float("-inf")
         # an episode begins with the first request after a pause, and ends with the next pause after accepted requests
@@ -76,8 +82,9 @@ class Pace:
             self._accepted += 1
         if self.rate is None or sent_at < self._resumed_at:
             return
-        if self._search_growth:
-            self.rate *= 1 + self._search_growth
+        if self._measured_with:
+            self._searched += 1
+            self.rate *= 1 + SEARCH_GROWTH / self._measured_with * (1 + self._searched / (2 * self._measured_with))
         else:
             growing = max(now - self.limited_at - PLATEAU_SECONDS, 0.0)
             self.rate *= 1 + GROWTH_PER_SECOND * growing * min(now - self._grown_at, 1.0)
@@ -116,7 +123,12 @@ class Pace:
 
     def forget_rate(self) -> None:
         """Lets requests pass without spaces between them, and learns nothing from the last refusal."""
-        self.rate, self._next_at, self._search_growth, self._learns = None, float("-inf"), 0.0, False
+        self.rate, self._next_at, self._measured_with, self._learns = None, float("-inf"), 0, False
+
+    def search_again(self) -> None:
+        """Lets the rate grow until the server refuses a request again; the last refusal says nothing about it."""
+        if self.rate is not None:
+            self._measured_with, self._searched, self._learns = FEW_REQUESTS, 0, False
 
     def _extend_pause(self, until: float, now: float) -> None:
         before = max(self.paused_until, now)
@@ -134,9 +146,9 @@ class Pace:
 
     def _learn(self, measured: float) -> None:
         if self.rate is None:
-            self.rate, self._search_growth = measured, SEARCH_GROWTH / self._accepted
+            self.rate, self._measured_with, self._searched = measured, self._accepted, 0
             return
         is_soon = self.limited_at - self._resumed_at < SOON_SECONDS
-        factor = SEARCH_DECREASE if self._search_growth else LARGE_DECREASE if is_soon else SMALL_DECREASE
+        factor = SEARCH_DECREASE if self._measured_with else LARGE_DECREASE if is_soon else SMALL_DECREASE
         self.rate = min(self.rate, max(measured, self.rate * factor))
-        self._search_growth = 0.0
+        self._measured_with = 0
