@@ -228,8 +228,7 @@ class Worker:
             except TransientError as error:
                 settling.note_unsent()
                 pause = error.retry_after if error.retry_after is not None else PAUSES[min(attempt, len(PAUSES) - 1)]
-                is_rate_limited = error.code == WaitingCause.RATE_LIMITED  # the pause was too long to hold the request
-                if is_rate_limited or attempt >= len(PAUSES) or pause > LONGEST_PAUSE_SECONDS:
+                if attempt >= len(PAUSES) or pause > LONGEST_PAUSE_SECONDS:
                     raise
                 attempt += 1
                 await self._clock.sleep(pause)

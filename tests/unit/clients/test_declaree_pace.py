@@ -277,8 +277,14 @@ async def test_cancelled_wait_leaves_its_turn_to_the_next_request() -> None:
 
 async def test_refused_request_comes_before_later_ones() -> None:
     """Requests of one connection keep their order, so that a change does not starve."""
+
+    class SlowTransport(ScriptedTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await asyncio.sleep(0)
+            return await super().handle_async_request(request)
+
     clock = FakeClock()
-    transport = ScriptedTransport(build_reply(429, Retry_After="5"), ANSWER)
+    transport = SlowTransport(build_reply(429, Retry_After="5"), ANSWER)
     order: list[str] = []
 
     async def perform(client: Any, call: Call, name: str) -> None:

@@ -167,6 +167,17 @@ async def test_failure_after_a_busy_time_keeps_breaker_closed(stage: EndpointSta
     assert not await stage.is_blocked()
 
 
+async def test_writes_after_a_busy_time_are_not_on_trial(stage: EndpointStage) -> None:
+    """A server that named a pause gets many writes at once again."""
+    breaker = stage.endpoint.breaker
+    breaker.open(WaitingCause.RATE_LIMITED, 900)
+    stage.clock.seconds += 900
+    await stage.endpoint.close_if_due()
+
+    async with asyncio.timeout(1), breaker.admit_write(), breaker.admit_write():
+        assert stage.endpoint.is_usable
+
+
 async def test_failure_after_closing_opens_breaker_at_once(stage: EndpointStage) -> None:
     """The first failure after a successful probe opens the breaker again, unless a change succeeded in between."""
     await stage.fail()
