@@ -3,6 +3,7 @@
 import os
 
 from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.turns import Paces
 from services.contracts.connections import DeclareeAccess
 from services.contracts.events import AccountRequested
 from services.contracts.topics import Topic, find_topics
@@ -30,12 +31,14 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
     """Returns the writer's process, with its parts in the order in which they start."""
     metrics = Metrics()
     name = f"{SERVICE}-{os.getpid()}"
+    paces = Paces(clock)
 
     def connect(access: DeclareeAccess) -> DeclareeClient:
         return DeclareeClient(
             access,
             clock=clock,
             concurrency=settings.writer_concurrency,
+            paces=paces,
             metrics=metrics,
             allow_private=settings.allow_private_addresses,
         )

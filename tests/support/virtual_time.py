@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import detangle
 
 from tests.support.builders import NOW
+from tests.support.fakes import FakeClock
 
 CONFIG = detangle.SimConfig(max_steps=50_000_000, fail_on_unobserved=False)
 """The settings of the event loop."""
+Result = TypeVar("Result")
 
 
-class VirtualClock:
-    """The clock of a test that runs in virtual time."""
+class VirtualClock(FakeClock):
+    """The clock of a test that runs in virtual time. Its zero is ``NOW``."""
 
     def now(self) -> datetime:
         """Returns the virtual time, to the millisecond."""
@@ -28,12 +31,14 @@ class VirtualClock:
         await asyncio.sleep(seconds)
 
 
-def run_in_virtual_time(work: Callable[[], Awaitable[None]]) -> None:
-    """Runs the work, with the tasks in asyncio's order. Raises what it raises."""
+def run_in_virtual_time(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Runs the work, with the tasks in asyncio's order, and returns its result. Raises what it raises."""
+    results: list[Result] = []
 
     async def main() -> None:
-        await work()
+        results.append(await work())
 
-    result = detangle.execute(main, config=CONFIG, strategy=detangle.FIFO())
-    if result.failure is not None:
-        raise result.failure.exception or AssertionError(result.failure.headline())
+    execution = detangle.execute(main, config=CONFIG, strategy=detangle.FIFO())
+    if execution.failure is not None:
+        raise execution.failure.exception or AssertionError(execution.failure.headline())
+    return results[0]
