@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,6 +28,7 @@ from services.runtime.kafka.topics import create_topics
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
 from tests.support.builders import NOW, make_request
+from tests.support.keys import make_key
 from tests.support.servers import KafkaServers, MongoServers
 from tests.support.serving import serve_in_thread
 from tests.support.waiting import wait_until
@@ -88,7 +88,7 @@ class Writers:
 
     def __init__(self, kafka: KafkaServers, mongo: MongoServers, database: str, prefix: str, folder: Path) -> None:
         """Uses this database, and topics with this prefix."""
-        key = SecretStr(Fernet.generate_key().decode())
+        key = SecretStr(make_key())
         self.settings = KafkaSettings(kafka_bootstrap_servers=kafka.bootstrap_servers, kafka_topic_prefix=prefix)
         self.store = Store.connect(SecretStr(mongo.url), database, [key], timeout_ms=30_000)
         self.publisher = Publisher(self.settings, "test")
@@ -99,6 +99,7 @@ class Writers:
             "MONGODB_DATABASE": database,
             "ENCRYPTION_KEYS": key.get_secret_value(),
             "HTTP_PORT": str(reserve_port()),
+            "ALLOW_PRIVATE_ADDRESSES": "true",
         }
         self.process = Process(
             "writer", [sys.executable, "-m", "services.writer"], folder=folder, environment=environment
@@ -119,7 +120,7 @@ class Writers:
     async def connect(self, name: str, address: str) -> ConnectionId:
         """Adds a connection with a published mapping."""
         personio = PersonioAccess(url="https://personio.test", client_id=name, client_secret=SecretStr("secret"))
-        declaree = DeclareeAccess(url=address, key=SecretStr("key"))
+        declaree = DeclareeAccess(url=address, key=SecretStr("key"), insecure_http=True)
         connection = (await self.store.connections.add(name, personio, declaree, now=NOW)).id
         await self.store.connections.start(connection, now=NOW)
         await self.store.mappings.publish(connection, default_mapping(), now=NOW, expected_version=None)
