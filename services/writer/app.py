@@ -52,7 +52,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         endpoints=endpoints,
         clock=clock,
         metrics=metrics,
-        batch_seconds=settings.writer_batch_seconds,
+        settle_seconds=settings.writer_settle_seconds,
         # twice the number of concurrent requests: some people's answers are processed while requests for others run
         concurrency=2 * settings.writer_concurrency,
         late_write_seconds=settings.writer_late_write_seconds,

@@ -162,7 +162,7 @@ class Worker:
             raise
         except TimeoutError:
             self._endpoint.record_timeout()
-            return WaitingCause.BATCH_TIMEOUT
+            return WaitingCause.SETTLE_TIMEOUT
         except StoreFailedError as error:
             logger.warning("a document cannot be read: %s", error, extra={"person": str(person.stored.person)})
             return WaitingCause.UNREADABLE_DOCUMENT

@@ -105,7 +105,7 @@ class WriterStage:
             access = DeclareeAccess.model_validate({"url": URL, "key": key})
         self.connections.connections[name] = make_connection(name, declaree=access, link_policy=policy)
 
-    def make_writer(self, batch_seconds: float = 60, concurrency: int = 32) -> Writer:
+    def make_writer(self, settle_seconds: float = 60, concurrency: int = 32) -> Writer:
         """Returns another writer, which shares ledger and server with the first, but no memory."""
         return Writer(
             repositories=self,
@@ -113,14 +113,14 @@ class WriterStage:
             endpoints=self.endpoints,
             clock=self.clock,
             metrics=self.metrics,
-            batch_seconds=batch_seconds,
+            settle_seconds=settle_seconds,
             concurrency=concurrency,
             late_write_seconds=LATE_WRITE_SECONDS,
         )
 
-    def restart(self, batch_seconds: float = 60, concurrency: int = 32) -> None:
+    def restart(self, settle_seconds: float = 60, concurrency: int = 32) -> None:
         """Replaces the writer by one that remembers nothing."""
-        self.writer = self.make_writer(batch_seconds, concurrency)
+        self.writer = self.make_writer(settle_seconds, concurrency)
 
     async def reset_endpoints(self) -> None:
         """Forgets clients, circuit breakers and what was learnt about the servers, as a restarted process does."""

@@ -69,7 +69,7 @@ class Failures:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether so many unexpected errors follow each other that nothing but a change can help."""
+        """Whether the number of unexpected errors in a row has reached the limit."""
         return self.unexpected >= MAX_UNEXPECTED_ERRORS
 
     def record_success(self) -> None:

@@ -53,7 +53,7 @@ def run_stage(behaviour: dict[str, Any], work: Callable[[WriterStage], Awaitable
 
     async def main() -> Any:
         stage = WriterStage(cast("Store", FakeStore()), Behaviour.model_validate(behaviour), VirtualClock())
-        stage.restart(batch_seconds=CHANGE_SECONDS)
+        stage.restart(settle_seconds=CHANGE_SECONDS)
         try:
             return await work(stage)
         finally:
