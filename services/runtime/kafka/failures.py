@@ -75,6 +75,10 @@ class Failures:
     def record_success(self) -> None:
         """Records that the work is done."""
         self._metrics.batches.labels(self._source.value, "done").inc()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the failures in a row."""
         self._backoff.reset()
         self.unexpected = 0
 
