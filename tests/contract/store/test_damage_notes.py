@@ -126,7 +126,7 @@ def seal(content: object) -> str:
     return Fernet(Fernet.generate_key()).encrypt(json.dumps(content).encode()).decode()
 
 
-@pytest.mark.parametrize("token", ["gAAAü", "", None, 7, ["x"], {"v": 2}, "v2:abc", seal({})], ids=str)
+@pytest.mark.parametrize("token", ["gAAAü", "", None, 7, ["x"], {"v": 2}, "v2:abc", seal({})], ids=range(8))
 async def test_unreadable_secret_hides_no_other_connection(mongodb_store: Store, raw: Raw, token: Any) -> None:
     """The connection is noted with what to do; the others are read. A new secret is enough."""
     first = await mongodb_store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
