@@ -1,12 +1,17 @@
 """The status of every connection: accounts, balance, waiting employees, last run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.admin.links import count_links
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run
+from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
+
+AT_ONCE = 200
+"""Number of connections that are read together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +50,35 @@ class Status:
 
 async def get_status(store: Store) -> tuple[Status, ...]:
     """Returns the status of all connections, in the order in which they were added."""
-    waiting = await store.counters.count_all_waiting()
-    return tuple(
-        [
-            await _get_status(store, connection.id, connection.name, connection.state, waiting.get(connection.id, 0))
-            for connection in await store.connections.list_all()
-        ]
-    )
+    summaries = await store.connections.list_all()
+    pages = [summaries[start : start + AT_ONCE] for start in range(0, len(summaries), AT_ONCE)]
+    return tuple([status for page in pages for status in await _read_page(store, page)])
 
 
-async def _get_status(
-    store: Store, connection: ConnectionId, name: str, state: ConnectionState, waiting: int
-) -> Status:
-    published = await store.mappings.get_published(connection)
-    report = await store.verifications.get_report(connection)
-    return Status(
-        connection=connection,
-        name=name,
-        state=state,
-        employees=await store.snapshots.count(connection),
-        active=await store.snapshots.count_active(connection),
-        accounts=await store.counters.count_active_with_account(connection),
-        balance=await store.counters.count_behind(connection),
-        waiting=waiting,
-        absent=len(await store.counters.find_absent_with_account(connection)),
-        decisions=await count_links(store, connection),
-        findings=report.open_findings if report else 0,
-        outcomes=await store.counters.count_outcomes(connection),
-        mapping_version=published.version if published else 0,
-        last_run=await store.runs.get_last_finished(connection),
-    )
+async def _read_page(store: Store, summaries: Sequence[ConnectionSummary]) -> list[Status]:
+    """Returns the status of some connections. The number of queries does not depend on their number."""
+    connections = [summary.id for summary in summaries]
+    numbers = await store.counters.read(connections)
+    versions = await store.mappings.find_newest_versions(connections)
+    reports = await store.verifications.find_reports(connections)
+    runs = await store.runs.find_last_finished(connections)
+    decisions = {one: await count_links(store, one) for one in connections if numbers[one].open_links}
+    return [
+        Status(
+            connection=summary.id,
+            name=summary.name,
+            state=summary.state,
+            employees=numbers[summary.id].employees,
+            active=numbers[summary.id].active,
+            accounts=numbers[summary.id].accounts,
+            balance=numbers[summary.id].balance,
+            waiting=numbers[summary.id].waiting,
+            absent=numbers[summary.id].absent,
+            decisions=decisions.get(summary.id, 0),
+            findings=reports[summary.id].open_findings if summary.id in reports else 0,
+            outcomes=dict(numbers[summary.id].outcomes),
+            mapping_version=versions.get(summary.id, 0),
+            last_run=runs.get(summary.id),
+        )
+        for summary in summaries
+    ]

@@ -219,3 +219,9 @@ def _read_partial_result(error: BulkWriteError) -> BulkResult:
         if problem["code"] != _DUPLICATE_KEY:
             raise translate(OperationFailure("a write of a bulk", problem["code"]))
     return BulkResult(details["nMatched"], frozenset(problem["index"] for problem in problems))
+
+
+def split(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Yields parts of at most ``size`` keys. A command with the keys of all employees can exceed MongoDB's limit."""
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]

@@ -18,7 +18,7 @@ from services.contracts.connections import (
 )
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document, Session
-from services.store.connection_summaries import ConnectionSummary, is_at_server, to_summary
+from services.store.connection_summaries import SUMMARY_FIELDS, ConnectionSummary, to_summary
 from services.store.credentials import DECLAREE_KEY, PERSONIO_SECRET, CredentialCodec
 from services.store.encryption import Cipher
 from services.store.errors import (
@@ -90,7 +90,8 @@ class Connections:
             created_at=now,
         )
         identity = build_identity(personio.client_id, personio.url, declaree.url)
-        document = {**self._codec.to_document(connection), "identity": identity}
+        server = normalise_server(declaree.url)
+        document = {**self._codec.to_document(connection), "identity": identity, "server": server}
         if not await self._collection.insert(document, session):
             raise await self._build_duplicate(identity, personio.client_id, declaree.url)
         return connection
@@ -145,14 +146,15 @@ class Connections:
 
     async def list_all(self) -> tuple[ConnectionSummary, ...]:
         """Returns all connections, readable or not, in the order in which they were added."""
-        summaries = map(to_summary, await self._collection.find({}))
+        pages = self._collection.iterate_pages({}, fields=SUMMARY_FIELDS)
+        summaries = [to_summary(document) async for page in pages for document in page]
         return tuple(sorted(summaries, key=lambda summary: (summary.created_at, summary.id)))
 
     async def find_by_server(self, server: str) -> tuple[ConnectionId, ...]:
         """Returns the connections to this SCIM server, readable or not, in any spelling of its address."""
         wanted = normalise_server(server)
-        documents = await self._collection.find({}, fields=["declaree.url"], sort={"_id": 1})
-        return tuple(ConnectionId(document["_id"]) for document in documents if is_at_server(document, wanted))
+        documents = await self._collection.find({"server": wanted}, fields=["_id"], sort={"_id": 1})
+        return tuple(ConnectionId(document["_id"]) for document in documents)
 
     async def set_state(self, connection: ConnectionId, state: ConnectionState) -> None:
         """Activates or pauses a connection. Raises ``UnknownConnectionError``."""

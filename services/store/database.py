@@ -28,6 +28,7 @@ from services.store.mappings import Mappings
 from services.store.replica_set import ensure_replica_set
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
+from services.store.settlement_marks import SettlementMarks
 from services.store.snapshots import Snapshots
 from services.store.tasks import Tasks
 from services.store.verifications import Verifications
@@ -84,9 +85,10 @@ class Store:
         self.schedule = PollSchedule(self._get_collection("connections"))
         self.snapshots = Snapshots(self._get_collection("snapshots"), ledger="ledger")
         self.mappings = Mappings(self._get_collection("mappings"))
-        self.ledger = Ledger(self._get_collection("ledger"))
+        self.marks = SettlementMarks(self._get_collection("snapshots"), self._get_collection("ledger"))
+        self.ledger = Ledger(self._get_collection("ledger"), self.marks)
         self.followups = FollowUps(self._get_collection("ledger"))
-        self.counters = Counters(self._get_collection("ledger"), snapshots="snapshots")
+        self.counters = Counters(*map(self._get_collection, ("ledger", "snapshots", "links")))
         self.claims = Claims(self._get_collection("claims"))
         self.links = Links(self._get_collection("links"))
         self.verifications = Verifications(self._get_collection("verifications"))

@@ -69,6 +69,25 @@ class Runs:
         succeeded = {"connection_id": connection, "state": RunState.SUCCEEDED.value}
         return bool(await self._collection.find(succeeded, fields=["_id"], sort={"started": -1, "_id": -1}, limit=1))
 
+    async def find_last_finished(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Run]:
+        """Returns the newest runs that have succeeded or failed, of those connections that have any.
+
+        Sends one query, and another one for each connection with a run in progress.
+        """
+        documents = await self._collection.aggregate(
+            [
+                {"$match": {"connection_id": {"$in": sorted(set(connections))}}},
+                {"$sort": {"connection_id": 1, "started": -1, "_id": -1}},
+                {"$group": {"_id": "$connection_id", "newest": {"$first": "$$ROOT"}}},
+            ]
+        )
+        newest = [to_model(Run, document["newest"]) for document in documents]
+        runs = {run.connection_id: run for run in newest if run.state is not RunState.RUNNING}
+        for running in (run for run in newest if run.state is RunState.RUNNING):
+            finished = await self.get_last_finished(running.connection_id)
+            runs |= {} if finished is None else {running.connection_id: finished}
+        return runs
+
     async def get_last_finished(self, connection: ConnectionId) -> Run | None:
         """Returns the newest run that has succeeded or failed; None if there was none."""
         documents = await self._collection.find(

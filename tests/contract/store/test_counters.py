@@ -83,8 +83,9 @@ async def test_active_employees_with_an_enabled_account_are_counted(store: Store
         ]
     )
 
-    assert await store.counters.count_active_with_account(CONNECTION) == 1
-    assert await store.snapshots.count_active(CONNECTION) == 4
+    numbers = (await store.counters.read([CONNECTION]))[CONNECTION]
+    assert numbers.accounts == 1
+    assert numbers.active == 4
 
 
 async def test_absent_employees_with_an_enabled_account_are_found(store: Store) -> None:

@@ -17,6 +17,7 @@ from services.store.links import Links
 from services.store.mappings import Mappings
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
+from services.store.settlement_marks import SettlementMarks
 from services.store.snapshots import Snapshots
 from services.store.tasks import Tasks
 from services.store.verifications import Verifications
@@ -33,6 +34,7 @@ REPOSITORIES: dict[str, type] = {
     "ledger": Ledger,
     "links": Links,
     "mappings": Mappings,
+    "marks": SettlementMarks,
     "runs": Runs,
     "schedule": PollSchedule,
     "snapshots": Snapshots,

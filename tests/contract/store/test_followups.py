@@ -123,9 +123,10 @@ async def test_reports_without_a_writable_account_are_left_out(store: Store) -> 
             make_entry("6", manager=missing, decided=make_outcome("6", how=Outcome.OUT_OF_SCOPE)),
             make_entry("7", manager=missing),
             make_entry("8", connection_id=OTHER, manager=missing),
-            make_entry("9", account_id="a-9"),
+            make_entry("9", account_id="old"),
         ]
     )
+    await store.ledger.write([make_entry("9", 2, account_id="a-9")])
 
     resolvable = await store.followups.find_resolvable_reports(CONNECTION)
     waiting = await store.followups.find_waiting_reports(CONNECTION, {EmployeeId("9"): AccountId("a-9")})

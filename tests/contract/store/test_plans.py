@@ -166,7 +166,9 @@ LEDGER = {
     "rejected": lambda store: _exhaust(store.followups.page_rejected(CONNECTION)),
     "outcomes": lambda store: store.counters.count_outcomes(CONNECTION),
     "absent with account": lambda store: store.counters.find_absent_with_account(CONNECTION),
-    "active with account": lambda store: store.counters.count_active_with_account(CONNECTION),
+    "numbers": lambda store: store.counters.read([CONNECTION]),
+    "marks of some": lambda store: store.marks.repair_unsettled(CONNECTION),
+    "marks of all": lambda store: store.marks.repair_all(CONNECTION),
     "behind": lambda store: store.counters.count_behind(CONNECTION),
 }
 OUTBOX = {
@@ -184,7 +186,6 @@ OUTBOX = {
     "mark absent": lambda store: store.snapshots.mark_absent(CONNECTION, SOME, NOW),
     "clear absent": lambda store: store.snapshots.clear_absent(CONNECTION, SOME),
     "count": lambda store: store.snapshots.count(CONNECTION),
-    "active count": lambda store: store.snapshots.count_active(CONNECTION),
     "oversized": lambda store: store.snapshots.find_oversized(CONNECTION),
     "unsettled": lambda store: store.snapshots.find_unsettled([make_person("1"), make_person("2")]),
 }
@@ -227,6 +228,8 @@ OTHERS = {
     "runs newest": lambda store: store.runs.list_newest(CONNECTION),
     "runs unfinished": lambda store: store.runs.fail_unfinished(CONNECTION, "x", now=NOW),
     "runs first": lambda store: store.runs.find_first([CONNECTION]),
+    "runs last finished": lambda store: store.runs.find_last_finished([CONNECTION, OTHER]),
+    "verification reports": lambda store: store.verifications.find_reports([CONNECTION, OTHER]),
     "run last finished": lambda store: store.runs.get_last_finished(CONNECTION),
     "lease acquire": lambda store: store.leases.acquire(
         f"connection/{CONNECTION}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=1
@@ -242,10 +245,26 @@ OF_ONE_CONNECTION = {
     for group, works in {"ledger": LEDGER, "outbox": OUTBOX, "": OTHERS}.items()
     for name, work in works.items()
 }
-WIDE = {f"ledger {name}" for name in ("forget applied", "resolvable reports", "outcomes", "behind")}
-WIDE |= {f"outbox {name}" for name in ("stream", "employee ids", "count", "active count")}
+WIDE = {
+    f"ledger {name}"
+    for name in (
+        "forget applied",
+        "resolvable reports",
+        "outcomes",
+        "behind",
+        "numbers",
+        "marks of some",
+        "marks of all",
+    )
+}
+WIDE |= {f"outbox {name}" for name in ("stream", "employee ids", "count")}
 """Queries about all or nearly all employees of the connection; the others are about some of them."""
-SORTED_IN_MEMORY = {"ledger waiting reports", "ledger pending reports", "ledger blocked by"}
+SORTED_IN_MEMORY = {
+    "ledger resolvable reports",
+    "ledger waiting reports",
+    "ledger pending reports",
+    "ledger blocked by",
+}
 """Queries with a result of a few ids that lie in several ranges of an index."""
 OF_ALL_CONNECTIONS = {
     "waiting connections": lambda store: store.counters.count_waiting(),

@@ -12,6 +12,7 @@ from tests.support.fake_store.followups import FakeFollowUps
 from tests.support.fake_store.leases import FakeLeases
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.mappings import FakeDeadLetters, FakeMappings
+from tests.support.fake_store.settlement_marks import FakeSettlementMarks
 from tests.support.fake_store.snapshots import FakeSnapshots
 from tests.support.fake_store.tasks import FakeRuns, FakeTasks
 from tests.support.fake_store.verifications import FakeVerifications
@@ -28,6 +29,7 @@ __all__ = [
     "FakeMappings",
     "FakePollSchedule",
     "FakeRuns",
+    "FakeSettlementMarks",
     "FakeSnapshots",
     "FakeStore",
     "FakeTasks",
@@ -46,9 +48,10 @@ class FakeStore:
         self.snapshots = FakeSnapshots(self.ledger)
         self.mappings = FakeMappings()
         self.followups = FakeFollowUps(self.ledger)
-        self.counters = FakeCounters(self.ledger, self.snapshots)
         self.claims = FakeClaims()
         self.links = FakeLinks()
+        self.counters = FakeCounters(self.ledger, self.snapshots, self.links)
+        self.marks = FakeSettlementMarks()
         self.verifications = FakeVerifications()
         self.work_ranges = FakeWorkRanges()
         self.tasks = FakeTasks()

@@ -1,11 +1,13 @@
 """Numbers for ``status`` and the metrics in memory."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.outcomes import WaitingCause
 from services.contracts.snapshots import Snapshot
+from services.store.counters import Numbers
+from tests.support.fake_store.claims import FakeLinks
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.pages import give_turn
 from tests.support.fake_store.snapshots import FakeSnapshots
@@ -14,8 +16,9 @@ from tests.support.fake_store.snapshots import FakeSnapshots
 class FakeCounters:
     """``services.store.counters.Counters`` over a fake ledger and fake snapshots."""
 
-    def __init__(self, ledger: FakeLedger, snapshots: FakeSnapshots) -> None:
+    def __init__(self, ledger: FakeLedger, snapshots: FakeSnapshots, links: FakeLinks | None = None) -> None:
         self._ledger = ledger
+        self._links = links or FakeLinks()
         self._snapshots = snapshots
 
     async def count_waiting(self) -> dict[ConnectionId, int]:
@@ -44,11 +47,6 @@ class FakeCounters:
         entries = self._ledger.list_entries(connection)
         return dict(sorted(Counter(entry.decided.outcome.value for entry in entries if entry.decided).items()))
 
-    async def count_active_with_account(self, connection: ConnectionId) -> int:
-        """Returns the number of employees that Personio lists as active and that have an enabled account."""
-        await give_turn()
-        return len(self._find_enabled(connection, FakeSnapshots.is_listed_as_active))
-
     async def find_absent_with_account(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Returns the employees with an enabled account that a complete scan no longer lists."""
         await give_turn()
@@ -57,13 +55,34 @@ class FakeCounters:
     async def count_behind(self, connection: ConnectionId) -> int:
         """Returns the number of employees with a snapshot that is newer than the last decision."""
         await give_turn()
-        behind = 0
-        for snapshot in self._snapshots.list_snapshots(connection):
-            entry = self._ledger.content.get(snapshot.person)
-            decided = entry.decided_version.revision if entry is not None else 0
-            is_oversized = self._snapshots.oversized.get(snapshot.person) == snapshot.revision
-            behind += not is_oversized and snapshot.revision > decided
-        return behind
+        return sum(map(self._is_behind, self._snapshots.list_snapshots(connection)))
+
+    async def count_all_behind(self) -> int:
+        """Returns the sum of the balances of all connections."""
+        await give_turn()
+        return sum(map(self._is_behind, self._snapshots.content.values()))
+
+    def _is_behind(self, snapshot: Snapshot) -> bool:
+        entry = self._ledger.content.get(snapshot.person)
+        decided = entry.decided_version.revision if entry is not None else 0
+        return snapshot.revision > decided and self._snapshots.oversized.get(snapshot.person) != snapshot.revision
+
+    async def read(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Numbers]:
+        """Returns the numbers of these connections."""
+        return {connection: await self._read(connection) for connection in connections}
+
+    async def _read(self, connection: ConnectionId) -> Numbers:
+        snapshots = self._snapshots.list_snapshots(connection)
+        return Numbers(
+            employees=len(snapshots),
+            active=sum(map(self._snapshots.is_listed_as_active, snapshots)),
+            accounts=len(self._find_enabled(connection, FakeSnapshots.is_listed_as_active)),
+            balance=await self.count_behind(connection),
+            waiting=self._count_waiting(set()).get(connection, 0),
+            absent=len(await self.find_absent_with_account(connection)),
+            open_links=await self._links.count_open(connection),
+            outcomes=await self.count_outcomes(connection),
+        )
 
     def _find_enabled(self, connection: ConnectionId, is_listed: Callable[[Snapshot], bool]) -> tuple[EmployeeId, ...]:
         snapshots = self._snapshots.content

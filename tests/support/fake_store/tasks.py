@@ -162,6 +162,11 @@ class FakeRuns:
         await give_turn()
         return tuple(reversed(self._sort(connection)))[:limit]
 
+    async def find_last_finished(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Run]:
+        """Returns the newest runs that have ended, of those connections that have any."""
+        runs = {connection: await self.get_last_finished(connection) for connection in connections}
+        return {connection: run for connection, run in runs.items() if run is not None}
+
     async def get_last_finished(self, connection: ConnectionId) -> Run | None:
         """Returns the newest run that has ended; None if there was none."""
         await give_turn()
