@@ -110,6 +110,8 @@ def _list_status(connection: ConnectionId) -> Mapping[str, Query]:
         "status: numbers of one connection": lambda s: s.counters.read([connection]),
         "status: balance": lambda s: s.counters.count_behind(connection),
         "metrics: balance": lambda s: s.counters.count_all_behind(),
+        "metrics: waiting by cause": lambda s: s.counters.count_waiting_by_cause(),
+        "metrics: overdue polls": lambda s: s.schedule.count_due(NOW + timedelta(days=1)),
         "status: absent": lambda s: s.counters.find_absent_with_account(connection),
         "status: looks": lambda s: s.counters.count_looks(connection),
         "status: outcomes": lambda s: s.counters.count_outcomes(connection),

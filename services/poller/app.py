@@ -11,6 +11,7 @@ from services.clients.personio.rate_limit import RateLimiter
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import find_topics
+from services.poller.gauges import Gauges
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.runtime.clock import Clock
@@ -60,6 +61,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         fatal=process.fatal,
         owner=identify_process(),
     )
+    gauges = Gauges(store.counters, store.schedule, metrics, clock, settings.poll_interval_seconds, process.fatal)
     topics = TopicWatch(
         settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=lambda _: publisher.renew()
     )
@@ -67,6 +69,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     process.add("Kafka's topics", topics)
     process.add("Kafka", publisher)
     process.add("schedule", schedule)
+    process.add("metrics of stored work", gauges)
     process.add_check("schedule", schedule.ready)
     process.add_check("kafka", topics.check_readiness)
     process.add_check("mongodb", store.ping)

@@ -3,7 +3,7 @@
 What concerns snapshot and ledger entry is counted by the marks of ``SettlementMarks``.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -94,6 +94,19 @@ class Counters:
     async def count_all_waiting(self) -> dict[ConnectionId, int]:
         """Returns the number of waiting employees for each connection that has any, for every cause."""
         return await _count(self._ledger, {"connection_id": _ANY_CONNECTION, **_WAITING})
+
+    async def count_waiting_by_cause(self) -> dict[WaitingCause, int]:
+        """Returns the number of waiting employees of all connections for each cause that has any."""
+        documents = await self._ledger.aggregate(
+            [
+                {"$match": {"connection_id": _ANY_CONNECTION, **_WAITING}},
+                {"$group": {"_id": "$waiting.cause", "people": {"$sum": 1}}},
+            ]
+        )
+        counts: Counter[WaitingCause] = Counter()
+        for document in documents:
+            counts[WaitingCause(document["_id"])] += document["people"]  # two unknown causes can be the same member
+        return dict(counts)
 
     async def count_looks(self, connection: ConnectionId) -> int:
         """Returns the number of employees with an account that must be looked up again at a later time."""

@@ -1,11 +1,13 @@
 """When each connection is polled next, and when its rejected employees were last resent."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document
 from services.store.errors import UnknownConnectionError
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class PollSchedule:
@@ -22,6 +24,14 @@ class PollSchedule:
             sort={"next_poll": 1, "_id": 1},
         )
         return tuple(ConnectionId(document["_id"]) for document in documents)
+
+    async def count_due(self, before: datetime) -> int:
+        """Returns the number of active connections with a poll that was due before this time.
+
+        A connection that was never polled has no time, and is not counted.
+        """
+        times = {"$gt": _EPOCH, "$lt": before}
+        return await self._collection.count({"state": ConnectionState.ACTIVE.value, "next_poll": times})
 
     async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
         """Stores the time of the next poll. Raises ``UnknownConnectionError``."""

@@ -44,6 +44,17 @@ async def test_waiting_for_a_manager_is_counted_apart(store: Store) -> None:
     assert await store.counters.count_all_waiting() == {CONNECTION: 2, OTHER: 1}
 
 
+async def test_waiting_employees_are_counted_by_cause(store: Store) -> None:
+    """All connections count together."""
+    limited = WAITING.model_copy(update={"cause": WaitingCause.RATE_LIMITED})
+    await store.ledger.write([make_entry("1", waiting=WAITING), make_entry("2", waiting=limited), make_entry("3")])
+    await store.ledger.write([make_entry("4", connection_id=OTHER, waiting=WAITING)])
+
+    counts = await store.counters.count_waiting_by_cause()
+
+    assert counts == {WaitingCause.SERVER_UNAVAILABLE: 2, WaitingCause.RATE_LIMITED: 1}
+
+
 async def test_connection_without_waiting_employees_is_left_out(store: Store) -> None:
     """The next entry of an employee ends the wait."""
     await store.ledger.write([make_entry("1", waiting=WAITING)])

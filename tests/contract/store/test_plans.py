@@ -23,6 +23,7 @@ from tests.contract.store.conftest import make_key
 from tests.contract.store.population import SERVER, fill, make_question, make_range, make_step
 from tests.support.builders import (
     CONNECTION,
+    DECLAREE,
     NOW,
     OTHER,
     make_entry,
@@ -270,6 +271,10 @@ OF_ALL_CONNECTIONS = {
     "waiting connections": lambda store: store.counters.count_waiting(),
     "all waiting connections": lambda store: store.counters.count_all_waiting(),
     "due looks": lambda store: store.followups.take_due_looks(NOW),
+    "balance of all": lambda store: store.counters.count_all_behind(),
+    "waiting by cause": lambda store: store.counters.count_waiting_by_cause(),
+    "connections of a server": lambda store: store.connections.find_by_server(DECLAREE.url),
+    "polls due": lambda store: store.schedule.count_due(NOW),
     "connections due": lambda store: store.schedule.find_due(NOW),
     "unfinished tasks": lambda store: store.tasks.find_connections_with_unfinished(),
     "newest versions": lambda store: store.mappings.find_newest_versions([CONNECTION, OTHER]),

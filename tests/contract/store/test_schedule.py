@@ -27,6 +27,17 @@ async def test_due_connections_come_in_the_order_of_their_times(store: Store) ->
     assert await store.schedule.find_due(NOW) == (never.id, sooner.id, later.id)
 
 
+async def test_polls_that_were_due_before_a_time_are_counted(store: Store) -> None:
+    """Paused connections, later times, and connections that were never polled are left out."""
+    _, overdue, due, paused = [await add(store, f"papi-{number}") for number in range(4)]
+    await store.schedule.set_next_poll(overdue.id, NOW - timedelta(seconds=1))
+    await store.schedule.set_next_poll(due.id, NOW)
+    await store.schedule.set_next_poll(paused.id, NOW - timedelta(seconds=1))
+    await store.connections.set_state(paused.id, ConnectionState.PAUSED)
+
+    assert await store.schedule.count_due(NOW) == 1
+
+
 async def test_resumed_connection_is_due_again(store: Store) -> None:
     """A connection that was never polled is due as soon as it is active."""
     never, paused = await add(store, "papi-1"), await add(store, "papi-2")

@@ -200,6 +200,12 @@ class FakePollSchedule:
         due = [connection for connection, time in times.items() if time <= now]
         return tuple(sorted(due, key=lambda connection: (times[connection], connection)))
 
+    async def count_due(self, before: datetime) -> int:
+        """Returns the number of active connections with a poll that was due before this time."""
+        await give_turn()
+        active = {key for key, stored in self._connections.content.items() if stored.state is ConnectionState.ACTIVE}
+        return sum(time < before for connection, time in self.next_polls.items() if connection in active)
+
     async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
         """Stores the time of the next poll. Raises ``UnknownConnectionError``."""
         await self._connections.ensure_exists(connection)

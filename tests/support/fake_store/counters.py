@@ -36,6 +36,11 @@ class FakeCounters:
         waiting = [entry for entry in entries if entry.waiting and entry.waiting.cause not in excluded]
         return dict(sorted(Counter(entry.connection_id for entry in waiting).items()))
 
+    async def count_waiting_by_cause(self) -> dict[WaitingCause, int]:
+        """Returns the number of waiting employees of all connections for each cause that has any."""
+        await give_turn()
+        return dict(Counter(entry.waiting.cause for entry in self._ledger.content.values() if entry.waiting))
+
     async def count_looks(self, connection: ConnectionId) -> int:
         """Returns the number of employees with an account that must be looked up again at a later time."""
         await give_turn()
