@@ -68,8 +68,8 @@ def _list_poll(connection: ConnectionId) -> Mapping[str, Query]:
     revisions = [(name_employee(number), REVISION) for number in range(PAGE)]
     lease = f"connection/{connection}"
     return {
-        "schedule: due connections": lambda s: s.schedule.find_due(NOW + timedelta(days=1)),
-        "schedule: unfinished tasks": lambda s: s.tasks.find_connections_with_unfinished(),
+        "schedule: due connections": lambda s: s.schedule.find_due(NOW + timedelta(days=1), limit=100),
+        "schedule: unfinished tasks": lambda s: s.tasks.find_connections_with_unfinished(limit=100),
         "schedule: next poll": lambda s: s.schedule.set_next_poll(connection, NOW),
         "schedule: rejected resent on": lambda s: s.schedule.get_rejected_resent_on(connection),
         "schedule: verified on": lambda s: s.schedule.get_verified_on(connection),

@@ -52,7 +52,7 @@ class Run(FrozenModel):
     finished_at: AwareDatetime | None = None
     """When the run ended; None while it is running."""
     counts: RunCounts = Field(default_factory=RunCounts)
-    """The counts; zeros unless the run succeeded."""
+    """The counts; zeros if the run failed before the end of its scan. A scan that stopped at a limit has counts."""
     no_longer_visible: tuple[str, ...] = ()
     """Keys of stored attributes that the credential can no longer read. Their old values are kept."""
     error: str | None = None

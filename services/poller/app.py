@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import ListedAccounts
+from services.clients.personio.attribute_lists import AttributeLists
 from services.clients.personio.auth import TokenCache
-from services.clients.personio.rate_limit import RateLimiter
+from services.clients.personio.rate_limit import RateLimits
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import find_topics
@@ -27,18 +28,22 @@ SERVICE = "poller"
 
 
 def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
-    """Returns the poller's process, not yet started. All its connections share one rate limiter and one token cache."""
+    """Returns the poller's process, not yet started.
+
+    All its connections share the tokens, the lists of attributes, and one rate limit for each address of Personio.
+    """
     metrics = Metrics()
     process = Process(SERVICE, settings, clock, metrics)
-    rate_limiter = RateLimiter(clock, settings.poll_personio_per_minute)
-    tokens = TokenCache()
+    rate_limits = RateLimits(clock, settings.poll_personio_per_minute)
+    tokens, attributes = TokenCache(), AttributeLists()
     publisher = Publisher(settings, f"{SERVICE}-{os.getpid()}", metrics)
 
     @asynccontextmanager
     async def source(connection: ConnectionId) -> AsyncIterator[PersonioClient]:
         stored = await store.connections.get(connection)
         access = stored.personio
-        async with PersonioClient(access, clock=clock, rate_limiter=rate_limiter, tokens=tokens) as client:
+        limits = rate_limits.get(access.url)
+        async with PersonioClient(access, clock=clock, limits=limits, tokens=tokens, attributes=attributes) as client:
             yield client
 
     @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
@@ -52,12 +52,24 @@ class LeaseKeeper:
         self._clock = clock
         self._seconds = seconds
 
+    async def find_owned_elsewhere(self, connections: Sequence[ConnectionId]) -> frozenset[ConnectionId]:
+        """Returns the connections that a live replica works on, with one query for all of them."""
+        names = {_name(connection): connection for connection in connections}
+        if not names:
+            return frozenset()
+        held = await self._leases.find_held(names, now=self._clock.now())
+        return frozenset(
+            names[lease.name]
+            for lease in held
+            if lease.owner.token != self._owner.token and not self._is_dead(lease.owner)
+        )
+
     @asynccontextmanager
     async def hold(self, connection: ConnectionId) -> AsyncIterator[LeaseGuard | None]:
         """Yields the guard of the connection's lease; None if another replica owns the lease."""
         requested_at = self._clock.monotonic()
         lease = await self._leases.acquire(
-            f"connection/{connection}",
+            _name(connection),
             self._owner,
             now=self._clock.now(),
             seconds=self._seconds,
@@ -88,3 +100,7 @@ class LeaseKeeper:
                 logger.warning("lease cannot be renewed now: %s", error, extra={"lease": lease.name})
             else:
                 guard.deadline = requested_at + self._seconds
+
+
+def _name(connection: ConnectionId) -> str:
+    return f"connection/{connection}"

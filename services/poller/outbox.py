@@ -3,6 +3,7 @@
 After a crash before that mark, the same bytes are published again, before any newer revision of that employee.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from services.contracts.cloudevents import SendReason
@@ -42,12 +43,17 @@ class Outbox:
         await self._snapshots.mark_emitted(connection, [revision for revision in sent if revision[0] in pending])
         return len(sent), len(unsent)
 
-    async def emit_pending(self, connection: ConnectionId) -> int:
-        """Publishes the changes that an earlier run stored but did not mark as emitted. Returns their number."""
+    async def emit_pending(self, connection: ConnectionId, places: asyncio.Semaphore) -> int:
+        """Publishes the changes that an earlier run stored but did not mark as emitted. Returns their number.
+
+        Holds one of the places for each batch, so that other companies take turns with a long list.
+        """
         sent = 0
-        while snapshots := await self._snapshots.read_pending(connection, BATCH):
-            count, oversized = await self.emit(connection, snapshots, SendReason.DETECTED)
+        is_finished = False
+        while not is_finished:
+            async with places:
+                snapshots = await self._snapshots.read_pending(connection, BATCH)
+                count, oversized = await self.emit(connection, snapshots, SendReason.DETECTED)
             sent += count
-            if not count and not oversized:
-                break
+            is_finished = not count and not oversized
         return sent

@@ -21,6 +21,11 @@ ProgressCallback: TypeAlias = Callable[[Mapping[str, int]], Awaitable[None]]
 class Personio(Protocol):
     """One company's Personio, in any version of its API."""
 
+    @property
+    def queued_seconds(self) -> float:
+        """Seconds in which requests have waited for their turn in this process."""
+        ...
+
     async def list_attributes(self) -> tuple[AttributeDefinition, ...]:
         """Returns the attributes that the credential may read."""
         ...
@@ -125,8 +130,10 @@ class Tasks(Protocol):
         """Returns the open tasks, oldest first."""
         ...
 
-    async def find_connections_with_unfinished(self) -> frozenset[ConnectionId]:
-        """Returns the connections with an open or running task."""
+    async def find_connections_with_unfinished(
+        self, *, limit: int, without: Iterable[ConnectionId] = ()
+    ) -> tuple[ConnectionId, ...]:
+        """Returns connections with an open or running task, the longest unfinished first."""
         ...
 
     async def start(self, task: str) -> bool:
@@ -193,8 +200,10 @@ class Connections(Protocol):
 class PollSchedule(Protocol):
     """When each connection is polled next."""
 
-    async def find_due(self, now: datetime) -> tuple[ConnectionId, ...]:
-        """Returns the active connections with a due poll, the longest due first."""
+    async def find_due(
+        self, now: datetime, *, limit: int, without: Iterable[ConnectionId] = ()
+    ) -> tuple[ConnectionId, ...]:
+        """Returns active connections with a due poll, the longest due first."""
         ...
 
     async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
@@ -231,6 +240,10 @@ class Leases(Protocol):
         is_dead: Callable[[ProcessIdentity], bool],
     ) -> Lease | None:
         """Returns the lease; None if another live process owns it."""
+        ...
+
+    async def find_held(self, names: Iterable[str], *, now: datetime) -> tuple[Lease, ...]:
+        """Returns those leases of these names that have not ended."""
         ...
 
     async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:

@@ -1,5 +1,6 @@
 """Publishes current snapshots again."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 
@@ -19,10 +20,14 @@ def collect_named_people(tasks: Iterable[Task]) -> frozenset[EmployeeId]:
 class Resender:
     """Resends employees of one connection while its lease is held."""
 
-    def __init__(self, repositories: Repositories, outbox: Outbox) -> None:
-        """``outbox`` publishes the snapshots, and raises ``LeaseLostError`` once the lease is lost."""
+    def __init__(self, repositories: Repositories, outbox: Outbox, places: asyncio.Semaphore) -> None:
+        """``outbox`` publishes the snapshots, and raises ``LeaseLostError`` once the lease is lost.
+
+        Holds one of the ``places`` for each batch, so that companies take turns.
+        """
         self._repositories = repositories
         self._outbox = outbox
+        self._places = places
 
     async def resend_all(self, connection: ConnectionId, progress: ProgressCallback = ignore_progress) -> int:
         """Resends all employees of the connection. Returns the number of events."""
@@ -69,7 +74,8 @@ class Resender:
         sent = 0
         total = await snapshots.count(connection) if people is None else len(people)
         async for batch in snapshots.stream(connection, people):
-            emitted, _ = await self._outbox.emit(connection, batch, SendReason.RESENT)
+            async with self._places:
+                emitted, _ = await self._outbox.emit(connection, batch, SendReason.RESENT)
             sent += emitted
             await progress({"sent": sent, "total": total})
         return sent

@@ -1,5 +1,6 @@
 """One run of a connection, from its start to its end."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -10,6 +11,7 @@ from services.poller.lease import LeaseLostError
 from services.poller.outbox import Outbox
 from services.poller.ports import ProgressCallback, Repositories, Source
 from services.poller.scan import Scan, Tally
+from services.poller.scan_limits import ScanLimits
 from services.runtime.clock import Clock
 from services.runtime.kafka.publisher import ProducerDeadError
 from services.runtime.log import describe
@@ -29,12 +31,19 @@ class Runner:
     """Polls one connection while its lease is held."""
 
     def __init__(
-        self, repositories: Repositories, source: Source, outbox: Outbox, clock: Clock, metrics: Metrics
+        self,
+        repositories: Repositories,
+        source: Source,
+        outbox: Outbox,
+        limits: ScanLimits,
+        clock: Clock,
+        metrics: Metrics,
     ) -> None:
         """``outbox`` publishes the changes, and raises ``LeaseLostError`` once the lease is lost."""
         self._repositories = repositories
         self._source = source
         self._outbox = outbox
+        self._limits = limits
         self._clock = clock
         self._metrics = metrics
 
@@ -52,6 +61,9 @@ class Runner:
             run = await self._repositories.runs.begin(connection, now=self._clock.now())
         try:
             tally = await self._scan(connection, dry_run=dry_run, progress=progress)
+        except asyncio.CancelledError:
+            await self._end_cancelled(run, dry_run=dry_run)
+            raise
         except ProducerDeadError:
             raise
         except LeaseLostError as error:
@@ -67,13 +79,32 @@ class Runner:
                 "error": f"unexpected error ({describe(error)}): see the poller's log",
             }
         else:
-            counts = {"counts": tally.counts(), "no_longer_visible": tuple(sorted(tally.no_longer_visible))}
-            result = {"state": RunState.SUCCEEDED, **counts}
-            if not dry_run:
-                self._metrics.changes.labels("created").inc(tally.created)
-                self._metrics.changes.labels("changed").inc(tally.changed)
-            logger.info("polled", extra={"connection": connection, "counts": tally.counts().model_dump()})
+            result = self._conclude(connection, tally, dry_run=dry_run)
         return await self._end(run, result, dry_run=dry_run)
+
+    def _conclude(self, connection: ConnectionId, tally: Tally, *, dry_run: bool) -> dict[str, object]:
+        """Returns the result of a scan that was not interrupted by an error. One that stopped at a limit has failed."""
+        counts = tally.counts()
+        if not dry_run:
+            self._metrics.changes.labels("created").inc(tally.created)
+            self._metrics.changes.labels("changed").inc(tally.changed)
+        if tally.stopped is None:
+            logger.info("polled", extra={"connection": connection, "counts": counts.model_dump()})
+        else:
+            logger.warning("poll is incomplete: %s", tally.stopped, extra={"connection": connection})
+        return {
+            "state": RunState.SUCCEEDED if tally.stopped is None else RunState.FAILED,
+            "error": tally.stopped,
+            "counts": counts,
+            "no_longer_visible": tuple(sorted(tally.no_longer_visible)),
+        }
+
+    async def _end_cancelled(self, run: Run, *, dry_run: bool) -> None:
+        """Stores the end of a run because the process stops. If MongoDB does not answer, the next run ends it."""
+        try:
+            await self._end(run, {"state": RunState.FAILED, "error": LEFT_UNFINISHED}, dry_run=dry_run)
+        except ConnectorError as error:
+            logger.warning("end of a run cannot be stored: %s", error, extra={"connection": run.connection_id})
 
     async def _end(self, run: Run, result: Mapping[str, object], *, dry_run: bool) -> Run:
         run = run.model_copy(update={**result, "finished_at": self._clock.now()})
@@ -88,7 +119,7 @@ class Runner:
             await progress(tally.counts().model_dump() | total)
 
         if not dry_run:
-            await self._outbox.emit_pending(connection)
-        scan = Scan(self._repositories.snapshots, self._outbox, self._clock, dry_run=dry_run)
+            await self._outbox.emit_pending(connection, self._limits.places)
+        scan = Scan(self._repositories.snapshots, self._outbox, self._clock, self._limits, dry_run=dry_run)
         async with self._source(connection) as personio:
             return await scan.run(connection, personio, report)

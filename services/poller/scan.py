@@ -1,7 +1,6 @@
 """One full scan of a connection: page by page, with at most two pages in memory."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from services.errors import ConfigurationError
 from services.poller.observe import detect_change
 from services.poller.outbox import Outbox
 from services.poller.ports import Personio, Snapshots
+from services.poller.scan_limits import PageReader, ScanLimits, ScanStoppedError
 from services.runtime.clock import Clock
 
 
@@ -50,11 +50,15 @@ class Tally:
     """The ids of all listed employees, to find the absent ones. Takes some tens of bytes for each employee."""
     no_longer_visible: set[str] = field(default_factory=set)
     """Keys of stored attributes that the credential can no longer read."""
+    stopped: str | None = None
+    """Why the scan ended before the last page; None if it did not."""
 
     @property
     def is_complete(self) -> bool:
         """Whether every page was received, the ids are unique, and the announced total stayed the same and is right."""
-        return not self.repeated and not self.skipped and self.totals == {len(self.ids)}
+        if self.stopped is not None or self.repeated or self.skipped:
+            return False
+        return self.totals == {len(self.ids)}
 
     @property
     def total(self) -> int | None:
@@ -89,25 +93,46 @@ async def read_visible_attributes(personio: Personio) -> frozenset[str]:
 class Scan:
     """Compares all employees in Personio with their snapshots. A dry run neither stores nor publishes anything."""
 
-    def __init__(self, snapshots: Snapshots, outbox: Outbox, clock: Clock, *, dry_run: bool = False) -> None:
-        """Stores changes in ``snapshots`` and publishes them through ``outbox``."""
+    def __init__(
+        self, snapshots: Snapshots, outbox: Outbox, clock: Clock, limits: ScanLimits, *, dry_run: bool = False
+    ) -> None:
+        """Stores changes in ``snapshots`` and publishes them through ``outbox``. ``limits`` are shared with other scans."""
         self._snapshots = snapshots
         self._outbox = outbox
         self._clock = clock
+        self._limits = limits
         self._dry_run = dry_run
 
     async def run(
         self, connection: ConnectionId, personio: Personio, progress: Callable[[Tally], Awaitable[None]]
     ) -> Tally:
-        """Scans all pages and calls ``progress`` after each."""
+        """Scans all pages and calls ``progress`` after each. At a limit the scan stops, and is not complete."""
         tally = Tally()
-        visible = await read_visible_attributes(personio)
-        async for page in _prefetch(personio.iterate_pages()):
-            await self._handle_page(connection, page, tally, visible)
-            await progress(tally)
+        async with self._limits.open(personio) as reader:
+            try:
+                await self._scan(connection, personio, reader, tally, progress)
+            except ScanStoppedError as error:
+                tally.stopped = str(error)
         if tally.is_complete:
             await self._report_absent(connection, tally)
         return tally
+
+    async def _scan(
+        self,
+        connection: ConnectionId,
+        personio: Personio,
+        reader: PageReader,
+        tally: Tally,
+        progress: Callable[[Tally], Awaitable[None]],
+    ) -> None:
+        visible = await reader.wait(read_visible_attributes(personio))
+        while (page := await reader.read()) is not None:
+            known = len(tally.ids)
+            async with self._limits.places:
+                reader.prefetch()
+                await self._handle_page(connection, page, tally, visible)
+                await progress(tally)
+            reader.note_new(len(tally.ids) - known)
 
     async def _handle_page(
         self, connection: ConnectionId, page: EmployeePage, tally: Tally, visible: frozenset[str]
@@ -170,17 +195,3 @@ class Scan:
         tally.absent = len(absent)
         if absent and not self._dry_run:
             await self._snapshots.mark_absent(connection, absent, self._clock.now())
-
-
-async def _prefetch(pages: AsyncIterator[EmployeePage]) -> AsyncIterator[EmployeePage]:
-    """Fetches the next page while the caller works on the current one."""
-    fetch = asyncio.ensure_future(anext(pages, None))
-    try:
-        while (page := await fetch) is not None:
-            fetch = asyncio.ensure_future(anext(pages, None))
-            yield page
-    finally:
-        fetch.cancel()
-        await asyncio.wait({fetch})
-        if not fetch.cancelled():
-            fetch.exception()

@@ -14,10 +14,19 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     """Seconds without a renewal after which another poller takes over a connection."""
     poll_tasks_every_seconds: float = Field(1, gt=0)
     """Seconds between two checks for new tasks, such as a poll that a command asks for."""
-    poll_personio_per_minute: int = Field(200, ge=1)
-    """Maximum number of requests for employees that one poller sends in a minute. Personio allows 300 per IP address."""
+    poll_personio_per_minute: int = Field(250, ge=1)
+    """Maximum number of requests for employees that one poller sends in a minute to each address of Personio. Personio allows
+    300 per IP address."""
+    poll_open_connections: int = Field(200, ge=1)
+    """Maximum number of connections that one poller polls at the same time; most of them wait for Personio. As many others may
+    have their tasks carried out."""
     poll_concurrency: int = Field(4, ge=1)
-    """Maximum number of connections that one poller polls at the same time."""
+    """Maximum number of pages of employees that one poller works on at the same time. Connections take turns, and waiting for
+    Personio does not count."""
+    poll_scan_seconds: float = Field(3600, gt=0)
+    """Seconds that one poll may wait for Personio before it stops. The employees read until then are synchronised."""
+    poll_scan_pages: int = Field(5000, ge=1)
+    """Maximum number of pages of one poll before it stops. Personio sends 100 employees on a page."""
     poll_verify: bool = True
     """Whether all accounts in Declaree are compared once a day with what they should be. Missing accounts and enabled leavers
     are repaired."""

@@ -5,7 +5,7 @@ both can believe that they own it. The conditional writes of snapshots and ledge
 they do after a suspended process. ``fence`` grows with every acquisition, so that an older lease can be recognised.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
@@ -62,6 +62,11 @@ class Leases:
     async def release(self, lease: Lease) -> None:
         """Gives the lease back, so that it is free at once. Does nothing for a lost lease."""
         await self._collection.update(_match_current(lease), {"$set": {"expires_at": _EXPIRED}})
+
+    async def find_held(self, names: Iterable[str], *, now: datetime) -> tuple[Lease, ...]:
+        """Returns those leases of these names that have not ended, in any order."""
+        documents = await self._collection.find({"_id": {"$in": sorted(names)}, "expires_at": {"$gt": now}})
+        return tuple(map(_to_lease, documents))
 
     async def find(self, name: str) -> Lease | None:
         """Returns the current or last lease of this name; None if there was none."""

@@ -1,5 +1,6 @@
 """When each connection is polled next, and when its rejected employees were last resent."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
 from services.contracts.connections import ConnectionState
@@ -16,13 +17,14 @@ class PollSchedule:
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
 
-    async def find_due(self, now: datetime) -> tuple[ConnectionId, ...]:
-        """Returns the active connections with a due poll, the longest due first. A connection without a time is due."""
-        documents = await self._collection.find(
-            {"state": ConnectionState.ACTIVE.value, "next_poll": {"$not": {"$gt": now}}},
-            fields=["_id"],
-            sort={"next_poll": 1, "_id": 1},
-        )
+    async def find_due(
+        self, now: datetime, *, limit: int, without: Iterable[ConnectionId] = ()
+    ) -> tuple[ConnectionId, ...]:
+        """Returns active connections with a due poll, the longest due first. A connection without a time is due."""
+        where: Document = {"state": ConnectionState.ACTIVE.value, "next_poll": {"$not": {"$gt": now}}}
+        if others := sorted(without):
+            where["_id"] = {"$nin": others}
+        documents = await self._collection.find(where, fields=["_id"], sort={"next_poll": 1, "_id": 1}, limit=limit)
         return tuple(ConnectionId(document["_id"]) for document in documents)
 
     async def count_due(self, before: datetime) -> int:

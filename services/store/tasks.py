@@ -1,7 +1,7 @@
 """Tasks for the lease owners, as a queue per connection."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from services.contracts.ids import ConnectionId
@@ -63,13 +63,27 @@ class Tasks:
         )
         return tuple(to_model(Task, document) for document in documents)
 
-    async def find_connections_with_unfinished(self) -> frozenset[ConnectionId]:
-        """Returns the connections with an open or running task. The owner of a running task may have died."""
-        unfinished = {"$in": [TaskState.OPEN.value, TaskState.RUNNING.value]}
-        documents = await self._collection.aggregate(
-            [{"$match": {"state": unfinished}}, {"$group": {"_id": "$connection_id"}}]
-        )
-        return frozenset(ConnectionId(document["_id"]) for document in documents)
+    async def find_connections_with_unfinished(
+        self, *, limit: int, without: Iterable[ConnectionId] = ()
+    ) -> tuple[ConnectionId, ...]:
+        """Returns connections with an open or running task, the longest unfinished first.
+
+        The owner of a running task may have died. Of each connection, one index entry is read, however many tasks it has.
+        """
+        oldest: list[Document] = []
+        for state in (TaskState.OPEN, TaskState.RUNNING):
+            oldest += await self._collection.aggregate(
+                [
+                    {"$match": {"state": state.value}},
+                    {"$sort": {"state": 1, "connection_id": 1, "filed": 1}},
+                    {"$group": {"_id": "$connection_id", "filed": {"$first": "$filed"}}},
+                    {"$match": {"_id": {"$nin": sorted(without)}}},
+                    {"$sort": {"filed": 1, "_id": 1}},
+                    {"$limit": limit},
+                ]
+            )
+        oldest.sort(key=lambda document: (document["filed"], document["_id"]))
+        return tuple(dict.fromkeys(ConnectionId(document["_id"]) for document in oldest))[:limit]
 
     async def start(self, task: str) -> bool:
         """Marks a task as running. Returns False if it is no longer open.

@@ -148,6 +148,8 @@ class FakePersonio:
         """The error after the last page; None for no error."""
         self.opened: list[ConnectionId] = []
         """Connections in the order in which the poller opened them."""
+        self.queued_seconds = 0.0
+        """Seconds in which requests have waited for their turn in the poller."""
         self._open: set[ConnectionId] = set()
 
     async def list_attributes(self) -> tuple[AttributeDefinition, ...]:

@@ -21,8 +21,10 @@ from services.poller.departures import Departures
 from services.poller.outbox import Outbox
 from services.poller.resend import Resender
 from services.poller.run import Runner
+from services.poller.scan_limits import ScanLimits
 from services.poller.tasks import TaskRunner
 from services.poller.verify import Verifier
+from services.runtime.clock import Clock
 from services.runtime.metrics import Metrics
 from services.store.database import Store
 from tests.support.builders import CONNECTION, DECLAREE, NOW, make_entry, make_outcome, make_snapshot
@@ -37,6 +39,11 @@ PATIENCE = timedelta(hours=1)
 WAITING = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
 
 
+def make_limits(clock: Clock, *, seconds: float = 3600, pages: int = 100, places: int = 1) -> ScanLimits:
+    """Returns limits of scans with one place."""
+    return ScanLimits(clock, seconds=seconds, pages=pages, places=places)
+
+
 class RunStage:
     """The parts that work on one connection, with a fake Personio and a fake publisher."""
 
@@ -47,8 +54,9 @@ class RunStage:
         self.publisher = FakePublisher()
         self.clock = FakeClock()
         outbox = Outbox(store.snapshots, self.publisher, lambda: None)
-        self.runner = Runner(store, self.personio.source, outbox, self.clock, Metrics())
-        self.resender = Resender(store, outbox)
+        self.limits = make_limits(self.clock)
+        self.runner = Runner(store, self.personio.source, outbox, self.limits, self.clock, Metrics())
+        self.resender = Resender(store, outbox, self.limits.places)
         self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value())
         self.accounts = FakeAccounts(create_app(self.declaree), self.clock)
         verifier = Verifier(store, self.accounts.source, self.resender, self.clock, lambda: None, PATIENCE)
@@ -120,7 +128,7 @@ def build_crashing_runner(
         snapshots=crashes.wrap(store.snapshots, snapshot_effects), runs=crashes.wrap(store.runs, ["begin", "save"])
     )
     outbox = Outbox(repositories.snapshots, publisher, lambda: None)
-    return Runner(cast("Any", repositories), personio.source, outbox, clock, Metrics())
+    return Runner(cast("Any", repositories), personio.source, outbox, make_limits(clock), clock, Metrics())
 
 
 async def list_effects_of_a_run(store: Store) -> list[str]:

@@ -1,5 +1,6 @@
 """Verifications of a company over the sandbox Declaree, with the real mapper's engine and the real writer, in this process."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -168,7 +169,7 @@ class VerifyStage:
         return Verifier(
             self.store,
             self.accounts.source,
-            Resender(self.store, outbox),
+            Resender(self.store, outbox, asyncio.Semaphore(1)),
             self.clock,
             self.lease,
             PATIENCE,

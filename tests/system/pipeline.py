@@ -45,6 +45,7 @@ from services.writer.followups import ResendFiler
 from services.writer.handler import Writer
 from services.writer.wakeup import Wakeup
 from tests.support.fakes import Crashes, FakeClock, WatchedServer
+from tests.support.run_stage import make_limits
 from tests.support.writer_stage import LATE_WRITE_SECONDS
 from tests.system.topics import SETTINGS, Member, MemoryPublisher, Topics
 
@@ -87,8 +88,9 @@ class Pipeline:
             tasks=tasks,
         )
         outbox = Outbox(repositories.snapshots, publisher, lambda: None)
-        self.runner = Runner(repositories, self._open_personio, outbox, self.clock, Metrics())
-        self.resender = Resender(repositories, outbox)
+        limits = make_limits(self.clock)
+        self.runner = Runner(repositories, self._open_personio, outbox, limits, self.clock, Metrics())
+        self.resender = Resender(repositories, outbox, limits.places)
         verifier = Verifier(
             cast("Any", self.store), self._open_declaree, self.resender, self.clock, lambda: None, timedelta(hours=1)
         )

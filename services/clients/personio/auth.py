@@ -33,6 +33,15 @@ MAX_TOKENS = 10_000
 """Maximum number of cached tokens. Above it, all are dropped, and each credential authenticates once more."""
 
 
+def fingerprint(access: PersonioAccess) -> str:
+    """Returns a hash that stands for a credential in memory.
+
+    A changed secret is another credential, so that a wrong secret never uses what the right one has obtained.
+    """
+    credential = json.dumps([access.url, access.client_id, access.client_secret.get_secret_value()])
+    return hashlib.sha256(credential.encode()).hexdigest()
+
+
 @dataclass(slots=True)
 class CachedToken:
     """The token of one credential."""
@@ -53,12 +62,8 @@ class TokenCache:
         self._tokens: dict[str, CachedToken] = {}
 
     def get(self, access: PersonioAccess) -> CachedToken:
-        """Returns the token of a credential.
-
-        A changed secret is another credential, so that a wrong secret never uses the token of the right one.
-        """
-        credential = json.dumps([access.url, access.client_id, access.client_secret.get_secret_value()])
-        key = hashlib.sha256(credential.encode()).hexdigest()
+        """Returns the token of a credential."""
+        key = fingerprint(access)
         if key not in self._tokens and len(self._tokens) >= MAX_TOKENS:
             self._tokens.clear()
         return self._tokens.setdefault(key, CachedToken())

@@ -1,29 +1,85 @@
-"""Keeps the rate of requests to Personio below Personio's limits.
+"""Keeps the rate of requests to each address of Personio below Personio's limits.
 
-The limits for reading employees are 300 requests a minute and 15 a second. Personio counts them by IP address and
-answers 429 above them: https://developer.personio.de/changelog/rate-limits-on-get-employees-endpoint-may-6-2024.
-Other programs at the same address use the same limits.
+The limits are counted by the IP address of the caller, which other programs may share:
+
+- Reading employees and their attributes: 300 requests a minute and 15 a second, then 429.
+  https://developer.personio.de/changelog/rate-limits-on-get-employees-endpoint-may-6-2024
+- Authentication: 60 requests a minute, then none for a minute. https://developer.personio.de/reference/auth
 """
+
+from urllib.parse import urlsplit
 
 from services.runtime.clock import Clock
 
 BURST = 10
-"""Number of requests that pass without a pause after an idle time."""
+"""Number of requests for employees that pass without a pause after an idle time."""
+LOGIN_BURST, LOGINS_PER_MINUTE = 5, 50
+"""Number of authentications that pass without a pause after an idle time, and number in a minute after that."""
+MAX_HOSTS = 10_000
+"""Number of addresses above which those without recent requests are forgotten."""
 
 
 class RateLimiter:
-    """Rate limiter for all clients of one IP address: at most ``BURST`` requests at once, then evenly spaced requests."""
+    """Rate limiter for requests of one kind to one address: at most ``burst`` at once, then evenly spaced."""
 
-    def __init__(self, clock: Clock, per_minute: int) -> None:
+    def __init__(self, clock: Clock, per_minute: int, burst: int = BURST) -> None:
         """``per_minute`` is the maximum number of requests a minute."""
         self._clock = clock
         self._interval = 60 / per_minute
+        self._burst = burst
         self._last = float("-inf")
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the whole burst is saved up, so that a new rate limiter would allow the same."""
+        return self._last + self._interval <= self._clock.monotonic() - (self._burst - 1) * self._interval
+
+    @property
+    def has_spare(self) -> bool:
+        """Whether at least half of the burst is saved up: requests that can wait are welcome now."""
+        return self._last + self._interval <= self._clock.monotonic() - self._burst / 2 * self._interval
+
     async def wait_for_turn(self) -> None:
-        """Returns when the next request may be sent. Callers are served in the order of their calls."""
+        """Returns when the next request may be sent. Callers are served in the order of their calls.
+
+        A caller has one request in the queue at a time, so that a company with many pages takes turns with the others.
+        """
         now = self._clock.monotonic()
         # The generic cell rate algorithm (ITU-T I.371). Unused requests are saved up to the size of the burst.
-        self._last = max(self._last + self._interval, now - (BURST - 1) * self._interval)
+        self._last = max(self._last + self._interval, now - (self._burst - 1) * self._interval)
         if self._last > now:
             await self._clock.sleep(self._last - now)
+
+
+class HostLimits:
+    """The rate limiters of one address."""
+
+    def __init__(self, clock: Clock, per_minute: int) -> None:
+        """``per_minute`` is the maximum number of requests for employees a minute."""
+        self.employees = RateLimiter(clock, per_minute)
+        """For employees and their attributes."""
+        self.logins = RateLimiter(clock, LOGINS_PER_MINUTE, LOGIN_BURST)
+        """For authentications."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether new rate limiters would allow the same."""
+        return self.employees.is_idle and self.logins.is_idle
+
+
+class RateLimits:
+    """The rate limiters of all addresses. A slow or busy address delays no request to another one."""
+
+    def __init__(self, clock: Clock, per_minute: int) -> None:
+        """``per_minute`` is the maximum number of requests for employees that each address receives in a minute."""
+        self._clock = clock
+        self._per_minute = per_minute
+        self._hosts: dict[str, HostLimits] = {}
+
+    def get(self, url: str) -> HostLimits:
+        """Returns the rate limiters of the address in ``url``, which all clients of the address share."""
+        parts = urlsplit(url)
+        host = f"{parts.hostname}:{parts.port or {'http': 80}.get(parts.scheme, 443)}"
+        if host not in self._hosts and len(self._hosts) >= MAX_HOSTS:
+            self._hosts = {known: limits for known, limits in self._hosts.items() if not limits.is_idle}
+        return self._hosts.setdefault(host, HostLimits(self._clock, self._per_minute))

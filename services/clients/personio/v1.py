@@ -11,6 +11,7 @@ import httpx
 from services.clients.http.client import HttpClient
 from services.clients.http.responses import parse_json_object, parse_retry_after
 from services.clients.http.transport import Limits
+from services.clients.personio.attribute_lists import AttributeLists
 from services.clients.personio.auth import AUTH_PATH, Authenticator, TokenCache
 from services.clients.personio.errors import (
     ADDRESS_HINT,
@@ -19,7 +20,7 @@ from services.clients.personio.errors import (
     PersonioRefusedError,
     PersonioUnavailableError,
 )
-from services.clients.personio.rate_limit import RateLimiter
+from services.clients.personio.rate_limit import HostLimits
 from services.clients.personio.v1_attributes import parse_employee, replace_invalid_characters
 from services.contracts.connections import PersonioAccess
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
@@ -51,16 +52,20 @@ class PersonioClient:
         access: PersonioAccess,
         *,
         clock: Clock,
-        rate_limiter: RateLimiter | None = None,
+        limits: HostLimits | None = None,
         tokens: TokenCache | None = None,
+        attributes: AttributeLists | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """``tokens`` are shared with other clients; None for a cache of its own. Without a rate limiter, none applies."""
+        """``limits`` are those of the address; None for no limits. ``tokens`` and ``attributes`` are shared with other clients."""
         headers = {"Accept": "application/json", "X-Personio-App-ID": access.app_id}
         if access.partner_id:
             headers["X-Personio-Partner-ID"] = access.partner_id
         self._clock = clock
-        self._rate_limiter = rate_limiter
+        self._limits = limits
+        self._attributes = (attributes or AttributeLists()).get(access)
+        self._queued = 0.0
+        self._queued_since: float | None = None
         self._base = access.url.rstrip("/")
         self._http = HttpClient(headers, Limits(total=60.0, connections=4), transport)
         self._auth = Authenticator(access, self._send, tokens or TokenCache(), clock)
@@ -73,13 +78,25 @@ class PersonioClient:
     ) -> None:
         await self._http.aclose()
 
+    @property
+    def queued_seconds(self) -> float:
+        """Seconds in which requests of this client have waited for their turn, which are not Personio's."""
+        waiting = 0.0 if self._queued_since is None else self._clock.monotonic() - self._queued_since
+        return self._queued + waiting
+
     # ------------------------------------------------------------ endpoints
 
     # https://developer.personio.de/reference/get_company-employees-attributes
     async def list_attributes(self) -> tuple[AttributeDefinition, ...]:
-        """Returns the attributes that the credential may read (``GET /v1/company/employees/attributes``)."""
+        """Returns the attributes that the credential may read (``GET /v1/company/employees/attributes``).
+
+        While requests have to wait for their turn, returns a recent list from memory.
+        """
+        known = self._attributes
+        if self._limits and not self._limits.employees.has_spare and known.is_recent(self._clock.monotonic()):
+            return known.attributes
         data = _get_list(await self._get("/v1/company/employees/attributes", {}))
-        return tuple(
+        attributes = tuple(
             AttributeDefinition(
                 replace_invalid_characters(str(entry["key"])),
                 replace_invalid_characters(str(entry.get("label") or "")),
@@ -89,6 +106,8 @@ class PersonioClient:
             for entry in data
             if isinstance(entry, dict) and entry.get("key")
         )
+        known.keep(attributes, self._clock.monotonic())
+        return attributes
 
     # https://developer.personio.de/reference/get_company-employees
     async def list_page(self, offset: int = 0, limit: int = PAGE_SIZE) -> EmployeePage:
@@ -167,8 +186,7 @@ class PersonioClient:
     async def _send_once(
         self, method: str, path: str, headers: Mapping[str, str], params: Mapping[str, int] | None, content: str | None
     ) -> "httpx.Response | _Failure":
-        if self._rate_limiter is not None and path != AUTH_PATH:
-            await self._rate_limiter.wait_for_turn()
+        await self._wait_for_turn(path)
         try:
             response = await self._http.request(
                 method, self._base + path, headers=headers, params=params, content=content
@@ -185,6 +203,16 @@ class PersonioClient:
             wait = parse_retry_after(response, self._clock.now())
             return _Failure(f"Personio answers {path} with a server error ({status})", wait)
         return response
+
+    async def _wait_for_turn(self, path: str) -> None:
+        if self._limits is None:
+            return
+        self._queued_since = self._clock.monotonic()
+        try:
+            await (self._limits.logins if path == AUTH_PATH else self._limits.employees).wait_for_turn()
+        finally:
+            self._queued += self._clock.monotonic() - self._queued_since
+            self._queued_since = None
 
 
 @dataclass(frozen=True, slots=True)

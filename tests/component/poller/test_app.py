@@ -31,11 +31,11 @@ async def test_connections_of_a_poller_share_the_rate_limit(store: Store) -> Non
     for name in ("one", "another"):
         access = PersonioAccess(client_id=name, client_secret=PERSONIO.client_secret)
         connection = await store.connections.add(name, access, DECLAREE, now=NOW)
-        async with schedule._source(connection.id) as client:
+        async with schedule._work._source(connection.id) as client:
             assert isinstance(client, PersonioClient)
-            assert client._rate_limiter is not None
+            assert client._limits is not None
             for _ in range(BURST):
-                await client._rate_limiter.wait_for_turn()
+                await client._limits.employees.wait_for_turn()
 
     assert clock.slept == [pytest.approx(0.5)] * BURST
 
@@ -47,7 +47,7 @@ async def test_polls_of_a_connection_share_the_token(store: Store) -> None:
 
     tokens = []
     for _ in range(2):
-        async with schedule._source(connection.id) as client:
+        async with schedule._work._source(connection.id) as client:
             assert isinstance(client, PersonioClient)
             tokens.append(client._auth._cached)
 

@@ -51,7 +51,7 @@ async def call_all(store: Store) -> list[BaseException | None]:
     calls = (
         store.ping(),
         store.create_indexes(),
-        store.schedule.find_due(NOW),
+        store.schedule.find_due(NOW, limit=99),
         store.snapshots.read(CONNECTION, [EmployeeId("1")]),
         store.snapshots.save([(make_snapshot(), None)]),
         store.mappings.get_published(CONNECTION),

@@ -127,3 +127,19 @@ async def test_one_of_many_concurrent_processes_gets_the_lease(store: Store, dea
     (winner,) = [lease for lease in leases if lease is not None]
     assert await store.leases.find(NAME) == winner
     assert winner.fence == 1 + dead
+
+
+# ------------------------------------------------------------ many leases
+
+
+async def test_held_leases_are_found_with_one_query(store: Store) -> None:
+    """Neither a free one nor one that has ended is held."""
+    held = await store.leases.acquire("held", ONE, now=NOW, seconds=30)
+    await store.leases.acquire("ended", ONE, now=NOW, seconds=10)
+    free = await store.leases.acquire("released", TWO, now=NOW, seconds=30)
+    assert free is not None
+    await store.leases.release(free)
+
+    found = await store.leases.find_held(["held", "ended", "released", "unknown"], now=NOW + timedelta(seconds=10))
+
+    assert found == (held,)

@@ -275,8 +275,8 @@ OF_ALL_CONNECTIONS = {
     "waiting by cause": lambda store: store.counters.count_waiting_by_cause(),
     "connections of a server": lambda store: store.connections.find_by_server(DECLAREE.url),
     "polls due": lambda store: store.schedule.count_due(NOW),
-    "connections due": lambda store: store.schedule.find_due(NOW),
-    "unfinished tasks": lambda store: store.tasks.find_connections_with_unfinished(),
+    "connections due": lambda store: store.schedule.find_due(NOW, limit=99),
+    "unfinished tasks": lambda store: store.tasks.find_connections_with_unfinished(limit=99),
     "newest versions": lambda store: store.mappings.find_newest_versions([CONNECTION, OTHER]),
     "newest mappings": lambda store: store.mappings.get_all_published([CONNECTION, OTHER]),
 }
@@ -301,3 +301,15 @@ async def test_query_of_all_connections_uses_an_index(planner: Planner, name: st
         assert "COLLSCAN" not in plan.stages, plan
         assert plan.indexes
         assert plan.examined < MANY, plan
+
+
+async def test_tasks_of_one_connection_count_once(planner: Planner) -> None:
+    """The poller looks for tasks each second. A connection with many of them must not make that slow."""
+    for number in range(MANY):
+        await planner.store.tasks.file(OTHER, Resend(scope="all", reason="x"), now=NOW + timedelta(seconds=number))
+
+    plans = await planner.explain(lambda store: store.tasks.find_connections_with_unfinished(limit=2))
+
+    for plan in plans:
+        assert "DISTINCT_SCAN" in plan.stages, plan
+        assert plan.examined < 10, plan

@@ -24,7 +24,19 @@ async def test_due_connections_come_in_the_order_of_their_times(store: Store) ->
     await store.schedule.set_next_poll(future.id, NOW + timedelta(milliseconds=1))
     await store.connections.set_state(paused.id, ConnectionState.PAUSED)
 
-    assert await store.schedule.find_due(NOW) == (never.id, sooner.id, later.id)
+    assert await store.schedule.find_due(NOW, limit=99) == (never.id, sooner.id, later.id)
+
+
+async def test_bounded_number_of_due_connections_is_read(store: Store) -> None:
+    """The poller asks for as many as it has room for, without those that it polls already."""
+    connections = [(await add(store, f"papi-{number}")).id for number in range(4)]
+    for number, connection in enumerate(connections):
+        await store.schedule.set_next_poll(connection, NOW - timedelta(hours=9 - number))
+
+    first = await store.schedule.find_due(NOW, limit=2)
+
+    assert first == tuple(connections[:2])
+    assert await store.schedule.find_due(NOW, limit=1, without=first) == (connections[2],)
 
 
 async def test_polls_that_were_due_before_a_time_are_counted(store: Store) -> None:
@@ -45,7 +57,7 @@ async def test_resumed_connection_is_due_again(store: Store) -> None:
 
     await store.connections.set_state(paused.id, ConnectionState.ACTIVE)
 
-    assert set(await store.schedule.find_due(NOW)) == {never.id, paused.id}
+    assert set(await store.schedule.find_due(NOW, limit=99)) == {never.id, paused.id}
 
 
 async def test_day_of_the_last_resend_is_stored(store: Store) -> None:

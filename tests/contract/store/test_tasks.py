@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.contracts.ids import ConnectionId
 from services.contracts.tasks import Poll, Resend, Task, TaskState
 from services.store.database import Store
 from tests.support.builders import CONNECTION, NOW, OTHER
@@ -55,12 +56,28 @@ async def test_running_task_counts_as_unfinished(store: Store) -> None:
     running, finished = await file_resend(store), await store.tasks.file(OTHER, Poll(), now=NOW)
     for task in (running, finished):
         await store.tasks.start(task.id)
-    before = await store.tasks.find_connections_with_unfinished()
+    before = await store.tasks.find_connections_with_unfinished(limit=9)
 
     await store.tasks.finish(finished.id, {}, now=NOW)
 
-    assert before == {CONNECTION, OTHER}
-    assert await store.tasks.find_connections_with_unfinished() == {CONNECTION}
+    assert set(before) == {CONNECTION, OTHER}
+    assert await store.tasks.find_connections_with_unfinished(limit=9) == (CONNECTION,)
+
+
+async def test_connections_with_tasks_come_by_their_oldest_task(store: Store) -> None:
+    """The poller starts as many as it has room for, without those that it works on."""
+    connections = [ConnectionId(f"c{number}") for number in range(4)]
+    for number, connection in enumerate(reversed(connections)):
+        for minutes in (number, 60):
+            await store.tasks.file(connection, Poll(), now=NOW + timedelta(minutes=minutes))
+    running = await store.tasks.file(OTHER, Poll(), now=NOW + timedelta(minutes=2, seconds=30))
+    await store.tasks.start(running.id)
+
+    first = await store.tasks.find_connections_with_unfinished(limit=4)
+    others = await store.tasks.find_connections_with_unfinished(limit=9, without=first)
+
+    assert first == ("c3", "c2", "c1", OTHER)
+    assert others == ("c0",)
 
 
 async def test_task_of_the_same_key_is_filed_once_while_open(store: Store) -> None:

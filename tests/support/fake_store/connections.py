@@ -188,8 +188,10 @@ class FakePollSchedule:
         self.verified_on: dict[ConnectionId, date] = {}
         self._connections = connections
 
-    async def find_due(self, now: datetime) -> tuple[ConnectionId, ...]:
-        """Returns the active connections with a due poll, the longest due first."""
+    async def find_due(
+        self, now: datetime, *, limit: int, without: Iterable[ConnectionId] = ()
+    ) -> tuple[ConnectionId, ...]:
+        """Returns active connections with a due poll, the longest due first."""
         await give_turn()
         never = datetime.min.replace(tzinfo=UTC)
         times = {
@@ -197,8 +199,8 @@ class FakePollSchedule:
             for connection in self._connections.content.values()
             if connection.state is ConnectionState.ACTIVE
         }
-        due = [connection for connection, time in times.items() if time <= now]
-        return tuple(sorted(due, key=lambda connection: (times[connection], connection)))
+        due = [connection for connection, time in times.items() if time <= now and connection not in set(without)]
+        return tuple(sorted(due, key=lambda connection: (times[connection], connection)))[:limit]
 
     async def count_due(self, before: datetime) -> int:
         """Returns the number of active connections with a poll that was due before this time."""

@@ -1,6 +1,6 @@
 """The leases in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -51,6 +51,12 @@ class FakeLeases:
         if self._is_current(lease):
             long_ago = datetime(1970, 1, 1, tzinfo=UTC)
             self.content[lease.name] = replace(self.content[lease.name], expires_at=long_ago)
+
+    async def find_held(self, names: Iterable[str], *, now: datetime) -> tuple[Lease, ...]:
+        """Returns those leases of these names that have not ended."""
+        await give_turn()
+        known = [self.content[name] for name in names if name in self.content]
+        return tuple(lease for lease in known if lease.expires_at > now)
 
     async def find(self, name: str) -> Lease | None:
         """Returns the current or last lease of this name; None if there was none."""

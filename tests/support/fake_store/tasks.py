@@ -52,10 +52,15 @@ class FakeTasks:
         await give_turn()
         return tuple(task for task in self._sort(connection) if task.state is TaskState.OPEN)
 
-    async def find_connections_with_unfinished(self) -> frozenset[ConnectionId]:
-        """Returns the connections with an open or running task."""
+    async def find_connections_with_unfinished(
+        self, *, limit: int, without: Iterable[ConnectionId] = ()
+    ) -> tuple[ConnectionId, ...]:
+        """Returns connections with an open or running task, the longest unfinished first."""
         await give_turn()
-        return frozenset(task.connection_id for task in self.content.values() if _is_unfinished(task))
+        unfinished = [task for task in self.content.values() if _is_unfinished(task)]
+        unfinished.sort(key=lambda task: (task.filed_at, task.connection_id))
+        found = dict.fromkeys(task.connection_id for task in unfinished if task.connection_id not in set(without))
+        return tuple(found)[:limit]
 
     async def start(self, task: str) -> bool:
         """Marks a task as running. Returns False if it is no longer open."""

@@ -15,7 +15,7 @@ from sandbox.personio.clock import Clock
 from sandbox.personio.credentials import Credential
 from sandbox.personio.faults import Fault
 from sandbox.personio.state import State
-from services.clients.personio.rate_limit import RateLimiter
+from services.clients.personio.rate_limit import HostLimits
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import PersonioAccess
 from services.contracts.employees import EmployeePage
@@ -90,8 +90,8 @@ async def open_stage(
         behaviour=Behaviour.model_validate({"rate_limits": False, **behaviour}),
     )
     transport = InProcessTransport(create_app(state))
-    rate_limiter = None if per_minute is None else RateLimiter(clock, per_minute)
-    async with PersonioClient(ACCESS, clock=clock, rate_limiter=rate_limiter, transport=transport) as client:
+    limits = None if per_minute is None else HostLimits(clock, per_minute)
+    async with PersonioClient(ACCESS, clock=clock, limits=limits, transport=transport) as client:
         yield PersonioStage(state, client, clock, transport)
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from services.clients.personio.errors import PersonioUnavailableError
-from services.clients.personio.rate_limit import BURST, RateLimiter
 from tests.support.fakes import FakeClock
 from tests.unit.clients.personio_stage import (
     AUTH,
@@ -84,33 +83,3 @@ async def test_failed_authentication_is_retried() -> None:
 
         assert await stage.client.list_attributes()
         assert stage.paths == [AUTH, AUTH, AUTH, f"{LIST}/attributes"]
-
-
-async def test_rate_limiter_stays_below_the_vendor_limits() -> None:
-    """The sandbox has Personio's limits of 300 requests a minute and 15 a second."""
-    async with open_stage(1, per_minute=200, rate_limits=True) as stage:
-        start = stage.clock.monotonic()
-
-        for _ in range(400):
-            await stage.client.list_attributes()
-
-        assert set(stage.statuses) == {200}
-        assert stage.clock.monotonic() - start == pytest.approx((400 - BURST) * 60 / 200)
-
-
-async def test_rate_limiter_allows_a_burst_after_idle_time() -> None:
-    """Unused requests are saved up to the size of the burst."""
-    clock = FakeClock()
-    rate_limiter = RateLimiter(clock, 60)
-
-    for _ in range(BURST + 2):
-        await rate_limiter.wait_for_turn()
-
-    assert clock.slept == [pytest.approx(1.0)] * 2
-
-    await clock.sleep(3600)
-    clock.slept.clear()
-    for _ in range(BURST + 1):
-        await rate_limiter.wait_for_turn()
-
-    assert clock.slept == [pytest.approx(1.0)]

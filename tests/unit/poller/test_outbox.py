@@ -1,5 +1,7 @@
 """The snapshots as the outbox: each stored change is sent, and sent again as the same bytes after a crash."""
 
+import asyncio
+
 import pytest
 
 from services.contracts.cloudevents import SendReason, parse_send_reason
@@ -35,7 +37,7 @@ async def test_pending_change_is_sent_as_the_same_bytes(store: Store) -> None:
     await store.snapshots.save([(change, None)])
     publisher = FakePublisher()
 
-    assert await build_outbox(store, publisher).emit_pending(CONNECTION) == 1
+    assert await build_outbox(store, publisher).emit_pending(CONNECTION, asyncio.Semaphore(1)) == 1
     assert publisher.log == [change.to_record()]
     assert await list_pending(store) == []
 
@@ -49,7 +51,7 @@ async def test_change_sent_but_not_marked_is_sent_again(store: Store) -> None:
     with pytest.raises(CrashError):
         await crashing.emit(CONNECTION, [change], SendReason.DETECTED)
 
-    assert await build_outbox(store, publisher).emit_pending(CONNECTION) == 1
+    assert await build_outbox(store, publisher).emit_pending(CONNECTION, asyncio.Semaphore(1)) == 1
     assert publisher.log == [change.to_record()] * 2
 
 
@@ -58,7 +60,7 @@ async def test_more_pending_changes_than_a_batch_are_all_sent(store: Store) -> N
     await store.snapshots.save([(make_snapshot(str(number)), None) for number in range(1_100)])
     publisher = FakePublisher()
 
-    assert await build_outbox(store, publisher).emit_pending(CONNECTION) == 1_100
+    assert await build_outbox(store, publisher).emit_pending(CONNECTION, asyncio.Semaphore(1)) == 1_100
     assert len(group_by_person(publisher.log)) == 1_100
     assert await list_pending(store) == []
 
@@ -71,7 +73,7 @@ async def test_change_without_acknowledgement_stays_pending(store: Store) -> Non
         raise KafkaUnavailableError("no acknowledgement")
 
     with pytest.raises(KafkaUnavailableError):
-        await build_outbox(store, FakePublisher(effect=fail)).emit_pending(CONNECTION)
+        await build_outbox(store, FakePublisher(effect=fail)).emit_pending(CONNECTION, asyncio.Semaphore(1))
 
     assert await list_pending(store) == [ONE]
 
@@ -81,7 +83,7 @@ async def test_oversized_event_does_not_block_the_others(store: Store) -> None:
     await store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2"), None)])
     publisher = FakePublisher(too_large={bytes(make_person("1"))})
 
-    assert await build_outbox(store, publisher).emit_pending(CONNECTION) == 1
+    assert await build_outbox(store, publisher).emit_pending(CONNECTION, asyncio.Semaphore(1)) == 1
     assert [record.key for record in publisher.log] == [bytes(make_person("2"))]
     assert await list_pending(store) == []
     assert await store.snapshots.find_oversized(CONNECTION) == (ONE,)
@@ -92,7 +94,7 @@ async def test_oversized_events_alone_end_the_loop(store: Store) -> None:
     await store.snapshots.save([(make_snapshot("1"), None)])
     publisher = FakePublisher(too_large={bytes(make_person("1"))})
 
-    assert await build_outbox(store, publisher).emit_pending(CONNECTION) == 0
+    assert await build_outbox(store, publisher).emit_pending(CONNECTION, asyncio.Semaphore(1)) == 0
 
 
 async def test_lost_lease_sends_nothing(store: Store) -> None:
@@ -101,7 +103,7 @@ async def test_lost_lease_sends_nothing(store: Store) -> None:
     publisher = FakePublisher()
 
     with pytest.raises(LeaseLostError):
-        await Outbox(store.snapshots, publisher, fail_lease).emit_pending(CONNECTION)
+        await Outbox(store.snapshots, publisher, fail_lease).emit_pending(CONNECTION, asyncio.Semaphore(1))
 
     assert publisher.log == []
     assert await list_pending(store) == [ONE]

@@ -16,7 +16,7 @@ from services.poller.scan import MissingAttributesError, Scan, Tally, read_visib
 from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION
 from tests.support.fakes import Crashes, FakeClock, FakePersonio, FakePublisher, make_employee
-from tests.support.run_stage import PEOPLE
+from tests.support.run_stage import PEOPLE, make_limits
 
 
 async def ignore_progress(_: Tally) -> None:
@@ -36,7 +36,7 @@ class ScanStage:
 
     async def scan(self, *, dry_run: bool = False) -> Tally:
         """Scans all employees."""
-        scan = Scan(self.store.snapshots, self.outbox, self.clock, dry_run=dry_run)
+        scan = Scan(self.store.snapshots, self.outbox, self.clock, make_limits(self.clock), dry_run=dry_run)
         return await scan.run(CONNECTION, self.personio, ignore_progress)
 
     async def read_snapshots(self) -> dict[str, Snapshot]:
@@ -112,7 +112,7 @@ async def test_scan_keeps_at_most_two_pages_in_memory(stage: ScanStage) -> None:
     record = Crashes()
     stage.personio = FakePersonio({str(number): {} for number in range(11)})
     stage.personio.notice = record.effects.append
-    scan = Scan(record.wrap(stage.store.snapshots, ["save"]), stage.outbox, stage.clock)
+    scan = Scan(record.wrap(stage.store.snapshots, ["save"]), stage.outbox, stage.clock, make_limits(stage.clock))
 
     await scan.run(CONNECTION, stage.personio, ignore_progress)
 
@@ -128,7 +128,7 @@ async def test_scan_reports_progress_after_each_page(stage: ScanStage) -> None:
     async def report(tally: Tally) -> None:
         reports.append((tally.created, tally.total))
 
-    scan = Scan(stage.store.snapshots, stage.outbox, stage.clock)
+    scan = Scan(stage.store.snapshots, stage.outbox, stage.clock, make_limits(stage.clock))
 
     await scan.run(CONNECTION, stage.personio, report)
 
@@ -337,7 +337,7 @@ async def test_change_stored_by_another_replica_is_not_sent(stage: ScanStage) ->
                 await stage.store.snapshots.save([(newer, stored.revision)])
             return snapshots
 
-    scan = Scan(OvertakenSnapshots(), stage.outbox, stage.clock)  # type: ignore[arg-type]
+    scan = Scan(OvertakenSnapshots(), stage.outbox, stage.clock, make_limits(stage.clock))  # type: ignore[arg-type]
 
     await scan.run(CONNECTION, stage.personio, ignore_progress)
 

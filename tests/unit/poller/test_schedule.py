@@ -13,7 +13,7 @@ from services.contracts.leases import ProcessIdentity
 from services.contracts.outcomes import Outcome
 from services.contracts.runs import RunState
 from services.contracts.tasks import Poll, Resend, TaskState, Verify
-from services.poller.schedule import FIRST_PAUSE_SECONDS, interleave
+from services.poller.pauses import FIRST_PAUSE_SECONDS
 from services.provisioning.calls import Call
 from services.runtime.kafka.publisher import KafkaUnavailableError, ProducerDeadError
 from services.store.tasks import Tasks
@@ -58,8 +58,8 @@ async def test_polls_are_spread_around_the_interval(stage: ScheduleStage) -> Non
     start = stage.clock.now()
     too_early = start + timedelta(seconds=900 * 0.97 - 0.1)
     late_enough = start + timedelta(seconds=900 * 1.03 + 0.1)
-    assert await stage.store.schedule.find_due(too_early) == ()
-    assert set(await stage.store.schedule.find_due(late_enough)) == set(connections)
+    assert await stage.store.schedule.find_due(too_early, limit=99) == ()
+    assert set(await stage.store.schedule.find_due(late_enough, limit=99)) == set(connections)
 
 
 async def test_paused_connection_is_not_polled_but_runs_tasks(stage: ScheduleStage) -> None:
@@ -312,7 +312,7 @@ async def test_unexpected_error_outside_a_run_leads_to_growing_pauses(stage: Sch
 @pytest.mark.promise("P10")
 async def test_connections_without_lease_do_not_block_the_others(stage: ScheduleStage) -> None:
     """Such connections pause, although they were due first and take all the room."""
-    blocked = [await stage.connect(f"blocked {number}") for number in range(SETTINGS.poll_concurrency)]
+    blocked = [await stage.connect(f"blocked {number}") for number in range(SETTINGS.poll_open_connections)]
     free = await stage.connect("free")
     for connection in blocked:
         await stage.take_lease(connection, ProcessIdentity("elsewhere", 1, connection), seconds=3600)
@@ -327,26 +327,17 @@ async def test_connections_without_lease_do_not_block_the_others(stage: Schedule
 
 
 async def test_number_of_polls_at_once_is_limited(stage: ScheduleStage) -> None:
-    """The setting poll_concurrency bounds memory and load; further connections wait."""
+    """The setting poll_open_connections bounds memory and sockets; further connections wait."""
     for number in range(3):
         await stage.connect(f"c{number}")
 
-    await stage.start_poller(settings=SETTINGS.model_copy(update={"poll_concurrency": 2}))
+    await stage.start_poller(settings=SETTINGS.model_copy(update={"poll_open_connections": 2}))
 
     assert len(stage.personio.opened) == 2
 
     await stage.pass_time(1)
 
     assert len(stage.personio.opened) == 3
-
-
-def test_due_connections_and_those_with_tasks_alternate() -> None:
-    """Neither of the two lists can starve the other, and each keeps its order."""
-    due, with_tasks = list(map(ConnectionId, "abcd")), list(map(ConnectionId, "xby"))
-
-    assert interleave(due, with_tasks) == ["a", "x", "b", "c", "y", "d"]
-    assert interleave([], with_tasks) == with_tasks
-    assert interleave(due, []) == due
 
 
 # ---------------------------------------------------------------- the process
