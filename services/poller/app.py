@@ -13,6 +13,7 @@ from services.clients.personio.v1 import PersonioClient
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import find_topics
 from services.poller.gauges import Gauges
+from services.poller.ports import PollPlan
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.runtime.clock import Clock
@@ -39,9 +40,8 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     publisher = Publisher(settings, f"{SERVICE}-{os.getpid()}", metrics)
 
     @asynccontextmanager
-    async def source(connection: ConnectionId) -> AsyncIterator[PersonioClient]:
-        stored = await store.connections.get(connection)
-        access = stored.personio
+    async def source(plan: PollPlan) -> AsyncIterator[PersonioClient]:
+        access = plan.open_connection().personio
         limits = rate_limits.get(access.url)
         async with PersonioClient(access, clock=clock, limits=limits, tokens=tokens, attributes=attributes) as client:
             yield client

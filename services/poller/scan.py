@@ -48,6 +48,8 @@ class Tally:
     """The different numbers of employees that Personio announced; None stands for a page without a number."""
     ids: set[EmployeeId] = field(default_factory=set)
     """The ids of all listed employees, to find the absent ones. Takes some tens of bytes for each employee."""
+    known: int = 0
+    """Number of listed employees with a snapshot from an earlier scan."""
     no_longer_visible: set[str] = field(default_factory=set)
     """Keys of stored attributes that the credential can no longer read."""
     stopped: str | None = None
@@ -59,6 +61,11 @@ class Tally:
         if self.stopped is not None or self.repeated or self.skipped:
             return False
         return self.totals == {len(self.ids)}
+
+    @property
+    def has_more_pages(self) -> bool:
+        """Whether Personio has announced more employees than it has listed so far, or no number."""
+        return self.total is None or self.total > len(self.ids)
 
     @property
     def total(self) -> int | None:
@@ -104,16 +111,24 @@ class Scan:
         self._dry_run = dry_run
 
     async def run(
-        self, connection: ConnectionId, personio: Personio, progress: Callable[[Tally], Awaitable[None]]
+        self,
+        connection: ConnectionId,
+        personio: Personio,
+        progress: Callable[[Tally], Awaitable[None]],
+        *,
+        stored: int,
     ) -> Tally:
-        """Scans all pages and calls ``progress`` after each. At a limit the scan stops, and is not complete."""
+        """Scans all pages and calls ``progress`` after each. At a limit the scan stops, and is not complete.
+
+        ``stored`` is the number of snapshots before the scan. If as many were listed, none is absent.
+        """
         tally = Tally()
         async with self._limits.open(personio) as reader:
             try:
                 await self._scan(connection, personio, reader, tally, progress)
             except ScanStoppedError as error:
                 tally.stopped = str(error)
-        if tally.is_complete:
+        if tally.is_complete and tally.known != stored:
             await self._report_absent(connection, tally)
         return tally
 
@@ -143,6 +158,7 @@ class Scan:
         tally.repeated += len(page.employees) - len(employees) + len(tally.ids & employees.keys())
         tally.ids |= employees.keys()
         stored = await self._snapshots.read(connection, employees)
+        tally.known += len(stored)
         changes = self._detect_changes(connection, employees, stored, tally)
         for snapshot in stored.values():
             tally.no_longer_visible |= {key for key in snapshot.attributes if key.partition(".")[0] not in visible}

@@ -25,6 +25,7 @@ from services.store.leases import Leases
 from services.store.ledger import Ledger
 from services.store.links import Links
 from services.store.mappings import Mappings
+from services.store.polls import Polls
 from services.store.replica_set import ensure_replica_set
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
@@ -81,7 +82,9 @@ class Store:
             read_concern=ReadConcern("majority"),
             write_concern=WriteConcern("majority"),
         )
-        self.connections = Connections(self._get_collection("connections"), Cipher(keys))
+        cipher = Cipher(keys)
+        self.connections = Connections(self._get_collection("connections"), cipher)
+        self.polls = Polls(self._get_collection("connections"), cipher)
         self.schedule = PollSchedule(self._get_collection("connections"))
         self.snapshots = Snapshots(self._get_collection("snapshots"), ledger="ledger")
         self.mappings = Mappings(self._get_collection("mappings"))

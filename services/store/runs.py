@@ -24,9 +24,13 @@ class Runs:
         self._collection = collection
         self._new_id = new_id
 
+    def create(self, connection: ConnectionId, *, now: datetime) -> Run:
+        """Returns a new run that ``save`` stores. A run that ends soon is stored at its end alone."""
+        return Run(id=self._new_id(), connection_id=connection, started_at=now)
+
     async def begin(self, connection: ConnectionId, *, now: datetime) -> Run:
         """Stores a new run and returns it."""
-        run = Run(id=self._new_id(), connection_id=connection, started_at=now)
+        run = self.create(connection, now=now)
         await self._collection.insert_new({"_id": run.id, **_to_document(run)})
         return run
 
@@ -38,8 +42,8 @@ class Runs:
         )
 
     async def save(self, run: Run) -> None:
-        """Stores the new state of a run. Does nothing for a run that MongoDB has deleted."""
-        await self._collection.update({"_id": run.id}, {"$set": _to_document(run)})
+        """Stores the state of a run, new or not."""
+        await self._collection.update_and_get({"_id": run.id}, {"$set": _to_document(run)}, insert=True)
 
     async def get(self, run: str) -> Run | None:
         """Returns the run of this id; None if it does not exist."""

@@ -39,21 +39,9 @@ class PollSchedule:
         """Stores the time of the next poll. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"next_poll": at})
 
-    async def get_rejected_resent_on(self, connection: ConnectionId) -> date | None:
-        """Returns the day (UTC) of the last resend of rejected employees; None if there was none."""
-        document = await self._collection.find_one({"_id": connection}, ["rejected_resent_on"])
-        day = document.get("rejected_resent_on") if document else None
-        return date.fromisoformat(day) if day else None
-
     async def set_rejected_resent_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last resend of rejected employees. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"rejected_resent_on": day.isoformat()})
-
-    async def get_verified_on(self, connection: ConnectionId) -> date | None:
-        """Returns the day (UTC) of the last scheduled verification; None if there was none."""
-        document = await self._collection.find_one({"_id": connection}, ["verified_on"])
-        day = document.get("verified_on") if document else None
-        return date.fromisoformat(day) if day else None
 
     async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last scheduled verification. Raises ``UnknownConnectionError``."""

@@ -125,7 +125,9 @@ def build_crashing_runner(
     publisher.effect = crashes.record
     snapshot_effects = ["save", "mark_emitted", "mark_oversized", "mark_absent", "clear_absent"]
     repositories = SimpleNamespace(
-        snapshots=crashes.wrap(store.snapshots, snapshot_effects), runs=crashes.wrap(store.runs, ["begin", "save"])
+        snapshots=crashes.wrap(store.snapshots, snapshot_effects),
+        runs=crashes.wrap(store.runs, ["save"]),
+        polls=store.polls,
     )
     outbox = Outbox(repositories.snapshots, publisher, lambda: None)
     return Runner(cast("Any", repositories), personio.source, outbox, make_limits(clock), clock, Metrics())

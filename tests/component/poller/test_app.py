@@ -31,7 +31,7 @@ async def test_connections_of_a_poller_share_the_rate_limit(store: Store) -> Non
     for name in ("one", "another"):
         access = PersonioAccess(client_id=name, client_secret=PERSONIO.client_secret)
         connection = await store.connections.add(name, access, DECLAREE, now=NOW)
-        async with schedule._work._source(connection.id) as client:
+        async with schedule._work._source(await store.polls.plan(connection.id)) as client:
             assert isinstance(client, PersonioClient)
             assert client._limits is not None
             for _ in range(BURST):
@@ -47,7 +47,7 @@ async def test_polls_of_a_connection_share_the_token(store: Store) -> None:
 
     tokens = []
     for _ in range(2):
-        async with schedule._work._source(connection.id) as client:
+        async with schedule._work._source(await store.polls.plan(connection.id)) as client:
             assert isinstance(client, PersonioClient)
             tokens.append(client._auth._cached)
 

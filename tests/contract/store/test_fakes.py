@@ -15,6 +15,7 @@ from services.store.leases import Leases
 from services.store.ledger import Ledger
 from services.store.links import Links
 from services.store.mappings import Mappings
+from services.store.polls import Polls
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
 from services.store.settlement_marks import SettlementMarks
@@ -35,6 +36,7 @@ REPOSITORIES: dict[str, type] = {
     "links": Links,
     "mappings": Mappings,
     "marks": SettlementMarks,
+    "polls": Polls,
     "runs": Runs,
     "schedule": PollSchedule,
     "snapshots": Snapshots,

@@ -217,6 +217,7 @@ OTHERS = {
     "verification report": lambda store: store.verifications.get_report(CONNECTION),
     "verification finished": lambda store: store.verifications.finish(CONNECTION, "r1", {}, now=NOW),
     "mapping published": lambda store: store.mappings.get_published(CONNECTION),
+    "poll plan": lambda store: store.polls.plan(CONNECTION),
     "tasks open": lambda store: store.tasks.list_open(CONNECTION),
     "task get": lambda store: store.tasks.get("r1"),
     "task start": lambda store: store.tasks.start("r1"),

@@ -63,28 +63,28 @@ async def test_resumed_connection_is_due_again(store: Store) -> None:
 async def test_day_of_the_last_resend_is_stored(store: Store) -> None:
     """The day is missing at first, and it changes nothing of the connection."""
     connection = await add(store)
-    before = await store.schedule.get_rejected_resent_on(connection.id)
+    before = (await store.polls.plan(connection.id)).rejected_resent_on
 
     await store.schedule.set_rejected_resent_on(connection.id, NOW.date())
 
     assert before is None
-    assert await store.schedule.get_rejected_resent_on(connection.id) == NOW.date()
+    assert (await store.polls.plan(connection.id)).rejected_resent_on == NOW.date()
     assert await store.connections.get(connection.id) == connection
 
 
 async def test_unknown_connection_has_no_day_of_a_resend(store: Store) -> None:
     """A query for a removed connection is not an error."""
-    assert await store.schedule.get_rejected_resent_on(ConnectionId("cunknown")) is None
+    assert (await store.polls.plan(ConnectionId("cunknown"))).rejected_resent_on is None
 
 
 async def test_day_of_the_last_verification_is_stored(store: Store) -> None:
     """The day is another one than that of the last resend, and a query for a removed connection is not an error."""
     connection = await add(store)
-    before = await store.schedule.get_verified_on(connection.id)
+    before = (await store.polls.plan(connection.id)).verified_on
 
     await store.schedule.set_verified_on(connection.id, NOW.date())
 
     assert before is None
-    assert await store.schedule.get_verified_on(connection.id) == NOW.date()
-    assert await store.schedule.get_rejected_resent_on(connection.id) is None
-    assert await store.schedule.get_verified_on(ConnectionId("cunknown")) is None
+    assert (await store.polls.plan(connection.id)).verified_on == NOW.date()
+    assert (await store.polls.plan(connection.id)).rejected_resent_on is None
+    assert (await store.polls.plan(ConnectionId("cunknown"))).verified_on is None

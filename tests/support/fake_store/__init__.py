@@ -12,6 +12,7 @@ from tests.support.fake_store.followups import FakeFollowUps
 from tests.support.fake_store.leases import FakeLeases
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.mappings import FakeDeadLetters, FakeMappings
+from tests.support.fake_store.polls import FakePolls
 from tests.support.fake_store.settlement_marks import FakeSettlementMarks
 from tests.support.fake_store.snapshots import FakeSnapshots
 from tests.support.fake_store.tasks import FakeRuns, FakeTasks
@@ -28,6 +29,7 @@ __all__ = [
     "FakeLinks",
     "FakeMappings",
     "FakePollSchedule",
+    "FakePolls",
     "FakeRuns",
     "FakeSettlementMarks",
     "FakeSnapshots",
@@ -58,6 +60,7 @@ class FakeStore:
         self.runs = FakeRuns()
         self.leases = FakeLeases()
         self.dead_letters = FakeDeadLetters()
+        self.polls = FakePolls(self)
 
     async def start(self) -> None:
         """Does nothing; the real store checks that MongoDB answers."""

@@ -213,20 +213,10 @@ class FakePollSchedule:
         await self._connections.ensure_exists(connection)
         self.next_polls[connection] = at
 
-    async def get_rejected_resent_on(self, connection: ConnectionId) -> date | None:
-        """Returns the day (UTC) of the last resend of rejected employees; None if there was none."""
-        await give_turn()
-        return self.rejected_resent_on.get(connection)
-
     async def set_rejected_resent_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last resend of rejected employees. Raises ``UnknownConnectionError``."""
         await self._connections.ensure_exists(connection)
         self.rejected_resent_on[connection] = day
-
-    async def get_verified_on(self, connection: ConnectionId) -> date | None:
-        """Returns the day (UTC) of the last scheduled verification; None if there was none."""
-        await give_turn()
-        return self.verified_on.get(connection)
 
     async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last scheduled verification. Raises ``UnknownConnectionError``."""

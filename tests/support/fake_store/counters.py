@@ -60,14 +60,15 @@ class FakeCounters:
     async def count_behind(self, connection: ConnectionId) -> int:
         """Returns the number of employees with a snapshot that is newer than the last decision."""
         await give_turn()
-        return sum(map(self._is_behind, self._snapshots.list_snapshots(connection)))
+        return sum(map(self.is_behind, self._snapshots.list_snapshots(connection)))
 
     async def count_all_behind(self) -> int:
         """Returns the sum of the balances of all connections."""
         await give_turn()
-        return sum(map(self._is_behind, self._snapshots.content.values()))
+        return sum(map(self.is_behind, self._snapshots.content.values()))
 
-    def _is_behind(self, snapshot: Snapshot) -> bool:
+    def is_behind(self, snapshot: Snapshot) -> bool:
+        """Returns whether the newest change is not settled. For the other fakes."""
         entry = self._ledger.content.get(snapshot.person)
         decided = entry.decided_version.revision if entry is not None else 0
         return snapshot.revision > decided and self._snapshots.oversized.get(snapshot.person) != snapshot.revision

@@ -123,10 +123,14 @@ class FakeRuns:
         self.content: dict[str, Run] = {}
         self._new_id = new_id
 
+    def create(self, connection: ConnectionId, *, now: datetime) -> Run:
+        """Returns a new run that ``save`` stores."""
+        return Run(id=self._new_id(), connection_id=connection, started_at=now)
+
     async def begin(self, connection: ConnectionId, *, now: datetime) -> Run:
         """Stores a new run and returns it."""
         await give_turn()
-        run = Run(id=self._new_id(), connection_id=connection, started_at=now)
+        run = self.create(connection, now=now)
         if run.id in self.content:
             raise StoreFailedError(f"the id {run.id} already exists in runs: repeat the command")
         self.content[run.id] = run
@@ -142,10 +146,9 @@ class FakeRuns:
         return len(running)
 
     async def save(self, run: Run) -> None:
-        """Stores the new state of a run. Does nothing for a run that no longer exists."""
+        """Stores the state of a run, new or not."""
         await give_turn()
-        if run.id in self.content:
-            self.content[run.id] = run
+        self.content[run.id] = run
 
     async def get(self, run: str) -> Run | None:
         """Returns the run; None if it does not exist."""

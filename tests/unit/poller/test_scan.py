@@ -37,7 +37,9 @@ class ScanStage:
     async def scan(self, *, dry_run: bool = False) -> Tally:
         """Scans all employees."""
         scan = Scan(self.store.snapshots, self.outbox, self.clock, make_limits(self.clock), dry_run=dry_run)
-        return await scan.run(CONNECTION, self.personio, ignore_progress)
+        return await scan.run(
+            CONNECTION, self.personio, ignore_progress, stored=await self.store.snapshots.count(CONNECTION)
+        )
 
     async def read_snapshots(self) -> dict[str, Snapshot]:
         """Returns the stored snapshots by employee."""
@@ -114,7 +116,7 @@ async def test_scan_keeps_at_most_two_pages_in_memory(stage: ScanStage) -> None:
     stage.personio.notice = record.effects.append
     scan = Scan(record.wrap(stage.store.snapshots, ["save"]), stage.outbox, stage.clock, make_limits(stage.clock))
 
-    await scan.run(CONNECTION, stage.personio, ignore_progress)
+    await scan.run(CONNECTION, stage.personio, ignore_progress, stored=await stage.store.snapshots.count(CONNECTION))
 
     for number in range(3, 7):
         before = record.effects[: record.effects.index(f"page {number} is asked for")]
@@ -130,7 +132,7 @@ async def test_scan_reports_progress_after_each_page(stage: ScanStage) -> None:
 
     scan = Scan(stage.store.snapshots, stage.outbox, stage.clock, make_limits(stage.clock))
 
-    await scan.run(CONNECTION, stage.personio, report)
+    await scan.run(CONNECTION, stage.personio, report, stored=await stage.store.snapshots.count(CONNECTION))
 
     assert reports == [(2, 5), (4, 5), (5, 5)]
 
@@ -339,7 +341,7 @@ async def test_change_stored_by_another_replica_is_not_sent(stage: ScanStage) ->
 
     scan = Scan(OvertakenSnapshots(), stage.outbox, stage.clock, make_limits(stage.clock))  # type: ignore[arg-type]
 
-    await scan.run(CONNECTION, stage.personio, ignore_progress)
+    await scan.run(CONNECTION, stage.personio, ignore_progress, stored=await stage.store.snapshots.count(CONNECTION))
 
     assert stage.publisher.log == []
     assert (await stage.read_snapshots())["1"].content_hash == "other"

@@ -11,7 +11,6 @@ from services.runtime.settings import ProcessSettings
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 
-
 pytestmark = pytest.mark.expects_errors
 
 
