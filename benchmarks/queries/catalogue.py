@@ -105,14 +105,13 @@ def _list_followups(connection: ConnectionId) -> Mapping[str, Query]:
 
 def _list_status(connection: ConnectionId) -> Mapping[str, Query]:
     return {
-        "status: numbers of one connection": lambda s: s.counters.read([connection]),
+        "status: numbers of one connection": lambda s: s.counters.read_one(connection),
         "status: balance": lambda s: s.counters.count_behind(connection),
         "metrics: balance": lambda s: s.counters.count_all_behind(),
         "metrics: waiting by cause": lambda s: s.counters.count_waiting_by_cause(),
         "metrics: overdue polls": lambda s: s.schedule.count_due(NOW + timedelta(days=1)),
         "status: absent": lambda s: s.counters.find_absent_with_account(connection),
         "status: looks": lambda s: s.counters.count_looks(connection),
-        "status: outcomes": lambda s: s.counters.count_outcomes(connection),
         "status: verification": lambda s: s.verifications.get_report(connection),
         "status: last run": lambda s: s.runs.get_last_finished(connection),
         "connections: of a server": lambda s: s.connections.find_by_server("https://elsewhere.example/scim/v2"),

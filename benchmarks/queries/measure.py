@@ -70,7 +70,7 @@ async def _fill(store: Store, companies: int, people: int, history: int) -> list
             connection = await add_connection(store, number)
             await add_people(store, connection, people)
             await add_claims(store, connection, people)
-            await add_history(store, connection, history)
+            await add_history(store, connection, history, people)
             await add_verification(store, connection, people)
             return connection
 

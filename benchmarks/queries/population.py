@@ -14,14 +14,14 @@ from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKe
 from services.contracts.ledger import LedgerEntry, ManagerLink, RefusedField, Waiting
 from services.contracts.mappings import default_mapping
 from services.contracts.outcomes import Outcome, WaitingCause
-from services.contracts.runs import RunState
+from services.contracts.runs import RunCounts, RunState
 from services.contracts.snapshots import Snapshot
 from services.contracts.tasks import Poll
 from services.contracts.verifications import ListedAccount, VerificationStep
 from services.store.database import Store
 
-NOW = datetime(2026, 3, 9, 8, 30, tzinfo=UTC)
-"""Time of the stored documents."""
+NOW = datetime.now(UTC).replace(microsecond=0)
+"""Time of the stored documents: MongoDB deletes old runs and tasks."""
 SERVER = "https://app.declaree.com/SCIM/v2"
 """Address of all connections' server."""
 REVISION = 1_000_000
@@ -58,11 +58,12 @@ async def add_connection(store: Store, number: int) -> ConnectionId:
     return connection
 
 
-async def add_history(store: Store, connection: ConnectionId, length: int) -> None:
-    """Stores this number of finished runs and tasks."""
+async def add_history(store: Store, connection: ConnectionId, length: int, people: int) -> None:
+    """Stores this number of finished runs and tasks. ``people`` is the number of employees of the company."""
     for number in range(length):
-        run = await store.runs.begin(connection, now=NOW + timedelta(minutes=15 * number))
-        await store.runs.save(run.model_copy(update={"state": RunState.SUCCEEDED}))
+        run = store.runs.create(connection, now=NOW - timedelta(minutes=15 * number))
+        changes = {"state": RunState.SUCCEEDED, "counts": RunCounts(seen=people, unchanged=people)}
+        await store.runs.save(run.model_copy(update=changes))
         task = await store.tasks.file(connection, Poll(), now=NOW)
         await store.tasks.start(task.id)
         await store.tasks.finish(task.id, {}, now=NOW)

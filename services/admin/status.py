@@ -12,6 +12,8 @@ from services.store.database import Store
 
 AT_ONCE = 200
 """Number of connections that are read together."""
+LARGE = 5_000
+"""Number of employees in the last run from which a connection is read alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,14 @@ async def get_status(store: Store) -> tuple[Status, ...]:
 
 
 async def _read_page(store: Store, summaries: Sequence[ConnectionSummary]) -> list[Status]:
-    """Returns the status of some connections. The number of queries does not depend on their number."""
+    """Returns the status of some connections. The number of queries depends on the number of large ones alone."""
     connections = [summary.id for summary in summaries]
-    numbers = await store.counters.read(connections)
     versions = await store.mappings.find_newest_versions(connections)
     reports = await store.verifications.find_reports(connections)
     runs = await store.runs.find_last_finished(connections)
+    large = {run.connection_id for run in runs.values() if run.counts.seen >= LARGE}
+    numbers = await store.counters.read(one for one in connections if one not in large)
+    numbers |= {connection: await store.counters.read_one(connection) for connection in large}
     decisions = {one: await count_links(store, one) for one in connections if numbers[one].open_links}
     return [
         Status(

@@ -73,7 +73,7 @@ async def test_outcomes_of_the_connection_are_counted(store: Store) -> None:
     )
     await store.ledger.write([make_entry("9"), make_entry("8", connection_id=OTHER, decided=make_outcome("8"))])
 
-    assert await store.counters.count_outcomes(CONNECTION) == {"created": 2, "incomplete": 1, "rejected": 1}
+    assert (await store.counters.read_one(CONNECTION)).outcomes == {"created": 2, "incomplete": 1, "rejected": 1}
 
 
 async def test_active_employees_with_an_enabled_account_are_counted(store: Store) -> None:

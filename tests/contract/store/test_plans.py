@@ -165,7 +165,7 @@ LEDGER = {
     "retryable": lambda store: _exhaust(store.followups.page_retryable(CONNECTION)),
     "waiting": lambda store: _exhaust(store.followups.page_waiting(CONNECTION)),
     "rejected": lambda store: _exhaust(store.followups.page_rejected(CONNECTION)),
-    "outcomes": lambda store: store.counters.count_outcomes(CONNECTION),
+    "numbers of one": lambda store: store.counters.read_one(CONNECTION),
     "absent with account": lambda store: store.counters.find_absent_with_account(CONNECTION),
     "numbers": lambda store: store.counters.read([CONNECTION]),
     "marks of some": lambda store: store.marks.repair_unsettled(CONNECTION),
@@ -247,19 +247,8 @@ OF_ONE_CONNECTION = {
     for group, works in {"ledger": LEDGER, "outbox": OUTBOX, "": OTHERS}.items()
     for name, work in works.items()
 }
-WIDE = {
-    f"ledger {name}"
-    for name in (
-        "forget applied",
-        "resolvable reports",
-        "outcomes",
-        "behind",
-        "numbers",
-        "marks of some",
-        "marks of all",
-    )
-}
-WIDE |= {f"outbox {name}" for name in ("stream", "employee ids", "count")}
+WIDE = {f"ledger {name}" for name in ("forget applied", "numbers", "numbers of one", "marks of some", "marks of all")}
+WIDE |= {f"outbox {name}" for name in ("stream", "employee ids", "count")} | {" poll plan"}
 """Queries about all or nearly all employees of the connection; the others are about some of them."""
 SORTED_IN_MEMORY = {
     "ledger resolvable reports",

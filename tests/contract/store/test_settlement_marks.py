@@ -15,7 +15,7 @@ Raw = AsyncIOMotorDatabase[dict[str, Any]]
 async def count(store: Store) -> tuple[int, int]:
     """Returns the balance and the number of active employees with an account."""
     numbers = (await store.counters.read([CONNECTION]))[CONNECTION]
-    assert numbers.balance == await store.counters.count_behind(CONNECTION)
+    assert numbers == await store.counters.read_one(CONNECTION)
     return numbers.balance, numbers.accounts
 
 

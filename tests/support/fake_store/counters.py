@@ -46,12 +46,6 @@ class FakeCounters:
         await give_turn()
         return sum(entry.look_at is not None for entry in self._ledger.list_entries(connection))
 
-    async def count_outcomes(self, connection: ConnectionId) -> dict[str, int]:
-        """Returns the number of employees by their last outcome."""
-        await give_turn()
-        entries = self._ledger.list_entries(connection)
-        return dict(sorted(Counter(entry.decided.outcome.value for entry in entries if entry.decided).items()))
-
     async def find_absent_with_account(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Returns the employees with an enabled account that a complete scan no longer lists."""
         await give_turn()
@@ -75,9 +69,12 @@ class FakeCounters:
 
     async def read(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Numbers]:
         """Returns the numbers of these connections."""
-        return {connection: await self._read(connection) for connection in connections}
+        return {connection: await self.read_one(connection) for connection in connections}
 
-    async def _read(self, connection: ConnectionId) -> Numbers:
+    async def read_one(self, connection: ConnectionId) -> Numbers:
+        """Returns the numbers of one connection."""
+        await give_turn()
+        outcomes = Counter(e.decided.outcome.value for e in self._ledger.list_entries(connection) if e.decided)
         snapshots = self._snapshots.list_snapshots(connection)
         return Numbers(
             employees=len(snapshots),
@@ -87,7 +84,7 @@ class FakeCounters:
             waiting=self._count_waiting(set()).get(connection, 0),
             absent=len(await self.find_absent_with_account(connection)),
             open_links=await self._links.count_open(connection),
-            outcomes=await self.count_outcomes(connection),
+            outcomes=dict(sorted(outcomes.items())),
         )
 
     def _find_enabled(self, connection: ConnectionId, is_listed: Callable[[Snapshot], bool]) -> tuple[EmployeeId, ...]:
