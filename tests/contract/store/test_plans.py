@@ -303,3 +303,11 @@ async def test_tasks_of_one_connection_count_once(planner: Planner) -> None:
     for plan in plans:
         assert "DISTINCT_SCAN" in plan.stages, plan
         assert plan.examined < 10, plan
+
+
+@pytest.mark.parametrize("name", ["balance of all", "waiting by cause", "all waiting connections", "polls due"])
+async def test_numbers_of_the_metrics_read_no_document(planner: Planner, name: str) -> None:
+    """They are read every few seconds. The keys of a partial index must contain the fields of its condition for that."""
+    (plan,) = await planner.explain(OF_ALL_CONNECTIONS[name])
+
+    assert "FETCH" not in plan.stages, plan
