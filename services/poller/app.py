@@ -14,6 +14,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.topics import find_topics
 from services.poller.gauges import Gauges
 from services.poller.ports import PollPlan
+from services.poller.presence import Presence
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.runtime.clock import Clock
@@ -55,6 +56,10 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         finally:
             await client.close()
 
+    owner = identify_process()
+    presence = Presence(
+        store.leases, owner, clock, settings.poll_lease_seconds, share=rate_limits.share, fatal=process.fatal
+    )
     schedule = Schedule(
         settings=settings,
         repositories=store,
@@ -64,7 +69,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         clock=clock,
         metrics=metrics,
         fatal=process.fatal,
-        owner=identify_process(),
+        owner=owner,
     )
     gauges = Gauges(store.counters, store.schedule, metrics, clock, settings.poll_interval_seconds, process.fatal)
     topics = TopicWatch(
@@ -73,6 +78,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     process.add("MongoDB", store)
     process.add("Kafka's topics", topics)
     process.add("Kafka", publisher)
+    process.add("the number of pollers", presence)
     process.add("schedule", schedule)
     process.add("metrics of stored work", gauges)
     process.add_check("schedule", schedule.ready)

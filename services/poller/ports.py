@@ -294,6 +294,14 @@ class Leases(Protocol):
         """Returns those leases of these names that have not ended."""
         ...
 
+    async def count_held(self, prefix: str, *, now: datetime) -> int:
+        """Returns the number of leases with names that begin like this and have not ended."""
+        ...
+
+    async def forget_ended(self, prefix: str, *, before: datetime) -> None:
+        """Deletes the leases with names that begin like this and ended before that time."""
+        ...
+
     async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
         """Extends the lease. Returns False if it was lost."""
         ...

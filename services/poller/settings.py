@@ -15,8 +15,8 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     poll_tasks_every_seconds: float = Field(1, gt=0)
     """Seconds between two checks for new tasks, such as a poll that a command asks for."""
     poll_personio_per_minute: int = Field(250, ge=1)
-    """Maximum number of requests for employees that one poller sends in a minute to each address of Personio. Personio allows
-    300 per IP address."""
+    """Maximum number of requests for employees that all pollers together send in a minute to each address of Personio. Personio
+    allows 300 per IP address."""
     poll_open_connections: int = Field(200, ge=1)
     """Maximum number of connections that one poller polls at the same time; most of them wait for Personio. As many others may
     have their tasks carried out."""

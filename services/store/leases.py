@@ -68,10 +68,22 @@ class Leases:
         documents = await self._collection.find({"_id": {"$in": sorted(names)}, "expires_at": {"$gt": now}})
         return tuple(map(_to_lease, documents))
 
+    async def count_held(self, prefix: str, *, now: datetime) -> int:
+        """Returns the number of leases with names that begin like this and have not ended."""
+        return await self._collection.count({"_id": _begins_with(prefix), "expires_at": {"$gt": now}})
+
+    async def forget_ended(self, prefix: str, *, before: datetime) -> None:
+        """Deletes the leases with names that begin like this and ended before that time."""
+        await self._collection.delete_all({"_id": _begins_with(prefix), "expires_at": {"$lt": before}})
+
     async def find(self, name: str) -> Lease | None:
         """Returns the current or last lease of this name; None if there was none."""
         document = await self._collection.find_one({"_id": name})
         return None if document is None else _to_lease(document)
+
+
+def _begins_with(prefix: str) -> Document:
+    return {"$gte": prefix, "$lt": prefix + "\uffff"}
 
 
 def _match_current(lease: Lease) -> Document:

@@ -25,9 +25,16 @@ class RateLimiter:
     def __init__(self, clock: Clock, per_minute: int, burst: int = BURST) -> None:
         """``per_minute`` is the maximum number of requests a minute."""
         self._clock = clock
+        self._whole = per_minute, burst
         self._interval = 60 / per_minute
         self._burst = burst
         self._last = float("-inf")
+
+    def share(self, pollers: int) -> None:
+        """Leaves an equal part of the rate to each of these pollers."""
+        per_minute, burst = self._whole
+        self._interval = 60 * pollers / per_minute
+        self._burst = max(1, burst // pollers)
 
     @property
     def is_idle(self) -> bool:
@@ -61,6 +68,11 @@ class HostLimits:
         self.logins = RateLimiter(clock, LOGINS_PER_MINUTE, LOGIN_BURST)
         """For authentications."""
 
+    def share(self, pollers: int) -> None:
+        """Leaves an equal part of the rates to each of these pollers."""
+        self.employees.share(pollers)
+        self.logins.share(pollers)
+
     @property
     def is_idle(self) -> bool:
         """Whether new rate limiters would allow the same."""
@@ -71,10 +83,18 @@ class RateLimits:
     """The rate limiters of all addresses. A slow or busy address delays no request to another one."""
 
     def __init__(self, clock: Clock, per_minute: int) -> None:
-        """``per_minute`` is the maximum number of requests for employees that each address receives in a minute."""
+        """``per_minute`` is the maximum number of requests for employees that all pollers send to an address in a minute."""
         self._clock = clock
         self._per_minute = per_minute
+        self._pollers = 1
         self._hosts: dict[str, HostLimits] = {}
+
+    def share(self, pollers: int) -> None:
+        """Leaves an equal part of all rates to each of these pollers: Personio counts their requests together."""
+        if pollers != self._pollers:
+            self._pollers = pollers
+            for limits in self._hosts.values():
+                limits.share(pollers)
 
     def get(self, url: str) -> HostLimits:
         """Returns the rate limiters of the address in ``url``, which all clients of the address share."""
@@ -82,4 +102,7 @@ class RateLimits:
         host = f"{parts.hostname}:{parts.port or {'http': 80}.get(parts.scheme, 443)}"
         if host not in self._hosts and len(self._hosts) >= MAX_HOSTS:
             self._hosts = {known: limits for known, limits in self._hosts.items() if not limits.is_idle}
-        return self._hosts.setdefault(host, HostLimits(self._clock, self._per_minute))
+        if host not in self._hosts:
+            self._hosts[host] = HostLimits(self._clock, self._per_minute)
+            self._hosts[host].share(self._pollers)
+        return self._hosts[host]

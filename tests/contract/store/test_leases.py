@@ -143,3 +143,18 @@ async def test_held_leases_are_found_with_one_query(store: Store) -> None:
     found = await store.leases.find_held(["held", "ended", "released", "unknown"], now=NOW + timedelta(seconds=10))
 
     assert found == (held,)
+
+
+async def test_held_leases_are_counted_by_the_beginning_of_their_names(store: Store) -> None:
+    """Ended ones are not counted, and are deleted after a time."""
+    for name, seconds in (("poller/a/1", 30), ("poller/b/1", 30), ("poller/c/1", 10), ("poll/other", 30)):
+        await store.leases.acquire(name, ONE, now=NOW, seconds=seconds)
+    later = NOW + timedelta(seconds=10)
+
+    before = await store.leases.count_held("poller/", now=later)
+    await store.leases.forget_ended("poller/", before=NOW + timedelta(seconds=20))
+
+    assert before == 2
+    assert await store.leases.count_held("poller/", now=NOW) == 2
+    assert await store.leases.find("poller/c/1") is None
+    assert await store.leases.find("poll/other") is not None

@@ -58,6 +58,18 @@ class FakeLeases:
         known = [self.content[name] for name in names if name in self.content]
         return tuple(lease for lease in known if lease.expires_at > now)
 
+    async def count_held(self, prefix: str, *, now: datetime) -> int:
+        """Returns the number of leases with names that begin like this and have not ended."""
+        await give_turn()
+        return sum(name.startswith(prefix) and lease.expires_at > now for name, lease in self.content.items())
+
+    async def forget_ended(self, prefix: str, *, before: datetime) -> None:
+        """Deletes the leases with names that begin like this and ended before that time."""
+        await give_turn()
+        ended = [name for name, lease in self.content.items() if name.startswith(prefix) and lease.expires_at < before]
+        for name in ended:
+            del self.content[name]
+
     async def find(self, name: str) -> Lease | None:
         """Returns the current or last lease of this name; None if there was none."""
         await give_turn()

@@ -45,9 +45,17 @@ WORK_SECONDS = 0.2
 class SlowPublisher(FakePublisher):
     """A Kafka that takes time, so that places matter."""
 
+    working = 0
+    """Number of pages that are published now."""
+    most_working = 0
+    """Maximum number of pages that were published at the same time."""
+
     async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]:
         """Publishes the records after a time."""
+        self.working += 1
+        self.most_working = max(self.working, self.most_working)
         await asyncio.sleep(WORK_SECONDS)
+        self.working -= 1
         return await super().publish(records)
 
 
@@ -224,6 +232,22 @@ def test_polls_of_a_large_company_keep_their_interval() -> None:
     simulate(work)
 
 
+def test_number_of_pages_in_work_is_limited() -> None:
+    """Fifty companies are polled at the same time, and four of their pages are worked on."""
+
+    async def work(installation: Installation) -> None:
+        connections = [installation.add(Company()) for _ in range(50)]
+
+        await installation.start_poller()
+        await asyncio.sleep(60)
+
+        assert {len(installation.opened[connection]) for connection in connections} == {1}
+        assert {installation.opened[connection][0] for connection in connections} == {0.0}
+        assert installation.publisher.most_working == SETTINGS.poll_concurrency
+
+    simulate(work)
+
+
 # ---------------------------------------------------------------- tasks
 
 
@@ -247,6 +271,26 @@ def test_tasks_do_not_wait_for_slow_scans() -> None:
         assert stored.state is TaskState.DONE
 
     simulate(work, SETTINGS.model_copy(update={"poll_open_connections": 3}))
+
+
+def test_number_of_resends_in_work_is_limited() -> None:
+    """A published mapping resends many companies at once."""
+
+    async def work(installation: Installation) -> None:
+        store, later = installation.store, installation.clock.now().replace(year=2100)
+        connections = [installation.add(Company()) for _ in range(20)]
+        for connection in connections:
+            await store.schedule.set_next_poll(connection, later)
+            await store.snapshots.save([(make_snapshot(connection_id=connection), None)])
+            await store.tasks.file(connection, Resend(scope="all", reason="x"), now=NOW)
+
+        await installation.start_poller()
+        await asyncio.sleep(10)
+
+        assert len(installation.publisher.log) == len(connections)
+        assert installation.publisher.most_working == SETTINGS.poll_concurrency
+
+    simulate(work)
 
 
 @pytest.mark.promise("P10")

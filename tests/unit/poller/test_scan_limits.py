@@ -78,6 +78,20 @@ async def test_endless_list_stops_at_the_maximum_of_pages(stage: RunStage) -> No
     assert await list_absent(stage) == set()
 
 
+@pytest.mark.promise("P6")
+async def test_stopped_scan_is_not_complete_even_if_the_total_agrees(stage: RunStage) -> None:
+    """The list goes on after as many employees as it has announced."""
+    await stage.runner.poll(CONNECTION)
+    pages = [["1", "2"], ["3"]]
+    stage.personio.odd_pages = [EmployeePage(tuple(make_employee(key, ADA) for key in page), 0, 2) for page in pages]
+    use(stage, stage.personio, pages=1)
+
+    run = await stage.runner.poll(CONNECTION)
+
+    assert run.state is RunState.FAILED
+    assert await list_absent(stage) == set()
+
+
 async def test_list_of_the_maximum_of_pages_is_complete(stage: RunStage) -> None:
     """Only a further page shows that the list is too long."""
     use(stage, FakePersonio(PEOPLE), pages=3)
