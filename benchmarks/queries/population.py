@@ -61,7 +61,7 @@ async def add_connection(store: Store, number: int) -> ConnectionId:
 async def add_history(store: Store, connection: ConnectionId, length: int, people: int) -> None:
     """Stores this number of finished runs and tasks. ``people`` is the number of employees of the company."""
     for number in range(length):
-        run = store.runs.create(connection, now=NOW - timedelta(minutes=15 * number))
+        run = await store.runs.begin(connection, now=NOW - timedelta(minutes=15 * number), is_stored=False)
         changes = {"state": RunState.SUCCEEDED, "counts": RunCounts(seen=people, unchanged=people)}
         await store.runs.save(run.model_copy(update=changes))
         task = await store.tasks.file(connection, Poll(), now=NOW)

@@ -170,8 +170,8 @@ class SettlementMarks(Protocol):
 class Runs(Protocol):
     """The history of runs."""
 
-    def create(self, connection: ConnectionId, *, now: datetime) -> Run:
-        """Returns a new run that ``save`` stores."""
+    async def begin(self, connection: ConnectionId, *, now: datetime, is_stored: bool = True) -> Run:
+        """Returns a new run. Without ``is_stored``, only ``save`` stores it."""
         ...
 
     async def fail_unfinished(self, connection: ConnectionId, error: str, *, now: datetime) -> int:

@@ -93,10 +93,8 @@ class Runner:
         runs, now = self._repositories.runs, self._clock.now()
         if plan.needs_any("unfinished_run"):
             await runs.fail_unfinished(plan.connection_id, LEFT_UNFINISHED, now=now)
-        run = runs.create(plan.connection_id, now=now)
-        if not plan.has_succeeded:  # a writer asks for first runs in progress
-            await runs.save(run)
-        return run
+        # a writer asks for first runs in progress
+        return await runs.begin(plan.connection_id, now=now, is_stored=not plan.has_succeeded)
 
     def _conclude(self, connection: ConnectionId, tally: Tally, *, dry_run: bool) -> dict[str, object]:
         """Returns the result of a scan that was not interrupted by an error. One that stopped at a limit has failed."""

@@ -24,14 +24,11 @@ class Runs:
         self._collection = collection
         self._new_id = new_id
 
-    def create(self, connection: ConnectionId, *, now: datetime) -> Run:
-        """Returns a new run that ``save`` stores. A run that ends soon is stored at its end alone."""
-        return Run(id=self._new_id(), connection_id=connection, started_at=now)
-
-    async def begin(self, connection: ConnectionId, *, now: datetime) -> Run:
-        """Stores a new run and returns it."""
-        run = self.create(connection, now=now)
-        await self._collection.insert_new({"_id": run.id, **_to_document(run)})
+    async def begin(self, connection: ConnectionId, *, now: datetime, is_stored: bool = True) -> Run:
+        """Returns a new run. Without ``is_stored``, only ``save`` stores it: a short run is stored at its end alone."""
+        run = Run(id=self._new_id(), connection_id=connection, started_at=now)
+        if is_stored:
+            await self._collection.insert_new({"_id": run.id, **_to_document(run)})
         return run
 
     async def fail_unfinished(self, connection: ConnectionId, error: str, *, now: datetime) -> int:

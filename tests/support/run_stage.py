@@ -126,7 +126,7 @@ def build_crashing_runner(
     snapshot_effects = ["save", "mark_emitted", "mark_oversized", "mark_absent", "clear_absent"]
     repositories = SimpleNamespace(
         snapshots=crashes.wrap(store.snapshots, snapshot_effects),
-        runs=crashes.wrap(store.runs, ["save"]),
+        runs=crashes.wrap(store.runs, ["begin", "save"]),
         polls=store.polls,
     )
     outbox = Outbox(repositories.snapshots, publisher, lambda: None)

@@ -93,7 +93,7 @@ async def test_unfinished_runs_of_a_former_owner_are_failed(store: Store) -> Non
 
 async def test_short_run_is_stored_at_its_end_alone(store: Store) -> None:
     """A run that was never stored as running is stored with its result."""
-    run = store.runs.create(CONNECTION, now=NOW)
+    run = await store.runs.begin(CONNECTION, now=NOW, is_stored=False)
     before = await store.runs.get(run.id)
     ended = run.model_copy(update={"state": RunState.SUCCEEDED, "finished_at": NOW})
 

@@ -123,17 +123,14 @@ class FakeRuns:
         self.content: dict[str, Run] = {}
         self._new_id = new_id
 
-    def create(self, connection: ConnectionId, *, now: datetime) -> Run:
-        """Returns a new run that ``save`` stores."""
-        return Run(id=self._new_id(), connection_id=connection, started_at=now)
-
-    async def begin(self, connection: ConnectionId, *, now: datetime) -> Run:
-        """Stores a new run and returns it."""
+    async def begin(self, connection: ConnectionId, *, now: datetime, is_stored: bool = True) -> Run:
+        """Returns a new run, stored unless ``is_stored`` is false."""
         await give_turn()
-        run = self.create(connection, now=now)
+        run = Run(id=self._new_id(), connection_id=connection, started_at=now)
         if run.id in self.content:
             raise StoreFailedError(f"the id {run.id} already exists in runs: repeat the command")
-        self.content[run.id] = run
+        if is_stored:
+            self.content[run.id] = run
         return run
 
     async def fail_unfinished(self, connection: ConnectionId, error: str, *, now: datetime) -> int:

@@ -123,6 +123,6 @@ async def test_crash_before_any_effect_loses_no_change(store: Store) -> None:
     """After a crash at any point, the next run publishes every change, in order, with unchanged content."""
     effects = await list_effects_of_a_run(store)
 
-    assert {"save", "publish", "mark_emitted"} <= set(effects)
+    assert {"begin", "save", "publish", "mark_emitted"} <= set(effects)
     for at in range(len(effects)):
         await check_recovery(store, at)
