@@ -12,7 +12,7 @@ from services.store.database import Store
 JOURNAL_SIZE = 1_000_000
 """Requests that the sandbox Declaree keeps: more than an import sends."""
 
-WITHOUT_LIMITS = {"POLL_PERSONIO_PER_MINUTE": "100000"}
+WITHOUT_LIMITS = {"POLL_PERSONIO_PER_MINUTE": "100000", "POLL_PERSONIO_LOGINS_PER_MINUTE": "100000"}
 """Settings without the poller's rate limit, because the sandbox Personio has none."""
 
 

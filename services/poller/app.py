@@ -36,7 +36,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     """
     metrics = Metrics()
     process = Process(SERVICE, settings, clock, metrics)
-    rate_limits = RateLimits(clock, settings.poll_personio_per_minute)
+    rate_limits = RateLimits(clock, settings.poll_personio_per_minute, settings.poll_personio_logins_per_minute)
     tokens, attributes = TokenCache(), AttributeLists()
     publisher = Publisher(settings, f"{SERVICE}-{os.getpid()}", metrics)
 

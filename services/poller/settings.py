@@ -17,6 +17,9 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, ProcessSe
     poll_personio_per_minute: int = Field(250, ge=1)
     """Maximum number of requests for employees that all pollers together send in a minute to each address of Personio. Personio
     allows 300 per IP address."""
+    poll_personio_logins_per_minute: int = Field(50, ge=1)
+    """Maximum number of authentications that all pollers together send in a minute to each address of Personio. Personio allows
+    60. Each credential authenticates once a day, and after a start."""
     poll_open_connections: int = Field(200, ge=1)
     """Maximum number of connections that one poller polls at the same time; most of them wait for Personio. As many others may
     have their tasks carried out."""

@@ -13,8 +13,8 @@ from services.runtime.clock import Clock
 
 BURST = 10
 """Number of requests for employees that pass without a pause after an idle time."""
-LOGIN_BURST, LOGINS_PER_MINUTE = 5, 50
-"""Number of authentications that pass without a pause after an idle time, and number in a minute after that."""
+LOGIN_BURST = 5
+"""Number of authentications that pass without a pause after an idle time."""
 MAX_HOSTS = 10_000
 """Number of addresses above which those without recent requests are forgotten."""
 
@@ -61,11 +61,11 @@ class RateLimiter:
 class HostLimits:
     """The rate limiters of one address."""
 
-    def __init__(self, clock: Clock, per_minute: int) -> None:
-        """``per_minute`` is the maximum number of requests for employees a minute."""
+    def __init__(self, clock: Clock, per_minute: int, logins_per_minute: int) -> None:
+        """Both are maximum numbers of requests a minute: for employees, and to authenticate."""
         self.employees = RateLimiter(clock, per_minute)
         """For employees and their attributes."""
-        self.logins = RateLimiter(clock, LOGINS_PER_MINUTE, LOGIN_BURST)
+        self.logins = RateLimiter(clock, logins_per_minute, LOGIN_BURST)
         """For authentications."""
 
     def share(self, pollers: int) -> None:
@@ -82,10 +82,10 @@ class HostLimits:
 class RateLimits:
     """The rate limiters of all addresses. A slow or busy address delays no request to another one."""
 
-    def __init__(self, clock: Clock, per_minute: int) -> None:
-        """``per_minute`` is the maximum number of requests for employees that all pollers send to an address in a minute."""
+    def __init__(self, clock: Clock, per_minute: int, logins_per_minute: int) -> None:
+        """Both are maximum numbers of requests of all pollers to an address: for employees, and to authenticate."""
         self._clock = clock
-        self._per_minute = per_minute
+        self._per_minute = per_minute, logins_per_minute
         self._pollers = 1
         self._hosts: dict[str, HostLimits] = {}
 
@@ -103,6 +103,6 @@ class RateLimits:
         if host not in self._hosts and len(self._hosts) >= MAX_HOSTS:
             self._hosts = {known: limits for known, limits in self._hosts.items() if not limits.is_idle}
         if host not in self._hosts:
-            self._hosts[host] = HostLimits(self._clock, self._per_minute)
+            self._hosts[host] = HostLimits(self._clock, *self._per_minute)
             self._hosts[host].share(self._pollers)
         return self._hosts[host]

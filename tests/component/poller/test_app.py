@@ -1,16 +1,23 @@
 """The assembled poller: what all its connections share."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 import pytest
 
 from services.clients.personio.rate_limit import BURST
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import PersonioAccess
+from services.contracts.ids import ConnectionId
 from services.poller.app import create_app
+from services.poller.ports import Personio
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.store.database import Store
+from services.store.encryption import Cipher
 from tests.support.builders import DECLAREE, NOW, PERSONIO
-from tests.support.fakes import FakeClock
+from tests.support.fakes import FakeClock, FakePersonio, FakePublisher
 from tests.support.schedule_stage import SETTINGS
 
 pytestmark = pytest.mark.mongo
@@ -52,3 +59,34 @@ async def test_polls_of_a_connection_share_the_token(store: Store) -> None:
             tokens.append(client._auth._cached)
 
     assert tokens[0] is tokens[1]
+
+
+async def test_poll_opens_each_secret_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To decrypt takes time, and a secret should be in memory only while it is used."""
+    connection = await store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)
+    await store.connections.start(connection.id, now=NOW)
+    opened: list[str] = []
+    open_secret = Cipher.open
+
+    def record(cipher: Cipher, location: str, *rest: Any) -> Any:
+        opened.append(location)
+        return open_secret(cipher, location, *rest)
+
+    monkeypatch.setattr(Cipher, "open", record)
+    schedule = build_schedule(store, FakeClock())
+    source = schedule._work._source
+    personio = FakePersonio({"1": {}})
+
+    @asynccontextmanager
+    async def open_source(connection: ConnectionId) -> AsyncIterator[Personio]:
+        async with source(connection):
+            yield personio
+
+    schedule._work._source = open_source
+    schedule._work._publisher = FakePublisher()
+    async with schedule._leases.hold(connection.id) as guard:
+        assert guard is not None
+        await schedule._work.carry_out(connection.id, guard, is_due=True)
+
+    assert opened
+    assert len(opened) == len(set(opened))

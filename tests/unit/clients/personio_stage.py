@@ -25,6 +25,7 @@ from tests.unit.clients.transports import InProcessTransport, Reply, ScriptedTra
 SECRET = "personio-secret-value"
 ACCESS = PersonioAccess(url="http://personio.test/", client_id="papi-client", client_secret=SecretStr(SECRET))
 GOLDEN = Path(__file__).parents[2] / "golden" / "personio"
+LOGINS_PER_MINUTE = 50
 LIST, AUTH = "/v1/company/employees", "/v1/auth"
 TOKEN_BODY = {"success": True, "data": {"token": "papi-1", "expires_in": 86400}}
 TOKEN = build_reply(200, TOKEN_BODY)
@@ -90,7 +91,7 @@ async def open_stage(
         behaviour=Behaviour.model_validate({"rate_limits": False, **behaviour}),
     )
     transport = InProcessTransport(create_app(state))
-    limits = None if per_minute is None else HostLimits(clock, per_minute)
+    limits = None if per_minute is None else HostLimits(clock, per_minute, LOGINS_PER_MINUTE)
     async with PersonioClient(ACCESS, clock=clock, limits=limits, transport=transport) as client:
         yield PersonioStage(state, client, clock, transport)
 

@@ -1,5 +1,7 @@
 """The rate of requests to each address of Personio, and what a poll saves while requests have to wait."""
 
+import asyncio
+
 import pytest
 
 from services.clients.personio import rate_limit
@@ -7,14 +9,15 @@ from services.clients.personio.attribute_lists import MAX_AGE_SECONDS, Attribute
 from services.clients.personio.rate_limit import (
     BURST,
     LOGIN_BURST,
-    LOGINS_PER_MINUTE,
     HostLimits,
     RateLimiter,
     RateLimits,
 )
 from services.clients.personio.v1 import PersonioClient
 from tests.support.fakes import FakeClock
-from tests.unit.clients.personio_stage import ACCESS, AUTH, LIST, open_stage
+from tests.support.virtual_time import VirtualClock, run_in_virtual_time
+from tests.unit.clients.personio_stage import ACCESS, AUTH, EMPTY_LIST, LIST, LOGINS_PER_MINUTE, TOKEN, open_stage
+from tests.unit.clients.transports import Reply, ScriptedTransport, build_reply
 
 PERSONIO_URL = "https://api.personio.de"
 
@@ -34,7 +37,7 @@ async def test_rate_limiter_stays_below_the_vendor_limits() -> None:
 async def test_authentications_stay_below_the_vendor_limit() -> None:
     """Personio allows 60 authentications a minute, and none for a minute after that."""
     async with open_stage(1, rate_limits=True) as stage:
-        logins = HostLimits(stage.clock, 250).logins
+        logins = HostLimits(stage.clock, 250, LOGINS_PER_MINUTE).logins
 
         for number in range(200):
             await logins.wait_for_turn()
@@ -82,7 +85,7 @@ async def test_rate_limiter_allows_a_burst_after_idle_time() -> None:
 )
 def test_spellings_of_an_address_share_its_limits(url: str) -> None:
     """Personio counts the requests of a caller, however a connection spells the address."""
-    limits = RateLimits(FakeClock(), 250)
+    limits = RateLimits(FakeClock(), 250, 50)
 
     assert limits.get(url) is limits.get(PERSONIO_URL)
 
@@ -92,7 +95,7 @@ def test_spellings_of_an_address_share_its_limits(url: str) -> None:
 async def test_addresses_do_not_wait_for_each_other(url: str) -> None:
     """Requests that queue for one address delay none to another."""
     clock = FakeClock()
-    limits = RateLimits(clock, 250)
+    limits = RateLimits(clock, 250, 50)
     for _ in range(2 * BURST):
         await limits.get(PERSONIO_URL).employees.wait_for_turn()
     clock.slept.clear()
@@ -102,10 +105,35 @@ async def test_addresses_do_not_wait_for_each_other(url: str) -> None:
     assert clock.slept == []
 
 
+@pytest.mark.promise("P10")
+def test_retry_after_concerns_its_connection_alone() -> None:
+    """Other connections at the same address are not delayed."""
+
+    async def work() -> None:
+        clock = VirtualClock()
+        limits = HostLimits(clock, 250, LOGINS_PER_MINUTE)
+        ended: dict[str, float] = {}
+
+        async def list_page(name: str, *replies: Reply) -> None:
+            transport = ScriptedTransport(TOKEN, *replies)
+            access = ACCESS.model_copy(update={"client_id": name})
+            async with PersonioClient(access, clock=clock, limits=limits, transport=transport) as client:
+                await client.list_page()
+            ended[name] = clock.monotonic()
+
+        busy = build_reply(429, {}, Retry_After="50")
+        await asyncio.gather(list_page("busy", busy, EMPTY_LIST), list_page("other", EMPTY_LIST))
+
+        assert ended["busy"] >= 50
+        assert ended["other"] < 1
+
+    run_in_virtual_time(work)
+
+
 async def test_only_idle_addresses_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new rate limiter would allow another burst at once."""
     monkeypatch.setattr(rate_limit, "MAX_HOSTS", 2)
-    limits = RateLimits(FakeClock(), 250)
+    limits = RateLimits(FakeClock(), 250, 50)
     busy, idle = limits.get("https://busy.example"), limits.get("https://idle.example")
     await busy.employees.wait_for_turn()
 

@@ -4,12 +4,14 @@ import asyncio
 import os
 import sys
 from datetime import datetime
+from typing import Any, cast
 
 import pytest
 
 from services.contracts.leases import Lease, ProcessIdentity
 from services.contracts.runs import RunState
 from services.poller.lease import LeaseKeeper, LeaseLostError
+from services.store.leases import Leases
 from tests.support.builders import CONNECTION
 from tests.support.fake_store import FakeLeases
 from tests.support.fakes import StillClock
@@ -39,6 +41,28 @@ async def test_lease_of_a_live_replica_is_respected_until_it_ends(stage: Schedul
     await stage.pass_time(2)
 
     assert stage.personio.opened == [connection]
+
+
+async def test_leases_of_other_pollers_are_found_with_one_query(stage: ScheduleStage) -> None:
+    """While another poller works on hundreds of connections, this one must not try to take each lease again and again."""
+    attempts: list[str] = []
+
+    class CountingLeases(FakeLeases):
+        async def acquire(self, name: str, owner: ProcessIdentity, **options: Any) -> Lease | None:
+            attempts.append(name)
+            return await super().acquire(name, owner, **options)
+
+    leases = CountingLeases()
+    stage.store.leases = cast("Leases", leases)
+    for number in range(5):
+        await stage.take_lease(await stage.connect(f"c{number}"), OTHER_HOST)
+    attempts.clear()
+
+    await stage.start_poller()
+    for _ in range(5):
+        await stage.pass_time(1)
+
+    assert attempts == []
 
 
 async def test_restarted_poller_takes_over_its_own_lease(stage: ScheduleStage) -> None:

@@ -70,7 +70,7 @@ class Many(Installation):
         """The companies were polled before, so that their tokens and lists of attributes are known."""
         super().__init__(SETTINGS)
         self.personio = Address(self)
-        self._limits = RateLimits(self.clock, PER_MINUTE)
+        self._limits = RateLimits(self.clock, PER_MINUTE, PER_MINUTE)
         self._tokens, self._lists = TokenCache(), AttributeLists()
         definitions = tuple(AttributeDefinition(key, key, "standard", None) for key in REQUIRED_ATTRIBUTES)
         for number in range(COMPANIES):

@@ -113,7 +113,7 @@ async def test_poller_counts_again_after_an_outage_of_mongodb() -> None:
 async def test_pollers_together_send_what_one_may(pollers: int) -> None:
     """Personio counts the requests of an address, and knows nothing of pollers."""
     clock = FakeClock()
-    limits = RateLimits(clock, 250)
+    limits = RateLimits(clock, 250, 50)
     known = limits.get("https://api.personio.de").employees
     limits.share(pollers)
     new = limits.get("https://other.example").employees

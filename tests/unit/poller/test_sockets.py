@@ -53,7 +53,7 @@ async def hang(_: asyncio.StreamWriter) -> None:
 def build_schedule(store: FakeStore) -> Schedule:
     """Returns a poller with the real client."""
     clock = SystemClock()
-    limits = RateLimits(clock, 60_000)
+    limits = RateLimits(clock, 60_000, 60_000)
 
     @asynccontextmanager
     async def source(plan: PollPlan) -> AsyncIterator[Personio]:
