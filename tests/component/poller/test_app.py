@@ -9,9 +9,8 @@ import pytest
 from services.clients.personio.rate_limit import BURST
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import PersonioAccess
-from services.contracts.ids import ConnectionId
 from services.poller.app import create_app
-from services.poller.ports import Personio
+from services.poller.ports import Personio, PollPlan
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.store.database import Store
@@ -78,8 +77,8 @@ async def test_poll_opens_each_secret_once(store: Store, monkeypatch: pytest.Mon
     personio = FakePersonio({"1": {}})
 
     @asynccontextmanager
-    async def open_source(connection: ConnectionId) -> AsyncIterator[Personio]:
-        async with source(connection):
+    async def open_source(plan: PollPlan) -> AsyncIterator[Personio]:
+        async with source(plan):
             yield personio
 
     schedule._work._source = open_source
