@@ -1,5 +1,8 @@
 """One sandbox of Declaree as an ASGI app: the SCIM endpoint, the control API and the page of accounts."""
 
+import time
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,9 +13,9 @@ from sandbox.declaree.page import show_accounts
 from sandbox.declaree.state import Declaree
 
 
-def create_app(state: Declaree) -> ASGIApp:
-    """Builds the ASGI app that serves this state."""
-    scim_endpoint = ScimEndpoint(state)
+def create_app(state: Declaree, monotonic: Callable[[], float] = time.monotonic) -> ASGIApp:
+    """Builds the ASGI app that serves this state. ``monotonic`` is the clock of the rate limits, in seconds."""
+    scim_endpoint = ScimEndpoint(state, monotonic)
     other_app = Starlette(routes=[Mount("/_control", routes=control_routes()), Route("/", show_accounts)])
     other_app.state.declaree = state
 

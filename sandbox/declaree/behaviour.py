@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.declaree.rate_limit import QuotaHeaders, RetryAfterForm
+
 AnswerForm = Literal[
     "plain",
     "utf8_encoding",
@@ -184,3 +186,13 @@ class Behaviour(BaseModel):
     """Whether a 409 has a body."""
     rate_limit: float | None = Field(default=None, gt=0)
     """Requests per second above which a request gets 429; None means no limit."""
+    window_limit: int | None = Field(default=None, gt=0)
+    """Requests in a window of ``window_seconds`` above which a request gets 429; None means no limit."""
+    window_seconds: float = Field(default=60.0, gt=0)
+    """Length of a window in seconds. A 429 names the time until the next window."""
+    retry_after_as: RetryAfterForm = "seconds"
+    """Form of Retry-After in a 429 above a limit."""
+    quota_headers: QuotaHeaders = "none"
+    """Headers of each answer that tell how many requests are left in the window."""
+    latency_seconds: float = Field(default=0.0, ge=0)
+    """Seconds that each answer takes."""

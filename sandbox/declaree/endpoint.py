@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from email.utils import format_datetime
 
 from starlette.types import Receive, Scope, Send
 
@@ -14,6 +12,7 @@ from sandbox.declaree.faults import Fault
 from sandbox.declaree.late import postpone
 from sandbox.declaree.message import HTML_ERROR, Reply, Request, build_error_reply, build_html_reply, build_json_reply
 from sandbox.declaree.proxy import finish
+from sandbox.declaree.rate_limit import Headers, build_quota, build_retry_after, find_window_end
 from sandbox.declaree.scim import answer
 from sandbox.declaree.state import Declaree
 from sandbox.serving import abort_connection
@@ -47,14 +46,32 @@ class ScimEndpoint:
         elif is_lost or reply is None:
             await abort_connection(scope, receive)
         else:
+            await asyncio.sleep(self._declaree.behaviour.latency_seconds)
+            reply = replace(reply, headers=(*reply.headers, *self._build_quota()))
             await _send(finish(reply, self._declaree.behaviour), send)
 
     def _take_faults(self, request: Request) -> list[Fault]:
         """Returns the faults of this request. A request above the rate limit consumes no fault."""
-        rate = self._declaree.behaviour.rate_limit
-        if rate is not None and not self._declaree.rate_limiter.try_acquire(self._monotonic(), rate):
-            return [Fault(kind="status", status=429, retry_after=1)]
+        behaviour, now = self._declaree.behaviour, self._monotonic()
+        wait = 0
+        if behaviour.rate_limit is not None and not self._declaree.rate_limiter.try_acquire(now, behaviour.rate_limit):
+            wait = 1
+        elif behaviour.window_limit is not None and not self._declaree.window_limiter.try_acquire(
+            now, behaviour.window_limit, behaviour.window_seconds
+        ):
+            wait = find_window_end(now, behaviour.window_seconds)
+        if wait:
+            return [Fault(kind="status", status=429, retry_after=wait, retry_after_as=behaviour.retry_after_as)]
         return self._declaree.faults.take(request)
+
+    def _build_quota(self) -> Headers:
+        behaviour, limiter = self._declaree.behaviour, self._declaree.window_limiter
+        limit = behaviour.window_limit
+        if limit is None:
+            return ()
+        reset = find_window_end(self._monotonic(), behaviour.window_seconds)
+        remaining = limiter.count_remaining(limit)
+        return build_quota(behaviour.quota_headers, limit, remaining, reset, self._declaree.clock())
 
     async def _answer(self, request: Request, faults: Sequence[Fault]) -> Reply | None:
         """Returns the reply; None if a fault cuts the connection before the request is processed."""
@@ -101,7 +118,8 @@ def _build_fault_reply(fault: Fault, declaree: Declaree, account_id: str | None)
 
 
 def _build_status_reply(fault: Fault, declaree: Declaree) -> Reply:
-    headers = _build_retry_after(fault, declaree.clock())
+    wait = fault.retry_after
+    headers = () if wait is None else build_retry_after(wait, fault.retry_after_as, declaree.clock())
     match fault.body:
         case "empty":
             return Reply(fault.status, headers=headers)
@@ -109,15 +127,6 @@ def _build_status_reply(fault: Fault, declaree: Declaree) -> Reply:
             return build_html_reply(fault.status, HTML_ERROR.format(status=fault.status), headers)
     error = ScimError(fault.status, fault.detail, fault.scim_type, headers)
     return build_error_reply(error, declaree.behaviour)
-
-
-def _build_retry_after(fault: Fault, now: datetime) -> tuple[tuple[str, str], ...]:
-    """Returns the Retry-After header in seconds or as an HTTP date (RFC 9110, section 10.2.3)."""
-    if fault.retry_after is None:
-        return ()
-    if fault.retry_after_as == "seconds":
-        return (("Retry-After", str(fault.retry_after)),)
-    return (("Retry-After", format_datetime(now + timedelta(seconds=fault.retry_after), usegmt=True)),)
 
 
 def _parse_request(scope: Scope, body: bytes) -> Request:

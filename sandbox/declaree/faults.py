@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sandbox.declaree.errors import ScimType
 from sandbox.declaree.journal import decode_body
 from sandbox.declaree.message import Request
+from sandbox.declaree.rate_limit import RetryAfterForm
 from sandbox.declaree.written_paths import is_disabling
 
 Kind = Literal["status", "cut", "slow", "login_page", "redirect", "other_account", "large_id", "late"]
@@ -54,7 +55,7 @@ class Fault(BaseModel):
     """Detail text in the body, for kind ``status``."""
     retry_after: int | None = Field(default=None, ge=0)
     """Seconds in the Retry-After header; None omits the header."""
-    retry_after_as: Literal["seconds", "date"] = "seconds"
+    retry_after_as: RetryAfterForm = "seconds"
     """Form of the Retry-After header."""
     seconds: float = Field(default=1.0, ge=0, le=600)
     """Delay in seconds, for kind ``slow``."""

@@ -11,7 +11,7 @@ from sandbox.declaree.directory import Directory, Entry
 from sandbox.declaree.faults import Faults
 from sandbox.declaree.journal import Journal
 from sandbox.declaree.message import Reply, Request
-from sandbox.declaree.rate_limit import RateLimiter
+from sandbox.declaree.rate_limit import RateLimiter, WindowLimiter
 from sandbox.declaree.registry import Registry
 
 
@@ -44,6 +44,7 @@ class Declaree:
         self.journal = Journal(journal_size)
         self.faults = Faults()
         self.rate_limiter = RateLimiter()
+        self.window_limiter = WindowLimiter()
         self.late_writes: dict[int, Request] = {}
         self.snapshots: dict[str, list[Entry]] = {}
         self._last_late_number = 0

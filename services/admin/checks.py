@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import Connection
 from services.contracts.employees import find_missing_attributes
@@ -69,7 +70,9 @@ async def _check_personio(connection: Connection, clock: Clock, *, allow_private
 
 
 async def _check_declaree(connection: Connection, clock: Clock, *, allow_private: bool) -> Finding:
-    client = DeclareeClient(connection.declaree, clock=clock, allow_private=allow_private)
+    client = DeclareeClient(
+        connection.declaree, clock=clock, longest_hold=SHORT_HOLD_SECONDS, allow_private=allow_private
+    )
     try:
         await client.probe()
     except ConnectorError as error:

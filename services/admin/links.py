@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import DeclareeAccess
 from services.contracts.employees import string_value
@@ -173,7 +174,9 @@ async def _describe(
 ) -> Link:
     snapshots = await store.snapshots.read(decision.connection_id, [decision.employee_id])
     snapshot = snapshots.get(decision.employee_id)
-    client = DeclareeClient(access, clock=clock, concurrency=1, allow_private=allow_private)
+    client = DeclareeClient(
+        access, clock=clock, concurrency=1, longest_hold=SHORT_HOLD_SECONDS, allow_private=allow_private
+    )
     account, account_hash = await _read_account(client, decision.account_id)
     return Link(decision, _describe_employee(snapshot) if snapshot else None, account, account_hash)
 

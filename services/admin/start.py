@@ -7,6 +7,7 @@ from datetime import datetime
 
 from services.admin.existing_accounts import ExistingAccounts, Fitting, Progress
 from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import LinkPolicy, normalise_server
@@ -89,7 +90,13 @@ async def preview_start(
     wanted = find_wanted_attributes(published.mapping if published else None)
     predictions: list[Prediction] = []
     fitting: dict[int, Fitting] = {}
-    client = DeclareeClient(stored.declaree, clock=clock, concurrency=1, allow_private=allow_private)
+    client = DeclareeClient(
+        stored.declaree,
+        clock=clock,
+        concurrency=1,
+        longest_hold=SHORT_HOLD_SECONDS,
+        allow_private=allow_private,
+    )
     try:
         accounts = await ExistingAccounts.read(client.perform, progress)
         async with PersonioClient(stored.personio, clock=clock, allow_private=allow_private) as personio:

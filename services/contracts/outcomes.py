@@ -69,8 +69,8 @@ class WaitingCause(StrEnum):
     """Many changes of the connection came at once: this one comes when Declaree has taken the others."""
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     """MongoDB did not answer a lookup in the ledger."""
-    BATCH_TIMEOUT = "batch-timeout"
-    """The batch ended before this change was settled."""
+    SETTLE_TIMEOUT = "settle-timeout"
+    """Declaree took longer for this change than WRITER_SETTLE_SECONDS."""
     INCONCLUSIVE = "inconclusive"
     """Several writes stayed without an answer, or the account keeps changing."""
     UNANSWERED_CREATE = "unanswered-create"
@@ -122,7 +122,7 @@ _TEXTS: dict[WaitingCause, str] = {
     ),
     WaitingCause.BACKLOG: "many changes came at once: they are written as fast as Declaree takes them",
     WaitingCause.LEDGER_UNAVAILABLE: f"MongoDB did not answer: {_RETRIED}",
-    WaitingCause.BATCH_TIMEOUT: f"Declaree was too slow for the batch (WRITER_BATCH_SECONDS): {_RETRIED}",
+    WaitingCause.SETTLE_TIMEOUT: f"Declaree was too slow for this change (WRITER_SETTLE_SECONDS): {_RETRIED}",
     WaitingCause.INCONCLUSIVE: f"several writes stayed without an answer, or the account keeps changing: {_RETRIED}",
     WaitingCause.UNANSWERED_CREATE: f"a create stayed without an answer and may still be carried out: {_RETRIED}",
     WaitingCause.ACCOUNT_NOT_SHOWN: f"Declaree does not show an account that must exist: {_RETRIED}",

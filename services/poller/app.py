@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import ListedAccounts
+from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.attribute_lists import AttributeLists
 from services.clients.personio.auth import TokenCache
 from services.clients.personio.rate_limit import RateLimits
@@ -60,6 +61,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
             stored.declaree,
             clock=clock,
             concurrency=1,
+            longest_hold=SHORT_HOLD_SECONDS,
             metrics=metrics,
             allow_private=settings.allow_private_addresses,
         )

@@ -79,7 +79,7 @@ class PollPlan(Protocol):
 
     @property
     def open_mapping(self) -> Callable[[], PublishedMapping | None]:
-        """Returns the newest published mapping; None if there is none."""
+        """Returns the newest published mapping; None before the first."""
         ...
 
     @property

@@ -3,6 +3,7 @@
 import os
 
 from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.turns import Paces
 from services.contracts.connections import DeclareeAccess
 from services.contracts.events import AccountRequested
 from services.contracts.topics import Topic, find_topics
@@ -30,12 +31,14 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
     """Returns the writer's process, with its parts in the order in which they start."""
     metrics = Metrics()
     name = f"{SERVICE}-{os.getpid()}"
+    paces = Paces(clock)
 
     def connect(access: DeclareeAccess) -> DeclareeClient:
         return DeclareeClient(
             access,
             clock=clock,
             concurrency=settings.writer_concurrency,
+            paces=paces,
             metrics=metrics,
             allow_private=settings.allow_private_addresses,
         )
@@ -49,7 +52,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         endpoints=endpoints,
         clock=clock,
         metrics=metrics,
-        batch_seconds=settings.writer_batch_seconds,
+        settle_seconds=settings.writer_settle_seconds,
         # twice the number of concurrent requests: some people's answers are processed while requests for others run
         concurrency=2 * settings.writer_concurrency,
         late_write_seconds=settings.writer_late_write_seconds,

@@ -1,6 +1,7 @@
 """The circuit breaker of one SCIM server: open blocks requests, closed lets them pass.
 
 An open breaker makes the changes of its connection wait at once, so an outage of one company costs the others nothing.
+A server that limits the rate of requests is not down: its requests are held, and only a long pause opens the breaker.
 Probes run in the background, never inside a batch. A successful probe closes the breaker. It has only read, so writes then
 pass one at a time until the server answers one of them. If it does not, the breaker opens again.
 """
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
+from services.clients.declaree.turns import LONGEST_HOLD_SECONDS
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import WaitingCause
 from services.errors import TransientError
@@ -28,6 +30,9 @@ FAILURES_IN_A_ROW = 5
 """Consecutive failures that open the breaker even if probes succeed."""
 FAILING_ACCOUNTS_PER_FAILURE = 10
 """Accounts that the server fails to write, with its own error 500, that count as much as one other failure."""
+
+ANNOUNCING = frozenset({WaitingCause.RATE_LIMITED, WaitingCause.SERVER_UNAVAILABLE})
+"""Causes for which a server names the time after which it works again."""
 
 
 class BreakerOpenError(TransientError):
@@ -69,6 +74,11 @@ class CircuitBreaker:
         """Whether requests are blocked."""
         return self._cause is not None
 
+    @property
+    def pause(self) -> float:
+        """Seconds until an open breaker may be probed; 0 if it may be now, and for a closed breaker."""
+        return max(self._probe_at - self._clock.monotonic(), 0.0) if self.is_open else 0.0
+
     def ensure_closed(self) -> None:
         """Raises ``BreakerOpenError`` while the breaker is open."""
         if self._cause is not None:
@@ -104,8 +114,11 @@ class CircuitBreaker:
         """Records a failure. Opens the breaker if a probe fails as well, or after ``FAILURES_IN_A_ROW`` failures.
 
         An account that cannot be written says little about the server, which answers everything else. Only many of them
-        without a success open the breaker.
+        without a success open the breaker. A server that names a long pause is not probed before its end.
         """
+        if _is_announced(cause, retry_after):
+            self.open(cause, retry_after, details)
+            return
         is_account = cause is WaitingCause.FAILING_ACCOUNT
         self._points += 1 if is_account else FAILING_ACCOUNTS_PER_FAILURE
         if self.is_open:
@@ -123,7 +136,9 @@ class CircuitBreaker:
         If a probe succeeds, the server fails for this account only: it is parked, and the others go on. A person that
         ``is_parked`` already says nothing more about the server.
         """
-        if not self.is_open:
+        if _is_announced(cause, retry_after):
+            self.open(cause, retry_after, details)
+        elif not self.is_open:
             await self._share_probe()
         is_account = not self.is_open
         if is_account:
@@ -135,7 +150,7 @@ class CircuitBreaker:
 
     async def close_if_due(self) -> bool:
         """Probes the server if the breaker is open and its pause has ended. Returns whether requests may pass."""
-        if self.is_open and self._clock.monotonic() >= self._probe_at:
+        if self.is_open and self.pause == 0:
             await self._share_probe()
         return not self.is_open
 
@@ -167,7 +182,10 @@ class CircuitBreaker:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                 await self._probe()
         except TransientError as error:
-            self.open(find_waiting_cause(error), error.retry_after, describe(error))
+            cause = find_waiting_cause(error)
+            # a rate-limited probe says nothing about a server that was in use until now: it is busy
+            if self.is_open or cause is not WaitingCause.RATE_LIMITED or _is_announced(cause, error.retry_after):
+                self.open(cause, error.retry_after, describe(error))
         except TimeoutError:
             self.open(WaitingCause.SERVER_HANGS)
         except Exception as error:  # a defect, or an unforeseen answer of this server, concerns this connection only
@@ -180,6 +198,12 @@ class CircuitBreaker:
         if self._cause is None:
             return
         logger.info("circuit breaker closed", extra={"connection": self._connection, "was": self._cause.value})
+        was_busy = self._cause is WaitingCause.RATE_LIMITED
         # a server may answer probes and still fail at every write, so the next failure opens the breaker at once
-        self._cause, self.is_on_trial = None, True
-        self._points = (FAILURES_IN_A_ROW - 1) * FAILING_ACCOUNTS_PER_FAILURE
+        self._cause, self.is_on_trial = None, not was_busy
+        self._points = 0 if was_busy else (FAILURES_IN_A_ROW - 1) * FAILING_ACCOUNTS_PER_FAILURE
+
+
+def _is_announced(cause: WaitingCause, retry_after: float | None) -> bool:
+    """Whether the server itself asks for a pause that no request is held for."""
+    return cause in ANNOUNCING and retry_after is not None and retry_after > LONGEST_HOLD_SECONDS

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from services.clients.declaree.exchange import allow
@@ -86,8 +87,23 @@ class Endpoint:
         self._describing = asyncio.Lock()
         self._answered_at = clock.monotonic()
         self._hangs = False
+        self._in_use = 0
         self._in_flight = 0
         self._is_retired = False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether requests may be sent: the circuit breaker is closed."""
+        return not self.breaker.is_open
+
+    @property
+    def retry_at(self) -> datetime:
+        """When the server may be asked again: now, or at the end of the pause of the circuit breaker."""
+        return self._clock.now() + timedelta(seconds=self.breaker.pause)
+
+    async def close_if_due(self) -> bool:
+        """Probes the server if its circuit breaker is open and the pause is over. Returns whether requests may be sent."""
+        return await self.breaker.close_if_due()
 
     async def describe(self) -> None:
         """Asks the server for its description, once and then daily.
@@ -150,19 +166,28 @@ class Endpoint:
         return answer
 
     async def _exchange(self, call: Call, before: Callable[[], None]) -> Answer:
-        if self._in_flight == 0:
-            self._answered_at = self._clock.monotonic()
-        self._in_flight += 1
+        is_sent = False
+
+        def note_sent() -> None:
+            nonlocal is_sent
+            before()
+            if is_sent or self._in_flight == 0:  # a request is only repeated after an answer
+                self._answered_at = self._clock.monotonic()
+            self._in_flight += not is_sent
+            is_sent = True
+
+        self._in_use += 1
         try:
-            answer = await self._server.perform(call, before=before)
+            answer = await self._server.perform(call, before=note_sent)
         except asyncio.CancelledError:
-            self._hangs = self._is_silent()
+            self._hangs = is_sent and self._is_silent()
             raise
         else:
             self._answered_at = self._clock.monotonic()
             return answer
         finally:
-            self._in_flight -= 1
+            self._in_use -= 1
+            self._in_flight -= is_sent
             await self._close_if_retired()
 
     def record_success(self, *, has_written: bool) -> None:
@@ -171,8 +196,8 @@ class Endpoint:
             self.breaker.record_success()
             self.memory.has_written = True
 
-    def record_batch_timeout(self) -> None:
-        """Opens the breaker if the batch ended because the server hangs. A server that answers slowly stays usable."""
+    def record_timeout(self) -> None:
+        """Opens the breaker if a change took too long because the server hangs. A server that answers slowly stays usable."""
         if not self.breaker.is_open and (self._hangs or (self._in_flight and self._is_silent())):
             self.breaker.open(WaitingCause.SERVER_HANGS)
         self._hangs = False
@@ -186,7 +211,7 @@ class Endpoint:
         return self._clock.monotonic() - self._answered_at >= SILENT_SECONDS
 
     async def _close_if_retired(self) -> None:
-        if self._is_retired and self._in_flight == 0:
+        if self._is_retired and self._in_use == 0:
             await self._server.close()
 
 

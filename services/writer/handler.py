@@ -88,11 +88,11 @@ class Writer:
         endpoints: Endpoints,
         clock: Clock,
         metrics: Metrics,
-        batch_seconds: float,
+        settle_seconds: float,
         concurrency: int,
         late_write_seconds: float,
     ) -> None:
-        """``batch_seconds`` limits the time of one batch. ``concurrency`` limits the people of a connection that are
+        """``settle_seconds`` limits the time of one change. ``concurrency`` limits the people of a connection that are
         worked on at once. A request without an answer may still be carried out for ``late_write_seconds``.
         """
         self._repositories = repositories
@@ -101,7 +101,7 @@ class Writer:
         self._endpoints = endpoints
         self._clock = clock
         self._metrics = metrics
-        self._batch_seconds = batch_seconds
+        self._settle_seconds = settle_seconds
         self._late_write_seconds = late_write_seconds
         self._turns: dict[ConnectionId, Turns] = defaultdict(lambda: Turns(concurrency))
         self._in_progress: dict[ConnectionId, list[BatchPeople]] = defaultdict(list)
@@ -159,7 +159,6 @@ class Writer:
         taken = await self._claim_external_ids(queues, people, endpoint.server_address)
         absent = await repositories.snapshots.find_absent(queues)
         _start_index(people, endpoint)
-        deadline = self._clock.monotonic() + self._batch_seconds
         results = ResultWriter(repositories.ledger, repositories.claims, repositories.links)
         owners = AccountOwners(
             endpoint.server_address, repositories.claims, repositories.links, repositories.ledger, people
@@ -184,7 +183,7 @@ class Writer:
                 ),
                 ensure_owned=ownership.ensure_owned,
                 clock=self._clock,
-                deadline=deadline,
+                settle_seconds=self._settle_seconds,
                 late_write_seconds=self._late_write_seconds,
             )
             await worker.settle_all(people.people[key], queues[key])

@@ -8,7 +8,7 @@ from services.clients.declaree.listing import Perform
 from services.contracts.ids import AccountId
 from services.errors import TransientError
 from services.provisioning import paths
-from services.provisioning.calls import Answer, Body, FindAccounts, Found, ReadAccount, Resource, Unsupported
+from services.provisioning.calls import Answer, Body, Call, FindAccounts, Found, ReadAccount, Resource, Unsupported
 from services.runtime.clock import Clock
 from services.writer.index import AccountIndex, build_index
 
@@ -17,6 +17,12 @@ logger = logging.getLogger(__name__)
 SHORTEST_LIFETIME_SECONDS, LIFETIME_FACTOR = 120.0, 10.0
 """Minimum lifetime of an index, and its lifetime as a multiple of the time that it took to build. Other programs may change
 accounts in this time."""
+LONGEST_LIFETIME_SECONDS, ANSWERS_PER_REQUEST = 900.0, 30
+"""Maximum lifetime of an index, and number of lookups that it answers for each request that it cost, before it is built again.
+
+After its usual lifetime it still tells which accounts exist, but not what they hold. Where the server limits the rate of
+requests, a long import would otherwise spend a large part of them on lists.
+"""
 MANY_LOOKUPS = 20
 """Number of lookups without an index after which an index is built. An unknown employee needs two, with a request for each."""
 MAX_HITS = 5
@@ -40,6 +46,7 @@ class AccountLookups:
         self._built_at = float("-inf")
         self._lifetime = SHORTEST_LIFETIME_SECONDS
         self._asked = 0
+        self._answers_left = 0
         self._building: asyncio.Task[None] | None = None
         self._began_at = float("-inf")
         self._failure: TransientError | None = None
@@ -52,7 +59,7 @@ class AccountLookups:
         The list is read in the background: a slow one delays the people of its connection, for a time, and no batch.
         """
         self._asked = 0
-        if not self._is_younger_than(self._lifetime):
+        if not self._is_valid():
             self._begin_build()
 
     def add_created(self, sent: Body, created: Resource) -> None:
@@ -73,7 +80,7 @@ class AccountLookups:
 
     def forget_outdated(self) -> None:
         """Frees the memory of an index that answers no lookup any longer."""
-        if not self._is_younger_than(self._lifetime):
+        if not self._is_valid():
             self._index = None
 
     async def find(self, call: FindAccounts, perform: Perform) -> Answer:
@@ -84,6 +91,9 @@ class AccountLookups:
         if not call.is_fresh and call.attribute not in self._unfilterable:
             index = await self._get_worthwhile_index()
             if index is not None and index.can_answer(call):
+                self._answers_left -= 1
+                if not self._is_younger_than(self._lifetime):
+                    index.drop_content()  # an account that it names is read, one that it lacks is created or conflicts
                 return await _read_hits(index, call, perform)
         if call.attribute not in self._unfilterable:
             answer = await perform(call)
@@ -98,14 +108,14 @@ class AccountLookups:
 
     async def _get_worthwhile_index(self) -> AccountIndex | None:
         """Returns the index if a valid one exists, or if the lookups that were sent make one cheaper."""
-        if not self._is_younger_than(self._lifetime):
+        if not self._is_valid():
             self._asked += 1
             if self._asked > MANY_LOOKUPS:
                 self.start_index()
             if self._building is not None:
                 left = self._began_at + PATIENCE_SECONDS - self._clock.monotonic()
                 await _wait(self._building, max(left, 0.0))
-        return self._index if self._is_younger_than(self._lifetime) else None
+        return self._index if self._is_valid() else None
 
     async def _get_index(self, lifetime: float) -> AccountIndex | None:
         """Returns an index that was begun at most ``lifetime`` seconds before now; None if the server cannot list its accounts.
@@ -129,8 +139,15 @@ class AccountLookups:
 
     async def _build(self) -> None:
         """Lists the accounts. Raises nothing: those that wait read ``_failure``."""
+        requests = MANY_LOOKUPS
+
+        async def count(call: Call) -> Answer:
+            nonlocal requests
+            requests += 1
+            return await self._perform(call)
+
         try:
-            self._index = await build_index(self._perform, self._is_late)
+            self._index = await build_index(count, self._is_late)
         except TransientError as error:
             logger.info("the accounts cannot be listed now, each is looked up: %s", error)
             self._failure = error
@@ -144,9 +161,15 @@ class AccountLookups:
         self._built_at = self._began_at
         duration = self._clock.monotonic() - self._began_at
         self._lifetime = max(SHORTEST_LIFETIME_SECONDS, LIFETIME_FACTOR * duration)
+        self._answers_left = ANSWERS_PER_REQUEST * requests
 
     def _is_late(self) -> bool:
         return self._clock.monotonic() - self._began_at > LONGEST_BUILD_SECONDS
+
+    def _is_valid(self) -> bool:
+        """Whether the index still answers lookups: it is young, or has not yet saved many times the requests that it cost."""
+        has_paid = self._answers_left <= 0
+        return self._is_younger_than(self._lifetime if has_paid else max(self._lifetime, LONGEST_LIFETIME_SECONDS))
 
     def _is_younger_than(self, seconds: float) -> bool:
         return self._clock.monotonic() - self._built_at < seconds

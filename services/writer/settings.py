@@ -17,8 +17,8 @@ class WriterSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSe
     """Maximum number of changes of all connections that the writer keeps in memory. It is shared equally."""
     writer_probe_seconds: float = Field(2, gt=0)
     """Seconds between two checks whether waiting changes can be retried."""
-    writer_batch_seconds: float = Field(20, gt=0)
-    """Seconds after which the writer ends a batch. Its unfinished changes wait and are resent. This time must be much shorter
+    writer_settle_seconds: float = Field(20, gt=0)
+    """Seconds that the requests of one change may take. A change that takes longer waits and is resent. This time must be much shorter
     than KAFKA_REBALANCE_TIMEOUT_MS."""
     writer_concurrency: int = Field(16, ge=1, le=64)
     """Maximum number of requests that one writer sends at the same time to the Declaree address of one connection."""

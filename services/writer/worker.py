@@ -1,6 +1,5 @@
 """Settles the requests of one person, strictly in their order: performs what the settlement asks for."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Incoming
 from services.runtime.kafka.ownership import PartitionsMovedError
 from services.runtime.log import describe
+from services.runtime.time_limit import TimeLimit
 from services.store.errors import StoreFailedError
 from services.writer.breaker import BreakerOpenError, find_waiting_cause
 from services.writer.causes import UNRELATED, is_parked
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 PAUSES = (0.2, 0.5, 1.0)
 """Seconds before each further attempt, if the server names no time."""
 LONGEST_PAUSE_SECONDS = 10.0
-"""Longest pause within a batch, in seconds. If a server asks for a longer one, the change waits and is resent."""
+"""Longest pause between two attempts, in seconds. If a server asks for a longer one, the change waits and is resent."""
 
 
 class WritesForbiddenError(TransientError):
@@ -86,20 +86,20 @@ class Worker:
         surroundings: Surroundings,
         ensure_owned: Callable[[], None],
         clock: Clock,
-        deadline: float,
+        settle_seconds: float,
         late_write_seconds: float,
     ) -> None:
         """``ensure_owned`` raises ``PartitionsMovedError`` when this writer may send nothing more.
 
-        Requests that are not settled at ``deadline`` (monotonic seconds) wait, so that a slow server delays no batch. A
-        request without an answer may still be carried out for ``late_write_seconds``.
+        A change that takes longer than ``settle_seconds`` waits. The time in which the pace of the server lets no request pass
+        does not count. A request without an answer may still be carried out for ``late_write_seconds``.
         """
         self._endpoint = endpoint
         self._owners = owners
         self._surroundings = surroundings
         self._ensure_owned = ensure_owned
         self._clock = clock
-        self._deadline = deadline
+        self._settle_seconds = settle_seconds
         self._late_write_time = timedelta(seconds=late_write_seconds)
 
     async def settle_all(self, person: PersonWork, records: Sequence[Incoming[AccountRequested]]) -> None:
@@ -154,15 +154,15 @@ class Worker:
         )
 
     async def _settle_in_time(self, settling: Settlement, person: PersonWork) -> WaitingCause | None:
-        """Performs a settlement before the deadline. Returns why the change waits; None if it is settled."""
+        """Performs a settlement within the time limit. Returns why the change waits; None if it is settled."""
         try:
-            async with asyncio.timeout(self._deadline - self._clock.monotonic()):
+            async with TimeLimit(self._settle_seconds):
                 return await self._settle(settling, person)
         except PartitionsMovedError:
             raise
         except TimeoutError:
-            self._endpoint.record_batch_timeout()
-            return WaitingCause.BATCH_TIMEOUT
+            self._endpoint.record_timeout()
+            return WaitingCause.SETTLE_TIMEOUT
         except StoreFailedError as error:
             logger.warning("a document cannot be read: %s", error, extra={"person": str(person.stored.person)})
             return WaitingCause.UNREADABLE_DOCUMENT

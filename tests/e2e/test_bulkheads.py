@@ -2,36 +2,23 @@
 
 import asyncio
 import json
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from cryptography.fernet import Fernet
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.stack.ports import reserve_port
-from sandbox.stack.processes import Process
-from services.contracts.cloudevents import to_record
-from services.contracts.connections import DeclareeAccess, PersonioAccess
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import default_mapping
-from services.runtime.kafka.publisher import Publisher
-from services.runtime.kafka.topics import create_topics
-from services.runtime.settings import KafkaSettings
-from services.store.database import Store
-from tests.support.builders import NOW, make_request
 from tests.support.servers import KafkaServers, MongoServers
 from tests.support.serving import serve_in_thread
 from tests.support.waiting import wait_until
+from tests.support.writer_process import WriterProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo]
 
@@ -83,55 +70,7 @@ class ScimServer:
         return JSONResponse({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "404"}, 404)
 
 
-class Writers:
-    """A writer process, and what it reads and writes."""
-
-    def __init__(self, kafka: KafkaServers, mongo: MongoServers, database: str, prefix: str, folder: Path) -> None:
-        """Uses this database, and topics with this prefix."""
-        key = SecretStr(Fernet.generate_key().decode())
-        self.settings = KafkaSettings(kafka_bootstrap_servers=kafka.bootstrap_servers, kafka_topic_prefix=prefix)
-        self.store = Store.connect(SecretStr(mongo.url), database, [key], timeout_ms=30_000)
-        self.publisher = Publisher(self.settings, "test")
-        environment = {
-            "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-            "KAFKA_TOPIC_PREFIX": prefix,
-            "MONGODB_URL": mongo.url,
-            "MONGODB_DATABASE": database,
-            "ENCRYPTION_KEYS": key.get_secret_value(),
-            "HTTP_PORT": str(reserve_port()),
-        }
-        self.process = Process(
-            "writer", [sys.executable, "-m", "services.writer"], folder=folder, environment=environment
-        )
-
-    @asynccontextmanager
-    async def run(self) -> AsyncIterator[None]:
-        """Creates the topics, and runs the writer."""
-        await create_topics(self.settings)
-        await self.publisher.start()
-        try:
-            async with self.process:
-                yield
-        finally:
-            await self.publisher.stop()
-            self.store.close()
-
-    async def connect(self, name: str, address: str) -> ConnectionId:
-        """Adds a connection with a published mapping."""
-        personio = PersonioAccess(url="https://personio.test", client_id=name, client_secret=SecretStr("secret"))
-        declaree = DeclareeAccess(url=address, key=SecretStr("key"))
-        connection = (await self.store.connections.add(name, personio, declaree, now=NOW)).id
-        await self.store.connections.start(connection, now=NOW)
-        await self.store.mappings.publish(connection, default_mapping(), now=NOW, expected_version=None)
-        return connection
-
-    async def request(self, connection: ConnectionId, *employees: str) -> None:
-        """Asks for the accounts of these employees."""
-        requests = [make_request(employee, version=1, connection=connection) for employee in employees]
-        await self.publisher.publish([to_record(request) for request in requests])
-
-
-async def measure_hires(writers: Writers, connection: ConnectionId, server: ScimServer, name: str) -> float:
+async def measure_hires(writers: WriterProcess, connection: ConnectionId, server: ScimServer, name: str) -> float:
     """Hires employees one after the other, and returns the seconds that nearly all accounts took at most (p95)."""
     seconds: list[float] = []
     for number in range(HIRES):
@@ -153,7 +92,7 @@ async def test_hire_of_one_company_waits_for_no_other(
     trouble: Trouble,
 ) -> None:
     """A large company imports to a server in trouble. A hire of another company takes its usual time."""
-    writers = Writers(kafka, mongo, prepared_database, topic_prefix, tmp_path)
+    writers = WriterProcess(kafka, mongo, prepared_database, topic_prefix, tmp_path)
     large, small = ScimServer(trouble), ScimServer()
     with serve_in_thread(large.app) as large_address, serve_in_thread(small.app) as small_address:
         async with writers.run():

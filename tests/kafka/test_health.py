@@ -171,7 +171,7 @@ async def test_dead_task_of_the_library_ends_the_process(
 ) -> None:
     """The library reports the end of its tasks nowhere, so the consumer watches their signs of life.
 
-    Commits keep a member in its group, until another member joins and the group waits for its answer in vain.
+    Commits keep a member in its group, until another member joins: the group then waits for its answer.
     """
     group = await create_group(
         kafka.bootstrap_servers, topic_prefix, kafka_session_timeout_ms=1_000, kafka_rebalance_timeout_ms=2_000

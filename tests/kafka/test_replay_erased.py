@@ -70,8 +70,8 @@ def summarize(records: list[Record]) -> list[tuple[str, int]]:
 
 
 async def test_replay_passes_over_an_erased_person(group: KafkaGroup) -> None:
-    """The newest record of employee 7 is a tombstone. Employee 8 has returned after the erasure."""
-    await publish(group, change("7", 1), change("8", 1), erase("7"), erase("8"), change("8", 2), change("9", 1))
+    """The newest record of employee 7 is a tombstone. Employee 8 has returned, with a lower revision than before the erasure."""
+    await publish(group, change("7", 1), change("8", 5), erase("7"), erase("8"), change("8", 2), change("9", 1))
 
     result, published = await replay_all(group, FakeStore(), everything=False)
 

@@ -87,7 +87,7 @@ class Group:
         """Stores offsets, and keeps the member for another session, as Kafka does.
 
         Raises ``CommitFailedError`` unless all of the partitions belong to the member. A group without members takes a commit
-        from a stranger, who has no id.
+        from a stranger without an id.
         """
         if member or self._timers:
             if member not in self._timers or not offsets.keys() <= self._assignment.get(member, frozenset()):

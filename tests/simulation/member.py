@@ -139,10 +139,12 @@ class SimulatedConsumer:
 
     # ------------------------------------------------------------ offsets
 
-    async def committed(self, partition: TopicPartition) -> int:
+    async def read_stored_offset(self, partition: TopicPartition) -> int:
         """Returns the offset that the group has stored."""
-        await self._life.reach("committed offset")
+        await self._life.reach("stored offset")
         return self._group.committed[partition]
+
+    committed = read_stored_offset  # aiokafka's name
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Stores offsets. Raises ``CommitFailedError`` if the group does not know the member."""

@@ -74,7 +74,7 @@ POLLER_SETTINGS = PollerSettings(
 """The settings of the pollers."""
 WAKEUP_SECONDS = 20.0
 """Seconds between two checks for waiting changes."""
-BATCH_SECONDS = 100.0
+SETTLE_SECONDS = 100.0
 """Seconds after which a writer ends a batch: longer than a session, so that partitions move while a batch is in progress."""
 LATE_WRITE_SECONDS = 2 * max(LANDING_SECONDS)
 """Seconds for which a write without an answer may still be carried out, as the writers are told."""
@@ -217,7 +217,7 @@ async def run_writer(life: Life, around: Surroundings) -> None:
         endpoints=endpoints,
         clock=clock,
         metrics=METRICS,
-        batch_seconds=BATCH_SECONDS,
+        settle_seconds=SETTLE_SECONDS,
         concurrency=32,
         late_write_seconds=LATE_WRITE_SECONDS,
     )

@@ -12,6 +12,7 @@ from sandbox.declaree.app import create_app
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.declaree.state import Declaree
 from services.clients.declaree.client import DeclareeClient
+from services.clients.declaree.turns import Paces
 from services.contracts.cloudevents import Record, SendReason, read_event
 from services.contracts.connections import DeclareeAccess, LinkPolicy
 from services.contracts.events import AccountRequested, AccountSynced
@@ -68,15 +69,16 @@ class WriterStage:
     ``ledger``, ``followups`` or ``tasks`` and then call ``restart``.
     """
 
-    def __init__(self, store: Store, behaviour: Behaviour | None = None) -> None:
+    def __init__(self, store: Store, behaviour: Behaviour | None = None, clock: FakeClock | None = None) -> None:
         """Starts a writer with one connection."""
         self.store = store
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
+        self.paces = Paces(self.clock)
         self.metrics = Metrics()
         self.tasks: Any = FiledTasks()
         self.ownership = OwnedPartitions()
         self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value(), behaviour=behaviour, clock=self.clock.now)
-        self.app = create_app(self.declaree)
+        self.app = create_app(self.declaree, self.clock.monotonic)
         self.clients: list[WatchedServer] = []
         self.connections: Any = KnownConnections()
         self.connect()
@@ -103,7 +105,7 @@ class WriterStage:
             access = DeclareeAccess.model_validate({"url": URL, "key": key})
         self.connections.connections[name] = make_connection(name, declaree=access, link_policy=policy)
 
-    def make_writer(self, batch_seconds: float = 60, concurrency: int = 32) -> Writer:
+    def make_writer(self, settle_seconds: float = 60, concurrency: int = 32) -> Writer:
         """Returns another writer, which shares ledger and server with the first, but no memory."""
         return Writer(
             repositories=self,
@@ -111,14 +113,14 @@ class WriterStage:
             endpoints=self.endpoints,
             clock=self.clock,
             metrics=self.metrics,
-            batch_seconds=batch_seconds,
+            settle_seconds=settle_seconds,
             concurrency=concurrency,
             late_write_seconds=LATE_WRITE_SECONDS,
         )
 
-    def restart(self, batch_seconds: float = 60, concurrency: int = 32) -> None:
+    def restart(self, settle_seconds: float = 60, concurrency: int = 32) -> None:
         """Replaces the writer by one that remembers nothing."""
-        self.writer = self.make_writer(batch_seconds, concurrency)
+        self.writer = self.make_writer(settle_seconds, concurrency)
 
     async def reset_endpoints(self) -> None:
         """Forgets clients, circuit breakers and what was learnt about the servers, as a restarted process does."""
@@ -244,7 +246,8 @@ class WriterStage:
         return [(entry.method, entry.path) for entry in self.declaree.journal.read_since(0, 10_000)]
 
     def _make_client(self, access: DeclareeAccess) -> WatchedServer:
-        client = DeclareeClient(access, clock=self.clock, transport=httpx.ASGITransport(app=self.app))
+        transport = httpx.ASGITransport(app=self.app)
+        client = DeclareeClient(access, clock=self.clock, paces=self.paces, transport=transport)
         self.clients.append(WatchedServer(client))
         return self.clients[-1]
 

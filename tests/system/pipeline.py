@@ -117,7 +117,7 @@ class Pipeline:
             endpoints=self.endpoints,
             clock=self.clock,
             metrics=Metrics(),
-            batch_seconds=600,
+            settle_seconds=600,
             concurrency=32,
             late_write_seconds=LATE_WRITE_SECONDS,
         )

@@ -13,6 +13,7 @@ from services.clients.declaree.errors import ADDRESS_HINT, DeclareeUnavailableEr
 from services.clients.declaree.exchange import ScimExchange, ScimRequest, allow
 from services.clients.declaree.probe import Probe
 from services.clients.declaree.resources import parse_page, parse_user, parse_users
+from services.clients.declaree.turns import LONGEST_HOLD_SECONDS, Paces
 from services.contracts.connections import DeclareeAccess
 from services.contracts.ids import AccountId
 from services.provisioning.calls import (
@@ -52,15 +53,19 @@ class DeclareeClient:
         *,
         clock: Clock,
         concurrency: int = 16,
+        longest_hold: float = LONGEST_HOLD_SECONDS,
+        paces: Paces | None = None,
         metrics: Metrics | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         allow_private: bool = False,
     ) -> None:
         """``concurrency`` is the maximum number of requests at once. ``metrics`` counts the calls; None counts nothing.
 
-        ``allow_private`` allows addresses of private networks.
+        A request is held, and sent again, for pauses of up to ``longest_hold`` seconds that the server asks for. ``paces`` is
+        shared by the clients of a process; None for a single client. ``allow_private`` allows addresses of private networks.
         """
-        self._exchange = ScimExchange(access, clock, concurrency, transport, allow_private=allow_private)
+        self._turns = (paces or Paces(clock)).open(access.url, concurrency, longest_hold)
+        self._exchange = ScimExchange(access, clock, self._turns, concurrency, transport, allow_private=allow_private)
         self._probe = Probe(self._exchange)
         self._metrics = metrics
         self._counters: dict[tuple[str, str], Counter] = {}
@@ -70,32 +75,32 @@ class DeclareeClient:
         await self._exchange.close()
 
     async def probe(self) -> None:
-        """Raises the errors of ``perform`` if the server does not accept requests with this key."""
-        await self._exchange.concurrency.wait_until_allowed()
+        """Raises the errors of ``perform`` if the server does not accept requests with this key.
+
+        Sends nothing while the server limits the rate of requests, and raises ``DeclareeRateLimitedError``.
+        """
         await self._probe.run()
 
     async def discover(self) -> ServerDescription:
         """Returns what the server says about itself. Raises the errors of ``services.clients.declaree.discovery``."""
-        await self._exchange.concurrency.wait_until_allowed()
         return await discover(self._exchange)
 
     async def perform(self, call: Call, *, before: Callable[[], None] = allow) -> Answer:
         """Performs a call and returns the answer.
 
         A write with an unknown result is ``Lost``, never an error. A lookup without an answer raises an error, and so
-        does an answer that concerns the connection. ``before`` is called just before each request is sent. It forbids
-        the request by raising.
+        does an answer that concerns the connection. Waits for the pace of the server; the time limit of the task does not
+        count this wait. ``before`` is called just before each request is sent. It forbids the request by raising.
         """
-        async with self._exchange.concurrency:
-            match call:
-                case ReadAccount():
-                    answer = await self._read(call, before)
-                case FindAccounts():
-                    answer = await self._find(call, before)
-                case ListAccounts():
-                    answer = await self._list(call, before)
-                case _:
-                    answer = await self._write(call, before)
+        match call:
+            case ReadAccount():
+                answer = await self._read(call, before)
+            case FindAccounts():
+                answer = await self._find(call, before)
+            case ListAccounts():
+                answer = await self._list(call, before)
+            case _:
+                answer = await self._write(call, before)
         self._count(call.code, answer.code)
         return answer
 

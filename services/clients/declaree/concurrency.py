@@ -1,82 +1,71 @@
-"""Adapts the number of requests at once to what one server can do: additive increase, multiplicative decrease."""
-
-from asyncio import Semaphore
-
-from services.clients.declaree.errors import DeclareeRateLimitedError
-from services.runtime.clock import Clock
+"""Adapts the number of requests at once to what one server can do: additive increase, multiplicative decrease. Pure."""
 
 INITIAL_REQUESTS = 8
 """Number of requests at once before the first response."""
-DEFAULT_PAUSE_SECONDS = 1.0
-"""Pause of all requests after a rate-limited response (429 or 503) without ``Retry-After``."""
-MAX_WAIT_SECONDS = 10.0
-"""Maximum time that a request waits. A longer wait would delay the whole batch."""
+PLATEAU_SECONDS = 60.0
+"""Seconds without growth after the server has refused more requests at once than a number twice."""
 
 
 class AdaptiveConcurrency:
-    """Limits the requests at once. Use as an asynchronous context manager around one request.
+    """The number of requests at once to one server.
 
-    The limit grows by one for each round of successful requests, and halves when the server rate-limits them. A
-    ``Retry-After`` delays all requests of the connection.
+    It grows by one with each accepted request until the server first refuses one, then by one for each round of accepted
+    requests. It halves when the server is overloaded. Where the server refuses more requests at once than it accepts, it falls
+    to the number that was accepted.
     """
 
-    def __init__(self, clock: Clock, max_requests: int) -> None:
+    def __init__(self, max_requests: int) -> None:
         """``max_requests`` is the upper limit of requests at once."""
-        self._clock = clock
         self._max_requests = max_requests
         self._limit = float(min(INITIAL_REQUESTS, max_requests))
-        self._slots = int(self._limit)
-        self._surplus = 0  # slots in use above the limit, to be dropped when their requests end
-        self._semaphore = Semaphore(self._slots)
-        self._not_before = float("-inf")
+        self._accepted = 0  # most requests at once that were accepted since the last refusal
+        self._is_refused = False
+        self._ceiling = float("-inf")  # the limit after the last refusal of requests at once
+        self._grows_at = float("-inf")
+        self.in_progress = 0
+        """Number of requests without a response."""
 
-    async def __aenter__(self) -> None:
-        """Waits for a slot, in the order of the calls. Raises the errors of ``wait_until_allowed``."""
-        await self._semaphore.acquire()
-        while self._surplus:  # the limit fell below this slot: drop it and wait for the next one
-            self._surplus -= 1
-            await self._semaphore.acquire()
-        try:
-            await self.wait_until_allowed()
-        except BaseException:
-            self._free_slot()
-            raise
+    @property
+    def limit(self) -> int:
+        """Number of requests that may be in progress at once."""
+        return int(self._limit)
 
-    async def __aexit__(self, *_: object) -> None:
-        self._free_slot()
+    @property
+    def has_room(self) -> bool:
+        """Whether one more request may be sent."""
+        return self.in_progress < self.limit
 
-    def _free_slot(self) -> None:
-        """Frees a slot; drops it instead if it is above the limit."""
-        if self._surplus:
-            self._surplus -= 1
-        else:
-            self._semaphore.release()
+    def begin(self) -> int:
+        """Notes that a request is sent. Returns the number of requests in progress, this one included."""
+        self.in_progress += 1
+        return self.in_progress
 
-    async def wait_until_allowed(self) -> None:
-        """Waits until the server accepts requests again. Raises ``DeclareeRateLimitedError`` if that takes too long."""
-        while (wait := self._not_before - self._clock.monotonic()) > 0:
-            if wait > MAX_WAIT_SECONDS:
-                raise DeclareeRateLimitedError(
-                    f"Declaree limits the rate of requests (for {wait:.0f} s): try again later", retry_after=wait
-                )
-            await self._clock.sleep(wait)
+    def end(self) -> None:
+        """Notes that a request has ended, with or without a response."""
+        self.in_progress -= 1
 
-    def record_success(self) -> None:
-        """Raises the limit a little after a response that is not a server error."""
-        self._set_limit(min(float(self._max_requests), self._limit + 1 / self._limit))
+    def record_success(self, position: int, now: float) -> None:
+        """Notes that the server accepted a request. ``position`` is what ``begin`` returned for it."""
+        self._accepted = max(self._accepted, position)
+        if now >= self._grows_at:
+            growth = 1 / self._limit if self._is_refused else 1.0
+            self._limit = min(float(self._max_requests), self._limit + growth)
 
-    def record_rate_limit(self, retry_after: float | None) -> None:
-        """Halves the limit and pauses all requests. ``retry_after`` is in seconds; None if the server named no time."""
-        now = self._clock.monotonic()
-        # Requests that were sent at the same time are rate-limited together: the limit halves once for all of them.
-        if now >= self._not_before:
-            self._set_limit(max(1.0, self._limit / 2))
-        self._not_before = max(self._not_before, now + (DEFAULT_PAUSE_SECONDS if retry_after is None else retry_after))
+    def record_refusal(self, position: int, now: float) -> bool:
+        """Notes that the server rate-limits a request. Returns whether requests at once may be the reason.
 
-    def _set_limit(self, limit: float) -> None:
-        self._limit = limit
-        added = int(limit) - self._slots
-        self._slots += added
-        self._surplus += max(-added, 0)
-        for _ in range(added):
-            self._free_slot()
+        They are not if it has accepted as many at once since the last refusal: then it limits the rate of requests.
+        """
+        accepted, self._accepted = self._accepted, 0
+        self._is_refused = True
+        if position <= accepted or accepted == 0:
+            return False
+        if accepted <= self._ceiling + 1:
+            self._grows_at = now + PLATEAU_SECONDS
+        self._limit = self._ceiling = float(min(accepted, self.limit))
+        return True
+
+    def record_overload(self) -> None:
+        """Halves the number of requests: the server cannot serve them."""
+        self._is_refused = True
+        self._limit = max(1.0, self._limit / 2)

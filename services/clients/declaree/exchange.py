@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import httpx
 
 from services.clients.declaree.answers import SCIM_JSON, is_scim_answer
-from services.clients.declaree.concurrency import AdaptiveConcurrency
 from services.clients.declaree.errors import (
     ADDRESS_HINT,
     DeclareeForbiddenError,
@@ -16,7 +15,9 @@ from services.clients.declaree.errors import (
     DeclareeUnavailableError,
     DeclareeWrongAddressError,
 )
+from services.clients.declaree.rate_headers import read_pause, read_quota
 from services.clients.declaree.redirects import find_redirect
+from services.clients.declaree.turns import ConnectionTurns, Turn
 from services.clients.http.client import HttpClient
 from services.clients.http.responses import parse_retry_after
 from services.clients.http.transport import PAGE_BYTES, PERSON_BYTES, Limits
@@ -45,6 +46,8 @@ class ScimRequest:
     """The JSON body; None without one."""
     version: str | None = None
     """The version for ``If-Match`` (RFC 7644, section 3.14); None without a condition."""
+    is_probe: bool = False
+    """Whether the request only asks whether the server works."""
 
     @property
     def max_answer_bytes(self) -> int:
@@ -64,33 +67,38 @@ class ScimExchange:
         self,
         access: DeclareeAccess,
         clock: Clock,
-        concurrency: int,
+        turns: ConnectionTurns,
+        connections: int,
         transport: httpx.AsyncBaseTransport | None = None,
         *,
         allow_private: bool = False,
     ) -> None:
-        """``concurrency`` is the maximum number of requests at once. ``transport`` replaces the network in tests.
+        """``connections`` is the maximum number of network connections. ``transport`` replaces the network in tests.
 
         ``allow_private`` allows addresses of private networks.
         """
         key = f"{access.key_scheme} {access.key.get_secret_value()}".strip()
         headers = {access.key_header: key, "Accept": f"{SCIM_JSON}, {JSON}"}
-        self.concurrency = AdaptiveConcurrency(clock, concurrency)
-        """Limits the requests at once."""
         self._base = access.url.rstrip("/")
         self._clock = clock
+        self._turns = turns
         self._media_type = SCIM_JSON
         self._slashes: dict[str, bool] = {}  # whether paths of a kind end with a slash
-        self._http = HttpClient(headers, Limits(connections=concurrency, allow_private=allow_private), transport)
+        self._http = HttpClient(headers, Limits(connections=connections, allow_private=allow_private), transport)
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._http.aclose()
 
-    async def get(self, path: str, query: str = "", *, before: Callable[[], None] = allow) -> httpx.Response:
-        """Sends a lookup. Raises ``DeclareeWrongAddressError`` and ``DeclareeUnavailableError`` without a response."""
+    async def get(
+        self, path: str, query: str = "", *, before: Callable[[], None] = allow, is_probe: bool = False
+    ) -> httpx.Response:
+        """Sends a lookup. Raises ``DeclareeWrongAddressError`` and ``DeclareeUnavailableError`` without a response.
+
+        A probe waits for no turn, and is not repeated.
+        """
         try:
-            return await self.send(ScimRequest("GET", path, query), before=before)
+            return await self.send(ScimRequest("GET", path, query, is_probe=is_probe), before=before)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             raise DeclareeWrongAddressError(f"a request to Declaree cannot be sent: {ADDRESS_HINT}") from error
         except httpx.RequestError as error:
@@ -101,9 +109,10 @@ class ScimExchange:
     async def send(self, request: ScimRequest, *, before: Callable[[], None] = allow) -> httpx.Response:
         """Sends a request and returns the response.
 
-        Repeats a request that the server did not carry out: with another media type after a 415, and at another address
-        of the same server after a redirect. ``before`` is called before each repetition, too.
-        Raises httpx's errors, and ``DeclareeWrongAddressError`` for a redirect that must not be followed.
+        Repeats a request that the server did not carry out: with another media type after a 415, at another address of the
+        same server after a redirect, and after a pause if the server limits the rate of requests. ``before`` is called directly
+        before each repetition, too. Raises httpx's errors, ``DeclareeRateLimitedError`` if the pause is too long, and
+        ``DeclareeWrongAddressError`` for a redirect that must not be followed.
         """
         media_type = self._media_type
         response = await self._follow(request, media_type, before)
@@ -120,8 +129,7 @@ class ScimExchange:
         url = self._build_url(request)
         moved: httpx.Response | None = None
         for _ in range(MAX_REDIRECTS + 1):
-            before()
-            response = await self._send_once(request, url, media_type)
+            response = await self._send_in_turn(request, url, media_type, before)
             redirect = find_redirect(response, url, is_write=is_write)
             if redirect is None:
                 # a missing page behind a redirect, such as that of a login, says nothing about the account
@@ -134,6 +142,22 @@ class ScimExchange:
                 self._slashes[kind] = redirect.has_slash
         raise DeclareeWrongAddressError(f"Declaree redirects a request more than {MAX_REDIRECTS} times: {ADDRESS_HINT}")
 
+    async def _send_in_turn(
+        self, request: ScimRequest, url: str, media_type: str, before: Callable[[], None]
+    ) -> httpx.Response:
+        """Sends a request when it has its turn, again if the server did not carry it out because of its limits."""
+        is_repeated = False
+        while True:
+            turn = self._turns.take_now() if request.is_probe else await self._turns.take(is_repeated=is_repeated)
+            try:
+                before()
+                response = await self._send_once(request, url, media_type)
+                is_repeated = self._record(response, turn, is_write=request.body is not None)
+            finally:
+                self._turns.end()
+            if request.is_probe or not is_repeated:
+                return response
+
     async def _send_once(self, request: ScimRequest, url: str, media_type: str) -> httpx.Response:
         headers: dict[str, str] = {}
         content: bytes | None = None
@@ -142,22 +166,32 @@ class ScimExchange:
             content = _encode(request.body).encode(errors="replace")
         if request.version is not None:
             headers["If-Match"] = request.version
-        response = await self._http.send_request(
+        return await self._http.send_request(
             request.method, url, content=content, headers=headers, max_bytes=request.max_answer_bytes
         )
-        self._adapt_concurrency(response)
-        return response
 
     def _build_url(self, request: ScimRequest) -> str:
         slash = "/" if self._slashes.get(_get_kind(request.path)) else ""
         return self._base + request.path + slash + (f"?{request.query}" if request.query else "")
 
-    def _adapt_concurrency(self, response: httpx.Response) -> None:
-        status = response.status_code
+    def _record(self, response: httpx.Response, turn: Turn, *, is_write: bool) -> bool:
+        """Adapts the pace. Returns whether the request is to be repeated: the server did not carry it out.
+
+        A 429 is never carried out. A write that is answered 503 may be: a gateway may have lost the answer.
+        """
+        status, now = response.status_code, self._clock.now()
         if status in {429, 503}:
-            self.concurrency.record_rate_limit(parse_retry_after(response, self._clock.now()))
-        elif status < 500:
-            self.concurrency.record_success()
+            pause = read_pause(response, now)
+            if status == 503 and pause is None:
+                self._turns.record_overload(turn)
+                return False
+            return self._turns.record_refusal(turn, pause) and not (status == 503 and is_write)
+        if status < 500:
+            self._turns.record_success(turn)
+            quota = read_quota(response, now)
+            if quota is not None:
+                self._turns.record_quota(quota)
+        return False
 
     def raise_lookup_error(self, response: httpx.Response) -> None:
         """Raises an error for a response that does not answer a lookup."""
@@ -170,16 +204,17 @@ class ScimExchange:
         if status == httpx.codes.NOT_FOUND or 300 <= status < 400:
             raise DeclareeWrongAddressError(f"the address has no SCIM users ({status}): {ADDRESS_HINT}")
         if status >= httpx.codes.BAD_REQUEST:
-            wait = parse_retry_after(response, self._clock.now())
-            raise DeclareeUnavailableError(f"Declaree answers a lookup with an error ({status})", retry_after=wait)
+            wait = self._turns.pause if status == 503 else parse_retry_after(response, self._clock.now())
+            raise DeclareeUnavailableError(
+                f"Declaree answers a lookup with an error ({status})", retry_after=wait or None
+            )
 
     def raise_connection_error(self, response: httpx.Response) -> None:
         """Raises an error for a status that concerns the connection: 401 or 429. With it, nothing was written."""
         match response.status_code:
             case 429:
-                wait = parse_retry_after(response, self._clock.now())
                 raise DeclareeRateLimitedError(
-                    "Declaree limits the rate of requests (429): try again later", retry_after=wait
+                    "Declaree limits the rate of requests (429): try again later", retry_after=self._turns.pause
                 )
             case 401:
                 raise DeclareeKeyRefusedError(

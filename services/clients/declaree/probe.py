@@ -39,7 +39,7 @@ class Probe:
         refusals: list[httpx.Response] = []
         kinds = sorted((_Kind.LIST, _Kind.FILTER), key=lambda kind: kind is not self._preferred)
         for kind in (*kinds, *(() if self.has_found else (_Kind.CONFIG,))):
-            response = await self._exchange.get(*kind.value)
+            response = await self._exchange.get(*kind.value, is_probe=True)
             if self._is_answered(kind, response, has_users=all(reply.status_code != 404 for reply in refusals)):
                 if kind is not _Kind.CONFIG:
                     self._preferred, self.has_found = kind, True

@@ -14,8 +14,12 @@ from services.clients.http.aside import run_aside
 from services.clients.http.encodings import is_charset
 from services.clients.http.large_json import LARGE_BYTES, parse_in_steps
 
-MAX_RETRY_AFTER_SECONDS = 3600.0
-"""Upper limit for ``Retry-After``. A server with a wrong clock may name a time that is far in the future."""
+MAX_RETRY_AFTER_SECONDS = 900.0
+"""Upper limit for ``Retry-After``. A server may be wrong about its clock or about the unit."""
+MAX_PLAUSIBLE_SECONDS = 3600.0
+"""A number above this is not a number of seconds: servers limit requests by the hour at most."""
+MAX_EPOCH_DISTANCE_SECONDS = 86_400.0
+"""A number that is a time within this distance of now, since 1970 and in seconds or milliseconds, is read as that time."""
 _TOO_DEEP = "recursion limit exceeded"
 """The beginning of the error of pydantic's parser for JSON that is nested too deep."""
 _DECODED = "json_object"
@@ -41,17 +45,49 @@ class WholeResponse(httpx.Response):
 
 
 def parse_retry_after(response: httpx.Response, now: datetime) -> float | None:
-    """Returns the seconds that the server asks to wait (RFC 9110, section 10.2.3); None if it names no valid time."""
+    """Returns the seconds that the server asks to wait (RFC 9110, section 10.2.3); None if it names no valid time.
+
+    Servers also send milliseconds and times since 1970. Times are compared with the server's own ``Date``, if it sends one.
+    """
     value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        seconds = float(value)
+    number = parse_number(value)
+    sent_at = _parse_date(response.headers.get("Date", "")) or now
+    if number is not None:
+        seconds = interpret_wait(number, sent_at)
     else:
-        try:
-            at = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
+        at = _parse_date(value)
+        if at is None:
             return None
-        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+        seconds = (at - sent_at).total_seconds()
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def interpret_wait(number: float, now: datetime) -> float:
+    """Returns the seconds to wait that a number means: seconds, milliseconds, or a time since 1970 in one of both.
+
+    Thousands are milliseconds: a wait in seconds of this length is a number of minutes, such as 1800.
+    """
+    for unit in (1, 1000):
+        distance = number / unit - now.timestamp()
+        if abs(distance) < MAX_EPOCH_DISTANCE_SECONDS:
+            return distance
+    is_milliseconds = number > MAX_PLAUSIBLE_SECONDS or (number >= 1000 and number % 1000 == 0)
+    return number / 1000 if is_milliseconds else number
+
+
+def parse_number(value: str) -> float | None:
+    """Returns a number that has digits and at most one point; None for another string."""
+    whole, _, fraction = value.partition(".")
+    is_number = whole.isdigit() and (not fraction or fraction.isdigit()) and value.isascii()
+    return float(value) if is_number else None
+
+
+def _parse_date(value: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def parse_json_object(response: httpx.Response) -> dict[str, object] | None:

@@ -5,12 +5,11 @@ Delivery is at least once. A record that cannot be read becomes a dead letter an
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
 from services.contracts.events import Event
 from services.contracts.topics import Topic
@@ -18,6 +17,7 @@ from services.errors import ConnectorError
 from services.runtime.background import Background
 from services.runtime.clock import Clock
 from services.runtime.kafka.client import count_members, make_consumer, stop_consumer
+from services.runtime.kafka.commits import Committer
 from services.runtime.kafka.decoding import Batch, Decoder
 from services.runtime.kafka.failures import Failures
 from services.runtime.kafka.fetcher import Fetcher
@@ -26,11 +26,8 @@ from services.runtime.kafka.ownership import Membership, Ownership
 from services.runtime.kafka.publisher import KafkaUnavailableError
 from services.runtime.kafka.readiness import Readiness
 from services.runtime.kafka.results import ResultPublisher
-from services.runtime.log import describe
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
-
-logger = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 
@@ -110,7 +107,6 @@ class Consumer(Generic[E]):
         self._liveness = Liveness(clock)
         self._fetched: list[tuple[Ownership, Sequence[ConsumerRecord]]] = []
         self._settled = asyncio.Event()
-        self._committing = asyncio.Lock()
         self._confirm_seconds = settings.kafka_session_timeout_ms / 4000
         # A member learns of a rebalance from its next heartbeat, and must have rejoined before the rebalance times out.
         drain_seconds = max(0.0, settings.kafka_rebalance_timeout_ms / 1000 - self._confirm_seconds) * 0.8
@@ -124,6 +120,7 @@ class Consumer(Generic[E]):
             on_settled=self._note_settled,
         )
         """Membership in the consumer group."""
+        self._committer = Committer(self._topic, self.membership, clock, self._begin_again)
         self._readiness = Readiness(
             self._topic,
             self.membership,
@@ -180,22 +177,29 @@ class Consumer(Generic[E]):
     async def start_again(self, replaced: frozenset[Topic]) -> None:
         """Continues with topics that were replaced: reads the source from its beginning."""
         if self._source in replaced and self.consumer is not None:
-            async with self._committing:
-                await self._begin_again({partition.partition: 0 for partition in self.consumer.assignment()})
+            async with self._committer.lock:
+                await self._begin_again(from_start=True)
 
     async def _finish(self) -> None:
         """Finishes the work in progress and commits it."""
         await self._receiver.finish()
-        await self._commit()
+        await self._committer.commit(self._get_consumer())
 
-    async def _begin_again(self, positions: dict[int, int]) -> None:
-        """Reads from these positions, with a new ownership. Work of the former one can no longer send or settle anything."""
-        consumer = self._get_consumer()
-        self.membership.ownership.end()
+    async def _begin_again(self, *, from_start: bool = False) -> None:
+        """Begins a new ownership, and reads again what the former one has not settled; the whole topic with ``from_start``.
+
+        Work of the former ownership can no longer send or settle anything.
+        """
+        consumer, ownership = self._get_consumer(), self.membership.ownership
+        ownership.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._confirm_seconds):
                 await self._receiver.finish()
-        for partition, offset in positions.items():
+        # now, because records may have been fetched during the wait
+        unsettled = ownership.get_positions()
+        for partition, offset in (
+            {at.partition: 0 for at in consumer.assignment()} if from_start else unsettled
+        ).items():
             with contextlib.suppress(IllegalStateError):  # the partition is moving away
                 consumer.seek(TopicPartition(self._topic, partition), offset)
         self._fetched.clear()
@@ -213,6 +217,7 @@ class Consumer(Generic[E]):
         while True:
             try:
                 await self._fetch(fetcher)
+                self._failures.reset()
             except ConsumerStoppedError:
                 raise
             except Exception as error:
@@ -272,60 +277,13 @@ class Consumer(Generic[E]):
         """Commits what is settled. Commits at least so often that the group confirms the membership in time."""
         while True:
             self._settled.clear()
-            if not await self._commit():
+            if not await self._committer.commit(self._get_consumer()):
                 await self._clock.sleep(self._confirm_seconds)
                 continue
             await self._readiness.measure_lag(self._get_consumer())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._confirm_seconds):
                     await self._settled.wait()
-
-    async def _commit(self) -> bool:
-        """Commits up to the first record of each partition that is not settled. Returns False if Kafka did not store it."""
-        async with self._committing:
-            membership = self.membership
-            if membership.is_joining:
-                return True
-            try:
-                return await self._commit_positions(membership.ownership)
-            except CommitFailedError as error:
-                logger.info("commit failed: %s", describe(error))
-                membership.record_loss()
-            except IllegalStateError as error:
-                logger.info("a rebalance has taken the partitions before the commit: %s", describe(error))
-            except KafkaError as error:
-                logger.warning("Kafka did not store the offsets; they are sent again: %s", describe(error))
-            return False
-
-    async def _commit_positions(self, ownership: Ownership) -> bool:
-        """Commits, and begins a new ownership if the present one has ended. Returns False if another member has taken over."""
-        consumer, membership = self._get_consumer(), self.membership
-        if not membership.is_confirmed and await self._is_overtaken(consumer, ownership):
-            ownership.end()
-            return False
-        positions = ownership.find_uncommitted() or await self._find_position(consumer)
-        if not positions:
-            return True
-        sent_at = self._clock.monotonic()
-        await consumer.commit({TopicPartition(self._topic, number): at for number, at in positions.items()})
-        if ownership is membership.ownership:
-            ownership.note_committed(positions)
-            membership.confirm(sent_at)
-        if membership.ownership.has_moved:
-            await self._begin_again(membership.ownership.get_positions())
-        return True
-
-    async def _is_overtaken(self, consumer: AIOKafkaConsumer, ownership: Ownership) -> bool:
-        """Returns whether another member has committed records of this ownership, because the group has removed this member.
-
-        A commit would bring its offsets back: Kafka takes one from a stranger while the group is empty.
-        """
-        return any(
-            [
-                ownership.is_overtaken(number, await consumer.committed(TopicPartition(self._topic, number)))
-                for number in ownership.get_positions()
-            ]
-        )
 
     async def _watch(self) -> None:
         """Watches the consumer until it works no longer. Raises ``ConsumerDeadError`` then."""
@@ -335,14 +293,6 @@ class Consumer(Generic[E]):
             reason = self._readiness.find_death(consumer)
             if reason is not None and await _does_answer(consumer):
                 raise ConsumerDeadError(f"Kafka answers, but {reason}")
-
-    async def _find_position(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
-        """Returns the position of one partition: its commit tells whether the group still knows this member."""
-        positions = self.membership.ownership.get_positions()
-        for partition in sorted(consumer.assignment()):
-            number = partition.partition
-            return {number: positions[number] if number in positions else await consumer.position(partition)}
-        return {}
 
     # ------------------------------------------------------------ health
 

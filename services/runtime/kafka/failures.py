@@ -69,12 +69,16 @@ class Failures:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether so many unexpected errors follow each other that nothing but a change can help."""
+        """Whether the number of unexpected errors in a row has reached the limit."""
         return self.unexpected >= MAX_UNEXPECTED_ERRORS
 
     def record_success(self) -> None:
         """Records that the work is done."""
         self._metrics.batches.labels(self._source.value, "done").inc()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the failures in a row."""
         self._backoff.reset()
         self.unexpected = 0
 

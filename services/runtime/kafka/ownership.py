@@ -205,7 +205,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     def confirm(self, sent_at: float) -> None:
         """Records that Kafka has accepted a commit, with its send time.
 
-        If the last confirmation was too long ago, another member may have owned the partitions meanwhile.
+        If the last confirmation was too long ago, another member may have owned the partitions in between.
         """
         if self.confirmed_at is not None and sent_at - self.confirmed_at > self._session_timeout:
             self.ownership.end()

@@ -105,8 +105,8 @@ async def test_taken_employees_are_due_again_later(store: Store) -> None:
 
 
 @pytest.mark.parametrize("change", ["hold", "write", "mark"])
-async def test_new_wait_is_due_whatever_was_taken(store: Store, change: str) -> None:
-    """The employee has arrived meanwhile, and waits again or is marked."""
+async def test_new_wait_is_due_after_the_employee_was_taken(store: Store, change: str) -> None:
+    """The employee has arrived, and waits again or is marked."""
     await store.ledger.write([make_entry("1", waiting=wait(1_000))])
     await store.followups.take_due(CONNECTION, NOW, 10, MINUTE)
 

@@ -62,10 +62,13 @@ def build_user(name: str = "zoe@example.com", **changes: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def open_client(
-    transport: httpx.AsyncBaseTransport, access: DeclareeAccess = ACCESS, clock: FakeClock | None = None
+    transport: httpx.AsyncBaseTransport,
+    access: DeclareeAccess = ACCESS,
+    clock: FakeClock | None = None,
+    concurrency: int = 16,
 ) -> AsyncIterator[DeclareeClient]:
     """Opens a client with this transport."""
-    client = DeclareeClient(access, clock=clock or FakeClock(), transport=transport)
+    client = DeclareeClient(access, clock=clock or FakeClock(), concurrency=concurrency, transport=transport)
     yield client
     await client.close()
 

@@ -35,7 +35,7 @@ def answer(megabytes: float) -> Respond:
 async def perform(call: Call, respond: Respond) -> object:
     """Performs a call on a server with this behaviour. Returns the answer or the error."""
     async with run_server(respond) as server:
-        client = DeclareeClient(ACCESS.model_copy(update={"url": server.url}), clock=FakeClock())
+        client = DeclareeClient(ACCESS.model_copy(update={"url": server.url}), clock=FakeClock(), allow_private=True)
         try:
             return await client.perform(call)
         except DeclareeUnavailableError as error:
@@ -75,7 +75,7 @@ async def test_page_of_employees_has_eight_megabytes() -> None:
     """The poll fails with a message that names the limit, and is repeated at its next time."""
     async with run_server(answer(8.1)) as server:
         access = PERSONIO_ACCESS.model_copy(update={"url": server.url})
-        async with PersonioClient(access, clock=FakeClock()) as client:
+        async with PersonioClient(access, clock=FakeClock(), allow_private=True) as client:
             with pytest.raises(PersonioUnavailableError, match="more than 8 MB"):
                 await client.list_page()
 
@@ -84,7 +84,7 @@ async def test_announced_size_is_refused_before_the_body() -> None:
     """Nothing of the body has to arrive."""
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {9 * MEGABYTE}\r\n\r\n".encode()
 
-    async with run_server(send(head)) as server, HttpClient({}, Limits(total=30)) as client:
+    async with run_server(send(head)) as server, HttpClient({}, Limits(total=30, allow_private=True)) as client:
         with pytest.raises(httpx.RemoteProtocolError, match="more than 8 MB"):
             await client.get(server.url)
 
@@ -99,7 +99,7 @@ async def test_packed_body_costs_no_more_than_the_limit(layers: int) -> None:
     tracemalloc.start()
 
     try:
-        async with run_server(send(data)) as server, HttpClient({}, Limits(total=30)) as client:
+        async with run_server(send(data)) as server, HttpClient({}, Limits(total=30, allow_private=True)) as client:
             with pytest.raises(httpx.RemoteProtocolError, match="more than 8 MB"):
                 await client.get(server.url)
         _, peak = tracemalloc.get_traced_memory()

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from services.clients.declaree.client import DeclareeClient
-from services.clients.declaree.errors import DeclareeRateLimitedError
 from services.contracts.ids import AccountId
 from services.provisioning.calls import (
     Answer,
@@ -347,20 +346,6 @@ async def test_call_is_not_sent_if_its_callback_raises(call: Call) -> None:
             await client.perform(call, before=forbid)
 
     assert transport.requests == []
-
-
-async def test_callback_is_called_after_the_rate_limit_pause() -> None:
-    """A partition may be lost during the pause, so ``before`` is called directly before the request is sent."""
-    clock = FakeClock()
-    transport = ScriptedTransport(build_reply(429, Retry_After="5"), build_reply(404))
-    calls: list[float] = []
-
-    async with open_client(transport, clock=clock) as client:
-        with pytest.raises(DeclareeRateLimitedError):
-            await client.perform(READ)
-        await client.perform(READ, before=lambda: calls.append(clock.monotonic()))
-
-    assert calls == [5.0]
 
 
 @pytest.mark.parametrize(

@@ -19,18 +19,31 @@ NOW = datetime(2026, 3, 9, 8, 30, tzinfo=UTC)
         ("-5", None),
         ("0", 0.0),
         (" 7 ", 7.0),
-        ("9" * 5000, 3600.0),
+        ("1.5", 1.5),
+        ("1.5.2", None),
+        ("600", 600.0),
+        ("1800", 900.0),
+        ("3600", 900.0),
+        ("1000", 1.0),
+        ("3601", 3.601),
+        ("30000", 30.0),
+        ("1773045020", 20.0),
+        ("1773044990", 0.0),
+        ("1773045020000", 20.0),
+        ("1773045020500", 20.5),
+        ("1773131401", 900.0),
+        ("9" * 5000, 900.0),
         ("Mon, 09 Mar 2026 08:30:20 GMT", 20.0),
         ("Monday, 09-Mar-26 08:30:20 GMT", 20.0),
         ("Mon Mar  9 08:30:20 2026", 20.0),
         ("Mon, 09 Mar 2026 07:30:20 GMT", 0.0),
-        ("Tue, 09 Mar 2094 08:30:20 GMT", 3600.0),
+        ("Tue, 09 Mar 2094 08:30:20 GMT", 900.0),
         ("Tue, 09 Mar 99999 08:30:20 GMT", None),
         ("9" * 50 + " Jan 2020 10:10:10", None),
     ],
 )
 def test_retry_after_is_parsed_as_seconds_or_date(value: str | None, seconds: float | None) -> None:
-    """RFC 9110 allows both forms, and three formats of dates. Other values count as missing."""
+    """RFC 9110 allows both forms, and three formats of dates. Servers also send milliseconds and times since 1970."""
     response = httpx.Response(429, headers={} if value is None else {"Retry-After": value})
 
     assert parse_retry_after(response, NOW) == seconds
@@ -41,6 +54,14 @@ def test_retry_after_date_is_counted_from_now() -> None:
     response = httpx.Response(503, headers={"Retry-After": "Mon, 09 Mar 2026 08:30:20 GMT"})
 
     assert parse_retry_after(response, NOW + timedelta(seconds=12)) == 8.0
+
+
+@pytest.mark.parametrize("value", ["Mon, 09 Mar 2026 08:30:20 GMT", "1773045020", "1773045020000"])
+def test_retry_after_is_counted_from_the_date_of_the_server(value: str) -> None:
+    """A server with a clock that is an hour fast must not stop its requests for an hour."""
+    response = httpx.Response(429, headers={"Retry-After": value, "Date": "Mon, 09 Mar 2026 08:30:05 GMT"})
+
+    assert parse_retry_after(response, NOW - timedelta(hours=1)) == 15.0
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[1]", b"{", b'"text"', b"\xff\xfe", b"[" * 100_000])

@@ -29,7 +29,7 @@ async def test_report_of_a_manager_with_an_account_is_resent(stage: RunStage) ->
 
 
 async def test_settled_connection_is_asked_for_nothing(stage: RunStage) -> None:
-    """The plan tells that there is no open reference and no conflict, so that an idle poll sends no query."""
+    """The plan tells of neither an open reference nor a conflict, so that an idle poll sends no query."""
     await store_open_changes(stage.store)
     plan = replace(await stage.plan(), needs=frozenset())
 

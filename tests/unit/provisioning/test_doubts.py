@@ -69,7 +69,7 @@ def test_write_in_flight_at_the_end_is_looked_for() -> None:
     settlement = play(begin(ADA), NOTHING, NOTHING)
     settlement.note_sent()
 
-    settlement.wait(WaitingCause.BATCH_TIMEOUT, NOW)
+    settlement.wait(WaitingCause.SETTLE_TIMEOUT, NOW)
 
     assert settlement.step is None
     assert settlement.entry.attempted == "7"
@@ -97,7 +97,7 @@ def test_lookup_in_flight_leaves_no_doubt() -> None:
     settlement = begin(ADA)
     settlement.note_sent()
 
-    settlement.wait(WaitingCause.BATCH_TIMEOUT, NOW)
+    settlement.wait(WaitingCause.SETTLE_TIMEOUT, NOW)
 
     assert settlement.entry.look_at is None
 

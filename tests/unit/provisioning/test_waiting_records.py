@@ -57,7 +57,8 @@ def test_waiting_since_is_kept_for_the_same_change() -> None:
     newer = wait(make_request(revision=2_000), first, now=LATER)
 
     assert again.waiting is not None
-    assert (again.waiting.cause, again.waiting.since) == (WaitingCause.FORBIDDEN, NOW)
+    assert again.waiting.cause is WaitingCause.FORBIDDEN
+    assert again.waiting.since == NOW
     assert again.waiting.version == make_request().version
     assert newer.waiting is not None
     assert newer.waiting.since == LATER
@@ -82,7 +83,8 @@ def test_change_without_room_is_due_at_once() -> None:
     again = build_waiting(make_request(), DOWN, LATER, waiting)
 
     assert waiting.retry_at == NOW
-    assert (again.since, again.attempts) == (NOW, 0)
+    assert again.since == NOW
+    assert again.attempts == 0
 
 
 def test_waiting_change_remembers_its_new_account() -> None:

@@ -87,7 +87,7 @@ def test_parts_of_a_place_are_kept_apart() -> None:
         f"{FORMAT}{'A' * 17}",
         "aes512gcm:" + "A" * 64,
     ],
-    ids=str,
+    ids=range(13),
 )
 def test_unknown_format_names_the_place_and_the_command(token: object) -> None:
     """Nothing but the error of the secret reaches the caller."""
@@ -95,7 +95,7 @@ def test_unknown_format_names_the_place_and_the_command(token: object) -> None:
         make_cipher(KEY).open(PLACE, token)
 
 
-@pytest.mark.parametrize("token", [seal_without_place(KEY), f"{FORMAT}{'A' * 64}"])
+@pytest.mark.parametrize("token", [seal_without_place(KEY), f"{FORMAT}{'A' * 64}"], ids=["no place", "no key"])
 def test_valid_form_that_does_not_open_names_the_command(token: str) -> None:
     """The token has the right form and length, but was not sealed for any place."""
     with pytest.raises(EncryptionKeyError, match=r"does not open .* `connections list`.* secrets c1 --declaree`"):

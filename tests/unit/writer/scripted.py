@@ -18,6 +18,12 @@ DOWN = DeclareeUnavailableError("no answer")
 LOOKUP = FindAccounts("externalId", "7")
 
 
+def _build_set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class ScriptedServer:
     """A server without accounts."""
@@ -26,6 +32,12 @@ class ScriptedServer:
     """What a probe raises; None if probes succeed."""
     release: asyncio.Event | None = None
     """Delays each answer until it is set; None answers at once."""
+    clock: FakeClock = field(default_factory=FakeClock)
+    """The clock that moves while a request is held."""
+    turn: asyncio.Event = field(default_factory=_build_set_event)
+    """Delays each request until it is set: the pace of the server."""
+    held: tuple[float, ...] = ()
+    """Seconds for which each request is held, after the server has refused it."""
     calls: int = 0
     """Number of requests."""
     probes: int = 0
@@ -36,6 +48,11 @@ class ScriptedServer:
     async def perform(self, call: Call, *, before: Callable[[], None]) -> Answer:
         """Answers that no account was found."""
         self.calls += 1
+        await self.turn.wait()
+        for seconds in self.held:
+            before()
+            self.clock.seconds += seconds
+        before()
         if self.release is not None:
             await self.release.wait()
         return Found()
@@ -79,7 +96,7 @@ class EndpointStage:
     def __init__(self) -> None:
         """Starts with a closed breaker."""
         self.clock = FakeClock()
-        self.server = ScriptedServer()
+        self.server = ScriptedServer(clock=self.clock)
         self.endpoint = Endpoint(CONNECTION, DECLAREE, self.server, self.clock)
 
     async def perform(self) -> Answer:
@@ -99,4 +116,4 @@ class EndpointStage:
     async def fail(self, error: TransientError = DOWN) -> None:
         """Lets a change fail with this error, and each probe from now on."""
         self.server.error = error
-        await self.endpoint.breaker.record_failure(find_waiting_cause(error))
+        await self.endpoint.breaker.record_failure(find_waiting_cause(error), error.retry_after)

@@ -1,11 +1,14 @@
 """The circuit breaker: failures open it, a successful probe closes it."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from services.clients.declaree.errors import DeclareeRateLimitedError
+from services.clients.declaree.errors import DeclareeRateLimitedError, DeclareeUnavailableError
+from services.clients.declaree.turns import LONGEST_HOLD_SECONDS
 from services.contracts.outcomes import WaitingCause
+from services.errors import TransientError
 from services.writer.breaker import FAILURES_IN_A_ROW, LONGEST_PAUSE_SECONDS, BreakerOpenError
 from tests.unit.writer.scripted import EndpointStage
 
@@ -98,19 +101,81 @@ async def test_open_breaker_is_probed_after_growing_pauses(stage: EndpointStage)
 
 
 @pytest.mark.promise("W15")
-async def test_retry_after_delays_probe(stage: EndpointStage) -> None:
-    """A server that asks for a pause is not probed before it ends."""
-    await stage.fail(DeclareeRateLimitedError("rate-limited", retry_after=30))
+@pytest.mark.parametrize("error", [DeclareeRateLimitedError, DeclareeUnavailableError])
+async def test_server_is_not_probed_in_a_pause_that_it_names(stage: EndpointStage, error: type[TransientError]) -> None:
+    """The breaker opens without a probe, and tells when the server may be asked again."""
+    pause = LONGEST_HOLD_SECONDS + 30
+    await stage.fail(error("later", retry_after=pause))
 
-    stage.clock.seconds += 29
-    await stage.endpoint.breaker.close_if_due()
+    assert stage.server.probes == 0
+    assert not stage.endpoint.is_usable
+    assert stage.endpoint.retry_at == stage.clock.now() + timedelta(seconds=pause)
 
-    assert stage.server.probes == 1
+    stage.clock.seconds += pause - 1
 
+    assert not await stage.endpoint.close_if_due()
+    assert stage.server.probes == 0
+
+    stage.server.error = None
     stage.clock.seconds += 1
-    await stage.endpoint.breaker.close_if_due()
 
-    assert stage.server.probes == 2
+    assert await stage.endpoint.close_if_due()
+    assert stage.endpoint.retry_at == stage.clock.now()
+
+
+async def test_lookup_in_a_named_pause_opens_breaker(stage: EndpointStage) -> None:
+    """A lookup that fails in a pause of the server says nothing about its account."""
+    cause = await stage.endpoint.breaker.record_lookup_failure(
+        WaitingCause.SERVER_UNAVAILABLE, LONGEST_HOLD_SECONDS + 1, is_parked=False
+    )
+
+    assert cause is WaitingCause.SERVER_UNAVAILABLE
+    assert stage.server.probes == 0
+    assert await stage.is_blocked()
+
+
+async def test_rate_limited_probe_keeps_breaker_closed(stage: EndpointStage) -> None:
+    """A server that is busy is not down."""
+    stage.server.error = DeclareeRateLimitedError("busy", retry_after=30)
+
+    for _ in range(FAILURES_IN_A_ROW - 1):
+        await stage.endpoint.breaker.record_failure(WaitingCause.UNEXPECTED)
+
+    assert stage.server.probes == FAILURES_IN_A_ROW - 1
+    assert not await stage.is_blocked()
+
+
+async def test_rate_limited_probe_delays_the_next_one(stage: EndpointStage) -> None:
+    """An open breaker stays open, and the server is asked again after the time that it names."""
+    await stage.fail()
+    stage.server.error = DeclareeRateLimitedError("busy", retry_after=30)
+    stage.clock.seconds += 1
+
+    assert not await stage.endpoint.close_if_due()
+    assert stage.endpoint.breaker.pause == 30
+
+
+async def test_failure_after_a_busy_time_keeps_breaker_closed(stage: EndpointStage) -> None:
+    """A server that named a pause works after it: its first failure is one of many."""
+    stage.endpoint.breaker.open(WaitingCause.RATE_LIMITED, 900)
+    stage.clock.seconds += 900
+
+    assert await stage.endpoint.close_if_due()
+
+    await stage.endpoint.breaker.record_failure(WaitingCause.WRITES_FORBIDDEN)
+
+    assert not await stage.is_blocked()
+
+
+async def test_writes_after_a_busy_time_are_not_on_trial(stage: EndpointStage) -> None:
+    """A server that named a pause gets many writes at once again."""
+    breaker = stage.endpoint.breaker
+    breaker.open(WaitingCause.RATE_LIMITED, 900)
+    stage.clock.seconds += 900
+    await stage.endpoint.close_if_due()
+
+    async with asyncio.timeout(1), breaker.admit_write(), breaker.admit_write():
+        assert stage.endpoint.is_usable
 
 
 async def test_failure_after_closing_opens_breaker_at_once(stage: EndpointStage) -> None:

@@ -28,10 +28,8 @@ def build_connection(url: str) -> Connection:
 
 
 @pytest.mark.parametrize(("silence", "is_blocked"), [(SILENT_SECONDS, True), (SILENT_SECONDS - 0.1, False)])
-async def test_batch_timeout_of_silent_server_opens_breaker(
-    stage: EndpointStage, silence: float, is_blocked: bool
-) -> None:
-    """A batch timeout opens the breaker if a request had no answer during the last seconds."""
+async def test_timeout_of_silent_server_opens_breaker(stage: EndpointStage, silence: float, is_blocked: bool) -> None:
+    """A timeout opens the breaker if a request had no answer during the last seconds."""
     stage.clock.seconds += 1_000  # time without any request does not count
     stage.server.release = asyncio.Event()
     request = asyncio.create_task(stage.perform())
@@ -40,18 +38,49 @@ async def test_batch_timeout_of_silent_server_opens_breaker(
     request.cancel()
     await asyncio.wait({request})
 
-    stage.endpoint.record_batch_timeout()
+    stage.endpoint.record_timeout()
     stage.server.release.set()
 
     assert await stage.is_blocked() is is_blocked
 
 
-async def test_batch_timeout_between_requests_keeps_breaker_closed(stage: EndpointStage) -> None:
-    """A batch timeout without an open request says nothing about the server."""
+async def exceed_time(stage: EndpointStage, silence: float) -> None:
+    """Lets a change exceed its time limit in a request that began before ``silence`` seconds."""
+    request = asyncio.create_task(stage.perform())
+    await asyncio.sleep(0)
+    stage.clock.seconds += silence
+    request.cancel()
+    await asyncio.wait({request})
+    stage.endpoint.record_timeout()
+
+
+async def test_server_that_refuses_requests_is_not_silent(stage: EndpointStage) -> None:
+    """A request that is held was answered, although the answer of the last repetition is missing."""
+    stage.server.held = (SILENT_SECONDS, SILENT_SECONDS)
+    stage.server.release = asyncio.Event()
+
+    await exceed_time(stage, SILENT_SECONDS - 1)
+    stage.server.release.set()
+
+    assert not await stage.is_blocked()
+
+
+async def test_wait_for_the_pace_is_not_silence(stage: EndpointStage) -> None:
+    """A server cannot answer a request that waits for its turn."""
+    stage.server.turn.clear()
+
+    await exceed_time(stage, SILENT_SECONDS * 2)
+    stage.server.turn.set()
+
+    assert not await stage.is_blocked()
+
+
+async def test_timeout_between_requests_keeps_breaker_closed(stage: EndpointStage) -> None:
+    """A timeout without an open request says nothing about the server."""
     await stage.perform()
     stage.clock.seconds += 1_000
 
-    stage.endpoint.record_batch_timeout()
+    stage.endpoint.record_timeout()
 
     assert not await stage.is_blocked()
 

@@ -164,7 +164,7 @@ async def test_surplus_is_settled_when_its_waiting_is_stored(stage: Stage) -> No
 
 @pytest.mark.promise("P2")
 async def test_newest_change_of_the_surplus_waits(stage: Stage) -> None:
-    """Of several changes of one employee that do not fit, the newest is noted, whatever comes first."""
+    """Of several changes of one employee that do not fit, the newest is noted, in any order."""
     stage.receive(*make_requests(0, ROOM), make_request("x", 3_000), make_request("x", 2_000))
 
     await wait_until(lambda: stage.store.ledger.content)

@@ -123,7 +123,7 @@ async def test_employees_are_resent_after_breaker_closes(stage: WakeupStage) -> 
 
 
 async def test_employee_is_resent_when_due(stage: WakeupStage) -> None:
-    """An employee that was tried in vain is not tried again before its time."""
+    """An employee that was tried without success is not tried again before its time."""
     later = WAITING.model_copy(update={"retry_at": NOW + timedelta(seconds=60)})
     await stage.add_waiting(CONNECTION, employees="12", waiting=later)
     await stage.add_waiting(CONNECTION, employees="3")
@@ -154,7 +154,7 @@ async def test_employee_on_the_way_is_not_resent_again(stage: WakeupStage) -> No
 
 
 async def test_employee_waiting_again_is_resent_at_once(stage: WakeupStage) -> None:
-    """A new change that waits is due, whatever was resent before."""
+    """A new change that waits is due, even if an older one was resent."""
     await stage.add_waiting(CONNECTION)
     await stage.wakeup.check_waiting()
     await stage.store.ledger.write([make_entry("1", 2)])
@@ -167,7 +167,7 @@ async def test_employee_waiting_again_is_resent_at_once(stage: WakeupStage) -> N
 
 
 @pytest.mark.promise("P10")
-async def test_no_more_are_resent_than_there_is_room_for(stage: WakeupStage) -> None:
+async def test_as_many_are_resent_as_there_is_room_for(stage: WakeupStage) -> None:
     """Resends are pulled: a connection with many waiting employees gets the next ones when the first ones have arrived."""
     stage.room.most = 2
     await stage.add_waiting(CONNECTION, employees="12345")
@@ -186,7 +186,7 @@ async def test_no_more_are_resent_than_there_is_room_for(stage: WakeupStage) -> 
 
 
 async def test_server_on_trial_gets_few_employees(stage: WakeupStage) -> None:
-    """A server that answers probes may still fail at every write: a resend of all would be in vain."""
+    """A server that answers probes may still fail at every write: a resend of all would only cost time."""
     await stage.add_waiting(CONNECTION, employees="123456789")
     endpoint, server = await stage.get_endpoint()
     server.error = DOWN

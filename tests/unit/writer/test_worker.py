@@ -341,7 +341,7 @@ async def test_slow_server_settles_part_of_batch(stage: WriterStage) -> None:
             await never.wait()
 
     (await stage.get_server()).before = slow_down
-    stage.restart(batch_seconds=2, concurrency=4)
+    stage.restart(settle_seconds=2, concurrency=4)
     employees = [str(number) for number in range(12)]
 
     settled = {outcome.employee_id for outcome in await stage.handle(*map(make_request, employees))}
@@ -349,7 +349,7 @@ async def test_slow_server_settles_part_of_batch(stage: WriterStage) -> None:
     assert len(settled) >= 4
     assert len(stage.declaree.directory.users) == len(settled)
     causes = {await stage.get_cause(employee) for employee in employees if employee not in settled}
-    assert causes == {WaitingCause.BATCH_TIMEOUT}
+    assert causes == {WaitingCause.SETTLE_TIMEOUT}
 
 
 @pytest.mark.promise("P10")
@@ -364,7 +364,7 @@ async def test_hanging_server_delays_batch_by_its_time_limit(stage: WriterStage)
         await never.wait()
 
     hanging.before = hang
-    stage.restart(batch_seconds=0.3)
+    stage.restart(settle_seconds=0.3)
 
     outcomes = await stage.handle(make_request("1"), make_request("2", connection=OTHER), make_request("3"))
 
@@ -373,5 +373,5 @@ async def test_hanging_server_delays_batch_by_its_time_limit(stage: WriterStage)
     entry = await stage.store.ledger.get(make_request("2", connection=OTHER).person)
     assert entry is not None
     assert entry.waiting is not None
-    assert entry.waiting.cause == WaitingCause.BATCH_TIMEOUT
+    assert entry.waiting.cause == WaitingCause.SETTLE_TIMEOUT
     assert entry.applied is None

@@ -119,7 +119,7 @@ def test_lost_membership_moves_all_partitions(stage: Stage) -> None:
 
 
 async def test_rebalance_waits_for_the_work_in_progress() -> None:
-    """The work is committed before its partitions move, and none is started meanwhile."""
+    """The work is committed before its partitions move, and none is started before that."""
     stage = Stage(drain_seconds=30)
     ownership = stage.membership.ownership
 
