@@ -139,11 +139,6 @@ class Connections:
         if not await self.filter_existing([connection]):
             raise UnknownConnectionError(connection)
 
-    async def is_active(self, connection: ConnectionId) -> bool:
-        """Returns whether the connection exists and is not paused."""
-        document = await self._collection.find_one({"_id": connection}, ["state"])
-        return document is not None and document.get("state") == ConnectionState.ACTIVE.value
-
     async def list_all(self) -> tuple[ConnectionSummary, ...]:
         """Returns all connections, readable or not, in the order in which they were added."""
         pages = self._collection.iterate_pages({}, fields=SUMMARY_FIELDS)

@@ -198,7 +198,7 @@ async def test_damaged_connection_hides_no_other_connection(
     assert listed[ConnectionId("cdamaged")].state is ConnectionState.PAUSED
     assert set(await connections.get_readable([connection.id, ConnectionId("cdamaged")])) == {connection.id}
     assert await connections.find_by_server(connection.declaree.url) == (connection.id,)
-    assert not await connections.is_active(ConnectionId("cdamaged"))
+    assert not (await mongodb_store.polls.plan(ConnectionId("cdamaged"))).is_active
 
 
 # ------------------------------------------------------------ source catalogues

@@ -249,7 +249,6 @@ OTHERS = {
     "lease acquire": lambda store: store.leases.acquire(
         f"connection/{CONNECTION}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=1
     ),
-    "connection active": lambda store: store.connections.is_active(CONNECTION),
     "connections many": lambda store: store.connections.get_readable([CONNECTION]),
     "connections existing": lambda store: store.connections.filter_existing([CONNECTION]),
     "letters retried": lambda store: store.dead_letters.filter_retried(["0/1"]),

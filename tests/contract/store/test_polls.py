@@ -3,16 +3,19 @@
 from typing import Any
 
 import pytest
+from motor.motor_asyncio import AsyncIOMotorDatabase
 
+from services.contracts.catalogues import SourceCatalogue
 from services.contracts.connections import ConnectionState
 from services.contracts.events import Version
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.ledger import ManagerLink, Waiting
+from services.contracts.mappings import default_mapping
 from services.contracts.outcomes import WaitingCause
 from services.contracts.runs import RunState
 from services.contracts.tasks import Poll
 from services.store.database import Store
-from services.store.errors import UnknownConnectionError
+from services.store.errors import StoreFailedError, UnknownConnectionError
 from tests.support.builders import (
     CONNECTION,
     DECLAREE,
@@ -25,6 +28,7 @@ from tests.support.builders import (
     make_snapshot,
 )
 
+Raw = AsyncIOMotorDatabase[dict[str, Any]]
 WAITING = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
 SETTLED: dict[str, Any] = {"account_id": "a-1", "enabled": True, "decided": make_outcome("1")}
 """The fields of a settled entry."""
@@ -106,6 +110,42 @@ async def test_plan_opens_the_connection(store: Store) -> None:
     assert plan.open_connection().personio == PERSONIO
     assert plan.is_active
     assert not paused.is_active
+
+
+async def test_plan_has_the_newest_mapping_and_the_catalogue(store: Store) -> None:
+    """The scan derives the wanted attributes from the mapping, and compares them with what snapshots may contain."""
+    empty = await store.polls.plan(CONNECTION)
+    catalogue = SourceCatalogue(connection_id=CONNECTION, attributes=(), stored=("email",))
+    for connection, version in ((CONNECTION, 0), (CONNECTION, 1), (OTHER, 0)):
+        await store.mappings.publish(connection, default_mapping(), now=NOW, expected_version=version)
+    await store.catalogues.save(catalogue)
+    await store.catalogues.save(catalogue.model_copy(update={"connection_id": OTHER, "stored": ()}))
+
+    plan = await store.polls.plan(CONNECTION)
+
+    assert empty.open_mapping() is None
+    assert empty.catalogue is None
+    assert plan.open_mapping() == await store.mappings.get_published(CONNECTION)
+    assert plan.catalogue == catalogue
+
+
+@pytest.mark.mongo
+async def test_damaged_documents_fail_where_they_are_used(mongodb_store: Store, raw: Raw) -> None:
+    """The plan itself can be read. The errors name the document and say what to do; a damaged catalogue counts as missing."""
+    connection = (await mongodb_store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)).id
+    await mongodb_store.mappings.publish(connection, default_mapping(), now=NOW, expected_version=None)
+    await raw["mappings"].update_one({}, {"$set": {"mapping.format_version": 99}})
+    await raw["source_catalogues"].insert_one({"_id": connection, "attributes": "damaged"})
+    await raw["connections"].update_one({"_id": connection}, {"$set": {"link_policy": "x", "verified_on": "no day"}})
+
+    plan = await mongodb_store.polls.plan(connection)
+
+    assert plan.catalogue is None
+    assert plan.verified_on is None
+    with pytest.raises(StoreFailedError, match="`mapping import`"):
+        plan.open_mapping()
+    with pytest.raises(StoreFailedError, match="`connections check`"):
+        plan.open_connection()
 
 
 async def test_plan_of_an_unknown_connection_opens_nothing(store: Store) -> None:

@@ -1,14 +1,19 @@
 """The marks on snapshots follow the ledger, and a repair corrects those that a crash or a loss left behind."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
+from services.contracts.events import Version
 from services.contracts.ids import EmployeeId
+from services.contracts.ledger import Waiting
+from services.contracts.outcomes import WaitingCause
 from services.store.database import Store
-from tests.support.builders import CONNECTION, OTHER, make_entry, make_outcome, make_person, make_snapshot
+from tests.support.builders import CONNECTION, NOW, OTHER, make_entry, make_outcome, make_person, make_snapshot
 
+WAITING = Waiting(cause=WaitingCause.BACKLOG, since=NOW, version=Version(2_000, 3))
 Raw = AsyncIOMotorDatabase[dict[str, Any]]
 
 
@@ -40,6 +45,24 @@ async def test_change_is_unsettled_until_its_decision(store: Store) -> None:
     assert settled == (0, 2)
     assert changed == (1, 2)
     assert older == (1, 2)
+    assert await count(store) == (0, 2)
+
+
+async def test_held_change_settles_nothing(store: Store) -> None:
+    """Neither a hold nor a pull says anything about an account. The decision settles the change, however long it has waited."""
+    await store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2"), None)])
+    await store.ledger.write([build_settled("1")])
+    await store.snapshots.save([(make_snapshot("1", 2_000), 1_000)])
+
+    await store.ledger.hold({make_person("1"): WAITING, make_person("2"): WAITING})
+    held = await count(store)
+    pulled = await store.followups.take_due(CONNECTION, NOW, 9, timedelta(minutes=1))
+    waiting = await count(store)
+    await store.ledger.write([build_settled("1", 3, 2_000), build_settled("2", 2, 2_000)])
+
+    assert held == (2, 1)
+    assert sorted(pulled) == ["1", "2"]
+    assert waiting == (2, 1)
     assert await count(store) == (0, 2)
 
 

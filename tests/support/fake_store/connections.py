@@ -90,11 +90,6 @@ class FakeConnections:
         await give_turn()
         self._look_up(connection)
 
-    async def is_active(self, connection: ConnectionId) -> bool:
-        """Returns whether the connection exists and is not paused."""
-        await give_turn()
-        return connection in self.content and self.content[connection].state is ConnectionState.ACTIVE
-
     async def list_all(self) -> tuple[ConnectionSummary, ...]:
         """Returns all connections, readable or not, in the order in which they were added."""
         await give_turn()
