@@ -158,8 +158,13 @@ class FollowUps:
         return {connection: tuple(sorted(found)) for connection, found in sorted(employees.items())}
 
     async def find_connections_with_retryable(self) -> tuple[ConnectionId, ...]:
-        """Returns the connections with employees that wait or are marked for verification."""
-        return tuple(map(ConnectionId, sorted(await self._collection.distinct("connection_id", {"retryable": True}))))
+        """Returns the connections with employees that wait or are marked for verification.
+
+        Of each connection, one index entry is read, however many such employees it has.
+        """
+        # without a condition on the connection, MongoDB can read all entries instead
+        found = await self._collection.distinct("connection_id", {"connection_id": {"$gt": ""}, "retryable": True})
+        return tuple(map(ConnectionId, sorted(found)))
 
     async def take_due(
         self, connection: ConnectionId, now: datetime, most: int, patience: timedelta

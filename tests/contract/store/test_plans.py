@@ -37,7 +37,7 @@ pytestmark = pytest.mark.mongo
 
 FEW, MANY = 60, 200
 """Numbers of employees of the connection in question, and of another one."""
-QUERIES = frozenset({"find", "aggregate", "update", "findAndModify", "delete"})
+QUERIES = frozenset({"find", "aggregate", "distinct", "update", "findAndModify", "delete"})
 ENVELOPE = frozenset({"lsid", "$clusterTime", "$db", "txnNumber", "$readPreference", "readConcern", "writeConcern",
                       "ordered", "maxTimeMS", "$readConcern"})  # fmt: skip
 
@@ -315,6 +315,16 @@ async def test_tasks_of_one_connection_count_once(planner: Planner) -> None:
     for plan in plans:
         assert "DISTINCT_SCAN" in plan.stages, plan
         assert plan.examined < 10, plan
+
+
+async def test_waiting_employees_of_one_connection_count_once(planner: Planner) -> None:
+    """Each writer looks for connections with waiting employees every few seconds."""
+    await planner.store.ledger.mark_verify([make_person(str(number), OTHER) for number in range(MANY)])
+
+    (plan,) = await planner.explain(OF_ALL_CONNECTIONS["retryable connections"])
+
+    assert "DISTINCT_SCAN" in plan.stages, plan
+    assert plan.examined < 10, plan
 
 
 @pytest.mark.parametrize("name", ["balance of all", "waiting by cause", "polls due"])
