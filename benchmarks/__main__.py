@@ -10,6 +10,8 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from benchmarks.queries.measure import Sizes, measure_queries
+from benchmarks.queries.report import find_slow_queries, format_readings
 from benchmarks.report import Round, find_misses, format_report
 from benchmarks.rounds import Plan, Steps, play
 from sandbox.stack.errors import StackError
@@ -24,6 +26,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--copies", type=int, default=2, help="how often the mapper's stages read every record (default: 2)"
+    )
+    parser.add_argument(
+        "--queries", action="store_true", help="also measure all queries at 100,000 people: some minutes"
     )
     return parser.parse_args()
 
@@ -54,14 +59,23 @@ def _make_steps(bar: Progress, line: TaskID, number: int) -> Steps:
     )
 
 
+def _report_progress(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
 def main() -> None:
     """Runs the benchmarks, prints the report and ends the process with 1 if a target is missed."""
+    options = parse_arguments()
     try:
-        rounds = asyncio.run(measure(parse_arguments()))
+        rounds = asyncio.run(measure(options))
+        tables = asyncio.run(measure_queries(Sizes(), _report_progress)) if options.queries else {}
     except StackError as error:
         sys.exit(str(error))
     print(format_report(rounds))
     misses = find_misses(rounds)
+    for size, readings in tables.items():
+        print(f"\n{format_readings(size, readings)}")
+        misses += find_slow_queries(size, readings)
     for text in misses:
         print(f"missed: {text}")
     sys.exit(1 if misses else 0)

@@ -1,7 +1,7 @@
 """The status of every connection: accounts, balance, waiting employees, last run."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.admin.links import count_links
@@ -11,6 +11,11 @@ from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run
 from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
+
+AT_ONCE = 200
+"""Number of connections that are read together."""
+LARGE = 5_000
+"""Number of employees in the last run from which a connection is read alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +58,50 @@ class Status:
 
 async def get_status(store: Store) -> tuple[Status, ...]:
     """Returns the status of all connections, in the order in which they were added."""
-    waiting = await store.counters.count_all_waiting()
     summaries = await store.connections.list_all()
-    versions = await store.mappings.find_newest_versions(summary.id for summary in summaries)
     damaged: dict[ConnectionId, list[Damage]] = defaultdict(list)
     for damage in await store.damage.list_all():
         damaged[damage.connection_id].append(damage)
-    return tuple(
-        [
-            await _get_status(
-                store, summary, damaged[summary.id], waiting.get(summary.id, 0), versions.get(summary.id, 0)
-            )
-            for summary in summaries
-        ]
-    )
+    pages = [summaries[start : start + AT_ONCE] for start in range(0, len(summaries), AT_ONCE)]
+    return tuple([status for page in pages for status in await _read_page(store, page, damaged)])
 
 
-async def _get_status(
-    store: Store, summary: ConnectionSummary, damaged: Sequence[Damage], waiting: int, version: int
-) -> Status:
-    connection = summary.id
-    report = await store.verifications.get_report(connection)
+async def _read_page(
+    store: Store, summaries: Sequence[ConnectionSummary], damaged: Mapping[ConnectionId, Sequence[Damage]]
+) -> list[Status]:
+    """Returns the status of some connections. The number of queries depends on the number of large ones alone."""
+    connections = [summary.id for summary in summaries]
+    versions = await store.mappings.find_newest_versions(connections)
+    reports = await store.verifications.find_reports(connections)
+    runs = await store.runs.find_last_finished(connections)
+    large = {run.connection_id for run in runs.values() if run.counts.seen >= LARGE}
+    numbers = await store.counters.read(one for one in connections if one not in large)
+    numbers |= {connection: await store.counters.read_one(connection) for connection in large}
+    decisions = {one: await count_links(store, one) for one in connections if numbers[one].open_links}
+    return [
+        Status(
+            connection=summary.id,
+            name=summary.name,
+            state=summary.state,
+            employees=numbers[summary.id].employees,
+            active=numbers[summary.id].active,
+            accounts=numbers[summary.id].accounts,
+            balance=numbers[summary.id].balance,
+            waiting=numbers[summary.id].waiting,
+            absent=numbers[summary.id].absent,
+            decisions=decisions.get(summary.id, 0),
+            findings=reports[summary.id].open_findings if summary.id in reports else 0,
+            outcomes=dict(numbers[summary.id].outcomes),
+            mapping_version=versions.get(summary.id, 0),
+            last_run=runs.get(summary.id),
+            unreadable=len({damage.employee_id for damage in damaged.get(summary.id, ())} - {None}),
+            problems=_list_problems(summary, damaged.get(summary.id, ())),
+        )
+        for summary in summaries
+    ]
+
+
+def _list_problems(summary: ConnectionSummary, damaged: Sequence[Damage]) -> tuple[str, ...]:
+    """Returns what cannot be read of the connection itself, and what to do."""
     problems = {damage.problem for damage in damaged if damage.employee_id is None}
-    return Status(
-        connection=connection,
-        name=summary.name,
-        state=summary.state,
-        employees=await store.snapshots.count(connection),
-        active=await store.snapshots.count_active(connection),
-        accounts=await store.counters.count_active_with_account(connection),
-        balance=await store.counters.count_behind(connection),
-        waiting=waiting,
-        absent=len(await store.counters.find_absent_with_account(connection)),
-        decisions=await count_links(store, connection),
-        findings=report.open_findings if report else 0,
-        outcomes=await store.counters.count_outcomes(connection),
-        mapping_version=version,
-        last_run=await store.runs.get_last_finished(connection),
-        unreadable=len({damage.employee_id for damage in damaged} - {None}),
-        problems=tuple(sorted(problems | ({summary.problem} if summary.problem else set()))),
-    )
+    return tuple(sorted(problems | ({summary.problem} if summary.problem else set())))

@@ -21,11 +21,8 @@ class Resend(FrozenModel):
     """Publishes current snapshots again."""
 
     kind: Literal["resend"] = "resend"
-    scope: Literal["all", "retryable", "rejected", "people"]
-    """The employees to resend: all, those with a retryable change, the rejected ones, or those in ``people``.
-
-    A change is retryable if it waits, if its ledger entry is marked for verification, or if its obstacle is gone.
-    """
+    scope: Literal["all", "rejected", "people"]
+    """The employees to resend: all, the rejected ones, or those in ``people``."""
     people: tuple[EmployeeId, ...] = ()
     """The employees to resend; empty for every scope but `people`."""
     reason: str

@@ -13,6 +13,8 @@ from services.clients.personio.rate_limit import RateLimits
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import find_topics
+from services.poller.gauges import Gauges
+from services.poller.ports import PollPlan
 from services.poller.presence import Presence
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
@@ -40,9 +42,8 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     publisher = Publisher(settings, f"{SERVICE}-{os.getpid()}", metrics)
 
     @asynccontextmanager
-    async def source(connection: ConnectionId) -> AsyncIterator[PersonioClient]:
-        stored = await store.connections.get(connection)
-        access = stored.personio
+    async def source(plan: PollPlan) -> AsyncIterator[PersonioClient]:
+        access = plan.open_connection().personio
         async with PersonioClient(
             access,
             clock=clock,
@@ -84,6 +85,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         fatal=process.fatal,
         owner=owner,
     )
+    gauges = Gauges(store.counters, store.schedule, metrics, clock, settings.poll_interval_seconds, process.fatal)
     topics = TopicWatch(
         settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=lambda _: publisher.renew()
     )
@@ -92,6 +94,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     process.add("Kafka", publisher)
     process.add("the number of pollers", presence)
     process.add("schedule", schedule)
+    process.add("metrics of stored work", gauges)
     process.add_check("schedule", schedule.ready)
     process.add_check("kafka", topics.check_readiness)
     process.add_check("mongodb", store.ping)

@@ -7,9 +7,11 @@ from typing import Protocol, TypeAlias
 
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.cloudevents import Record
+from services.contracts.connections import Connection
 from services.contracts.employees import AttributeDefinition, EmployeePage
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.leases import Lease, ProcessIdentity
+from services.contracts.mappings import PublishedMapping
 from services.contracts.runs import Run
 from services.contracts.snapshots import Snapshot
 from services.contracts.tasks import Action, Task
@@ -37,10 +39,63 @@ class Personio(Protocol):
         ...
 
 
+class PollPlan(Protocol):
+    """What a connection needs, as it was when the plan was read."""
+
+    @property
+    def connection_id(self) -> ConnectionId:
+        """The connection."""
+        ...
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the connection exists and is not paused."""
+        ...
+
+    @property
+    def employees(self) -> int:
+        """Number of snapshots."""
+        ...
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the newest run has succeeded."""
+        ...
+
+    @property
+    def rejected_resent_on(self) -> date | None:
+        """The day (UTC) of the last resend of rejected employees; None if there was none."""
+        ...
+
+    @property
+    def verified_on(self) -> date | None:
+        """The day (UTC) of the last scheduled verification; None if there was none."""
+        ...
+
+    @property
+    def catalogue(self) -> SourceCatalogue | None:
+        """The source catalogue; None before the first scan."""
+        ...
+
+    @property
+    def open_mapping(self) -> Callable[[], PublishedMapping | None]:
+        """Returns the newest published mapping; None before the first."""
+        ...
+
+    @property
+    def open_connection(self) -> Callable[[], Connection]:
+        """Returns the connection with its secrets."""
+        ...
+
+    def needs_any(self, *names: str) -> bool:
+        """Returns whether the connection needs one of these."""
+        ...
+
+
 class Source(Protocol):
     """Opens a connection's Personio for one run."""
 
-    def __call__(self, connection: ConnectionId) -> AbstractAsyncContextManager[Personio]:
+    def __call__(self, plan: PollPlan) -> AbstractAsyncContextManager[Personio]:
         """Returns the client as a context manager."""
         ...
 
@@ -112,20 +167,36 @@ class Snapshots(Protocol):
 class Catalogues(Protocol):
     """The source catalogues of all connections."""
 
-    async def get(self, connection: ConnectionId) -> SourceCatalogue | None:
-        """Returns the catalogue; None before the first scan."""
-        ...
-
     async def save(self, catalogue: SourceCatalogue) -> None:
         """Stores the catalogue in place of an earlier one."""
+        ...
+
+
+class Polls(Protocol):
+    """The plans of polls."""
+
+    async def plan(self, connection: ConnectionId) -> PollPlan:
+        """Returns what a connection needs. Sends one query."""
+        ...
+
+
+class SettlementMarks(Protocol):
+    """The marks on snapshots that tell what the ledger says."""
+
+    async def repair_unsettled(self, connection: ConnectionId) -> int:
+        """Corrects the marks of the employees that count as unsettled."""
+        ...
+
+    async def repair_all(self, connection: ConnectionId) -> int:
+        """Corrects the marks of all employees."""
         ...
 
 
 class Runs(Protocol):
     """The history of runs."""
 
-    async def begin(self, connection: ConnectionId, *, now: datetime) -> Run:
-        """Stores a new run."""
+    async def begin(self, connection: ConnectionId, *, now: datetime, is_stored: bool = True) -> Run:
+        """Returns a new run. Without ``is_stored``, only ``save`` stores it."""
         ...
 
     async def fail_unfinished(self, connection: ConnectionId, error: str, *, now: datetime) -> int:
@@ -178,10 +249,6 @@ class Tasks(Protocol):
 class FollowUps(Protocol):
     """Queries for employees with a change that can be retried now."""
 
-    def page_retryable(self, connection: ConnectionId) -> AsyncIterator[Sequence[EmployeeId]]:
-        """Yields the employees that wait, or have an entry marked for verification."""
-        ...
-
     def page_rejected(self, connection: ConnectionId) -> AsyncIterator[Sequence[EmployeeId]]:
         """Yields the employees with a rejected last change."""
         ...
@@ -207,14 +274,6 @@ class FollowUps(Protocol):
         ...
 
 
-class Connections(Protocol):
-    """The connections."""
-
-    async def is_active(self, connection: ConnectionId) -> bool:
-        """Returns whether the connection exists and is not paused."""
-        ...
-
-
 class PollSchedule(Protocol):
     """When each connection is polled next."""
 
@@ -226,14 +285,6 @@ class PollSchedule(Protocol):
 
     async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
         """Stores the time of the next poll."""
-        ...
-
-    async def get_rejected_resent_on(self, connection: ConnectionId) -> date | None:
-        """Returns the day (UTC) of the last resend of rejected employees; None if there was none."""
-        ...
-
-    async def get_verified_on(self, connection: ConnectionId) -> date | None:
-        """Returns the day (UTC) of the last scheduled verification; None if there was none."""
         ...
 
     async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
@@ -310,8 +361,13 @@ class Repositories(Protocol):
         ...
 
     @property
-    def connections(self) -> Connections:
-        """The connections."""
+    def polls(self) -> Polls:
+        """The plans of polls."""
+        ...
+
+    @property
+    def marks(self) -> SettlementMarks:
+        """The marks on snapshots."""
         ...
 
     @property

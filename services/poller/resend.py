@@ -8,7 +8,7 @@ from services.contracts.cloudevents import SendReason
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.tasks import Resend, Task
 from services.poller.outbox import Outbox
-from services.poller.ports import ProgressCallback, Repositories
+from services.poller.ports import PollPlan, ProgressCallback, Repositories
 from services.poller.run import ignore_progress
 
 
@@ -39,20 +39,24 @@ class Resender:
         """Resends the named employees that have a snapshot. Returns the number of events."""
         return await self._resend(connection, people, progress) if people else 0
 
-    async def resend_retryable(self, connection: ConnectionId) -> int:
-        """Resends every employee with a change that can be retried. Returns the number of events.
+    async def resend_unblocked(self, plan: PollPlan) -> int:
+        """Resends every employee that was blocked by a cause that is resolved. Returns the number of events.
 
-        Those are the employees that wait, are marked for verification, or were blocked by a cause that is resolved.
+        Those are reports of a manager with another account than they are written with, and employees with a conflict that is
+        gone. ``plan`` says whether there can be any. Writers pull the employees that wait.
         """
-        followups = self._repositories.followups
-        sent = await self._resend_pages(connection, followups.page_retryable(connection))
-        # Skip employees that an open resend task already covers: during a first import that is nearly all of them.
-        # If the task fails, the next poll picks them up.
-        covered = collect_named_people(await self._repositories.tasks.list_open(connection))
-        reports = await followups.find_resolvable_reports(connection)
-        sent += await self.resend_people(connection, [report for report in reports if report not in covered])
-        unblocked = {*await followups.find_unblocked(connection), *await followups.find_exchanging(connection)}
-        return sent + await self.resend_people(connection, sorted(unblocked))
+        followups, connection = self._repositories.followups, plan.connection_id
+        sent = 0
+        if plan.needs_any("open_reference", "changed_account"):
+            # Skip employees that an open resend task already covers: during a first import that is nearly all of them.
+            # If the task fails, the next poll picks them up.
+            covered = collect_named_people(await self._repositories.tasks.list_open(connection))
+            reports = await followups.find_resolvable_reports(connection)
+            sent += await self.resend_people(connection, [report for report in reports if report not in covered])
+        if plan.needs_any("conflict"):
+            unblocked = {*await followups.find_unblocked(connection), *await followups.find_exchanging(connection)}
+            sent += await self.resend_people(connection, sorted(unblocked))
+        return sent
 
     async def resend_rejected(self, connection: ConnectionId) -> int:
         """Resends the employees with a rejected last change. Returns the number of events."""

@@ -10,7 +10,7 @@ from services.errors import ConnectorError
 from services.mapping.wanted import find_wanted_attributes
 from services.poller.lease import LeaseLostError
 from services.poller.outbox import Outbox
-from services.poller.ports import ProgressCallback, Repositories, Source
+from services.poller.ports import PollPlan, ProgressCallback, Repositories, Source
 from services.poller.scan import Scan, Tally
 from services.poller.scan_limits import ScanLimits
 from services.runtime.clock import Clock
@@ -49,19 +49,26 @@ class Runner:
         self._metrics = metrics
 
     async def poll(
-        self, connection: ConnectionId, *, dry_run: bool = False, progress: ProgressCallback = ignore_progress
+        self,
+        connection: ConnectionId,
+        *,
+        plan: PollPlan | None = None,
+        dry_run: bool = False,
+        progress: ProgressCallback = ignore_progress,
     ) -> Run:
         """Runs one poll and returns its result. A failure is stored in the run and affects no other connection.
 
+        ``plan`` says what the connection needs; None reads it. The run is stored at its end, and also at its start if the last
+        one did not succeed, and after the first page of a longer one.
         Raises ``LeaseLostError`` and ``ProducerDeadError``. A dry run counts the changes, and neither stores nor
         publishes anything.
         """
+        plan = plan or await self._repositories.polls.plan(connection)
         run = Run(id="dry-run", connection_id=connection, started_at=self._clock.now())
         if not dry_run:
-            await self._repositories.runs.fail_unfinished(connection, LEFT_UNFINISHED, now=self._clock.now())
-            run = await self._repositories.runs.begin(connection, now=self._clock.now())
+            run = await self._begin(plan)
         try:
-            tally = await self._scan(connection, dry_run=dry_run, progress=progress)
+            tally = await self._scan(plan, run, dry_run=dry_run, progress=progress)
         except asyncio.CancelledError:
             await self._end_cancelled(run, dry_run=dry_run)
             raise
@@ -82,6 +89,13 @@ class Runner:
         else:
             result = self._conclude(connection, tally, dry_run=dry_run)
         return await self._end(run, result, dry_run=dry_run)
+
+    async def _begin(self, plan: PollPlan) -> Run:
+        runs, now = self._repositories.runs, self._clock.now()
+        if plan.needs_any("unfinished_run"):
+            await runs.fail_unfinished(plan.connection_id, LEFT_UNFINISHED, now=now)
+        # a writer asks for first runs in progress
+        return await runs.begin(plan.connection_id, now=now, is_stored=not plan.has_succeeded)
 
     def _conclude(self, connection: ConnectionId, tally: Tally, *, dry_run: bool) -> dict[str, object]:
         """Returns the result of a scan that was not interrupted by an error. One that stopped at a limit has failed."""
@@ -114,16 +128,22 @@ class Runner:
             await self._repositories.runs.save(run)
         return run
 
-    async def _scan(self, connection: ConnectionId, *, dry_run: bool, progress: ProgressCallback) -> Tally:
+    async def _scan(self, plan: PollPlan, run: Run, *, dry_run: bool, progress: ProgressCallback) -> Tally:
+        is_stored = dry_run or not plan.has_succeeded
+
         async def report(tally: Tally) -> None:
+            nonlocal is_stored
+            if not is_stored and tally.has_more_pages:
+                await self._repositories.runs.save(run)
+                is_stored = True
             total = {} if tally.total is None else {"total": tally.total}
             await progress(tally.counts().model_dump() | total)
 
-        if not dry_run:
-            await self._outbox.emit_pending(connection, self._limits.places)
-        repositories = self._repositories
-        published = await repositories.mappings.get_published(connection)
+        if not dry_run and plan.needs_any("pending_event"):
+            await self._outbox.emit_pending(plan.connection_id, self._limits.places)
+        published = plan.open_mapping()
         wanted = find_wanted_attributes(published.mapping if published else None)
+        repositories = self._repositories
         scan = Scan(
             repositories.snapshots,
             repositories.catalogues,
@@ -132,5 +152,5 @@ class Runner:
             self._limits,
             dry_run=dry_run,
         )
-        async with self._source(connection) as personio:
-            return await scan.run(connection, personio, wanted, report)
+        async with self._source(plan) as personio:
+            return await scan.run(plan, personio, wanted, report)

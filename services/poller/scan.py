@@ -12,7 +12,7 @@ from services.contracts.runs import RunCounts
 from services.contracts.snapshots import Snapshot
 from services.poller.observe import detect_change
 from services.poller.outbox import Outbox
-from services.poller.ports import Catalogues, Personio, Snapshots
+from services.poller.ports import Catalogues, Personio, PollPlan, Snapshots
 from services.poller.scan_limits import PageReader, ScanLimits, ScanStoppedError
 from services.poller.selection import Selection
 from services.poller.source_catalogue import SourceCatalogueKeeper
@@ -47,6 +47,8 @@ class Tally:
     """Number of employees with a value, by the requested key."""
     invisible: tuple[str, ...] = ()
     """Keys of wanted attributes that the credential cannot read."""
+    known: int = 0
+    """Number of listed employees with a snapshot from an earlier scan."""
     stopped: str | None = None
     """Why the scan ended before the last page; None if it did not."""
 
@@ -56,6 +58,11 @@ class Tally:
         if self.stopped is not None or self.repeated or self.skipped:
             return False
         return self.totals == {len(self.ids)}
+
+    @property
+    def has_more_pages(self) -> bool:
+        """Whether Personio has announced more employees than it has listed so far, or no number."""
+        return self.total is None or self.total > len(self.ids)
 
     @property
     def total(self) -> int | None:
@@ -106,28 +113,29 @@ class Scan:
 
     async def run(
         self,
-        connection: ConnectionId,
+        plan: PollPlan,
         personio: Personio,
         wanted: frozenset[str],
         progress: Callable[[Tally], Awaitable[None]],
     ) -> Tally:
         """Scans all pages for the ``wanted`` attributes and calls ``progress`` after each.
 
-        At a limit the scan stops, and is not complete. Raises ``MissingAttributesError``.
+        At a limit the scan stops, and is not complete. If as many employees with a snapshot are listed as ``plan`` has counted,
+        none is absent. Raises ``MissingAttributesError``.
         """
         tally = Tally()
         async with self._limits.open(personio) as reader:
             try:
-                await self._scan(connection, reader, wanted, tally, progress)
+                await self._scan(plan, reader, wanted, tally, progress)
             except ScanStoppedError as error:
                 tally.stopped = str(error)
-        if tally.is_complete:
-            await self._report_absent(connection, tally)
+        if tally.is_complete and tally.known != plan.employees:
+            await self._report_absent(plan.connection_id, tally)
         return tally
 
     async def _scan(
         self,
-        connection: ConnectionId,
+        plan: PollPlan,
         reader: PageReader,
         wanted: frozenset[str],
         tally: Tally,
@@ -135,7 +143,7 @@ class Scan:
     ) -> None:
         selection = await reader.begin(wanted)
         tally.invisible = selection.invisible
-        catalogue = SourceCatalogueKeeper(self._catalogues, self._snapshots, self._outbox, connection)
+        catalogue = SourceCatalogueKeeper(self._catalogues, self._snapshots, self._outbox, plan)
         if not self._dry_run:
             async with self._limits.places:
                 await catalogue.begin(selection)
@@ -143,7 +151,7 @@ class Scan:
             known = len(tally.ids)
             async with self._limits.places:
                 reader.prefetch()
-                await self._handle_page(connection, page, tally, selection)
+                await self._handle_page(plan.connection_id, page, tally, selection)
                 await progress(tally)
             reader.note_new(len(tally.ids) - known)
         if not self._dry_run:
@@ -158,6 +166,7 @@ class Scan:
         tally.repeated += len(page.employees) - len(employees) + len(tally.ids & employees.keys())
         tally.ids |= employees.keys()
         stored = await self._snapshots.read(connection, employees)
+        tally.known += len(stored)
         changes = self._detect_changes(connection, employees, stored, tally, selection)
         if self._dry_run:
             return

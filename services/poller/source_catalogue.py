@@ -3,23 +3,22 @@
 from collections.abc import Mapping
 
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
-from services.contracts.ids import ConnectionId
 from services.poller.observe import trim
 from services.poller.outbox import Outbox
-from services.poller.ports import Catalogues, Snapshots
+from services.poller.ports import Catalogues, PollPlan, Snapshots
 from services.poller.selection import Selection
 
 
 class SourceCatalogueKeeper:
     """The catalogue of one connection during one scan."""
 
-    def __init__(self, catalogues: Catalogues, snapshots: Snapshots, outbox: Outbox, connection: ConnectionId) -> None:
-        """``outbox`` tells whether this process still owns the lease of the connection."""
+    def __init__(self, catalogues: Catalogues, snapshots: Snapshots, outbox: Outbox, plan: PollPlan) -> None:
+        """``outbox`` tells whether this process still owns the lease. ``plan`` has the catalogue of the last scan."""
         self._catalogues = catalogues
         self._snapshots = snapshots
         self._outbox = outbox
-        self._connection = connection
-        self._saved: SourceCatalogue | None = None
+        self._connection = plan.connection_id
+        self._saved = plan.catalogue
 
     async def begin(self, selection: Selection) -> None:
         """Removes values that may no longer be stored, from all snapshots of the connection.
@@ -27,7 +26,6 @@ class SourceCatalogueKeeper:
         The catalogue says what snapshots may contain. It is stored before the scan adds anything to them, so that the next
         scan knows of it even if this one ends early.
         """
-        self._saved = await self._catalogues.get(self._connection)
         stored = None if self._saved is None else frozenset(self._saved.stored)
         if stored is None or stored - selection.stored:
             await self._trim_snapshots(selection.stored)

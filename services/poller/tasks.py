@@ -116,7 +116,5 @@ class TaskRunner:
                 return await self._resender.resend_all(connection, progress)
             case "rejected":
                 return await self._resender.resend_rejected(connection)
-            case "retryable":
-                return await self._resender.resend_retryable(connection)
             case "people":
                 return await self._resender.resend_people(connection, action.people, progress)

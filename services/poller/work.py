@@ -10,7 +10,7 @@ from services.poller.departures import Departures
 from services.poller.expiry import Expirer
 from services.poller.lease import LeaseGuard
 from services.poller.outbox import Outbox
-from services.poller.ports import Publisher, Repositories, Source
+from services.poller.ports import PollPlan, Publisher, Repositories, Source
 from services.poller.resend import Resender
 from services.poller.run import Runner
 from services.poller.scan_limits import ScanLimits
@@ -57,15 +57,21 @@ class ConnectionWork:
         outbox = Outbox(repositories.snapshots, self._publisher, guard.ensure_held)
         runner = Runner(repositories, self._source, outbox, self._limits, clock, self._metrics)
         resender = Resender(repositories, outbox, self._limits.places)
-        await repositories.tasks.reopen_running(connection)
+        plan = await repositories.polls.plan(connection)
         patience = timedelta(seconds=self._settings.poll_verify_patience_seconds)
         verifier = Verifier(repositories, self._accounts, resender, clock, guard.ensure_held, patience)
         departures = Departures(repositories.snapshots, outbox, clock)
         tasks = TaskRunner(repositories.tasks, runner, resender, verifier, departures, clock)
-        await tasks.run_open(connection, with_verifications=False)
-        if is_due and await repositories.connections.is_active(connection):
+        has_tasks = plan.needs_any("open_task", "running_task")
+        if has_tasks:
+            await repositories.tasks.reopen_running(connection)
+            await tasks.run_open(connection, with_verifications=False)
+            plan = await repositories.polls.plan(connection)
+        if is_due and plan.is_active:
             expirer = Expirer(repositories.expiry, clock, guard.ensure_held, self._settings.poll_leaver_days)
-            await self._poll(connection, runner, resender, expirer)
+            has_tasks = await self._poll(plan, runner, resender, expirer) or has_tasks
+        if not has_tasks:  # a task that was filed since then is found by the schedule
+            return
         # after the poll: before the first one no employee is known, and every account would be a finding
         try:
             await tasks.run_open(connection)
@@ -77,32 +83,35 @@ class ConnectionWork:
         """Delays the next poll by one interval."""
         await self._set_next_poll(connection, self._clock.now())
 
-    async def _poll(self, connection: ConnectionId, runner: Runner, resender: Resender, expirer: Expirer) -> None:
-        schedule = self._repositories.schedule
-        started_at = self._clock.now()
-        await runner.poll(connection)
+    async def _poll(self, plan: PollPlan, runner: Runner, resender: Resender, expirer: Expirer) -> bool:
+        """Polls, and follows up. Returns whether a task was filed."""
+        connection, started_at = plan.connection_id, self._clock.now()
+        await runner.poll(connection, plan=plan)
         await self._set_next_poll(connection, started_at)
-        await resender.resend_retryable(connection)
+        await resender.resend_unblocked(plan)
         today = self._clock.now().date()
-        if await schedule.get_rejected_resent_on(connection) != today:
+        if plan.rejected_resent_on != today:
             await resender.resend_rejected(connection)
             await resender.resend_incomplete(connection, self._clock.now() - REFUSAL_LIFETIME)
+            await self._repositories.marks.repair_all(connection)
             await expirer.expire(connection)
-            await schedule.set_rejected_resent_on(connection, today)
-        if self._settings.poll_verify:
-            await self._file_verification(connection, today)
+            await self._repositories.schedule.set_rejected_resent_on(connection, today)
+        elif plan.needs_any("unsettled"):
+            await self._repositories.marks.repair_unsettled(connection)
+        if self._settings.poll_verify and plan.verified_on != today:
+            return await self._file_verification(plan, today)
+        return False
 
-    async def _file_verification(self, connection: ConnectionId, today: date) -> None:
+    async def _file_verification(self, plan: PollPlan, today: date) -> bool:
         """Files a verification once a day, from the day after the first import on, unless an earlier one is unfinished."""
-        schedule, tasks = self._repositories.schedule, self._repositories.tasks
-        last = await schedule.get_verified_on(connection)
-        if last == today:
-            return
+        tasks, connection = self._repositories.tasks, plan.connection_id
         is_open = any(isinstance(task.action, Verify) for task in await tasks.list_open(connection))
-        if last is not None and not is_open:
+        is_wanted = plan.verified_on is not None and not is_open
+        if is_wanted:
             action = Verify(repair=self._settings.poll_verify_repair)
             await tasks.file(connection, action, now=self._clock.now())
-        await schedule.set_verified_on(connection, today)
+        await self._repositories.schedule.set_verified_on(connection, today)
+        return is_wanted
 
     async def _set_next_poll(self, connection: ConnectionId, started_at: datetime) -> None:
         """Stores the next poll, one interval after the start of this one; after its end, if it took longer than that."""

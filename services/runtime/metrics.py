@@ -1,5 +1,7 @@
 """Every metric of the product: its name, its labels, what it means and what to do about it."""
 
+import math
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 FRESHNESS_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400)
@@ -58,6 +60,29 @@ class Metrics:
             ["cause"],
             registry=registry,
         )
+        self.balance = Gauge(
+            "sync_balance_people",
+            "Employees of all connections with a newest change that is not settled: 0 at rest. The poller reads it every 15 s; "
+            "`NaN` if MongoDB does not answer, and in the other services. Each replica has the same number: use the maximum. "
+            "If it does not fall: see `status`, `sync_waiting_people` and `sync_lag_records`.",
+            registry=registry,
+        )
+        self.balance.set(math.nan)
+        self.waiting_people = Gauge(
+            "sync_waiting_people",
+            "Employees of all connections with a waiting change, by cause, as `sync_waiting_total` has it. Only in the poller, "
+            "which reads it every 15 s. Each replica has the same numbers: use the maximum. If it stays above 0: run "
+            "`connections check` and `people list`.",
+            ["cause"],
+            registry=registry,
+        )
+        self.overdue_polls = Gauge(
+            "sync_overdue_polls",
+            "Active connections with a poll that is late by more than a tenth of POLL_INTERVAL_SECONDS. Only in the poller, "
+            "as `sync_balance_people`. If it stays above 0: add replicas of the poller, or see its log.",
+            registry=registry,
+        )
+        self.overdue_polls.set(math.nan)
         self.freshness = Histogram(
             "sync_freshness_seconds",
             "Seconds from the detection of a change until its account is right. If it grows: changes wait, or the writer "

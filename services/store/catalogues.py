@@ -2,7 +2,7 @@
 
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.ids import ConnectionId
-from services.store.collection import Collection
+from services.store.collection import Collection, Document
 from services.store.damaged import read_valid
 
 
@@ -14,10 +14,14 @@ class Catalogues:
 
     async def get(self, connection: ConnectionId) -> SourceCatalogue | None:
         """Returns the catalogue; None before the first scan, and for a damaged catalogue, which the next scan replaces."""
-        document = await self._collection.find_one({"_id": connection})
-        return None if document is None else next(read_valid(SourceCatalogue, [document]), None)
+        return read_catalogue(await self._collection.find_one({"_id": connection}))
 
     async def save(self, catalogue: SourceCatalogue) -> None:
         """Stores the catalogue in place of an earlier one."""
         document = catalogue.model_dump(mode="json")
         await self._collection.update_and_get({"_id": catalogue.connection_id}, {"$set": document}, insert=True)
+
+
+def read_catalogue(document: Document | None) -> SourceCatalogue | None:
+    """Returns the catalogue of a document; None without a document, and for a damaged one."""
+    return None if document is None else next(read_valid(SourceCatalogue, [document]), None)

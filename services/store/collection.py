@@ -40,6 +40,8 @@ M = TypeVar("M", bound=BaseModel)
 
 PAGE_SIZE = 500
 """Number of documents per query while paging."""
+FIRST_BATCH = 10 * PAGE_SIZE
+"""Number of documents in the first answer to a query. With its default of 101, MongoDB is asked twice for a page."""
 
 # Error codes of the server: https://www.mongodb.com/docs/manual/reference/error-codes/
 _DUPLICATE_KEY = 11000
@@ -127,7 +129,8 @@ class Collection:
     ) -> list[Document]:
         """Returns the matching documents, reduced to ``fields``. A limit of 0 returns all of them."""
         with translate_errors():
-            cursor = self.motor.find(where, fields, sort=list(sort.items()) if sort else None, limit=limit)
+            order = list(sort.items()) if sort else None
+            cursor = self.motor.find(where, fields, sort=order, limit=limit, batch_size=FIRST_BATCH)
             return await cursor.to_list(None)
 
     async def iterate_pages(
@@ -225,3 +228,9 @@ def _read_partial_result(error: BulkWriteError) -> BulkResult:
         if problem["code"] != _DUPLICATE_KEY:
             raise translate(OperationFailure("a write of a bulk", problem["code"]))
     return BulkResult(details["nMatched"], frozenset(problem["index"] for problem in problems))
+
+
+def split(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Yields parts of at most ``size`` keys. A command with the keys of all employees can exceed MongoDB's limit."""
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]

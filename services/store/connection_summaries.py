@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.contracts.connections import ConnectionState, normalise_server
+from services.contracts.connections import Connection, ConnectionState
 from services.contracts.ids import ConnectionId
 from services.store.collection import Document
 
 DAMAGED = "(damaged)"
 """In place of a text of a connection that cannot be read."""
+SUMMARY_FIELDS = tuple(name for name in Connection.model_fields if name != "id")
+"""The fields that a summary is made of: those of the connection, because a problem can be in each."""
 _TIME = TypeAdapter(datetime)
 
 
@@ -63,11 +65,3 @@ def _read_text(document: Document, *path: str) -> str:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, str) else DAMAGED
-
-
-def is_at_server(document: Document, server: str) -> bool:
-    """Returns whether a connection is to the SCIM server with this normalised address. A damaged one is to none."""
-    try:
-        return normalise_server(_read_text(document, "declaree", "url")) == server
-    except ValueError:  # no address at all
-        return False

@@ -18,7 +18,7 @@ from services.contracts.connections import (
 from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document, Session
-from services.store.connection_summaries import ConnectionSummary, is_at_server, to_summary
+from services.store.connection_summaries import SUMMARY_FIELDS, ConnectionSummary, to_summary
 from services.store.credentials import DECLAREE_KEY, PERSONIO_SECRET, SECRET_FIELDS, CredentialCodec
 from services.store.damage_notes import DamageNotes
 from services.store.encryption import Cipher
@@ -96,7 +96,8 @@ class Connections:
             created_at=now,
         )
         identity = build_identity(personio.client_id, personio.url, declaree.url)
-        document = {**self._codec.to_document(connection), "identity": identity}
+        server = normalise_server(declaree.url)
+        document = {**self._codec.to_document(connection), "identity": identity, "server": server}
         if not await self._collection.insert(document, session):
             raise await self._build_duplicate(identity, personio.client_id, declaree.url)
         return connection
@@ -138,22 +139,19 @@ class Connections:
         if not await self.filter_existing([connection]):
             raise UnknownConnectionError(connection)
 
-    async def is_active(self, connection: ConnectionId) -> bool:
-        """Returns whether the connection exists and is not paused."""
-        document = await self._collection.find_one({"_id": connection}, ["state"])
-        return document is not None and document.get("state") == ConnectionState.ACTIVE.value
-
     async def list_all(self) -> tuple[ConnectionSummary, ...]:
         """Returns all connections, readable or not, in the order in which they were added."""
-        documents = await self._collection.find({})
-        summaries = [to_summary(document, self._codec.find_problem(document)) for document in documents]
+        pages = self._collection.iterate_pages({}, fields=SUMMARY_FIELDS)
+        summaries = [
+            to_summary(document, self._codec.find_problem(document)) async for page in pages for document in page
+        ]
         return tuple(sorted(summaries, key=lambda summary: (summary.created_at, summary.id)))
 
     async def find_by_server(self, server: str) -> tuple[ConnectionId, ...]:
         """Returns the connections to this SCIM server, readable or not, in any spelling of its address."""
         wanted = normalise_server(server)
-        documents = await self._collection.find({}, fields=["declaree.url"], sort={"_id": 1})
-        return tuple(ConnectionId(document["_id"]) for document in documents if is_at_server(document, wanted))
+        documents = await self._collection.find({"server": wanted}, fields=["_id"], sort={"_id": 1})
+        return tuple(ConnectionId(document["_id"]) for document in documents)
 
     async def set_state(self, connection: ConnectionId, state: ConnectionState) -> None:
         """Activates or pauses a connection. Raises ``UnknownConnectionError``."""

@@ -1,107 +1,160 @@
-"""Numbers for ``status`` and the metrics, counted over the ledger and the snapshots."""
+"""Numbers for ``status`` and the metrics. Indexes answer all of them: no query reads a document of an employee.
 
-from collections.abc import Mapping
+What concerns snapshot and ledger entry is counted by the marks of ``SettlementMarks``.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.outcomes import WaitingCause
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.store.collection import Collection
 from services.store.followups import to_employee_ids
-from services.store.snapshots import LISTED_AS_ACTIVE, NOT_LISTED
+from services.store.settlement_marks import ENABLED, UNSETTLED
+from services.store.snapshots import NOT_LISTED
+
+_ACTIVE: dict[str, Any] = {"status": "active"}
+# conditions with $gt instead of $exists, because with these an index alone answers the query
+_ABSENT: dict[str, Any] = {"absent_since": {"$gt": ""}}
+_WAITING: dict[str, Any] = {"waiting.cause": {"$gt": ""}}
+_EPOCH, _END = datetime.fromtimestamp(0, UTC), datetime.max.replace(tzinfo=UTC)
+_ANY_CONNECTION: dict[str, Any] = {"$gt": ""}
+"""The indexes begin with the connection: without a condition on it, MongoDB does not use them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The numbers of one connection."""
+
+    employees: int = 0
+    """Number of employees with a snapshot."""
+    active: int = 0
+    """Number of employees that Personio lists as active."""
+    accounts: int = 0
+    """Number of active employees with an enabled account."""
+    balance: int = 0
+    """Number of employees with a newest change that is not settled. Oversized changes are not counted."""
+    waiting: int = 0
+    """Number of employees with a waiting change, for every cause."""
+    absent: int = 0
+    """Number of employees with an enabled account that a complete scan no longer lists, and without a decision about it."""
+    open_links: int = 0
+    """Number of open link decisions."""
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    """Number of employees by their last outcome."""
 
 
 class Counters:
     """Counts employees by outcome, account and balance."""
 
-    def __init__(self, collection: Collection, *, snapshots: str) -> None:
-        """``snapshots`` is the name of the collection that accounts and balance are counted against."""
-        self._collection = collection
+    def __init__(self, ledger: Collection, snapshots: Collection, links: Collection) -> None:
+        self._ledger = ledger
         self._snapshots = snapshots
+        self._links = links
 
-    async def count_waiting(self) -> dict[ConnectionId, int]:
-        """Returns the number of waiting employees for each connection that has any, except those that wait for a manager.
+    async def read(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Numbers]:
+        """Returns the numbers of these connections. The number of queries does not depend on that of the connections.
 
-        A resend of these changes nothing: they are resent when the account of their manager is created.
+        Takes long for a large connection: ``read_one`` is for those.
         """
-        return await self._count_waiting(
-            {"waiting.cause": {"$exists": True, "$ne": WaitingCause.MANAGER_PENDING.value}}
+        names = sorted(set(connections))
+        wanted = {"connection_id": {"$in": names}}
+        employees = await _count(self._snapshots, wanted)
+        active = await _count(self._snapshots, wanted | _ACTIVE)
+        accounts = await _count(self._snapshots, wanted | _ACTIVE | ENABLED)
+        # an index cannot tell that a field is missing, so the absent ones are subtracted
+        absent_active = await _count(self._snapshots, wanted | _ACTIVE | _ABSENT)
+        absent_accounts = await _count(self._snapshots, wanted | _ACTIVE | ENABLED | _ABSENT)
+        balance = await _count(self._snapshots, wanted | UNSETTLED)
+        absent = await _count(self._snapshots, wanted | NOT_LISTED | ENABLED)
+        waiting = await _count(self._ledger, wanted | _WAITING)
+        open_links = await _count(self._links, wanted | {"open": True})
+        outcomes = await self._count_outcomes(wanted)
+        return {
+            connection: Numbers(
+                employees=employees.get(connection, 0),
+                active=active.get(connection, 0) - absent_active.get(connection, 0),
+                accounts=accounts.get(connection, 0) - absent_accounts.get(connection, 0),
+                balance=balance.get(connection, 0),
+                waiting=waiting.get(connection, 0),
+                absent=absent.get(connection, 0),
+                open_links=open_links.get(connection, 0),
+                outcomes=outcomes.get(connection, {}),
+            )
+            for connection in names
+        }
+
+    async def read_one(self, connection: ConnectionId) -> Numbers:
+        """Returns the numbers of one connection. Of a large one, each number is a query of its own: MongoDB counts faster then."""
+        wanted: dict[str, Any] = {"connection_id": connection}
+        active, accounts = wanted | _ACTIVE, wanted | _ACTIVE | ENABLED
+        outcomes = {how.value: await self._ledger.count(wanted | {"decided.outcome": how.value}) for how in Outcome}
+        return Numbers(
+            employees=await self._snapshots.count(wanted),
+            active=await self._snapshots.count(active) - await self._snapshots.count(active | _ABSENT),
+            accounts=await self._snapshots.count(accounts) - await self._snapshots.count(accounts | _ABSENT),
+            balance=await self.count_behind(connection),
+            waiting=await self._ledger.count(wanted | _WAITING),
+            absent=await self._snapshots.count(wanted | NOT_LISTED | ENABLED),
+            open_links=await self._links.count(wanted | {"open": True}),
+            outcomes={how: people for how, people in sorted(outcomes.items()) if people},
         )
 
-    async def count_all_waiting(self) -> dict[ConnectionId, int]:
-        """Returns the number of waiting employees for each connection that has any, for every cause."""
-        return await self._count_waiting({"waiting": {"$exists": True}})
-
-    async def _count_waiting(self, waiting: Mapping[str, Any]) -> dict[ConnectionId, int]:
-        # The index begins with the connection: without a condition on it, MongoDB does not use the index.
-        where = {"connection_id": {"$gt": ""}, "retryable": True, **waiting}
-        counts = await self._count_by(where, "$connection_id")
-        return {ConnectionId(connection): count for connection, count in counts.items()}
+    async def count_waiting_by_cause(self) -> dict[WaitingCause, int]:
+        """Returns the number of waiting employees of all connections for each cause that has any."""
+        documents = await self._ledger.aggregate(
+            [
+                {"$match": {"connection_id": _ANY_CONNECTION, **_WAITING}},
+                {"$group": {"_id": "$waiting.cause", "people": {"$sum": 1}}},
+            ]
+        )
+        counts: Counter[WaitingCause] = Counter()
+        for document in documents:
+            counts[WaitingCause(document["_id"])] += document["people"]  # two unknown causes can be the same member
+        return dict(counts)
 
     async def count_looks(self, connection: ConnectionId) -> int:
         """Returns the number of employees with an account that must be looked up again at a later time."""
-        return await self._collection.count({"connection_id": connection, "look_due": {"$exists": True}})
+        return await self._ledger.count({"connection_id": connection, "look_due": {"$gt": _EPOCH, "$lt": _END}})
 
-    async def count_outcomes(self, connection: ConnectionId) -> dict[str, int]:
-        """Returns the number of employees by their last outcome."""
-        # With $gt instead of $exists, the index alone answers the query.
-        where = {"connection_id": connection, "decided.outcome": {"$gt": ""}}
-        return await self._count_by(where, "$decided.outcome")
+    async def count_behind(self, connection: ConnectionId) -> int:
+        """Returns the balance of a connection: see ``Numbers``."""
+        return await self._snapshots.count({"connection_id": connection, **UNSETTLED})
 
-    async def count_active_with_account(self, connection: ConnectionId) -> int:
-        """Returns the number of employees that Personio lists as active and that have an enabled account.
-
-        Enabled is the last confirmed state. Employees on leave keep their account; they are not counted.
-        """
-        documents = await self._collection.aggregate(
-            [*self._match_enabled(connection, LISTED_AS_ACTIVE), {"$count": "people"}]
-        )
-        return int(documents[0]["people"]) if documents else 0
+    async def count_all_behind(self) -> int:
+        """Returns the sum of the balances of all connections."""
+        return await self._snapshots.count({"connection_id": _ANY_CONNECTION, **UNSETTLED})
 
     async def find_absent_with_account(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Returns the employees with an enabled account that a complete scan no longer lists.
 
         Enabled is the last confirmed state.
         """
-        documents = await self._collection.aggregate(
-            [*self._match_enabled(connection, NOT_LISTED), {"$sort": {"_id": 1}}]
-        )
-        return to_employee_ids(documents)
+        where = {"connection_id": connection, **NOT_LISTED, **ENABLED}
+        return to_employee_ids(await self._snapshots.find(where, fields=["_id"], sort={"_id": 1}))
 
-    def _match_enabled(self, connection: ConnectionId, listed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """Selects entries with an enabled account and with a snapshot that matches ``listed``."""
-        same_person = {"from": self._snapshots, "localField": "_id", "foreignField": "_id", "as": "listed"}
-        return [
-            {"$match": {"connection_id": connection, "enabled": True, "account_id": {"$gt": ""}}},
-            {"$project": {"_id": True}},
-            {"$lookup": {**same_person, "pipeline": [{"$match": listed}, {"$project": {"_id": True}}]}},
-            {"$match": {"listed": {"$ne": []}}},
-        ]
-
-    async def count_behind(self, connection: ConnectionId) -> int:
-        """Returns the balance: the number of employees with a snapshot that is newer than the last decision.
-
-        Oversized changes are not counted; ``Snapshots.find_oversized`` returns their employees.
-        """
-        changed = {"$cond": [{"$eq": ["$oversized_revision", "$revision"]}, 0, "$revision"]}
-        documents = await self._collection.aggregate(
+    async def _count_outcomes(self, wanted: Mapping[str, Any]) -> dict[ConnectionId, dict[str, int]]:
+        by = {"connection": "$connection_id", "outcome": "$decided.outcome"}
+        documents = await self._ledger.aggregate(
             [
-                {"$match": {"connection_id": connection}},
-                {"$project": {"decided": "$decided.revision"}},
-                {
-                    "$unionWith": {
-                        "coll": self._snapshots,
-                        "pipeline": [{"$match": {"connection_id": connection}}, {"$project": {"changed": changed}}],
-                    }
-                },
-                {"$group": {"_id": "$_id", "decided": {"$max": "$decided"}, "changed": {"$max": "$changed"}}},
-                {"$match": {"$expr": {"$gt": ["$changed", {"$ifNull": ["$decided", 0]}]}}},
-                {"$count": "people"},
+                {"$match": {**wanted, "decided.outcome": {"$gt": ""}}},
+                {"$group": {"_id": by, "people": {"$sum": 1}}},
+                {"$sort": {"_id": 1}},
             ]
         )
-        return int(documents[0]["people"]) if documents else 0
+        outcomes: dict[ConnectionId, dict[str, int]] = defaultdict(dict)
+        for document in documents:
+            key = document["_id"]
+            outcomes[ConnectionId(key["connection"])][key["outcome"]] = document["people"]
+        return outcomes
 
-    async def _count_by(self, where: Mapping[str, Any], by: str) -> dict[str, int]:
-        documents = await self._collection.aggregate(
-            [{"$match": where}, {"$group": {"_id": by, "people": {"$sum": 1}}}, {"$sort": {"_id": 1}}]
-        )
-        return {document["_id"]: document["people"] for document in documents}
+
+async def _count(collection: Collection, where: Mapping[str, Any]) -> dict[ConnectionId, int]:
+    """Returns the number of matching documents for each connection that has any."""
+    documents = await collection.aggregate(
+        [{"$match": where}, {"$group": {"_id": "$connection_id", "people": {"$sum": 1}}}, {"$sort": {"_id": 1}}]
+    )
+    return {ConnectionId(document["_id"]): document["people"] for document in documents}

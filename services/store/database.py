@@ -30,9 +30,11 @@ from services.store.leases import Leases
 from services.store.ledger import Ledger
 from services.store.links import Links
 from services.store.mappings import Mappings
+from services.store.polls import Polls
 from services.store.replica_set import ensure_replica_set
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
+from services.store.settlement_marks import SettlementMarks
 from services.store.snapshots import Snapshots
 from services.store.tasks import Tasks
 from services.store.verifications import Verifications
@@ -85,15 +87,18 @@ class Store:
             read_concern=ReadConcern("majority"),
             write_concern=WriteConcern("majority"),
         )
+        cipher = Cipher(keys)
         self.damage = DamageNotes(self._get_collection("damage"), self._get_collection)
-        self.connections = Connections(self._get_collection("connections"), Cipher(keys), self.damage)
+        self.connections = Connections(self._get_collection("connections"), cipher, self.damage)
+        self.polls = Polls(self._get_collection("connections"), cipher)
         self.schedule = PollSchedule(self._get_collection("connections"))
         self.snapshots = Snapshots(self._get_collection("snapshots"), self.damage, ledger="ledger")
         self.catalogues = Catalogues(self._get_collection("source_catalogues"))
         self.mappings = Mappings(self._get_collection("mappings"), self.damage)
-        self.ledger = Ledger(self._get_collection("ledger"))
+        self.marks = SettlementMarks(self._get_collection("snapshots"), self._get_collection("ledger"))
+        self.ledger = Ledger(self._get_collection("ledger"), self.marks)
         self.followups = FollowUps(self._get_collection("ledger"))
-        self.counters = Counters(self._get_collection("ledger"), snapshots="snapshots")
+        self.counters = Counters(*map(self._get_collection, ("ledger", "snapshots", "links")))
         self.claims = Claims(self._get_collection("claims"))
         self.links = Links(self._get_collection("links"), self.damage)
         self.verifications = Verifications(self._get_collection("verifications"))

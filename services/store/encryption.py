@@ -78,11 +78,11 @@ class Cipher:
         """
         content = _decode(token.removeprefix(FORMAT)) if isinstance(token, str) and token.startswith(FORMAT) else b""
         if len(content) <= NONCE_BYTES:
-            raise EncryptionKeyError(f"the secret {place} is in an unknown format: store it again with {place.remedy}")
+            raise _build_format_error(place)
         nonce, sealed = content[:NONCE_BYTES], content[NONCE_BYTES:]
         for key in self._keys:
             with suppress(InvalidTag):
-                return SecretStr(key.decrypt(nonce, sealed, _encode(place)).decode())
+                return _read_text(place, key.decrypt(nonce, sealed, _encode(place)))
         raise EncryptionKeyError(
             f"the secret {place} does not open (its key is not in ENCRYPTION_KEYS, or it was stored for another "
             "connection, field or address): check the address with `connections list`, then add the key, or store the "
@@ -92,6 +92,17 @@ class Cipher:
     def reseal(self, place: Place, token: object) -> str:
         """Returns the same secret, encrypted with the first key. Raises ``EncryptionKeyError`` like ``open``."""
         return self.seal(place, self.open(place, token))
+
+
+def _read_text(place: Place, content: bytes) -> SecretStr:
+    try:
+        return SecretStr(content.decode())
+    except UnicodeDecodeError:  # a newer version may put other bytes into a token
+        raise _build_format_error(place) from None
+
+
+def _build_format_error(place: Place) -> EncryptionKeyError:
+    return EncryptionKeyError(f"the secret {place} is in an unknown format: store it again with {place.remedy}")
 
 
 def _encode(place: Place) -> bytes:

@@ -9,7 +9,7 @@ from pymongo import UpdateMany, UpdateOne
 
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Outcome, WaitingCause
-from services.store.collection import Collection, Document
+from services.store.collection import PAGE_SIZE, Collection, Document, split
 from services.store.conflicts import build_exchange_pipeline, build_unblocked_pipeline
 from services.store.damaged import COUNTABLE, parse_keys
 
@@ -73,28 +73,34 @@ class FollowUps:
     async def find_resolvable_reports(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Returns employees that are not written with the account that their manager has now.
 
-        Finds reports that ``find_waiting_reports`` cannot see: those written at the same time as their manager.
+        Finds reports that ``find_waiting_reports`` cannot see: those written at the same time as their manager. Reads entries
+        with an open reference, and managers with an account that has changed since the last call.
         """
-        waiting = {"connection_id": connection, "manager.employee_id": {"$type": "string"}, **_CAN_TAKE_MANAGER}
-        documents = await self._collection.aggregate(
-            [
-                {"$match": waiting},
-                {"$set": {"manager_key": {"$concat": ["$connection_id", "/", "$manager.employee_id"]}}},
-                {
-                    "$lookup": {
-                        "from": self._collection.name,
-                        "localField": "manager_key",
-                        "foreignField": "_id",
-                        "as": "managers",
-                    }
-                },
-                {"$set": {"current": {"$first": "$managers.account_id"}}},
-                {"$match": {"current": {"$exists": True}, "$expr": {"$ne": ["$current", "$manager.account_id"]}}},
-                {"$project": {"_id": True}},
-                {"$sort": {"_id": 1}},
-            ]
+        await self._reopen_outdated(connection)
+        open_references = {"connection_id": connection, "open_reference": True}
+        managers = await self._collection.aggregate(
+            [{"$match": open_references}, {"$group": {"_id": "$manager.employee_id"}}, {"$sort": {"_id": 1}}]
         )
-        return to_employee_ids(documents)
+        keys = [f"{connection}/{manager['_id']}" for manager in managers]
+        resolvable: set[EmployeeId] = set()
+        for some in split(keys, PAGE_SIZE):
+            with_account = {"_id": {"$in": some}, "account_id": {"$exists": True}}
+            found = to_employee_ids(await self._collection.find(with_account, fields=["_id"]))
+            if found:
+                of_managers = {"manager.employee_id": {"$in": sorted(found)}}
+                resolvable.update(await self._find({**open_references, **of_managers, **_CAN_TAKE_MANAGER}))
+        return tuple(sorted(resolvable))
+
+    async def _reopen_outdated(self, connection: ConnectionId) -> None:
+        """Opens the references to former accounts of managers, and removes the marks of these managers."""
+        changed = {"connection_id": connection, "account_changed": True}
+        async for page in self._collection.iterate_pages(changed, fields=["account_id"]):
+            accounts = {person: document.get("account_id") for document in page for person in parse_keys([document])}
+            known = {person: account for person, account in accounts.items() if account is not None}
+            await self._collection.write_bulk(
+                [_reopen(connection, person.employee_id, account) for person, account in known.items()]
+            )
+            await self._collection.write_bulk([_unmark(person, account) for person, account in known.items()])
 
     async def find_blocked_by(self, connection: ConnectionId, accounts: Iterable[AccountId]) -> tuple[EmployeeId, ...]:
         """Returns employees that were rejected because of a conflict with one of these accounts."""
@@ -152,8 +158,13 @@ class FollowUps:
         return {connection: tuple(sorted(found)) for connection, found in sorted(employees.items())}
 
     async def find_connections_with_retryable(self) -> tuple[ConnectionId, ...]:
-        """Returns the connections with employees that wait or are marked for verification."""
-        return tuple(map(ConnectionId, sorted(await self._collection.distinct("connection_id", {"retryable": True}))))
+        """Returns the connections with employees that wait or are marked for verification.
+
+        Of each connection, one index entry is read, however many such employees it has.
+        """
+        # without a condition on the connection, MongoDB can read all entries instead
+        found = await self._collection.distinct("connection_id", {"connection_id": {"$gt": ""}, "retryable": True})
+        return tuple(map(ConnectionId, sorted(found)))
 
     async def take_due(
         self, connection: ConnectionId, now: datetime, most: int, patience: timedelta
@@ -173,10 +184,6 @@ class FollowUps:
             [UpdateOne({"_id": document["_id"], "retryable": True}, again) for document in due]
         )
         return to_employee_ids(due)
-
-    def page_retryable(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
-        """Yields the employees that wait or are marked for verification."""
-        return self._iterate_pages({"connection_id": connection, "retryable": True})
 
     def page_waiting(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
         """Yields the employees that wait."""
@@ -209,6 +216,11 @@ def _match_people(connection: ConnectionId, employees: Iterable[EmployeeId]) -> 
     return {"_id": {"$in": sorted(str(PersonKey(connection, employee)) for employee in set(employees))}}
 
 
+def _unmark(manager: PersonKey, account: object) -> UpdateOne:
+    """Removes the mark of a changed account, unless the account has changed again."""
+    return UpdateOne({"_id": str(manager), "account_id": account}, {"$unset": {"account_changed": True}})
+
+
 def _build_look(document: Document) -> UpdateOne:
     """Marks the entry for verification if its ``look_at`` is still the one that was read."""
     return UpdateOne(
@@ -230,5 +242,5 @@ def _reopen(connection: ConnectionId, manager: EmployeeId, account: AccountId) -
             "manager.account_id": {"$exists": True, "$ne": account},
             **COUNTABLE,
         },
-        {"$unset": {"manager.account_id": True}, "$inc": {"seq": 1}},
+        {"$unset": {"manager.account_id": True}, "$set": {"open_reference": True}, "$inc": {"seq": 1}},
     )

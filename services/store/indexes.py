@@ -33,15 +33,34 @@ def _build_partial(**where: Any) -> dict[str, Any]:
     return {"partialFilterExpression": {name.replace("__", "."): condition for name, condition in where.items()}}
 
 
+def _mark(name: str) -> dict[str, int]:
+    """Returns the keys for documents with a mark. A partial index has them, because the filter alone makes MongoDB read each."""
+    return {"connection_id": 1, name: 1, "_id": 1}
+
+
 _PERSON = {"connection_id": 1, "_id": 1}
 _EXISTS = {"$exists": True}
 
 INDEXES = (
     Index("connections", "identity", {"identity": 1}, {"unique": True}),
+    Index("connections", "server", {"server": 1}),
     Index("connections", "due", {"state": 1, "next_poll": 1, "_id": 1}),
     Index("snapshots", "people", _PERSON),
-    Index("snapshots", "pending", _PERSON, _build_partial(pending=True)),
-    Index("snapshots", "status", {"connection_id": 1, "status": 1, "absent_since": 1}),
+    Index("snapshots", "pending", _mark("pending"), _build_partial(pending=True)),
+    Index("snapshots", "status", {"connection_id": 1, "status": 1, "account_enabled": 1}),
+    Index(
+        "snapshots",
+        "absent",
+        {"connection_id": 1, "status": 1, "account_enabled": 1, "absent_since": 1},
+        _build_partial(absent_since=_EXISTS),
+    ),
+    Index(
+        "snapshots",
+        "absent_accounts",
+        _mark("account_enabled"),
+        _build_partial(absent_since=_EXISTS, account_enabled=True),
+    ),
+    Index("snapshots", "unsettled", _mark("unsettled"), _build_partial(unsettled=True)),
     Index("snapshots", "oversized", _PERSON, _build_partial(oversized_revision=_EXISTS)),
     Index("snapshots", "reduced", _PERSON, _build_partial(oversized=_EXISTS)),
     Index("snapshots", "missing", {"connection_id": 1, "absent_since": 1}, _build_partial(absent_since=_EXISTS)),
@@ -53,25 +72,33 @@ INDEXES = (
     ),
     Index("mappings", "versions", {"connection_id": 1, "version": -1}, {"unique": True}),
     Index("ledger", "people", _PERSON),
-    Index("ledger", "retryable", _PERSON, _build_partial(retryable=True)),
+    Index("ledger", "retryable", _mark("retryable"), _build_partial(retryable=True)),
     Index("ledger", "due", {"connection_id": 1, "retry_due": 1}, _build_partial(retryable=True)),
     Index("ledger", "outcomes", {"connection_id": 1, "decided.outcome": 1, "_id": 1}),
-    Index("ledger", "enabled", {"connection_id": 1, "enabled": 1, "account_id": 1}),
+    Index("ledger", "waiting", {"connection_id": 1, "waiting.cause": 1}, _build_partial(waiting__cause=_EXISTS)),
+    Index(
+        "ledger",
+        "open_references",
+        {"connection_id": 1, "open_reference": 1, "manager.employee_id": 1},
+        _build_partial(open_reference=True),
+    ),
     Index(
         "ledger",
         "managers",
         {"connection_id": 1, "manager.employee_id": 1, "manager.account_id": 1},
         _build_partial(manager__employee_id=_EXISTS),
     ),
+    Index("ledger", "account_changed", _mark("account_changed"), _build_partial(account_changed=True)),
     Index("ledger", "owner", {"account_id": 1, "connection_id": 1}, _build_partial(account_id=_EXISTS)),
     Index("ledger", "blocked", {"connection_id": 1, "blocked_by": 1}, _build_partial(blocked_by=_EXISTS)),
+    Index("ledger", "conflicts", _PERSON, _build_partial(blocked_by=_EXISTS)),
     Index("ledger", "looks", {"look_due": 1}, _build_partial(look_due=_EXISTS)),
-    Index("ledger", "looks_of_connection", {"connection_id": 1}, _build_partial(look_due=_EXISTS)),
+    Index("ledger", "looks_of_connection", {"connection_id": 1, "look_due": 1}, _build_partial(look_due=_EXISTS)),
     Index("ledger", "refused", _PERSON | {"oldest_refusal": 1}, _build_partial(oldest_refusal=_EXISTS)),
     Index("claims", "owner", {"owner": 1}),
     Index("links", "people", {"person": 1}),
     Index("links", "former_owners", {"connection_id": 1, "former_owner": 1}, _build_partial(former_owner=_EXISTS)),
-    Index("links", "open", _PERSON, _build_partial(open=True)),
+    Index("links", "open", _mark("open"), _build_partial(open=True)),
     Index("damage", "connections", _PERSON),
     Index("verifications", "steps", {"connection_id": 1, "of_run": 1, "_id": 1}),
     Index("tasks", "once", {"connection_id": 1, "once": 1}, {"unique": True} | _build_partial(once=_EXISTS)),

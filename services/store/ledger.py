@@ -10,6 +10,7 @@ from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKe
 from services.contracts.ledger import LedgerEntry, Waiting
 from services.store.collection import Collection, Document
 from services.store.damaged import COUNTABLE, parse_keys
+from services.store.settlement_marks import SettlementMarks
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ _DECISIONS = (
     "oldest_refusal",
     "retry_due",
     "manager",
+    "open_reference",
 )
 """What ``reset`` removes from an entry."""
 
@@ -31,8 +33,10 @@ _DECISIONS = (
 class Ledger:
     """The entries of all employees. Each write is conditional on the ``seq`` of the stored entry."""
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, marks: SettlementMarks) -> None:
+        """``marks`` tell the snapshots what is written here."""
         self._collection = collection
+        self._marks = marks
 
     async def get(self, person: PersonKey) -> LedgerEntry | None:
         """Returns the entry of one person; None if it does not exist."""
@@ -50,10 +54,11 @@ class Ledger:
         self, connection: ConnectionId, accounts: Iterable[AccountId]
     ) -> dict[AccountId, EmployeeId]:
         """Returns the employees of a connection that have one of these accounts. Sends one query."""
-        documents = await self._collection.find(
-            {"account_id": {"$in": sorted(set(accounts))}, "connection_id": connection},
-            fields=["account_id"],
+        # without a condition on the connection, MongoDB can only use the index of the accounts
+        found = await self._collection.find(
+            {"account_id": {"$in": sorted(set(accounts))}}, fields=["account_id", "connection_id"]
         )
+        documents = [document for document in found if document.get("connection_id") == connection]
         accounts_by_id = {document["_id"]: AccountId(document["account_id"]) for document in documents}
         return {accounts_by_id[str(person)]: person.employee_id for person in parse_keys(documents)}
 
@@ -80,7 +85,9 @@ class Ledger:
             if index in result.duplicates or (entry.seq > 1 and result.matched < updates)
         ]
         stored = await self.read(entry.person for entry in doubtful) if doubtful else {}
-        return frozenset(entry.person for entry in doubtful if stored.get(entry.person) != entry)
+        lost = frozenset(entry.person for entry in doubtful if stored.get(entry.person) != entry)
+        await self._marks.note(entry for entry in entries if entry.person not in lost)
+        return lost
 
     async def mark_verify(self, people: Iterable[PersonKey]) -> None:
         """Marks the entries for verification, so that the next writer looks up the live account.
@@ -110,6 +117,7 @@ class Ledger:
         entry fails. A damaged entry also loses its invalid fields.
         """
         forgotten = dict.fromkeys(_DECISIONS, True)
+        await self._marks.forget_decision(person)
         document = await self._collection.find_one({"_id": str(person)}) or {}
         if invalid := _find_invalid(document):
             entry = read_entry(document)
@@ -127,10 +135,11 @@ class Ledger:
 
         Increases ``seq``, so that a concurrent write of the same entry fails. Does nothing for an entry with another account.
         """
-        await self._collection.update(
+        if await self._collection.update(
             {"_id": str(person), "account_id": account},
             {"$unset": {"account_id": True, "applied": True, "enabled": True}, "$inc": {"seq": 1}},
-        )
+        ):
+            await self._marks.forget_account(person)
 
 
 def read_entry(document: Document) -> LedgerEntry:
@@ -176,7 +185,7 @@ def _build_hold(person: PersonKey, waiting: Waiting) -> UpdateOne:
     return UpdateOne({"_id": str(person)}, [{"$replaceWith": replacement}], upsert=True)
 
 
-def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Document]:
+def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Document] | UpdateOne:
     document = {
         "_id": str(entry.person),
         **entry.model_dump(mode="json", exclude_none=True),
@@ -189,9 +198,17 @@ def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Documen
         document["retry_due"] = entry.waiting.retry_at
     if entry.refused:
         document["oldest_refusal"] = min(field.tried_at for field in entry.refused)
+    if entry.has_open_reference:
+        document["open_reference"] = True
     if entry.seq == 1:
         return InsertOne(document)
-    return ReplaceOne({"_id": document["_id"], "seq": entry.seq - 1}, document)
+    previous = {"_id": document["_id"], "seq": entry.seq - 1}
+    if entry.account_id is None:
+        return ReplaceOne(previous, document)
+    # reports can be written with the former account: the mark stays until ``FollowUps`` has found none of them
+    is_other = {"$ne": ["$account_id", {"$literal": entry.account_id}]}
+    mark = {"account_changed": {"$cond": [is_other, True, "$account_changed"]}}
+    return UpdateOne(previous, [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, mark]}}])
 
 
 def _build_verify(person: PersonKey) -> UpdateOne:

@@ -18,7 +18,7 @@ class Mappings:
         """``damage`` takes notes about mappings that cannot be read."""
         self._collection = collection
         self._damage = damage
-        damage.add_check(DocumentKind.MAPPING, _read)
+        damage.add_check(DocumentKind.MAPPING, read_published)
 
     async def get_published(self, connection: ConnectionId) -> PublishedMapping | None:
         """Returns the newest version, which the mapper applies; None if nothing was published.
@@ -26,7 +26,7 @@ class Mappings:
         Raises ``StoreFailedError`` if it cannot be read. An older version never takes its place.
         """
         documents = await self._collection.find({"connection_id": connection}, sort={"version": -1}, limit=1)
-        return _read(documents[0]) if documents else None
+        return read_published(documents[0]) if documents else None
 
     async def get_all_published(
         self, connections: Iterable[ConnectionId]
@@ -43,7 +43,7 @@ class Mappings:
             ]
         )
         newest = [document["newest"] for document in documents]
-        readings = await self._damage.read_all(DocumentKind.MAPPING, newest, _read)
+        readings = await self._damage.read_all(DocumentKind.MAPPING, newest, read_published)
         unreadable = [
             UnreadableMapping(connection_id=document["connection_id"], problem=readings.problems[str(document["_id"])])
             for document in newest
@@ -88,10 +88,11 @@ class Mappings:
     async def list_versions(self, connection: ConnectionId) -> tuple[PublishedMapping, ...]:
         """Returns all versions, newest first."""
         documents = await self._collection.find({"connection_id": connection}, sort={"version": -1})
-        return tuple((await self._damage.read_all(DocumentKind.MAPPING, documents, _read)).valid)
+        return tuple((await self._damage.read_all(DocumentKind.MAPPING, documents, read_published)).valid)
 
 
-def _read(document: Document) -> PublishedMapping:
+def read_published(document: Document) -> PublishedMapping:
+    """Returns the mapping of a document. Raises ``StoreFailedError`` if it cannot be read."""
     return to_model(PublishedMapping, document)
 
 

@@ -50,6 +50,10 @@ def _match_links(person: PersonKey) -> Document:
     return {"$or": [{"person": str(person)}, left_behind]}
 
 
+def _match_notes(person: PersonKey) -> Document:
+    return {"connection_id": person.connection_id, "employee_id": person.employee_id}
+
+
 def _match_tasks(person: PersonKey) -> Document:
     return {"connection_id": person.connection_id, "action.people": person.employee_id}
 
@@ -98,8 +102,10 @@ PLACES = (
         lambda connection: {"$or": [{"_id": connection}, _match_keys(connection)]},
         mention=Mention(_match_steps, _erase_from_step),
     ),
+    Place("source_catalogues", lambda connection: {"_id": connection}),
     Place("mappings", _match_keys),
     Place("runs", _match_field),
+    Place("damage", _match_field, _match_notes),
     Place("work_ranges"),
     Place("dead_letters"),
     Place("forgotten"),

@@ -29,10 +29,11 @@ class Runs:
         damage.add_check(DocumentKind.RUN, _read)
         self._new_id = new_id
 
-    async def begin(self, connection: ConnectionId, *, now: datetime) -> Run:
-        """Stores a new run and returns it."""
+    async def begin(self, connection: ConnectionId, *, now: datetime, is_stored: bool = True) -> Run:
+        """Returns a new run. Without ``is_stored``, only ``save`` stores it: a short run is stored at its end alone."""
         run = Run(id=self._new_id(), connection_id=connection, started_at=now)
-        await self._collection.insert_new({"_id": run.id, **_to_document(run)})
+        if is_stored:
+            await self._collection.insert_new({"_id": run.id, **_to_document(run)})
         return run
 
     async def fail_unfinished(self, connection: ConnectionId, error: str, *, now: datetime) -> int:
@@ -43,8 +44,8 @@ class Runs:
         )
 
     async def save(self, run: Run) -> None:
-        """Stores the new state of a run. Does nothing for a run that MongoDB has deleted."""
-        await self._collection.update({"_id": run.id}, {"$set": _to_document(run)})
+        """Stores the state of a run, new or not."""
+        await self._collection.update_and_get({"_id": run.id}, {"$set": _to_document(run)}, insert=True)
 
     async def get(self, run: str) -> Run | None:
         """Returns the run of this id; None if it does not exist."""
@@ -73,6 +74,25 @@ class Runs:
     async def _has_succeeded(self, connection: ConnectionId) -> bool:
         succeeded = {"connection_id": connection, "state": RunState.SUCCEEDED.value}
         return bool(await self._collection.find(succeeded, fields=["_id"], sort={"started": -1, "_id": -1}, limit=1))
+
+    async def find_last_finished(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Run]:
+        """Returns the newest runs that have succeeded or failed, of those connections that have any, except damaged ones.
+
+        Sends one query, and another one for each connection with a run in progress.
+        """
+        documents = await self._collection.aggregate(
+            [
+                {"$match": {"connection_id": {"$in": sorted(set(connections))}}},
+                {"$sort": {"connection_id": 1, "started": -1, "_id": -1}},
+                {"$group": {"_id": "$connection_id", "newest": {"$first": "$$ROOT"}}},
+            ]
+        )
+        newest = await self._damage.read_all(DocumentKind.RUN, [document["newest"] for document in documents], _read)
+        runs = {run.connection_id: run for run in newest.valid if run.state is not RunState.RUNNING}
+        for running in (run for run in newest.valid if run.state is RunState.RUNNING):
+            finished = await self.get_last_finished(running.connection_id)
+            runs |= {} if finished is None else {running.connection_id: finished}
+        return runs
 
     async def get_last_finished(self, connection: ConnectionId) -> Run | None:
         """Returns the newest run that has succeeded or failed; None if there was none, or if it is damaged."""

@@ -1,7 +1,7 @@
 """Snapshots of employees as the poller last saw them. They are the outbox of the poller."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,11 @@ from pymongo import InsertOne, UpdateMany, UpdateOne
 from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
-from services.store.collection import PAGE_SIZE, Collection, Document, to_model
+from services.store.collection import PAGE_SIZE, Collection, Document, split, to_model
 from services.store.damage_notes import DamageNotes
 from services.store.damaged import parse_keys
 from services.store.errors import StoreFailedError
+from services.store.settlement_marks import UNSETTLED
 
 LISTED_AS_ACTIVE = {"status": "active", "absent_since": {"$exists": False}}
 """Snapshots of employees that Personio lists as active."""
@@ -121,7 +122,7 @@ class Snapshots:
             async for page in self._collection.iterate_pages({"connection_id": connection}, size=batch):
                 yield await self._read_all(page)
             return
-        for keys in _split(_to_keys(connection, employees), batch):
+        for keys in split(_to_keys(connection, employees), batch):
             if page := await self._collection.find({"_id": {"$in": keys}}, sort={"_id": 1}):
                 yield await self._read_all(page)
 
@@ -134,7 +135,7 @@ class Snapshots:
 
     async def mark_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None:
         """Notes that a complete scan did not list these employees. Keeps the time of the first such scan."""
-        for keys in _split(_to_keys(connection, employees), PAGE_SIZE):
+        for keys in split(_to_keys(connection, employees), PAGE_SIZE):
             await self._collection.update_all(
                 {"_id": {"$in": keys}, "absent_since": {"$exists": False}},
                 {"$set": {"absent_since": _TIME.dump_python(since, mode="json")}},
@@ -142,7 +143,7 @@ class Snapshots:
 
     async def clear_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> None:
         """Notes that Personio lists these employees again."""
-        for keys in _split(_to_keys(connection, employees), PAGE_SIZE):
+        for keys in split(_to_keys(connection, employees), PAGE_SIZE):
             await self._collection.update_all(
                 {"_id": {"$in": keys}, "absent_since": {"$exists": True}},
                 {"$unset": {"absent_since": True, "is_absence_acknowledged": True}},
@@ -156,16 +157,12 @@ class Snapshots:
 
     async def lower_revision(self, person: PersonKey, revision: int) -> bool:
         """Replaces a revision above this one, which only a wrong clock can have made. Returns whether it was above."""
-        change = {"$set": {"revision": revision, "emitted_revision": 0, "pending": True}}
+        change = {"$set": {"revision": revision, "emitted_revision": 0, "pending": True, **UNSETTLED}}
         return await self._collection.update({"_id": str(person), "revision": {"$gt": revision}}, change)
 
     async def count(self, connection: ConnectionId) -> int:
         """Returns the number of snapshots."""
         return await self._collection.count({"connection_id": connection})
-
-    async def count_active(self, connection: ConnectionId) -> int:
-        """Returns the number of employees that Personio lists as active."""
-        return await self._collection.count({"connection_id": connection, **LISTED_AS_ACTIVE})
 
     async def find_oversized(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Returns the employees with an attribute that is too large, or with a newest event that is too large for Kafka."""
@@ -203,20 +200,17 @@ def _to_keys(connection: ConnectionId, employees: Iterable[EmployeeId]) -> list[
     return sorted(str(PersonKey(connection, employee)) for employee in set(employees))
 
 
-def _split(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Yields parts of at most ``size`` keys. A command with the keys of all employees can exceed MongoDB's limit."""
-    for start in range(0, len(keys), size):
-        yield keys[start : start + size]
-
-
 def _build_write(snapshot: Snapshot, previous: int | None) -> InsertOne[Document] | UpdateOne:
-    document = _to_document(snapshot)
+    document = {**_to_document(snapshot), **UNSETTLED}
     if previous is None:
         return InsertOne({**document, "pending": snapshot.is_pending})
-    emitted = {"emitted_revision": {"$max": ["$emitted_revision", snapshot.emitted_revision]}}
+    kept = {
+        "emitted_revision": {"$max": ["$emitted_revision", snapshot.emitted_revision]},
+        "account_enabled": "$account_enabled",
+    }
     return UpdateOne(
         {"_id": document["_id"], "revision": previous},
-        [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, emitted]}}, _SETS_PENDING],
+        [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, kept]}}, _SETS_PENDING],
     )
 
 
@@ -234,8 +228,10 @@ def _mark_newest(keys: Sequence[str], revision: int, fields: Sequence[str]) -> U
 
     One command is enough for a page, because its changes were detected at the same time.
     """
-    marks = {"$max": dict.fromkeys(fields, revision)}
-    return UpdateMany({"_id": {"$in": keys}, "revision": revision}, {**marks, "$set": {"pending": False}})
+    marks: dict[str, Any] = {"$max": dict.fromkeys(fields, revision), "$set": {"pending": False}}
+    if "oversized_revision" in fields:
+        marks["$unset"] = UNSETTLED
+    return UpdateMany({"_id": {"$in": keys}, "revision": revision}, marks)
 
 
 def _mark_older(keys: Sequence[str], revision: int, fields: Sequence[str]) -> UpdateMany:

@@ -1,6 +1,6 @@
 """The verifications: one document for each connection, and one for each step of a verification, so that a crash loses one step."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -55,9 +55,19 @@ class Verifications:
 
     async def get_report(self, connection: ConnectionId) -> VerificationReport | None:
         """Returns the report of the last finished verification; None if there was none, or if it is damaged."""
-        document = await self._collection.find_one({"_id": connection}, ["report"]) or {}
-        reports = [{**document["report"], "_id": connection}] if isinstance(document.get("report"), dict) else []
-        return next(read_valid(VerificationReport, reports), None)
+        return (await self.find_reports([connection])).get(connection)
+
+    async def find_reports(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, VerificationReport]:
+        """Returns the reports of those connections that have a valid one. Sends one query."""
+        documents = await self._collection.find({"_id": {"$in": sorted(set(connections))}}, fields=["report"])
+        reports = {
+            ConnectionId(document["_id"]): next(
+                read_valid(VerificationReport, [{**document["report"], "_id": document["_id"]}]), None
+            )
+            for document in documents
+            if isinstance(document.get("report"), dict)
+        }
+        return {connection: report for connection, report in reports.items() if report is not None}
 
     async def iterate_drifts(self, connection: ConnectionId, run: str) -> AsyncIterator[Drift]:
         """Yields what a verification has found, in the order of its steps. A finding that cannot be read is passed over."""

@@ -40,8 +40,8 @@ async def test_limited_server_is_used_to_its_limit(
             await writer.request(connection, *(str(number) for number in range(PEOPLE)))
 
             async def are_settled() -> bool:
-                numbers = await writer.store.counters.count_outcomes(connection)
-                return numbers.get(Outcome.CREATED.value) == PEOPLE
+                numbers = await writer.store.counters.read_one(connection)
+                return numbers.outcomes.get(Outcome.CREATED.value) == PEOPLE
 
             await wait_until(are_settled, seconds=120)
             tasks = await writer.store.tasks.list_open(connection)

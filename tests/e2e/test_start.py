@@ -93,12 +93,12 @@ async def wait_until_linked(installation: Installation, counts: dict[str, int]) 
         (connection,) = await store.connections.list_all()
 
         async def is_settled() -> bool:
-            outcomes = await store.counters.count_outcomes(connection.id)
+            outcomes = (await store.counters.read_one(connection.id)).outcomes
             linked, created = outcomes.get("linked", 0), outcomes.get("created", 0)
             return (
                 linked == counts["fitting"]
                 and created == counts["created"]
-                and not await store.counters.count_all_waiting()
+                and not await store.counters.count_waiting_by_cause()
             )
 
         await wait_until("all employees are settled as shown", is_settled, 90)

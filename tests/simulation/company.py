@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from services.clients.personio.errors import PersonioUnavailableError
-from services.contracts.ids import ConnectionId
 from services.contracts.values import Value
+from services.poller.ports import PollPlan
 from tests.simulation.faults import Fault
 from tests.simulation.process import Life
 from tests.support.fakes import FakePersonio
@@ -147,7 +147,7 @@ class Company:
         self.people[change.employee] = self.people.get(change.employee, {}) | change.values
 
     @asynccontextmanager
-    async def open(self, life: Life, connection: ConnectionId) -> AsyncIterator[FakePersonio]:
+    async def open(self, life: Life, plan: PollPlan) -> AsyncIterator[FakePersonio]:
         """Opens Personio for a run of one life."""
         personio = FakePersonio(self.people, PAGE)
 
@@ -158,5 +158,5 @@ class Company:
                 raise PersonioUnavailableError("Personio does not answer")
 
         personio.before_page = answer_page
-        async with personio.source(connection) as opened:
+        async with personio.source(plan) as opened:
             yield opened

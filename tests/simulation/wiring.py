@@ -156,7 +156,7 @@ async def run_poller(life: Life, around: Surroundings) -> None:
     schedule = Schedule(
         settings=POLLER_SETTINGS,
         repositories=store,
-        source=lambda connection: around.company.open(life, connection),
+        source=lambda plan: around.company.open(life, plan),
         accounts=_make_account_source(life, around),
         publisher=SimulatedPublisher(around.log, life),
         clock=LifeClock(life),

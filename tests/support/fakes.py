@@ -16,6 +16,7 @@ from services.contracts.employees import REQUIRED_ATTRIBUTES, AttributeDefinitio
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.tasks import Action, Resend
 from services.contracts.values import Value
+from services.poller.ports import PollPlan
 from services.provisioning.calls import Answer, Call, FindAccounts, ListAccounts, ReadAccount
 from services.provisioning.server import ServerDescription
 from services.runtime.clock import Clock
@@ -189,8 +190,9 @@ class FakePersonio:
         }
 
     @asynccontextmanager
-    async def source(self, connection: ConnectionId) -> AsyncIterator["FakePersonio"]:
+    async def source(self, plan: PollPlan) -> AsyncIterator["FakePersonio"]:
         """Opens this Personio for a run of the connection, as the poller's ``Source``."""
+        connection = plan.connection_id
         self.before_open(connection)
         assert connection not in self._open, "two runs poll the connection at the same time"
         self.opened.append(connection)

@@ -27,6 +27,7 @@ from services.poller.verify import Verifier
 from services.runtime.clock import Clock
 from services.runtime.metrics import Metrics
 from services.store.database import Store
+from services.store.polls import PollPlan
 from tests.support.builders import CONNECTION, DECLAREE, NOW, make_entry, make_outcome, make_snapshot
 from tests.support.fake_accounts import FakeAccounts
 from tests.support.fakes import CrashError, Crashes, FakeClock, FakePersonio, FakePublisher, group_by_person
@@ -62,6 +63,10 @@ class RunStage:
         verifier = Verifier(store, self.accounts.source, self.resender, self.clock, lambda: None, PATIENCE)
         departures = Departures(store.snapshots, outbox, self.clock)
         self.tasks = TaskRunner(store.tasks, self.runner, self.resender, verifier, departures, self.clock)
+
+    async def plan(self) -> PollPlan:
+        """Returns what the connection needs."""
+        return await self.store.polls.plan(CONNECTION)
 
     def add_account(self, address: str) -> None:
         """Adds an account to Declaree, as an administrator does."""
@@ -128,7 +133,7 @@ def build_crashing_runner(
         snapshots=crashes.wrap(store.snapshots, snapshot_effects),
         runs=crashes.wrap(store.runs, ["begin", "save"]),
         catalogues=crashes.wrap(store.catalogues, ["save"]),
-        mappings=store.mappings,
+        polls=store.polls,
     )
     outbox = Outbox(repositories.snapshots, publisher, lambda: None)
     return Runner(cast("Any", repositories), personio.source, outbox, make_limits(clock), clock, Metrics())

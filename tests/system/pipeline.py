@@ -33,6 +33,7 @@ from services.contracts.topics import Topic
 from services.mapper.handler import Mapper
 from services.poller.departures import Departures
 from services.poller.outbox import Outbox
+from services.poller.ports import PollPlan
 from services.poller.resend import Resender
 from services.poller.run import Runner
 from services.poller.tasks import TaskRunner
@@ -89,6 +90,7 @@ class Pipeline:
             runs=self.store.runs,
             followups=self.store.followups,
             tasks=tasks,
+            polls=self.store.polls,
         )
         outbox = Outbox(repositories.snapshots, publisher, lambda: None)
         limits = make_limits(self.clock)
@@ -149,8 +151,8 @@ class Pipeline:
         return Member(self.topics, group, source, decoder, handle, publisher, self.batch)
 
     @asynccontextmanager
-    async def _open_personio(self, connection: ConnectionId) -> AsyncIterator[PersonioClient]:
-        found = await self.store.connections.get(connection)
+    async def _open_personio(self, plan: PollPlan) -> AsyncIterator[PersonioClient]:
+        found = plan.open_connection()
         transport = httpx.ASGITransport(app=personio_app(self.personio))
         async with PersonioClient(found.personio, clock=self.clock, transport=transport) as client:
             yield client
@@ -187,7 +189,8 @@ class Pipeline:
         """Polls as the schedule does, and settles every change that follows."""
         self.clock.seconds += 900
         run = await self.runner.poll(self.connection)
-        await self.resender.resend_retryable(self.connection)
+        await self.resender.resend_unblocked(await self.store.polls.plan(self.connection))
+        await self.wakeup.check_waiting()
         await self.settle()
         return run
 

@@ -9,9 +9,8 @@ import pytest
 from services.clients.personio.rate_limit import BURST
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import PersonioAccess
-from services.contracts.ids import ConnectionId
 from services.poller.app import create_app
-from services.poller.ports import Personio
+from services.poller.ports import Personio, PollPlan
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.store.database import Store
@@ -38,7 +37,7 @@ async def test_connections_of_a_poller_share_the_rate_limit(store: Store) -> Non
     for name in ("one", "another"):
         access = PersonioAccess(client_id=name, client_secret=PERSONIO.client_secret)
         connection = await store.connections.add(name, access, DECLAREE, now=NOW)
-        async with schedule._work._source(connection.id) as client:
+        async with schedule._work._source(await store.polls.plan(connection.id)) as client:
             assert isinstance(client, PersonioClient)
             assert client._limits is not None
             for _ in range(BURST):
@@ -54,7 +53,7 @@ async def test_polls_of_a_connection_share_the_token(store: Store) -> None:
 
     tokens = []
     for _ in range(2):
-        async with schedule._work._source(connection.id) as client:
+        async with schedule._work._source(await store.polls.plan(connection.id)) as client:
             assert isinstance(client, PersonioClient)
             tokens.append(client._auth._cached)
 
@@ -78,8 +77,8 @@ async def test_poll_opens_each_secret_once(store: Store, monkeypatch: pytest.Mon
     personio = FakePersonio({"1": {}})
 
     @asynccontextmanager
-    async def open_source(connection: ConnectionId) -> AsyncIterator[Personio]:
-        async with source(connection):
+    async def open_source(plan: PollPlan) -> AsyncIterator[Personio]:
+        async with source(plan):
             yield personio
 
     schedule._work._source = open_source

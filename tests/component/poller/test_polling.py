@@ -85,9 +85,7 @@ async def test_two_pollers_share_the_connections(schedule_stage: ScheduleStage) 
     assert set(stage.personio.opened) == connections
 
 
-@pytest.mark.parametrize(
-    ("scope", "people"), [("all", list("12345")), ("retryable", list("123")), ("rejected", list("5"))]
-)
+@pytest.mark.parametrize(("scope", "people"), [("all", list("12345")), ("rejected", list("5"))])
 async def test_resend_task_sends_the_employees_of_its_scope(store: Store, scope: str, people: list[str]) -> None:
     """The queries for follow-ups find the employees in the documents of the ledger."""
     stage = RunStage(store)

@@ -100,6 +100,11 @@ async def test_summary_tells_a_connection_without_its_secrets(store: Store) -> N
     assert second.is_started
 
 
+async def is_active(store: Store, connection: ConnectionId) -> bool:
+    """Returns whether the connection is polled on schedule."""
+    return (await store.polls.plan(connection)).is_active
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -138,23 +143,23 @@ async def test_unknown_connection_is_left_out_of_queries(store: Store) -> None:
     assert await store.connections.find(UNKNOWN) is None
     assert await store.connections.get_readable([UNKNOWN]) == {}
     assert await store.connections.filter_existing([UNKNOWN]) == frozenset()
-    assert not await store.connections.is_active(UNKNOWN)
+    assert not await is_active(store, UNKNOWN)
 
 
 async def test_paused_connection_is_not_active_until_resumed(store: Store) -> None:
     """The state changes nothing else of the connection."""
     connection = await add(store)
-    paused_at_first = await store.connections.is_active(connection.id)
+    paused_at_first = await is_active(store, connection.id)
     await store.connections.start(connection.id, now=NOW)
     started = await store.connections.get(connection.id)
 
     await store.connections.set_state(connection.id, ConnectionState.PAUSED)
-    active_while_paused = await store.connections.is_active(connection.id)
+    active_while_paused = await is_active(store, connection.id)
     await store.connections.set_state(connection.id, ConnectionState.ACTIVE)
 
     assert paused_at_first is False
     assert active_while_paused is False
-    assert await store.connections.is_active(connection.id) is True
+    assert await is_active(store, connection.id) is True
     assert await store.connections.get(connection.id) == started
     assert started == connection.model_copy(update={"state": ConnectionState.ACTIVE, "started_at": NOW})
 
@@ -293,7 +298,7 @@ async def test_unreadable_connection_does_not_stop_the_others(store: Store, pair
     assert f"{unreadable}/personio.client_secret" in str(problems[unreadable])
     assert set(await store.schedule.find_due(NOW, limit=99)) == {readable.id, unreadable}
     assert await store.connections.find_by_server(DECLAREE.url) == tuple(sorted([readable.id, unreadable]))
-    assert await store.connections.is_active(unreadable)
+    assert await is_active(store, unreadable)
     await store.connections.ensure_exists(unreadable)
 
 

@@ -30,27 +30,31 @@ async def test_waiting_employees_are_counted_by_connection(store: Store) -> None
     await store.ledger.write([make_entry("5", connection_id=OTHER, waiting=WAITING)])
     await store.ledger.mark_verify([make_person("3")])
 
-    assert await store.counters.count_waiting() == {CONNECTION: 2, OTHER: 1}
+    numbers = await store.counters.read([CONNECTION, OTHER])
+
+    assert [numbers[one].waiting for one in (CONNECTION, OTHER)] == [2, 1]
+    assert (await store.counters.read_one(CONNECTION)).waiting == 2
 
 
-async def test_waiting_for_a_manager_is_counted_apart(store: Store) -> None:
-    """A server that works again changes nothing for a report of a manager that is not created yet."""
-    pending = WAITING.model_copy(update={"cause": WaitingCause.MANAGER_PENDING})
-    await store.ledger.write([make_entry("1", waiting=WAITING), make_entry("2", waiting=pending), make_entry("3")])
-    await store.ledger.write([make_entry("4", connection_id=OTHER, waiting=pending)])
+async def test_waiting_employees_are_counted_by_cause(store: Store) -> None:
+    """All connections count together."""
+    limited = WAITING.model_copy(update={"cause": WaitingCause.RATE_LIMITED})
+    await store.ledger.write([make_entry("1", waiting=WAITING), make_entry("2", waiting=limited), make_entry("3")])
+    await store.ledger.write([make_entry("4", connection_id=OTHER, waiting=WAITING)])
 
-    assert await store.counters.count_waiting() == {CONNECTION: 1}
-    assert await store.counters.count_all_waiting() == {CONNECTION: 2, OTHER: 1}
+    counts = await store.counters.count_waiting_by_cause()
+
+    assert counts == {WaitingCause.SERVER_UNAVAILABLE: 2, WaitingCause.RATE_LIMITED: 1}
 
 
-async def test_connection_without_waiting_employees_is_left_out(store: Store) -> None:
+async def test_employee_with_a_newer_entry_waits_no_longer(store: Store) -> None:
     """The next entry of an employee ends the wait."""
     await store.ledger.write([make_entry("1", waiting=WAITING)])
 
     await store.ledger.write([make_entry("1", 2)])
 
-    assert await store.counters.count_waiting() == {}
-    assert await store.counters.count_all_waiting() == {}
+    assert await store.counters.count_waiting_by_cause() == {}
+    assert (await store.counters.read_one(CONNECTION)).waiting == 0
 
 
 async def test_outcomes_of_the_connection_are_counted(store: Store) -> None:
@@ -61,7 +65,7 @@ async def test_outcomes_of_the_connection_are_counted(store: Store) -> None:
     )
     await store.ledger.write([make_entry("9"), make_entry("8", connection_id=OTHER, decided=make_outcome("8"))])
 
-    assert await store.counters.count_outcomes(CONNECTION) == {"created": 2, "incomplete": 1, "rejected": 1}
+    assert (await store.counters.read_one(CONNECTION)).outcomes == {"created": 2, "incomplete": 1, "rejected": 1}
 
 
 async def test_active_employees_with_an_enabled_account_are_counted(store: Store) -> None:
@@ -82,8 +86,9 @@ async def test_active_employees_with_an_enabled_account_are_counted(store: Store
         ]
     )
 
-    assert await store.counters.count_active_with_account(CONNECTION) == 1
-    assert await store.snapshots.count_active(CONNECTION) == 4
+    numbers = (await store.counters.read([CONNECTION]))[CONNECTION]
+    assert numbers.accounts == 1
+    assert numbers.active == 4
 
 
 async def test_absent_employees_with_an_enabled_account_are_found(store: Store) -> None:

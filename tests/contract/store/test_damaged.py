@@ -99,7 +99,7 @@ async def test_entry_without_its_ids_stops_no_resend(mongodb_store: Store, raw: 
     await mongodb_store.ledger.write([make_entry("1", verify=True, account_id="a-1"), make_entry("2", verify=True)])
     await raw["ledger"].update_one({"_id": KEY}, {"$unset": {"employee_id": True}})
 
-    assert [page async for page in mongodb_store.followups.page_retryable(CONNECTION)] == [("1", "2")]
+    assert sorted(await mongodb_store.followups.take_due(CONNECTION, NOW, 9, timedelta(minutes=1))) == ["1", "2"]
     assert await mongodb_store.ledger.find_by_accounts(CONNECTION, [AccountId("a-1")]) == {"a-1": "1"}
 
 
@@ -198,7 +198,7 @@ async def test_damaged_connection_hides_no_other_connection(
     assert listed[ConnectionId("cdamaged")].state is ConnectionState.PAUSED
     assert set(await connections.get_readable([connection.id, ConnectionId("cdamaged")])) == {connection.id}
     assert await connections.find_by_server(connection.declaree.url) == (connection.id,)
-    assert not await connections.is_active(ConnectionId("cdamaged"))
+    assert not (await mongodb_store.polls.plan(ConnectionId("cdamaged"))).is_active
 
 
 # ------------------------------------------------------------ source catalogues

@@ -7,6 +7,7 @@ import pytest
 from bson import json_util
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
+from services.contracts.catalogues import SourceCatalogue
 from services.contracts.claims import Decision
 from services.contracts.drift import Drift, DriftKind
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
@@ -48,6 +49,7 @@ async def store_people(store: Store, connection: ConnectionId) -> None:
         connection, "r1", VerificationStep(number=0, kind="page", taken_at=NOW, **content)
     )
     await store.runs.begin(connection, now=NOW)
+    await store.catalogues.save(SourceCatalogue(connection_id=connection, attributes=()))
     await store.mappings.publish(connection, default_mapping(), now=NOW, expected_version=None)
     await store.leases.acquire(f"connection/{connection}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=30)
 
@@ -64,7 +66,7 @@ async def test_counts_of_an_employee_name_each_collection(store: Store) -> None:
 
     counts = await store.erasure.count_person(person)
 
-    assert counts == {"snapshots": 1, "ledger": 1, "claims": 2, "links": 2, "tasks": 1, "verifications": 1}
+    assert counts == {"snapshots": 1, "ledger": 1, "claims": 2, "links": 2, "tasks": 1, "verifications": 1, "damage": 0}
     assert await store.erasure.count_person(person) == counts
     assert await store.erasure.count_reports(person) == 1
 
@@ -93,7 +95,7 @@ async def test_erased_employee_leaves_the_others_alone(store: Store) -> None:
     counts = await store.erasure.count_person(colleague)
 
     assert await store.erasure.count_person(namesake) == before
-    assert counts == {"snapshots": 1, "ledger": 1, "claims": 2, "links": 1, "tasks": 1, "verifications": 1}
+    assert counts == {"snapshots": 1, "ledger": 1, "claims": 2, "links": 1, "tasks": 1, "verifications": 1, "damage": 0}
 
 
 async def test_erased_employee_is_removed_from_shared_documents(store: Store) -> None:
@@ -135,16 +137,24 @@ async def test_erased_connection_is_in_no_collection(store: Store) -> None:
     erased = await store.erasure.erase_connection(connection, lambda counts: seen.append(sum(counts.values())))
 
     assert erased == before
-    assert sum(erased.values()) == 17
-    assert seen[-1] == 17
+    assert sum(erased.values()) == 18
+    assert seen[-1] == 18
     assert set((await store.erasure.count_connection(connection)).values()) == {0}
     assert await store.erasure.count_connection(OTHER) == others
+
+
+async def note_damage(store: Store, raw: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+    """Damages the snapshots of both employees, so that a note about each is stored."""
+    await raw["snapshots"].update_many({"connection_id": CONNECTION}, {"$set": {"revision": "many"}})
+    await store.snapshots.read(CONNECTION, [LEAVER, COLLEAGUE])
+    assert len(await store.damage.list_all()) == 2
 
 
 @pytest.mark.mongo
 async def test_erased_ids_are_in_no_document(mongodb_store: Store, raw: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
     """The whole database is searched, so that no field of any collection is forgotten."""
     await store_people(mongodb_store, CONNECTION)
+    await note_damage(mongodb_store, raw)
     await mongodb_store.forgotten.mark([CONNECTION, make_person(LEAVER)], now=NOW, until=NOW)
 
     await mongodb_store.erasure.erase_person(make_person(LEAVER))

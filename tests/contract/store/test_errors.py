@@ -196,11 +196,15 @@ async def test_bulk_fails_for_an_error_other_than_a_duplicate(mongodb_store: Sto
 @needs_mongo
 async def test_all_repositories_read_and_write_with_a_majority(mongodb_store: Store) -> None:
     """A read from the primary as a majority has it, and a write to a majority, survive the loss of the primary."""
-    repositories = [value for value in vars(mongodb_store).values() if hasattr(value, "_collection")]
+    repositories = [
+        value for value in vars(mongodb_store).values() if type(value).__module__.startswith("services.store")
+    ]
+    collections = [value for one in repositories for value in vars(one).values() if isinstance(value, Collection)]
 
-    assert len(repositories) == 16
-    for repository in repositories:
-        motor = repository._collection.motor
+    assert len(repositories) == 22
+    assert len(collections) >= len(repositories)
+    for collection in collections:
+        motor = collection.motor
         assert motor.write_concern == WriteConcern("majority")
         assert motor.read_concern == ReadConcern("majority")
         assert motor.read_preference.mode == 0

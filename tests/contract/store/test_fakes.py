@@ -20,8 +20,10 @@ from services.store.leases import Leases
 from services.store.ledger import Ledger
 from services.store.links import Links
 from services.store.mappings import Mappings
+from services.store.polls import Polls
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
+from services.store.settlement_marks import SettlementMarks
 from services.store.snapshots import Snapshots
 from services.store.tasks import Tasks
 from services.store.verifications import Verifications
@@ -43,6 +45,8 @@ REPOSITORIES: dict[str, type] = {
     "ledger": Ledger,
     "links": Links,
     "mappings": Mappings,
+    "marks": SettlementMarks,
+    "polls": Polls,
     "runs": Runs,
     "schedule": PollSchedule,
     "snapshots": Snapshots,

@@ -1,6 +1,7 @@
 """The employees with a change that can be retried now."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
 from services.contracts.events import Version
 from services.contracts.ids import AccountId, EmployeeId
@@ -9,6 +10,7 @@ from services.contracts.outcomes import Outcome, WaitingCause
 from services.store.database import Store
 from tests.support.builders import CONNECTION, NOW, OTHER, make_entry, make_outcome, make_person
 
+MINUTE = timedelta(minutes=1)
 WAITING = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(2_000, 3))
 
 
@@ -32,7 +34,7 @@ async def test_retryable_employees_wait_or_are_marked(store: Store) -> None:
     )
     await store.ledger.mark_verify([make_person("3")])
 
-    assert await collect(store.followups.page_retryable(CONNECTION)) == [("1", "3", "4")]
+    assert sorted(await store.followups.take_due(CONNECTION, NOW, 9, MINUTE)) == ["1", "3", "4"]
     assert await collect(store.followups.page_waiting(CONNECTION)) == [("1", "4")]
 
 
@@ -43,7 +45,7 @@ async def test_settled_employees_are_no_longer_retryable(store: Store) -> None:
 
     await store.ledger.write([make_entry("1", 2), make_entry("3", 3)])
 
-    assert await collect(store.followups.page_retryable(CONNECTION)) == []
+    assert await store.followups.take_due(CONNECTION, NOW, 9, MINUTE) == ()
 
 
 async def test_waiting_employees_beyond_a_page_are_all_found(store: Store) -> None:
@@ -123,9 +125,10 @@ async def test_reports_without_a_writable_account_are_left_out(store: Store) -> 
             make_entry("6", manager=missing, decided=make_outcome("6", how=Outcome.OUT_OF_SCOPE)),
             make_entry("7", manager=missing),
             make_entry("8", connection_id=OTHER, manager=missing),
-            make_entry("9", account_id="a-9"),
+            make_entry("9", account_id="old"),
         ]
     )
+    await store.ledger.write([make_entry("9", 2, account_id="a-9")])
 
     resolvable = await store.followups.find_resolvable_reports(CONNECTION)
     waiting = await store.followups.find_waiting_reports(CONNECTION, {EmployeeId("9"): AccountId("a-9")})

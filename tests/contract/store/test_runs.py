@@ -91,11 +91,29 @@ async def test_unfinished_runs_of_a_former_owner_are_failed(store: Store) -> Non
     assert await store.runs.fail_unfinished(CONNECTION, "again", now=now) == 0
 
 
-async def test_deleted_run_is_not_stored_again(store: Store) -> None:
-    """MongoDB deletes old runs, possibly while a poller still has one."""
-    run = await store.runs.begin(CONNECTION, now=NOW)
-    deleted = run.model_copy(update={"id": "n-deleted"})
+async def test_short_run_is_stored_at_its_end_alone(store: Store) -> None:
+    """A run that was never stored as running is stored with its result."""
+    run = await store.runs.begin(CONNECTION, now=NOW, is_stored=False)
+    before = await store.runs.get(run.id)
+    ended = run.model_copy(update={"state": RunState.SUCCEEDED, "finished_at": NOW})
 
-    await store.runs.save(deleted)
+    await store.runs.save(ended)
 
-    assert await store.runs.get(deleted.id) is None
+    assert before is None
+    assert await store.runs.get(run.id) == ended
+    assert await store.runs.find_last_finished([CONNECTION, OTHER]) == {CONNECTION: ended}
+
+
+async def test_newest_ended_run_is_found_behind_one_in_progress(store: Store) -> None:
+    """The runs of several connections are read together."""
+    first, _, third = [await store.runs.begin(CONNECTION, now=NOW + timedelta(minutes=n)) for n in (1, 2, 3)]
+    other = await store.runs.begin(OTHER, now=NOW)
+    ended = [run.model_copy(update={"state": RunState.FAILED, "finished_at": NOW}) for run in (first, third, other)]
+    await store.runs.save(ended[0])
+    await store.runs.save(ended[2])
+
+    assert await store.runs.find_last_finished([CONNECTION, OTHER]) == {CONNECTION: ended[0], OTHER: ended[2]}
+
+    await store.runs.save(ended[1])
+
+    assert await store.runs.find_last_finished([CONNECTION, OTHER]) == {CONNECTION: ended[1], OTHER: ended[2]}

@@ -39,6 +39,17 @@ async def test_bounded_number_of_due_connections_is_read(store: Store) -> None:
     assert await store.schedule.find_due(NOW, limit=1, without=first) == (connections[2],)
 
 
+async def test_polls_that_were_due_before_a_time_are_counted(store: Store) -> None:
+    """Paused connections, later times, and connections that were never polled are left out."""
+    _, overdue, due, paused = [await add(store, f"papi-{number}") for number in range(4)]
+    await store.schedule.set_next_poll(overdue.id, NOW - timedelta(seconds=1))
+    await store.schedule.set_next_poll(due.id, NOW)
+    await store.schedule.set_next_poll(paused.id, NOW - timedelta(seconds=1))
+    await store.connections.set_state(paused.id, ConnectionState.PAUSED)
+
+    assert await store.schedule.count_due(NOW) == 1
+
+
 async def test_resumed_connection_is_due_again(store: Store) -> None:
     """A connection that was never polled is due as soon as it is active."""
     never, paused = await add(store, "papi-1"), await add(store, "papi-2")
@@ -52,28 +63,28 @@ async def test_resumed_connection_is_due_again(store: Store) -> None:
 async def test_day_of_the_last_resend_is_stored(store: Store) -> None:
     """The day is missing at first, and it changes nothing of the connection."""
     connection = await add(store)
-    before = await store.schedule.get_rejected_resent_on(connection.id)
+    before = (await store.polls.plan(connection.id)).rejected_resent_on
 
     await store.schedule.set_rejected_resent_on(connection.id, NOW.date())
 
     assert before is None
-    assert await store.schedule.get_rejected_resent_on(connection.id) == NOW.date()
+    assert (await store.polls.plan(connection.id)).rejected_resent_on == NOW.date()
     assert await store.connections.get(connection.id) == connection
 
 
 async def test_unknown_connection_has_no_day_of_a_resend(store: Store) -> None:
     """A query for a removed connection is not an error."""
-    assert await store.schedule.get_rejected_resent_on(ConnectionId("cunknown")) is None
+    assert (await store.polls.plan(ConnectionId("cunknown"))).rejected_resent_on is None
 
 
 async def test_day_of_the_last_verification_is_stored(store: Store) -> None:
     """The day is another one than that of the last resend, and a query for a removed connection is not an error."""
     connection = await add(store)
-    before = await store.schedule.get_verified_on(connection.id)
+    before = (await store.polls.plan(connection.id)).verified_on
 
     await store.schedule.set_verified_on(connection.id, NOW.date())
 
     assert before is None
-    assert await store.schedule.get_verified_on(connection.id) == NOW.date()
-    assert await store.schedule.get_rejected_resent_on(connection.id) is None
-    assert await store.schedule.get_verified_on(ConnectionId("cunknown")) is None
+    assert (await store.polls.plan(connection.id)).verified_on == NOW.date()
+    assert (await store.polls.plan(connection.id)).rejected_resent_on is None
+    assert (await store.polls.plan(ConnectionId("cunknown"))).verified_on is None

@@ -305,7 +305,7 @@ async def test_active_employees_of_the_connection_are_counted(store: Store) -> N
 
     await store.snapshots.mark_absent(CONNECTION, [THREE], NOW)
 
-    assert await store.snapshots.count_active(CONNECTION) == 1
+    assert (await store.counters.read([CONNECTION]))[CONNECTION].active == 1
     assert await store.snapshots.count(CONNECTION) == 5
 
 
@@ -316,7 +316,7 @@ async def test_employee_with_a_new_status_is_no_longer_active(store: Store) -> N
 
     await store.snapshots.save([(make_snapshot("1", 2_000, attributes=inactive, kind=ChangeKind.CHANGED), 1_000)])
 
-    assert await store.snapshots.count_active(CONNECTION) == 0
+    assert (await store.counters.read([CONNECTION]))[CONNECTION].active == 0
 
 
 async def test_active_employee_without_an_outcome_is_unsettled(store: Store) -> None:

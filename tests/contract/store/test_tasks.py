@@ -10,12 +10,12 @@ from services.contracts.tasks import Poll, Resend, Task, TaskState
 from services.store.database import Store
 from tests.support.builders import CONNECTION, NOW, OTHER
 
-RETRYABLE = Resend(scope="retryable", reason="the server works again")
+REJECTED = Resend(scope="rejected", reason="the server works again")
 
 
 async def file_resend(store: Store, *, minutes: int = 0, once: str | None = None) -> Task:
-    """Files a resend of the retryable employees."""
-    return await store.tasks.file(CONNECTION, RETRYABLE, now=NOW + timedelta(minutes=minutes), once=once)
+    """Files a resend of the rejected employees."""
+    return await store.tasks.file(CONNECTION, REJECTED, now=NOW + timedelta(minutes=minutes), once=once)
 
 
 async def read(store: Store, task: Task) -> Task:
@@ -86,7 +86,7 @@ async def test_task_of_the_same_key_is_filed_once_while_open(store: Store) -> No
 
     assert await file_resend(store, minutes=1, once="a") == first
     assert await file_resend(store, once="b") != first
-    assert await store.tasks.file(OTHER, RETRYABLE, now=NOW, once="a") != first
+    assert await store.tasks.file(OTHER, REJECTED, now=NOW, once="a") != first
     assert len(await store.tasks.list_open(CONNECTION)) == 2
 
 

@@ -17,6 +17,8 @@ from tests.support.fake_store.forgotten import FakeForgotten
 from tests.support.fake_store.leases import FakeLeases
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.mappings import FakeDeadLetters, FakeMappings
+from tests.support.fake_store.polls import FakePolls
+from tests.support.fake_store.settlement_marks import FakeSettlementMarks
 from tests.support.fake_store.snapshots import FakeSnapshots
 from tests.support.fake_store.tasks import FakeRuns, FakeTasks
 from tests.support.fake_store.verifications import FakeVerifications
@@ -36,7 +38,9 @@ __all__ = [
     "FakeLinks",
     "FakeMappings",
     "FakePollSchedule",
+    "FakePolls",
     "FakeRuns",
+    "FakeSettlementMarks",
     "FakeSnapshotExpiry",
     "FakeSnapshots",
     "FakeStore",
@@ -57,15 +61,17 @@ class FakeStore:
         self.catalogues = FakeCatalogues()
         self.mappings = FakeMappings()
         self.followups = FakeFollowUps(self.ledger)
-        self.counters = FakeCounters(self.ledger, self.snapshots)
         self.claims = FakeClaims()
         self.links = FakeLinks()
+        self.counters = FakeCounters(self.ledger, self.snapshots, self.links)
+        self.marks = FakeSettlementMarks()
         self.verifications = FakeVerifications()
         self.work_ranges = FakeWorkRanges()
         self.tasks = FakeTasks()
         self.runs = FakeRuns()
         self.leases = FakeLeases()
         self.dead_letters = FakeDeadLetters()
+        self.polls = FakePolls(self)
         self.damage = FakeDamageNotes()
         self.forgotten = FakeForgotten()
         self.erasure = FakeErasure(self)

@@ -66,9 +66,13 @@ class FakeConnections:
     async def find(self, connection: ConnectionId) -> Connection | None:
         """Returns the connection; None if it does not exist. Raises ``EncryptionKeyError``."""
         await give_turn()
+        self.ensure_readable(connection)
+        return self.content.get(connection)
+
+    def ensure_readable(self, connection: ConnectionId) -> None:
+        """Raises ``EncryptionKeyError`` if the connection is one of ``unreadable``. For the other fakes."""
         if connection in self.unreadable & self.content.keys():
             raise EncryptionKeyError(_describe(connection))
-        return self.content.get(connection)
 
     async def get_readable(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Connection]:
         """Returns the connections that exist and can be decrypted."""
@@ -85,11 +89,6 @@ class FakeConnections:
         """Raises ``UnknownConnectionError`` if the connection does not exist."""
         await give_turn()
         self._look_up(connection)
-
-    async def is_active(self, connection: ConnectionId) -> bool:
-        """Returns whether the connection exists and is not paused."""
-        await give_turn()
-        return connection in self.content and self.content[connection].state is ConnectionState.ACTIVE
 
     async def list_all(self) -> tuple[ConnectionSummary, ...]:
         """Returns all connections, readable or not, in the order in which they were added."""
@@ -207,25 +206,21 @@ class FakePollSchedule:
         due = [connection for connection, time in times.items() if time <= now and connection not in set(without)]
         return tuple(sorted(due, key=lambda connection: (times[connection], connection)))[:limit]
 
+    async def count_due(self, before: datetime) -> int:
+        """Returns the number of active connections with a poll that was due before this time."""
+        await give_turn()
+        active = {key for key, stored in self._connections.content.items() if stored.state is ConnectionState.ACTIVE}
+        return sum(time < before for connection, time in self.next_polls.items() if connection in active)
+
     async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
         """Stores the time of the next poll. Raises ``UnknownConnectionError``."""
         await self._connections.ensure_exists(connection)
         self.next_polls[connection] = at
 
-    async def get_rejected_resent_on(self, connection: ConnectionId) -> date | None:
-        """Returns the day (UTC) of the last resend of rejected employees; None if there was none."""
-        await give_turn()
-        return self.rejected_resent_on.get(connection)
-
     async def set_rejected_resent_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last resend of rejected employees. Raises ``UnknownConnectionError``."""
         await self._connections.ensure_exists(connection)
         self.rejected_resent_on[connection] = day
-
-    async def get_verified_on(self, connection: ConnectionId) -> date | None:
-        """Returns the day (UTC) of the last scheduled verification; None if there was none."""
-        await give_turn()
-        return self.verified_on.get(connection)
 
     async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last scheduled verification. Raises ``UnknownConnectionError``."""

@@ -1,11 +1,13 @@
 """Numbers for ``status`` and the metrics in memory."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.outcomes import WaitingCause
 from services.contracts.snapshots import Snapshot
+from services.store.counters import Numbers
+from tests.support.fake_store.claims import FakeLinks
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.pages import give_turn
 from tests.support.fake_store.snapshots import FakeSnapshots
@@ -14,40 +16,20 @@ from tests.support.fake_store.snapshots import FakeSnapshots
 class FakeCounters:
     """``services.store.counters.Counters`` over a fake ledger and fake snapshots."""
 
-    def __init__(self, ledger: FakeLedger, snapshots: FakeSnapshots) -> None:
+    def __init__(self, ledger: FakeLedger, snapshots: FakeSnapshots, links: FakeLinks | None = None) -> None:
         self._ledger = ledger
+        self._links = links or FakeLinks()
         self._snapshots = snapshots
 
-    async def count_waiting(self) -> dict[ConnectionId, int]:
-        """Returns the number of waiting employees for each connection, except those that wait for a manager."""
+    async def count_waiting_by_cause(self) -> dict[WaitingCause, int]:
+        """Returns the number of waiting employees of all connections for each cause that has any."""
         await give_turn()
-        return self._count_waiting({WaitingCause.MANAGER_PENDING})
-
-    async def count_all_waiting(self) -> dict[ConnectionId, int]:
-        """Returns the number of waiting employees for each connection that has any, for every cause."""
-        await give_turn()
-        return self._count_waiting(set())
-
-    def _count_waiting(self, excluded: set[WaitingCause]) -> dict[ConnectionId, int]:
-        entries = self._ledger.content.values()
-        waiting = [entry for entry in entries if entry.waiting and entry.waiting.cause not in excluded]
-        return dict(sorted(Counter(entry.connection_id for entry in waiting).items()))
+        return dict(Counter(entry.waiting.cause for entry in self._ledger.content.values() if entry.waiting))
 
     async def count_looks(self, connection: ConnectionId) -> int:
         """Returns the number of employees with an account that must be looked up again at a later time."""
         await give_turn()
         return sum(entry.look_at is not None for entry in self._ledger.list_entries(connection))
-
-    async def count_outcomes(self, connection: ConnectionId) -> dict[str, int]:
-        """Returns the number of employees by their last outcome."""
-        await give_turn()
-        entries = self._ledger.list_entries(connection)
-        return dict(sorted(Counter(entry.decided.outcome.value for entry in entries if entry.decided).items()))
-
-    async def count_active_with_account(self, connection: ConnectionId) -> int:
-        """Returns the number of employees that Personio lists as active and that have an enabled account."""
-        await give_turn()
-        return len(self._find_enabled(connection, FakeSnapshots.is_listed_as_active))
 
     async def find_absent_with_account(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Returns the employees with an enabled account that a complete scan no longer lists."""
@@ -57,13 +39,38 @@ class FakeCounters:
     async def count_behind(self, connection: ConnectionId) -> int:
         """Returns the number of employees with a snapshot that is newer than the last decision."""
         await give_turn()
-        behind = 0
-        for snapshot in self._snapshots.list_snapshots(connection):
-            entry = self._ledger.content.get(snapshot.person)
-            decided = entry.decided_version.revision if entry is not None else 0
-            is_oversized = self._snapshots.oversized.get(snapshot.person) == snapshot.revision
-            behind += not is_oversized and snapshot.revision > decided
-        return behind
+        return sum(map(self.is_behind, self._snapshots.list_snapshots(connection)))
+
+    async def count_all_behind(self) -> int:
+        """Returns the sum of the balances of all connections."""
+        await give_turn()
+        return sum(map(self.is_behind, self._snapshots.content.values()))
+
+    def is_behind(self, snapshot: Snapshot) -> bool:
+        """Returns whether the newest change is not settled. For the other fakes."""
+        entry = self._ledger.content.get(snapshot.person)
+        decided = entry.decided_version.revision if entry is not None else 0
+        return snapshot.revision > decided and self._snapshots.oversized.get(snapshot.person) != snapshot.revision
+
+    async def read(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Numbers]:
+        """Returns the numbers of these connections."""
+        return {connection: await self.read_one(connection) for connection in connections}
+
+    async def read_one(self, connection: ConnectionId) -> Numbers:
+        """Returns the numbers of one connection."""
+        await give_turn()
+        outcomes = Counter(e.decided.outcome.value for e in self._ledger.list_entries(connection) if e.decided)
+        snapshots = self._snapshots.list_snapshots(connection)
+        return Numbers(
+            employees=len(snapshots),
+            active=sum(map(self._snapshots.is_listed_as_active, snapshots)),
+            accounts=len(self._find_enabled(connection, FakeSnapshots.is_listed_as_active)),
+            balance=await self.count_behind(connection),
+            waiting=sum(entry.waiting is not None for entry in self._ledger.list_entries(connection)),
+            absent=len(await self.find_absent_with_account(connection)),
+            open_links=await self._links.count_open(connection),
+            outcomes=dict(sorted(outcomes.items())),
+        )
 
     def _find_enabled(self, connection: ConnectionId, is_listed: Callable[[Snapshot], bool]) -> tuple[EmployeeId, ...]:
         snapshots = self._snapshots.content

@@ -80,12 +80,18 @@ class FakeErasure:
             for key, step in store.verifications.content.items()
             if key[0] == person.connection_id and _forget(step, person) != step
         }
+        notes = [
+            key
+            for key, note in store.damage.content.items()
+            if (note.connection_id, note.employee_id) == (person.connection_id, employee)
+        ]
         counts = {
             "snapshots": int(person in store.snapshots.content),
             "ledger": int(person in store.ledger.content),
             "claims": len(claims),
             "links": len(links),
             "tasks": len(tasks),
+            "damage": len(notes),
             "verifications": len(steps),
         }
         if not dry_run:
@@ -93,6 +99,7 @@ class FakeErasure:
             store.ledger.content.pop(person, None)
             _remove(store.claims.content, claims)
             _remove(store.links.content, links)
+            _remove(store.damage.content, notes)
             store.tasks.content |= {task.id: _forget_task(task, person) for task in tasks}
             store.verifications.content |= steps
         return counts
@@ -107,6 +114,8 @@ class FakeErasure:
             "links": (store.links.content, lambda key: key[0].connection_id),
             "tasks": (store.tasks.content, lambda key: store.tasks.content[key].connection_id),
             "verifications": (store.verifications.content, lambda key: key[0]),
+            "source_catalogues": (store.catalogues.content, lambda key: key),
+            "damage": (store.damage.content, lambda key: store.damage.content[key].connection_id),
             "mappings": (store.mappings.content, lambda key: key[0]),
             "runs": (store.runs.content, lambda key: store.runs.content[key].connection_id),
             "connections": (store.connections.content, lambda key: key),

@@ -154,10 +154,6 @@ class FakeFollowUps:
         self._ledger.taken |= {entry.person: now + patience for entry in due}
         return tuple(entry.employee_id for entry in due)
 
-    def page_retryable(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
-        """Yields the employees that wait or are marked for verification."""
-        return self._page(connection, lambda entry: entry.waiting is not None or entry.verify)
-
     def page_waiting(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
         """Yields the employees that wait."""
         return self._page(connection, lambda entry: entry.waiting is not None)

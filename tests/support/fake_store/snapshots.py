@@ -135,11 +135,6 @@ class FakeSnapshots:
         await give_turn()
         return len(self.list_snapshots(connection))
 
-    async def count_active(self, connection: ConnectionId) -> int:
-        """Returns the number of employees that Personio lists as active."""
-        await give_turn()
-        return sum(map(self.is_listed_as_active, self.list_snapshots(connection)))
-
     async def find_oversized(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Returns the employees with an attribute that is too large, or with a newest event that is too large for Kafka."""
         await give_turn()

@@ -123,13 +123,14 @@ class FakeRuns:
         self.content: dict[str, Run] = {}
         self._new_id = new_id
 
-    async def begin(self, connection: ConnectionId, *, now: datetime) -> Run:
-        """Stores a new run and returns it."""
+    async def begin(self, connection: ConnectionId, *, now: datetime, is_stored: bool = True) -> Run:
+        """Returns a new run, stored unless ``is_stored`` is false."""
         await give_turn()
         run = Run(id=self._new_id(), connection_id=connection, started_at=now)
         if run.id in self.content:
             raise StoreFailedError(f"the id {run.id} already exists in runs: repeat the command")
-        self.content[run.id] = run
+        if is_stored:
+            self.content[run.id] = run
         return run
 
     async def fail_unfinished(self, connection: ConnectionId, error: str, *, now: datetime) -> int:
@@ -142,10 +143,9 @@ class FakeRuns:
         return len(running)
 
     async def save(self, run: Run) -> None:
-        """Stores the new state of a run. Does nothing for a run that no longer exists."""
+        """Stores the state of a run, new or not."""
         await give_turn()
-        if run.id in self.content:
-            self.content[run.id] = run
+        self.content[run.id] = run
 
     async def get(self, run: str) -> Run | None:
         """Returns the run; None if it does not exist."""
@@ -166,6 +166,11 @@ class FakeRuns:
         """Returns the newest runs in any state, newest first."""
         await give_turn()
         return tuple(reversed(self._sort(connection)))[:limit]
+
+    async def find_last_finished(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Run]:
+        """Returns the newest runs that have ended, of those connections that have any."""
+        runs = {connection: await self.get_last_finished(connection) for connection in connections}
+        return {connection: run for connection, run in runs.items() if run is not None}
 
     async def get_last_finished(self, connection: ConnectionId) -> Run | None:
         """Returns the newest run that has ended; None if there was none."""

@@ -1,6 +1,6 @@
 """Verifications in memory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 
 from services.contracts.drift import Drift
@@ -56,6 +56,11 @@ class FakeVerifications:
         """Returns the report of the last finished verification; None if there was none."""
         await give_turn()
         return self.reports.get(connection)
+
+    async def find_reports(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, VerificationReport]:
+        """Returns the reports of those connections that have one."""
+        await give_turn()
+        return {connection: self.reports[connection] for connection in connections if connection in self.reports}
 
     async def iterate_drifts(self, connection: ConnectionId, run: str) -> AsyncIterator[Drift]:
         """Yields what a verification has found, in the order of its steps."""

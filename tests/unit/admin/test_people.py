@@ -166,10 +166,10 @@ async def test_person_of_an_unknown_connection_is_an_error(store: Store) -> None
 async def test_employee_with_a_damaged_document_is_listed_first(store: Store, connection: Connection) -> None:
     """The reason names the document and what to do; a damaged mapping concerns no single employee."""
     fake: Any = store
-    fake.damage.content = [
+    fake.damage.put(
         Damage(kind=kind, document="x", connection_id=connection.id, employee_id=person, problem="upgrade", since=NOW)
         for kind, person in [(DocumentKind.SNAPSHOT, "7"), (DocumentKind.MAPPING, None)]
-    ]
+    )
 
     assert await find_people(store, connection.id) == [NeedsAttention(EmployeeId("7"), "unreadable", "upgrade", NOW)]
     assert (await get_person(store, connection.id, EmployeeId("7"))).problems == ("upgrade",)

@@ -101,10 +101,10 @@ async def test_status_reports_what_cannot_be_read(store: Store) -> None:
         (DocumentKind.LINK, first.id, "7", "the decision: upgrade"),
     ]
     fake: Any = store
-    fake.damage.content = [
+    fake.damage.put(
         Damage(kind=kind, document="x", connection_id=owner, employee_id=person, problem=problem, since=NOW)
         for kind, owner, person, problem in damaged
-    ]
+    )
 
     statuses = {status.connection: status for status in await get_status(store)}
 

@@ -65,10 +65,10 @@ async def test_repaired_mapping_resends_rejected_employees_once(stage: RepairSta
 
 async def test_notes_of_an_earlier_mapper_are_taken_over(stage: RepairStage) -> None:
     """A mapper that was restarted knows which mappings could not be read."""
-    stage.notes.content = [
+    stage.notes.put(
         Damage(kind=kind, document="x", connection_id=owner, problem="?", since=NOW)
         for kind, owner in [(DocumentKind.MAPPING, OTHER), (DocumentKind.SNAPSHOT, CONNECTION)]
-    ]
+    )
     await stage.repairs.check()
 
     stage.repair()

@@ -15,7 +15,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.leases import ProcessIdentity
 from services.contracts.runs import RunState
 from services.contracts.tasks import Resend, TaskState
-from services.poller.ports import Personio
+from services.poller.ports import Personio, PollPlan
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.poller.verification_ports import AccountSource
@@ -126,10 +126,10 @@ class Installation:
         return connection
 
     @asynccontextmanager
-    async def source(self, connection: ConnectionId) -> AsyncIterator[Personio]:
+    async def source(self, plan: PollPlan) -> AsyncIterator[Personio]:
         """Opens the Personio of a connection."""
-        self.opened[connection].append(self.clock.monotonic())
-        yield self.companies[connection]
+        self.opened[plan.connection_id].append(self.clock.monotonic())
+        yield self.companies[plan.connection_id]
 
     async def start_poller(self, owner: ProcessIdentity = SELF) -> None:
         """Starts a poller."""

@@ -20,7 +20,7 @@ from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import PersonioAccess
 from services.contracts.employees import REQUIRED_ATTRIBUTES, AttributeDefinition
 from services.contracts.ids import ConnectionId
-from services.poller.ports import Personio
+from services.poller.ports import Personio, PollPlan
 from tests.support.builders import ADA, make_connection
 from tests.support.virtual_time import run_in_virtual_time
 from tests.unit.poller.test_fairness import INTERVAL, SETTINGS, Installation
@@ -83,10 +83,10 @@ class Many(Installation):
             self.store.schedule.next_polls[connection] = self.clock.now() - timedelta(seconds=number)
 
     @asynccontextmanager
-    async def source(self, connection: ConnectionId) -> AsyncIterator[Personio]:
+    async def source(self, plan: PollPlan) -> AsyncIterator[Personio]:
         """Opens the real client of a connection."""
-        self.opened[connection].append(self.clock.monotonic())
-        access = self.store.connections.content[connection].personio
+        self.opened[plan.connection_id].append(self.clock.monotonic())
+        access = plan.open_connection().personio
         async with PersonioClient(
             access,
             clock=self.clock,

@@ -1,5 +1,7 @@
 """Resends: which employees, and which state of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.contracts.cloudevents import SendReason, read_event
@@ -18,12 +20,20 @@ def stage(store: Store) -> RunStage:
     return RunStage(store)
 
 
-async def test_retryable_employees_are_resent(stage: RunStage) -> None:
-    """Retryable employees wait, are marked for verification, or have a manager that has an account now."""
+async def test_report_of_a_manager_with_an_account_is_resent(stage: RunStage) -> None:
+    """Employees that wait, or are marked for verification, are left to the writers."""
     await store_open_changes(stage.store)
 
-    assert await stage.resender.resend_retryable(CONNECTION) == 3
-    assert stage.list_sent(SendReason.RESENT) == ["1", "2", "3"]
+    assert await stage.resender.resend_unblocked(await stage.plan()) == 1
+    assert stage.list_sent(SendReason.RESENT) == ["3"]
+
+
+async def test_settled_connection_is_asked_for_nothing(stage: RunStage) -> None:
+    """The plan tells of neither an open reference nor a conflict, so that an idle poll sends no query."""
+    await store_open_changes(stage.store)
+    plan = replace(await stage.plan(), needs=frozenset())
+
+    assert await stage.resender.resend_unblocked(plan) == 0
 
 
 async def test_employees_that_exchange_addresses_are_resent(stage: RunStage) -> None:
@@ -34,7 +44,7 @@ async def test_employees_that_exchange_addresses_are_resent(stage: RunStage) -> 
         entry = make_entry(employee, account_id=f"a-{employee}", blocked_by=f"a-{other}", decided=rejected)
         await stage.store.ledger.write([entry])
 
-    assert await stage.resender.resend_retryable(CONNECTION) == 2
+    assert await stage.resender.resend_unblocked(await stage.plan()) == 2
     assert stage.list_sent(SendReason.RESENT) == ["1", "2"]
 
 
@@ -44,11 +54,11 @@ async def test_employee_covered_by_an_open_task_is_resent_once(stage: RunStage) 
     report = Resend(scope="people", people=(EmployeeId("3"),), reason="the manager has an account")
     await stage.store.tasks.file(CONNECTION, report, now=NOW)
 
-    assert await stage.resender.resend_retryable(CONNECTION) == 2
+    assert await stage.resender.resend_unblocked(await stage.plan()) == 0
 
     await stage.tasks.run_open(CONNECTION)
 
-    assert stage.list_sent(SendReason.RESENT) == ["1", "2", "3"]
+    assert stage.list_sent(SendReason.RESENT) == ["3"]
 
 
 async def test_rejected_employees_are_resent(stage: RunStage) -> None:
@@ -60,11 +70,11 @@ async def test_rejected_employees_are_resent(stage: RunStage) -> None:
 
 
 async def test_resend_publishes_the_newest_snapshot(stage: RunStage) -> None:
-    """An employee that waits for an older revision gets the present one."""
+    """An employee with an older outcome gets the present one."""
     await stage.store.snapshots.save([(make_snapshot("1", 2_000, emitted_revision=2_000), None)])
     await stage.store.ledger.write([make_entry("1", waiting=WAITING)])
 
-    await stage.resender.resend_retryable(CONNECTION)
+    await stage.resender.resend_people(CONNECTION, [EmployeeId("1")])
 
     (record,) = stage.publisher.log
     assert read_event(EmployeeChanged, record.value).revision == 2_000

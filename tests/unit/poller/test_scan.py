@@ -16,6 +16,7 @@ from services.poller.outbox import Outbox
 from services.poller.scan import Scan, Tally
 from services.poller.selection import MissingAttributesError, read_selection
 from services.store.database import Store
+from services.store.polls import PollPlan
 from tests.support.builders import ADA, CONNECTION
 from tests.support.fakes import Crashes, FakeClock, FakePersonio, FakePublisher, make_employee
 from tests.support.run_stage import PEOPLE, make_limits
@@ -39,7 +40,11 @@ class ScanStage:
     async def scan(self, *further: str, dry_run: bool = False) -> Tally:
         """Scans all employees for Ada's attributes and the ``further`` ones."""
         scan = self.make_scan(self.store.snapshots, dry_run=dry_run)
-        return await scan.run(CONNECTION, self.personio, frozenset({*ADA, *further}), ignore_progress)
+        return await scan.run(await self.plan(), self.personio, frozenset({*ADA, *further}), ignore_progress)
+
+    async def plan(self) -> PollPlan:
+        """Returns the plan of the connection."""
+        return await self.store.polls.plan(CONNECTION)
 
     def make_scan(self, snapshots: Any, *, dry_run: bool = False) -> Scan:
         """Returns a scan with these snapshots."""
@@ -121,7 +126,7 @@ async def test_scan_keeps_at_most_two_pages_in_memory(stage: ScanStage) -> None:
     stage.personio.notice = record.effects.append
     scan = stage.make_scan(record.wrap(stage.store.snapshots, ["save"]))
 
-    await scan.run(CONNECTION, stage.personio, frozenset(ADA), ignore_progress)
+    await scan.run(await stage.plan(), stage.personio, frozenset(ADA), ignore_progress)
 
     for number in range(3, 7):
         before = record.effects[: record.effects.index(f"page {number} is asked for")]
@@ -137,7 +142,7 @@ async def test_scan_reports_progress_after_each_page(stage: ScanStage) -> None:
 
     scan = stage.make_scan(stage.store.snapshots)
 
-    await scan.run(CONNECTION, stage.personio, frozenset(ADA), report)
+    await scan.run(await stage.plan(), stage.personio, frozenset(ADA), report)
 
     assert reports == [(2, 5), (4, 5), (5, 5)]
 
@@ -372,7 +377,7 @@ async def test_idle_scan_does_not_write_the_catalogue(stage: ScanStage) -> None:
     catalogues = record.wrap(stage.store.catalogues, ["save"])
     scan = Scan(stage.store.snapshots, catalogues, stage.outbox, stage.clock, make_limits(stage.clock))
 
-    await scan.run(CONNECTION, stage.personio, frozenset(ADA), ignore_progress)
+    await scan.run(await stage.plan(), stage.personio, frozenset(ADA), ignore_progress)
 
     assert record.effects == []
 
@@ -445,7 +450,7 @@ async def test_change_stored_by_another_replica_is_not_sent(stage: ScanStage) ->
 
     scan = stage.make_scan(OvertakenSnapshots())
 
-    await scan.run(CONNECTION, stage.personio, frozenset(ADA), ignore_progress)
+    await scan.run(await stage.plan(), stage.personio, frozenset(ADA), ignore_progress)
 
     assert stage.publisher.log == []
     assert (await stage.read_snapshots())["1"].content_hash == "other"
@@ -471,7 +476,7 @@ async def test_damaged_snapshot_is_not_counted_as_a_change(stage: ScanStage) -> 
     stage.clock.seconds += 60
     scan = stage.make_scan(DamagedSnapshots())
 
-    tally = await scan.run(CONNECTION, stage.personio, frozenset(ADA), ignore_progress)
+    tally = await scan.run(await stage.plan(), stage.personio, frozenset(ADA), ignore_progress)
 
     assert tally.counts().created == 0
     assert tally.counts().emitted == 0

@@ -18,7 +18,7 @@ from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run, RunState
-from services.poller.ports import Personio
+from services.poller.ports import Personio, PollPlan
 from services.poller.run import LEFT_UNFINISHED
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
@@ -56,9 +56,9 @@ def build_schedule(store: FakeStore) -> Schedule:
     limits = RateLimits(clock, 60_000, 60_000)
 
     @asynccontextmanager
-    async def source(connection: ConnectionId) -> AsyncIterator[Personio]:
-        access = store.connections.content[connection].personio
-        async with PersonioClient(access, clock=clock, limits=limits.get(access.url)) as client:
+    async def source(plan: PollPlan) -> AsyncIterator[Personio]:
+        access = plan.open_connection().personio
+        async with PersonioClient(access, clock=clock, limits=limits.get(access.url), allow_private=True) as client:
             yield client
 
     return Schedule(
@@ -93,7 +93,9 @@ async def test_silent_servers_delay_no_other_company() -> None:
     async with run_server(hang) as silent:
         with serve_in_thread(create_app(state)) as sound:
             for connection, url in {**dict.fromkeys(HANGING, silent.url), SOUND: sound}.items():
-                access = PersonioAccess(url=url, client_id="papi-1", client_secret=SecretStr("secret"))
+                access = PersonioAccess(
+                    url=url, client_id="papi-1", client_secret=SecretStr("secret"), insecure_http=True
+                )
                 store.connections.content[connection] = make_connection(connection, access)
             await schedule.start()
             await wait_until(lambda: silent.connections == len(HANGING))

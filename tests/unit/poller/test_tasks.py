@@ -34,7 +34,6 @@ def stage(store: Store) -> RunStage:
     ("action", "people"),
     [
         (Resend(scope="all", reason="resync"), ["1", "2", "3", "4", "5"]),
-        (Resend(scope="retryable", reason="server works again"), ["1", "2", "3"]),
         (Resend(scope="rejected", reason="daily"), ["5"]),
         (Resend(scope="people", people=(EmployeeId("4"), EmployeeId("unknown")), reason="requested"), ["4"]),
         (Resend(scope="people", reason="without people"), []),

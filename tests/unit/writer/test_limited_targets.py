@@ -74,7 +74,7 @@ def import_people(number: int, **behaviour: Any) -> Import:
             accepted=len(statuses) - statuses.count(429),
             refused=statuses.count(429),
             created=sum(outcome.outcome is Outcome.CREATED for outcome in outcomes),
-            waiting=len(await stage.store.counters.count_waiting()),
+            waiting=(await stage.store.counters.read_one(CONNECTION)).waiting,
             filed=len(stage.tasks.filed),
             is_usable=(await stage.get_endpoints())[CONNECTION].is_usable,
         )

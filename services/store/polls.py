@@ -1,0 +1,148 @@
+"""What a poll has to know before it begins. One query tells what the connection needs, so that an idle poll sends few others."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, TypeVar
+
+from services.contracts.catalogues import SourceCatalogue
+from services.contracts.connections import Connection, ConnectionState
+from services.contracts.damage import DocumentKind
+from services.contracts.ids import ConnectionId
+from services.contracts.mappings import PublishedMapping
+from services.contracts.runs import RunState
+from services.contracts.tasks import TaskState
+from services.store.catalogues import read_catalogue
+from services.store.collection import Collection, Document
+from services.store.credentials import CredentialCodec
+from services.store.damage_notes import describe_problem
+from services.store.encryption import Cipher
+from services.store.errors import StoreFailedError, UnknownConnectionError
+from services.store.mappings import read_published
+
+T = TypeVar("T")
+
+NEEDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "unfinished_run": ("runs", {"state": RunState.RUNNING.value}),
+    "open_task": ("tasks", {"state": TaskState.OPEN.value}),
+    "running_task": ("tasks", {"state": TaskState.RUNNING.value}),
+    "pending_event": ("snapshots", {"pending": True}),
+    "unsettled": ("snapshots", {"unsettled": True}),
+    "conflict": ("ledger", {"blocked_by": {"$exists": True}}),
+    "open_reference": ("ledger", {"open_reference": True}),
+    "changed_account": ("ledger", {"account_changed": True}),
+}
+"""What a connection can need: a name, the collection, and the documents that are there then. An index leads to the first one."""
+ALL_NEEDS = frozenset(NEEDS)
+"""The names of all needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollPlan:
+    """What a connection needs, as it was when the plan was read."""
+
+    connection_id: ConnectionId
+    """The connection."""
+    is_active: bool
+    """Whether the connection exists and is not paused."""
+    needs: frozenset[str]
+    """The names of ``NEEDS`` for which there is at least one document."""
+    employees: int
+    """Number of snapshots."""
+    has_succeeded: bool
+    """Whether the newest run has succeeded."""
+    rejected_resent_on: date | None
+    """The day (UTC) of the last resend of rejected employees; None if there was none."""
+    verified_on: date | None
+    """The day (UTC) of the last scheduled verification; None if there was none."""
+    catalogue: SourceCatalogue | None
+    """The source catalogue; None before the first scan, and for a damaged one, which the next scan replaces."""
+    open_mapping: Callable[[], PublishedMapping | None] = field(repr=False, compare=False)
+    """Returns the newest mapping; None if nothing was published. Raises ``StoreFailedError`` if it cannot be read."""
+    open_connection: Callable[[], Connection] = field(repr=False, compare=False)
+    """Returns the connection.
+
+    Raises ``UnknownConnectionError``, ``EncryptionKeyError`` if a secret does not open, ``StoreFailedError`` if it is damaged.
+    """
+
+    def needs_any(self, *names: str) -> bool:
+        """Returns whether the connection needs one of these."""
+        return not self.needs.isdisjoint(names)
+
+
+class Polls:
+    """Reads the plans of polls."""
+
+    def __init__(self, connections: Collection, cipher: Cipher) -> None:
+        self._collection = connections
+        self._codec = CredentialCodec(cipher)
+
+    async def plan(self, connection: ConnectionId) -> PollPlan:
+        """Returns what a connection needs. Sends one query."""
+        documents = await self._collection.aggregate(_build_pipeline(connection))
+        stored = next((document for document in documents if document.get("_id") == connection), None)
+        found = {name: value for document in documents if "_id" not in document for name, value in document.items()}
+
+        def open_mapping() -> PublishedMapping | None:
+            mapping = found.get("mapping")
+            return None if mapping is None else _read(DocumentKind.MAPPING, mapping, read_published)
+
+        def open_connection() -> Connection:
+            if stored is None:
+                raise UnknownConnectionError(connection)
+            return _read(DocumentKind.CONNECTION, stored, self._codec.to_connection)
+
+        return PollPlan(
+            connection_id=connection,
+            is_active=stored is not None and stored.get("state") == ConnectionState.ACTIVE.value,
+            needs=ALL_NEEDS & found.keys(),
+            employees=found.get("employees", 0),
+            has_succeeded=found.get("newest_run") == RunState.SUCCEEDED.value,
+            rejected_resent_on=_read_day(stored, "rejected_resent_on"),
+            verified_on=_read_day(stored, "verified_on"),
+            catalogue=read_catalogue(found.get("catalogue")),
+            open_mapping=open_mapping,
+            open_connection=open_connection,
+        )
+
+
+def _read_day(document: Document | None, name: str) -> date | None:
+    """Returns a day of the document; None if it is missing or damaged."""
+    try:
+        return date.fromisoformat((document or {})[name])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _read(kind: DocumentKind, document: Document, read: Callable[[Document], T]) -> T:
+    """Returns what ``read`` makes of the document. The error of a damaged one says what to do."""
+    try:
+        return read(document)
+    except StoreFailedError as error:
+        raise StoreFailedError(describe_problem(kind, error)) from None
+
+
+def _build_pipeline(connection: ConnectionId) -> list[Document]:
+    """Returns a query for the connection, followed by a document for each other fact."""
+    mine = {"connection_id": connection}
+    newest: list[Document] = [
+        {"$sort": {"started": -1, "_id": -1}},
+        {"$limit": 1},
+        {"$project": {"_id": 0, "newest_run": "$state"}},
+    ]
+    return [
+        {"$match": {"_id": connection}},
+        *(_unite(collection, {**mine, **where}, _tell(name)) for name, (collection, where) in NEEDS.items()),
+        _unite("snapshots", mine, [{"$count": "employees"}]),
+        _unite("runs", mine, newest),
+        _unite("mappings", mine, [{"$sort": {"version": -1}}, {"$limit": 1}, {"$replaceWith": {"mapping": "$$ROOT"}}]),
+        _unite("source_catalogues", {"_id": connection}, [{"$replaceWith": {"catalogue": "$$ROOT"}}]),
+    ]
+
+
+def _unite(collection: str, where: Mapping[str, Any], stages: Iterable[Document]) -> Document:
+    return {"$unionWith": {"coll": collection, "pipeline": [{"$match": where}, *stages]}}
+
+
+def _tell(name: str) -> list[Document]:
+    return [{"$limit": 1}, {"$project": {"_id": 0, name: {"$literal": True}}}]
