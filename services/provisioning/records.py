@@ -31,7 +31,7 @@ RETRY_PAUSES = {
     WaitingCause.BACKLOG: (timedelta(0), timedelta(0)),
     WaitingCause.TAKEN_OVER: (timedelta(0), timedelta(minutes=1)),
     WaitingCause.MANAGER_PENDING: (MANAGER_PATIENCE, MANAGER_PATIENCE),
-    WaitingCause.UNREADABLE_ENTRY: (timedelta(minutes=5), timedelta(minutes=5)),
+    WaitingCause.UNREADABLE_ENTRY: (timedelta(seconds=15), timedelta(seconds=15)),
 }
 """The same, for causes with other times. A report is also tried again as soon as its manager has an account."""
 _SETTLED: dict[str, object] = {"waiting": None, "blocked_by": None, "blocked_name": None, "verify": False}
