@@ -49,7 +49,6 @@ def test_status_of_a_new_connection_counts_nothing(cli: Cli, connection: Connect
         "connection": connection,
         "name": "Nordlicht",
         "state": "active",
-        "problem": None,
         "employees": 0,
         "active": 0,
         "accounts": 0,
