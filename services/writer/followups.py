@@ -105,8 +105,8 @@ class ResendFiler:
         settled = [
             key.employee_id
             for key, person in batch.items()
-            if (person.entry.decided is not None and person.stored.decided is None)
-            or (person.entry.account_id is not None and person.stored.account_id is None)
+            if (person.entry.decided is not None and (person.stored.decided is None or person.is_suspect))
+            or (person.entry.account_id is not None and (person.stored.account_id is None or person.is_suspect))
         ]
         employees = set(await self._followups.find_pending_reports(connection, settled)) if settled else set()
         managers_by_report = {

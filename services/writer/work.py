@@ -24,6 +24,8 @@ class PersonWork:
     """Accounts that an administrator has to decide about."""
     is_resent: bool = False
     """Whether the current request was resent on demand."""
+    is_suspect: bool = False
+    """Whether an earlier writer may have stored the entry without filing the resends that follow from it."""
 
     @property
     def is_changed(self) -> bool:

@@ -3,8 +3,12 @@
 import pytest
 
 from services.contracts.cloudevents import SendReason
+from services.contracts.ids import EmployeeId
+from services.contracts.ledger import ManagerLink
 from services.contracts.outcomes import Outcome, WaitingCause
-from tests.support.builders import make_request, reports_to
+from services.provisioning.records import build_waiting
+from tests.support.builders import make_entry, make_request, reports_to
+from tests.support.fakes import CrashError, Crashes
 from tests.support.writer_stage import EVA, WriterStage
 from tests.unit.writer.company import Company
 
@@ -158,3 +162,22 @@ async def test_report_waits_for_what_its_manager_waits_for(stage: WriterStage) -
     assert stage.get_manager("6") == stage.get_account("7")["id"]
     assert stage.get_manager("7") == stage.get_account("9")["id"]
     assert len((await stage.get_server()).writes) == 3
+
+
+@pytest.mark.promise("P1")
+async def test_pending_report_is_resent_after_a_crash(stage: WriterStage) -> None:
+    """The writer ends after it has stored the manager's account, and before it files the resend of the report."""
+    waiting = build_waiting(make_request("7"), WaitingCause.MANAGER_PENDING, stage.clock.now())
+    link = ManagerLink(employee_id=EmployeeId("9"))
+    await stage.ledger.write([make_entry("7", waiting=waiting, manager=link)])
+    first, tasks = stage.offset, stage.tasks
+    stage.tasks = Crashes(at=0).wrap(tasks, ["file"])
+    stage.restart()
+    with pytest.raises(CrashError):
+        await stage.handle(make_request("9"))
+
+    stage.tasks, stage.offset = tasks, first
+    stage.restart()
+    await stage.handle(make_request("9"))
+
+    assert stage.tasks.people == {"7"}
