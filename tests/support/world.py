@@ -231,8 +231,16 @@ async def wait_for_rest(installation: Installation, seconds: float = 60) -> None
             await wait_until("balance 0 and an account for every active employee", is_settled, seconds)
     except AssertionError as error:
         counts = [(entry.active, entry.accounts, entry.balance, entry.waiting, entry.outcomes) for entry in last]
-        raise AssertionError(f"{error}: active, accounts, balance, waiting, outcomes are {counts}") from None
+        causes = await _count_causes(installation)
+        raise AssertionError(
+            f"{error}: active, accounts, balance, waiting, outcomes are {counts}, causes {causes}"
+        ) from None
     await wait_until_committed(installation, seconds)
+
+
+async def _count_causes(installation: Installation) -> dict[str, int]:
+    async with open_store(installation) as store:
+        return dict(await store.counters.count_waiting_by_cause())
 
 
 async def wait_until_committed(installation: Installation, seconds: float = 60) -> None:
