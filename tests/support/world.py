@@ -240,7 +240,7 @@ async def wait_for_rest(installation: Installation, seconds: float = 60) -> None
 
 async def _count_causes(installation: Installation) -> dict[str, int]:
     async with open_store(installation) as store:
-        return dict(await store.counters.count_waiting_by_cause())
+        return {cause.value: number for cause, number in (await store.counters.count_waiting_by_cause()).items()}
 
 
 async def wait_until_committed(installation: Installation, seconds: float = 60) -> None:
