@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 4 # test workers, each with its own Kafka and MongoDB: tests wait half of the time, so two cores carry four
 LOCKS := requirements/build.txt requirements/runtime.txt requirements/local.txt requirements/test.txt requirements/lint.txt
 
-.PHONY: help setup demo test simulate chaos compose-test bench coverage lint format docs lock env clean
+.PHONY: help setup demo test simulate mutants chaos compose-test bench coverage lint format docs lock env clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ test: $(READY) ## runs the test suite; starts a real Kafka and a real MongoDB
 
 simulate: $(READY) ## simulates 2,000 schedules of the whole product with faults; SEED=n shows one
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(OPTIONS)
+
+mutants: $(READY) ## plants mistakes in a copy of the code, each of which one test must find; ONLY=text chooses some
+	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)')
 
 chaos: $(READY) ## runs first synchronisations with services killed at random, for up to 25 minutes
 	$(BIN)/pytest -m chaos --timeout 1800 -s

@@ -162,6 +162,24 @@ async def test_surplus_is_settled_when_its_waiting_is_stored(stage: Stage) -> No
     assert len(stage.publisher.published) == ROOM
 
 
+@pytest.mark.promise("P1")
+async def test_surplus_that_cannot_be_stored_is_not_settled(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is noted again when MongoDB answers. A crash until then must not lose it."""
+    hold, positions = stage.store.ledger.hold, list[int]()
+
+    async def fail_first(waiting: Any) -> None:
+        positions.append(stage.ownership.open)
+        if len(positions) == 1:
+            raise TransientError("MongoDB does not answer")
+        await hold(waiting)
+
+    monkeypatch.setattr(stage.store.ledger, "hold", fail_first)
+    stage.receive(*make_requests(0, ROOM + 5))
+    await wait_until(lambda: stage.ownership.open == ROOM)
+
+    assert positions == [ROOM + 5, ROOM + 5]
+
+
 @pytest.mark.promise("P2")
 async def test_newest_change_of_the_surplus_waits(stage: Stage) -> None:
     """Of several changes of one employee that do not fit, the newest is noted, in any order."""
@@ -270,6 +288,20 @@ async def test_skipped_people_are_not_settled(stage: Stage) -> None:
     await stage.lanes.finish()
 
     assert stage.ownership.open == 1
+
+
+@pytest.mark.promise("P2")
+async def test_outcomes_of_moved_records_are_not_published(stage: Stage) -> None:
+    """Their new owner may have published newer ones."""
+    stage.receive(make_request("7"))
+    await wait_until(lambda: stage.writer.begun)
+    stage.ownership.end()
+
+    stage.writer.gate.set()
+    await stage.lanes.finish()
+
+    assert stage.writer.done == ["7"]
+    assert stage.publisher.published == []
 
 
 @pytest.mark.promise("P3")

@@ -1,0 +1,130 @@
+"""Mistakes in the poller: scans, their limits, snapshots as the outbox, leases."""
+
+from tests.mutants.mutant import Mutant
+
+LEASE = "services/poller/lease.py"
+OBSERVE = "services/poller/observe.py"
+SCAN = "services/poller/scan.py"
+SCHEDULE = "services/poller/schedule.py"
+
+OF_FAIRNESS = "tests/unit/poller/test_fairness.py"
+OF_LEASE = "tests/unit/poller/test_lease.py"
+OF_LIMITS = "tests/unit/poller/test_scan_limits.py"
+OF_OBSERVE = "tests/unit/poller/test_observe.py"
+OF_SCAN = "tests/unit/poller/test_scan.py"
+
+POLLER = (
+    Mutant(
+        "a scan that was stopped counts as complete",
+        SCAN,
+        "if self.stopped is not None or self.repeated or self.skipped:",
+        "if self.repeated or self.skipped:",
+        f"{OF_LIMITS}::test_stopped_scan_is_not_complete_even_if_the_total_agrees",
+    ),
+    Mutant(
+        "a scan with fewer employees than Personio announced counts as complete",
+        SCAN,
+        "return self.totals == {len(self.ids)}",
+        "return bool(self.totals)",
+        f"{OF_SCAN}::test_only_a_complete_scan_reports_absent_employees",
+    ),
+    Mutant(
+        "a scan holds its place while it waits for Personio",
+        SCAN,
+        "                reader.prefetch()\n",
+        "                await reader.prefetch()\n",
+        f"{OF_LIMITS}::test_waiting_for_personio_takes_no_place",
+    ),
+    Mutant(
+        "a scan without a lease stores its page",
+        SCAN,
+        "self._outbox.ensure_lease()",
+        "await asyncio.sleep(0)",
+        f"{OF_LEASE}::test_suspended_process_stops_before_it_notices_the_loss",
+    ),
+    Mutant(
+        "a change that another poller has stored is sent with the wrong content",
+        SCAN,
+        "if snapshot.employee_id not in lost]",
+        "if snapshot.employee_id is not None]",
+        f"{OF_SCAN}::test_change_stored_by_another_replica_is_not_sent",
+    ),
+    Mutant(
+        "a dry run stores what it finds",
+        SCAN,
+        "        if self._dry_run:\n            return\n",
+        "",
+        f"{OF_SCAN}::test_dry_run_counts_without_storing_or_sending",
+    ),
+    Mutant(
+        "an attribute that is no longer wanted stays in the snapshot",
+        OBSERVE,
+        "before = {key: value for key, value in stored.items() if key in wanted}",
+        "before = dict(stored)",
+        f"{OF_OBSERVE}::test_attribute_no_longer_wanted_is_not_a_change",
+    ),
+    Mutant(
+        "an attribute that Personio sends unasked is stored",
+        OBSERVE,
+        "**select_wanted(wanted, employee.attributes)",
+        "**employee.attributes",
+        f"{OF_OBSERVE}::test_unwanted_attribute_is_neither_content_nor_stored",
+    ),
+    Mutant(
+        "a revision follows a clock that goes back",
+        OBSERVE,
+        "revision=max((previous.revision if previous else 0) + 1, int(now.timestamp() * 1000)),",
+        "revision=int(now.timestamp() * 1000),",
+        f"{OF_OBSERVE}::test_revision_is_the_time_and_grows_with_any_clock",
+    ),
+    Mutant(
+        "changes that an earlier run did not send stay in the outbox",
+        "services/poller/run.py",
+        "await self._outbox.emit_pending(connection, self._limits.places)",
+        "await asyncio.sleep(0)",
+        "tests/unit/poller/test_run.py::test_crash_before_any_effect_loses_no_change",
+    ),
+    Mutant(
+        "a poller without the lease sends changes",
+        "services/poller/outbox.py",
+        "        self.ensure_lease()\n",
+        "",
+        "tests/unit/poller/test_outbox.py::test_lost_lease_sends_nothing",
+    ),
+    Mutant(
+        "a lease counts from the answer of MongoDB",
+        LEASE,
+        "guard.deadline = requested_at + self._seconds",
+        "guard.deadline = self._clock.monotonic() + self._seconds",
+        f"{OF_LEASE}::test_slow_renewal_counts_from_its_request",
+    ),
+    Mutant(
+        "a refused renewal goes unnoticed",
+        LEASE,
+        "guard.deadline = -math.inf",
+        "guard.deadline = math.inf",
+        f"{OF_LEASE}::test_refused_renewal_ends_the_work_at_once",
+    ),
+    Mutant(
+        "a silent Personio is waited for without end",
+        SCHEDULE,
+        "            self._limits.stop_overdue()\n",
+        "",
+        f"{OF_FAIRNESS}::test_broken_personios_delay_no_other_company",
+    ),
+    Mutant(
+        "tasks wait for the places of slow polls",
+        SCHEDULE,
+        "self._settings.poll_open_connections - (len(self._running) - polls)",
+        "self._settings.poll_open_connections - len(self._running)",
+        f"{OF_FAIRNESS}::test_tasks_do_not_wait_for_slow_scans",
+    ),
+    Mutant(
+        "the interval of polls begins at the end of a poll",
+        "services/poller/work.py",
+        "await self._set_next_poll(connection, started_at)",
+        "await self._set_next_poll(connection, self._clock.now())",
+        f"{OF_FAIRNESS}::test_polls_of_a_large_company_keep_their_interval",
+    ),
+)
+"""The mistakes in ``services/poller``."""
