@@ -80,7 +80,7 @@ POLLER = (
     Mutant(
         "changes that an earlier run did not send stay in the outbox",
         "services/poller/run.py",
-        "await self._outbox.emit_pending(connection, self._limits.places)",
+        "await self._outbox.emit_pending(plan.connection_id, self._limits.places)",
         "await asyncio.sleep(0)",
         "tests/unit/poller/test_run.py::test_crash_before_any_effect_loses_no_change",
     ),

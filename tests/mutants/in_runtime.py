@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 BATCHES = "services/runtime/kafka/batches.py"
 CLIENT = "services/runtime/kafka/client.py"
+COMMITS = "services/runtime/kafka/commits.py"
 CONSUMER = "services/runtime/kafka/consumer.py"
 OFFSETS = "services/runtime/kafka/offsets.py"
 OWNERSHIP = "services/runtime/kafka/ownership.py"
@@ -34,8 +35,8 @@ RUNTIME = (
         "the consumer commits on its own",
         CLIENT,
         "enable_auto_commit=False,",
-        "enable_auto_commit=True,\n        auto_commit_interval_ms=100,",
-        "tests/kafka/test_consumer.py::test_batch_is_committed_after_its_acknowledgement",
+        "enable_auto_commit=True,",
+        "tests/kafka/test_consumer.py::test_dead_producer_ends_the_process",
     ),
     Mutant(
         "a batch is settled before its work",
@@ -77,7 +78,7 @@ RUNTIME = (
         OWNERSHIP,
         "        if not self._is_confirmed():\n            self.end()\n",
         "        if not self._is_confirmed():\n",
-        f"{OF_OWNERSHIP}::test_records_after_the_session_timeout_are_lost_for_good",
+        f"{OF_OWNERSHIP}::test_late_answer_to_a_commit_restores_no_ownership",
     ),
     Mutant(
         "records of an ended ownership are settled",
@@ -95,7 +96,7 @@ RUNTIME = (
     ),
     Mutant(
         "a member that was overtaken brings the offsets back",
-        CONSUMER,
+        COMMITS,
         "if not membership.is_confirmed and await self._is_overtaken(consumer, ownership):",
         "if membership.is_joining:",
         f"{OF_CONSUMER}::test_member_that_was_overtaken_commits_nothing",

@@ -27,8 +27,8 @@ STORE = (
     Mutant(
         "a ledger entry is written over that of another writer",
         LEDGER,
-        '{"_id": document["_id"], "seq": entry.seq - 1}, document',
-        '{"_id": document["_id"]}, document',
+        'previous = {"_id": document["_id"], "seq": entry.seq - 1}',
+        'previous = {"_id": document["_id"]}',
         f"{OF_LEDGER}::test_entry_without_its_predecessor_is_not_written[mongodb]",
     ),
     Mutant(

@@ -5,11 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
 
+from sandbox.stack.kafka import Kafka
+from sandbox.stack.mongo import Mongo
 from tests.mutants.mutant import ROOT, Mutant
 
 LEFT_OUT = shutil.ignore_patterns(".*_cache", ".venv", ".git", ".data", "__pycache__")
@@ -36,13 +38,22 @@ def copy_repository(folder: Path) -> Path:
     return Path(shutil.copytree(ROOT, folder / "repository", ignore=LEFT_OUT, symlinks=True))
 
 
-def run_tests(root: Path, tests: Sequence[str], seconds: float | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs tests on a copy until the first one fails. Raises ``subprocess.TimeoutExpired`` after that many seconds."""
-    options = ("-x", "--numprocesses", "0", "-p", "no:cacheprovider", "--quiet")
+@asynccontextmanager
+async def run_servers(folder: Path) -> AsyncIterator[dict[str, str]]:
+    """Starts Kafka and MongoDB for all tests. Yields the environment variables that name them."""
+    async with Kafka(folder / "kafka") as kafka, Mongo(folder / "mongo") as mongo:
+        yield {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "MONGODB_URL": mongo.url}
+
+
+def run_tests(
+    root: Path, tests: Sequence[str], servers: Mapping[str, str], seconds: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs tests on a copy. Raises ``subprocess.TimeoutExpired`` after that many seconds."""
+    options = ("--numprocesses", "0", "-p", "no:cacheprovider", "--quiet")
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *tests],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, **servers, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -50,16 +61,16 @@ def run_tests(root: Path, tests: Sequence[str], seconds: float | None = None) ->
     )
 
 
-def run_mutant(root: Path, mutant: Mutant) -> Result:
+def run_mutant(root: Path, mutant: Mutant, servers: Mapping[str, str]) -> Result:
     """Plants the mistake in a copy, and runs the test that must fail."""
     with _plant(root, mutant):
         try:
-            done = run_tests(root, [mutant.test], mutant.seconds)
+            done = run_tests(root, [mutant.test], servers, mutant.seconds)
         except subprocess.TimeoutExpired:
             return Result.TOO_SLOW
     if done.returncode == 0:
         return Result.SURVIVED
-    has_failed = done.returncode == TEST_FAILED and re.search(r"^1 failed\b", done.stdout, re.MULTILINE)
+    has_failed = done.returncode == TEST_FAILED and re.search(r"^\d+ failed\b", done.stdout, re.MULTILINE)
     return Result.FOUND if has_failed else Result.BROKEN
 
 

@@ -70,6 +70,21 @@ def test_records_after_the_session_timeout_are_lost_for_good(stage: Stage) -> No
         ownership.ensure_owned()
 
 
+@pytest.mark.promise("P3")
+def test_late_answer_to_a_commit_restores_no_ownership(stage: Stage) -> None:
+    """The work was dropped in the meantime, although the commit was sent within the session timeout."""
+    ownership = stage.membership.ownership
+    sent_at = stage.clock.monotonic() + SESSION
+    stage.clock.seconds += SESSION + 0.1
+    with pytest.raises(PartitionsMovedError, match="has not confirmed"):
+        ownership.ensure_owned()
+
+    stage.membership.confirm(sent_at)
+
+    with pytest.raises(PartitionsMovedError, match="partitions moved"):
+        ownership.ensure_owned()
+
+
 def test_gap_between_confirmations_ends_the_ownership(stage: Stage) -> None:
     """Even if no request was to be sent in the gap."""
     stage.clock.seconds += SESSION + 0.1
