@@ -34,6 +34,7 @@ POLLER = (
         "                reader.prefetch()\n",
         "                await reader.prefetch()\n",
         f"{OF_LIMITS}::test_waiting_for_personio_takes_no_place",
+        seconds=120.0,  # the test waits for a condition that never comes
     ),
     Mutant(
         "a scan without a lease stores its page",

@@ -273,6 +273,7 @@ async def test_finish_forgets_what_has_not_begun(stage: Stage) -> None:
     stage.writer.gate.set()
     await finishing
 
+    assert len(stage.writer.begun) == MAX_BATCHES
     assert stage.get_position() == MAX_BATCHES * 10
     assert stage.ownership.open == ROOM - MAX_BATCHES * 10
     assert stage.lanes.find_room(CONNECTION) == ROOM
