@@ -39,8 +39,8 @@ POLLER = (
     Mutant(
         "a scan without a lease stores its page",
         SCAN,
-        "self._outbox.ensure_lease()",
-        "await asyncio.sleep(0)",
+        "        self._outbox.ensure_lease()\n",
+        "",
         f"{OF_LEASE}::test_suspended_process_stops_before_it_notices_the_loss",
     ),
     Mutant(
@@ -111,7 +111,7 @@ POLLER = (
         SCHEDULE,
         "            self._limits.stop_overdue()\n",
         "",
-        f"{OF_FAIRNESS}::test_broken_personios_delay_no_other_company",
+        f"{OF_FAIRNESS}::test_stopped_scan_is_repeated_after_the_interval",
     ),
     Mutant(
         "tasks wait for the places of slow polls",

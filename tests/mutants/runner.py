@@ -28,7 +28,7 @@ class Result(StrEnum):
     SURVIVED = "SURVIVED"
     """Its test has passed."""
     BROKEN = "BROKEN"
-    """Its test was not run to its end: the mutant or the name of the test is wrong."""
+    """Its test was not run, or has failed for a name that the mutant does not define: the mutant is wrong."""
     TOO_SLOW = "TOO SLOW"
     """Its test has not ended within its time."""
 
@@ -71,7 +71,7 @@ def run_mutant(root: Path, mutant: Mutant, servers: Mapping[str, str]) -> Result
     if done.returncode == 0:
         return Result.SURVIVED
     has_failed = done.returncode == TEST_FAILED and re.search(r"^\d+ failed\b", done.stdout, re.MULTILINE)
-    return Result.FOUND if has_failed else Result.BROKEN
+    return Result.FOUND if has_failed and "NameError" not in done.stdout else Result.BROKEN
 
 
 @contextmanager
