@@ -13,7 +13,6 @@ from services.mapper.ports import Connections, Mappings
 from services.mapping.engine import Engine
 from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Batch, Incoming, build_dead_letter
-from services.runtime.kafka.ownership import Ownership
 
 logger = logging.getLogger(__name__)
 
@@ -67,16 +66,16 @@ class Mapper:
         self._connections = connections
         self._clock = clock
         self._compiled: dict[ConnectionId, Engine] = {}
-        self._fetch: Ownership | None = None
+        self._whole: object = None
         self._engines: dict[ConnectionId, Engine | Rejecting | None] = {}
 
     async def handle(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
         """Returns the request of each change, or a dead letter if the connection is unknown.
 
-        All batches of one fetch (those with the same ownership) share what was read from MongoDB.
+        The parts of one batch share what was read from MongoDB.
         """
-        if batch.ownership is not self._fetch:
-            self._fetch, self._engines = batch.ownership, {}
+        if batch.whole is None or batch.whole is not self._whole:
+            self._whole, self._engines = batch.whole, {}
         await self._read({incoming.event.connection_id for incoming in batch.records} - self._engines.keys())
         return [self._map(incoming, self._engines[incoming.event.connection_id]) for incoming in batch.records]
 

@@ -251,7 +251,7 @@ async def test_secret_of_another_form(
 
     await wait_for_account(other, person)
     await wait_for_problem(installation, damaged, f"the secret {damaged.id}/declaree.key")
-    await wait_for_problem(installation, damaged, "enter the secret again")
+    await wait_for_problem(installation, damaged, f"`connections secrets {damaged.id} --declaree`")
     await logs.wait_for("poller", "poll failed", f"the secret {damaged.id}/declaree.key")
 
     await set_fields(installation, "connections", damaged.id, {"declaree.key": stored["declaree"]["key"]})

@@ -115,8 +115,9 @@ class BatchWorker(Generic[E]):
 
     async def _handle_and_publish(self, batch: Batch[E]) -> None:
         results: list[Record] = []
+        whole = object()  # another one for each attempt: what was read for the last one may be outdated
         for start in range(0, len(batch.records), self._handler_batch_records):
-            part = Batch(batch.records[start : start + self._handler_batch_records], batch.ownership)
+            part = Batch(batch.records[start : start + self._handler_batch_records], batch.ownership, whole)
             results += await self._handler(part)
             await asyncio.sleep(0)  # lets heartbeats and health checks run
         batch.ownership.ensure_owned()

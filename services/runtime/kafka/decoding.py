@@ -59,6 +59,8 @@ class Batch(Generic[E]):
     """The records, in order within each partition."""
     ownership: Ownership
     """Tells whether the records still belong to this member of the group."""
+    whole: object = None
+    """The same object for all parts of one batch; None for a batch that was not divided."""
 
 
 def build_dead_letter(incoming: Incoming[Any], service: str, reason: DeadLetterReason, clock: Clock) -> Record:

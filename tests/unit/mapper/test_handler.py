@@ -86,23 +86,36 @@ async def test_mappings_are_read_once_per_batch() -> None:
     assert stage.mappings.queries == [{CONNECTION}, {CONNECTION, OTHER}]
 
 
-async def test_batches_of_one_fetch_share_the_mappings() -> None:
-    """Reading for each small batch would be slow."""
-    stage, fetch = MapperStage(), OwnedPartitions()
-    batches = (
+async def test_parts_of_one_batch_share_the_mappings() -> None:
+    """Reading for each small part would be slow."""
+    stage, ownership, whole = MapperStage(), OwnedPartitions(), object()
+    parts = (
         [build_change(CONNECTION)],
         [build_change(CONNECTION), build_change(OTHER)],
         [build_change(OTHER)],
     )
 
-    for events in batches:
+    for events in parts:
         stage.mappings.published[CONNECTION] = make_published_mapping(version=3 + len(stage.mappings.queries))
-        records = await stage.mapper.handle(Batch(tuple(map(make_incoming, events)), fetch))
+        records = await stage.mapper.handle(Batch(tuple(map(make_incoming, events)), ownership, whole))
         requests = [read_event(AccountRequested, record.value) for record in records]
         versions = {request.mapping_version for request in requests if request.connection_id == CONNECTION}
         assert versions <= {3}
 
     assert stage.mappings.queries == [{CONNECTION}, {OTHER}]
+
+
+async def test_next_batch_gets_a_newly_published_mapping() -> None:
+    """The ownership of the partitions stays the same for hours: a resend that follows a publication needs the new version."""
+    stage, ownership = MapperStage(), OwnedPartitions()
+    versions: list[int] = []
+
+    for whole in (object(), object(), None, None):
+        stage.mappings.published[CONNECTION] = make_published_mapping(version=3 + len(stage.mappings.queries))
+        (record,) = await stage.mapper.handle(Batch((make_incoming(build_change(CONNECTION)),), ownership, whole))
+        versions.append(read_event(AccountRequested, record.value).mapping_version)
+
+    assert versions == [3, 4, 5, 6]
 
 
 async def test_new_mapping_is_used_by_the_next_batch() -> None:

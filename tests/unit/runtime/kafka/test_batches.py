@@ -47,6 +47,7 @@ class Stage:
     def __init__(self, *errors: Exception, oversized_key: bytes | None = None) -> None:
         self.steps: list[str] = []
         self.errors = list(errors)
+        self.wholes: list[object] = []
         self.clock = FakeClock()
         self.metrics = Metrics()
         self.fatal_reasons: list[str] = []
@@ -64,6 +65,7 @@ class Stage:
 
     async def _handle(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
         self.steps.append(f"handle {len(batch.records)}")
+        self.wholes.append(batch.whole)
         if self.errors:
             raise self.errors.pop(0)
         return [Record(Topic.ACCOUNTS_REQUESTED, incoming.key, b"result") for incoming in batch.records]
@@ -99,6 +101,7 @@ async def test_batch_is_handled_published_and_settled_in_order() -> None:
     await stage.work(5)
 
     assert stage.steps == ["handle 2", "handle 2", "handle 1", "publish", "settle"]
+    assert len(set(map(id, stage.wholes))) == 1, "the handler may share what it reads between the parts"
     assert len(stage.publisher.published) == 5
     assert stage.count_batches("done") == 1
     assert stage.clock.slept == []
@@ -121,6 +124,7 @@ async def test_failed_batch_is_repeated_after_a_pause() -> None:
     await stage.work(2)
 
     assert stage.steps == ["handle 2", "handle 2", "publish", "settle"]
+    assert stage.wholes[0] is not stage.wholes[1], "what was read for the first attempt is read again"
     assert stage.clock.slept == [FIRST_PAUSE_SECONDS]
     assert stage.count_batches("retried") == 1
 
