@@ -18,9 +18,9 @@ from tests.support.writer_process import WriterProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo]
 
-PEOPLE = 300
+PEOPLE = 100
 """Employees of the company."""
-ALLOWED, WINDOW_SECONDS = 50, 5.0
+ALLOWED, WINDOW_SECONDS = 20, 5.0
 """Requests that the server allows in a window, and the length of a window."""
 USED_SHARE = 0.95
 """Share of the allowed requests that must be used while employees are left."""
