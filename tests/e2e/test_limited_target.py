@@ -52,4 +52,5 @@ async def test_limited_server_is_used_to_its_limit(
     full = [windows[window] for window in sorted(windows)[1:-1]]
     assert tasks == ()
     assert len(full) >= PEOPLE // ALLOWED - 2
-    assert min(full) >= USED_SHARE * ALLOWED
+    # on average, because a request may be answered in the window after its own
+    assert sum(full) >= USED_SHARE * ALLOWED * len(full)

@@ -169,7 +169,10 @@ class Consumer(Generic[E]):
         self.membership.ownership.is_ending = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._graceful_timeout):
-                await self._finish()
+                await self._receiver.finish()
+        with contextlib.suppress(TimeoutError):  # while Kafka is down, the records are read again
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._committer.commit(self.consumer)
         await committing.stop()
         self.membership.ownership.end()
         await stop_consumer(self.consumer, self.consumer.stop())
