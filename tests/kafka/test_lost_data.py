@@ -140,9 +140,9 @@ async def test_batch_of_the_old_topic_moves_no_position_of_the_new(group: KafkaG
 
     async with group.run_member(handler) as member:
         await started.wait()
-        generation = member.consumer.membership.generation
+        ownership = member.consumer.membership.ownership
         run_unnoticed(recreate_source(group, records=3))
-        await wait_until(lambda: member.consumer.membership.generation > generation, SOON)
+        await wait_until(lambda: ownership.has_moved, SOON)
         gate.set()
         await wait_until(lambda: {*handler.revisions} >= {100, 101, 102}, SOON)
         await group.wait_until_committed(3)
