@@ -233,6 +233,7 @@ async def test_process_waits_for_kafka_and_then_works(node: Kafka, group: KafkaG
     member, metrics = group.make_member(RecordingHandler()), Metrics()
     process = Process("waiting", ProcessSettings(http_port=0), SystemClock(), metrics)
     process.add("Kafka's producer", member.publisher)
+    process.add("the work on batches", member.worker)
     process.add("Kafka", member.consumer)
     process.add_check("consumer", lambda: member.consumer.check_readiness(60))
 
