@@ -290,12 +290,14 @@ class Consumer(Generic[E]):
 
     async def _watch(self) -> None:
         """Watches the consumer until it works no longer. Raises ``ConsumerDeadError`` then."""
-        consumer = self._get_consumer()
+        consumer, is_suspected = self._get_consumer(), False
         while True:
             await self._clock.sleep(self._confirm_seconds)
             reason = self._readiness.find_death(consumer)
-            if reason is not None and await _does_answer(consumer):
+            # two findings in a row are needed: after the process was suspended, the commits need a moment
+            if reason is not None and is_suspected and await _does_answer(consumer):
                 raise ConsumerDeadError(f"Kafka answers, but {reason}")
+            is_suspected = reason is not None
 
     # ------------------------------------------------------------ health
 
