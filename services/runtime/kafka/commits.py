@@ -53,6 +53,7 @@ class Committer:
         positions = ownership.find_uncommitted() or await self._find_position(consumer)
         if not positions:
             return True
+        ownership.note_sent(positions)
         sent_at = self._clock.monotonic()
         await consumer.commit({TopicPartition(self._topic, number): at for number, at in positions.items()})
         if ownership is membership.ownership:

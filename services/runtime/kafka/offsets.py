@@ -14,9 +14,11 @@ class Window:
         """``start`` is the offset of the first record."""
         self._handed_out: deque[int] = deque()
         self._settled: set[int] = set()
-        self._start = self._end = start
+        self._end = start
         self.committed: int | None = None
         """The offset that Kafka has stored for this window; None if it has stored none."""
+        self.sent = start
+        """The last offset that was sent to Kafka. It may be stored even without an answer."""
 
     @property
     def next_commit(self) -> int:
@@ -25,7 +27,7 @@ class Window:
 
     def is_overtaken(self, stored: int | None) -> bool:
         """Returns whether another member has committed records. ``stored`` is the offset that Kafka has; None if it has none."""
-        return stored is not None and stored > (self._start if self.committed is None else self.committed)
+        return stored is not None and stored > max(self.sent, self.committed or 0)
 
     @property
     def open(self) -> int:

@@ -112,6 +112,12 @@ class Ownership:
             if window.next_commit != window.committed
         }
 
+    def note_sent(self, positions: Mapping[int, int]) -> None:
+        """Notes positions before they are sent to Kafka, which may store them without an answer."""
+        for partition, position in positions.items():
+            if partition in self._windows:
+                self._windows[partition].sent = position
+
     def note_committed(self, positions: Mapping[int, int]) -> None:
         """Notes that Kafka has stored these positions."""
         for partition, position in positions.items():

@@ -229,3 +229,14 @@ def test_commits_of_another_member_are_noticed(
         ownership.note_committed({0: committed})
 
     assert ownership.is_overtaken(0, stored) is is_overtaken
+
+
+def test_own_unanswered_commit_overtakes_nothing(stage: Stage) -> None:
+    """Kafka may have stored it."""
+    ownership = stage.membership.ownership
+    ownership.hand_out(0, [4, 5, 6])
+
+    ownership.note_sent({0: 6})
+
+    assert not ownership.is_overtaken(0, 6)
+    assert ownership.is_overtaken(0, 7)
