@@ -31,9 +31,7 @@ class Finding:
     """What is wrong and what to do; None if nothing is wrong."""
 
 
-async def check(
-    store: Store, clock: Clock, connection: ConnectionId, *, allow_private: bool = False
-) -> tuple[Finding, ...]:
+async def check(store: Store, clock: Clock, connection: ConnectionId, *, allow_private: bool) -> tuple[Finding, ...]:
     """Sends read requests to both systems with the stored credentials, and looks for a published mapping.
 
     ``allow_private`` allows addresses of private networks.

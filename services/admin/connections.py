@@ -42,7 +42,7 @@ async def add(
     *,
     external_id_prefix: str = "",
     link_policy: LinkPolicy = LinkPolicy.ASK,
-    allow_private: bool = False,
+    allow_private: bool,
 ) -> Connection:
     """Adds a connection and publishes the default mapping for it. The connection is paused until it is started.
 

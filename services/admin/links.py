@@ -66,7 +66,7 @@ class Link:
 
 
 async def list_links(
-    store: Store, clock: Clock, connection: ConnectionId, *, with_names: bool = False, allow_private: bool = False
+    store: Store, clock: Clock, connection: ConnectionId, *, with_names: bool = False, allow_private: bool
 ) -> AsyncIterator[Link]:
     """Yields the open decisions that employees wait for. With ``with_names``, each account is read from Declaree.
 
@@ -107,7 +107,7 @@ async def get_link(
     employee: EmployeeId,
     account: AccountId,
     *,
-    allow_private: bool = False,
+    allow_private: bool,
 ) -> Link:
     """Returns one decision with both sides. ``allow_private`` allows addresses of private networks.
 

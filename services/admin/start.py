@@ -77,7 +77,7 @@ async def preview_start(
     progress: Progress,
     *,
     with_names: bool = False,
-    allow_private: bool = False,
+    allow_private: bool,
 ) -> Preview:
     """Reads all employees and all accounts, and returns what the first import would do. Writes nothing.
 

@@ -27,8 +27,10 @@ def attributes(connection: Id, as_json: Json = False) -> None:
     A mapping names attributes by these keys. Attributes that it does not read have no number: their values stay in Personio.
     """
 
-    async def work(_: CliSettings, store: Store) -> SourceCatalogue:
-        return await admin_catalogues.read_source_catalogue(store, SystemClock(), ConnectionId(connection))
+    async def work(settings: CliSettings, store: Store) -> SourceCatalogue:
+        return await admin_catalogues.read_source_catalogue(
+            store, SystemClock(), ConnectionId(connection), allow_private=settings.allow_private_addresses
+        )
 
     catalogue = run(work)
     rows = [row for attribute in catalogue.attributes for row in _format_attribute(attribute, catalogue.employees)]

@@ -1,5 +1,8 @@
 """The source catalogue: the attributes that a credential can read. It contains no personal data."""
 
+from typing import Self
+
+from services.contracts.employees import AttributeDefinition
 from services.contracts.ids import ConnectionId
 from services.contracts.values import FrozenModel
 
@@ -17,6 +20,13 @@ class SourceAttribute(FrozenModel):
     """Keys of the parts of a nested attribute, such as ``office.name``; empty for any other attribute."""
     filled: int | None = None
     """Number of employees with a value at the last full scan; None for an attribute that is not wanted."""
+
+    @classmethod
+    def describe(cls, definition: AttributeDefinition, filled: int | None) -> Self:
+        """Returns the attribute of a definition, with the number of employees that have a value."""
+        return cls(
+            key=definition.key, label=definition.label, type=definition.type, parts=definition.parts, filled=filled
+        )
 
 
 class SourceCatalogue(FrozenModel):

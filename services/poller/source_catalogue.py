@@ -42,12 +42,8 @@ class SourceCatalogueKeeper:
         catalogue = SourceCatalogue(
             connection_id=self._connection,
             attributes=tuple(
-                SourceAttribute(
-                    key=definition.key,
-                    label=definition.label,
-                    type=definition.type,
-                    parts=definition.parts,
-                    filled=filled.get(definition.key, 0) if definition.key in requested else None,
+                SourceAttribute.describe(
+                    definition, filled.get(definition.key, 0) if definition.key in requested else None
                 )
                 for definition in selection.definitions
             ),

@@ -178,7 +178,7 @@ def _make_account_source(life: Life, around: Surroundings) -> AccountSource:
 
 def _connect(life: Life, around: Surroundings, access: DeclareeAccess) -> DeclareeClient:
     transport = SimulatedTransport(around.network, life)
-    return DeclareeClient(access, clock=LifeClock(life), metrics=None, transport=transport)
+    return DeclareeClient(access, clock=LifeClock(life), metrics=None, transport=transport, allow_private=False)
 
 
 async def run_mapper(life: Life, around: Surroundings) -> None:

@@ -41,7 +41,9 @@ class FakeAccounts:
     async def source(self, connection: ConnectionId) -> AsyncIterator[ListedAccounts]:
         """Opens the server for one verification."""
         self.opened.append(connection)
-        client = DeclareeClient(self._access, clock=self._clock, transport=httpx.ASGITransport(app=self._app))
+        client = DeclareeClient(
+            self._access, clock=self._clock, transport=httpx.ASGITransport(app=self._app), allow_private=False
+        )
         try:
             yield ListedAccounts(self._access, _RecordedClient(self, client))
         finally:

@@ -247,7 +247,7 @@ class WriterStage:
 
     def _make_client(self, access: DeclareeAccess) -> WatchedServer:
         transport = httpx.ASGITransport(app=self.app)
-        client = DeclareeClient(access, clock=self.clock, paces=self.paces, transport=transport)
+        client = DeclareeClient(access, clock=self.clock, paces=self.paces, transport=transport, allow_private=False)
         self.clients.append(WatchedServer(client))
         return self.clients[-1]
 

@@ -154,20 +154,20 @@ class Pipeline:
     async def _open_personio(self, plan: PollPlan) -> AsyncIterator[PersonioClient]:
         found = plan.open_connection()
         transport = httpx.ASGITransport(app=personio_app(self.personio))
-        async with PersonioClient(found.personio, clock=self.clock, transport=transport) as client:
+        async with PersonioClient(found.personio, clock=self.clock, transport=transport, allow_private=False) as client:
             yield client
 
     @asynccontextmanager
     async def _open_declaree(self, connection: ConnectionId) -> AsyncIterator[ListedAccounts]:
         found = await self.store.connections.get(connection)
         transport = httpx.ASGITransport(app=declaree_app(self.declaree))
-        client = DeclareeClient(found.declaree, clock=self.clock, transport=transport)
+        client = DeclareeClient(found.declaree, clock=self.clock, transport=transport, allow_private=False)
         yield ListedAccounts(found.declaree, client)
         await client.close()
 
     def _make_declaree_client(self, access: DeclareeAccess) -> WatchedServer:
         transport = httpx.ASGITransport(app=declaree_app(self.declaree))
-        server = WatchedServer(DeclareeClient(access, clock=self.clock, transport=transport))
+        server = WatchedServer(DeclareeClient(access, clock=self.clock, transport=transport, allow_private=False))
 
         async def effect(call: Any) -> None:
             self.crashes.record(call.code)
@@ -181,7 +181,9 @@ class Pipeline:
         secret = SecretStr(SECRET)
         personio = PersonioAccess(url="https://personio.test", client_id="demo-client", client_secret=secret)
         declaree = DeclareeAccess(url=f"{address}/SCIM/v2", key=SecretStr(KEY))
-        self.connection = (await admin.add(self.store, self.clock, "Nordlicht", personio, declaree)).id
+        self.connection = (
+            await admin.add(self.store, self.clock, "Nordlicht", personio, declaree, allow_private=False)
+        ).id
         await self.store.connections.start(self.connection, now=self.clock.now())
         return self.connection
 

@@ -57,7 +57,7 @@ class DeclareeClient:
         paces: Paces | None = None,
         metrics: Metrics | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        allow_private: bool = False,
+        allow_private: bool,
     ) -> None:
         """``concurrency`` is the maximum number of requests at once. ``metrics`` counts the calls; None counts nothing.
 

@@ -71,7 +71,7 @@ class ScimExchange:
         connections: int,
         transport: httpx.AsyncBaseTransport | None = None,
         *,
-        allow_private: bool = False,
+        allow_private: bool,
     ) -> None:
         """``connections`` is the maximum number of network connections. ``transport`` replaces the network in tests.
 

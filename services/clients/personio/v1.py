@@ -58,7 +58,7 @@ class PersonioClient:
         tokens: TokenCache | None = None,
         attributes: AttributeLists | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        allow_private: bool = False,
+        allow_private: bool,
     ) -> None:
         """``limits`` are those of the address; None for no limits. ``tokens`` and ``attributes`` are shared with other clients.
 

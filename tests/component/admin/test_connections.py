@@ -21,7 +21,7 @@ NEW_CREDENTIALS = Credentials("papi-new", SecretStr("its-secret"))
 @pytest.fixture
 async def connection(store: Store) -> Connection:
     """A stored connection."""
-    return await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE)
+    return await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE, allow_private=False)
 
 
 # ------------------------------------------------------------ adding
@@ -29,7 +29,7 @@ async def connection(store: Store) -> Connection:
 
 async def test_added_connection_is_paused_and_has_a_mapping(store: Store) -> None:
     """The default mapping is published before the first poll, which would otherwise reject every employee."""
-    added = await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE)
+    added = await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE, allow_private=False)
     published = await store.mappings.get_published(added.id)
 
     assert added.state is ConnectionState.PAUSED
@@ -47,7 +47,7 @@ async def test_connection_without_its_mapping_is_not_added(store: Store, monkeyp
     monkeypatch.setattr(store.mappings, "publish", fail)
 
     with pytest.raises(StoreUnavailableError):
-        await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE)
+        await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE, allow_private=False)
 
     assert await store.connections.list_all() == ()
 
@@ -61,7 +61,7 @@ async def test_private_address_is_added_only_if_allowed(store: Store, block: str
     declaree = DECLAREE.model_copy(update={"url": url} if block == "declaree" else {})
 
     with pytest.raises(connections.UnusableAddressError, match=r"private network: .* ALLOW_PRIVATE_ADDRESSES=true"):
-        await connections.add(store, FakeClock(), "Nordlicht", personio, declaree)
+        await connections.add(store, FakeClock(), "Nordlicht", personio, declaree, allow_private=False)
 
     assert await store.connections.list_all() == ()
     added = await connections.add(store, FakeClock(), "Nordlicht", personio, declaree, allow_private=True)
@@ -71,7 +71,9 @@ async def test_private_address_is_added_only_if_allowed(store: Store, block: str
 async def test_same_two_accounts_are_connected_once(store: Store, connection: Connection) -> None:
     """Two connections of the same accounts would overwrite each other."""
     with pytest.raises(DuplicateConnectionError):
-        await connections.add(store, FakeClock(), "Again", PERSONIO, DECLAREE, external_id_prefix="again-")
+        await connections.add(
+            store, FakeClock(), "Again", PERSONIO, DECLAREE, external_id_prefix="again-", allow_private=False
+        )
 
 
 async def test_link_policy_is_switched(store: Store, connection: Connection) -> None:
@@ -89,7 +91,9 @@ async def test_link_policy_is_switched(store: Store, connection: Connection) -> 
 async def test_prefix_has_no_invisible_characters(store: Store, prefix: str) -> None:
     """A server may remove them, and the accounts would no longer be recognised."""
     with pytest.raises(InvalidPrefixError, match="spaces"):
-        await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE, external_id_prefix=prefix)
+        await connections.add(
+            store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE, external_id_prefix=prefix, allow_private=False
+        )
 
     assert await store.connections.list_all() == ()
 
@@ -99,7 +103,7 @@ async def test_connections_to_one_declaree_need_different_prefixes(store: Store,
     spelling = DECLAREE.model_copy(update={"url": "https://APP.declaree.com:443/SCIM/v2/"})
 
     with pytest.raises(PrefixConflictError, match=connection.id):
-        await connections.add(store, FakeClock(), "Südlicht", NEW_PERSONIO, spelling)
+        await connections.add(store, FakeClock(), "Südlicht", NEW_PERSONIO, spelling, allow_private=False)
 
     other = await connections.add(
         store,
@@ -109,6 +113,7 @@ async def test_connections_to_one_declaree_need_different_prefixes(store: Store,
         DECLAREE,
         external_id_prefix="south-",
         link_policy=LinkPolicy.BY_EMAIL,
+        allow_private=False,
     )
     published = await store.mappings.get_published(other.id)
 
@@ -142,9 +147,11 @@ async def test_new_personio_credential_is_unique(store: Store, connection: Conne
     """Another connection cannot have the new client_id, neither from the start nor later; the old one is free."""
     await set_credentials(store, connection.id, NEW_CREDENTIALS)
     with pytest.raises(DuplicateConnectionError):
-        await connections.add(store, FakeClock(), "Again", NEW_PERSONIO, DECLAREE, external_id_prefix="again-")
+        await connections.add(
+            store, FakeClock(), "Again", NEW_PERSONIO, DECLAREE, external_id_prefix="again-", allow_private=False
+        )
     other = await connections.add(
-        store, FakeClock(), "With the old client_id", PERSONIO, DECLAREE, external_id_prefix="old-"
+        store, FakeClock(), "With the old client_id", PERSONIO, DECLAREE, external_id_prefix="old-", allow_private=False
     )
 
     with pytest.raises(DuplicateConnectionError):

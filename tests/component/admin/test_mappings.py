@@ -17,7 +17,7 @@ pytestmark = pytest.mark.mongo
 @pytest.fixture
 async def connection(store: Store) -> Connection:
     """A stored connection with the default mapping."""
-    return await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE)
+    return await connections.add(store, FakeClock(), "Nordlicht", PERSONIO, DECLAREE, allow_private=False)
 
 
 async def test_published_mapping_resends_all_employees(store: Store, connection: Connection) -> None:

@@ -53,7 +53,9 @@ async def connection(store: Store, connection: Connection, monkeypatch: pytest.M
 async def show(store: Store, connection: Connection, answer: Answer | Exception) -> Link:
     """Returns the decision with both sides, if Declaree gives this answer."""
     Client.answer = answer
-    (link,) = [link async for link in list_links(store, FakeClock(), connection.id, with_names=True)]
+    (link,) = [
+        link async for link in list_links(store, FakeClock(), connection.id, with_names=True, allow_private=False)
+    ]
     return link
 
 

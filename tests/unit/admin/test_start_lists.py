@@ -120,7 +120,7 @@ async def predict(store: Store, connection: Connection, monkeypatch: pytest.Monk
     async def ignore(*_: object) -> None:
         pass
 
-    shown = await preview_start(store, FakeClock(), connection.id, ignore)
+    shown = await preview_start(store, FakeClock(), connection.id, ignore, allow_private=False)
     return [prediction.prospect for prediction in shown.predictions]
 
 

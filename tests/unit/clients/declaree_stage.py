@@ -68,7 +68,9 @@ async def open_client(
     concurrency: int = 16,
 ) -> AsyncIterator[DeclareeClient]:
     """Opens a client with this transport."""
-    client = DeclareeClient(access, clock=clock or FakeClock(), concurrency=concurrency, transport=transport)
+    client = DeclareeClient(
+        access, clock=clock or FakeClock(), concurrency=concurrency, transport=transport, allow_private=False
+    )
     yield client
     await client.close()
 

@@ -94,7 +94,7 @@ async def open_stage(
     )
     transport = InProcessTransport(create_app(state))
     limits = None if per_minute is None else HostLimits(clock, per_minute, LOGINS_PER_MINUTE)
-    async with PersonioClient(ACCESS, clock=clock, limits=limits, transport=transport) as client:
+    async with PersonioClient(ACCESS, clock=clock, limits=limits, transport=transport, allow_private=False) as client:
         yield PersonioStage(state, client, clock, transport)
 
 
@@ -104,5 +104,5 @@ async def open_client(
 ) -> AsyncIterator[tuple[PersonioClient, ScriptedTransport]]:
     """Opens a client with these replies. The first request is the authentication."""
     transport = ScriptedTransport(*replies)
-    async with PersonioClient(ACCESS, clock=clock or FakeClock(), transport=transport) as client:
+    async with PersonioClient(ACCESS, clock=clock or FakeClock(), transport=transport, allow_private=False) as client:
         yield client, transport

@@ -210,7 +210,7 @@ async def test_cause_of_an_unusable_answer_is_named() -> None:
 @pytest.mark.parametrize("url", ["declaree.test/SCIM", "ftp://declaree.test", "http://declaree.test:x", "http://", ""])
 async def test_invalid_address_is_reported_with_the_next_step(url: str) -> None:
     """An address that is not an HTTP address is a wrong address, not an outage."""
-    client = DeclareeClient(ACCESS.model_copy(update={"url": url}), clock=FakeClock())
+    client = DeclareeClient(ACCESS.model_copy(update={"url": url}), clock=FakeClock(), allow_private=False)
 
     for call in (READ, FIND_NAME):
         with pytest.raises(TransientError):

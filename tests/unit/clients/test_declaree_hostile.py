@@ -97,7 +97,7 @@ async def test_probe_of_a_hostile_server_fails_as_a_server_does() -> None:
     """Any other error would end the writer's check of waiting employees."""
     for location in LOCATIONS:
         transport = ScriptedTransport(*([build_reply(307, Location=location)] * 20))
-        client = DeclareeClient(ACCESS, clock=FakeClock(), transport=transport)
+        client = DeclareeClient(ACCESS, clock=FakeClock(), transport=transport, allow_private=False)
         with pytest.raises(TransientError):
             await client.probe()
         await client.close()

@@ -38,7 +38,7 @@ class Host:
         """Opens a client of a server."""
         transport = httpx.ASGITransport(create_app(server, self.clock.monotonic))
         access = ACCESS.model_copy(update={"url": url})
-        return DeclareeClient(access, clock=self.clock, paces=self.paces, transport=transport)
+        return DeclareeClient(access, clock=self.clock, paces=self.paces, transport=transport, allow_private=False)
 
     async def measure(self, client: DeclareeClient) -> float:
         """Returns the seconds that a lookup takes."""

@@ -359,7 +359,9 @@ async def test_call_is_not_sent_if_its_callback_raises(call: Call) -> None:
 async def test_requests_are_counted_by_call_and_answer(call: Call, reply: Reply, labels: dict[str, str]) -> None:
     """The metric counts requests for each pair of call and answer."""
     metrics = Metrics()
-    client = DeclareeClient(ACCESS, clock=FakeClock(), metrics=metrics, transport=ScriptedTransport(reply))
+    client = DeclareeClient(
+        ACCESS, clock=FakeClock(), metrics=metrics, transport=ScriptedTransport(reply), allow_private=False
+    )
 
     await client.perform(call)
     await client.close()

@@ -74,7 +74,7 @@ async def test_invalid_address_is_reported_without_a_retry(url: str) -> None:
     """A retry cannot help; the message contains an example of an address."""
     clock = FakeClock()
 
-    async with PersonioClient(ACCESS.model_copy(update={"url": url}), clock=clock) as client:
+    async with PersonioClient(ACCESS.model_copy(update={"url": url}), clock=clock, allow_private=False) as client:
         with pytest.raises(PersonioAddressError, match=r"https://api\.personio\.de"):
             await client.list_page()
 
@@ -91,7 +91,9 @@ async def test_error_or_repr_contains_neither_secret_nor_token(reply: Reply | Ex
     texts = []
 
     for replies in ([reply], [TOKEN, reply, TOKEN, reply]):
-        async with PersonioClient(access, clock=FakeClock(), transport=ScriptedTransport(*replies)) as client:
+        async with PersonioClient(
+            access, clock=FakeClock(), transport=ScriptedTransport(*replies), allow_private=False
+        ) as client:
             with pytest.raises(ConnectorError) as caught:
                 await client.list_page()
             texts += [repr(client), repr(access), repr(caught.value), *traceback.format_exception(caught.value)]

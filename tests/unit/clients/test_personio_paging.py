@@ -49,7 +49,7 @@ async def test_list_ends_at_its_last_page(count: int, offsets: list[int]) -> Non
 
     transport = Company(TOKEN)
 
-    async with PersonioClient(ACCESS, clock=FakeClock(), transport=transport) as client:
+    async with PersonioClient(ACCESS, clock=FakeClock(), transport=transport, allow_private=False) as client:
         ids = [employee.id async for page in client.iterate_pages() for employee in page.employees]
 
     assert ids == [str(number) for number in range(count)]
@@ -115,7 +115,7 @@ async def test_list_far_beyond_its_total_is_an_error() -> None:
 
     transport = EndlessList(TOKEN)
 
-    async with PersonioClient(ACCESS, clock=FakeClock(), transport=transport) as client:
+    async with PersonioClient(ACCESS, clock=FakeClock(), transport=transport, allow_private=False) as client:
         with pytest.raises(PersonioUnavailableError, match=r"does not end \(announced total: 300\)"):
             [page async for page in client.iterate_pages()]
 
@@ -158,7 +158,7 @@ async def test_memory_of_a_long_list_is_that_of_few_pages() -> None:
             body = {"success": True, "metadata": {"total_elements": 4_000}, "data": data}
             return httpx.Response(200, json=TOKEN_BODY if request.url.path == AUTH else body)
 
-    async with PersonioClient(ACCESS, clock=FakeClock(), transport=LargeList()) as client:
+    async with PersonioClient(ACCESS, clock=FakeClock(), transport=LargeList(), allow_private=False) as client:
         tracemalloc.start()
         try:
             people = sum([len(page.employees) async for page in client.iterate_pages()])

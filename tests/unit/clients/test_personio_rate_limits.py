@@ -117,7 +117,9 @@ def test_retry_after_concerns_its_connection_alone() -> None:
         async def list_page(name: str, *replies: Reply) -> None:
             transport = ScriptedTransport(TOKEN, *replies)
             access = ACCESS.model_copy(update={"client_id": name})
-            async with PersonioClient(access, clock=clock, limits=limits, transport=transport) as client:
+            async with PersonioClient(
+                access, clock=clock, limits=limits, transport=transport, allow_private=False
+            ) as client:
                 await client.list_page()
             ended[name] = clock.monotonic()
 
@@ -198,7 +200,7 @@ async def test_clients_of_a_credential_share_the_list() -> None:
     lists, clock = AttributeLists(), FakeClock()
 
     async with (
-        PersonioClient(ACCESS, clock=clock, attributes=lists) as one,
-        PersonioClient(ACCESS, clock=clock, attributes=lists) as other,
+        PersonioClient(ACCESS, clock=clock, attributes=lists, allow_private=False) as one,
+        PersonioClient(ACCESS, clock=clock, attributes=lists, allow_private=False) as other,
     ):
         assert one._attributes is other._attributes

@@ -33,7 +33,7 @@ async def test_credentials_are_sent_in_the_body_only() -> None:
     access = ACCESS.model_copy(update={"partner_id": "PARTNER"})
     transport = ScriptedTransport(TOKEN, EMPTY_LIST)
 
-    async with PersonioClient(access, clock=FakeClock(), transport=transport) as client:
+    async with PersonioClient(access, clock=FakeClock(), transport=transport, allow_private=False) as client:
         await client.list_page()
 
     auth, listing = transport.requests
@@ -74,7 +74,9 @@ async def test_clients_with_one_cache_share_a_token() -> None:
 
     for secret in (SECRET, SECRET, "another"):
         access = ACCESS.model_copy(update={"client_secret": SecretStr(secret)})
-        async with PersonioClient(access, clock=FakeClock(), tokens=tokens, transport=transport) as client:
+        async with PersonioClient(
+            access, clock=FakeClock(), tokens=tokens, transport=transport, allow_private=False
+        ) as client:
             await client.list_page()
 
     assert [request.method for request in transport.requests] == ["POST", "GET", "GET", "POST", "GET"]

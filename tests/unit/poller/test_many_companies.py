@@ -94,6 +94,7 @@ class Many(Installation):
             tokens=self._tokens,
             attributes=self._lists,
             transport=self.personio,
+            allow_private=False,
         ) as client:
             yield client
 
