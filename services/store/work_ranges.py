@@ -1,13 +1,17 @@
 """The records that the writers have in progress, one range for each partition of the topic of requests."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from pymongo import ReplaceOne
+from pymongo import UpdateOne
 
 from services.contracts.claims import WorkRange
 from services.contracts.topics import Topic
 from services.store.collection import Collection, Document
 from services.store.damaged import read_valid
+
+NUMBERS = ("first_offset", "last_offset", "timestamp_ms")
+"""The fields of a range. One that is not a number is damaged."""
 
 
 class WorkRanges:
@@ -19,24 +23,18 @@ class WorkRanges:
     async def begin(self, ranges: Sequence[WorkRange]) -> dict[int, WorkRange]:
         """Stores the records in progress, one range for each partition. Returns the ranges that were stored before.
 
-        A stored range that ends after the new one keeps its end: an earlier writer may have sent requests for all of its
-        records, also for those of a later batch. In place of a damaged range, the new one is returned: an earlier writer may
-        have sent requests for all of its records.
+        A range is joined with the one that is stored when it is written (``WorkRange.join``): another writer may have stored
+        its own after this one has read. What is read is enough: a writer stores its range before it sends requests. In place
+        of a damaged range, the new one is returned: an earlier writer may have sent requests for all of its records.
         """
+        if not ranges:
+            return {}
         documents = await self._collection.find({"_id": {"$in": [_build_key(work.partition) for work in ranges]}})
         by_key = {document["_id"]: document for document in documents}
-        stored = {
+        await self._collection.write_bulk([_build_write(work) for work in ranges])
+        return {
             work.partition: _read(by_key[key], work) for work in ranges if (key := _build_key(work.partition)) in by_key
         }
-        await self._collection.write_bulk([_build_write(extend(work, stored.get(work.partition))) for work in ranges])
-        return stored
-
-
-def extend(work: WorkRange, stored: WorkRange | None) -> WorkRange:
-    """Returns the new range, up to the end of the stored one if the stored one contains the last new record."""
-    if stored is None or not stored.contains(work.last_offset, work.timestamp_ms):
-        return work
-    return work.model_copy(update={"last_offset": stored.last_offset, "timestamp_ms": stored.timestamp_ms})
 
 
 def _read(document: Document, work: WorkRange) -> WorkRange:
@@ -47,6 +45,19 @@ def _build_key(partition: int) -> str:
     return f"{Topic.ACCOUNTS_REQUESTED.value}/{partition}"
 
 
-def _build_write(work: WorkRange) -> ReplaceOne[Document]:
+def _build_write(work: WorkRange) -> UpdateOne:
+    """Returns the update that does what ``WorkRange.join`` does. A damaged range is replaced."""
     key = _build_key(work.partition)
-    return ReplaceOne({"_id": key}, {"_id": key, **work.model_dump(mode="json")}, upsert=True)
+    new: dict[str, Any] = {"_id": key, **work.model_dump(mode="json")}
+    joined = new | {
+        "first_offset": {"$min": ["$first_offset", work.first_offset]},
+        "last_offset": {"$max": ["$last_offset", work.last_offset]},
+        "timestamp_ms": {"$max": ["$timestamp_ms", work.timestamp_ms]},
+    }
+    is_joined = [
+        *({"$isNumber": f"${name}"} for name in NUMBERS),
+        {"$lte": [work.first_offset, "$last_offset"]},
+        {"$or": [{"$gt": [work.last_offset, "$last_offset"]}, {"$lte": [work.timestamp_ms, "$timestamp_ms"]}]},
+    ]
+    replacement = {"$cond": [{"$and": is_joined}, joined, {"$literal": new}]}
+    return UpdateOne({"_id": key}, [{"$replaceWith": replacement}], upsert=True)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from services.contracts.claims import WorkRange
+from services.contracts.ids import PersonKey
 from services.writer.people import Request
 from services.writer.ports import WorkRanges
 
@@ -15,7 +16,9 @@ class Takeover:
         """``earlier`` are the ranges that are stored of the partitions."""
         self._earlier = dict(earlier or {})
         self._last: dict[int, int] = {}
-        """The last record of each partition that is in progress."""
+        """The last record of each partition that was read."""
+        self._newest: dict[tuple[int, PersonKey], int] = {}
+        """The last record of each person that was read, of partitions with an earlier range."""
         self._repeated: set[tuple[int, int]] = set()
 
     async def begin(self, ranges: WorkRanges, records: Sequence[Request], positions: Mapping[int, int]) -> None:
@@ -28,6 +31,8 @@ class Takeover:
         self._earlier |= {partition: work for partition, work in stored.items() if partition not in self._last}
         for record in records:
             self._last[record.partition] = max(record.offset, self._last.get(record.partition, record.offset))
+            if record.partition in self._earlier:
+                self._newest[record.partition, record.event.person] = record.offset
 
     def note_repeated(self, records: Iterable[Request]) -> None:
         """Notes that the work on records has failed: requests may have been sent for them."""
@@ -40,15 +45,23 @@ class Takeover:
         work = self._earlier.get(record.partition)
         return work is not None and work.contains(record.offset, record.timestamp_ms)
 
-    def is_cut(self, record: Request) -> bool:
-        """Returns whether the earlier writer also had records in progress that are not read yet.
+    def is_cut(self, records: Iterable[Request]) -> bool:
+        """Returns whether the earlier writer may have sent a newer change of an employee than these, which are all of theirs
+        in a batch.
 
-        One of them may be a newer change of the same employee, which has been sent: this one must not be sent after it.
+        Its record is not read yet, or waits for its turn: none of these may be sent after it.
         """
-        work = self._earlier.get(record.partition)
-        if work is None or not work.contains(record.offset, record.timestamp_ms):
+        newest = {record.partition: record for record in sorted(records, key=lambda record: record.offset)}
+        return any(self._is_newer_in_progress(record) for record in newest.values())
+
+    def _is_newer_in_progress(self, record: Request) -> bool:
+        partition, offset = record.partition, record.offset
+        work = self._earlier.get(partition)
+        if work is None or not work.reaches(offset, record.timestamp_ms):
             return False
-        return work.last_offset > self._last.get(record.partition, record.offset)
+        if work.last_offset > self._last.get(partition, offset):
+            return True
+        return self._newest.get((partition, record.event.person), offset) > offset
 
 
 def build_ranges(records: Iterable[Request], positions: Mapping[int, int]) -> list[WorkRange]:

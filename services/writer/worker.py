@@ -111,7 +111,7 @@ class Worker:
         takeover = self._surroundings.takeover
         suspects = tuple(record.event for record in records if takeover.is_suspect(record))
         person.is_suspect = bool(suspects)
-        is_cut = any(map(takeover.is_cut, records))
+        is_cut = takeover.is_cut(records)
         versions = {record.event.version: record for record in records}
         for version in sorted(versions, reverse=True):
             same = [record for record in records if record.event.version == version]

@@ -83,9 +83,16 @@ STORE = (
     Mutant(
         "a range in progress loses the end of the one before",
         "services/store/work_ranges.py",
-        "not stored.contains(work.last_offset, work.timestamp_ms)",
-        "stored.contains(work.last_offset, work.timestamp_ms)",
+        '"last_offset": {"$max": ["$last_offset", work.last_offset]}',
+        '"last_offset": work.last_offset',
         "tests/contract/store/test_work_ranges.py::test_shorter_range_keeps_the_end_of_a_stored_one[mongodb]",
+    ),
+    Mutant(
+        "the range of a suspended writer replaces that of the owner",
+        "services/store/work_ranges.py",
+        '"first_offset": {"$min": ["$first_offset", work.first_offset]}',
+        '"first_offset": work.first_offset',
+        "tests/contract/store/test_work_ranges.py::test_range_of_a_suspended_writer_hides_none_of_the_owner[mongodb-late2]",
     ),
     Mutant(
         "an account gets a second owner",

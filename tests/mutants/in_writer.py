@@ -14,6 +14,7 @@ OF_BREAKER = "tests/unit/writer/test_breaker.py"
 OF_CRASHES = "tests/unit/writer/test_crashes.py"
 OF_LANES = "tests/unit/writer/test_lanes.py"
 OF_RACES = "tests/unit/writer/test_races.py"
+OF_TAKEOVER = "tests/unit/writer/test_takeover.py"
 OF_WAKEUP = "tests/unit/writer/test_wakeup.py"
 
 WRITER = (
@@ -105,9 +106,23 @@ WRITER = (
     Mutant(
         "the oldest record of a range that was cut is written",
         TAKEOVER,
-        "return work.last_offset > self._last.get(record.partition, record.offset)",
-        "return False",
+        "if work.last_offset > self._last.get(partition, offset):",
+        "if not work.last_offset:",
         f"{OF_CRASHES}::test_older_record_of_a_cut_range_is_not_written",
+    ),
+    Mutant(
+        "an older record is written while a newer one of a cut range waits for its turn",
+        TAKEOVER,
+        "return self._newest.get((partition, record.event.person), offset) > offset",
+        "return False",
+        f"{OF_TAKEOVER}::test_older_change_is_cut_while_the_newer_waits_for_its_turn[0]",
+    ),
+    Mutant(
+        "only the records of a range are cut, not those before it",
+        TAKEOVER,
+        "not work.reaches(offset, record.timestamp_ms)",
+        "not work.contains(offset, record.timestamp_ms)",
+        f"{OF_TAKEOVER}::test_older_change_is_cut_until_the_range_is_read[2]",
     ),
     Mutant(
         "a request is sent without a look at the ownership",

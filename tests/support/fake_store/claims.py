@@ -9,7 +9,6 @@ from services.contracts.ids import AccountId, ConnectionId, PersonKey
 from services.store.claims import Kind
 from services.store.collection import PAGE_SIZE
 from services.store.links import build_link_key
-from services.store.work_ranges import extend
 from tests.support.fake_store.pages import give_turn
 
 Id = TypeVar("Id", bound=str)
@@ -179,5 +178,5 @@ class FakeWorkRanges:
         stored = {work.partition: self.content[work.partition] for work in ranges if work.partition in self.content}
         await give_turn()
         for work in ranges:
-            self.content[work.partition] = extend(work, stored.get(work.partition))
+            self.content[work.partition] = work.join(self.content.get(work.partition))
         return stored

@@ -14,8 +14,8 @@ from services.writer.handler import LostRaceError
 from tests.support.builders import make_incoming, make_person, make_request, make_request_with_intent, reports_to
 from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
 
-OFFSET = 10_000
-"""Offset of the other writer's record: no writer has had it in progress."""
+OTHER_PARTITION = 1
+"""Partition of the other writer's record."""
 DISCOVERY = {("GET", "/ServiceProviderConfig"), ("GET", "/Schemas")}
 """Requests about the server, for no person."""
 
@@ -34,7 +34,8 @@ class ConcurrentLedger:
     async def write(self, entries: Any) -> Any:
         """Lets the other writer write first."""
         while self._requests:
-            await self._stage.handle_incoming([make_incoming(self._requests.pop(), OFFSET)], self._other)
+            record = make_incoming(self._requests.pop())._replace(partition=OTHER_PARTITION)
+            await self._stage.handle_incoming([record], self._other)
         return await self._inner.write(entries)
 
 
