@@ -1,11 +1,15 @@
 """Rules and fixtures of all tests: no network beyond this machine, no swallowed error, shared Kafka and MongoDB."""
 
+import asyncio
+import functools
 import gc
+import inspect
 import logging
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -13,6 +17,7 @@ import pytest
 import pytest_socket
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from sandbox.stack.kafka import Kafka
 from sandbox.stack.mongo import Mongo, connect
@@ -27,9 +32,22 @@ LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"]
 OURS = ("services", "sandbox")
 """Packages of the product: an error in their logs fails a test."""
 
+INDEPENDENT = ("tests/simulation/", "tests/unit/provisioning/test_exhaustive.py")
+"""Tests that take long, and share no fixture with the others of their module."""
+
+LONGEST = ("tests/e2e/", *INDEPENDENT, "tests/kafka/")
+"""Tests that take longest."""
+
 # without a deadline, and with the same examples in every run, a busy machine does not fail a test
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("ours")
+
+
+TIME_LIMIT_SHARE = 0.9
+"""The share of its time limit after which a test fails. At the whole limit, pytest-timeout ends the test process."""
+
+BEGAN = pytest.StashKey[float]()
+"""When the setup of a test began, in monotonic seconds."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,8 +55,43 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "expects_errors: logs errors on purpose, which fail every other test")
 
 
-def pytest_runtest_setup() -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lets the longest tests begin first, so that no worker is left alone with one, and limits the time of each."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.obj = _limit_time(item, item.obj)
+
+
+def _limit_time(item: pytest.Item, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Returns a test that fails before pytest-timeout ends its process, with all other tests of that worker."""
+    marker = item.get_closest_marker("timeout")
+    seconds = TIME_LIMIT_SHARE * float(marker.args[0] if marker and marker.args else item.config.getini("timeout"))
+
+    @functools.wraps(test)
+    async def run(*arguments: Any, **fixtures: Any) -> None:
+        async with asyncio.timeout(max(0.0, seconds - (time.monotonic() - item.stash[BEGAN]))):
+            await test(*arguments, **fixtures)
+
+    return run
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Returns the scheduler of ``--dist loadscope``; None for any other."""
+    return IndependentTests(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+class IndependentTests(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+    """Lets the tests of a module run in one worker, because they share servers, but not those that share nothing."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(INDEPENDENT) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Blocks connections to other machines; pytest-socket removes the block after each test."""
+    item.stash[BEGAN] = time.monotonic()
     pytest_socket.socket_allow_hosts([*LOOPBACK_HOSTS, *_get_server_hosts()], allow_unix_socket=True)
 
 

@@ -38,7 +38,7 @@ from tests.support.world import (
     wait_until,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
 
 SETTINGS = {"POLL_INTERVAL_SECONDS": "1", "KAFKA_PARTITIONS": "2", "KAFKA_SESSION_TIMEOUT_MS": "6000"}
 """Settings with few partitions: both companies share each of them."""

@@ -17,7 +17,7 @@ from services.contracts.ids import ConnectionId
 from tests.e2e.troubles import Company
 from tests.support.world import wait_until, wait_until_exact
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
 
 EMPLOYEES = 30
 SECONDS = 120

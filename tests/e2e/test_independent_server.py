@@ -31,7 +31,7 @@ from tests.support.world import (
     wait_until_committed,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
 
 STARTS: dict[str, StartServer] = {"scim2-server": run_scim2_server, "scim-sdk": run_scim_sdk}
 """The servers by name."""

@@ -16,7 +16,7 @@ from tests.support.serving import serve_in_thread
 from tests.support.waiting import wait_until
 from tests.support.writer_process import WriterProcess
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
 
 PEOPLE = 100
 """Employees of the company."""

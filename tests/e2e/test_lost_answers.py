@@ -44,7 +44,7 @@ MANY = int(os.environ.get("LOST_ANSWERS_EMPLOYEES", "10000"))
 
 
 @pytest.mark.promise("P4")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(360)
 @pytest.mark.parametrize("unique", [True, False], ids=["unique user names", "shared user names"])
 async def test_lost_and_late_creates_make_no_second_account(
     tmp_path: Path, kafka: KafkaServers, mongo: MongoServers, unique: bool

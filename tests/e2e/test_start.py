@@ -19,7 +19,7 @@ from tests.support.world import (
     wait_until_committed,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
 
 EXISTING = 40
 """Number of employees with an account that exists before the first import."""

@@ -16,7 +16,7 @@ from sandbox.stack.ports import is_free, reserve_port
 from tests.support.keys import make_key
 from tests.support.servers import KafkaServers, MongoServers
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
 
 SECONDS = 60
 """Limit for each condition that a test waits for."""

@@ -23,7 +23,7 @@ from tests.support.world import (
     wait_until_exact,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
 
 
 async def count_writes(installation: Installation) -> int:

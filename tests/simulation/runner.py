@@ -44,7 +44,8 @@ class Summary:
 def run_many(seeds: range, options: Options, processes: int, *, stops_early: bool = False) -> Summary:
     """Runs the schedules of all seeds. With ``stops_early``, ends after the first failure."""
     summary = Summary()
-    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
+    size = 1 if stops_early else CHUNK
+    chunks = [seeds[start : start + size] for start in range(0, len(seeds), size)]
     for reports in _run_chunks(chunks, options, processes):
         for report in reports:
             summary.add(report)
