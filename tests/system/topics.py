@@ -3,6 +3,7 @@
 The consumers are the product's own. They have neither other group members nor a network.
 """
 
+import itertools
 import zlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,6 +29,9 @@ def _partition(key: bytes) -> int:
     return zlib.crc32(key.rpartition(b"/")[2]) % PARTITIONS
 
 
+_times = itertools.count(1)  # the records of a new log are later than those of the log before
+
+
 @dataclass
 class Topics:
     """``effect`` may raise before each record is appended and before each commit."""
@@ -41,7 +45,10 @@ class Topics:
         partition = TopicPartition(record.topic.value, _partition(record.key or b""))
         log = self.logs[partition]
         sent = record if headers is None else record._replace(headers=tuple(headers))
-        log.append(make_incoming_record(partition.partition, len(log), sent, topic=partition.topic))
+        received = make_incoming_record(
+            partition.partition, len(log), sent, topic=partition.topic, timestamp=next(_times)
+        )
+        log.append(received)
 
     def list_records(self, topic: Topic) -> list[ConsumerRecord]:
         """Returns all records of a topic, in order within each partition."""
