@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
 from sandbox.installation import SERVICES, Installation
+from tests.support.http import open_http
 from tests.support.world import make_installation, wait_for_rest, wait_until, wait_until_exact
 
 FAULTS = (
@@ -73,7 +72,7 @@ async def play(folder: Path, seed: int, servers: Mapping[str, str], active: int 
             ]
         )
         await _kill_services(installation, kills, result, active)
-        async with httpx.AsyncClient(base_url=installation.declaree) as client:
+        async with open_http(base_url=installation.declaree) as client:
             (await client.delete("/_control/faults")).raise_for_status()
         await wait_for_rest(installation, 150)
         await wait_until_exact(installation, 60)
@@ -92,14 +91,14 @@ async def _start(installation: Installation, *, twice: bool) -> dict[str, list[s
 
 
 async def _order_faults(installation: Installation, seed: int) -> None:
-    async with httpx.AsyncClient(base_url=installation.declaree) as client:
+    async with open_http(base_url=installation.declaree) as client:
         for fault in FAULTS:
             (await client.post("/_control/faults", json={**fault, "seed": seed})).raise_for_status()
 
 
 async def _kill_services(installation: Installation, kills: _Kills, result: Round, active: int) -> None:
     """Makes each kill when it is due and restarts the process at once, until no kill is left."""
-    async with httpx.AsyncClient(base_url=installation.declaree) as client:
+    async with open_http(base_url=installation.declaree) as client:
 
         async def are_kills_done() -> bool:
             requests = (await client.get("/_control/counters")).json()["requests"]

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 from cryptography.fernet import Fernet
 
@@ -29,6 +28,7 @@ from tests.e2e.troubles import (
     wait_for_account,
     wait_until_synced,
 )
+from tests.support.http import open_http
 from tests.support.world import (
     call_control,
     get_connection_id,
@@ -328,7 +328,7 @@ async def test_account_id_of_any_size(
 ) -> None:
     """An id above 1 KB is refused. A look finds the account, and nothing of the id is stored."""
     fault = {"kind": "large_id", "method": "POST", "path": "/Users", "after_commit": True, "id_bytes": size}
-    async with httpx.AsyncClient(base_url=damaged.declaree) as client:
+    async with open_http(base_url=damaged.declaree) as client:
         (await client.post("/_control/faults", json=fault)).raise_for_status()
 
     person = await hire(installation)

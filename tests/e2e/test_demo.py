@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from services.contracts.ids import ConnectionId
 from tests.e2e.troubles import Company
+from tests.support.http import open_http
 from tests.support.world import wait_until, wait_until_exact
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
@@ -108,7 +108,7 @@ def list_processes(data: Path) -> list[str]:
 async def hire(running: Demo, first_name: str) -> None:
     """Adds an employee and waits until the demo prints the new account, and thus all earlier writes."""
     personio = await running.read_address("personio")
-    async with httpx.AsyncClient() as http:
+    async with open_http() as http:
         employee = {"first_name": first_name, "last_name": "Lovelace"}
         answer = await http.post(f"{personio}/_control/employees", content=json.dumps(employee))
     assert answer.status_code == 201

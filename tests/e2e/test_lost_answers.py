@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-import httpx
 import pytest
 
 from sandbox.installation import Installation
+from tests.support.http import open_http
 from tests.support.servers import KafkaServers, MongoServers
 from tests.support.world import (
     get_connection_id,
@@ -90,7 +90,7 @@ async def import_with_faults(folder: Path, settings: dict[str, str], active: int
 
 async def order_faults(installation: Installation, *, unique: bool) -> None:
     """Orders the faults of the sandbox Declaree."""
-    async with httpx.AsyncClient(base_url=installation.declaree) as client:
+    async with open_http(base_url=installation.declaree) as client:
         (await client.patch("/_control/behaviour", json={"unique_user_names": unique})).raise_for_status()
         for fault in FAULTS:
             (await client.post("/_control/faults", json=fault)).raise_for_status()
@@ -98,7 +98,7 @@ async def order_faults(installation: Installation, *, unique: bool) -> None:
 
 async def assert_every_fault_has_hit(installation: Installation) -> None:
     """Fails if a kind of fault has hit no request."""
-    async with httpx.AsyncClient(base_url=installation.declaree) as client:
+    async with open_http(base_url=installation.declaree) as client:
         entries = (await client.get("/_control/journal", params={"limit": "100000"})).json()["entries"]
     hit = {str(entry["fault"]) for entry in entries if entry["fault"]}
 

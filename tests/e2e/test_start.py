@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from sandbox.installation import Installation
+from tests.support.http import open_http
 from tests.support.servers import KafkaServers, MongoServers
 from tests.support.world import (
     list_accounts,
@@ -48,7 +48,7 @@ async def add_existing_accounts(installation: Installation) -> dict[str, dict[st
     """Adds the accounts and returns the doubtful ones as the server shows them, by id."""
     employees = await list_employees(installation)
     active = [employee for _, employee in sorted(employees.items()) if employee["status"] == "active"]
-    async with httpx.AsyncClient(base_url=installation.declaree) as client:
+    async with open_http(base_url=installation.declaree) as client:
         for number, employee in enumerate(active[:EXISTING]):
             answer = await client.post("/_control/accounts", json=build_existing_account(number, employee))
             answer.raise_for_status()

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from sandbox.stack.ports import is_free, reserve_port
+from tests.support.http import open_http
 from tests.support.keys import make_key
 from tests.support.servers import KafkaServers, MongoServers
 
@@ -69,7 +70,7 @@ async def read_log_line(process: asyncio.subprocess.Process, part: str) -> dict[
 
 async def wait_for_service(port: int) -> str:
     """Waits until a service is ready at this port; returns its name."""
-    async with asyncio.timeout(SECONDS), httpx.AsyncClient() as client:
+    async with asyncio.timeout(SECONDS), open_http() as client:
         while True:
             try:
                 response = await client.get(f"http://127.0.0.1:{port}/health/ready")

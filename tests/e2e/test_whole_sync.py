@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from sandbox.installation import SERVICES, Installation
+from tests.support.http import open_http
 from tests.support.servers import KafkaServers, MongoServers
 from tests.support.world import (
     call_control,
@@ -145,7 +145,7 @@ async def test_changed_and_left_employees_reach_declaree(installation: Installat
 async def test_services_at_rest_serve_health_and_metrics(installation: Installation) -> None:
     """Every service answers on its HTTP port."""
     await wait_for_rest(installation)
-    async with httpx.AsyncClient() as client:
+    async with open_http() as client:
         for service in SERVICES:
             port = installation.processes[service].environment["HTTP_PORT"]
             live = await client.get(f"http://127.0.0.1:{port}/health/live")

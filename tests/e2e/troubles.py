@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-import httpx
 from aiokafka import AIOKafkaProducer
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -33,6 +32,7 @@ from services.runtime.kafka.results import ResultPublisher
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
 from services.store.database import Store
+from tests.support.http import open_http
 from tests.support.world import list_accounts, open_store, wait_until, wait_until_exact
 
 
@@ -101,14 +101,14 @@ class Logs:
 async def get_health(installation: Installation, service: str) -> tuple[int, int]:
     """Returns the status codes of ``/health/live`` and ``/health/ready``."""
     port = installation.processes[service].environment["HTTP_PORT"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/health") as client:
+    async with open_http(base_url=f"http://127.0.0.1:{port}/health") as client:
         return (await client.get("/live")).status_code, (await client.get("/ready")).status_code
 
 
 async def count_published_outcomes(installation: Installation) -> float:
     """Returns how many outcomes the writer has published since its start."""
     port = installation.processes["writer"].environment["HTTP_PORT"]
-    async with httpx.AsyncClient() as client:
+    async with open_http() as client:
         metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     counter = re.search(
         rf'^sync_published_total{{topic="{Topic.ACCOUNT_OUTCOMES.value}"}} (\S+)', metrics, re.MULTILINE
@@ -170,7 +170,7 @@ async def produce(installation: Installation, topic: Topic, key: str, value: byt
 
 async def set_delay(company: Company, *, seconds: float) -> None:
     """Delays every answer of the company's Declaree by ``seconds``; 0 ends the delay."""
-    async with httpx.AsyncClient(base_url=company.declaree) as client:
+    async with open_http(base_url=company.declaree) as client:
         (await client.delete("/_control/faults")).raise_for_status()
         if seconds:
             fault = {"kind": "slow", "seconds": seconds, "count": None}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 from pymongo.asynchronous.database import AsyncDatabase
 
+from tests.support.http import open_http
 from tests.support.world import Sides, call_control, list_accounts
 
 Document = dict[str, Any]
@@ -104,7 +104,7 @@ async def add_strangers(sides: Sides) -> dict[str, Document]:
 
 
 async def _call_declaree(sides: Sides, path: str, body: Document) -> None:
-    async with httpx.AsyncClient(base_url=f"{sides.declaree}/_control") as client:
+    async with open_http(base_url=f"{sides.declaree}/_control") as client:
         (await client.post(path, json=body)).raise_for_status()
 
 

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpx
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
@@ -19,6 +18,7 @@ from services.admin import status
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import Topic
 from services.store.database import Store
+from tests.support.http import open_http
 from tests.support.servers import KafkaServers, MongoServers
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -126,7 +126,7 @@ async def get_connection_id(installation: Installation) -> ConnectionId:
 async def list_accounts(sides: Sides, key: str = "demo-key") -> list[dict[str, Any]]:
     """Returns all accounts of the SCIM server that the writer writes to."""
     accounts: list[dict[str, Any]] = []
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as client:
+    async with open_http(headers={"Authorization": f"Bearer {key}"}) as client:
         while True:
             url = f"{sides.scim}/Users?startIndex={len(accounts) + 1}&count=100"
             page = (await client.get(url)).json()
@@ -138,7 +138,7 @@ async def list_accounts(sides: Sides, key: str = "demo-key") -> list[dict[str, A
 async def list_employees(sides: Sides) -> dict[str, dict[str, Any]]:
     """Returns the attributes of all employees of the sandbox Personio, by employee id."""
     employees: dict[str, dict[str, Any]] = {}
-    async with httpx.AsyncClient(base_url=sides.personio) as client:
+    async with open_http(base_url=sides.personio) as client:
         answer = await client.post("/v1/auth", json={"client_id": "demo-client", "client_secret": "demo-secret"})
         headers = {"Authorization": f"Bearer {answer.json()['data']['token']}"}
         while True:
@@ -194,7 +194,7 @@ def _compare(key: str, employees: dict[str, dict[str, Any]], accounts: dict[str,
 
 async def read_journal(sides: Sides) -> list[dict[str, Any]]:
     """Returns the requests that the sandbox Declaree has received, oldest first."""
-    async with httpx.AsyncClient(base_url=sides.declaree) as client:
+    async with open_http(base_url=sides.declaree) as client:
         answer = (await client.get("/_control/journal", params={"limit": "100000"})).json()
         entries: list[dict[str, Any]] = answer["entries"] if isinstance(answer, dict) else answer
         return entries
@@ -202,13 +202,13 @@ async def read_journal(sides: Sides) -> list[dict[str, Any]]:
 
 async def clear_journal(sides: Sides) -> None:
     """Deletes the entries of the sandbox Declaree's journal."""
-    async with httpx.AsyncClient(base_url=sides.declaree) as client:
+    async with open_http(base_url=sides.declaree) as client:
         (await client.delete("/_control/journal")).raise_for_status()
 
 
 async def call_control(sides: Sides, method: str, path: str, **body: Any) -> Any:
     """Sends a request to the control API of the sandbox Personio; returns the decoded answer, None if it is empty."""
-    async with httpx.AsyncClient(base_url=sides.personio) as client:
+    async with open_http(base_url=sides.personio) as client:
         answer = await client.request(method, f"/_control{path}", content=json.dumps(body))
         answer.raise_for_status()
         return answer.json() if answer.content else None
