@@ -18,7 +18,7 @@ class Takeover:
         self._last: dict[int, int] = {}
         """The last record of each partition that was read."""
         self._newest: dict[tuple[int, PersonKey], int] = {}
-        """The last record of each person that was read, of partitions with an earlier range."""
+        """The last record of each person that was read, of those in an earlier range or before it."""
         self._repeated: set[tuple[int, int]] = set()
 
     async def begin(self, ranges: WorkRanges, records: Sequence[Request], positions: Mapping[int, int]) -> None:
@@ -26,12 +26,14 @@ class Takeover:
 
         ``positions`` are the offsets of the first records that are not settled.
         """
+        self._repeated = {(number, offset) for number, offset in self._repeated if offset >= positions.get(number, 0)}
         stored = await ranges.begin(build_ranges(records, positions))
         # a range that is stored later is that of this writer
         self._earlier |= {partition: work for partition, work in stored.items() if partition not in self._last}
         for record in records:
             self._last[record.partition] = max(record.offset, self._last.get(record.partition, record.offset))
-            if record.partition in self._earlier:
+            work = self._earlier.get(record.partition)
+            if work is not None and work.reaches(record.offset, record.timestamp_ms):
                 self._newest[record.partition, record.event.person] = record.offset
 
     def note_repeated(self, records: Iterable[Request]) -> None:

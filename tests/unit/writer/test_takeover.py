@@ -61,3 +61,23 @@ async def test_nothing_is_cut_without_an_earlier_writer() -> None:
     await takeover.begin(FakeWorkRanges(), RECORDS[2:], {})
 
     assert not takeover.is_cut([OLDEST])
+
+
+async def test_repeated_record_is_forgotten_once_it_is_settled() -> None:
+    """A writer may own its partitions for weeks."""
+    takeover = Takeover()
+    await takeover.begin(FakeWorkRanges(), RECORDS[:2], {0: 0})
+    takeover.note_repeated(RECORDS[:2])
+
+    await takeover.begin(FakeWorkRanges(), RECORDS[2:], {0: 1})
+
+    assert [takeover.is_suspect(record) for record in RECORDS[:3]] == [False, True, False]
+
+
+async def test_range_that_was_read_remembers_no_further_employees() -> None:
+    """The employees behind the range need no memory."""
+    takeover, ranges = await take_over(0, 3)
+
+    await takeover.begin(ranges, RECORDS, {})
+
+    assert len(takeover._newest) == 3
