@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 4 # test workers, each with its own Kafka and MongoDB: tests wait half of the time, so two cores carry four
 LOCKS := requirements/build.txt requirements/runtime.txt requirements/local.txt requirements/test.txt requirements/lint.txt
 
-.PHONY: help setup demo test simulate mutants chaos compose-test bench coverage lint format docs lock env clean
+.PHONY: help setup demo test test-long simulate mutants chaos compose-test bench coverage lint format docs lock env clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ demo: $(READY) ## runs the whole system on this machine, with sandboxes of Perso
 
 test: $(READY) ## runs the test suite; starts a real Kafka and a real MongoDB
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder --durations=10
+
+test-long: $(READY) ## runs the tests that take minutes: recovery drills, independent servers in every mode
+	$(BIN)/pytest -m long --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 simulate: $(READY) ## simulates 2,000 schedules of the whole product with faults; SEED=n shows one
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(OPTIONS)

@@ -21,13 +21,12 @@ MINUTES = 25
 """Time after which no further round starts once there were ``MIN_ROUNDS``."""
 
 
-@pytest.mark.timeout(480)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.timeout(360)
 async def test_services_killed_at_random_lose_and_duplicate_nothing(
-    tmp_path: Path, kafka: KafkaServers, mongo: MongoServers, seed: int
+    tmp_path: Path, kafka: KafkaServers, mongo: MongoServers
 ) -> None:
     """A first synchronisation ends with exact accounts, and every service was killed during it."""
-    result = await play(tmp_path, seed, make_settings(kafka, mongo), FEW)
+    result = await play(tmp_path, 1, make_settings(kafka, mongo), FEW)
 
     assert set(result.killed) == set(SERVICES)
 

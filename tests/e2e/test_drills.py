@@ -10,7 +10,7 @@ from tests.e2e.troubles import Company, get_health, get_status, open_database, r
 from tests.support.recovery import change_employees
 from tests.support.world import find_differences, get_connection_id, make_installation, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360), pytest.mark.long]
 
 SETTINGS = {"POLL_INTERVAL_SECONDS": "1", "KAFKA_PARTITIONS": "2"}
 """Settings with frequent polls."""

@@ -12,7 +12,7 @@ from tests.support.recovery import age_ledger, change_employees, restore_snapsho
 from tests.support.servers import KafkaServers, MongoServers
 from tests.support.world import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360), pytest.mark.long]
 
 
 @pytest.mark.promise("P9")

@@ -19,7 +19,7 @@ from tests.support.recovery import age_backup, back_up, change_employees, restor
 from tests.support.servers import KafkaServers, MongoServers
 from tests.support.world import call_control, list_accounts, list_employees
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360), pytest.mark.long]
 
 PREFIX = "acme-"
 """Prefix of the external ids in the drill in which the connection is added again."""

@@ -43,7 +43,11 @@ MODES = {
 }
 """What the servers support, by the name of the mode."""
 
-SCENARIOS = [pytest.param(name, mode, id=f"{name}-{mode}") for mode in MODES for name in STARTS]
+SCENARIOS = [
+    pytest.param(name, mode, id=f"{name}-{mode}", marks=[pytest.mark.long] if mode != "patch" else [])
+    for mode in MODES
+    for name in STARTS
+]
 """Every server in every mode."""
 
 UPDATES = {"scim2-server": ("PATCH", 204), "scim-sdk": ("PATCH", 200)}

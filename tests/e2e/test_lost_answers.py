@@ -50,7 +50,7 @@ async def test_lost_and_late_creates_make_no_second_account(
     tmp_path: Path, kafka: KafkaServers, mongo: MongoServers, unique: bool
 ) -> None:
     """Each employee has one account at the end, also on a server that allows two accounts with one user name."""
-    await import_with_faults(tmp_path, make_settings(kafka, mongo), 400, unique=unique)
+    await import_with_faults(tmp_path, make_settings(kafka, mongo), 200, unique=unique)
 
 
 @pytest.mark.chaos
