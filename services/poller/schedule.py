@@ -10,7 +10,8 @@ from services.contracts.leases import ProcessIdentity
 from services.errors import ConnectorError
 from services.poller.lease import LeaseKeeper
 from services.poller.pauses import Pauses
-from services.poller.ports import Publisher, Repositories, Source
+from services.poller.ports import Publisher, Source
+from services.poller.repositories import Repositories
 from services.poller.scan_limits import ScanLimits
 from services.poller.settings import PollerSettings
 from services.poller.verification_ports import AccountSource
