@@ -22,6 +22,7 @@ from docs.generators import cli, mappings
 from docs.generators.settings import CONNECTION_SECRETS, READERS, list_settings
 from services.admin.mappings import format_document, parse_document
 from services.cli.inputs import DECLAREE_KEY, PERSONIO_SECRET
+from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.drift import DriftKind
 from services.contracts.events import EVENTS, Event
 from services.contracts.mappings import MappingDocument, Rule
@@ -308,6 +309,16 @@ def test_findings_of_a_verification_are_those_of_the_page() -> None:
         return "always" if kind.is_repaired_always else "with `--repair`" if kind.is_repairable else "by a person"
 
     assert rows == [[f"`{kind.value}`", kind.text, describe(kind)] for kind in DriftKind]
+
+
+def test_reasons_of_dead_letters_are_those_of_the_page() -> None:
+    """An operator looks up the reason that `dead-letters list` prints."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    (rows,) = [rows for (head, *rows) in read_tables(page) if head[0] == "reason"]
+
+    documented = [reason.strip("` ") for row in rows for reason in row[0].split(",")]
+
+    assert documented == [reason.value for reason in DeadLetterReason]
 
 
 def test_tables_of_drills_and_troubles_list_the_tests() -> None:
