@@ -65,7 +65,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     process.add("the number of pollers", presence)
     process.add("schedule", schedule)
     process.add("metrics of stored work", gauges)
-    process.add_check("schedule", schedule.ready)
+    process.add_check("schedule", schedule.check_readiness)
     process.add_check("kafka", topics.check_readiness)
     process.add_check("mongodb", store.ping)
     return process

@@ -90,7 +90,7 @@ class Schedule:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def ready(self) -> str | None:
+    async def check_readiness(self) -> str | None:
         """Returns why the schedule makes no progress; None if it does."""
         silent = self._clock.monotonic() - self._alive_at
         if silent > self._settings.stalled_after_seconds:

@@ -46,7 +46,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         metrics=metrics,
         fatal=process.fatal,
         lane_records=settings.writer_lane_records,
-        all_records=settings.writer_lanes_records,
+        all_records=settings.writer_max_records,
         batch_records=settings.writer_batch_records,
     )
     wakeup = Wakeup(
@@ -56,7 +56,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         tasks=store.tasks,
         endpoints=endpoints,
         clock=clock,
-        interval=settings.writer_probe_seconds,
+        interval=settings.writer_retry_seconds,
         fatal=process.fatal,
     )
     consumer = Consumer(

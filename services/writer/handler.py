@@ -155,7 +155,7 @@ class Writer:
         connection = records[0].event.connection_id
         others = tuple(self._in_progress[connection])
         people = await BatchPeople.read(repositories.ledger, repositories.snapshots, repositories.runs, queues, others)
-        queues = await self._hold_damaged(queues, people.damaged)
+        queues = await self._let_damaged_wait(queues, people.damaged)
         taken = await self._claim_external_ids(queues, people, endpoint.server_address)
         absent = await repositories.snapshots.find_absent(queues)
         _start_index(people, endpoint)
@@ -200,13 +200,13 @@ class Writer:
             self._in_progress[connection].remove(people)
         return _Settling(people, frozenset(done), await results.finish())
 
-    async def _hold_damaged(self, queues: Queues, damaged: frozenset[PersonKey]) -> Queues:
+    async def _let_damaged_wait(self, queues: Queues, damaged: frozenset[PersonKey]) -> Queues:
         """Notes that the changes of people with a damaged entry wait. Returns the requests of the others."""
         if not damaged:
             return queues
         now = self._clock.now()
         newest = {key: queues[key][-1].event for key in damaged}
-        await self._repositories.ledger.hold(
+        await self._repositories.ledger.note_waiting(
             {key: build_waiting(event, WaitingCause.UNREADABLE_ENTRY, now) for key, event in newest.items()}
         )
         self._metrics.waiting.labels(WaitingCause.UNREADABLE_ENTRY.value).inc(len(damaged))

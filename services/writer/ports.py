@@ -20,7 +20,7 @@ class Ledger(Protocol):
         """Returns the existing entries of these people, damaged ones with ``damage``."""
         ...
 
-    async def hold(self, waiting: Mapping[PersonKey, Waiting]) -> None:
+    async def note_waiting(self, waiting: Mapping[PersonKey, Waiting]) -> None:
         """Notes that changes wait, without a look at the entries. An entry with a newer change stays as it is."""
         ...
 

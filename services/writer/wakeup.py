@@ -79,7 +79,9 @@ class Wakeup:
                     await self.check_looks()
             except ConnectorError as error:
                 logger.warning("the waiting employees cannot be checked now: %s", error)
-            await run_until(self._room.backlog.has_room, self._clock.sleep(max(due - self._clock.monotonic(), 0.01)))
+            await run_until(
+                self._room.backlog.room_appeared, self._clock.sleep(max(due - self._clock.monotonic(), 0.01))
+            )
 
     async def check_waiting(self) -> None:
         """Resends employees that wait, of all connections."""

@@ -179,7 +179,7 @@ async def test_as_many_are_resent_as_there_is_room_for(stage: WakeupStage) -> No
     stage.room.backlog.note_arrival(make_person("1"))
     stage.room.backlog.note_arrival(make_person("2"))
     stage.room.backlog.note_room(CONNECTION)
-    assert stage.room.backlog.has_room.is_set()
+    assert stage.room.backlog.room_appeared.is_set()
     await stage.wakeup.resend_to(stage.room.backlog.take_with_room())
 
     assert stage.list_people() == [("1", "2"), ("3", "4")]
