@@ -30,7 +30,7 @@ from services.contracts.topics import OUTSIDE, ROLES, Topic
 from services.contracts.transforms import Transform
 from services.runtime.metrics import Metrics
 from services.runtime.settings import read_secret_files
-from services.store.places import PLACES
+from services.store.contents import CONTENTS
 from tests.support.documentation import (
     COMMANDS,
     ROOT,
@@ -344,7 +344,7 @@ def test_privacy_page_lists_every_collection_and_topic() -> None:
     tables = read_tables((ROOT / "docs" / "privacy.md").read_text(encoding="utf-8"))
     rows = {head[0]: [row[0].strip("`") for row in rows] for head, *rows in tables}
 
-    assert sorted(rows["collection"]) == sorted(place.collection for place in PLACES)
+    assert sorted(rows["collection"]) == sorted(content.collection for content in CONTENTS)
     assert sorted(rows["topic"]) == sorted(topic.value for topic in Topic)
 
 

@@ -32,9 +32,7 @@ class Snapshots(Protocol):
         """Notes that these revisions are too large for Kafka."""
         ...
 
-    async def read_pending(
-        self, connection: ConnectionId, limit: int, after: EmployeeId | None = None
-    ) -> tuple[Snapshot, ...]:
+    async def read_pending(self, connection: ConnectionId, limit: int) -> tuple[Snapshot, ...]:
         """Returns stored changes that are not known to be published."""
         ...
 
