@@ -21,17 +21,18 @@ from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Batch, build_dead_letter
 from services.runtime.kafka.ownership import Ownership, PartitionsMovedError
 from services.runtime.metrics import Metrics
-from services.writer.endpoints import Endpoint, Endpoints
+from services.writer.endpoint import Endpoint
+from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
 from services.writer.order import Queues, Turns
 from services.writer.ownership import AccountOwners
 from services.writer.people import BatchPeople, Request, group_by_person
-from services.writer.ports import Repositories
+from services.writer.repositories import Repositories
 from services.writer.results import ResultWriter
 from services.writer.takeover import Takeover
 from services.writer.versions import PublishedVersions
 from services.writer.work import PersonWork
-from services.writer.worker import Surroundings, Worker
+from services.writer.worker import BatchContext, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -178,9 +179,7 @@ class Writer:
             worker = Worker(
                 endpoint=endpoint,
                 owners=owners,
-                surroundings=Surroundings(
-                    find_manager_account, is_manager_pending, takeover, key in taken, key in absent
-                ),
+                context=BatchContext(find_manager_account, is_manager_pending, takeover, key in taken, key in absent),
                 ensure_owned=ownership.ensure_owned,
                 clock=self._clock,
                 settle_seconds=self._settle_seconds,

@@ -13,7 +13,8 @@ from services.runtime.background import Background
 from services.runtime.clock import Clock
 from services.runtime.stopping import run_until
 from services.writer.backlog import ON_THE_WAY_SECONDS, Backlog
-from services.writer.endpoints import Endpoint, Endpoints
+from services.writer.endpoint import Endpoint
+from services.writer.endpoints import Endpoints
 from services.writer.ports import Connections, FollowUps, Tasks
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from services.contracts.tasks import Resend
 from services.store.database import Store
 from services.store.errors import StoreUnavailableError
 from services.writer.backlog import ON_THE_WAY_SECONDS
-from services.writer.endpoints import Endpoint, Endpoints
+from services.writer.endpoint import Endpoint
+from services.writer.endpoints import Endpoints
 from services.writer.wakeup import ON_TRIAL, Wakeup
 from tests.support.builders import CONNECTION, NOW, OTHER, make_connection, make_entry, make_person
 from tests.support.fakes import FakeClock, FiledTasks, KnownConnections, PlentyOfRoom, StillClock
