@@ -28,8 +28,8 @@ from services.contracts.events import EVENTS, Event
 from services.contracts.mappings import MappingDocument, Rule
 from services.contracts.topics import OUTSIDE, ROLES, Topic
 from services.contracts.transforms import Transform
+from services.runtime.environment import read_secret_files
 from services.runtime.metrics import Metrics
-from services.runtime.settings import read_secret_files
 from services.store.contents import CONTENTS
 from tests.support.documentation import (
     COMMANDS,
