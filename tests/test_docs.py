@@ -22,14 +22,15 @@ from docs.generators import cli, mappings
 from docs.generators.settings import CONNECTION_SECRETS, READERS, list_settings
 from services.admin.mappings import format_document, parse_document
 from services.cli.inputs import DECLAREE_KEY, PERSONIO_SECRET
+from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.drift import DriftKind
 from services.contracts.events import EVENTS, Event
 from services.contracts.mappings import MappingDocument, Rule
 from services.contracts.topics import OUTSIDE, ROLES, Topic
 from services.contracts.transforms import Transform
+from services.runtime.environment import read_secret_files
 from services.runtime.metrics import Metrics
-from services.runtime.settings import read_secret_files
-from services.store.places import PLACES
+from services.store.contents import CONTENTS
 from tests.support.documentation import (
     COMMANDS,
     ROOT,
@@ -310,6 +311,16 @@ def test_findings_of_a_verification_are_those_of_the_page() -> None:
     assert rows == [[f"`{kind.value}`", kind.text, describe(kind)] for kind in DriftKind]
 
 
+def test_reasons_of_dead_letters_are_those_of_the_page() -> None:
+    """An operator looks up the reason that `dead-letters list` prints."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    (rows,) = [rows for (head, *rows) in read_tables(page) if head[0] == "reason"]
+
+    documented = [reason.strip("` ") for row in rows for reason in row[0].split(",")]
+
+    assert documented == [reason.value for reason in DeadLetterReason]
+
+
 def test_tables_of_drills_and_troubles_list_the_tests() -> None:
     """Every drill and every trouble has a test, and each of these tests is in its table."""
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -333,7 +344,7 @@ def test_privacy_page_lists_every_collection_and_topic() -> None:
     tables = read_tables((ROOT / "docs" / "privacy.md").read_text(encoding="utf-8"))
     rows = {head[0]: [row[0].strip("`") for row in rows] for head, *rows in tables}
 
-    assert sorted(rows["collection"]) == sorted(place.collection for place in PLACES)
+    assert sorted(rows["collection"]) == sorted(content.collection for content in CONTENTS)
     assert sorted(rows["topic"]) == sorted(topic.value for topic in Topic)
 
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from services.admin.prefixes import ensure_distinct
-from services.clients.http.addresses import MESSAGE, is_private
+from services.clients.http.private_networks import MESSAGE, is_private
 from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, LinkPolicy, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import default_mapping

@@ -77,9 +77,7 @@ async def verify_accounts(
 ) -> Verified:
     """Verifies all accounts of a connection and returns the report. A failure is part of the result.
 
-
     With ``repair``, every difference is repaired, also that of a change that was published just now and has no outcome yet.
-
     Raises ``UnknownConnectionError`` and ``NotStartedError``.
     """
     await ensure_started(store, connection)

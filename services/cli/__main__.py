@@ -15,7 +15,8 @@ from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
 from services.contracts.runs import Run
 from services.runtime.clock import SystemClock
-from services.runtime.settings import ProcessSettings, load
+from services.runtime.environment import load
+from services.runtime.settings import ProcessSettings
 from services.runtime.supervisor import Supervisor
 from services.store.database import Store
 

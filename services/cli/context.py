@@ -11,16 +11,10 @@ import typer
 
 from services.cli.output import print_error
 from services.errors import ConfigurationError, ConnectorError, TransientError
+from services.runtime.environment import EX_CONFIG, load
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.log import NOISY, configure
-from services.runtime.settings import (
-    EX_CONFIG,
-    AddressSettings,
-    EncryptionSettings,
-    KafkaSettings,
-    MongoSettings,
-    load,
-)
+from services.runtime.settings import AddressSettings, EncryptionSettings, KafkaSettings, MongoSettings
 from services.store.database import Store, open_store
 
 EX_TEMPFAIL = 75

@@ -13,7 +13,8 @@ from services.cli.context import Json, fail, silence_libraries
 from services.cli.output import print_result
 from services.errors import ConnectorError
 from services.runtime.clock import SystemClock
-from services.runtime.settings import KafkaSettings, MongoSettings, load
+from services.runtime.environment import load
+from services.runtime.settings import KafkaSettings, MongoSettings
 
 app = typer.Typer(no_args_is_help=True, help="Create the users of the services in Kafka and MongoDB.")
 

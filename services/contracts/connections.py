@@ -14,8 +14,6 @@ from services.contracts.values import FrozenModel
 
 _PASTE_ARTEFACTS = "\ufeff\u200b"
 """Invisible characters that copy and paste adds around a value: byte order mark, zero-width space."""
-
-
 UNENCRYPTED = "the address is not encrypted: begin with https://, or add --insecure-http for a test system"
 """What is wrong with an address that begins with http://, and what to do."""
 

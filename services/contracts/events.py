@@ -24,7 +24,7 @@ class ChangeKind(StrEnum):
     CHANGED = "changed"
     """At least one attribute differs from the last snapshot."""
     REMOVED = "removed"
-    """The employee was deleted in Personio, which lookups have confirmed."""
+    """Personio no longer lists the employee, and an administrator has decided to disable the account."""
 
 
 class Event(FrozenModel):

@@ -14,10 +14,11 @@ from services.clients.personio.v1 import PersonioClient
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import find_topics
 from services.poller.gauges import Gauges
-from services.poller.ports import PollPlan
+from services.poller.ports import PollPlan, Source
 from services.poller.presence import Presence
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
+from services.poller.verification_ports import AccountSource
 from services.runtime.clock import Clock
 from services.runtime.identity import identify_process
 from services.runtime.kafka.publisher import Publisher
@@ -38,38 +39,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     metrics = Metrics()
     process = Process(SERVICE, settings, clock, metrics)
     rate_limits = RateLimits(clock, settings.poll_personio_per_minute, settings.poll_personio_logins_per_minute)
-    tokens, attributes = TokenCache(), AttributeLists()
     publisher = Publisher(settings, f"{SERVICE}-{os.getpid()}", metrics)
-
-    @asynccontextmanager
-    async def source(plan: PollPlan) -> AsyncIterator[PersonioClient]:
-        access = plan.open_connection().personio
-        async with PersonioClient(
-            access,
-            clock=clock,
-            limits=rate_limits.get(access.url),
-            tokens=tokens,
-            attributes=attributes,
-            allow_private=settings.allow_private_addresses,
-        ) as client:
-            yield client
-
-    @asynccontextmanager
-    async def accounts(connection: ConnectionId) -> AsyncIterator[ListedAccounts]:
-        stored = await store.connections.get(connection)
-        client = DeclareeClient(
-            stored.declaree,
-            clock=clock,
-            concurrency=1,
-            longest_hold=SHORT_HOLD_SECONDS,
-            metrics=metrics,
-            allow_private=settings.allow_private_addresses,
-        )
-        try:
-            yield ListedAccounts(stored.declaree, client)
-        finally:
-            await client.close()
-
     owner = identify_process()
     presence = Presence(
         store.leases, owner, clock, settings.poll_lease_seconds, share=rate_limits.share, fatal=process.fatal
@@ -77,8 +47,8 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     schedule = Schedule(
         settings=settings,
         repositories=store,
-        source=source,
-        accounts=accounts,
+        source=_build_source(settings, clock, rate_limits),
+        accounts=_build_account_source(settings, store, clock, metrics),
         publisher=publisher,
         clock=clock,
         metrics=metrics,
@@ -95,7 +65,49 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     process.add("the number of pollers", presence)
     process.add("schedule", schedule)
     process.add("metrics of stored work", gauges)
-    process.add_check("schedule", schedule.ready)
+    process.add_check("schedule", schedule.check_readiness)
     process.add_check("kafka", topics.check_readiness)
     process.add_check("mongodb", store.ping)
     return process
+
+
+def _build_source(settings: PollerSettings, clock: Clock, rate_limits: RateLimits) -> Source:
+    """Returns what opens a connection's Personio. All clients share the tokens and the lists of attributes."""
+    tokens, attributes = TokenCache(), AttributeLists()
+
+    @asynccontextmanager
+    async def open_personio(plan: PollPlan) -> AsyncIterator[PersonioClient]:
+        access = plan.open_connection().personio
+        async with PersonioClient(
+            access,
+            clock=clock,
+            limits=rate_limits.get(access.url),
+            tokens=tokens,
+            attributes=attributes,
+            allow_private=settings.allow_private_addresses,
+        ) as client:
+            yield client
+
+    return open_personio
+
+
+def _build_account_source(settings: PollerSettings, store: Store, clock: Clock, metrics: Metrics) -> AccountSource:
+    """Returns what opens a connection's Declaree for a verification, with one request at a time."""
+
+    @asynccontextmanager
+    async def open_accounts(connection: ConnectionId) -> AsyncIterator[ListedAccounts]:
+        stored = await store.connections.get(connection)
+        client = DeclareeClient(
+            stored.declaree,
+            clock=clock,
+            concurrency=1,
+            longest_hold=SHORT_HOLD_SECONDS,
+            metrics=metrics,
+            allow_private=settings.allow_private_addresses,
+        )
+        try:
+            yield ListedAccounts(stored.declaree, client)
+        finally:
+            await client.close()
+
+    return open_accounts

@@ -8,7 +8,7 @@ from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.snapshots import Snapshot
 from services.poller.observe import REMOVED
 from services.poller.outbox import Outbox
-from services.poller.ports import Snapshots
+from services.poller.snapshot_ports import Snapshots
 from services.runtime.clock import Clock
 
 

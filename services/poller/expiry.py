@@ -18,7 +18,7 @@ class SnapshotExpiry(Protocol):
     """The snapshots of leavers."""
 
     async def remove_missing(self, connection: ConnectionId, before: datetime, limit: int) -> int:
-        """Removes snapshots of employees that Personio no longer lists since then. Returns their number."""
+        """Removes snapshots of employees that Personio has not listed since then. Returns their number."""
         ...
 
     async def reduce_leavers(self, connection: ConnectionId, before: datetime, limit: int) -> int:

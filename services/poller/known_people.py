@@ -13,7 +13,7 @@ from services.contracts.ledger import LedgerEntry
 from services.contracts.mappings import PublishedMapping
 from services.contracts.snapshots import Snapshot
 from services.mapping.engine import Engine
-from services.poller.ports import Repositories
+from services.poller.repositories import Repositories
 from services.provisioning.drift import KnownPerson
 from services.provisioning.manager import ManagerAccount, find_wanted_manager
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 from services.contracts.ids import ConnectionId
 from services.contracts.leases import Lease, ProcessIdentity
 from services.errors import ConnectorError, TransientError
-from services.poller.ports import Leases
+from services.poller.schedule_ports import Leases
 from services.runtime.clock import Clock
 from services.runtime.identity import make_death_check
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from services.contracts.cloudevents import SendReason
 from services.contracts.ids import ConnectionId
 from services.contracts.snapshots import Snapshot
-from services.poller.ports import Publisher, Snapshots
+from services.poller.ports import Publisher
+from services.poller.snapshot_ports import Snapshots
 
 BATCH = 500
 """Maximum number of pending snapshots that are published together."""

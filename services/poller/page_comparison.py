@@ -8,7 +8,7 @@ from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.verifications import ListedAccount
 from services.poller.account_reader import AccountReader
 from services.poller.known_people import KnownPeople
-from services.poller.ports import Repositories
+from services.poller.repositories import Repositories
 from services.provisioning.calls import Resource
 from services.provisioning.drift import (
     KnownPerson,

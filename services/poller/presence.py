@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from services.contracts.leases import Lease, ProcessIdentity
 from services.errors import ConnectorError
-from services.poller.ports import Leases
+from services.poller.schedule_ports import Leases
 from services.runtime.background import Background
 from services.runtime.clock import Clock
 from services.runtime.identity import make_death_check

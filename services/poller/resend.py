@@ -8,7 +8,8 @@ from services.contracts.cloudevents import SendReason
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.tasks import Resend, Task
 from services.poller.outbox import Outbox
-from services.poller.ports import PollPlan, ProgressCallback, Repositories
+from services.poller.ports import PollPlan, ProgressCallback
+from services.poller.repositories import Repositories
 from services.poller.run import ignore_progress
 
 

@@ -10,7 +10,8 @@ from services.errors import ConnectorError
 from services.mapping.wanted import find_wanted_attributes
 from services.poller.lease import LeaseLostError
 from services.poller.outbox import Outbox
-from services.poller.ports import PollPlan, ProgressCallback, Repositories, Source
+from services.poller.ports import PollPlan, ProgressCallback, Source
+from services.poller.repositories import Repositories
 from services.poller.scan import Scan, Tally
 from services.poller.scan_limits import ScanLimits
 from services.runtime.clock import Clock

@@ -12,9 +12,10 @@ from services.contracts.runs import RunCounts
 from services.contracts.snapshots import Snapshot
 from services.poller.observe import detect_change
 from services.poller.outbox import Outbox
-from services.poller.ports import Catalogues, Personio, PollPlan, Snapshots
+from services.poller.ports import Personio, PollPlan
 from services.poller.scan_limits import PageReader, ScanLimits, ScanStoppedError
 from services.poller.selection import Selection
+from services.poller.snapshot_ports import Catalogues, Snapshots
 from services.poller.source_catalogue import SourceCatalogueKeeper
 from services.runtime.clock import Clock
 

@@ -54,7 +54,7 @@ class ScanLimits:
             await reader.close()
 
     def stop_overdue(self) -> None:
-        """Stops the scans that have waited too long for Personio. To be called again and again."""
+        """Stops the scans that have waited too long for Personio. Call it at least every few seconds."""
         for reader in self._open:
             reader.stop_if_overdue()
 
@@ -74,7 +74,7 @@ class PageReader:
         self._fetch: asyncio.Future[Any] | None = None
         self._next: asyncio.Future[EmployeePage | None] | None = None
         self._is_overdue = False
-        self._read = 0
+        self._pages_read = 0
         self._without_new = 0
 
     async def begin(self, wanted: frozenset[str]) -> Selection:
@@ -90,11 +90,11 @@ class PageReader:
         page = await self.wait(fetch)
         if page is None:
             return None
-        if self._read >= self._max_pages:
+        if self._pages_read >= self._max_pages:
             raise ScanStoppedError(
-                f"the scan stopped after {self._read} pages (POLL_SCAN_PAGES), and Personio's list goes on. {_ALL_SAFE}"
+                f"the scan stopped after {self._pages_read} pages (POLL_SCAN_PAGES), and Personio's list goes on. {_ALL_SAFE}"
             )
-        self._read += 1
+        self._pages_read += 1
         return page
 
     def prefetch(self) -> asyncio.Future[EmployeePage | None]:
@@ -127,7 +127,7 @@ class PageReader:
         if self._is_overdue:
             raise ScanStoppedError(
                 f"the scan stopped because it has waited {self._seconds:.0f} s for Personio (POLL_SCAN_SECONDS); "
-                f"{self._read} pages were read. {_ALL_SAFE}"
+                f"{self._pages_read} pages were read. {_ALL_SAFE}"
             )
         return fetch.result()
 

@@ -10,7 +10,8 @@ from services.contracts.leases import ProcessIdentity
 from services.errors import ConnectorError
 from services.poller.lease import LeaseKeeper
 from services.poller.pauses import Pauses
-from services.poller.ports import Publisher, Repositories, Source
+from services.poller.ports import Publisher, Source
+from services.poller.repositories import Repositories
 from services.poller.scan_limits import ScanLimits
 from services.poller.settings import PollerSettings
 from services.poller.verification_ports import AccountSource
@@ -89,7 +90,7 @@ class Schedule:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def ready(self) -> str | None:
+    async def check_readiness(self) -> str | None:
         """Returns why the schedule makes no progress; None if it does."""
         silent = self._clock.monotonic() - self._alive_at
         if silent > self._settings.stalled_after_seconds:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.poller.observe import trim
 from services.poller.outbox import Outbox
-from services.poller.ports import Catalogues, PollPlan, Snapshots
+from services.poller.ports import PollPlan
 from services.poller.selection import Selection
+from services.poller.snapshot_ports import Catalogues, Snapshots
 
 
 class SourceCatalogueKeeper:

@@ -7,10 +7,11 @@ from services.contracts.ids import ConnectionId
 from services.contracts.tasks import Action, Disable, Poll, Resend, Task, Verify
 from services.errors import ConnectorError, TransientError
 from services.poller.departures import Departures
-from services.poller.ports import ProgressCallback, Tasks
+from services.poller.ports import ProgressCallback
 from services.poller.resend import Resender, collect_named_people
 from services.poller.run import Runner
 from services.poller.verify import Verifier
+from services.poller.work_ports import Tasks
 from services.runtime.clock import Clock
 from services.runtime.kafka.publisher import ProducerDeadError
 from services.runtime.log import describe

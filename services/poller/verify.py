@@ -20,7 +20,8 @@ from services.errors import ConnectorError, PermanentError, TransientError
 from services.poller.account_reader import AccountReader, ListedPage, UnreadableError
 from services.poller.known_people import KnownPeople
 from services.poller.page_comparison import PageComparison
-from services.poller.ports import ProgressCallback, Repositories
+from services.poller.ports import ProgressCallback
+from services.poller.repositories import Repositories
 from services.poller.resend import Resender
 from services.poller.verification import Verification
 from services.poller.verification_ports import AccountSource

@@ -10,7 +10,8 @@ from services.poller.departures import Departures
 from services.poller.expiry import Expirer
 from services.poller.lease import LeaseGuard
 from services.poller.outbox import Outbox
-from services.poller.ports import PollPlan, Publisher, Repositories, Source
+from services.poller.ports import PollPlan, Publisher, Source
+from services.poller.repositories import Repositories
 from services.poller.resend import Resender
 from services.poller.run import Runner
 from services.poller.scan_limits import ScanLimits

@@ -10,9 +10,10 @@ from typing import TypeVar
 import uvloop
 
 from services.errors import ConfigurationError
+from services.runtime.environment import EX_CONFIG, load
 from services.runtime.log import configure, log_unhandled
 from services.runtime.process import Process
-from services.runtime.settings import EX_CONFIG, ProcessSettings, load
+from services.runtime.settings import ProcessSettings
 
 logger = logging.getLogger(__name__)
 

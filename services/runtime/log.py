@@ -32,7 +32,6 @@ _STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message
 _MAX_FRAMES = 6
 """Number of innermost frames of a traceback that are logged."""
 
-
 _PLACEHOLDER = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[a-z]")
 """A placeholder of a message template. Its argument is not logged, so an ellipsis takes its place."""
 

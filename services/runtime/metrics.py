@@ -16,71 +16,68 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        registry = self.registry
-        self.records = Counter(
+        """The metrics for Prometheus."""
+
+        # ------------------------------------------------------------ Kafka
+        self.records = self._make_counter(
             "sync_records_total",
             "Records read from Kafka, by result: `handled`, or `dead_letter` for a record that cannot be read or leads to an "
             "oversized event. If `dead_letter` rises: run `dead-letters list`.",
-            ["source", "result"],
-            registry=registry,
+            "source",
+            "result",
         )
-        self.batches = Counter(
+        self.batches = self._make_counter(
             "sync_batches_total",
             "Batches read from Kafka, by result: `done`; `dropped` because the partitions moved to another replica; "
             "`retried` because MongoDB or Kafka was unavailable; `failed` after an unexpected error. If `retried` rises: "
             "check the servers. If `failed` rises: read the log.",
-            ["source", "result"],
-            registry=registry,
+            "source",
+            "result",
         )
-        self.published = Counter(
+        self.published = self._make_counter(
             "sync_published_total",
             "Records that Kafka has acknowledged. If it stays the same while `sync_changes_total` rises: Kafka is "
             "unavailable, see `/health/ready`.",
-            ["topic"],
-            registry=registry,
+            "topic",
         )
-        self.lag = Gauge(
+        self.lag = self._make_gauge(
             "sync_lag_records",
-            "Records in the partitions of this replica that are not handled yet. Updated by each request to "
-            "`/health/ready`. If it keeps growing: add replicas, up to the number of partitions.",
-            ["source"],
-            registry=registry,
+            "Records in the partitions of this replica that are not settled yet. Updated after each commit, at least four times "
+            "in KAFKA_SESSION_TIMEOUT_MS. If it keeps growing: add replicas, up to the number of partitions.",
+            "source",
         )
-        self.outcomes = Counter(
+
+        # ------------------------------------------------------------ changes
+        self.outcomes = self._make_counter(
             "sync_outcomes_total",
             "Settled changes, by outcome. If `rejected` rises: data has to be corrected, see `status` and `people show`.",
-            ["outcome"],
-            registry=registry,
+            "outcome",
         )
-        self.waiting = Counter(
+        self.waiting = self._make_counter(
             "sync_waiting_total",
-            "Changes that began to wait, by cause, such as `server-unavailable`, `rate-limited`, `key-refused` or "
-            "`unexpected`. If it rises: run `connections check`. The changes are resent automatically when the cause "
-            "ends.",
-            ["cause"],
-            registry=registry,
+            "Changes that began to wait, by cause, such as `server-unavailable`, `key-refused` or `unexpected`. `backlog` and "
+            "`manager-pending` are usual in a first import. If another cause rises: run `connections check`. The changes are "
+            "resent automatically when the cause ends.",
+            "cause",
         )
-        self.balance = Gauge(
+        self.balance = self._make_gauge(
             "sync_balance_people",
             "Employees of all connections with a newest change that is not settled: 0 at rest. The poller reads it every 15 s; "
             "`NaN` if MongoDB does not answer, and in the other services. Each replica has the same number: use the maximum. "
             "If it does not fall: see `status`, `sync_waiting_people` and `sync_lag_records`.",
-            registry=registry,
         )
         self.balance.set(math.nan)
-        self.waiting_people = Gauge(
+        self.waiting_people = self._make_gauge(
             "sync_waiting_people",
             "Employees of all connections with a waiting change, by cause, as `sync_waiting_total` has it. Only in the poller, "
             "which reads it every 15 s. Each replica has the same numbers: use the maximum. If it stays above 0: run "
             "`connections check` and `people list`.",
-            ["cause"],
-            registry=registry,
+            "cause",
         )
-        self.overdue_polls = Gauge(
+        self.overdue_polls = self._make_gauge(
             "sync_overdue_polls",
             "Active connections with a poll that is late by more than a tenth of POLL_INTERVAL_SECONDS. Only in the poller, "
             "as `sync_balance_people`. If it stays above 0: add replicas of the poller, or see its log.",
-            registry=registry,
         )
         self.overdue_polls.set(math.nan)
         self.freshness = Histogram(
@@ -88,9 +85,11 @@ class Metrics:
             "Seconds from the detection of a change until its account is right. If it grows: changes wait, or the writer "
             "is too slow.",
             buckets=FRESHNESS_BUCKETS,
-            registry=registry,
+            registry=self.registry,
         )
-        self.requests = Counter(
+
+        # ------------------------------------------------------------ the vendors
+        self.requests = self._make_counter(
             "sync_target_requests_total",
             "Requests to Declaree, by call (`read-account`, `find-accounts`, `list-accounts`, `create-account`, "
             "`patch-account`, `replace-account`) and answer: `found`; `page` of a list; `written`; `conflict` because another "
@@ -99,20 +98,26 @@ class Metrics:
             "the method, the filter or the list; `refused` because Declaree does not accept the values; `lost` without a "
             "usable answer. If `lost` rises: the connection to Declaree is bad, and the "
             "accounts are looked up again. If `refused` rises: correct the mapping or the data, see `people list`.",
-            ["call", "answer"],
-            registry=registry,
+            "call",
+            "answer",
         )
-        self.runs = Counter(
+        self.runs = self._make_counter(
             "sync_runs_total",
             "Polls of Personio, by result: `succeeded` or `failed`. If `failed` rises: `status` shows the reason. If neither "
             "rises for longer than POLL_INTERVAL_SECONDS: see `/health/ready` of the poller.",
-            ["result"],
-            registry=registry,
+            "result",
         )
-        self.changes = Counter(
+        self.changes = self._make_counter(
             "sync_changes_total",
             "Changes detected in Personio, by kind: `created` for a new employee, `changed` for any other change. Each of "
             "them has to be settled: compare with `sync_outcomes_total`.",
-            ["kind"],
-            registry=registry,
+            "kind",
         )
+
+    def _make_counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        """Returns a number that only grows."""
+        return Counter(name, meaning, labels, registry=self.registry)
+
+    def _make_gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        """Returns a number that grows and falls."""
+        return Gauge(name, meaning, labels, registry=self.registry)

@@ -1,31 +1,22 @@
 """Settings are environment variables. A setting has the same meaning in every service.
 
-Hosts and secrets have no default: without one, the process ends with a line that names it. Only ``__main__`` modules read
-settings.
+Hosts and secrets have no default: without one, the process ends with a line that names it. ``environment.load`` reads them.
 """
 
-import os
-import sys
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.contracts.topics import Topic
 from services.runtime.certificates import check_certificates, check_client_certificate
-
-EX_CONFIG = 78
-"""Exit code of a process with invalid settings (sysexits.h)."""
 
 MAX_PORT = 65535
 """Highest TCP port."""
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """Addresses that only processes of the same machine, or of the same container, reach."""
-
-S = TypeVar("S", bound=BaseSettings)
 
 
 class Block(BaseSettings):
@@ -216,39 +207,3 @@ class ProcessSettings(Block):
         if host not in LOOPBACK and not (value and value.get_secret_value()):
             raise ValueError(f"HTTP_HOST={host} requires a value")
         return value
-
-
-def load(settings: type[S]) -> S:
-    """Returns the settings from the environment and from files with secrets.
-
-    Ends the process with a line for each missing or invalid setting.
-    """
-    try:
-        return settings(**read_secret_files(settings))
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_context=False, include_input=False):
-            name = "_".join(map(str, problem["loc"])).upper()
-            message = problem["msg"].removeprefix("Value error, ")
-            fact = "is missing" if problem["type"] == "missing" else f"is invalid: {message}"
-            print(f"{name} {fact}; the settings are listed in .env.example", file=sys.stderr)  # noqa: T201 - logging is not set up yet
-        sys.exit(EX_CONFIG)
-
-
-def read_secret_files(settings: type[BaseSettings]) -> dict[str, Any]:
-    """Returns each secret that comes from a file, by the name of its field: the file that ``NAME_FILE`` names.
-
-    Container engines provide secrets as files. A secret that the environment contains comes from there. Ends the process
-    with a line that names the variable if the file cannot be read.
-    """
-    secrets: dict[str, Any] = {}
-    for field, info in settings.model_fields.items():
-        name = field.upper()
-        path = os.environ.get(f"{name}_FILE")
-        if SecretStr in {info.annotation, *get_args(info.annotation)} and path and not os.environ.get(name):
-            try:
-                secrets[field] = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "the content is not UTF-8 text"
-                print(f"{name}_FILE names a file that cannot be read: {reason}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
-                sys.exit(EX_CONFIG)
-    return secrets

@@ -9,7 +9,7 @@ from services.contracts.connections import Connection
 from services.contracts.damage import DocumentKind
 from services.store.collection import Document, to_model
 from services.store.damage_notes import describe_problem
-from services.store.encryption import Cipher, Place
+from services.store.encryption import Cipher, SecretLocation
 from services.store.errors import EncryptionKeyError, StoreFailedError
 
 
@@ -41,7 +41,7 @@ SECRET_FIELDS = (PERSONIO_SECRET, DECLAREE_KEY)
 
 
 class CredentialCodec:
-    """Converts a connection to its document and back. The document holds each secret sealed for its place."""
+    """Converts a connection to its document and back. The document holds each secret sealed for its location."""
 
     def __init__(self, cipher: Cipher) -> None:
         self._cipher = cipher
@@ -55,7 +55,7 @@ class CredentialCodec:
             **connection.model_dump(mode="json", exclude={"id": True, **excluded}),
         }
         for field, secret in secrets.items():
-            document[field.block][field.name] = self._cipher.seal(_find_place(document, field), secret)
+            document[field.block][field.name] = self._cipher.seal(_find_location(document, field), secret)
         return document
 
     def to_connection(self, document: Document) -> Connection:
@@ -65,9 +65,9 @@ class CredentialCodec:
         """
         content = {**document, "id": document["_id"]}
         for field in SECRET_FIELDS:
-            place = _find_place(document, field)
+            location = _find_location(document, field)
             block = document[field.block]
-            content[field.block] = {**block, field.name: self._cipher.open(place, block.get(field.name))}
+            content[field.block] = {**block, field.name: self._cipher.open(location, block.get(field.name))}
         return to_model(Connection, content)
 
     def find_problem(self, document: Document) -> str | None:
@@ -81,7 +81,7 @@ class CredentialCodec:
     def seal(self, document: Document, secrets: Mapping[SecretField, SecretStr]) -> Document:
         """Returns secrets by their path, sealed for the addresses in the document. Raises ``StoreFailedError``."""
         return {
-            field.path: self._cipher.seal(_find_place(document, field), secret) for field, secret in secrets.items()
+            field.path: self._cipher.seal(_find_location(document, field), secret) for field, secret in secrets.items()
         }
 
     def reseal(self, document: Document) -> tuple[Document, Document]:
@@ -89,16 +89,18 @@ class CredentialCodec:
 
         Raises ``EncryptionKeyError`` if a secret does not open, ``StoreFailedError`` for an invalid document.
         """
-        places = {field: _find_place(document, field) for field in SECRET_FIELDS}
+        locations = {field: _find_location(document, field) for field in SECRET_FIELDS}
         stored = {field.path: document[field.block].get(field.name) for field in SECRET_FIELDS}
-        renewed = {field.path: self._cipher.reseal(place, stored[field.path]) for field, place in places.items()}
+        renewed = {
+            field.path: self._cipher.reseal(location, stored[field.path]) for field, location in locations.items()
+        }
         return stored, renewed
 
 
-def _find_place(document: Document, field: SecretField) -> Place:
-    """Returns the place of a secret. Raises ``StoreFailedError`` without an address."""
+def _find_location(document: Document, field: SecretField) -> SecretLocation:
+    """Returns the location of a secret. Raises ``StoreFailedError`` without an address."""
     connection, block = document["_id"], document.get(field.block)
     address = block.get("url") if isinstance(block, dict) else None
     if not isinstance(connection, str) or not isinstance(address, str):
         raise StoreFailedError(f"the stored connection {connection} has no valid {field.address}: restore it")
-    return Place(connection, field.block, field.name, address)
+    return SecretLocation(connection, field.block, field.name, address)

@@ -1,7 +1,7 @@
 """Encryption of secrets at rest with AES-256-GCM. Several keys allow a rotation.
 
-A secret is sealed for one place: its connection, its field, and the address that it is sent to. All three are associated
-data of the encryption. A secret that is copied to another place does not open, nor does one with a changed address (ADR 022).
+A secret is sealed for one location: its connection, its field, and the address that it is sent to. All three are associated
+data of the encryption. A secret that is copied to another location does not open, nor does one with a changed address (ADR 022).
 """
 
 import base64
@@ -28,8 +28,8 @@ NONCE_BYTES = 12
 _MAKE_KEY = "make one with: head -c 32 /dev/urandom | base64"
 
 
-class Place(NamedTuple):
-    """The one place where a secret opens."""
+class SecretLocation(NamedTuple):
+    """The one location where a secret opens."""
 
     connection: str
     """Id of the connection."""
@@ -46,7 +46,7 @@ class Place(NamedTuple):
         return f"`connections secrets {self.connection} --{self.block}`"
 
     def __str__(self) -> str:
-        """The place for an error message, without the address."""
+        """The location for an error message, without the address."""
         return f"{self.connection}/{self.block}.{self.name}"
 
 
@@ -65,49 +65,49 @@ class Cipher:
             raise EncryptionKeyError(f"ENCRYPTION_KEYS contains an invalid key: {_MAKE_KEY}")
         self._keys = [AESGCM(key) for key in decoded]
 
-    def seal(self, place: Place, secret: SecretStr) -> str:
-        """Returns the encrypted secret as a token for this place."""
+    def seal(self, location: SecretLocation, secret: SecretStr) -> str:
+        """Returns the encrypted secret as a token for this location."""
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._keys[0].encrypt(nonce, secret.get_secret_value().encode(), _encode(place))
+        sealed = self._keys[0].encrypt(nonce, secret.get_secret_value().encode(), _encode(location))
         return FORMAT + base64.urlsafe_b64encode(nonce + sealed).decode()
 
-    def open(self, place: Place, token: object) -> SecretStr:
+    def open(self, location: SecretLocation, token: object) -> SecretStr:
         """Returns the secret of a token.
 
-        Raises ``EncryptionKeyError`` for a token in an unknown format, and if no key opens it at this place.
+        Raises ``EncryptionKeyError`` for a token in an unknown format, and if no key opens it at this location.
         """
         content = _decode(token.removeprefix(FORMAT)) if isinstance(token, str) and token.startswith(FORMAT) else b""
         if len(content) <= NONCE_BYTES:
-            raise _build_format_error(place)
+            raise _build_format_error(location)
         nonce, sealed = content[:NONCE_BYTES], content[NONCE_BYTES:]
         for key in self._keys:
             with suppress(InvalidTag):
-                return _read_text(place, key.decrypt(nonce, sealed, _encode(place)))
+                return _read_text(location, key.decrypt(nonce, sealed, _encode(location)))
         raise EncryptionKeyError(
-            f"the secret {place} does not open (its key is not in ENCRYPTION_KEYS, or it was stored for another "
+            f"the secret {location} does not open (its key is not in ENCRYPTION_KEYS, or it was stored for another "
             "connection, field or address): check the address with `connections list`, then add the key, or store the "
-            f"secret again with {place.remedy}"
+            f"secret again with {location.remedy}"
         )
 
-    def reseal(self, place: Place, token: object) -> str:
+    def reseal(self, location: SecretLocation, token: object) -> str:
         """Returns the same secret, encrypted with the first key. Raises ``EncryptionKeyError`` like ``open``."""
-        return self.seal(place, self.open(place, token))
+        return self.seal(location, self.open(location, token))
 
 
-def _read_text(place: Place, content: bytes) -> SecretStr:
+def _read_text(location: SecretLocation, content: bytes) -> SecretStr:
     try:
         return SecretStr(content.decode())
     except UnicodeDecodeError:  # a newer version may put other bytes into a token
-        raise _build_format_error(place) from None
+        raise _build_format_error(location) from None
 
 
-def _build_format_error(place: Place) -> EncryptionKeyError:
-    return EncryptionKeyError(f"the secret {place} is in an unknown format: store it again with {place.remedy}")
+def _build_format_error(location: SecretLocation) -> EncryptionKeyError:
+    return EncryptionKeyError(f"the secret {location} is in an unknown format: store it again with {location.remedy}")
 
 
-def _encode(place: Place) -> bytes:
-    """Returns the associated data of a place. JSON keeps the parts apart."""
-    return json.dumps(place).encode()
+def _encode(location: SecretLocation) -> bytes:
+    """Returns the associated data of a location. JSON keeps the parts apart."""
+    return json.dumps(location).encode()
 
 
 def _decode(text: str) -> bytes:

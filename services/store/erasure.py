@@ -6,8 +6,8 @@ from pymongo import UpdateMany
 
 from services.contracts.ids import ConnectionId, PersonKey
 from services.store.collection import PAGE_SIZE, Collection, Filter
+from services.store.contents import CONTENTS, CollectionContent
 from services.store.damaged import parse_keys
-from services.store.places import PLACES, Place
 
 _PEOPLE = frozenset({"snapshots", "ledger"})
 """The collections with one document for each employee."""
@@ -26,10 +26,10 @@ class Erasure:
     async def count_person(self, person: PersonKey) -> dict[str, int]:
         """Returns the number of documents about an employee, or that name the employee, by collection."""
         counts: dict[str, int] = {}
-        for place in PLACES:
-            find = place.of_person or (place.mention.find if place.mention else None)
+        for content in CONTENTS:
+            find = content.of_person or (content.mention.find if content.mention else None)
             if find is not None:
-                counts[place.collection] = await self._get(place.collection).count(find(person))
+                counts[content.collection] = await self._get(content.collection).count(find(person))
         return counts
 
     async def count_reports(self, person: PersonKey) -> int:
@@ -40,29 +40,29 @@ class Erasure:
     async def erase_person(self, person: PersonKey) -> dict[str, int]:
         """Erases an employee. Returns the number of erased and changed documents by collection. Can be repeated."""
         counts: dict[str, int] = {}
-        for place in PLACES:
-            collection = self._get(place.collection)
-            if place.of_person is not None:
-                counts[place.collection] = await collection.delete_all(place.of_person(person))
-            elif place.mention is not None:
-                change = UpdateMany(place.mention.find(person), place.mention.erase(person))
-                counts[place.collection] = (await collection.write_bulk([change])).matched
+        for content in CONTENTS:
+            collection = self._get(content.collection)
+            if content.of_person is not None:
+                counts[content.collection] = await collection.delete_all(content.of_person(person))
+            elif content.mention is not None:
+                change = UpdateMany(content.mention.find(person), content.mention.erase(person))
+                counts[content.collection] = (await collection.write_bulk([change])).matched
         return counts
 
     async def page_people(self, connection: ConnectionId) -> AsyncIterator[tuple[PersonKey, ...]]:
         """Yields the employees of a connection with a snapshot, and then those with a ledger entry, in pages."""
-        for place in PLACES:
-            if place.of_person is not None and place.of_connection is not None and place.collection in _PEOPLE:
-                where = place.of_connection(connection)
-                async for page in self._get(place.collection).iterate_pages(where, fields=["_id"]):
+        for content in CONTENTS:
+            if content.of_person is not None and content.of_connection is not None and content.collection in _PEOPLE:
+                where = content.of_connection(connection)
+                async for page in self._get(content.collection).iterate_pages(where, fields=["_id"]):
                     yield tuple(parse_keys(page))
 
     async def count_connection(self, connection: ConnectionId) -> dict[str, int]:
         """Returns the number of documents about a connection by collection."""
         return {
-            place.collection: await self._get(place.collection).count(place.of_connection(connection))
-            for place in PLACES
-            if place.of_connection is not None
+            content.collection: await self._get(content.collection).count(content.of_connection(connection))
+            for content in CONTENTS
+            if content.of_connection is not None
         }
 
     async def erase_connection(
@@ -74,17 +74,17 @@ class Erasure:
         the numbers after each page.
         """
         counts: dict[str, int] = {}
-        for place in PLACES:
-            if place.of_connection is None:
+        for content in CONTENTS:
+            if content.of_connection is None:
                 continue
-            counts[place.collection] = 0
-            async for erased in self._erase_pages(place, place.of_connection(connection)):
-                counts[place.collection] += erased
+            counts[content.collection] = 0
+            async for erased in self._erase_pages(content, content.of_connection(connection)):
+                counts[content.collection] += erased
                 progress(counts)
         return counts
 
-    async def _erase_pages(self, place: Place, where: Filter) -> AsyncIterator[int]:
+    async def _erase_pages(self, content: CollectionContent, where: Filter) -> AsyncIterator[int]:
         """Deletes the matching documents, and yields the number of each page. One command over all could time out."""
-        collection = self._get(place.collection)
+        collection = self._get(content.collection)
         while page := await collection.find(where, fields=["_id"], limit=PAGE_SIZE):
             yield await collection.delete_all({"_id": {"$in": [document["_id"] for document in page]}})

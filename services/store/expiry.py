@@ -36,9 +36,9 @@ class SnapshotExpiry:
         self._ledger = ledger
 
     async def remove_missing(self, connection: ConnectionId, before: datetime, limit: int) -> int:
-        """Removes at most ``limit`` snapshots of employees that Personio no longer lists since a time before ``before``.
+        """Removes at most ``limit`` snapshots of employees that Personio has no longer listed since a time before ``before``.
 
-        An employee stays while the account is not confirmed as disabled. Returns the number of removed snapshots.
+        A snapshot stays while the account is not confirmed as disabled. Returns the number of removed snapshots.
         """
         absent = {"absent_since": {"$lt": _TIME.dump_python(before, mode="json")}}
         documents = await self._find(connection, absent, [{"$sort": {"absent_since": 1}}], limit)
@@ -46,10 +46,10 @@ class SnapshotExpiry:
         return await self._collection.delete_all({"_id": {"$in": keys}, **absent}) if keys else 0
 
     async def reduce_leavers(self, connection: ConnectionId, before: datetime, limit: int) -> int:
-        """Removes all attributes but the status from at most ``limit`` snapshots of inactive employees.
+        """Removes all attributes but the status from at most ``limit`` snapshots of employees that are inactive since ``before``.
 
-        Those are meant that have not changed since ``before``. Their content hash stays, so that the next scan finds no change. An
-        employee stays as it is while the account is not confirmed as disabled. Returns the number of reduced snapshots.
+        The content hash of a reduced snapshot stays, so that the next scan finds no change. A snapshot with a change since then
+        stays as it is, and so does one with an account that is not confirmed as disabled. Returns the number of reduced snapshots.
         """
         # with null, the index also leads to the documents without this field
         unchanged = {

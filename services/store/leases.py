@@ -13,8 +13,6 @@ from services.contracts.leases import Lease, ProcessIdentity
 from services.store.collection import Collection, Document
 
 _EXPIRED = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 _DAMAGED: tuple[Document, ...] = (
     {"expires_at": {"$not": {"$type": "date"}}},
     {"owner.token": {"$not": {"$type": "string"}}},
@@ -24,6 +22,7 @@ _DAMAGED: tuple[Document, ...] = (
 
 
 def _assume_alive(_owner: ProcessIdentity) -> bool:
+    """Says of no process that it is dead."""
     return False
 
 

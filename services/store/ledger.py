@@ -62,12 +62,12 @@ class Ledger:
         accounts_by_id = {document["_id"]: AccountId(document["account_id"]) for document in documents}
         return {accounts_by_id[str(person)]: person.employee_id for person in parse_keys(documents)}
 
-    async def hold(self, waiting: Mapping[PersonKey, Waiting]) -> None:
+    async def note_waiting(self, waiting: Mapping[PersonKey, Waiting]) -> None:
         """Notes that changes wait, without a look at the entries. Nothing else of them changes; missing ones are created.
 
         An entry with a newer change stays as it is. Increases ``seq``, so that a concurrent write of the same entry fails.
         """
-        await self._collection.write_bulk([_build_hold(person, change) for person, change in waiting.items()])
+        await self._collection.write_bulk([_build_waiting(person, change) for person, change in waiting.items()])
 
     async def write(self, entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:
         """Writes each entry if the stored ``seq`` is one below. An entry with ``seq`` 1 must not exist yet.
@@ -166,7 +166,7 @@ def _find_invalid(document: Document) -> frozenset[str]:
     return frozenset()
 
 
-def _build_hold(person: PersonKey, waiting: Waiting) -> UpdateOne:
+def _build_waiting(person: PersonKey, waiting: Waiting) -> UpdateOne:
     version = {"$literal": list(waiting.version)}
     decided = [{"$ifNull": ["$decided.revision", 0]}, {"$ifNull": ["$decided.mapping_version", 0]}]
     is_undecided = {"$and": [{"$gt": ["$waiting.version", decided]}, {"$lt": ["$waiting.version", version]}]}

@@ -98,16 +98,9 @@ class Snapshots:
         if result.matched < sum(len(keys) for keys, _ in marks):
             await self._collection.write_bulk([_mark_older(keys, revision, fields) for keys, revision in marks])
 
-    async def read_pending(
-        self, connection: ConnectionId, limit: int, after: EmployeeId | None = None
-    ) -> tuple[Snapshot, ...]:
-        """Returns at most ``limit`` snapshots that are not known to be published, in the order of their keys.
-
-        ``after`` is the last employee of the previous call; None starts at the first one.
-        """
-        where: dict[str, Any] = {"connection_id": connection, "pending": True}
-        if after is not None:
-            where["_id"] = {"$gt": str(PersonKey(connection, after))}
+    async def read_pending(self, connection: ConnectionId, limit: int) -> tuple[Snapshot, ...]:
+        """Returns at most ``limit`` snapshots that are not known to be published, in the order of their keys."""
+        where = {"connection_id": connection, "pending": True}
         documents = await self._collection.find(where, sort={"_id": 1}, limit=limit)
         return await self._read_all(documents)
 

@@ -14,8 +14,6 @@ logger = logging.getLogger(__name__)
 
 RETENTION = timedelta(days=90)
 """Time after which MongoDB deletes a finished task."""
-
-
 UNREADABLE = "the task cannot be read: upgrade the poller if a newer version filed it, then file it again"
 """The error of a task that this version cannot read."""
 

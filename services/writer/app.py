@@ -31,32 +31,10 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
     """Returns the writer's process, with its parts in the order in which they start."""
     metrics = Metrics()
     name = f"{SERVICE}-{os.getpid()}"
-    paces = Paces(clock)
-
-    def connect(access: DeclareeAccess) -> DeclareeClient:
-        return DeclareeClient(
-            access,
-            clock=clock,
-            concurrency=settings.writer_concurrency,
-            paces=paces,
-            metrics=metrics,
-            allow_private=settings.allow_private_addresses,
-        )
-
     process = Process(SERVICE, settings, clock, metrics)
     publisher = Publisher(settings, name, metrics)
-    endpoints = Endpoints(connect, clock)
-    writer = Writer(
-        repositories=store,
-        resends=ResendFiler(store.ledger, store.followups, store.tasks, clock),
-        endpoints=endpoints,
-        clock=clock,
-        metrics=metrics,
-        settle_seconds=settings.writer_settle_seconds,
-        # twice the number of concurrent requests: some people's answers are processed while requests for others run
-        concurrency=2 * settings.writer_concurrency,
-        late_write_seconds=settings.writer_late_write_seconds,
-    )
+    endpoints = _build_endpoints(settings, clock, metrics)
+    writer = _build_writer(settings, store, endpoints, clock, metrics)
     results = ResultPublisher(SERVICE, Topic.ACCOUNTS_REQUESTED, publisher, clock, metrics)
     lanes = Lanes(
         writer=writer,
@@ -68,7 +46,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         metrics=metrics,
         fatal=process.fatal,
         lane_records=settings.writer_lane_records,
-        all_records=settings.writer_lanes_records,
+        all_records=settings.writer_max_records,
         batch_records=settings.writer_batch_records,
     )
     wakeup = Wakeup(
@@ -78,7 +56,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         tasks=store.tasks,
         endpoints=endpoints,
         clock=clock,
-        interval=settings.writer_probe_seconds,
+        interval=settings.writer_retry_seconds,
         fatal=process.fatal,
     )
     consumer = Consumer(
@@ -112,3 +90,36 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
     process.add_check("kafka", topics.check_readiness)
     process.add_check("mongodb", store.ping)
     return process
+
+
+def _build_endpoints(settings: WriterSettings, clock: Clock, metrics: Metrics) -> Endpoints:
+    """Returns the endpoints of Declaree. All clients of one host share its pace."""
+    paces = Paces(clock)
+
+    def connect(access: DeclareeAccess) -> DeclareeClient:
+        return DeclareeClient(
+            access,
+            clock=clock,
+            concurrency=settings.writer_concurrency,
+            paces=paces,
+            metrics=metrics,
+            allow_private=settings.allow_private_addresses,
+        )
+
+    return Endpoints(connect, clock)
+
+
+def _build_writer(
+    settings: WriterSettings, store: Store, endpoints: Endpoints, clock: Clock, metrics: Metrics
+) -> Writer:
+    return Writer(
+        repositories=store,
+        resends=ResendFiler(store.ledger, store.followups, store.tasks, clock),
+        endpoints=endpoints,
+        clock=clock,
+        metrics=metrics,
+        settle_seconds=settings.writer_settle_seconds,
+        # twice the number of concurrent requests: some people's answers are processed while requests for others run
+        concurrency=2 * settings.writer_concurrency,
+        late_write_seconds=settings.writer_late_write_seconds,
+    )

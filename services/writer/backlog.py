@@ -19,7 +19,7 @@ class Backlog:
         self._connections: set[ConnectionId] = set()
         self._with_room: set[ConnectionId] = set()
         self._expected: dict[ConnectionId, dict[EmployeeId, float]] = defaultdict(dict)
-        self.has_room = asyncio.Event()
+        self.room_appeared = asyncio.Event()
         """Is set when a connection with waiting employees has room for some of them."""
 
     def note_surplus(self, connection: ConnectionId) -> None:
@@ -30,12 +30,12 @@ class Backlog:
         """Notes that a lane has room again."""
         if connection in self._connections:
             self._with_room.add(connection)
-            self.has_room.set()
+            self.room_appeared.set()
 
     def take_with_room(self) -> frozenset[ConnectionId]:
         """Returns the connections that have room now, each once."""
         found, self._with_room = frozenset(self._with_room), set()
-        self.has_room.clear()
+        self.room_appeared.clear()
         return found
 
     def note_resent(self, connection: ConnectionId, people: Iterable[EmployeeId], *, are_all: bool) -> None:

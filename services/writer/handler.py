@@ -21,17 +21,18 @@ from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Batch, build_dead_letter
 from services.runtime.kafka.ownership import Ownership, PartitionsMovedError
 from services.runtime.metrics import Metrics
-from services.writer.endpoints import Endpoint, Endpoints
+from services.writer.endpoint import Endpoint
+from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
 from services.writer.order import Queues, Turns
 from services.writer.ownership import AccountOwners
 from services.writer.people import BatchPeople, Request, group_by_person
-from services.writer.ports import Repositories
+from services.writer.repositories import Repositories
 from services.writer.results import ResultWriter
 from services.writer.takeover import Takeover
 from services.writer.versions import PublishedVersions
 from services.writer.work import PersonWork
-from services.writer.worker import Surroundings, Worker
+from services.writer.worker import BatchContext, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ class Writer:
         connection = records[0].event.connection_id
         others = tuple(self._in_progress[connection])
         people = await BatchPeople.read(repositories.ledger, repositories.snapshots, repositories.runs, queues, others)
-        queues = await self._hold_damaged(queues, people.damaged)
+        queues = await self._let_damaged_wait(queues, people.damaged)
         taken = await self._claim_external_ids(queues, people, endpoint.server_address)
         absent = await repositories.snapshots.find_absent(queues)
         _start_index(people, endpoint)
@@ -178,9 +179,7 @@ class Writer:
             worker = Worker(
                 endpoint=endpoint,
                 owners=owners,
-                surroundings=Surroundings(
-                    find_manager_account, is_manager_pending, takeover, key in taken, key in absent
-                ),
+                context=BatchContext(find_manager_account, is_manager_pending, takeover, key in taken, key in absent),
                 ensure_owned=ownership.ensure_owned,
                 clock=self._clock,
                 settle_seconds=self._settle_seconds,
@@ -200,13 +199,13 @@ class Writer:
             self._in_progress[connection].remove(people)
         return _Settling(people, frozenset(done), await results.finish())
 
-    async def _hold_damaged(self, queues: Queues, damaged: frozenset[PersonKey]) -> Queues:
+    async def _let_damaged_wait(self, queues: Queues, damaged: frozenset[PersonKey]) -> Queues:
         """Notes that the changes of people with a damaged entry wait. Returns the requests of the others."""
         if not damaged:
             return queues
         now = self._clock.now()
         newest = {key: queues[key][-1].event for key in damaged}
-        await self._repositories.ledger.hold(
+        await self._repositories.ledger.note_waiting(
             {key: build_waiting(event, WaitingCause.UNREADABLE_ENTRY, now) for key, event in newest.items()}
         )
         self._metrics.waiting.labels(WaitingCause.UNREADABLE_ENTRY.value).inc(len(damaged))

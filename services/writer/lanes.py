@@ -71,7 +71,7 @@ class Lanes:
         self._arrived: list[Batch[AccountRequested]] = []
         self._has_arrived = asyncio.Event()
         self._finishing = asyncio.Event()
-        self._is_distributing = asyncio.Lock()
+        self._distribution = asyncio.Lock()
         self._batches: set[asyncio.Task[None]] = set()
         self.backlog = Backlog(clock)
         """The connections with employees that wait until there is room."""
@@ -108,7 +108,7 @@ class Lanes:
         self._arrived.clear()
         for lane in self._lanes.values():
             lane.clear()
-        async with self._is_distributing:
+        async with self._distribution:
             pass
         while self._batches:
             await asyncio.wait(self._batches)
@@ -124,7 +124,7 @@ class Lanes:
             while self._arrived:
                 batch = self._arrived[0]
                 try:
-                    async with self._is_distributing:
+                    async with self._distribution:
                         await self._distribute(batch)
                 except Exception as error:  # noqa: BLE001 - the class of the error decides
                     await run_until(self._finishing, self._clock.sleep(failures.record(error)))
@@ -151,7 +151,7 @@ class Lanes:
                 by_connection[connection] = records[:room]
                 self.backlog.note_surplus(connection)
         if surplus:
-            await self._hold(surplus, WaitingCause.BACKLOG)
+            await self._let_wait(surplus, WaitingCause.BACKLOG)
             batch.ownership.settle(surplus)
         if self._finishing.is_set():
             return
@@ -187,7 +187,7 @@ class Lanes:
         lane = self._lanes.get(connection)
         return lane.size if lane is not None else 0
 
-    async def _hold(self, records: Sequence[Request], cause: WaitingCause) -> None:
+    async def _let_wait(self, records: Sequence[Request], cause: WaitingCause) -> None:
         """Notes in the ledger that the newest of these changes of each employee waits."""
         newest: dict[PersonKey, AccountRequested] = {}
         for record in records:
@@ -195,7 +195,7 @@ class Lanes:
             if known is None or known.version <= record.event.version:
                 newest[record.event.person] = record.event
         now = self._clock.now()
-        await self._ledger.hold({person: build_waiting(event, cause, now) for person, event in newest.items()})
+        await self._ledger.note_waiting({person: build_waiting(event, cause, now) for person, event in newest.items()})
         self._metrics.waiting.labels(cause.value).inc(len(newest))
 
     # ------------------------------------------------------------ batches
@@ -242,7 +242,7 @@ class Lanes:
     async def _give_up(self, records: Sequence[Request], ownership: Ownership) -> bool:
         """Lets the people of a batch wait that fails for an unexpected reason: the batches behind it may work."""
         try:
-            await self._hold(records, WaitingCause.UNEXPECTED)
+            await self._let_wait(records, WaitingCause.UNEXPECTED)
         except Exception:
             logger.exception("a batch that fails cannot be noted as waiting; it is repeated")
             return False

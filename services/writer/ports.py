@@ -20,7 +20,7 @@ class Ledger(Protocol):
         """Returns the existing entries of these people, damaged ones with ``damage``."""
         ...
 
-    async def hold(self, waiting: Mapping[PersonKey, Waiting]) -> None:
+    async def note_waiting(self, waiting: Mapping[PersonKey, Waiting]) -> None:
         """Notes that changes wait, without a look at the entries. An entry with a newer change stays as it is."""
         ...
 
@@ -213,43 +213,4 @@ class ScimServer(Protocol):
 
     async def close(self) -> None:
         """Closes the connections to the server."""
-        ...
-
-
-class Repositories(Protocol):
-    """Everything that the writer reads and writes in the database for a batch."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """The ledger entries."""
-        ...
-
-    @property
-    def claims(self) -> Claims:
-        """The owners of accounts."""
-        ...
-
-    @property
-    def links(self) -> Links:
-        """The decisions about accounts that existed before."""
-        ...
-
-    @property
-    def mappings(self) -> Mappings:
-        """The published mappings."""
-        ...
-
-    @property
-    def snapshots(self) -> Snapshots:
-        """What the poller has stored of the employees."""
-        ...
-
-    @property
-    def runs(self) -> Runs:
-        """The polls."""
-        ...
-
-    @property
-    def connections(self) -> Connections:
-        """The connections."""
         ...

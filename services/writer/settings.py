@@ -13,9 +13,9 @@ class WriterSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSe
     writer_lane_records: int = Field(2_000, ge=20, le=20_000)
     """Maximum number of changes of one connection that the writer keeps in memory. Further ones wait in MongoDB until there is
     room."""
-    writer_lanes_records: int = Field(20_000, ge=1_000, le=200_000)
+    writer_max_records: int = Field(20_000, ge=1_000, le=200_000)
     """Maximum number of changes of all connections that the writer keeps in memory. It is shared equally."""
-    writer_probe_seconds: float = Field(2, gt=0)
+    writer_retry_seconds: float = Field(2, gt=0)
     """Seconds between two checks whether waiting changes can be retried."""
     writer_settle_seconds: float = Field(20, gt=0)
     """Seconds that the requests of one change may take. A change that takes longer waits and is resent. This time must be much shorter

@@ -13,7 +13,8 @@ from services.runtime.background import Background
 from services.runtime.clock import Clock
 from services.runtime.stopping import run_until
 from services.writer.backlog import ON_THE_WAY_SECONDS, Backlog
-from services.writer.endpoints import Endpoint, Endpoints
+from services.writer.endpoint import Endpoint
+from services.writer.endpoints import Endpoints
 from services.writer.ports import Connections, FollowUps, Tasks
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,9 @@ class Wakeup:
                     await self.check_looks()
             except ConnectorError as error:
                 logger.warning("the waiting employees cannot be checked now: %s", error)
-            await run_until(self._room.backlog.has_room, self._clock.sleep(max(due - self._clock.monotonic(), 0.01)))
+            await run_until(
+                self._room.backlog.room_appeared, self._clock.sleep(max(due - self._clock.monotonic(), 0.01))
+            )
 
     async def check_waiting(self) -> None:
         """Resends employees that wait, of all connections."""

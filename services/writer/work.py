@@ -1,11 +1,13 @@
 """The state of one person during a batch."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from services.contracts.claims import LinkDecision
 from services.contracts.events import AccountSynced
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import WaitingCause
+from services.provisioning.states import Rejected
 
 
 @dataclass
@@ -31,3 +33,18 @@ class PersonWork:
     def is_changed(self) -> bool:
         """Whether the entry has to be written into the ledger."""
         return self.entry != self.stored
+
+    def ask_for_decision(self, rejected: Rejected, now: datetime) -> None:
+        """Notes the account that an administrator has to decide about. Does nothing for a rejection for another reason."""
+        if rejected.asks_about is None or rejected.account_hash is None:
+            return
+        self.asked.append(
+            LinkDecision(
+                connection_id=self.stored.connection_id,
+                employee_id=self.stored.employee_id,
+                account_id=rejected.asks_about,
+                former_owner=rejected.former_owner,
+                account_hash=rejected.account_hash,
+                asked_at=now,
+            )
+        )

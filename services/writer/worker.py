@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from services.contracts.claims import LinkDecision
 from services.contracts.cloudevents import SendReason
 from services.contracts.events import AccountRequested
 from services.contracts.ids import EmployeeId
@@ -33,7 +32,7 @@ from services.runtime.time_limit import TimeLimit
 from services.store.errors import StoreFailedError
 from services.writer.breaker import BreakerOpenError, find_waiting_cause
 from services.writer.causes import UNRELATED, is_parked
-from services.writer.endpoints import Endpoint
+from services.writer.endpoint import Endpoint
 from services.writer.ownership import AccountOwners
 from services.writer.takeover import Takeover
 from services.writer.work import PersonWork
@@ -60,7 +59,7 @@ class LedgerUnavailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class BatchContext:
     """What the settlements of one person need to know about the batch."""
 
     find_manager: FindManagerAccount
@@ -83,7 +82,7 @@ class Worker:
         *,
         endpoint: Endpoint,
         owners: AccountOwners,
-        surroundings: Surroundings,
+        context: BatchContext,
         ensure_owned: Callable[[], None],
         clock: Clock,
         settle_seconds: float,
@@ -96,7 +95,7 @@ class Worker:
         """
         self._endpoint = endpoint
         self._owners = owners
-        self._surroundings = surroundings
+        self._context = context
         self._ensure_owned = ensure_owned
         self._clock = clock
         self._settle_seconds = settle_seconds
@@ -108,7 +107,7 @@ class Worker:
         Settled in order, an older request would be sent again after a crash, over the newer one. Raises
         ``PartitionsMovedError`` only: any other error makes the person wait.
         """
-        takeover = self._surroundings.takeover
+        takeover = self._context.takeover
         suspects = tuple(record.event for record in records if takeover.is_suspect(record))
         person.is_suspect = bool(suspects)
         is_cut = takeover.is_cut(records)
@@ -135,11 +134,11 @@ class Worker:
         *,
         is_cut: bool,
     ) -> Settlement:
-        surroundings = self._surroundings
+        context = self._context
         return Settlement(
             record.event,
             person.entry,
-            surroundings.find_manager,
+            context.find_manager,
             self._endpoint.memory,
             Circumstances(
                 now=self._clock.now(),
@@ -148,9 +147,9 @@ class Worker:
                 is_resent=person.is_resent,
                 suspects=suspects,
                 is_newer_possible=is_cut,
-                is_external_id_taken=surroundings.is_external_id_taken,
-                is_absent=surroundings.is_absent,
-                is_manager_pending=surroundings.is_manager_pending,
+                is_external_id_taken=context.is_external_id_taken,
+                is_absent=context.is_absent,
+                is_manager_pending=context.is_manager_pending,
             ),
         )
 
@@ -191,7 +190,8 @@ class Worker:
         if settling.result is not None:
             self._endpoint.record_success(has_written=bool(settling.trail.written))
         settling.conclude(self._clock.now())
-        self._note_decision(settling, person)
+        if isinstance(settling.result, Rejected):
+            person.ask_for_decision(settling.result, self._clock.now())
         return None
 
     async def _record_error(self, error: TransientError, settling: Settlement, person: PersonWork) -> WaitingCause:
@@ -205,20 +205,6 @@ class Worker:
     async def _record_failure(self, cause: WaitingCause, person: PersonWork) -> None:
         if cause not in UNRELATED and not is_parked(person):
             await self._endpoint.breaker.record_failure(cause)
-
-    def _note_decision(self, settling: Settlement, person: PersonWork) -> None:
-        result = settling.result
-        if isinstance(result, Rejected) and result.asks_about is not None and result.account_hash is not None:
-            person.asked.append(
-                LinkDecision(
-                    connection_id=person.stored.connection_id,
-                    employee_id=person.stored.employee_id,
-                    account_id=result.asks_about,
-                    former_owner=result.former_owner,
-                    account_hash=result.account_hash,
-                    asked_at=self._clock.now(),
-                )
-            )
 
     async def _perform_all(self, settling: Settlement, person: PersonWork) -> None:
         """Performs steps until the settlement has a result. Retries a step without an answer a few times."""

@@ -25,7 +25,8 @@ import asyncio, sys
 from aiokafka.errors import KafkaError
 from services.contracts.topics import Topic
 from services.runtime.kafka.client import make_producer
-from services.runtime.settings import KafkaSettings, load
+from services.runtime.environment import load
+from services.runtime.settings import KafkaSettings
 
 async def main():
     settings = load(KafkaSettings)
@@ -43,7 +44,8 @@ INSERT = """
 import sys
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
-from services.runtime.settings import MongoSettings, load
+from services.runtime.environment import load
+from services.runtime.settings import MongoSettings
 
 settings = load(MongoSettings)
 with MongoClient(settings.mongodb_url.get_secret_value()) as client:

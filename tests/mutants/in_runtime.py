@@ -5,7 +5,8 @@ from tests.mutants.mutant import Mutant
 BATCHES = "services/runtime/kafka/batches.py"
 CLIENT = "services/runtime/kafka/client.py"
 COMMITS = "services/runtime/kafka/commits.py"
-CONSUMER = "services/runtime/kafka/consumer.py"
+INTAKE = "services/runtime/kafka/intake.py"
+MEMBERSHIP = "services/runtime/kafka/membership.py"
 OFFSETS = "services/runtime/kafka/offsets.py"
 OWNERSHIP = "services/runtime/kafka/ownership.py"
 RESULTS = "services/runtime/kafka/results.py"
@@ -68,7 +69,7 @@ RUNTIME = (
     ),
     Mutant(
         "the ownership outlives a gap between two confirmations",
-        OWNERSHIP,
+        MEMBERSHIP,
         "sent_at - self.confirmed_at > self._session_timeout",
         "sent_at < self.confirmed_at",
         f"{OF_OWNERSHIP}::test_gap_between_confirmations_ends_the_ownership",
@@ -89,7 +90,7 @@ RUNTIME = (
     ),
     Mutant(
         "revoked partitions keep their ownership",
-        OWNERSHIP,
+        MEMBERSHIP,
         "            self.begin_ownership()\n            self.confirmed_at = None",
         "            self.confirmed_at = None",
         f"{OF_OWNERSHIP}::test_records_of_revoked_partitions_have_moved",
@@ -103,14 +104,14 @@ RUNTIME = (
     ),
     Mutant(
         "records that were handed over count as settled",
-        CONSUMER,
+        INTAKE,
         "ownership.settle(record for record in records if (record.partition, record.offset) not in handed_over)",
         "ownership.settle(records if handed_over else records)",
         f"{OF_CONSUMER}::test_records_that_were_handed_over_are_not_settled",
     ),
     Mutant(
         "records that cannot be read are settled before their dead letters are published",
-        CONSUMER,
+        INTAKE,
         "        events, letters = self._decoder.decode(records)\n",
         "        events, letters = self._decoder.decode(records)\n        ownership.settle(() if events else records)\n",
         f"{OF_CONSUMER}::test_letter_is_published_before_its_record_is_settled",

@@ -118,16 +118,16 @@ STORE = (
     Mutant(
         "a secret opens for another address",
         "services/store/encryption.py",
-        "return json.dumps(place).encode()",
-        "return json.dumps(place[:3]).encode()",
-        "tests/unit/store/test_encryption.py::test_secret_opens_at_no_other_place",
+        "return json.dumps(location).encode()",
+        "return json.dumps(location[:3]).encode()",
+        "tests/unit/store/test_encryption.py::test_secret_opens_at_no_other_location",
     ),
     Mutant(
         "requests reach private networks",
-        "services/clients/http/addresses.py",
+        "services/clients/http/private_networks.py",
         "    ensure_public(str(address[0]))\n",
         "",
-        "tests/unit/clients/test_addresses.py::test_only_public_addresses_get_a_socket",
+        "tests/unit/clients/test_private_networks.py::test_only_public_addresses_get_a_socket",
     ),
     Mutant(
         "the dead letter of a forgotten employee is sent again",

@@ -36,15 +36,15 @@ WRITER = (
     Mutant(
         "the surplus of a lane is not noted as waiting",
         LANES,
-        "await self._hold(surplus, WaitingCause.BACKLOG)\n",
+        "await self._let_wait(surplus, WaitingCause.BACKLOG)\n",
         "await asyncio.sleep(0)\n",
         f"{OF_LANES}::test_surplus_is_settled_when_its_waiting_is_stored",
     ),
     Mutant(
         "the surplus of a lane is settled before it is noted as waiting",
         LANES,
-        "            await self._hold(surplus, WaitingCause.BACKLOG)\n            batch.ownership.settle(surplus)\n",
-        "            batch.ownership.settle(surplus)\n            await self._hold(surplus, WaitingCause.BACKLOG)\n",
+        "            await self._let_wait(surplus, WaitingCause.BACKLOG)\n            batch.ownership.settle(surplus)\n",
+        "            batch.ownership.settle(surplus)\n            await self._let_wait(surplus, WaitingCause.BACKLOG)\n",
         f"{OF_LANES}::test_surplus_that_cannot_be_stored_is_not_settled",
     ),
     Mutant(

@@ -32,7 +32,7 @@ QUICK = {
     "POLL_PERSONIO_LOGINS_PER_MINUTE": "60000",
     "KAFKA_SESSION_TIMEOUT_MS": "3000",
     "KAFKA_PARTITIONS": "6",
-    "WRITER_PROBE_SECONDS": "0.5",
+    "WRITER_RETRY_SECONDS": "0.5",
     "WRITER_LATE_WRITE_SECONDS": "5",
 }
 """Settings with short intervals and timeouts."""

@@ -25,7 +25,8 @@ from services.provisioning.calls import Answer, Call, PatchAccount
 from services.runtime.kafka.decoding import Batch, Incoming
 from services.runtime.metrics import Metrics
 from services.store.database import Store
-from services.writer.endpoints import Endpoint, Endpoints
+from services.writer.endpoint import Endpoint
+from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
 from services.writer.handler import Writer
 from services.writer.takeover import Takeover

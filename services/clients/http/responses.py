@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 from pydantic_core import from_json
 
-from services.clients.http.aside import run_aside
 from services.clients.http.encodings import is_charset
 from services.clients.http.large_json import LARGE_BYTES, parse_in_steps
+from services.clients.http.threads import run_in_thread
 
 MAX_RETRY_AFTER_SECONDS = 900.0
 """Upper limit for ``Retry-After``. A server may be wrong about its clock or about the unit."""
@@ -106,7 +106,7 @@ def parse_json_object(response: httpx.Response) -> dict[str, object] | None:
 async def decode_large(response: httpx.Response) -> None:
     """Parses the JSON of a large body in a thread, for ``parse_json_object``. Leaves other bodies as they are."""
     if len(response.content) > LARGE_BYTES:
-        response.extensions[_DECODED] = await run_aside(_parse_object, response, _parse_large)
+        response.extensions[_DECODED] = await run_in_thread(_parse_object, response, _parse_large)
 
 
 def _parse_object(response: httpx.Response, parse: Callable[[httpx.Response], Any]) -> dict[str, object] | None:

@@ -15,10 +15,10 @@ from aiohttp import SocketFactoryType
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from services.clients.http.addresses import MESSAGE, ensure_public, is_refusal, open_public_socket
-from services.clients.http.aside import run_aside
 from services.clients.http.encodings import MEGABYTE, build_size_error, unpack_body
+from services.clients.http.private_networks import MESSAGE, ensure_public, is_refusal, open_public_socket
 from services.clients.http.responses import WholeResponse
+from services.clients.http.threads import run_in_thread
 
 FOREIGN_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, EOFError, ValueError)
 """Errors of aiohttp, its parser and the socket."""
@@ -133,7 +133,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         body = b"".join(chunks)
         encodings = ",".join(response.headers.getall("Content-Encoding", ["identity"]))
         if encodings != "identity" and size > PACKED_BYTES:
-            return await run_aside(unpack_body, body, encodings, limit, request)
+            return await run_in_thread(unpack_body, body, encodings, limit, request)
         return unpack_body(body, encodings, limit, request)
 
     async def aclose(self) -> None:

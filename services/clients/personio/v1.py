@@ -1,7 +1,6 @@
 """The endpoints of Personio's API v1 that the product uses."""
 
-from collections.abc import AsyncGenerator, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Collection
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -9,10 +8,10 @@ from urllib.parse import quote
 import httpx
 
 from services.clients.http.client import HttpClient
-from services.clients.http.responses import parse_json_object, parse_retry_after
+from services.clients.http.responses import parse_json_object
 from services.clients.http.transport import Limits
 from services.clients.personio.attribute_lists import AttributeLists
-from services.clients.personio.auth import AUTH_PATH, Authenticator, Query, TokenCache
+from services.clients.personio.auth import Authenticator, Query, TokenCache
 from services.clients.personio.errors import (
     ADDRESS_HINT,
     RETRY_HINT,
@@ -21,6 +20,7 @@ from services.clients.personio.errors import (
     PersonioUnavailableError,
 )
 from services.clients.personio.rate_limit import HostLimits
+from services.clients.personio.requests import RequestSender
 from services.clients.personio.v1_attributes import MODIFIED_AT, PARTS, parse_employee, replace_invalid_characters
 from services.contracts.connections import PersonioAccess
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
@@ -35,15 +35,6 @@ MAX_EXCESS = 10 * PAGE_SIZE
 """Number of employees that a list may have above its announced total, because employees are added while paging."""
 MAX_EMPLOYEES = 1_000_000
 """Maximum number of employees in a list without an announced total."""
-PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds before each retry after a failure."""
-RATE_LIMIT_PAUSES = (*PAUSES, 16.0, 30.0)
-"""Seconds before each retry after a 429 without ``Retry-After``.
-
-Together they are a little longer than the minute over which Personio counts requests.
-"""
-MAX_WAIT_SECONDS = 60.0
-"""Maximum time that a poll waits when Personio names a time."""
 
 
 class PersonioClient:
@@ -70,11 +61,9 @@ class PersonioClient:
         self._clock = clock
         self._limits = limits
         self._attributes = (attributes or AttributeLists()).get(access)
-        self._queued = 0.0
-        self._queued_since: float | None = None
-        self._base = access.url.rstrip("/")
         self._http = HttpClient(headers, Limits(total=60.0, connections=4, allow_private=allow_private), transport)
-        self._auth = Authenticator(access, self._send, tokens or TokenCache(), clock)
+        self._sender = RequestSender(self._http, access.url.rstrip("/"), limits, clock)
+        self._auth = Authenticator(access, self._sender.send, tokens or TokenCache(), clock)
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,10 +76,7 @@ class PersonioClient:
     @property
     def queued_seconds(self) -> float:
         """Seconds in which requests of this client have waited for their turn, which are not Personio's."""
-        waiting = 0.0 if self._queued_since is None else self._clock.monotonic() - self._queued_since
-        return self._queued + waiting
-
-    # ------------------------------------------------------------ endpoints
+        return self._sender.queued_seconds
 
     # https://developer.personio.de/reference/get_company-employees-attributes
     async def list_attributes(self) -> tuple[AttributeDefinition, ...]:
@@ -172,75 +158,8 @@ class PersonioClient:
             raise PersonioUnavailableError(f"Personio answers with another employee than {employee_id}: {RETRY_HINT}")
         return employee
 
-    # ------------------------------------------------------------ requests
-
     async def _get(self, path: str, params: Query) -> dict[str, Any]:
         return _parse_body(await self._auth.send_get(path, params))
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str],
-        params: Query | None = None,
-        content: str | None = None,
-    ) -> httpx.Response:
-        """Returns a response with a status other than 429 and 5xx.
-
-        Retries after any failure, because reading and authenticating can be repeated without harm.
-        """
-        attempt = 0
-        while isinstance(result := await self._send_once(method, path, headers, params, content), _Failure):
-            retry_after = result.retry_after or 0.0
-            if attempt >= len(result.pauses) or retry_after > MAX_WAIT_SECONDS:
-                raise PersonioUnavailableError(f"{result.problem}: {RETRY_HINT}", retry_after=result.retry_after)
-            await self._clock.sleep(max(retry_after, result.pauses[attempt]))
-            attempt += 1
-        return result
-
-    async def _send_once(
-        self, method: str, path: str, headers: Mapping[str, str], params: Query | None, content: str | None
-    ) -> "httpx.Response | _Failure":
-        await self._wait_for_turn(path)
-        try:
-            response = await self._http.request(
-                method, self._base + path, headers=headers, params=params, content=content
-            )
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            raise PersonioAddressError(f"a request to Personio cannot be sent: {ADDRESS_HINT}") from error
-        except httpx.RequestError as error:
-            return _Failure(f"Personio does not answer {path} ({type(error).__name__}: {error})")
-        status = response.status_code
-        if status == httpx.codes.TOO_MANY_REQUESTS:
-            wait = parse_retry_after(response, self._clock.now())
-            return _Failure(f"Personio rejects {path} as rate-limited (429)", wait, RATE_LIMIT_PAUSES)
-        if status >= 500:
-            wait = parse_retry_after(response, self._clock.now())
-            return _Failure(f"Personio answers {path} with a server error ({status})", wait)
-        return response
-
-    async def _wait_for_turn(self, path: str) -> None:
-        if self._limits is None:
-            return
-        self._queued_since = self._clock.monotonic()
-        try:
-            await (self._limits.logins if path == AUTH_PATH else self._limits.employees).wait_for_turn()
-        finally:
-            self._queued += self._clock.monotonic() - self._queued_since
-            self._queued_since = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """An attempt without a usable response."""
-
-    problem: str
-    """What happened."""
-    retry_after: float | None = None
-    """Seconds that Personio asked to wait; None if it named no time."""
-    pauses: tuple[float, ...] = PAUSES
-    """Seconds before each retry."""
 
 
 def _parse_body(response: httpx.Response) -> dict[str, Any]:

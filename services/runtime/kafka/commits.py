@@ -8,7 +8,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from services.runtime.clock import Clock
-from services.runtime.kafka.ownership import Membership, Ownership
+from services.runtime.kafka.membership import Membership
+from services.runtime.kafka.ownership import Ownership
 from services.runtime.log import describe
 
 logger = logging.getLogger(__name__)

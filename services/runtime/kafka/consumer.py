@@ -1,72 +1,42 @@
-"""One subscription of a service and its life: join the group, fetch, hand over, commit what is settled, leave the group.
+"""One subscription of a service and its life: join the group, read, commit what is settled, leave the group.
 
-Delivery is at least once. A record that cannot be read becomes a dead letter and delays no other record.
+Delivery is at least once. Three loops run while the service is a member: the intake of records, the commits, and the watchdog.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from services.contracts.events import Event
 from services.contracts.topics import Topic
-from services.errors import ConnectorError
 from services.runtime.background import Background
 from services.runtime.clock import Clock
 from services.runtime.kafka.client import count_members, make_consumer, stop_consumer
 from services.runtime.kafka.commits import Committer
-from services.runtime.kafka.decoding import Batch, Decoder
+from services.runtime.kafka.decoding import Decoder
 from services.runtime.kafka.failures import Failures
-from services.runtime.kafka.fetcher import Fetcher
+from services.runtime.kafka.intake import Intake, Receiver
 from services.runtime.kafka.liveness import Liveness
-from services.runtime.kafka.ownership import Membership, Ownership
+from services.runtime.kafka.membership import Membership
 from services.runtime.kafka.publisher import KafkaUnavailableError
 from services.runtime.kafka.readiness import Readiness
 from services.runtime.kafka.results import ResultPublisher
+from services.runtime.kafka.watchdog import Watchdog
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
 
 E = TypeVar("E", bound=Event)
 
-FETCH_SECONDS = 5.0
-"""Longest time that one fetch waits for a record, or for the confirmation of the membership."""
-ANSWER_SECONDS = 3.0
-"""Seconds within which Kafka answers a question, if it works."""
-PUBLISHED_AT_ONCE = 100
-"""Number of dead letters that are published together."""
-
-
-class ConsumerDeadError(ConnectorError):
-    """The consumer works no longer although Kafka answers: the process has to be restarted."""
-
-    code: ClassVar[str] = "consumer-dead"
-
-
-class Receiver(Protocol[E]):
-    """Works on the records of a subscription."""
-
-    @property
-    def has_room(self) -> bool:
-        """Whether more records are taken now."""
-        ...
-
-    def receive(self, batch: Batch[E]) -> None:
-        """Takes records. It settles each of them with ``batch.ownership`` in the end, in any order."""
-        ...
-
-    async def finish(self) -> None:
-        """Finishes the work in progress, and forgets the rest: it is read again. Called before partitions move."""
-        ...
+COMMIT_SECONDS = 3.0
+"""Seconds within which the last commit is stored, if Kafka works."""
 
 
 class Consumer(Generic[E]):
-    """One subscription, as a part of a process. ``start`` joins the group; ``stop`` finishes the work in progress.
-
-    The partitions wait for Kafka and for the receiver's room only.
-    """
+    """One subscription, as a part of a process. ``start`` joins the group; ``stop`` finishes the work in progress."""
 
     def __init__(
         self,
@@ -95,17 +65,11 @@ class Consumer(Generic[E]):
         self._source = source
         self._topic = settings.topic(source)
         self._receiver = receiver
-        self._results = results
         self._settings = settings
         self._clock = clock
-        self._metrics = metrics
-        self._max_records = max_records
         self._graceful_timeout = graceful_timeout
         self._connect = connect
-        self._decoder = Decoder(service, source, event, clock)
-        self._failures = Failures(source, metrics, fatal)
         self._liveness = Liveness(clock)
-        self._fetched: list[tuple[Ownership, Sequence[ConsumerRecord]]] = []
         self._settled = asyncio.Event()
         self._confirm_seconds = settings.kafka_session_timeout_ms / 4000
         # A member learns of a rebalance from its next heartbeat, and must have rejoined before the rebalance times out.
@@ -128,12 +92,28 @@ class Consumer(Generic[E]):
             clock,
             metrics.lag.labels(source.value),
             count_members=lambda: count_members(settings, settings.group(service)),
+        )
+        self._intake = Intake(
+            membership=self.membership,
+            liveness=self._liveness,
+            decoder=Decoder(service, source, event, clock),
+            receiver=receiver,
+            results=results,
+            failures=Failures(source, metrics, fatal),
+            clock=clock,
+            max_records=max_records,
+        )
+        self._watchdog = Watchdog(
+            self.membership,
+            self._liveness,
+            clock,
+            interval=self._confirm_seconds,
             dead_after=(2 * settings.kafka_session_timeout_ms + settings.kafka_rebalance_timeout_ms) / 1000,
         )
         self._loops = (
-            Background("the consumer", self._fetch_all, fatal),
+            Background("the consumer", lambda: self._intake.run(self._get_consumer()), fatal),
             Background("the commits", self._commit_all, fatal),
-            Background("the watch over the consumer", self._watch, fatal),
+            Background("the watch over the consumer", lambda: self._watchdog.run(self._get_consumer()), fatal),
         )
 
     # ------------------------------------------------------------ life
@@ -171,7 +151,7 @@ class Consumer(Generic[E]):
             async with asyncio.timeout(self._graceful_timeout):
                 await self._receiver.finish()
         with contextlib.suppress(TimeoutError):  # while Kafka is down, the records are read again
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(COMMIT_SECONDS):
                 await self._committer.commit(self.consumer)
         await committing.stop()
         self.membership.ownership.end()
@@ -198,77 +178,18 @@ class Consumer(Generic[E]):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._confirm_seconds):
                 await self._receiver.finish()
-        # now, because records may have been fetched during the wait
-        unsettled = ownership.get_positions()
-        for partition, offset in (
-            {at.partition: 0 for at in consumer.assignment()} if from_start else unsettled
-        ).items():
+        # only now, because records may have been fetched during the wait
+        starts = {at.partition: 0 for at in consumer.assignment()} if from_start else ownership.get_positions()
+        for partition, offset in starts.items():
             with contextlib.suppress(IllegalStateError):  # the partition is moving away
                 consumer.seek(TopicPartition(self._topic, partition), offset)
-        self._fetched.clear()
+        self._intake.drop_fetched()
         self.membership.begin_ownership()
 
     def _get_consumer(self) -> AIOKafkaConsumer:
         if self.consumer is None:
             raise RuntimeError("the consumer is not started")
         return self.consumer
-
-    # ------------------------------------------------------------ fetching
-
-    async def _fetch_all(self) -> None:
-        fetcher = Fetcher(self._get_consumer(), self._take)
-        while True:
-            try:
-                await self._fetch(fetcher)
-                self._failures.reset()
-            except ConsumerStoppedError:
-                raise
-            except Exception as error:
-                pause = self._failures.record(error)
-                if self._failures.is_hopeless:
-                    raise
-                await self._clock.sleep(pause)
-
-    async def _fetch(self, fetcher: Fetcher) -> None:
-        """Fetches records and hands them over, if they belong to this member and there is room."""
-        for partition, offset in tuple(fetcher.unreadable.items()):
-            await self._skip_unreadable(fetcher, partition, offset)
-        if self.membership.ownership.is_ending or not self.membership.is_confirmed:
-            await self.membership.wait_for_change(FETCH_SECONDS)
-        elif not self._receiver.has_room:
-            self._liveness.record_full()
-            await fetcher.pause()
-        else:
-            await fetcher.fetch(max_records=self._max_records, seconds=FETCH_SECONDS)
-        self._liveness.record_fetch(fetcher.failing)
-        while self._fetched:
-            ownership = self._fetched[0][0]
-            await self._hand_over(
-                ownership, [record for owned, records in self._fetched if owned is ownership for record in records]
-            )
-            self._fetched = [fetched for fetched in self._fetched if fetched[0] is not ownership]
-
-    def _take(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
-        """Notes fetched records with the present ownership, before anything else can happen to the partition."""
-        ownership = self.membership.ownership
-        ownership.hand_out(partition.partition, [record.offset for record in records])
-        self._fetched.append((ownership, records))
-
-    async def _hand_over(self, ownership: Ownership, records: Sequence[ConsumerRecord]) -> None:
-        events, letters = self._decoder.decode(records)
-        for start in range(0, len(letters), PUBLISHED_AT_ONCE):
-            await self._results.publish_letters(letters[start : start + PUBLISHED_AT_ONCE])
-        handed_over = {(incoming.partition, incoming.offset) for incoming in events}
-        ownership.settle(record for record in records if (record.partition, record.offset) not in handed_over)
-        if events and not ownership.is_ending:
-            self._receiver.receive(Batch(events, ownership))
-
-    async def _skip_unreadable(self, fetcher: Fetcher, partition: TopicPartition, offset: int) -> None:
-        ownership = self.membership.ownership
-        if await fetcher.is_at(partition, offset):
-            await self._results.publish_letters([self._decoder.build_empty_letter(partition.partition, offset)])
-        if await fetcher.skip(partition):
-            ownership.skip(partition.partition, offset)
 
     # ------------------------------------------------------------ committing
 
@@ -288,29 +209,8 @@ class Consumer(Generic[E]):
                 async with asyncio.timeout(self._confirm_seconds):
                     await self._settled.wait()
 
-    async def _watch(self) -> None:
-        """Watches the consumer until it works no longer. Raises ``ConsumerDeadError`` then."""
-        consumer, is_suspected = self._get_consumer(), False
-        while True:
-            await self._clock.sleep(self._confirm_seconds)
-            reason = self._readiness.find_death(consumer)
-            # two findings in a row are needed: after the process was suspended, the commits need a moment
-            if reason is not None and is_suspected and await _does_answer(consumer):
-                raise ConsumerDeadError(f"Kafka answers, but {reason}")
-            is_suspected = reason is not None
-
     # ------------------------------------------------------------ health
 
     async def check_readiness(self, stalled_after: float) -> str | None:
         """Returns why the consumer is not ready, or None if it is. Updates the lag metric."""
         return await self._readiness.check(self.consumer, stalled_after)
-
-
-async def _does_answer(consumer: AIOKafkaConsumer) -> bool:
-    """Returns whether Kafka answers a request."""
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await consumer.topics()
-    except (KafkaError, TimeoutError, OSError):
-        return False
-    return True

@@ -10,7 +10,7 @@ from prometheus_client import Gauge
 
 from services.runtime.clock import Clock
 from services.runtime.kafka.liveness import Liveness
-from services.runtime.kafka.ownership import Membership
+from services.runtime.kafka.membership import Membership
 
 
 class Readiness:
@@ -25,19 +25,14 @@ class Readiness:
         lag: Gauge,
         *,
         count_members: Callable[[], Awaitable[int]],
-        dead_after: float,
     ) -> None:
-        """``lag`` is set to the number of records that are not settled. ``count_members`` asks Kafka about the group.
-
-        ``dead_after`` is the time in seconds without a sign of life of aiokafka's own tasks after which they count as ended.
-        """
+        """``lag`` is set to the number of records that are not settled. ``count_members`` asks Kafka about the group."""
         self._topic = topic
         self._membership = membership
         self._liveness = liveness
         self._clock = clock
         self._lag = lag
         self._count_members = count_members
-        self._dead_after = dead_after
 
     async def measure_lag(self, consumer: AIOKafkaConsumer) -> int:
         """Returns the number of records in the assigned partitions that are not settled, by Kafka's last answer."""
@@ -75,22 +70,6 @@ class Readiness:
         if members > partitions:
             return None
         return f"has no partition, although the group has {members} members for {partitions} partitions"
-
-    def find_death(self, consumer: AIOKafkaConsumer) -> str | None:
-        """Returns which sign of life of aiokafka's tasks is missing; None if they work.
-
-        aiokafka 0.14 reports the end of its tasks nowhere (https://github.com/aio-libs/aiokafka/issues/983).
-        """
-        now, membership = self._clock.monotonic(), self._membership
-        if membership.find_silence(now, has_partitions=bool(consumer.assignment())) > self._dead_after:
-            return f"the group has not confirmed this member for {self._dead_after:.0f} s"
-        polls = [consumer.last_poll_timestamp(partition) or 0 for partition in consumer.assignment()]
-        began = membership.assigned_at
-        if polls and began is not None:
-            answered_at = max(max(polls) / 1000, began.timestamp(), self._liveness.full_until)
-            if self._clock.now().timestamp() - answered_at > self._dead_after:
-                return f"no records were asked for in {self._dead_after:.0f} s"
-        return None
 
     async def _find_silent_partition(
         self, consumer: AIOKafkaConsumer, assigned_at: datetime, allowed_seconds: float

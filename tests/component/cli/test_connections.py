@@ -8,7 +8,7 @@ import pytest
 
 from services.cli.context import EX_TEMPFAIL
 from services.contracts.ids import ConnectionId
-from services.runtime.settings import EX_CONFIG
+from services.runtime.environment import EX_CONFIG
 from tests.component.cli.conftest import add_connection
 from tests.support.command_line import ADD_CONNECTION, KEY, SECRET, SECRETS, Cli
 from tests.support.keys import make_key

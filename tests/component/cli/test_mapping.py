@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.contracts.ids import ConnectionId
-from services.runtime.settings import EX_CONFIG
+from services.runtime.environment import EX_CONFIG
 from tests.support.command_line import Cli
 
 pytestmark = pytest.mark.mongo

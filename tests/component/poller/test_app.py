@@ -14,7 +14,7 @@ from services.poller.ports import Personio, PollPlan
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.store.database import Store
-from services.store.encryption import Cipher, Place
+from services.store.encryption import Cipher, SecretLocation
 from tests.support.builders import DECLAREE, NOW, PERSONIO
 from tests.support.fakes import FakeClock, FakePersonio, FakePublisher
 from tests.support.schedule_stage import SETTINGS
@@ -67,9 +67,9 @@ async def test_poll_opens_each_secret_once(store: Store, monkeypatch: pytest.Mon
     opened: list[str] = []
     open_secret = Cipher.open
 
-    def record(cipher: Cipher, place: Place, *rest: Any) -> Any:
-        opened.append(str(place))
-        return open_secret(cipher, place, *rest)
+    def record(cipher: Cipher, location: SecretLocation, *rest: Any) -> Any:
+        opened.append(str(location))
+        return open_secret(cipher, location, *rest)
 
     monkeypatch.setattr(Cipher, "open", record)
     schedule = build_schedule(store, FakeClock())

@@ -55,7 +55,7 @@ async def test_held_entry_keeps_what_it_is(mongodb_store: Store, raw: Raw) -> No
     await mongodb_store.ledger.write([make_entry("1")])
     await damage(raw, decided=MARK)
 
-    await mongodb_store.ledger.hold({make_person("1"): WAITING})
+    await mongodb_store.ledger.note_waiting({make_person("1"): WAITING})
 
     stored = await raw["ledger"].find_one({"_id": KEY})
     assert stored is not None

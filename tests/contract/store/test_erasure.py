@@ -16,8 +16,8 @@ from services.contracts.ledger import ManagerLink
 from services.contracts.mappings import default_mapping
 from services.contracts.tasks import Resend
 from services.contracts.verifications import ListedAccount, VerificationStep
+from services.store.contents import CONTENTS
 from services.store.database import Store
-from services.store.places import PLACES
 from tests.contract.store.population import SERVER, make_question
 from tests.support.builders import CONNECTION, DECLAREE, NOW, OTHER, PERSONIO, make_entry, make_person, make_snapshot
 
@@ -191,7 +191,7 @@ async def test_every_collection_is_a_place(mongodb_store: Store) -> None:
         if hasattr(repository, "_collection") and hasattr(repository._collection, "motor")
     }
 
-    assert names == {place.collection for place in PLACES}
+    assert names == {content.collection for content in CONTENTS}
 
 
 async def dump(raw: AsyncIOMotorDatabase[dict[str, Any]]) -> str:

@@ -182,7 +182,6 @@ OUTBOX = {
     "replace attributes": lambda store: store.snapshots.replace_attributes([make_snapshot("1"), make_snapshot("2")]),
     "mark oversized": lambda store: store.snapshots.mark_oversized(CONNECTION, [(ONE, 1_000)]),
     "pending": lambda store: store.snapshots.read_pending(CONNECTION, 500),
-    "pending after": lambda store: store.snapshots.read_pending(CONNECTION, 500, ONE),
     "stream": lambda store: _exhaust(store.snapshots.stream(CONNECTION, batch=3)),
     "stream some": lambda store: _exhaust(store.snapshots.stream(CONNECTION, SOME, batch=3)),
     "employee ids": lambda store: _exhaust(store.snapshots.stream_employee_ids(CONNECTION)),

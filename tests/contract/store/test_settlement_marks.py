@@ -54,7 +54,7 @@ async def test_held_change_settles_nothing(store: Store) -> None:
     await store.ledger.write([build_settled("1")])
     await store.snapshots.save([(make_snapshot("1", 2_000), 1_000)])
 
-    await store.ledger.hold({make_person("1"): WAITING, make_person("2"): WAITING})
+    await store.ledger.note_waiting({make_person("1"): WAITING, make_person("2"): WAITING})
     held = await count(store)
     pulled = await store.followups.take_due(CONNECTION, NOW, 9, timedelta(minutes=1))
     waiting = await count(store)

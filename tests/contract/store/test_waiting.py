@@ -32,7 +32,7 @@ async def test_waiting_change_is_noted_with_and_without_an_entry(store: Store) -
     known = make_entry("1", account_id="a-1", applied="h", decided=make_outcome("1", 1_000))
     await store.ledger.write([known])
 
-    await store.ledger.hold({make_person("1"): wait(), make_person("2"): wait()})
+    await store.ledger.note_waiting({make_person("1"): wait(), make_person("2"): wait()})
 
     assert await get_entry(store, "1") == known.model_copy(update={"waiting": wait(), "seq": 2})
     assert await get_entry(store, "2") == make_entry("2", 1, waiting=wait())
@@ -44,7 +44,7 @@ async def test_newer_change_of_an_entry_stays(store: Store) -> None:
     await store.ledger.write([make_entry("1", waiting=wait(3_000)), make_entry("2", decided=make_outcome("2", 3_000))])
     before = await store.ledger.read([make_person("1"), make_person("2")])
 
-    await store.ledger.hold({make_person("1"): wait(), make_person("2"): wait()})
+    await store.ledger.note_waiting({make_person("1"): wait(), make_person("2"): wait()})
 
     assert await store.ledger.read([make_person("1"), make_person("2")]) == before
 
@@ -54,7 +54,7 @@ async def test_undecided_older_change_keeps_its_outcome(store: Store) -> None:
     """Its outcome is published with that of the newest change."""
     await store.ledger.write([make_entry("1", waiting=wait(1_000)), make_entry("2", waiting=wait(2_000))])
 
-    await store.ledger.hold({make_person("1"): wait(), make_person("2"): wait()})
+    await store.ledger.note_waiting({make_person("1"): wait(), make_person("2"): wait()})
 
     assert (await get_entry(store, "1")).replaced == (wait(1_000),)
     assert (await get_entry(store, "2")).replaced == ()
@@ -65,7 +65,7 @@ async def test_noted_change_makes_a_concurrent_write_lose(store: Store) -> None:
     """The other writer has not seen it."""
     await store.ledger.write([make_entry()])
 
-    await store.ledger.hold({make_person("1"): wait()})
+    await store.ledger.note_waiting({make_person("1"): wait()})
 
     assert await store.ledger.write([make_entry("1", 2)]) == {make_person("1")}
     assert (await get_entry(store)).waiting == wait()
@@ -104,15 +104,15 @@ async def test_taken_employees_are_due_again_later(store: Store) -> None:
     assert await store.followups.take_due(CONNECTION, NOW + MINUTE, 10, MINUTE) == ("1",)
 
 
-@pytest.mark.parametrize("change", ["hold", "write", "mark"])
+@pytest.mark.parametrize("change", ["note waiting", "write", "mark"])
 async def test_new_wait_is_due_after_the_employee_was_taken(store: Store, change: str) -> None:
     """The employee has arrived, and waits again or is marked."""
     await store.ledger.write([make_entry("1", waiting=wait(1_000))])
     await store.followups.take_due(CONNECTION, NOW, 10, MINUTE)
 
     match change:
-        case "hold":
-            await store.ledger.hold({make_person("1"): wait()})
+        case "note waiting":
+            await store.ledger.note_waiting({make_person("1"): wait()})
         case "write":
             await store.ledger.write([make_entry("1", 2, waiting=wait())])
         case _:

@@ -8,7 +8,7 @@ from services.contracts.ids import ConnectionId, PersonKey
 from services.contracts.tasks import Task
 from services.contracts.verifications import VerificationStep
 from services.store.collection import PAGE_SIZE
-from services.store.places import PLACES
+from services.store.contents import CONTENTS
 from tests.support.fake_store.pages import give_turn, page_people
 
 if TYPE_CHECKING:
@@ -122,12 +122,12 @@ class FakeErasure:
             "leases": (store.leases.content, lambda key: key.removeprefix("connection/")),
         }
         counts: dict[str, int] = {}
-        for place in PLACES:
-            if place.of_connection is None:
+        for described in CONTENTS:
+            if described.of_connection is None:
                 continue
-            content, read_connection = contents[place.collection]
+            content, read_connection = contents[described.collection]
             keys = [key for key in content if read_connection(key) == connection]
-            counts[place.collection] = len(keys)
+            counts[described.collection] = len(keys)
             if not dry_run:
                 _remove(content, keys)
         counts["verifications"] += connection in store.verifications.reports

@@ -49,7 +49,7 @@ class FakeLedger:
                 self.taken.pop(entry.person, None)
         return frozenset(entry.person for entry in entries if self.content.get(entry.person) != entry)
 
-    async def hold(self, waiting: Mapping[PersonKey, Waiting]) -> None:
+    async def note_waiting(self, waiting: Mapping[PersonKey, Waiting]) -> None:
         """Notes that changes wait, except for an entry with a newer change."""
         await give_turn()
         for person, change in waiting.items():

@@ -70,13 +70,10 @@ class FakeSnapshots:
         self.content[person] = stored.model_copy(update={"emitted_revision": emitted})
         return True
 
-    async def read_pending(
-        self, connection: ConnectionId, limit: int, after: EmployeeId | None = None
-    ) -> tuple[Snapshot, ...]:
-        """Returns stored changes that are not known to be published, above the employee ``after``."""
+    async def read_pending(self, connection: ConnectionId, limit: int) -> tuple[Snapshot, ...]:
+        """Returns stored changes that are not known to be published."""
         await give_turn()
-        pending = [snapshot for snapshot in self.list_snapshots(connection) if snapshot.is_pending]
-        return tuple(snapshot for snapshot in pending if after is None or snapshot.employee_id > after)[:limit]
+        return tuple(snapshot for snapshot in self.list_snapshots(connection) if snapshot.is_pending)[:limit]
 
     async def stream(
         self, connection: ConnectionId, employees: Iterable[EmployeeId] | None = None, batch: int = PAGE_SIZE

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.context import EX_TEMPFAIL
-from services.runtime.settings import EX_CONFIG
+from services.runtime.environment import EX_CONFIG
 from tests.support.command_line import ADD_CONNECTION, COMMANDS, SECRETS, Cli
 from tests.support.keys import make_key
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clients.http.aside import MAX_THREADS, run_aside
 from services.clients.http.large_json import LARGE_BYTES, MAX_CONTAINERS, MAX_DEPTH, STEPS, parse_in_steps
 from services.clients.http.responses import decode_large, parse_json_object
+from services.clients.http.threads import MAX_THREADS, run_in_thread
 
 FILLING = "x" * STEPS[-1]
 """A text that makes each object and list around it larger than the last step."""
@@ -133,6 +133,6 @@ async def test_threads_for_bodies_are_bounded() -> None:
         await event.wait()
         note(-1)
 
-    await asyncio.gather(*(run_aside(work) for _ in range(5 * MAX_THREADS)))
+    await asyncio.gather(*(run_in_thread(work) for _ in range(5 * MAX_THREADS)))
 
     assert highest == MAX_THREADS

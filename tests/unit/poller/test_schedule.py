@@ -361,15 +361,15 @@ async def test_schedule_that_does_not_move_is_not_ready(stage: ScheduleStage) ->
     """The readiness check reports a blocked event loop or database."""
     schedule = await stage.start_poller()
 
-    assert await schedule.ready() is None
+    assert await schedule.check_readiness() is None
 
     stage.clock.seconds += 181
 
-    assert await schedule.ready() == "the schedule has not moved for 181 s"
+    assert await schedule.check_readiness() == "the schedule has not moved for 181 s"
 
     await stage.pass_time(0)
 
-    assert await schedule.ready() is None
+    assert await schedule.check_readiness() is None
 
 
 async def test_stop_ends_the_work_and_releases_the_lease(stage: ScheduleStage) -> None:

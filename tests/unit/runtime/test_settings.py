@@ -9,15 +9,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from services.contracts.topics import Topic
+from services.runtime.environment import EX_CONFIG, load
 from services.runtime.kafka.client import build_client_options
-from services.runtime.settings import (
-    EX_CONFIG,
-    EncryptionSettings,
-    KafkaSettings,
-    MongoSettings,
-    ProcessSettings,
-    load,
-)
+from services.runtime.settings import EncryptionSettings, KafkaSettings, MongoSettings, ProcessSettings
 from tests.support.certificates import Authority
 
 SECRETS = (

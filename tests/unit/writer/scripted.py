@@ -10,7 +10,7 @@ from services.errors import TransientError
 from services.provisioning.calls import Answer, Call, FindAccounts, Found
 from services.provisioning.server import ServerDescription
 from services.writer.breaker import BreakerOpenError, find_waiting_cause
-from services.writer.endpoints import Endpoint
+from services.writer.endpoint import Endpoint
 from tests.support.builders import CONNECTION, DECLAREE
 from tests.support.fakes import FakeClock
 

@@ -8,7 +8,8 @@ from services.contracts.connections import Connection
 from services.contracts.outcomes import WaitingCause
 from services.provisioning.calls import Found
 from services.writer.breaker import BreakerOpenError
-from services.writer.endpoints import SILENT_SECONDS, Endpoints
+from services.writer.endpoint import SILENT_SECONDS
+from services.writer.endpoints import Endpoints
 from tests.support.builders import CONNECTION, DECLAREE, OTHER, make_connection
 from tests.unit.writer.scripted import LOOKUP, EndpointStage, ScriptedClients
 

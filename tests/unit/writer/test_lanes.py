@@ -165,15 +165,15 @@ async def test_surplus_is_settled_when_its_waiting_is_stored(stage: Stage) -> No
 @pytest.mark.promise("P1")
 async def test_surplus_that_cannot_be_stored_is_not_settled(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is noted again when MongoDB answers. A crash until then must not lose it."""
-    hold, positions = stage.store.ledger.hold, list[int]()
+    note_waiting, positions = stage.store.ledger.note_waiting, list[int]()
 
     async def fail_first(waiting: Any) -> None:
         positions.append(stage.ownership.open)
         if len(positions) == 1:
             raise TransientError("MongoDB does not answer")
-        await hold(waiting)
+        await note_waiting(waiting)
 
-    monkeypatch.setattr(stage.store.ledger, "hold", fail_first)
+    monkeypatch.setattr(stage.store.ledger, "note_waiting", fail_first)
     stage.receive(*make_requests(0, ROOM + 5))
     await wait_until(lambda: stage.ownership.open == ROOM)
 
@@ -347,5 +347,5 @@ async def test_room_for_waiting_employees_is_half_a_lane(stage: Stage) -> None:
 
     stage.writer.gate.set()
     await stage.wait_until_settled()
-    await wait_until(stage.lanes.backlog.has_room.is_set)
+    await wait_until(stage.lanes.backlog.room_appeared.is_set)
     assert stage.lanes.backlog.take_with_room() == {CONNECTION}

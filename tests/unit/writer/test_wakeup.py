@@ -15,7 +15,8 @@ from services.contracts.tasks import Resend
 from services.store.database import Store
 from services.store.errors import StoreUnavailableError
 from services.writer.backlog import ON_THE_WAY_SECONDS
-from services.writer.endpoints import Endpoint, Endpoints
+from services.writer.endpoint import Endpoint
+from services.writer.endpoints import Endpoints
 from services.writer.wakeup import ON_TRIAL, Wakeup
 from tests.support.builders import CONNECTION, NOW, OTHER, make_connection, make_entry, make_person
 from tests.support.fakes import FakeClock, FiledTasks, KnownConnections, PlentyOfRoom, StillClock
@@ -179,7 +180,7 @@ async def test_as_many_are_resent_as_there_is_room_for(stage: WakeupStage) -> No
     stage.room.backlog.note_arrival(make_person("1"))
     stage.room.backlog.note_arrival(make_person("2"))
     stage.room.backlog.note_room(CONNECTION)
-    assert stage.room.backlog.has_room.is_set()
+    assert stage.room.backlog.room_appeared.is_set()
     await stage.wakeup.resend_to(stage.room.backlog.take_with_room())
 
     assert stage.list_people() == [("1", "2"), ("3", "4")]

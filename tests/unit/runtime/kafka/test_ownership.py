@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from aiokafka import TopicPartition
 
-from services.runtime.kafka.ownership import Membership, PartitionsMovedError
+from services.runtime.kafka.membership import Membership
+from services.runtime.kafka.ownership import PartitionsMovedError
 from tests.support.builders import make_change, make_incoming
 from tests.support.fakes import FakeClock
 

@@ -14,6 +14,6 @@ MAX_THREADS = 2
 _THREADS = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="http-body")
 
 
-async def run_aside(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def run_in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Runs a function in one of the threads and returns its result."""
     return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(function, *args, **kwargs))

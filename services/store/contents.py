@@ -1,4 +1,4 @@
-"""Where the database names connections and employees: which documents of each collection are about one of them."""
+"""What each collection contains about connections and employees: which documents are about one of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One collection."""
+class CollectionContent:
+    """Which documents of one collection are about a connection, or about an employee."""
 
     collection: str
     """Name of the collection."""
@@ -87,30 +87,32 @@ def _match_field(connection: ConnectionId) -> Document:
     return {"connection_id": connection}
 
 
-PLACES = (
-    Place(
+CONTENTS = (
+    CollectionContent(
         "tasks",
         _match_field,
         mention=Mention(_match_tasks, lambda person: {"$pull": {"action.people": person.employee_id}}),
     ),
-    Place("snapshots", _match_keys, _match_person),
-    Place("ledger", _match_keys, _match_person),
-    Place("claims", lambda connection: {"owner": _match_range(connection)}, lambda person: {"owner": str(person)}),
-    Place("links", _match_keys, _match_links),
-    Place(
+    CollectionContent("snapshots", _match_keys, _match_person),
+    CollectionContent("ledger", _match_keys, _match_person),
+    CollectionContent(
+        "claims", lambda connection: {"owner": _match_range(connection)}, lambda person: {"owner": str(person)}
+    ),
+    CollectionContent("links", _match_keys, _match_links),
+    CollectionContent(
         "verifications",
         lambda connection: {"$or": [{"_id": connection}, _match_keys(connection)]},
         mention=Mention(_match_steps, _erase_from_step),
     ),
-    Place("source_catalogues", lambda connection: {"_id": connection}),
-    Place("mappings", _match_keys),
-    Place("runs", _match_field),
-    Place("damage", _match_field, _match_notes),
-    Place("work_ranges"),
-    Place("dead_letters"),
-    Place("forgotten"),
-    Place("connections", lambda connection: {"_id": connection}),
-    Place("leases", lambda connection: {"_id": f"connection/{connection}"}),
+    CollectionContent("source_catalogues", lambda connection: {"_id": connection}),
+    CollectionContent("mappings", _match_keys),
+    CollectionContent("runs", _match_field),
+    CollectionContent("damage", _match_field, _match_notes),
+    CollectionContent("work_ranges"),
+    CollectionContent("dead_letters"),
+    CollectionContent("forgotten"),
+    CollectionContent("connections", lambda connection: {"_id": connection}),
+    CollectionContent("leases", lambda connection: {"_id": f"connection/{connection}"}),
 )
 """Every collection, in the order in which a connection is erased from them. Without tasks, no poller takes up a paused
 connection. The connection itself is among the last: until then, an interrupted removal can be repeated."""

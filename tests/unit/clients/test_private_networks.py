@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.clients.http.addresses import PrivateAddressError, is_private, open_public_socket
 from services.clients.http.client import HttpClient
+from services.clients.http.private_networks import PrivateAddressError, is_private, open_public_socket
 from services.clients.http.transport import Limits
 from tests.unit.clients.faulty_server import FaultyServer, build_response, run_server, send
 

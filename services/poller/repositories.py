@@ -1,0 +1,83 @@
+"""Everything that the poller reads and writes in the database."""
+
+from typing import Protocol
+
+from services.poller.expiry import SnapshotExpiry
+from services.poller.schedule_ports import Leases, Polls, PollSchedule
+from services.poller.snapshot_ports import Catalogues, SettlementMarks, Snapshots
+from services.poller.verification_ports import Claims, Ledger, Mappings, Verifications
+from services.poller.work_ports import FollowUps, Runs, Tasks
+
+
+class Repositories(Protocol):
+    """The repositories of the database, which ``Store`` provides."""
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The snapshots."""
+        ...
+
+    @property
+    def catalogues(self) -> Catalogues:
+        """The source catalogues."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """The runs."""
+        ...
+
+    @property
+    def tasks(self) -> Tasks:
+        """The tasks."""
+        ...
+
+    @property
+    def followups(self) -> FollowUps:
+        """The employees to resend."""
+        ...
+
+    @property
+    def polls(self) -> Polls:
+        """The plans of polls."""
+        ...
+
+    @property
+    def marks(self) -> SettlementMarks:
+        """The marks on snapshots."""
+        ...
+
+    @property
+    def schedule(self) -> PollSchedule:
+        """The poll times."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger entries."""
+        ...
+
+    @property
+    def claims(self) -> Claims:
+        """The owners of accounts."""
+        ...
+
+    @property
+    def mappings(self) -> Mappings:
+        """The published mappings."""
+        ...
+
+    @property
+    def verifications(self) -> Verifications:
+        """The verifications and their findings."""
+        ...
+
+    @property
+    def expiry(self) -> SnapshotExpiry:
+        """The snapshots of leavers."""
+        ...
+
+    @property
+    def leases(self) -> Leases:
+        """The leases."""
+        ...
