@@ -74,7 +74,7 @@ async def find_partitions(settings: KafkaSettings, name: str) -> list[TopicParti
     """Returns all partitions of a topic. Raises ``KafkaUnavailableError`` if Kafka lacks the topic."""
     partitions = await _list_partitions(settings, name)
     if not partitions:
-        raise KafkaUnavailableError(f"Kafka has no topic {name}: run `personio-declaree init`")
+        raise KafkaUnavailableError(f"Kafka lacks the topic {name}: run `personio-declaree init`")
     return partitions
 
 
