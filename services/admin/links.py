@@ -8,7 +8,7 @@ from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import DeclareeAccess
-from services.contracts.employees import string_value
+from services.contracts.employees import get_string
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import ABOUT_ONE_LOOKUP
@@ -201,10 +201,10 @@ async def _read_account(client: DeclareeClient, account: AccountId) -> tuple[Sid
 
 def _describe_employee(snapshot: Snapshot) -> Side:
     attributes = snapshot.attributes
-    names = (string_value(attributes, "first_name"), string_value(attributes, "last_name"))
+    names = (get_string(attributes, "first_name"), get_string(attributes, "last_name"))
     return Side(
         " ".join(name for name in names if name),
-        string_value(attributes, "email") or "no e-mail address",
+        get_string(attributes, "email") or "no e-mail address",
         f"status {snapshot.status or 'unknown'}",
     )
 

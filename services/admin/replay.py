@@ -76,7 +76,7 @@ async def replay(
         ]
         if not everything:
             events = list({event.person: event for event in events if newest.pop(bytes(event.person), 0)}.values())
-        # asked for right before the records are published: a person may be forgotten during the replay
+        # read right before the records are published, because a person may be forgotten during the replay
         forgotten = await store.forgotten.find(event.person for event in events)
         events = [event for event in events if event.detected_at > forgotten.get(event.person, _NEVER)]
         if not dry_run:

@@ -11,7 +11,7 @@ from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import LinkPolicy, normalise_server
-from services.contracts.employees import Employee, get_parent, string_value
+from services.contracts.employees import Employee, get_parent, get_string
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.values import Value
@@ -165,7 +165,7 @@ def _predict(employee: Employee, judgement: Judgement, *, with_names: bool) -> P
     predicted = _note(Prediction(employee.id, judgement.prospect, live.id if live else None), judgement)
     if not with_names:
         return predicted
-    names = [string_value(employee.attributes, key) for key in ("first_name", "last_name")]
+    names = [get_string(employee.attributes, key) for key in ("first_name", "last_name")]
     account_names = [paths.read(live.body, key) for key in ("name.givenName", "name.familyName")] if live else []
     return replace(predicted, name=_join(names), account_name=_join(account_names) or None)
 

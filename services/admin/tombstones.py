@@ -83,7 +83,7 @@ class RecordEraser:
         await self._wait_for("mapper", Topic.EMPLOYEES_CHANGED, keep_lease)
         await self._publish([Topic.ACCOUNTS_REQUESTED], page_people, keep_lease)
         await self._wait_for("writer", Topic.ACCOUNTS_REQUESTED, keep_lease)
-        # once more into all topics: a replay may have asked for the mark right before it was written
+        # once more into all topics, because a replay may have looked for the mark right before it was written
         await self._publish(PEOPLE, page_people, keep_lease)
 
     async def _publish(

@@ -11,7 +11,7 @@ REQUIRED_ATTRIBUTES = ("first_name", "last_name", "email", "status")
 """Keys of the attributes that every synchronisation needs."""
 
 
-def string_value(attributes: Mapping[str, Value], key: str) -> str | None:
+def get_string(attributes: Mapping[str, Value], key: str) -> str | None:
     """Returns the value of a string attribute; None if the attribute is absent or has another type."""
     value = attributes.get(key)
     return value if isinstance(value, str) else None

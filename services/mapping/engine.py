@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-from services.contracts.employees import string_value
+from services.contracts.employees import get_string
 from services.contracts.events import (
     AccountIdentity,
     AccountRequested,
@@ -127,6 +127,6 @@ def _build_manager_reference(value: Value) -> ManagerReference:
 
 def _read_user_name(attributes: Mapping[str, Value], key: str) -> str:
     try:
-        return clean_address(string_value(attributes, key) or "")
+        return clean_address(get_string(attributes, key) or "")
     except InvalidAddressError as error:
         raise RejectedError(f"the attribute {key} {error}", key) from None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from services.contracts.employees import string_value
+from services.contracts.employees import get_string
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.outcomes import Intent
 
@@ -15,5 +15,5 @@ def decide_intent(event: EmployeeChanged, life_cycle: Mapping[str, Intent]) -> I
     """
     if event.kind is ChangeKind.REMOVED:
         return Intent.DISABLE
-    status = string_value(event.attributes, "status")
+    status = get_string(event.attributes, "status")
     return Intent.IGNORE if status is None else life_cycle.get(status.strip().lower(), Intent.IGNORE)

@@ -55,7 +55,7 @@ class LeaseKeeper:
     async def find_owned_elsewhere(self, connections: Sequence[ConnectionId]) -> frozenset[ConnectionId]:
         """Returns the connections that a live replica works on, with one query for all of them.
 
-        Asks nothing about a single connection: to acquire its lease takes as long.
+        Sends no query about a single connection: acquiring its lease takes as long.
         """
         names = {_name(connection): connection for connection in connections}
         if len(names) <= 1:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from services.contracts.employees import Employee, string_value
+from services.contracts.employees import Employee, get_string
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId
 from services.contracts.snapshots import Snapshot, attributes_to_json
@@ -54,7 +54,7 @@ def detect_change(
         oversized=oversized,
         content_hash=digest,
         attributes_json=attributes_to_json(attributes),
-        status=string_value(attributes, "status"),
+        status=get_string(attributes, "status"),
         detected_at=now,
         source_modified_at=employee.modified_at,
     )

@@ -100,7 +100,7 @@ class Runner:
 
     def _conclude(self, connection: ConnectionId, tally: Tally, *, dry_run: bool) -> dict[str, object]:
         """Returns the result of a scan that was not interrupted by an error. One that stopped at a limit has failed."""
-        counts = tally.counts()
+        counts = tally.get_counts()
         if not dry_run:
             self._metrics.changes.labels("created").inc(tally.created)
             self._metrics.changes.labels("changed").inc(tally.changed)
@@ -138,7 +138,7 @@ class Runner:
                 await self._repositories.runs.save(run)
                 is_stored = True
             total = {} if tally.total is None else {"total": tally.total}
-            await progress(tally.counts().model_dump() | total)
+            await progress(tally.get_counts().model_dump() | total)
 
         if not dry_run and plan.needs_any("pending_event"):
             await self._outbox.emit_pending(plan.connection_id, self._limits.places)

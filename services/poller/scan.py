@@ -76,7 +76,7 @@ class Tally:
             self.created -= snapshot.kind is ChangeKind.CREATED
             self.changed -= snapshot.kind is ChangeKind.CHANGED
 
-    def counts(self) -> RunCounts:
+    def get_counts(self) -> RunCounts:
         """Returns the counts as they are stored with the run."""
         return RunCounts(
             seen=len(self.ids),

@@ -62,7 +62,7 @@ def _confirm(work: Work, way: Way, live: Resource, answer: Resource | None, sent
         moved = yield from _find_moved(work, answer)
         return moved or (yield from read_again(live))
     if answer is not None and paths.read(answer.body, "userName") is not None:
-        if not sent.difference(answer.body, is_spelling_sent=True).fields:
+        if not sent.find_difference(answer.body, is_spelling_sent=True).fields:
             return replace(answer, body=_complete(live.body, answer.body, sent))
     elif ("active", False) not in sent.fields and work.memory.is_proven(way, sent.list_changes(live.body)):
         body = live.body

@@ -94,7 +94,7 @@ def _take_created(work: Work, sent: DesiredState, live: Resource) -> Steps[Resou
     An answer that shows the account of another employee says nothing about the create.
     """
     is_shown = paths.read(live.body, "userName") is not None
-    if is_shown and not sent.difference(live.body, is_spelling_sent=True).drop(work.memory.not_stored).fields:
+    if is_shown and not sent.find_difference(live.body, is_spelling_sent=True).drop(work.memory.not_stored).fields:
         return _note_created(work.trail, sent, live)
     shown = yield from read_account(live.id)
     if shown is None and not is_shown:

@@ -49,7 +49,7 @@ class DesiredState:
         """SHA-256 of the content as hex digits. The order of the fields makes no difference."""
         return hash_value(sorted(self.fields))
 
-    def difference(self, body: Body, *, is_spelling_sent: bool = False) -> "DesiredState":
+    def find_difference(self, body: Body, *, is_spelling_sent: bool = False) -> "DesiredState":
         """Returns the fields that the live account in ``body`` does not have yet.
 
         With ``is_spelling_sent``, user name and e-mail were sent before in this spelling. Another case is then equal: the

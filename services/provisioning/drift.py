@@ -99,7 +99,7 @@ def compare_account(person: KnownPerson, live: Resource, stage: Stage) -> Drift 
         return _build(person, DriftKind.UNSETTLED, live.id)
     if stage is Stage.REJECTED or intent is not Intent.PROVISION or desired is None:
         return None
-    differing = desired.difference(live.body, is_spelling_sent=True).paths
+    differing = desired.find_difference(live.body, is_spelling_sent=True).paths
     if not is_enabled(live):
         return _build(person, DriftKind.EMPLOYEE_DISABLED, live.id, differing)
     differing = tuple(path for path in differing if path != "active")

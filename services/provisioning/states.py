@@ -192,7 +192,7 @@ class Work:
         """Returns the fields that the live account does not have yet and that may still be written."""
         goal, trail = self.goal, self.trail
         is_spelling_sent = goal.is_spelling_sent or trail.is_name_sent
-        difference = goal.desired.difference(live.body, is_spelling_sent=is_spelling_sent)
+        difference = goal.desired.find_difference(live.body, is_spelling_sent=is_spelling_sent)
         for path in self.memory.not_stored.intersection(difference.paths):
             trail.refused.setdefault(path, NOT_STORED)
         blocked = ADDRESSES if trail.blocked else frozenset[str]()

@@ -88,7 +88,7 @@ class Counters:
         }
 
     async def read_one(self, connection: ConnectionId) -> Numbers:
-        """Returns the numbers of one connection. Of a large one, each number is a query of its own: MongoDB counts faster then."""
+        """Returns the numbers of one connection, with a query for each: MongoDB counts a large connection faster that way."""
         wanted: dict[str, Any] = {"connection_id": connection}
         active, accounts = wanted | _ACTIVE, wanted | _ACTIVE | ENABLED
         outcomes = {how.value: await self._ledger.count(wanted | {"decided.outcome": how.value}) for how in Outcome}

@@ -160,7 +160,7 @@ class FollowUps:
     async def find_connections_with_retryable(self) -> tuple[ConnectionId, ...]:
         """Returns the connections with employees that wait or are marked for verification.
 
-        Of each connection, one index entry is read, however many such employees it has.
+        One index entry is read for each connection, however many such employees it has.
         """
         # without a condition on the connection, MongoDB can read all entries instead
         found = await self._collection.distinct("connection_id", {"connection_id": {"$gt": ""}, "retryable": True})

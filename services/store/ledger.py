@@ -45,7 +45,7 @@ class Ledger:
     async def read(self, people: Iterable[PersonKey]) -> dict[PersonKey, LedgerEntry]:
         """Returns the existing entries of these people. Sends one query.
 
-        Of an entry with invalid fields it returns the valid ones, with ``damage``: the others of the query are not affected.
+        An entry with invalid fields has the valid ones, and ``damage``. It does not affect the other entries of the query.
         """
         documents = await self._collection.find({"_id": {"$in": [str(person) for person in set(people)]}})
         return {entry.person: entry for entry in map(read_entry, documents)}
@@ -143,7 +143,7 @@ class Ledger:
 
 
 def read_entry(document: Document) -> LedgerEntry:
-    """Returns the entry of a document. Of a damaged one only the valid fields count, and ``damage`` names the others."""
+    """Returns the entry of a document. A damaged one has its valid fields only, and ``damage`` names the others."""
     invalid = _find_invalid(document)
     if not invalid:
         return LedgerEntry.model_validate(document)
@@ -226,7 +226,7 @@ def _build_verify(person: PersonKey) -> UpdateOne:
 
 
 def _build_lost(entry: LedgerEntry) -> UpdateOne:
-    """Adds what the unwritten entry knows to the stored one. Of two times for a look, the later one counts."""
+    """Adds what the unwritten entry knows to the stored one. The later of two times for a look counts."""
     document = entry.model_dump(mode="json", include={"attempted", "suspected_since"}, exclude_none=True)
     changes: Document = {name: {"$literal": value} for name, value in document.items()}
     if entry.look_at is not None:

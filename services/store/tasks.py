@@ -90,7 +90,7 @@ class Tasks:
     ) -> tuple[ConnectionId, ...]:
         """Returns connections with an open or running task, the longest unfinished first.
 
-        The owner of a running task may have died. Of each connection, one index entry is read, however many tasks it has.
+        The owner of a running task may have died. One index entry is read for each connection, however many tasks it has.
         """
         oldest: list[Document] = []
         for state in (TaskState.OPEN, TaskState.RUNNING):

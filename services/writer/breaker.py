@@ -29,7 +29,7 @@ PROBE_TIMEOUT_SECONDS = 10.0
 FAILURES_IN_A_ROW = 5
 """Consecutive failures that open the breaker even if probes succeed."""
 FAILING_ACCOUNTS_PER_FAILURE = 10
-"""Accounts that the server fails to write, with its own error 500, that count as much as one other failure."""
+"""Number of accounts with an error 500 of the server that count as much as one other failure."""
 
 ANNOUNCING = frozenset({WaitingCause.RATE_LIMITED, WaitingCause.SERVER_UNAVAILABLE})
 """Causes for which a server names the time after which it works again."""

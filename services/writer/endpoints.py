@@ -88,5 +88,7 @@ class Endpoints:
         try:
             return self._connect(connection.declaree)
         except Exception:  # a defective setting of one connection must not stop the others
-            logger.exception("Declaree's address or key is unusable: run `connections check`", extra={"connection": connection.id})
+            logger.exception(
+                "Declaree's address or key is unusable: run `connections check`", extra={"connection": connection.id}
+            )
             return UnusableServer(WaitingCause.UNUSABLE_ACCESS)

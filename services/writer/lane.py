@@ -9,7 +9,7 @@ from services.writer.people import Request
 from services.writer.takeover import Takeover
 
 MAX_BATCHES = 3
-"""Number of batches of one connection that are in progress at the same time: none waits for the slowest account of another."""
+"""Number of batches of one connection that are in progress at the same time, so that none waits for a slow account in another."""
 
 
 class Lane:

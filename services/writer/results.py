@@ -126,7 +126,7 @@ class ResultWriter:
 
 
 def _is_question_obsolete(person: PersonWork) -> bool:
-    """Whether the employee was in need of an account, and is no longer in need of this one."""
+    """Whether the account that blocked the employee no longer does."""
     return person.stored.blocked_by is not None and person.stored.blocked_by != person.entry.blocked_by
 
 

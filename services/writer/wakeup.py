@@ -1,4 +1,4 @@
-"""Resends waiting employees as fast as their servers take them, and those with a due look."""
+"""Resends waiting employees as fast as their servers take them, and employees with a look that is due."""
 
 import asyncio
 import logging

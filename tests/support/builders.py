@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from services.contracts.cloudevents import Record, SendReason
 from services.contracts.connections import Connection, DeclareeAccess, LinkPolicy, PersonioAccess
-from services.contracts.employees import string_value
+from services.contracts.employees import get_string
 from services.contracts.events import (
     AccountRequested,
     AccountSynced,
@@ -66,7 +66,7 @@ def make_snapshot(employee: str = "1", revision: int = 1_000, **changes: Any) ->
         "changed": ("first_name",),
         "content_hash": f"hash-{employee}-{revision}",
         "attributes_json": attributes_to_json(attributes),
-        "status": string_value(attributes, "status"),
+        "status": get_string(attributes, "status"),
         "detected_at": NOW,
     }
     return Snapshot.model_validate(content | changes)

@@ -109,10 +109,10 @@ class ScimExchange:
     async def send(self, request: ScimRequest, *, before: Callable[[], None] = allow) -> httpx.Response:
         """Sends a request and returns the response.
 
-        Repeats a request that the server did not carry out: with another media type after a 415, at another address of the
-        same server after a redirect, and after a pause if the server limits the rate of requests. ``before`` is called directly
-        before each repetition, too. Raises httpx's errors, ``DeclareeRateLimitedError`` if the pause is too long, and
-        ``DeclareeWrongAddressError`` for a redirect that must not be followed.
+        Repeats a request that the server did not carry out. After a 415, the media type is another one. After a redirect, the
+        address is another one of the same server. If the server limits the rate of requests, a pause comes first. ``before`` is
+        called directly before each repetition, too. Raises httpx's errors, ``DeclareeRateLimitedError`` if the pause is too
+        long, and ``DeclareeWrongAddressError`` for a redirect that must not be followed.
         """
         media_type = self._media_type
         response = await self._follow(request, media_type, before)

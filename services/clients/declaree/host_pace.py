@@ -1,8 +1,8 @@
 """Finds out whether the connections to one host share a limit, and keeps the pace of all of them if they do. Pure.
 
 A server may count the requests of each key, or those of its whole host. A refusal that reaches one connection while another
-pauses shows that they share a limit. Then one connection that was not refused itself sends a single request from time to time
-during a long pause: if the server accepts it, the limit is that of the other's key, and no other connection waits for it.
+pauses shows that they share a limit. During a long pause, a connection that was not refused itself sends a single request from
+time to time. If the server accepts it, the limit is that of the other connection's key: only that connection waits.
 """
 
 from typing import Generic, TypeVar
@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 from services.clients.declaree.pace import Pace
 
 SCOUT_SECONDS = 2.0
-"""Seconds until a pause ends, from which on no connection asks whether the pause is its own, too."""
+"""Seconds before the end of a pause in which no connection tests whether the pause applies to itself."""
 SCOUT_INTERVAL_SECONDS = 1.0
-"""Seconds between two requests that ask so."""
+"""Seconds between two requests of such a test."""
 SHARED_SECONDS = 600.0
 """Seconds without a refusal after which connections count as independent again."""
 

@@ -28,8 +28,8 @@ async def iterate_accounts(perform: Perform, start: int = 1) -> AsyncIterator[tu
 
     Pages are not a snapshot: accounts that are added or deleted between them shift the others. Servers may return fewer accounts
     than asked for, state no total, or a wrong one such as the size of the page. So an empty page or a page without new accounts
-    ends the list (RFC 7644, section 3.4.2.4), and a stated total only after a page that is shorter than the first one, or if the
-    first one was listed at another time. Raises ``ListUnsupportedError`` and ``TransientError``.
+    ends the list (RFC 7644, section 3.4.2.4). A stated total ends it only after a page that is shorter than the first one, or if
+    ``start`` is not the first account. Raises ``ListUnsupportedError`` and ``TransientError``.
     """
     seen: set[AccountId] = set()
     first: Page | None = None

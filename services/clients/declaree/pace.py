@@ -1,8 +1,8 @@
 """The pace that a server allows: pauses that it names, and a rate of requests that is learnt from its refusals. Pure.
 
-A server that allows a number of requests a minute names the time until the next ones: the requests of a window are sent at
-once, and the others wait for the next window. A server that allows a number a second would lose a part of each second this way:
-the rate is learnt, and requests are spaced evenly.
+A server that allows a number of requests a minute names the time until the next ones. The requests of a window are then sent at
+once, and the others wait for the next window. With a server that allows a number a second, a part of each second would be lost
+this way. So the rate is learnt, and requests are spaced evenly.
 """
 
 from services.clients.declaree.concurrency import PLATEAU_SECONDS
@@ -43,7 +43,7 @@ class Pace:
         self.named_until = float("-inf")
         """End of the pause as far as the server has named it. A pause without a named time blocks no probe."""
         self.rate: float | None = None
-        """Requests a second; None as long as the server has refused none of evenly spaced ones."""
+        """Requests a second; None while requests are not spaced, because no refusal has shown a limit of the rate."""
         self.limited_at = float("-inf")
         """Time of the last refusal."""
         self._next_at = float("-inf")

@@ -33,7 +33,10 @@ class Quota:
 
 
 def read_quota(response: httpx.Response, now: datetime) -> Quota | None:
-    """Returns the quota in the response's headers; None without one. Of several quotas, the one that ends last of those used up."""
+    """Returns the quota in the response's headers; None without one.
+
+    If there are several, returns the one that is used up for the longest time.
+    """
     found: dict[bytes, str] = {}
     for name, value in response.headers.raw:
         stem = name.lower().replace(b"-", b"").removeprefix(b"x")

@@ -6,7 +6,7 @@ page of employees: with thousands of companies, it would double the requests of 
 
 from dataclasses import dataclass
 
-from services.clients.personio.auth import fingerprint
+from services.clients.personio.auth import hash_credential
 from services.contracts.connections import PersonioAccess
 from services.contracts.employees import AttributeDefinition, find_missing_attributes
 
@@ -44,7 +44,7 @@ class AttributeLists:
 
     def get(self, access: PersonioAccess) -> AttributeList:
         """Returns the list of a credential, for reading and writing."""
-        key = fingerprint(access)
+        key = hash_credential(access)
         if key not in self._lists and len(self._lists) >= MAX_LISTS:
             self._lists.clear()
         return self._lists.setdefault(key, AttributeList())

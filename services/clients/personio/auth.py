@@ -35,7 +35,7 @@ MAX_TOKENS = 10_000
 """Maximum number of cached tokens. Above it, all are dropped, and each credential authenticates once more."""
 
 
-def fingerprint(access: PersonioAccess) -> str:
+def hash_credential(access: PersonioAccess) -> str:
     """Returns a hash that stands for a credential in memory.
 
     A changed secret is another credential, so that a wrong secret never uses what the right one has obtained.
@@ -65,7 +65,7 @@ class TokenCache:
 
     def get(self, access: PersonioAccess) -> CachedToken:
         """Returns the token of a credential."""
-        key = fingerprint(access)
+        key = hash_credential(access)
         if key not in self._tokens and len(self._tokens) >= MAX_TOKENS:
             self._tokens.clear()
         return self._tokens.setdefault(key, CachedToken())

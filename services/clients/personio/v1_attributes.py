@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from services.contracts.employees import Employee, string_value
+from services.contracts.employees import Employee, get_string
 from services.contracts.ids import EmployeeId
 from services.contracts.values import Scalar, Value
 
@@ -62,7 +62,7 @@ def parse_employee(item: object, requested: Collection[str] | None = None) -> Em
     for key, raw in attributes.items():
         if key != "id" and (requested is None or key in requested):
             values |= _parse_attribute(replace_invalid_characters(key), raw)
-    return Employee(EmployeeId(str(number)), values, _parse_timestamp(string_value(values, MODIFIED_AT)))
+    return Employee(EmployeeId(str(number)), values, _parse_timestamp(get_string(values, MODIFIED_AT)))
 
 
 def _parse_attribute(key: str, raw: object) -> dict[str, Value]:

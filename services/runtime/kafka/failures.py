@@ -25,7 +25,7 @@ MAX_UNEXPECTED_ERRORS = 8
 
 
 class Failure(StrEnum):
-    """What an error means for the records in work. Of several errors, the last one in the order of the members decides."""
+    """What an error means for the records in work, from the least to the gravest. The gravest of several errors decides."""
 
     RETRIED = "retried"
     """MongoDB or Kafka is unavailable: the work is repeated."""

@@ -42,7 +42,7 @@ class Receiver(Protocol[E]):
 
 
 class Intake(Generic[E]):
-    """The way of the records from Kafka to the receiver. They wait for Kafka and for the receiver's room only."""
+    """Brings the records of one consumer to the receiver. They wait for Kafka and for the receiver's room only."""
 
     def __init__(
         self,

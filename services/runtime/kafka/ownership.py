@@ -31,7 +31,7 @@ class Located(Protocol):
 
 
 class Ownership:
-    """The right to the records of one assignment of partitions. Once over, it stays over, even if the partitions come back."""
+    """The right to the records of one assignment of partitions. Once it is over, it stays over, even if the partitions come back."""
 
     def __init__(self, is_confirmed: Callable[[], bool], on_settled: Callable[[], None] = lambda: None) -> None:
         """``is_confirmed`` tells whether the group has confirmed the member within the session timeout.
@@ -47,7 +47,7 @@ class Ownership:
 
     @property
     def has_moved(self) -> bool:
-        """Whether the records belong to this member no longer."""
+        """Whether the records no longer belong to this member."""
         return self._is_over
 
     @property

@@ -115,7 +115,7 @@ async def test_scan_of_an_empty_company_is_complete(store: Store) -> None:
     """A company may have no employees yet."""
     tally = await ScanStage(store, {}).scan()
 
-    assert tally.counts().seen == 0
+    assert tally.get_counts().seen == 0
     assert tally.is_complete
 
 
@@ -217,7 +217,7 @@ async def test_absent_employee_is_stored_but_not_sent(stage: ScanStage) -> None:
     tally = await stage.scan()
 
     assert tally.absent == 1
-    assert tally.counts().absent == 1
+    assert tally.get_counts().absent == 1
     assert stage.publisher.log == []
     absent = (await stage.read_snapshots())["2"]
     assert absent.absent_since == stage.clock.now()
@@ -478,6 +478,6 @@ async def test_damaged_snapshot_is_not_counted_as_a_change(stage: ScanStage) -> 
 
     tally = await scan.run(await stage.plan(), stage.personio, frozenset(ADA), ignore_progress)
 
-    assert tally.counts().created == 0
-    assert tally.counts().emitted == 0
+    assert tally.get_counts().created == 0
+    assert tally.get_counts().emitted == 0
     assert stage.publisher.log == []

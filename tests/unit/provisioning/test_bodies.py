@@ -23,14 +23,14 @@ def patch(
     way: Way, live: Resource, wanted: DesiredState, memory: ServerMemory | None = None
 ) -> tuple[dict[str, Any], ...]:
     """Returns the operations that write what the account does not have yet."""
-    call = build_update(way, live, wanted.difference(live.body), memory or ServerMemory())
+    call = build_update(way, live, wanted.find_difference(live.body), memory or ServerMemory())
     assert isinstance(call, PatchAccount)
     return call.operations
 
 
 def put(way: Way, live: Resource, wanted: DesiredState) -> ReplaceAccount:
     """Returns the PUT that writes what the account does not have yet."""
-    call = build_update(way, live, wanted.difference(live.body), ServerMemory())
+    call = build_update(way, live, wanted.find_difference(live.body), ServerMemory())
     assert isinstance(call, ReplaceAccount)
     return call
 

@@ -87,19 +87,19 @@ def test_hash_differs_for_cleared_and_missing_field() -> None:
 )
 def test_difference_omits_equal_values(live: Any, desired: Value, is_same: bool) -> None:
     """A value that the account already has in any of the servers' forms is not part of the difference."""
-    assert bool(DesiredState((("x", desired),)).difference({"x": live}).fields) is not is_same
+    assert bool(DesiredState((("x", desired),)).find_difference({"x": live}).fields) is not is_same
 
 
 def test_difference_has_desired_fields_only() -> None:
     """Fields of the account that are not mapped cannot differ."""
     live = build_live(title="Countess", nickName="A", emails=[{"type": "home", "value": "h@x.example"}])
 
-    assert build_state().difference(live).paths == (WORK_EMAIL,)
+    assert build_state().find_difference(live).paths == (WORK_EMAIL,)
 
 
 def test_difference_has_changed_spelling_of_user_name() -> None:
     """Another case of the user name is written."""
-    assert build_state().difference(build_live(userName="E7@nordlicht.example")).paths == ("userName",)
+    assert build_state().find_difference(build_live(userName="E7@nordlicht.example")).paths == ("userName",)
 
 
 @pytest.mark.promise("W4")
@@ -109,10 +109,10 @@ def test_difference_omits_case_after_spelling_was_sent() -> None:
     other = build_live(userName="other@nordlicht.example", name={"givenName": "ada"})
     desired = build_state()
 
-    assert desired.difference(other_case).paths == ("userName", WORK_EMAIL)
-    assert desired.difference(other_case, is_spelling_sent=True).fields == ()
-    assert desired.difference(other, is_spelling_sent=True).paths == ("userName", "name.givenName")
-    assert desired.difference(build_live(userName=None), is_spelling_sent=True).paths == ("userName",)
+    assert desired.find_difference(other_case).paths == ("userName", WORK_EMAIL)
+    assert desired.find_difference(other_case, is_spelling_sent=True).fields == ()
+    assert desired.find_difference(other, is_spelling_sent=True).paths == ("userName", "name.givenName")
+    assert desired.find_difference(build_live(userName=None), is_spelling_sent=True).paths == ("userName",)
 
 
 @pytest.mark.promise("W11")
@@ -131,14 +131,14 @@ def test_manager_is_compared_in_the_form_of_the_server(live: dict[str, str], *, 
     """A server that names managers by external id is compared by external id."""
     wanted = build_state(reference=reports_to("3"), manager=BOSS)
 
-    assert (wanted.difference(build_live(**{ENTERPRISE: {"manager": live}})).paths == ()) is is_same
+    assert (wanted.find_difference(build_live(**{ENTERPRISE: {"manager": live}})).paths == ()) is is_same
 
 
 def test_external_manager_without_a_wanted_one_is_cleared() -> None:
     """A manager that is named by external id differs from none."""
     live = build_live(**{ENTERPRISE: {"manager": {"managerId": "3"}}})
 
-    assert build_state(reference=NO_MANAGER).difference(live).paths == (MANAGER,)
+    assert build_state(reference=NO_MANAGER).find_difference(live).paths == (MANAGER,)
 
 
 @pytest.mark.parametrize(
@@ -148,4 +148,4 @@ def test_other_letters_differ_after_spelling_was_sent(live: str, desired: str) -
     """Only the case of ASCII letters may be the server's own."""
     state = DesiredState((("userName", desired),))
 
-    assert state.difference({"userName": live}, is_spelling_sent=True).paths == ("userName",)
+    assert state.find_difference({"userName": live}, is_spelling_sent=True).paths == ("userName",)
