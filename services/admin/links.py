@@ -96,7 +96,7 @@ async def count_links(store: Store, connection: ConnectionId) -> int:
 
 
 def _is_awaited(entry: LedgerEntry | None, account: AccountId) -> bool:
-    """Whether the account still is in the way of the employee: it may have got another e-mail address since the question."""
+    """Whether the account still conflicts with the employee: it may have got another e-mail address since the question."""
     return entry is not None and entry.blocked_by == account
 
 

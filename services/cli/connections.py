@@ -210,7 +210,7 @@ def secrets(
     stored = run(work)
     addresses = [stored.personio_url] * personio + [stored.declaree_url] * declaree
     text = ", ".join(f"{name} ({origin})" for name, origin in origins.items())
-    lines = f"stored: {text}\nsent to no other address than: {', '.join(addresses)}"
+    lines = f"stored: {text}\nonly sent to: {', '.join(addresses)}"
     print_result(lines, {"id": connection, "stored": origins}, as_json=as_json)
 
 

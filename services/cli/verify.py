@@ -51,7 +51,7 @@ def verify(
 
     Waiting, rejected and absent employees are left out: `people list` shows them.
 
-    Exit code 0 if nothing differs or all is being repaired, 1 if something needs a person, 75 if it was not ready in time.
+    Exit code 0 if nothing differs or all is being repaired, 1 if something needs a person, 75 if no poller finished it in time.
     """
     if employee is not None:
         if connection is None:

@@ -82,7 +82,7 @@ class PollPlan(Protocol):
         ...
 
     def needs_any(self, *names: str) -> bool:
-        """Returns whether the connection needs one of these."""
+        """Returns whether there is a document of one of these kinds, such as ``open_task``."""
         ...
 
 

@@ -32,9 +32,9 @@ NEEDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "open_reference": ("ledger", {"open_reference": True}),
     "changed_account": ("ledger", {"account_changed": True}),
 }
-"""What a connection can need: a name, the collection, and the documents that are there then. An index leads to the first one."""
+"""Each kind of documents that a poll has to work on: its name, its collection, and its condition. An index finds the first one."""
 ALL_NEEDS = frozenset(NEEDS)
-"""The names of all needs."""
+"""The names of all kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class PollPlan:
     is_active: bool
     """Whether the connection exists and is not paused."""
     needs: frozenset[str]
-    """The names of ``NEEDS`` for which there is at least one document."""
+    """The names of those ``NEEDS`` that have at least one document."""
     employees: int
     """Number of snapshots."""
     has_succeeded: bool
@@ -66,7 +66,7 @@ class PollPlan:
     """
 
     def needs_any(self, *names: str) -> bool:
-        """Returns whether the connection needs one of these."""
+        """Returns whether there is a document of one of these kinds."""
         return not self.needs.isdisjoint(names)
 
 
