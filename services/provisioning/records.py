@@ -4,18 +4,19 @@ A write that was attempted without a confirming lookup clears ``applied``: it ma
 the old value must not count as unchanged.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import AwareDatetime
 
 from services.contracts.events import AccountRequested, AccountSynced
 from services.contracts.ids import AccountId
-from services.contracts.ledger import LedgerEntry, ManagerLink, RefusedField, Waiting
+from services.contracts.ledger import LedgerEntry, ManagerLink, RefusedField
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning.desired import DISABLED, OPTIONAL, hash_value
-from services.provisioning.manager import MANAGER_PATIENCE, WantedManager
+from services.provisioning.manager import WantedManager
 from services.provisioning.precedence import Decision
 from services.provisioning.states import Goal, Rejected, Settled, Trail, get_external_id
+from services.provisioning.waiting import build_waiting
 
 MAX_ATTEMPTED_NAMES = 5
 """Maximum number of user names of creates without an answer that an entry remembers. More mean that the server is broken."""
@@ -25,15 +26,6 @@ EXTERNAL_ID_TAKEN = Rejected(
     "externalId",
 )
 """Two connections share one Declaree and their external ids are equal."""
-DEFAULT_RETRY_PAUSES = (timedelta(seconds=2), timedelta(minutes=5))
-"""Time until a waiting change is tried again: the first time, and at most. It doubles with each attempt."""
-RETRY_PAUSES = {
-    WaitingCause.BACKLOG: (timedelta(0), timedelta(0)),
-    WaitingCause.TAKEN_OVER: (timedelta(0), timedelta(minutes=1)),
-    WaitingCause.MANAGER_PENDING: (MANAGER_PATIENCE, MANAGER_PATIENCE),
-    WaitingCause.UNREADABLE_ENTRY: (timedelta(seconds=15), timedelta(seconds=15)),
-}
-"""The same, for causes with other times. A report is also tried again as soon as its manager has an account."""
 _SETTLED: dict[str, object] = {"waiting": None, "blocked_by": None, "blocked_name": None, "verify": False}
 """What every settled request clears."""
 
@@ -223,27 +215,6 @@ def record_rejected(
             "blocked_by": result.blocked_by,
             "blocked_name": request.desired.user_name if result.blocked_by and request.desired else None,
         }
-    )
-
-
-def build_waiting(
-    request: AccountRequested, cause: WaitingCause, now: datetime, before: Waiting | None = None
-) -> Waiting:
-    """Returns what is noted of a change that waits. ``before`` is what was noted before; None if nothing was.
-
-    ``since`` stays while the same change waits, so that an administrator sees the whole delay. The pauses between two
-    attempts double.
-    """
-    is_same = before is not None and before.version == request.version
-    attempts = before.attempts + 1 if before is not None and is_same and before.cause is cause else 0
-    first, longest = RETRY_PAUSES.get(cause, DEFAULT_RETRY_PAUSES)
-    return Waiting(
-        cause=cause,
-        since=before.since if before is not None and is_same else now,
-        version=request.version,
-        detected_at=request.detected_at,
-        attempts=attempts,
-        retry_at=now + min(first * 2 ** min(attempts, 16), longest),
     )
 
 

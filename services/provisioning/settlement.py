@@ -4,17 +4,14 @@ The interface of this package for the writer, which performs what ``Settlement.s
 takes the entry and the outcome. The writer decides nothing, and a settlement does no I/O.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from services.contracts.connections import LinkPolicy
 from services.contracts.events import AccountRequested, AccountSynced
-from services.contracts.ids import EmployeeId
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning import records
 from services.provisioning.calls import CreateAccount, Lost, PatchAccount, ReplaceAccount, Reply, Step, Steps
+from services.provisioning.circumstances import Circumstances
 from services.provisioning.desired import DesiredState
 from services.provisioning.doubts import build_search, note_found, note_suspects
 from services.provisioning.goal import build_desired_state, build_goal, find_due_refusals
@@ -23,39 +20,6 @@ from services.provisioning.precedence import Decision, decide
 from services.provisioning.reconcile import reconcile
 from services.provisioning.server import ServerMemory
 from services.provisioning.states import Goal, Inconclusive, Rejected, Result, Settled, Trail, Work
-
-
-def _is_never_pending(_: EmployeeId) -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What a settlement needs to know besides the request and the entry."""
-
-    now: datetime
-    """When the settlement began."""
-    late_write_time: timedelta
-    """How long a server may take to carry out a write that it did not answer."""
-    policy: LinkPolicy = LinkPolicy.ASK
-    """What happens with an account that existed before and has the e-mail address of the employee."""
-    is_resent: bool = False
-    """Whether the request was resent on demand: an earlier rejection by the server is then retried."""
-    suspects: tuple[AccountRequested, ...] = ()
-    """The requests of this batch for which an earlier writer may have sent a write without noting it."""
-    is_newer_possible: bool = False
-    """Whether an earlier writer may have sent a newer change, with a request that comes in a later batch."""
-    is_external_id_taken: bool = False
-    """Whether an employee of another connection owns the external id on this server."""
-    is_absent: bool = False
-    """Whether Personio no longer lists the employee. The account is then not enabled or provisioned: it stays as it is."""
-    is_manager_pending: Callable[[EmployeeId], bool] = _is_never_pending
-    """Returns whether the account of a manager is about to be created. A new account then waits for it."""
-
-    @property
-    def is_suspect(self) -> bool:
-        """Whether an earlier writer may have sent a write without noting it."""
-        return bool(self.suspects)
 
 
 class Settlement:

@@ -16,7 +16,7 @@ from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.errors import TransientError
 from services.provisioning.manager import ManagerAccount
-from services.provisioning.records import build_waiting
+from services.provisioning.waiting import build_waiting
 from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Batch, build_dead_letter
 from services.runtime.kafka.ownership import Ownership, PartitionsMovedError

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from services.contracts.events import AccountRequested
 from services.contracts.ids import ConnectionId, PersonKey
 from services.contracts.outcomes import WaitingCause
-from services.provisioning.records import build_waiting
+from services.provisioning.waiting import build_waiting
 from services.runtime.background import Background
 from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Batch

@@ -21,8 +21,9 @@ from services.provisioning.calls import (
     Reply,
     Step,
 )
+from services.provisioning.circumstances import Circumstances
 from services.provisioning.manager import FindManagerAccount
-from services.provisioning.settlement import Circumstances, Settlement
+from services.provisioning.settlement import Settlement
 from services.provisioning.states import Rejected
 from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Incoming

@@ -9,12 +9,13 @@ from services.contracts.ledger import LedgerEntry, RefusedField, Waiting
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning import precedence, records
 from services.provisioning.calls import Answer, AskOwnership, ClaimAccount, Ownership, Pause, Reply
+from services.provisioning.circumstances import Circumstances
 from services.provisioning.desired import DesiredState, hash_value
 from services.provisioning.goal import build_desired_state
 from services.provisioning.manager import ManagerAccount, WantedManager, find_wanted_manager, resolve_manager
 from services.provisioning.precedence import Decision
 from services.provisioning.server import ServerMemory
-from services.provisioning.settlement import Circumstances, Settlement
+from services.provisioning.settlement import Settlement
 from services.provisioning.states import Goal, Rejected, Settled, Trail
 from tests.support.builders import CONNECTION, NOW, make_request, make_request_with_intent
 from tests.unit.provisioning.accounts import build_account

@@ -38,8 +38,9 @@ from services.provisioning.calls import (
     Resource,
     Written,
 )
+from services.provisioning.circumstances import Circumstances
 from services.provisioning.server import ServerDescription, ServerMemory
-from services.provisioning.settlement import Circumstances, Settlement
+from services.provisioning.settlement import Settlement
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATE = timedelta(minutes=5)

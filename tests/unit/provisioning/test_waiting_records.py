@@ -7,8 +7,8 @@ from services.contracts.ids import EmployeeId
 from services.contracts.ledger import LedgerEntry, ManagerLink, Waiting
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning.precedence import Decision
-from services.provisioning.records import DEFAULT_RETRY_PAUSES, build_waiting
 from services.provisioning.states import Rejected, Trail
+from services.provisioning.waiting import DEFAULT_RETRY_PAUSES, build_waiting
 from tests.support.builders import NOW, make_request, make_request_with_intent, reports_to
 from tests.unit.provisioning.entries import (
     ACCOUNT,

@@ -6,7 +6,7 @@ from services.contracts.cloudevents import SendReason
 from services.contracts.ids import EmployeeId
 from services.contracts.ledger import ManagerLink
 from services.contracts.outcomes import Outcome, WaitingCause
-from services.provisioning.records import build_waiting
+from services.provisioning.waiting import build_waiting
 from tests.support.builders import make_entry, make_request, reports_to
 from tests.support.fakes import CrashError, Crashes
 from tests.support.writer_stage import EVA, WriterStage
