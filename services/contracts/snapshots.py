@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 from services.contracts.cloudevents import Record, SendReason, to_record
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.values import FrozenModel, Value
+from services.contracts.values import FrozenModel, NonNegativeInt64, Value
 
 _ATTRIBUTES = TypeAdapter(dict[str, Value])
 _EMPTY_ATTRIBUTES = b"{}}"
@@ -27,7 +27,7 @@ class Snapshot(FrozenModel):
     """The connection."""
     employee_id: EmployeeId
     """The employee within the connection."""
-    revision: int
+    revision: NonNegativeInt64
     """Number that grows with each change: `max(previous + 1, time of detection in milliseconds)`."""
     emitted_revision: int = 0
     """The last revision that Kafka has acknowledged; lower than ``revision`` while an event is pending."""

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import ListedAccounts
-from services.clients.declaree.turns import SHORT_HOLD_SECONDS
+from services.clients.declaree.turns import SHORT_HOLD_SECONDS, Paces
 from services.clients.personio.attribute_lists import AttributeLists
 from services.clients.personio.auth import TokenCache
 from services.clients.personio.rate_limit import RateLimits
@@ -92,7 +92,8 @@ def _build_source(settings: PollerSettings, clock: Clock, rate_limits: RateLimit
 
 
 def _build_account_source(settings: PollerSettings, store: Store, clock: Clock, metrics: Metrics) -> AccountSource:
-    """Returns what opens a connection's Declaree for a verification, with one request at a time."""
+    """Returns what opens a connection's Declaree for a verification, with one request at a time. Hosts have one pace."""
+    paces = Paces(clock)
 
     @asynccontextmanager
     async def open_accounts(connection: ConnectionId) -> AsyncIterator[ListedAccounts]:
@@ -102,6 +103,7 @@ def _build_account_source(settings: PollerSettings, store: Store, clock: Clock, 
             clock=clock,
             concurrency=1,
             longest_hold=SHORT_HOLD_SECONDS,
+            paces=paces,
             metrics=metrics,
             allow_private=settings.allow_private_addresses,
         )

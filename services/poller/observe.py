@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 REMOVED = "removed"
 """Content hash of a removed employee. It differs from every computed hash, so that a return counts as a change."""
-MAX_CONTENT_LENGTH = 128 * 1024
-"""Maximum length in characters of an employee's attributes as JSON. An event is then far below Kafka's limit."""
+MAX_CONTENT_LENGTH = 16 * 1024
+"""Maximum length in characters of an employee's wanted attributes as JSON. Hundreds of employees are in memory at once."""
 _canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 """Encodes values for comparison. JSON distinguishes 1 from true, Python's equality does not."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from services.contracts.connections import Connection, ConnectionState
 from services.contracts.ids import ConnectionId
@@ -13,7 +13,7 @@ DAMAGED = "(damaged)"
 """In place of a text of a connection that cannot be read."""
 SUMMARY_FIELDS = tuple(name for name in Connection.model_fields if name != "id")
 """The fields that a summary is made of: those of the connection, because a problem can be in each."""
-_TIME = TypeAdapter(datetime)
+_TIME = TypeAdapter[datetime](AwareDatetime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def to_summary(document: Document, problem: str | None) -> ConnectionSummary:
     return ConnectionSummary(
         id=ConnectionId(str(document["_id"])),
         name=_read_text(document, "name"),
-        state=ConnectionState(state) if state in set(ConnectionState) else ConnectionState.PAUSED,
+        state=ConnectionState(state) if state in list(ConnectionState) else ConnectionState.PAUSED,
         personio_url=_read_text(document, "personio", "url"),
         declaree_url=_read_text(document, "declaree", "url"),
         created_at=created,

@@ -21,6 +21,7 @@ from services.store.collection import Collection, Document, Session
 from services.store.connection_summaries import SUMMARY_FIELDS, ConnectionSummary, to_summary
 from services.store.credentials import DECLAREE_KEY, PERSONIO_SECRET, SECRET_FIELDS, CredentialCodec
 from services.store.damage_notes import DamageNotes
+from services.store.damaged import select_named
 from services.store.encryption import Cipher
 from services.store.errors import (
     DuplicateConnectionError,
@@ -151,7 +152,7 @@ class Connections:
         """Returns the connections to this SCIM server, readable or not, in any spelling of its address."""
         wanted = normalise_server(server)
         documents = await self._collection.find({"server": wanted}, fields=["_id"], sort={"_id": 1})
-        return tuple(ConnectionId(document["_id"]) for document in documents)
+        return tuple(ConnectionId(document["_id"]) for document in select_named(documents))
 
     async def set_state(self, connection: ConnectionId, state: ConnectionState) -> None:
         """Activates or pauses a connection. Raises ``UnknownConnectionError``."""

@@ -12,6 +12,7 @@ from typing import Any
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.store.collection import Collection
+from services.store.damaged import select_named
 from services.store.followups import to_employee_ids
 from services.store.settlement_marks import ENABLED, UNSETTLED
 from services.store.snapshots import NOT_LISTED
@@ -148,7 +149,8 @@ class Counters:
         outcomes: dict[ConnectionId, dict[str, int]] = defaultdict(dict)
         for document in documents:
             key = document["_id"]
-            outcomes[ConnectionId(key["connection"])][key["outcome"]] = document["people"]
+            for _ in select_named([key], "connection"):
+                outcomes[ConnectionId(key["connection"])][str(key["outcome"])] = document["people"]
         return outcomes
 
 
@@ -157,4 +159,4 @@ async def _count(collection: Collection, where: Mapping[str, Any]) -> dict[Conne
     documents = await collection.aggregate(
         [{"$match": where}, {"$group": {"_id": "$connection_id", "people": {"$sum": 1}}}, {"$sort": {"_id": 1}}]
     )
-    return {ConnectionId(document["_id"]): document["people"] for document in documents}
+    return {ConnectionId(document["_id"]): document["people"] for document in select_named(documents)}

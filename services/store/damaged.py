@@ -27,6 +27,11 @@ def parse_keys(documents: Iterable[Document]) -> Iterator[PersonKey]:
             logger.warning("a document with an invalid id is passed over")
 
 
+def select_named(documents: Iterable[Document], field: str = "_id") -> Iterator[Document]:
+    """Yields the documents with a text as id. A damaged one can have any value, which can neither be a key nor be sorted."""
+    return (document for document in documents if isinstance(document.get(field), str))
+
+
 def read_valid(model: type[M], documents: Iterable[Document]) -> Iterator[M]:
     """Yields the models of the valid documents. The invalid ones are logged and passed over."""
     for document in documents:

@@ -173,6 +173,9 @@ def _build_client(url: SecretStr, timeout_ms: int) -> AsyncIOMotorClient[Documen
     options: dict[str, Any] = {
         "appname": "personio-declaree",
         "tz_aware": True,
+        # one value that Python does not have must not fail a query that also reads other documents
+        "datetime_conversion": "DATETIME_CLAMP",
+        "unicode_decode_error_handler": "replace",
         "timeoutMS": timeout_ms,
         "serverSelectionTimeoutMS": timeout_ms,
         "connectTimeoutMS": timeout_ms,

@@ -164,7 +164,7 @@ class FollowUps:
         """
         # without a condition on the connection, MongoDB can read all entries instead
         found = await self._collection.distinct("connection_id", {"connection_id": {"$gt": ""}, "retryable": True})
-        return tuple(map(ConnectionId, sorted(found)))
+        return tuple(sorted(ConnectionId(connection) for connection in found if isinstance(connection, str)))
 
     async def take_due(
         self, connection: ConnectionId, now: datetime, most: int, patience: timedelta

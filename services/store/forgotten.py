@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pymongo import UpdateOne
 
 from services.contracts.ids import ConnectionId, PersonKey
-from services.store.collection import Collection
+from services.store.collection import Collection, Document
 
 
 class Forgotten:
@@ -28,9 +28,15 @@ class Forgotten:
         names = {person: (hash_name(person), hash_name(person.connection_id)) for person in set(people)}
         keys = sorted({key for pair in names.values() for key in pair})
         documents = await self._collection.find({"_id": {"$in": keys}}) if keys else []
-        times = {document["_id"]: document["forgotten_at"] for document in documents}
+        times = {document["_id"]: _read_time(document) for document in documents}
         found = {person: [times[key] for key in pair if key in times] for person, pair in names.items()}
         return {person: max(moments) for person, moments in found.items() if moments}
+
+
+def _read_time(document: Document) -> datetime:
+    """Returns the time of a mark; the end of all times for a damaged one: what may be forgotten is not brought back."""
+    time = document.get("forgotten_at")
+    return time if isinstance(time, datetime) else datetime.max.replace(tzinfo=UTC)
 
 
 def hash_name(name: PersonKey | ConnectionId) -> str:

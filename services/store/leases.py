@@ -72,9 +72,9 @@ class Leases:
         await self._collection.update(_match_current(lease), {"$set": {"expires_at": _EXPIRED}})
 
     async def find_held(self, names: Iterable[str], *, now: datetime) -> tuple[Lease, ...]:
-        """Returns those leases of these names that have not ended, in any order."""
+        """Returns those leases of these names that have not ended, in any order, except those that cannot be read."""
         documents = await self._collection.find({"_id": {"$in": sorted(names)}, "expires_at": {"$gt": now}})
-        return tuple(map(_to_lease, documents))
+        return tuple(_to_lease(document) for document in documents if _is_readable(document))
 
     async def count_held(self, prefix: str, *, now: datetime) -> int:
         """Returns the number of leases with names that begin like this and have not ended."""
@@ -87,7 +87,7 @@ class Leases:
     async def find(self, name: str) -> Lease | None:
         """Returns the current or last lease of this name; None if there was none, or if its owner cannot be read."""
         document = await self._collection.find_one({"_id": name})
-        return None if document is None or _read_owner(document) is None else _to_lease(document)
+        return None if document is None or not _is_readable(document) else _to_lease(document)
 
 
 def _begins_with(prefix: str) -> Document:
@@ -101,10 +101,18 @@ def _match_current(lease: Lease) -> Document:
 
 def _read_owner(document: Document) -> ProcessIdentity | None:
     """Returns the owner; None if a newer version describes it, or if it is damaged. Such a lease ends by its time."""
+    owner = document.get("owner")
     try:
-        return ProcessIdentity(**document["owner"])
-    except (KeyError, TypeError):
+        return ProcessIdentity(**owner) if isinstance(owner, dict) else None
+    except TypeError:
         return None
+
+
+def _is_readable(document: Document) -> bool:
+    """Whether a lease has what a newer version may have changed: a known owner, a fence and an end."""
+    return (
+        _read_owner(document) is not None and "fence" in document and isinstance(document.get("expires_at"), datetime)
+    )
 
 
 def _to_lease(document: Document) -> Lease:

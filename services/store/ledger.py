@@ -9,7 +9,7 @@ from pymongo import InsertOne, ReplaceOne, UpdateOne
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry, Waiting
 from services.store.collection import Collection, Document
-from services.store.damaged import COUNTABLE, parse_keys
+from services.store.damaged import COUNTABLE, parse_keys, select_named
 from services.store.settlement_marks import SettlementMarks
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,9 @@ class Ledger:
         found = await self._collection.find(
             {"account_id": {"$in": sorted(set(accounts))}}, fields=["account_id", "connection_id"]
         )
-        documents = [document for document in found if document.get("connection_id") == connection]
+        documents = [
+            document for document in select_named(found, "account_id") if document.get("connection_id") == connection
+        ]
         accounts_by_id = {document["_id"]: AccountId(document["account_id"]) for document in documents}
         return {accounts_by_id[str(person)]: person.employee_id for person in parse_keys(documents)}
 

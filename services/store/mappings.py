@@ -1,5 +1,6 @@
 """Published mappings: numbered per connection, never changed and never deleted."""
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, PublishedMapping, UnreadableMapping
 from services.store.collection import Collection, Document, Session, to_model
 from services.store.damage_notes import DamageNotes
+from services.store.damaged import select_named
 from services.store.errors import MappingConflictError
 
 
@@ -42,7 +44,7 @@ class Mappings:
                 {"$group": {"_id": "$connection_id", "newest": {"$first": "$$ROOT"}}},
             ]
         )
-        newest = [document["newest"] for document in documents]
+        newest = [document["newest"] for document in select_named(documents)]
         readings = await self._damage.read_all(DocumentKind.MAPPING, newest, read_published)
         unreadable = [
             UnreadableMapping(connection_id=document["connection_id"], problem=readings.problems[str(document["_id"])])
@@ -61,7 +63,11 @@ class Mappings:
                 {"$group": {"_id": "$connection_id", "version": {"$first": "$version"}}},
             ]
         )
-        return {ConnectionId(document["_id"]): int(document["version"]) for document in documents}
+        return {
+            ConnectionId(document["_id"]): int(document["version"])
+            for document in select_named(documents)
+            if _is_number(document["version"])
+        }
 
     async def publish(
         self,
@@ -89,6 +95,11 @@ class Mappings:
         """Returns all versions, newest first."""
         documents = await self._collection.find({"connection_id": connection}, sort={"version": -1})
         return tuple((await self._damage.read_all(DocumentKind.MAPPING, documents, read_published)).valid)
+
+
+def _is_number(version: object) -> bool:
+    """Whether a version is a finite number. MongoDB also counts infinity as one, and a list with a number in it."""
+    return isinstance(version, int | float) and math.isfinite(version)
 
 
 def read_published(document: Document) -> PublishedMapping:

@@ -9,6 +9,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run, RunState
 from services.store.collection import Collection, Document, to_model
 from services.store.damage_notes import DamageNotes
+from services.store.damaged import select_named
 
 RETENTION = timedelta(days=90)
 """Time after the start of a run after which MongoDB deletes it."""
@@ -68,7 +69,7 @@ class Runs:
             {"connection_id": {"$in": sorted(set(connections))}, "state": RunState.RUNNING.value},
             fields=["connection_id"],
         )
-        running = {ConnectionId(document["connection_id"]) for document in documents}
+        running = {ConnectionId(document["connection_id"]) for document in select_named(documents, "connection_id")}
         return frozenset([connection for connection in running if not await self._has_succeeded(connection)])
 
     async def _has_succeeded(self, connection: ConnectionId) -> bool:
@@ -87,7 +88,8 @@ class Runs:
                 {"$group": {"_id": "$connection_id", "newest": {"$first": "$$ROOT"}}},
             ]
         )
-        newest = await self._damage.read_all(DocumentKind.RUN, [document["newest"] for document in documents], _read)
+        found = [document["newest"] for document in select_named(documents)]
+        newest = await self._damage.read_all(DocumentKind.RUN, found, _read)
         runs = {run.connection_id: run for run in newest.valid if run.state is not RunState.RUNNING}
         for running in (run for run in newest.valid if run.state is RunState.RUNNING):
             finished = await self.get_last_finished(running.connection_id)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document
+from services.store.damaged import select_named
 from services.store.errors import UnknownConnectionError
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -25,7 +26,7 @@ class PollSchedule:
         if others := sorted(without):
             where["_id"] = {"$nin": others}
         documents = await self._collection.find(where, fields=["_id"], sort={"next_poll": 1, "_id": 1}, limit=limit)
-        return tuple(ConnectionId(document["_id"]) for document in documents)
+        return tuple(ConnectionId(document["_id"]) for document in select_named(documents))
 
     async def count_due(self, before: datetime) -> int:
         """Returns the number of active connections with a poll that was due before this time.

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from services.contracts.ids import ConnectionId
 from services.contracts.tasks import Action, Task, TaskState
 from services.store.collection import Collection, Document, Session, to_model
+from services.store.damaged import select_named
 from services.store.errors import StoreFailedError
 
 logger = logging.getLogger(__name__)
@@ -104,7 +105,8 @@ class Tasks:
                     {"$limit": limit},
                 ]
             )
-        oldest = [document for document in oldest if isinstance(document["_id"], str)]  # others are damaged
+        # others are damaged: a list also matches if an entry of it does
+        oldest = [document for document in select_named(oldest) if isinstance(document["filed"], datetime)]
         oldest.sort(key=lambda document: (document["filed"], document["_id"]))
         return tuple(dict.fromkeys(ConnectionId(document["_id"]) for document in oldest))[:limit]
 

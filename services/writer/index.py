@@ -1,5 +1,6 @@
 """An index of all accounts on one server, listed once, so that a first import needs no lookup for each person."""
 
+import asyncio
 import json
 import logging
 from collections import defaultdict
@@ -18,6 +19,12 @@ SAMPLES = 3
 """Number of listed accounts that are read, to learn whether the list shows all of an account."""
 MAX_CONTENT_BYTES = 64 * 1_048_576
 """Size of the content of all accounts that is kept. Further accounts are read when they are found."""
+MAX_INDEX_BYTES = 128 * 1_048_576
+"""Estimated size of the ids and values of all accounts above which the list is given up. 100,000 accounts need less."""
+ENTRY_BYTES = 300
+"""Estimated size of what the index keeps beside an id or a value."""
+AT_ONCE = 100
+"""Number of accounts that are added at once, before other companies get their turn."""
 MAX_VALUE = 512
 """Number of characters up to which a value can be found. No e-mail address and no external id of the product is longer."""
 
@@ -38,15 +45,27 @@ class AccountIndex:
         self._by_user_name: dict[str, set[AccountId]] = defaultdict(set)
         self._contents: dict[AccountId, tuple[bytes, str | None]] = {}
         self._content_bytes = 0
+        self._index_bytes = 0
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the accounts have more or longer values than those of a company."""
+        return self._index_bytes > MAX_INDEX_BYTES
 
     def add(self, resource: Resource) -> None:
         """Adds an account as a list or an answer shows it."""
         user_name = paths.read(resource.body, "userName")
-        _note(self._by_external_id, get_external_id(resource), resource.id)
+        self._index_bytes += ENTRY_BYTES + len(resource.id)
+        self._note(self._by_external_id, get_external_id(resource), resource.id)
         if isinstance(user_name, str):
-            _note(self._by_user_name, fold_address(user_name), resource.id)
+            self._note(self._by_user_name, fold_address(user_name), resource.id)
         for address in paths.list_addresses(resource.body):
-            _note(self._by_address, fold_address(address), resource.id)
+            self._note(self._by_address, fold_address(address), resource.id)
+
+    def _note(self, index: dict[str, set[AccountId]], value: str, account: AccountId) -> None:
+        if value and len(value) <= MAX_VALUE and not self.is_too_large:
+            index[value].add(account)
+            self._index_bytes += ENTRY_BYTES + len(value)
 
     def keep_content(self, resource: Resource) -> None:
         """Keeps the content of an account, as JSON because that needs the least memory."""
@@ -73,7 +92,7 @@ class AccountIndex:
     def can_answer(self, call: FindAccounts) -> bool:
         """Returns whether the list shows the attribute of this lookup, and the account if it exists."""
         is_shown = call.attribute in self.answerable and len(call.value) <= MAX_VALUE
-        return is_shown and (self.is_complete or bool(self.find(call)))
+        return is_shown and not self.is_too_large and (self.is_complete or bool(self.find(call)))
 
     def find(self, call: FindAccounts) -> tuple[AccountId, ...]:
         """Returns the accounts that match a lookup."""
@@ -88,7 +107,10 @@ class AccountIndex:
 
 
 async def build_index(perform: Perform, is_late: Callable[[], bool]) -> AccountIndex | None:
-    """Lists all accounts; returns None if the server cannot list them, or if it takes too long. Raises ``TransientError``."""
+    """Lists all accounts; returns None if the server cannot list them, or if it takes too long or too much memory.
+
+    Raises ``TransientError``.
+    """
     index = AccountIndex()
     samples: list[Resource] = []
     shown: set[str] = set()
@@ -97,7 +119,9 @@ async def build_index(perform: Perform, is_late: Callable[[], bool]) -> AccountI
     listed = 0
     try:
         async for _, page in iterate_accounts(perform):
-            for resource in page.resources:
+            for number, resource in enumerate(page.resources, 1):
+                if number % AT_ONCE == 0:  # a server may list any number of accounts on a page
+                    await asyncio.sleep(0)
                 index.add(resource)
                 index.keep_content(resource)
                 shown |= {name for name, path in _ATTRIBUTES.items() if paths.read(resource.body, path) is not None}
@@ -105,8 +129,8 @@ async def build_index(perform: Perform, is_late: Callable[[], bool]) -> AccountI
             samples = [*samples, *page.resources][:SAMPLES]
             totals.append(page.total)
             listed += len(page.resources)
-            if is_late():
-                logger.info("the list of all accounts takes too long, each account is looked up")
+            if is_late() or index.is_too_large:
+                logger.info("the list of all accounts is too long, each account is looked up")
                 return None
     except ListUnsupportedError:
         return None
@@ -130,8 +154,3 @@ def _has_shown_all(totals: list[int | None], number: int, *, has_repeated: bool)
     if not stated:
         return not has_repeated
     return len(stated) == len(totals) and stated == sorted(stated) and number >= stated[0]
-
-
-def _note(index: dict[str, set[AccountId]], value: str, account: AccountId) -> None:
-    if value and len(value) <= MAX_VALUE:
-        index[value].add(account)

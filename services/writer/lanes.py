@@ -22,7 +22,7 @@ from services.runtime.metrics import Metrics
 from services.runtime.stopping import run_until
 from services.writer.backlog import Backlog
 from services.writer.handler import Writer
-from services.writer.lane import Lane
+from services.writer.lane import Lane, count_fitting, weigh
 from services.writer.people import Request
 from services.writer.ports import Ledger, WorkRanges
 from services.writer.takeover import Takeover
@@ -94,7 +94,7 @@ class Lanes:
     @property
     def has_room(self) -> bool:
         """Whether more records are taken from the partitions."""
-        return sum(len(batch.records) for batch in self._arrived) < MAX_ARRIVED
+        return sum(weigh(batch.records) for batch in self._arrived) < MAX_ARRIVED
 
     def receive(self, batch: Batch[AccountRequested]) -> None:
         """Takes records."""
@@ -145,10 +145,12 @@ class Lanes:
             self.backlog.note_arrival(record.event.person)
         surplus: list[Request] = []
         for connection, records in by_connection.items():
-            room = self.find_room(connection)
-            if len(records) > room:
-                surplus += records[room:]
-                by_connection[connection] = records[:room]
+            fitting = count_fitting(records, self.find_room(connection))
+            if not fitting and not self._find_size(connection):
+                fitting = 1  # a record may be larger than the room of a lane
+            if fitting < len(records):
+                surplus += records[fitting:]
+                by_connection[connection] = records[:fitting]
                 self.backlog.note_surplus(connection)
         if surplus:
             await self._let_wait(surplus, WaitingCause.BACKLOG)
@@ -172,7 +174,7 @@ class Lanes:
         return lane
 
     def find_room(self, connection: ConnectionId) -> int:
-        """Returns how many further records the lane of a connection takes."""
+        """Returns how many further records of usual size the lane of a connection takes."""
         return max(0, self._find_share() - self._find_size(connection))
 
     def find_room_for_waiting(self, connection: ConnectionId) -> int:

@@ -57,8 +57,8 @@ WRITER = (
     Mutant(
         "a lane has no limit",
         LANES,
-        "room = self.find_room(connection)",
-        "room = MAX_ARRIVED",
+        "count_fitting(records, self.find_room(connection))",
+        "count_fitting(records, MAX_ARRIVED)",
         f"{OF_LANES}::test_connection_does_not_wait_for_a_hanging_one",
     ),
     Mutant(

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from services.clients.declaree.errors import DeclareeWrongAddressError
 from services.clients.declaree.exchange import ScimExchange
@@ -18,6 +19,10 @@ OTHER_SCHEMAS = ("group", "serviceproviderconfig", "resourcetype", "schema")
 """Last words of the URNs of schemas that do not describe users, in lowercase."""
 MAX_DEPTH = 4
 """Levels of attributes that are read. A manager within an extension that is listed as an attribute has three."""
+MAX_ATTRIBUTES = 2_000
+"""Maximum number of attributes that are read. The vendor's schemas have a hundred."""
+MAX_NAME = 200
+"""Maximum number of characters of a name, a URN or a property. The patterns below need quadratic time on a long text."""
 PROPERTIES = ("type", "multiValued", "mutability", "uniqueness")
 """What decides whether a value of an attribute is accepted (RFC 7643, section 7)."""
 _USER_NAME = re.compile(r":core:.*:username$")
@@ -33,7 +38,8 @@ async def discover(exchange: ScimExchange) -> ServerDescription:
     schemas = list_schemas(await _get_object(exchange, "/Schemas"))
     if not schemas:
         schemas = list_schemas(await _get_object(exchange, VENDOR_USER_SCHEMA))
-    attributes = dict(attribute for schema in schemas for attribute in _list_attributes(schema))
+    listed = (attribute for schema in schemas for attribute in _list_attributes(schema))
+    attributes = dict(islice(listed, MAX_ATTRIBUTES))
     return ServerDescription(
         patch=_is_supported(config, "patch"),
         etag=_is_supported(config, "etag"),
@@ -76,7 +82,7 @@ def list_schemas(body: Body) -> list[Body]:
 
 def _list_attributes(schema: Body) -> Iterator[tuple[str, list[str]]]:
     """Yields the path of each attribute, in lowercase, with what decides whether a value is accepted."""
-    yield from _list_below(str(get_member(schema, "id")).lower(), ":", get_member(schema, "attributes"), MAX_DEPTH)
+    yield from _list_below(_read_text(schema, "id"), ":", get_member(schema, "attributes"), MAX_DEPTH)
 
 
 def _list_below(prefix: str, separator: str, attributes: object, depth: int) -> Iterator[tuple[str, list[str]]]:
@@ -84,9 +90,16 @@ def _list_below(prefix: str, separator: str, attributes: object, depth: int) -> 
         return
     for attribute in attributes:
         if isinstance(attribute, dict):
-            path = f"{prefix}{separator}{str(get_member(attribute, 'name')).lower()}"
-            yield path, [str(get_member(attribute, name) or "").lower() for name in PROPERTIES]
+            path = f"{prefix}{separator}{_read_text(attribute, 'name')}"
+            yield path, [_read_text(attribute, name) for name in PROPERTIES]
             yield from _list_below(path, ".", get_member(attribute, "subAttributes"), depth - 1)
+
+
+def _read_text(body: Body, name: str) -> str:
+    """Returns a text or a boolean in lowercase; empty for any other value, and for one that is too long."""
+    value = get_member(body, name)
+    text = str(value) if isinstance(value, str | bool) else ""
+    return text.lower() if len(text) <= MAX_NAME else ""
 
 
 def _is_manager_external(attributes: dict[str, list[str]]) -> bool | None:

@@ -1,5 +1,6 @@
 """Sends HTTP requests for the vendors' clients, each exactly once."""
 
+import asyncio
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -23,6 +24,7 @@ class HttpClient(httpx.AsyncClient):
         self._parse_url = lru_cache(maxsize=256)(httpx.URL)
         all_headers = {"User-Agent": "personio-declaree", "Accept-Encoding": "gzip", **headers}
         self._carrier = transport or AiohttpTransport(limits)
+        self._decoding = asyncio.Lock()
         super().__init__(
             transport=self._carrier,
             # httpx raises UnicodeEncodeError for a key with a character outside ASCII; as bytes, it reaches the server,
@@ -67,6 +69,7 @@ class HttpClient(httpx.AsyncClient):
         """
         response = await self._carrier.handle_async_request(request)
         await response.aread()
-        await decode_large(response)
+        async with self._decoding:  # one body at a time, so that those of one server never take all threads
+            await decode_large(response)
         response.request = request
         return response

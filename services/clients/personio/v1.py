@@ -1,6 +1,6 @@
 """The endpoints of Personio's API v1 that the product uses."""
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -33,6 +33,8 @@ MAX_LABEL_LENGTH = 200
 """Maximum number of characters that are kept of an attribute's display name and of its type."""
 MAX_EXCESS = 10 * PAGE_SIZE
 """Number of employees that a list may have above its announced total, because employees are added while paging."""
+MAX_TOTAL = (1 << 63) - 1
+"""Maximum number of employees that is believed: a larger one cannot be stored."""
 MAX_EMPLOYEES = 1_000_000
 """Maximum number of employees in a list without an announced total."""
 
@@ -110,40 +112,49 @@ class PersonioClient:
         Personio is asked for the ``requested`` attributes, and for its timestamp of the last change. What it sends beside
         them is dropped. None requests all attributes that the credential may read.
         """
-        keys = None if requested is None else sorted({*requested, MODIFIED_AT})
+        keys = _list_keys(requested)
+        entries, total = await self._read_list(offset, limit, keys)
+        return _parse_page(entries, keys, offset, total)
+
+    async def _read_list(self, offset: int, limit: int, keys: Sequence[str] | None) -> tuple[list[object], int | None]:
+        """Returns the elements of a page, and the announced number of employees; None without a usable one."""
         selection = {} if keys is None else {"attributes[]": keys}
         body = await self._get("/v1/company/employees", {"limit": limit, "offset": offset, **selection})
-        parsed = [parse_employee(entry, keys) for entry in _get_list(body)]
-        employees = tuple(employee for employee in parsed if employee is not None)
         metadata = body.get("metadata")
         total = metadata.get("total_elements") if isinstance(metadata, dict) else None
-        return EmployeePage(employees, offset, total if isinstance(total, int) else None, len(parsed) - len(employees))
+        is_number = isinstance(total, int) and not isinstance(total, bool) and 0 <= total <= MAX_TOTAL
+        return _get_list(body), total if is_number else None
 
     async def iterate_pages(self, requested: Collection[str] | None = None) -> AsyncGenerator[EmployeePage, None]:
         """Yields all employees with the ``requested`` attributes, page by page; None requests all attributes.
 
-        Raises ``PersonioUnavailableError`` for a list that does not end.
+        A page with more employees than were asked for is yielded in parts, so that none takes the process for long. Raises
+        ``PersonioUnavailableError`` for a list that does not end.
 
         Stops at an empty page, or at a short page that reaches the total. A full last page is followed by one more
         request, because employees may be added while paging.
         """
+        keys = _list_keys(requested)
         offset = 0
         previous: tuple[EmployeeId, ...] = ()
         while True:
-            page = await self.list_page(offset, requested=requested)
-            ids = tuple(employee.id for employee in page.employees)
-            if ids and ids == previous:
-                raise PersonioUnavailableError(
-                    f"Personio's list of employees repeats a page (offset {offset}): {RETRY_HINT}"
-                )
-            yield page
-            received, previous = len(ids) + page.skipped, ids
-            offset += received
-            if not received or (received < PAGE_SIZE and page.total is not None and offset >= page.total):
+            entries, total = await self._read_list(offset, PAGE_SIZE, keys)
+            for start in range(0, max(len(entries), 1), PAGE_SIZE):
+                part = _parse_page(entries[start : start + PAGE_SIZE], keys, offset + start, total)
+                if start == 0:
+                    ids = tuple(employee.id for employee in part.employees)
+                    if ids and ids == previous:
+                        raise PersonioUnavailableError(
+                            f"Personio's list of employees repeats a page (offset {offset}): {RETRY_HINT}"
+                        )
+                    previous = ids
+                yield part
+            offset += len(entries)
+            if not entries or (len(entries) < PAGE_SIZE and total is not None and offset >= total):
                 return
-            if offset > (MAX_EMPLOYEES if page.total is None else page.total + MAX_EXCESS):
+            if offset > (MAX_EMPLOYEES if total is None else total + MAX_EXCESS):
                 raise PersonioUnavailableError(
-                    f"Personio's list of employees does not end (announced total: {page.total}): {RETRY_HINT}"
+                    f"Personio's list of employees does not end (announced total: {total}): {RETRY_HINT}"
                 )
 
     # https://developer.personio.de/reference/get_company-employees-employee-id
@@ -178,6 +189,19 @@ def _parse_body(response: httpx.Response) -> dict[str, Any]:
     if status >= httpx.codes.BAD_REQUEST:
         raise PersonioRefusedError(f"Personio does not accept {path} ({status})")
     raise PersonioUnavailableError(f"the answer to {path} ({status}) does not come from Personio's API: {RETRY_HINT}")
+
+
+def _list_keys(requested: Collection[str] | None) -> list[str] | None:
+    """Returns the keys to ask for, in order; None asks for all attributes."""
+    return None if requested is None else sorted({*requested, MODIFIED_AT})
+
+
+def _parse_page(
+    entries: Sequence[object], keys: Collection[str] | None, offset: int, total: int | None
+) -> EmployeePage:
+    parsed = [parse_employee(entry, keys) for entry in entries]
+    employees = tuple(employee for employee in parsed if employee is not None)
+    return EmployeePage(employees, offset, total, len(parsed) - len(employees))
 
 
 def _get_list(body: dict[str, Any]) -> list[object]:

@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from services.contracts.employees import Employee, get_string
@@ -41,28 +42,44 @@ PARTS: dict[str, tuple[str, ...]] = {
 """The parts that each nested attribute always has. They are empty if the attribute is empty."""
 
 UNREADABLE_VALUE = "…"
-"""Stands for a value that is nested too deeply to become a string."""
+"""Stands for a value that is nested too deeply to become a string, and for parts of too many elements."""
+
+MAX_ID_LENGTH = 200
+"""Maximum length of an employee's id in characters. Personio's ids are numbers. The id is part of keys, log lines and lists."""
+MAX_ENTRIES = 65_537
+"""Number of entries of a list that are read. A list of this length is too large for a snapshot, even with the shortest entries."""
+MAX_ELEMENTS, MAX_PARTS = 1_000, 100
+"""Maximum number of elements of a nested attribute, and of their parts. Their product decides what the attribute costs."""
 
 _INVALID = re.compile("[\0\ud800-\udfff]")
 _DATE_WITH_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 
 
 def parse_employee(item: object, requested: Collection[str] | None = None) -> Employee | None:
-    """Returns the employee in an element of ``data``; None for an element without an id.
+    """Returns the employee in an element of ``data``; None for an element without a valid id.
 
     Only the ``requested`` attributes are parsed, because Personio may send others as well. None means all attributes.
     """
     attributes = item.get("attributes") if isinstance(item, dict) else None
     if not isinstance(attributes, dict):
         return None
-    number = _parse_attribute("id", attributes.get("id")).get("id")
-    if not isinstance(number, int | str) or isinstance(number, bool) or not str(number):
+    employee = _parse_id(attributes.get("id"))
+    if employee is None:
         return None
     values: dict[str, Value] = {}
     for key, raw in attributes.items():
         if key != "id" and (requested is None or key in requested):
             values |= _parse_attribute(replace_invalid_characters(key), raw)
-    return Employee(EmployeeId(str(number)), values, _parse_timestamp(get_string(values, MODIFIED_AT)))
+    return Employee(employee, values, _parse_timestamp(get_string(values, MODIFIED_AT)))
+
+
+def _parse_id(raw: object) -> EmployeeId | None:
+    """Returns the id of an employee; None for one that could change a terminal, or is far longer than a number."""
+    number = _parse_attribute("id", raw).get("id")
+    if not isinstance(number, int | str) or isinstance(number, bool):
+        return None
+    text = str(number)
+    return EmployeeId(text) if 0 < len(text) <= MAX_ID_LENGTH and text.isprintable() else None
 
 
 def _parse_attribute(key: str, raw: object) -> dict[str, Value]:
@@ -82,9 +99,14 @@ def _is_nested(value: object) -> bool:
 def _parse_parts(key: str, value: object) -> dict[str, Value]:
     names = dict.fromkeys(PARTS.get(key, ("id", "name")))
     if isinstance(value, list):
+        if len(value) > MAX_ELEMENTS:
+            return dict.fromkeys(names, UNREADABLE_VALUE)
         elements = [_get_members(entry) for entry in value]
         names |= dict.fromkeys(name for members in elements for name in members)
-        return {name: tuple(_parse_scalar(members.get(name)) for members in elements) or None for name in names}
+        return {
+            name: tuple(_parse_scalar(members.get(name)) for members in elements) or None
+            for name in islice(names, MAX_PARTS)
+        }
     members = _get_members(value)
     names |= dict.fromkeys(members)
     return {name: _parse_scalar(members.get(name)) for name in names}
@@ -106,7 +128,7 @@ def _parse_value(key: str, kind: object, value: object) -> Value:
     if kind == "tags":
         return _parse_tags(value)
     if isinstance(value, list):
-        return tuple(_parse_scalar(entry) for entry in value) or None
+        return tuple(_parse_scalar(entry) for entry in value[:MAX_ENTRIES]) or None
     if kind == "date" and key not in TIMESTAMPS and isinstance(value, str) and _DATE_WITH_TIME.match(value):
         return value[:10]
     return _parse_scalar(value)
@@ -142,9 +164,10 @@ def _parse_tags(value: object) -> Value:
         with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(value)
     entries: Iterable[object] = (
-        value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+        value.split(",", MAX_ENTRIES) if isinstance(value, str) else value if isinstance(value, list) else [value]
     )
-    tags = [str(scalar).strip() for scalar in map(_parse_scalar, entries) if scalar is not None]
+    scalars = map(_parse_scalar, islice(entries, MAX_ENTRIES))
+    tags = [str(scalar).strip() for scalar in scalars if scalar is not None]
     return tuple(tag for tag in tags if tag) or None
 
 

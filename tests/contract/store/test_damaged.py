@@ -201,6 +201,38 @@ async def test_damaged_connection_hides_no_other_connection(
     assert not (await mongodb_store.polls.plan(ConnectionId("cdamaged"))).is_active
 
 
+async def test_connection_with_another_type_of_id_stops_no_schedule(mongodb_store: Store, raw: Raw) -> None:
+    """Ids of different types cannot be sorted, and the schedule of all companies would end."""
+    template = make_connection()
+    connection = await mongodb_store.connections.add("Nordlicht", template.personio, template.declaree, now=NOW)
+    await mongodb_store.connections.start(connection.id, now=NOW)
+    await raw["connections"].insert_many([{"_id": key, "state": "active", "identity": str(key)} for key in (7, 7.5)])
+
+    assert await mongodb_store.schedule.find_due(NOW, limit=9) == (connection.id,)
+
+
+async def test_damaged_mark_keeps_an_employee_forgotten(mongodb_store: Store, raw: Raw) -> None:
+    """What may be forgotten is not brought back, and a replay of all others goes on."""
+    person = make_person("1")
+    await mongodb_store.forgotten.mark([person], now=NOW, until=NOW)
+    await raw["forgotten"].update_one({}, {"$set": {"forgotten_at": "yesterday"}})
+
+    found = await mongodb_store.forgotten.find([person, make_person("2")])
+
+    assert list(found) == [person]
+    assert found[person] > NOW + timedelta(days=365)
+
+
+async def test_snapshot_with_a_revision_below_zero_is_damaged(mongodb_store: Store, raw: Raw) -> None:
+    """No event can have it, so a resend of all employees would end at this one."""
+    await mongodb_store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2"), None)])
+    await raw["snapshots"].update_one({"_id": KEY}, {"$set": {"revision": -1}})
+
+    stored = await mongodb_store.snapshots.read(CONNECTION, [EmployeeId("1"), EmployeeId("2")])
+
+    assert [str(snapshot.to_record().key) for snapshot in stored.values()] == [str(bytes(make_person("2")))]
+
+
 # ------------------------------------------------------------ source catalogues
 
 

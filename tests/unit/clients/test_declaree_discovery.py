@@ -1,10 +1,13 @@
 """What a server says about itself."""
 
+import asyncio
+import tracemalloc
 from typing import Any
 
 import httpx
 import pytest
 
+from services.clients.declaree.discovery import MAX_ATTRIBUTES
 from services.clients.declaree.errors import (
     DeclareeKeyRefusedError,
     DeclareeRateLimitedError,
@@ -212,3 +215,40 @@ async def test_strange_schemas_are_not_an_error(attributes: Any) -> None:
     description = await describe_with(NOTHING, build_reply(200, body))
 
     assert description.manager_by_external_id is None
+
+
+LONG = ":enterprise:" * 20_000
+"""A text on which a search for a URN in it takes minutes."""
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"id": ENTERPRISE, "attributes": [build_manager(LONG, ":core:" * 20_000)]},
+        {"id": LONG, "attributes": [{"name": f"a{number}"} for number in range(1_500)]},
+        {"id": CORE, "attributes": [{"name": "x", "type": [LONG], "uniqueness": {"a": LONG}}] * 10},
+    ],
+    ids=["long names", "many names below a long one", "properties of other types"],
+)
+async def test_hostile_schemas_take_no_time_and_memory(schema: dict[str, Any]) -> None:
+    """The server of one company must not stop the writer of all: what is too long for a name is not looked at."""
+    tracemalloc.start()
+    schemas = build_reply(200, {"Resources": [schema]})
+
+    async with asyncio.timeout(5):
+        description = await describe_with(NOTHING, schemas)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert description.manager_by_external_id is None
+    assert peak < 100_000_000
+
+
+async def test_number_of_attributes_is_bounded() -> None:
+    """Those behind the first ones are not read, so that schemas of any size take a moment."""
+    names = [{"name": f"a{number}"} for number in range(MAX_ATTRIBUTES)]
+    known = {"Resources": [{"id": CORE, "attributes": names}]}
+    more = {"Resources": [{"id": CORE, "attributes": [*names, {"name": "b"}]}]}
+
+    assert (await describe_with(NOTHING, build_reply(200, known))).schema
+    assert await describe_with(NOTHING, build_reply(200, known)) == await describe_with(NOTHING, build_reply(200, more))

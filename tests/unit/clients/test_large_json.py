@@ -11,9 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clients.http.large_json import LARGE_BYTES, MAX_CONTAINERS, MAX_DEPTH, STEPS, parse_in_steps
+from services.clients.http import client as client_module
+from services.clients.http.client import HttpClient
+from services.clients.http.large_json import LARGE_BYTES, MAX_CONTAINERS, MAX_DEPTH, MAX_READS, STEPS, parse_in_steps
 from services.clients.http.responses import decode_large, parse_json_object
 from services.clients.http.threads import MAX_THREADS, run_in_thread
+from services.clients.http.transport import Limits
+from tests.unit.clients.transports import ScriptedTransport, build_reply
 
 FILLING = "x" * STEPS[-1]
 """A text that makes each object and list around it larger than the last step."""
@@ -72,6 +76,27 @@ def test_millions_of_empty_objects_are_refused() -> None:
     """They would take twenty times the memory of the text."""
     with pytest.raises(ValueError, match="too many objects"):
         parse_in_steps('{"data":[' + "{}," * MAX_CONTAINERS + "{}]}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + ",".join(["[" * 150 + "1," * (STEPS[-1] // 2) + "1" + "]" * 150] * 3) + "]",
+        "[" + "1," * MAX_READS + "1]",
+    ],
+    ids=["large lists in large lists", "list of numbers"],
+)
+def test_time_of_parsing_grows_with_the_size_alone(text: str) -> None:
+    """A body that would take a thread for minutes is refused: other companies' bodies need the threads."""
+    with pytest.raises(ValueError, match="too many"):
+        parse_in_steps(text)
+
+
+def test_largest_page_of_a_vendor_is_parsed() -> None:
+    """A page of a hundred large employees has far fewer large objects than are refused."""
+    page = {"data": [{"attributes": {"dynamic_1": [FILLING]}}] * 100}
+
+    assert parse_in_steps(json.dumps(page)) == page
 
 
 @pytest.mark.parametrize(
@@ -136,3 +161,22 @@ async def test_threads_for_bodies_are_bounded() -> None:
     await asyncio.gather(*(run_in_thread(work) for _ in range(5 * MAX_THREADS)))
 
     assert highest == MAX_THREADS
+
+
+async def test_large_bodies_of_one_server_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many at once would hold all threads, and delay the bodies of other companies."""
+    running = highest = 0
+
+    async def note(_: httpx.Response) -> None:
+        nonlocal running, highest
+        running += 1
+        highest = max(highest, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    monkeypatch.setattr(client_module, "decode_large", note)
+    client = HttpClient({}, Limits(), ScriptedTransport(*[build_reply(200)] * 5))
+
+    await asyncio.gather(*(client.send_request("GET", "http://server.test/") for _ in range(5)))
+
+    assert highest == 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.clients.personio.v1_attributes import PARTS, parse_employee
 from services.contracts.employees import Employee
 from services.contracts.snapshots import attributes_to_json
+from services.poller.observe import leave_out_oversized
 from tests.unit.clients.personio_stage import read_golden
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -263,6 +264,12 @@ def test_element_with_invalid_id_is_not_an_employee(number: Any) -> None:
     assert parse_employee({"attributes": {"id": {"value": number}}}) is None
 
 
+@pytest.mark.parametrize("number", ["x" * 201, "7\x1b[2J", "7\n8", "\u202e7", 10**300], ids=ascii)
+def test_id_that_harms_keys_and_terminals_is_refused(number: Any) -> None:
+    """The id is a part of keys, log lines and lists. The scan counts the element as skipped."""
+    assert parse_employee({"attributes": {"id": {"value": number}}}) is None
+
+
 @pytest.mark.parametrize(
     "item", [None, 7, "text", [], {}, {"attributes": None}, {"attributes": []}, {"attributes": {}}]
 )
@@ -313,6 +320,30 @@ def test_deeply_nested_value_is_not_an_error() -> None:
 
     assert parse_value("dynamic_1", text, "tags") == {"dynamic_1": (text,)}
     assert parse_value("dynamic_1", [value]) == {"dynamic_1": ("…",)}
+
+
+@pytest.mark.parametrize(
+    ("value", "most"),
+    [
+        ([{f"a{number}": 1} for number in range(100_000)], 10),
+        ([{f"a{number}": 1} for number in range(1_000)], 200_000),
+        ([1] * 1_000_000, 70_000),
+        ("a," * 1_000_000, 70_000),
+    ],
+    ids=["nested", "nested with many parts", "list", "tags"],
+)
+def test_size_of_a_parsed_value_is_bounded(value: Any, most: int) -> None:
+    """One value must not take the process, which serves all companies, for minutes, nor its memory."""
+    parsed = parse_value("dynamic_1", value, "tags" if isinstance(value, str) else "list")
+
+    assert sum(len(entry) if isinstance(entry, tuple) else 1 for entry in parsed.values()) <= most
+
+
+def test_list_of_any_length_is_too_large_for_a_snapshot() -> None:
+    """A shortened list is never taken for the whole one: the snapshot has no room for it."""
+    shortened = parse_value("dynamic_1", [1] * 1_000_000, "list")
+
+    assert leave_out_oversized(shortened) == ({}, ("dynamic_1",))
 
 
 JSON = st.recursive(

@@ -1,6 +1,7 @@
 """Paging through the list of employees."""
 
 import tracemalloc
+from typing import Any
 
 import httpx
 import pytest
@@ -168,3 +169,19 @@ async def test_memory_of_a_long_list_is_that_of_few_pages() -> None:
 
     assert people == 4_000
     assert peak < 5_000_000, "a page has half a megabyte, the whole list has twenty"
+
+
+async def test_page_with_too_many_employees_is_yielded_in_parts() -> None:
+    """A Personio that ignores the limit must not keep the process busy with one page for seconds."""
+    async with open_client(TOKEN, build_page(list(range(250)), 250), build_page([], 250)) as (client, transport):
+        pages = [page async for page in client.iterate_pages()]
+
+    assert [(page.offset, len(page.employees)) for page in pages] == [(0, 100), (100, 100), (200, 50), (250, 0)]
+    assert [request.url.params["offset"] for request in transport.requests[1:]] == ["0", "250"]
+
+
+@pytest.mark.parametrize("total", [True, -1, 10**30, "5", 5.0])
+async def test_senseless_total_counts_as_none(total: Any) -> None:
+    """MongoDB cannot store a huge one: the report of the progress would fail the poll."""
+    async with open_client(TOKEN, build_page([1], total), build_page([], total)) as (client, _):
+        assert {page.total async for page in client.iterate_pages()} == {None}

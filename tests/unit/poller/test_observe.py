@@ -12,7 +12,8 @@ from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
 from services.contracts.snapshots import Snapshot
 from services.contracts.values import Value
-from services.poller.observe import REMOVED, detect_change, hash_content, leave_out_oversized, trim
+from services.poller.observe import MAX_CONTENT_LENGTH, REMOVED, detect_change, hash_content, leave_out_oversized, trim
+from services.store.collection import PAGE_SIZE
 from tests.support.builders import ADA, CONNECTION, NOW, make_attributes
 
 REVISION = int(NOW.timestamp() * 1000)
@@ -304,7 +305,7 @@ def test_large_value_that_was_shortened_is_a_change() -> None:
 
 def test_only_the_largest_values_are_left_out() -> None:
     """As many values as possible are kept."""
-    texts: dict[str, Value] = {"a": "x" * 100_000, "b": "x" * 90_000, "c": "x" * 20_000}
+    texts: dict[str, Value] = {"a": "x" * 12_000, "b": "x" * 11_000, "c": "x" * 2_000}
 
     kept, oversized = leave_out_oversized(texts)
 
@@ -319,3 +320,8 @@ def test_large_value_no_longer_wanted_is_no_longer_reported() -> None:
 
     assert trimmed is not None
     assert trimmed.oversized == ()
+
+
+def test_page_of_the_largest_snapshots_fits_into_memory() -> None:
+    """A resend holds hundreds of them at once: one company must not end the poller of all."""
+    assert 4 * MAX_CONTENT_LENGTH * PAGE_SIZE <= 64 * 1_048_576

@@ -20,8 +20,8 @@ from services.runtime.kafka.results import ResultPublisher
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
 from services.writer.handler import Results
-from services.writer.lane import MAX_BATCHES
-from services.writer.lanes import MIN_ROOM, Lanes
+from services.writer.lane import MAX_BATCHES, RECORD_BYTES
+from services.writer.lanes import MAX_ARRIVED, MIN_ROOM, Lanes
 from services.writer.takeover import Takeover
 from tests.support.builders import CONNECTION, OTHER, make_incoming, make_person, make_request
 from tests.support.fake_store import FakeStore
@@ -129,6 +129,50 @@ async def stage() -> Any:
 
 def make_requests(first: int, last: int, **changes: Any) -> list[AccountRequested]:
     return [make_request(str(number), **changes) for number in range(first, last)]
+
+
+def receive_large(stage: Stage, people: int, size: int) -> None:
+    """Hands over one record of this size in bytes for each employee."""
+    records = [
+        make_incoming(request, offset)._replace(value=b"x" * size)
+        for offset, request in enumerate(make_requests(0, people))
+    ]
+    stage.ownership.hand_out(0, [record.offset for record in records])
+    stage.lanes.receive(Batch(tuple(records), stage.ownership))
+
+
+@pytest.mark.promise("P10")
+async def test_large_records_take_the_room_of_several(stage: Stage) -> None:
+    """The memory of a lane is bounded in bytes: a company with large texts must not end the writer of all."""
+    receive_large(stage, ROOM, 4 * RECORD_BYTES)
+
+    await wait_until(lambda: stage.ownership.open == ROOM // 5)
+
+    waiting = await stage.store.ledger.read([make_person(str(number)) for number in range(ROOM)])
+    assert {entry.waiting.cause for entry in waiting.values() if entry.waiting} == {WaitingCause.BACKLOG}
+    assert len(waiting) == ROOM - ROOM // 5
+    stage.writer.gate.set()
+    await stage.wait_until_settled()
+    assert stage.lanes.find_room(CONNECTION) == ROOM
+
+
+async def test_record_above_the_room_of_a_lane_is_worked_on(stage: Stage) -> None:
+    """It is the only one in its lane, and does not wait forever."""
+    stage.writer.gate.set()
+    receive_large(stage, 2, 2 * ROOM * RECORD_BYTES)
+
+    await stage.wait_until_settled()
+
+    assert stage.writer.done == ["0"]
+
+
+async def test_no_record_is_fetched_while_many_bytes_wait() -> None:
+    """Records that are not in a lane yet are in memory, too."""
+    stage = Stage()
+
+    receive_large(stage, 10, RECORD_BYTES * MAX_ARRIVED // 10)
+
+    assert not stage.lanes.has_room
 
 
 @pytest.mark.promise("P10")

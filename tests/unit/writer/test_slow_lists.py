@@ -171,6 +171,52 @@ async def test_value_of_any_size_needs_no_memory() -> None:
     assert accounts.find(find("x" * 1_024)) == ()
 
 
+async def test_list_with_too_many_values_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with thousands of addresses for each account takes as much memory as one with many accounts."""
+    monkeypatch.setattr(index, "MAX_INDEX_BYTES", 1_000_000)
+
+    def show(start: int) -> Page:
+        emails = [{"value": f"{start}-{number}@x.example"} for number in range(1_000)]
+        return Page((Resource(AccountId(str(start)), {"externalId": str(start), "emails": emails}),), None)
+
+    server = ListingServer(show=show)
+    accounts = await index.build_index(server.perform, lambda: False)
+
+    assert accounts is None
+    assert len(server.calls) < 5
+
+
+async def test_index_that_is_full_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lacks accounts that exist, so each account is looked up."""
+    monkeypatch.setattr(index, "MAX_INDEX_BYTES", 10_000)
+    accounts = index.AccountIndex()
+    for number in range(100):
+        accounts.add(Resource(AccountId(str(number)), {"externalId": str(number)}))
+
+    assert not accounts.can_answer(find("1"))
+    assert not accounts.can_answer(find("99"))
+
+
+async def test_large_page_of_a_list_lets_others_work() -> None:
+    """A page with many accounts is read in parts."""
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    many = [str(number) for number in range(20 * index.AT_ONCE)]
+    server = ListingServer(show=lambda start: build_page(many if start == 1 else [], len(many)))
+    others = asyncio.create_task(count_turns())
+
+    await index.build_index(server.perform, lambda: False)
+    others.cancel()
+
+    assert turns >= 20
+
+
 async def test_change_during_the_list_is_in_the_index() -> None:
     """The list may have passed the account that was created, and have shown an account before it was written."""
     server = ListingServer()
