@@ -198,6 +198,7 @@ class Writer:
         finally:
             await results.wait()
             self._in_progress[connection].remove(people)
+            people.forget_others()
         return _Settling(people, frozenset(done), await results.finish())
 
     async def _hold_damaged(self, queues: Queues, damaged: frozenset[PersonKey]) -> Queues:
