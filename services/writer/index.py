@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections import defaultdict
 from collections.abc import Callable
+from typing import TypeAlias
 
 from services.clients.declaree.listing import ListUnsupportedError, Perform, iterate_accounts
 from services.contracts.addresses import fold_address
@@ -21,6 +21,9 @@ MAX_CONTENT_BYTES = 64 * 1_048_576
 MAX_VALUE = 512
 """Number of characters up to which a value can be found. No e-mail address and no external id of the product is longer."""
 
+_Ids: TypeAlias = dict[str, AccountId | set[AccountId]]
+"""Ids of accounts by a value that they have. Nearly every value has one id, and a set of one needs 216 bytes more."""
+
 _ATTRIBUTES = {"externalId": "externalId", "userName": "userName", "emails.value": "emails"}
 """The path of each attribute that a lookup can filter by."""
 
@@ -33,9 +36,9 @@ class AccountIndex:
         self.answerable = frozenset(_ATTRIBUTES)
         self.is_complete = True
         """Whether the list has shown every account, so that an account that is not in the index does not exist."""
-        self._by_external_id: dict[str, set[AccountId]] = defaultdict(set)
-        self._by_address: dict[str, set[AccountId]] = defaultdict(set)
-        self._by_user_name: dict[str, set[AccountId]] = defaultdict(set)
+        self._by_external_id: _Ids = {}
+        self._by_address: _Ids = {}
+        self._by_user_name: _Ids = {}
         self._contents: dict[AccountId, tuple[bytes, str | None]] = {}
         self._content_bytes = 0
 
@@ -84,7 +87,9 @@ class AccountIndex:
                 found = self._by_user_name.get(fold_address(call.value))
             case "emails.value":
                 found = self._by_address.get(fold_address(call.value))
-        return tuple(sorted(found or ()))
+        if isinstance(found, set):
+            return tuple(sorted(found))
+        return () if found is None else (found,)
 
 
 async def build_index(perform: Perform, is_late: Callable[[], bool]) -> AccountIndex | None:
@@ -132,6 +137,11 @@ def _has_shown_all(totals: list[int | None], number: int, *, has_repeated: bool)
     return len(stated) == len(totals) and stated == sorted(stated) and number >= stated[0]
 
 
-def _note(index: dict[str, set[AccountId]], value: str, account: AccountId) -> None:
-    if value and len(value) <= MAX_VALUE:
-        index[value].add(account)
+def _note(index: _Ids, value: str, account: AccountId) -> None:
+    if not value or len(value) > MAX_VALUE:
+        return
+    known = index.setdefault(value, account)
+    if isinstance(known, set):
+        known.add(account)
+    elif known != account:
+        index[value] = {known, account}
