@@ -2,6 +2,7 @@
 
 import json
 import logging
+import zlib
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -16,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 SAMPLES = 3
 """Number of listed accounts that are read, to learn whether the list shows all of an account."""
-MAX_CONTENT_BYTES = 64 * 1_048_576
-"""Size of the content of all accounts that is kept. Further accounts are read when they are found."""
+MAX_CONTENT_BYTES = 16 * 1_048_576
+"""Compressed size of the content of all accounts that is kept. Further accounts are read when they are found."""
 MAX_VALUE = 512
 """Number of characters up to which a value can be found. No e-mail address and no external id of the product is longer."""
 
@@ -41,6 +42,8 @@ class AccountIndex:
         self._by_user_name: _Ids = {}
         self._contents: dict[AccountId, tuple[bytes, str | None]] = {}
         self._content_bytes = 0
+        self._pattern = b""
+        """The content of the first account, which the compression of all others refers to."""
 
     def add(self, resource: Resource) -> None:
         """Adds an account as a list or an answer shows it."""
@@ -52,8 +55,11 @@ class AccountIndex:
             _note(self._by_address, fold_address(address), resource.id)
 
     def keep_content(self, resource: Resource) -> None:
-        """Keeps the content of an account, as JSON because that needs the least memory."""
+        """Keeps the content of an account, as JSON that is compressed: accounts of one server differ in few values."""
         content = json.dumps(resource.body).encode()
+        self._pattern = self._pattern or content
+        packer = zlib.compressobj(level=1, zdict=self._pattern)
+        content = packer.compress(content) + packer.flush()
         if self._content_bytes + len(content) <= MAX_CONTENT_BYTES:
             self._content_bytes += len(content)
             self._contents[resource.id] = (content, resource.version)
@@ -63,7 +69,7 @@ class AccountIndex:
         if account not in self._contents:
             return None
         content, version = self._contents[account]
-        return Resource(account, json.loads(content), version)
+        return Resource(account, json.loads(zlib.decompressobj(zdict=self._pattern).decompress(content)), version)
 
     def drop_content(self, account: AccountId | None = None) -> None:
         """Forgets the content of an account, or of all: a write has changed it, or the list does not show it."""

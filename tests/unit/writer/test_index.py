@@ -43,3 +43,18 @@ def test_index_finds_all_accounts_of_one_address() -> None:
     assert found == tuple(make_account(number).id for number in (1, 2, 3))
     assert alone == (make_account(2).id,)
     assert index.find(FindAccounts("externalId", "4")) == ()
+
+
+def test_index_keeps_content_in_little_memory() -> None:
+    """The list of a large import is read again while it lasts, with the content of all accounts."""
+    index = AccountIndex()
+    bodies = [make_account(number).body | {"schemas": ["urn:example"] * 20} for number in range(ACCOUNTS)]
+
+    tracemalloc.start()
+    for number, body in enumerate(bodies):
+        index.keep_content(Resource(make_account(number).id, body, "v1"))
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert index.get_content(make_account(7).id) == Resource(make_account(7).id, bodies[7], "v1")
+    assert used / ACCOUNTS <= MAX_BYTES
