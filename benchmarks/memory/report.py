@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from benchmarks.report import MAX_GROWTH_MIB
 
 FULL_BUFFERS = 10_000
-"""People of the company with which others are compared. It has more changes than all pages, batches and queues hold together,
-so that memory which still grows with a larger company is not that of a buffer."""
+"""People of the company with which others are compared. It fills most pages, batches and queues, so that memory which
+still grows with a larger company is hardly that of a buffer."""
 
 MAX_RATIO = 1.3
 """Target: growth with the largest company, divided by the growth with ``FULL_BUFFERS`` people, without the allowance."""
