@@ -10,8 +10,9 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks import loops
+from benchmarks.comparison import Comparison
 from benchmarks.processes import Usage, read_usages, subtract_usages
-from benchmarks.report import Comparison, Stage, count_steady
+from benchmarks.report import Stage, count_steady
 from benchmarks.waiting import wait_until
 from sandbox.installation import Installation
 from sandbox.stack.errors import StackError

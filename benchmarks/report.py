@@ -108,20 +108,6 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """The measurements of the mapper and of a bare loop that gives the same answers."""
-
-    bare: Stage
-    """The bare loop."""
-    mapper: Stage
-    """The mapper alone."""
-    bare_bytes: float
-    """Average size of an event that the bare loop reads, without key and headers."""
-    mapper_bytes: float
-    """Average size of an event that the mapper reads, without key and headers."""
-
-
-@dataclass(frozen=True, slots=True)
 class Round:
     """The measurements on one installation."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.report import Comparison
+from benchmarks.comparison import Comparison
 
 MIN_RATIO = 1.3
 """Target: rate of the mapper alone, divided by that of the bare loop on full events."""

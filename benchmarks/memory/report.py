@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from benchmarks.report import MAX_GROWTH_MIB
 
 FULL_BUFFERS = 10_000
-"""People of the company with which others are compared. It fills most pages, batches and queues, so that memory which
-still grows with a larger company is hardly that of a buffer."""
+"""People of the company with which others are compared. It fills pages, batches and lanes, so that a larger company
+needs little more than that in buffers."""
 
 MAX_RATIO = 1.3
 """Target: growth with the largest company, divided by the growth with ``FULL_BUFFERS`` people, without the allowance."""
 
 ALLOWANCE_MIB = 20.0
-"""Part of the growth in MiB that is not compared: the peaks of two equal imports differ by up to this."""
+"""Part of the growth in MiB that is not compared: an allowance, because the peaks of two equal imports differ."""
 
 
 @dataclass(frozen=True, slots=True)

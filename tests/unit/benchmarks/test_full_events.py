@@ -6,9 +6,10 @@ import pytest
 
 from benchmarks.bare.full_events import FullAttribute, FullEmployeeChanged
 from benchmarks.bare.mapping import FORMS
+from benchmarks.comparison import Comparison
 from benchmarks.full_events.measure import enlarge
 from benchmarks.full_events.report import FullEvents, find_full_event_misses, format_full_events
-from benchmarks.report import Comparison, Stage
+from benchmarks.report import Stage
 from tests.support.builders import ADA, make_change
 
 MAPPED = {**ADA, "supervisor.id": 7}
