@@ -11,14 +11,14 @@ from pymongo import AsyncMongoClient
 from benchmarks.processes import Usage, read_usages, subtract_usages
 from benchmarks.report import Import
 from benchmarks.waiting import wait_until
-from sandbox.installation import Installation
+from sandbox.installation import SERVICES, Installation
 from sandbox.stack.errors import StackError
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
 from services.store.database import Store
 
-MAX_SECONDS = 900
-"""Time limit for the import."""
+MIN_SECONDS, MIN_RATE = 900, 50
+"""Time limit for the import: this number of seconds, or longer with more employees than this rate a second allows."""
 
 OPEN_REFERENCE = {"manager.employee_id": {"$exists": True}, "manager.account_id": {"$exists": False}}
 """MongoDB filter for ledger entries of accounts without their manager."""
@@ -39,12 +39,13 @@ class ImportWatch:
     async def wait_until_done(self, progress: Callable[[int], None]) -> float:
         """Waits until all active employees have an account with its manager, and the balance is 0; returns the time.
 
-        ``progress`` receives the number of accounts. Raises ``StackError`` after ``MAX_SECONDS``.
+        ``progress`` receives the number of accounts. Raises ``StackError`` after the time limit.
         """
+        limit = max(MIN_SECONDS, self._active / MIN_RATE)
         try:
-            await wait_until(lambda: self._is_done(progress), MAX_SECONDS)
+            await wait_until(lambda: self._is_done(progress), limit)
         except TimeoutError as error:
-            raise StackError(f"the first import did not end within {MAX_SECONDS} s") from error
+            raise StackError(f"the first import did not end within {limit:.0f} s") from error
         finally:
             await self._http.aclose()
             await self._mongo.close()
@@ -78,7 +79,7 @@ async def run(
     ended = await watch.wait_until_done(progress)
     usage = subtract_usages(read_usages(pids), before)
     began = await _read_first_request_time(installation)
-    polled = await _wait_for_poll(store, connection)
+    polled = await wait_for_poll(store, connection)
     requests = await _get(f"{installation.declaree}/_control/counters")
     return Import(
         employees=await store.snapshots.count(connection),
@@ -87,17 +88,20 @@ async def run(
         polled_seconds=polled - began,
         requests=requests["total"],
         usage=usage,
-        poller_growth_mib=_compute_growth(usage["poller"], before["poller"]),
+        growth_mib={name: _compute_growth(usage[name], before[name]) for name in SERVICES},
     )
 
 
-async def _wait_for_poll(store: Store, connection: ConnectionId) -> float:
-    """Waits until the end of the poll is stored, which may be after the last account is done; returns its time."""
+async def wait_for_poll(store: Store, connection: ConnectionId) -> float:
+    """Waits until the end of the first poll is stored, which may be after the last account is done; returns its time.
+
+    Raises ``StackError`` if the poll fails.
+    """
 
     async def has_ended() -> bool:
         return await store.runs.get_last_finished(connection) is not None
 
-    await wait_until(has_ended, MAX_SECONDS)
+    await wait_until(has_ended, MIN_SECONDS)
     run = await store.runs.get_last_finished(connection)
     if run is None or run.state is not RunState.SUCCEEDED or run.finished_at is None:
         raise StackError(f"the poll failed: {run and run.error}")
@@ -112,7 +116,7 @@ def _compute_growth(after: Usage, before: Usage) -> float:
 def _get_pids(installation: Installation) -> dict[str, int]:
     servers = {"kafka": installation.kafka.process.pid, "mongod": installation.mongo.process.pid}
     sandboxes = {name: installation.processes[name].pid for name in ("personio", "declaree")}
-    services = {name: installation.processes[name].pid for name in ("poller", "mapper", "writer")}
+    services = {name: installation.processes[name].pid for name in SERVICES}
     return {**services, **servers, **{f"sandbox {name}": pid for name, pid in sandboxes.items()}}
 
 

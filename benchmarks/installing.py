@@ -1,6 +1,6 @@
 """The installation that is measured: default settings, without the limits of either side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,14 +16,24 @@ WITHOUT_LIMITS = {"POLL_PERSONIO_PER_MINUTE": "100000", "POLL_PERSONIO_LOGINS_PE
 """Settings without the poller's rate limit, because the sandbox Personio has none."""
 
 
-def install(folder: Path, active: int, seed: int) -> Installation:
-    """Returns an installation without a poller and with a paused connection. The sandbox adds some other employees."""
+def install(
+    folder: Path,
+    active: int,
+    seed: int,
+    *,
+    services: tuple[str, ...] = ("mapper", "writer"),
+    settings: Mapping[str, str] | None = None,
+) -> Installation:
+    """Returns an installation with a paused connection. The sandbox adds some other employees.
+
+    ``settings`` are further environment variables of the services.
+    """
     return Installation(
         folder,
         active=active,
         seed=seed,
-        services=("mapper", "writer"),
-        settings=WITHOUT_LIMITS,
+        services=services,
+        settings={**WITHOUT_LIMITS, **(settings or {})},
         personio_options=("--no-rate-limit",),
         declaree_options=("--journal-size", str(JOURNAL_SIZE)),
         starts_connection=False,

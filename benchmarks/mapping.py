@@ -4,11 +4,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks import loops
+from benchmarks.comparison import Comparison
 from benchmarks.processes import Usage, read_usages, subtract_usages
 from benchmarks.report import Stage, count_steady
 from benchmarks.waiting import wait_until
@@ -26,37 +28,54 @@ MAX_SECONDS = 300
 """Time limit for the mapper's answers."""
 
 PRODUCT, BARE, AGAIN = "alone-", "bare-", "bare-again-"
-"""Topic prefixes. All runs read the source topic of the first; each writes its answers to a topic of its own."""
+"""Topic prefixes. All runs read the source topic of the first, unless the loop reads full events. Each run writes its answers
+to a topic of its own."""
+
+Enlarge = Callable[[bytes], bytes]
+"""Returns the full event of an event, as the bytes of their values."""
 
 
-async def run(installation: Installation, folder: Path, copies: int) -> tuple[Stage, Stage]:
-    """Returns the measurements of the bare loop and of the mapper. Both read every record of the import ``copies`` times.
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A topic with events."""
 
-    The loop runs before and after the mapper. All rates come from Kafka's timestamps of the answers. Raises ``StackError``
-    if the loop or the mapper fails, or their answers differ.
+    topic: str
+    """Name of the topic."""
+    form: str
+    """Form of the events: ``small`` or ``full``."""
+    records: int
+    """Number of events."""
+    size: float
+    """Average size of the values in bytes."""
+
+
+async def run(installation: Installation, folder: Path, copies: int, enlarge: Enlarge | None = None) -> Comparison:
+    """Returns the measurements of the bare loop and of the mapper. Both read every change of the import ``copies`` times.
+
+    With ``enlarge``, the loop reads full events. It runs before and after the mapper. All rates come from Kafka's timestamps
+    of the answers. Raises ``StackError`` if the loop or the mapper fails, or their answers differ.
     """
     servers = installation.environment["KAFKA_BOOTSTRAP_SERVERS"]
     product, *bare = (_make_settings(servers, prefix) for prefix in (PRODUCT, BARE, AGAIN))
     for settings in (product, *bare):
         await create_topics(settings)
-    source = product.topic(Topic.EMPLOYEES_CHANGED)
-    records = await _copy(servers, source, copies)
-    before, values_before = await _run_bare(installation, source, bare[0], records)
-    usage = await _run_mapper(installation, folder, product, records)
-    after, values_after = await _run_bare(installation, source, bare[1], records)
+    small = await _copy(servers, product.topic(Topic.EMPLOYEES_CHANGED), copies)
+    full = small if enlarge is None else await _copy(servers, bare[0].topic(Topic.EMPLOYEES_CHANGED), copies, enlarge)
+    before, values_before = await _run_bare(installation, full, bare[0])
+    usage = await _run_mapper(installation, folder, product, small.records)
+    after, values_after = await _run_bare(installation, full, bare[1])
     times, values = await _read_answers(product)
     if not sorted(values_before) == sorted(values) == sorted(values_after):
         raise StackError("the answers of the bare loop differ from those of the mapper: the rates cannot be compared")
-    return before.combine(after), Stage("the mapper alone", *count_steady(times), usage)
+    mapper = Stage("the mapper alone", *count_steady(times), usage)
+    return Comparison(before.combine(after), mapper, bare_bytes=full.size, mapper_bytes=small.size)
 
 
-async def _run_bare(
-    installation: Installation, source: str, settings: KafkaSettings, records: int
-) -> tuple[Stage, list[bytes]]:
+async def _run_bare(installation: Installation, source: _Source, settings: KafkaSettings) -> tuple[Stage, list[bytes]]:
     """Returns the measurement of the bare loop, and the values of its answers."""
-    servers, target = settings.kafka_bootstrap_servers, settings.topic(Topic.ACCOUNTS_REQUESTED)
-    kafka = {"kafka": installation.kafka.process.pid}
-    result = await loops.run("bare.mapping", servers, source, target, str(records), servers=kafka)
+    target = settings.topic(Topic.ACCOUNTS_REQUESTED)
+    arguments = (settings.kafka_bootstrap_servers, source.topic, target, str(source.records), source.form)
+    result = await loops.run("bare.mapping", *arguments, servers={"kafka": installation.kafka.process.pid})
     times, values = await _read_answers(settings)
     return Stage("consume, decode, encode, produce", *count_steady(times), result.usage), values
 
@@ -65,22 +84,26 @@ def _make_settings(servers: str, prefix: str) -> KafkaSettings:
     return KafkaSettings(kafka_bootstrap_servers=servers, kafka_topic_prefix=prefix)
 
 
-async def _copy(servers: str, target: str, copies: int) -> int:
-    """Copies every detected change ``copies`` times, each to the partition where it was; returns the number of records."""
+async def _copy(servers: str, target: str, copies: int, enlarge: Enlarge | None = None) -> _Source:
+    """Copies every detected change ``copies`` times, each to the partition where it was; returns the target as a source."""
     source = KafkaSettings(kafka_bootstrap_servers=servers)
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", max_batch_size=262_144)
-    count = 0
+    count = size = 0
     async with producer:
         for _ in range(copies):
             async for records in read_topic(source, Topic.EMPLOYEES_CHANGED):
                 detected = [record for record in records if parse_send_reason(record.headers) is SendReason.DETECTED]
+                values = [
+                    (record.value or b"") if enlarge is None else enlarge(record.value or b"") for record in detected
+                ]
                 acknowledged = [
-                    await producer.send(target, r.value, key=r.key, partition=r.partition, headers=list(r.headers))
-                    for r in detected
+                    await producer.send(target, value, key=r.key, partition=r.partition, headers=list(r.headers))
+                    for r, value in zip(detected, values, strict=True)
                 ]
                 await asyncio.gather(*acknowledged)
                 count += len(detected)
-    return count
+                size += sum(map(len, values))
+    return _Source(target, "small" if enlarge is None else "full", count, size / count)
 
 
 async def _run_mapper(

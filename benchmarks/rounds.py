@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
 from benchmarks import fetching, first_import, half_filled, mapping, replaying, verifying
 from benchmarks.installing import install, open_store
 from benchmarks.report import Import, Round
@@ -33,7 +36,35 @@ class Steps:
     """Receives the number of accounts while the import runs."""
 
 
-async def play(plan: Plan, steps: Steps) -> Round:
+async def play_all(plan: Plan, number: int) -> list[Round]:
+    """Runs that number of rounds with a progress bar on standard error; returns their measurements.
+
+    Raises ``StackError`` if a requirement is missing or a stage fails.
+    """
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    rounds: list[Round] = []
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        for index in range(1, number + 1):
+            line = bar.add_task(f"round {index}", total=plan.active)
+            rounds.append(await _play(plan, _make_steps(bar, line, index)))
+            bar.update(line, description=f"round {index}: {rounds[-1].summary}", completed=plan.active)
+    return rounds
+
+
+def _make_steps(bar: Progress, line: TaskID, number: int) -> Steps:
+    return Steps(
+        start_stage=lambda text: bar.update(line, description=f"round {number}: {text}"),
+        count_accounts=lambda count: bar.update(line, completed=count),
+    )
+
+
+async def _play(plan: Plan, steps: Steps) -> Round:
     """Runs one round and returns its measurements; raises ``StackError`` if a requirement is missing or a stage fails."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
@@ -58,15 +89,15 @@ async def _measure(installation: Installation, folder: Path, plan: Plan, steps: 
     steps.start_stage("fetch and decode")
     fetch, parse = await fetching.run(installation)
     steps.start_stage("consume, decode, encode, produce")
-    mapped, mapper = await mapping.run(installation, folder / "mapper", plan.copies)
+    mapped = await mapping.run(installation, folder / "mapper", plan.copies)
     steps.start_stage("the import's requests to Declaree, second run")
     write = write.combine(await replaying.run(installation, folder / "replay again", whole.employees))
     return Round(
         whole=whole,
         fetch=fetch,
         parse=parse,
-        map=mapped,
-        mapper=mapper,
+        map=mapped.bare,
+        mapper=mapped.mapper,
         write=write,
         verification=verification,
         half_filled=half,

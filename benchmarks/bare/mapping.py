@@ -1,6 +1,8 @@
 """Consume, decode, encode, produce: the mapper's work on its records with aiokafka and pydantic alone.
 
-python -m benchmarks.bare.mapping SERVERS SOURCE TARGET RECORDS
+python -m benchmarks.bare.mapping SERVERS SOURCE TARGET RECORDS FORM
+
+FORM is ``small`` for events as the poller sends them, or ``full`` for events with all attributes.
 
 The loop is tuned: large fetches and batches, many records in flight, one commit a batch. A batch is as large as the
 mapper's. Every answer is that of the default mapping, built by hand, with the same headers as the mapper's.
@@ -10,18 +12,22 @@ import asyncio
 import hashlib
 import sys
 from collections import Counter
+from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
+from benchmarks.bare.full_events import FullEmployeeChanged
 from benchmarks.bare.measuring import run_measured
 from services.contracts.events import (
     AccountIdentity,
     AccountRequested,
     DesiredAccount,
     EmployeeChanged,
+    Event,
     ManagerReference,
 )
 from services.contracts.outcomes import Intent
+from services.contracts.values import Value
 from services.mapper.settings import MapperSettings
 
 BATCH: int = MapperSettings.model_fields["mapper_batch_records"].default
@@ -33,14 +39,28 @@ INTENTS = {"active": Intent.PROVISION, "inactive": Intent.DISABLE}
 Headers = list[tuple[str, bytes]]
 
 
-def _build_request(event: EmployeeChanged) -> AccountRequested:
-    attributes = event.attributes
-    intent = INTENTS.get(str(attributes["status"]), Intent.IGNORE)
+def _map_small(value: bytes) -> AccountRequested:
+    event = EmployeeChanged.model_validate_json(value)
+    return _build_request(event, event.attributes.__getitem__)
+
+
+def _map_full(value: bytes) -> AccountRequested:
+    event = FullEmployeeChanged.model_validate_json(value)
+    return _build_request(event, lambda key: event.attributes[key].value)
+
+
+FORMS: dict[str, Callable[[bytes], AccountRequested]] = {"small": _map_small, "full": _map_full}
+"""The function that decodes and maps an event, by the form of the events."""
+
+
+def _build_request(event: Event, read: Callable[[str], Value]) -> AccountRequested:
+    """Returns the answer of the default mapping. ``read`` returns the value of an attribute."""
+    intent = INTENTS.get(str(read("status")), Intent.IGNORE)
     desired = identity = None
-    email = str(attributes["email"])
-    given, family = str(attributes["first_name"]).strip(), str(attributes["last_name"]).strip()
+    email = str(read("email"))
+    given, family = str(read("first_name")).strip(), str(read("last_name")).strip()
     if intent is Intent.PROVISION:
-        supervisor = attributes["supervisor.id"]
+        supervisor = read("supervisor.id")
         desired = DesiredAccount(
             external_id=event.employee_id,
             user_name=email,
@@ -81,16 +101,17 @@ def _build_headers(request: AccountRequested, record: ConsumerRecord) -> Headers
     ]
 
 
-async def _handle(producer: AIOKafkaProducer, target: str, records: list[ConsumerRecord]) -> None:
+async def _handle(producer: AIOKafkaProducer, target: str, records: list[ConsumerRecord], form: str) -> None:
+    build = FORMS[form]
     acknowledged = []
     for record in records:
-        request = _build_request(EmployeeChanged.model_validate_json(record.value))
+        request = build(record.value)
         value, headers = request.model_dump_json().encode(), _build_headers(request, record)
         acknowledged.append(await producer.send(target, value, key=record.key, headers=headers))
     await asyncio.gather(*acknowledged)
 
 
-async def _map(servers: str, source: str, target: str, wanted: str) -> Counter[str]:
+async def _map(servers: str, source: str, target: str, wanted: str, form: str) -> Counter[str]:
     consumer = AIOKafkaConsumer(
         source,
         bootstrap_servers=servers.split(","),
@@ -109,7 +130,7 @@ async def _map(servers: str, source: str, target: str, wanted: str) -> Counter[s
             batches = await consumer.getmany(timeout_ms=500, max_records=BATCH)
             records = [record for batch in batches.values() for record in batch]
             if records:
-                await _handle(producer, target, records)
+                await _handle(producer, target, records, form)
                 await consumer.commit()
                 done += len(records)
     return Counter(records=done)

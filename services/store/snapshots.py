@@ -41,8 +41,12 @@ class Snapshots:
         self._ledger = ledger
 
     async def read(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> dict[EmployeeId, Snapshot]:
-        """Returns the existing snapshots of these employees. A damaged one is noted and left out, and no write replaces it."""
-        documents = await self._collection.find({"_id": {"$in": _to_keys(connection, employees)}})
+        """Returns the existing snapshots of these employees. A damaged one is noted and left out, and no write replaces it.
+
+        Sends no query for no employees: a list with a full last page ends with an empty page.
+        """
+        keys = _to_keys(connection, employees)
+        documents = await self._collection.find({"_id": {"$in": keys}}) if keys else []
         return {snapshot.employee_id: snapshot for snapshot in await self._read_all(documents)}
 
     async def _read_all(self, documents: Iterable[Document]) -> tuple[Snapshot, ...]:

@@ -197,6 +197,7 @@ class Writer:
         finally:
             await results.wait()
             self._in_progress[connection].remove(people)
+            people.forget_others()
         return _Settling(people, frozenset(done), await results.finish())
 
     async def _let_damaged_wait(self, queues: Queues, damaged: frozenset[PersonKey]) -> Queues:

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import logging
-from collections import defaultdict
+import zlib
 from collections.abc import Callable
+from typing import TypeAlias
 
 from services.clients.declaree.listing import ListUnsupportedError, Perform, iterate_accounts
 from services.contracts.addresses import fold_address
@@ -17,16 +18,19 @@ logger = logging.getLogger(__name__)
 
 SAMPLES = 3
 """Number of listed accounts that are read, to learn whether the list shows all of an account."""
-MAX_CONTENT_BYTES = 64 * 1_048_576
-"""Size of the content of all accounts that is kept. Further accounts are read when they are found."""
-MAX_INDEX_BYTES = 128 * 1_048_576
+MAX_CONTENT_BYTES = 16 * 1_048_576
+"""Compressed size of the content of all accounts that is kept. Further accounts are read when they are found."""
+MAX_INDEX_BYTES = 96 * 1_048_576
 """Estimated size of the ids and values of all accounts above which the list is given up. 100,000 accounts need less."""
-ENTRY_BYTES = 300
+ENTRY_BYTES = 150
 """Estimated size of what the index keeps beside an id or a value."""
 AT_ONCE = 100
 """Number of accounts that are added at once, before other companies get their turn."""
 MAX_VALUE = 512
 """Number of characters up to which a value can be found. No e-mail address and no external id of the product is longer."""
+
+_Ids: TypeAlias = dict[str, AccountId | set[AccountId]]
+"""Ids of accounts by a value that they have. Nearly every value has one id, and a set of one needs 216 bytes more."""
 
 _ATTRIBUTES = {"externalId": "externalId", "userName": "userName", "emails.value": "emails"}
 """The path of each attribute that a lookup can filter by."""
@@ -40,12 +44,14 @@ class AccountIndex:
         self.answerable = frozenset(_ATTRIBUTES)
         self.is_complete = True
         """Whether the list has shown every account, so that an account that is not in the index does not exist."""
-        self._by_external_id: dict[str, set[AccountId]] = defaultdict(set)
-        self._by_address: dict[str, set[AccountId]] = defaultdict(set)
-        self._by_user_name: dict[str, set[AccountId]] = defaultdict(set)
+        self._by_external_id: _Ids = {}
+        self._by_address: _Ids = {}
+        self._by_user_name: _Ids = {}
         self._contents: dict[AccountId, tuple[bytes, str | None]] = {}
         self._content_bytes = 0
         self._index_bytes = 0
+        self._pattern = b""
+        """The content of the first account, which the compression of all others refers to."""
 
     @property
     def is_too_large(self) -> bool:
@@ -62,14 +68,23 @@ class AccountIndex:
         for address in paths.list_addresses(resource.body):
             self._note(self._by_address, fold_address(address), resource.id)
 
-    def _note(self, index: dict[str, set[AccountId]], value: str, account: AccountId) -> None:
-        if value and len(value) <= MAX_VALUE and not self.is_too_large:
-            index[value].add(account)
-            self._index_bytes += ENTRY_BYTES + len(value)
+    def _note(self, index: _Ids, value: str, account: AccountId) -> None:
+        if not value or len(value) > MAX_VALUE or self.is_too_large:
+            return
+        known = index.setdefault(value, account)
+        if isinstance(known, set):
+            known.add(account)
+        elif known != account:
+            index[value] = {known, account}
+        self._index_bytes += ENTRY_BYTES + len(value)
 
     def keep_content(self, resource: Resource) -> None:
-        """Keeps the content of an account, as JSON because that needs the least memory."""
+        """Keeps the content of an account, as JSON that is compressed: accounts of one server differ in few values."""
+        self.drop_content(resource.id)
         content = json.dumps(resource.body).encode()
+        self._pattern = self._pattern or content
+        packer = zlib.compressobj(level=1, zdict=self._pattern)
+        content = packer.compress(content) + packer.flush()
         if self._content_bytes + len(content) <= MAX_CONTENT_BYTES:
             self._content_bytes += len(content)
             self._contents[resource.id] = (content, resource.version)
@@ -79,15 +94,16 @@ class AccountIndex:
         if account not in self._contents:
             return None
         content, version = self._contents[account]
-        return Resource(account, json.loads(content), version)
+        return Resource(account, json.loads(zlib.decompressobj(zdict=self._pattern).decompress(content)), version)
 
     def drop_content(self, account: AccountId | None = None) -> None:
         """Forgets the content of an account, or of all: a write has changed it, or the list does not show it."""
         if account is None:
             self._contents.clear()
             self._content_bytes = 0
-        else:
-            self._contents.pop(account, None)
+        elif account in self._contents:
+            content, _ = self._contents.pop(account)
+            self._content_bytes -= len(content)
 
     def can_answer(self, call: FindAccounts) -> bool:
         """Returns whether the list shows the attribute of this lookup, and the account if it exists."""
@@ -103,7 +119,9 @@ class AccountIndex:
                 found = self._by_user_name.get(fold_address(call.value))
             case "emails.value":
                 found = self._by_address.get(fold_address(call.value))
-        return tuple(sorted(found or ()))
+        if isinstance(found, set):
+            return tuple(sorted(found))
+        return () if found is None else (found,)
 
 
 async def build_index(perform: Perform, is_late: Callable[[], bool]) -> AccountIndex | None:

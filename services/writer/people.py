@@ -79,6 +79,13 @@ class BatchPeople:
             batch._unsettled = unlisted | await snapshots.find_unsettled(unknown)
         return batch
 
+    def forget_others(self) -> None:
+        """Forgets the other batches, because this one has ended.
+
+        Batches overlap for as long as an import takes. Each would keep all earlier ones in memory through the one before it.
+        """
+        self._others = ()
+
     def find_entry(self, person: PersonKey) -> LedgerEntry | None:
         """Returns the present entry of a person in progress; None for other people."""
         work = self._find_work(person)

@@ -174,6 +174,7 @@ class FakePersonio:
             raise self.failure
 
     def _build_pages(self) -> list[EmployeePage]:
+        """Returns the pages, with an empty one after a full last page: the client asks for what may have been added."""
         people, total = list(self.people.items()), len(self.people)
         return [
             EmployeePage(
@@ -181,7 +182,7 @@ class FakePersonio:
                 start,
                 total,
             )
-            for start in range(0, max(total, 1), self.page)
+            for start in range(0, total + 1, self.page)
         ]
 
     def _select(self, values: Mapping[str, Value]) -> dict[str, Value]:

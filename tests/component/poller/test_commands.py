@@ -9,6 +9,7 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
+from services.clients.personio.v1 import PAGE_SIZE
 from services.contracts.ids import ConnectionId
 from services.store.database import Store
 from tests.contract.store.conftest import make_key
@@ -50,7 +51,9 @@ async def commands(mongo: MongoServers, prepared_database: str) -> AsyncIterator
     store = Store(client, prepared_database, [make_key()])
     async with AsyncExitStack() as pollers:
         stage = ScheduleStage(store, pollers)
-        stage.personio = FakePersonio({str(number): {"email": f"e{number}@x.example"} for number in range(PEOPLE)}, 200)
+        stage.personio = FakePersonio(
+            {str(number): {"email": f"e{number}@x.example"} for number in range(PEOPLE)}, PAGE_SIZE
+        )
         connection = await stage.connect()
         await stage.start_poller()
         await settle(store, connection)

@@ -9,7 +9,13 @@ from benchmarks.report import Import, Round, Stage, Verification, count_steady, 
 
 USAGE = {"writer": Usage(cpu_seconds=20.0, resident_mib=90.0, peak_mib=100.0)}
 WHOLE = Import(
-    employees=1_000, accounts=900, seconds=4.0, polled_seconds=2.0, requests=990, usage=USAGE, poller_growth_mib=20.0
+    employees=1_000,
+    accounts=900,
+    seconds=4.0,
+    polled_seconds=2.0,
+    requests=990,
+    usage=USAGE,
+    growth_mib={"poller": 20.0},
 )
 ROUND = Round(
     whole=WHOLE,
@@ -36,7 +42,7 @@ def test_round_compares_the_import_with_the_bare_loops() -> None:
     [
         (replace(ROUND, whole=replace(WHOLE, seconds=32.0)), "the first import reaches 0.11"),
         (replace(ROUND, mapper=Stage("mapper", 2_000, 1.3)), "the mapper alone reaches 0.77"),
-        (replace(ROUND, whole=replace(WHOLE, poller_growth_mib=100.0)), "the poller grows by 100 MiB"),
+        (replace(ROUND, whole=replace(WHOLE, growth_mib={"poller": 100.0})), "the poller grows by 100 MiB"),
         (
             replace(ROUND, verification=replace(ROUND.verification, requests=10)),
             "a verification sends 1.11 requests for each page",

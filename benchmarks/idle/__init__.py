@@ -1,0 +1,1 @@
+"""What a company without changes costs."""

@@ -1,0 +1,1 @@
+"""The memory of each service in first imports of companies of several sizes."""
