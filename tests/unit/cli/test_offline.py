@@ -291,12 +291,13 @@ def test_prompt_at_the_end_of_input_is_wrong_use(offline: Cli) -> None:
     assert "--personio-secret-file or PERSONIO_CLIENT_SECRET" in result.output
 
 
-def test_prompt_without_standard_input_is_wrong_use(settings: dict[str, str]) -> None:
-    """A service manager starts commands with a closed standard input and without a terminal."""
+@pytest.mark.parametrize("redirection", ["<&-", "</dev/null"])
+def test_prompt_without_a_terminal_is_wrong_use(settings: dict[str, str], redirection: str) -> None:
+    """A service manager starts commands without a terminal. The error has no line of Python's own code."""
     command = [sys.executable, "-m", "services.cli", *ADD_CONNECTION]
 
     result = subprocess.run(
-        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *command],
         env={**os.environ, **settings, "COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -306,3 +307,4 @@ def test_prompt_without_standard_input_is_wrong_use(settings: dict[str, str]) ->
 
     assert result.returncode == WRONG_USE
     assert "--personio-secret-file or PERSONIO_CLIENT_SECRET" in result.stderr
+    assert "GetPassWarning" not in result.stderr
