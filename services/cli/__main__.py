@@ -13,6 +13,7 @@ from services.cli import connections, dead_letters, links, mapping, people, sync
 from services.cli.context import CliSettings, Json, run
 from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
+from services.contracts.outcomes import Outcome
 from services.contracts.runs import Run
 from services.runtime.clock import SystemClock
 from services.runtime.environment import load
@@ -28,6 +29,8 @@ app = typer.Typer(
 
 SERVICES = ("poller", "mapper", "writer")
 """The services that `up` runs, in the order of their ports."""
+NEED_ATTENTION = (Outcome.REJECTED, Outcome.INCOMPLETE)
+"""The outcomes that `people list` explains."""
 KILL_MARGIN_SECONDS = 15
 """Seconds that `up` waits for a stopping process beyond GRACEFUL_TIMEOUT_SECONDS, before it kills the process."""
 
@@ -114,10 +117,13 @@ def _format_status(connection: admin_status.Status) -> str:
         *_format_last_poll(connection.last_run),
     ]
     lines += [f"  unreadable: {problem}" for problem in connection.problems]
+    people = f"see `people list {connection.connection}`"
+    if any([connection.waiting, *(connection.outcomes.get(outcome) for outcome in NEED_ATTENTION)]):
+        lines.append(f"  employees need attention: {people}")
     if connection.unreadable:
-        lines.append(f"  unreadable {connection.unreadable}: documents of these employees, see `people list`")
+        lines.append(f"  unreadable {connection.unreadable}: documents of these employees, {people}")
     if connection.absent:
-        lines.append(f"  absent {connection.absent}: Personio no longer lists these employees, see `people list`")
+        lines.append(f"  absent {connection.absent}: Personio no longer lists these employees, {people}")
     if connection.decisions:
         lines.append(f"  decisions {connection.decisions}: see `links list {connection.connection} --names`")
     if connection.findings:
