@@ -15,7 +15,7 @@ from sandbox.personio.state import State
 from services.cli import start
 from services.contracts.connections import normalise_server
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.runtime.settings import EX_CONFIG
+from services.runtime.environment import EX_CONFIG
 from services.store.database import Store
 from tests.component.cli.conftest import Serve, add_account, add_connection
 from tests.support.builders import CONNECTION, NOW
