@@ -15,11 +15,14 @@ from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
 from services.contracts.outcomes import Outcome
 from services.contracts.runs import Run
+from services.mapper.settings import MapperSettings
+from services.poller.settings import PollerSettings
 from services.runtime.clock import SystemClock
 from services.runtime.environment import load
 from services.runtime.settings import ProcessSettings
 from services.runtime.supervisor import Supervisor
 from services.store.database import Store
+from services.writer.settings import WriterSettings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +32,8 @@ app = typer.Typer(
 
 SERVICES = ("poller", "mapper", "writer")
 """The services that `up` runs, in the order of their ports."""
+SERVICE_SETTINGS: tuple[type[ProcessSettings], ...] = (PollerSettings, MapperSettings, WriterSettings)
+"""The settings of these services."""
 NEED_ATTENTION = (Outcome.REJECTED, Outcome.INCOMPLETE)
 """The outcomes that `people list` explains."""
 KILL_MARGIN_SECONDS = 15
@@ -58,10 +63,13 @@ def init(
 def up() -> None:
     """Run poller, mapper and writer as one process group. A process that ends is restarted.
 
+    Exit code 78 if a setting of a service is missing or invalid.
+
     The command runs `init` as soon as Kafka and MongoDB answer. The poller serves health and metrics at HTTP_PORT, the mapper at
     the next port, and the writer at the port after that.
     """
-    process = load(ProcessSettings)
+    # a service with an invalid setting would be restarted again and again
+    process, *_ = [load(settings) for settings in SERVICE_SETTINGS]
 
     async def prepare(settings: CliSettings, store: Store) -> None:
         await admin_install.install_when_available(settings, store, SystemClock())

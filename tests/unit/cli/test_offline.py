@@ -18,6 +18,15 @@ from tests.support.keys import make_key
 WRONG_USE = 2
 
 
+@pytest.mark.parametrize("setting", ["POLL_INTERVAL_SECONDS", "MAPPER_BATCH_RECORDS", "WRITER_CONCURRENCY"])
+def test_up_with_an_invalid_setting_of_a_service_ends(offline: Cli, setting: str) -> None:
+    """The service would end with code 78 again after each restart."""
+    result = offline("up", **{setting: "many"})
+
+    assert result.exit_code == EX_CONFIG
+    assert result.output.startswith(f"{setting} is invalid")
+
+
 # ------------------------------------------------------------ help
 
 
