@@ -287,13 +287,16 @@ def test_check_of_commands_finds_unknown_ones(command: str, problem: str | None)
 
 def test_check_of_commands_reads_blocks_and_text() -> None:
     """Commands are in blocks of code and within sentences."""
-    text = "See `make a`, `people show 7`.\n\n```sh\n$ make b\nmake c \\\n  d\n```\n\n```python\nmake = 1\n```\n"
+    blocks = "```sh\n$ make b\nmake c \\\n  d\n```\n\n```python\nmake = 1\n```\n\n    make e  # once\n"
+    text = f"See `make a`, `people show 7` and `poll 7`.\n\n{blocks}"
 
     assert [" ".join(command.split()) for command in find_commands(text)] == [
         "make b",
         "make c d",
+        "make e # once",
         "make a",
         "personio-declaree people show 7",
+        "personio-declaree poll 7",
     ]
 
 

@@ -1,16 +1,23 @@
 """Checks of a connection: both systems with the stored credentials, and the mapping."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import Connection
-from services.contracts.employees import find_missing_attributes
+from services.contracts.employees import (
+    REQUIRED_ATTRIBUTES,
+    AttributeDefinition,
+    find_missing_attributes,
+    get_parent,
+)
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import UnreadableMapping
+from services.contracts.mappings import MappingDocument, UnreadableMapping
 from services.errors import ConnectorError
+from services.mapping.wanted import find_wanted_attributes
 from services.runtime.clock import Clock
 from services.store.database import Store
 
@@ -29,42 +36,67 @@ class Finding:
     """What was checked."""
     problem: str | None = None
     """What is wrong and what to do; None if nothing is wrong."""
+    hint: str | None = None
+    """What works otherwise than the administrator may expect; None if nothing does."""
 
 
 async def check(store: Store, clock: Clock, connection: ConnectionId, *, allow_private: bool) -> tuple[Finding, ...]:
-    """Sends read requests to both systems with the stored credentials, and looks for a published mapping.
+    """Sends read requests to both systems with the stored credentials, and compares the mapping with the attributes.
 
     ``allow_private`` allows addresses of private networks.
     Raises ``UnknownConnectionError``, and ``EncryptionKeyError`` if the stored secrets cannot be decrypted.
     """
     stored = await store.connections.get(connection)
-    personio, declaree = await asyncio.gather(
+    (personio, definitions), declaree = await asyncio.gather(
         _check_personio(stored, clock, allow_private=allow_private),
         _check_declaree(stored, clock, allow_private=allow_private),
     )
-    return (*personio, declaree, Finding("mapping", await _find_mapping_problem(store, connection)))
+    return (*personio, declaree, await _check_mapping(store, connection, definitions))
 
 
-async def _find_mapping_problem(store: Store, connection: ConnectionId) -> str | None:
+async def _check_mapping(
+    store: Store, connection: ConnectionId, definitions: Sequence[AttributeDefinition] | None
+) -> Finding:
+    """``definitions`` are the attributes that the credential can read; None if Personio did not list them."""
     mapping = (await store.mappings.get_all_published([connection])).get(connection)
     if isinstance(mapping, UnreadableMapping):
-        return mapping.problem
-    return None if mapping else "no mapping is published: import one with `mapping import`"
+        return Finding("mapping", mapping.problem)
+    if mapping is None:
+        return Finding("mapping", "no mapping is published: import one with `mapping import`")
+    unusable = find_unusable_attributes(mapping.mapping, definitions) if definitions is not None else ()
+    hint = (
+        f"it reads attributes that have no value ({', '.join(unusable)}): "
+        "release them in Personio, or use keys that `mapping attributes` lists"
+    )
+    return Finding("mapping", hint=hint if unusable else None)
 
 
-async def _check_personio(connection: Connection, clock: Clock, *, allow_private: bool) -> tuple[Finding, ...]:
+def find_unusable_attributes(mapping: MappingDocument, definitions: Sequence[AttributeDefinition]) -> tuple[str, ...]:
+    """Returns the keys that the mapping reads and that never have a value, except those that every synchronisation needs.
+
+    The credential does not release them, or a nested attribute is named without its part.
+    """
+    visible = {definition.key: definition for definition in definitions}
+    further = find_wanted_attributes(mapping).difference(REQUIRED_ATTRIBUTES)
+    return tuple(
+        key for key in sorted(further) if get_parent(key) not in visible or (key in visible and visible[key].parts)
+    )
+
+
+async def _check_personio(
+    connection: Connection, clock: Clock, *, allow_private: bool
+) -> tuple[tuple[Finding, ...], Sequence[AttributeDefinition] | None]:
+    """Returns the findings, and the attributes that the credential can read; None if Personio did not list them."""
     async with PersonioClient(connection.personio, clock=clock, allow_private=allow_private) as client:
         try:
-            visible = {definition.key for definition in await client.list_attributes()}
+            definitions = await client.list_attributes()
         except ConnectorError as error:
-            return (Finding("Personio", str(error)),)
-    missing = find_missing_attributes(visible)
-    if not missing:
-        return Finding("Personio"), Finding("Personio attributes")
+            return (Finding("Personio", str(error)),), None
+    missing = find_missing_attributes({definition.key for definition in definitions})
     problem = (
         f"the credential does not release {', '.join(missing)}: add these attributes to the credential in Personio"
     )
-    return Finding("Personio"), Finding("Personio attributes", problem)
+    return (Finding("Personio"), Finding("Personio attributes", problem if missing else None)), definitions
 
 
 async def _check_declaree(connection: Connection, clock: Clock, *, allow_private: bool) -> Finding:

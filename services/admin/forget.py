@@ -59,7 +59,7 @@ async def find_stored(store: Store, connection: ConnectionId, employee: Employee
         account_id=entry.account_id if entry else None,
         account_state=_describe_account(entry),
         reports=await store.erasure.count_reports(person),
-        obstacles=tuple(_find_obstacles(snapshot, entry)),
+        obstacles=tuple(_find_obstacles(snapshot, entry, is_damaged=bool(counts["snapshots"]) and snapshot is None)),
     )
 
 
@@ -77,7 +77,10 @@ def is_unconfirmed(entry: LedgerEntry) -> bool:
     return has_doubt or entry.verify or entry.waiting is not None or entry.damage is not None
 
 
-def _find_obstacles(snapshot: Snapshot | None, entry: LedgerEntry | None) -> Iterator[str]:
+def _find_obstacles(snapshot: Snapshot | None, entry: LedgerEntry | None, *, is_damaged: bool) -> Iterator[str]:
+    """``is_damaged`` says whether a snapshot is stored that cannot be read."""
+    if is_damaged:
+        yield "the stored snapshot cannot be read: Personio may still list the employee, or a change may not be settled"
     if snapshot is not None and snapshot.absent_since is None:
         yield "Personio still lists the employee: the next poll stores the employee again, as a new one"
     state = _describe_account(entry)

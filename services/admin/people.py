@@ -8,7 +8,7 @@ from typing import Literal
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
-from services.contracts.outcomes import Outcome
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.snapshots import Snapshot
 from services.store.database import Store
 
@@ -43,10 +43,12 @@ async def get_person(store: Store, connection: ConnectionId, employee: EmployeeI
     snapshots = await store.snapshots.read(connection, [employee])
     entry = await store.ledger.get(PersonKey(connection, employee))
     damaged = await store.damage.list_all(connection)
-    problems = tuple(damage.problem for damage in damaged if damage.employee_id == employee)
+    problems = [damage.problem for damage in damaged if damage.employee_id == employee]
+    if entry is not None and entry.damage is not None:
+        problems.append(f"{WaitingCause.UNREADABLE_ENTRY.text} (invalid fields: {entry.damage})")
     catalogue = await store.catalogues.get(connection)
     labels = {attribute.key: attribute.label for attribute in catalogue.attributes} if catalogue else {}
-    return PersonView(snapshots.get(employee), entry, problems, labels)
+    return PersonView(snapshots.get(employee), entry, tuple(problems), labels)
 
 
 def describe_absence(person: PersonView) -> str | None:

@@ -13,12 +13,16 @@ from services.cli import connections, dead_letters, links, mapping, people, sync
 from services.cli.context import CliSettings, Json, run
 from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
+from services.contracts.outcomes import Outcome
 from services.contracts.runs import Run
+from services.mapper.settings import MapperSettings
+from services.poller.settings import PollerSettings
 from services.runtime.clock import SystemClock
 from services.runtime.environment import load
 from services.runtime.settings import ProcessSettings
 from services.runtime.supervisor import Supervisor
 from services.store.database import Store
+from services.writer.settings import WriterSettings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +32,10 @@ app = typer.Typer(
 
 SERVICES = ("poller", "mapper", "writer")
 """The services that `up` runs, in the order of their ports."""
+SERVICE_SETTINGS: tuple[type[ProcessSettings], ...] = (PollerSettings, MapperSettings, WriterSettings)
+"""The settings of these services."""
+NEED_ATTENTION = (Outcome.REJECTED, Outcome.INCOMPLETE)
+"""The outcomes that `people list` explains."""
 KILL_MARGIN_SECONDS = 15
 """Seconds that `up` waits for a stopping process beyond GRACEFUL_TIMEOUT_SECONDS, before it kills the process."""
 
@@ -55,10 +63,13 @@ def init(
 def up() -> None:
     """Run poller, mapper and writer as one process group. A process that ends is restarted.
 
+    Exit code 78 if a setting of a service is missing or invalid.
+
     The command runs `init` as soon as Kafka and MongoDB answer. The poller serves health and metrics at HTTP_PORT, the mapper at
     the next port, and the writer at the port after that.
     """
-    process = load(ProcessSettings)
+    # a service with an invalid setting would be restarted again and again
+    process, *_ = [load(settings) for settings in SERVICE_SETTINGS]
 
     async def prepare(settings: CliSettings, store: Store) -> None:
         await admin_install.install_when_available(settings, store, SystemClock())
@@ -114,10 +125,13 @@ def _format_status(connection: admin_status.Status) -> str:
         *_format_last_poll(connection.last_run),
     ]
     lines += [f"  unreadable: {problem}" for problem in connection.problems]
+    people = f"see `people list {connection.connection}`"
+    if any([connection.waiting, *(connection.outcomes.get(outcome) for outcome in NEED_ATTENTION)]):
+        lines.append(f"  employees need attention: {people}")
     if connection.unreadable:
-        lines.append(f"  unreadable {connection.unreadable}: documents of these employees, see `people list`")
+        lines.append(f"  unreadable {connection.unreadable}: documents of these employees, {people}")
     if connection.absent:
-        lines.append(f"  absent {connection.absent}: Personio no longer lists these employees, see `people list`")
+        lines.append(f"  absent {connection.absent}: Personio no longer lists these employees, {people}")
     if connection.decisions:
         lines.append(f"  decisions {connection.decisions}: see `links list {connection.connection} --names`")
     if connection.findings:

@@ -120,7 +120,10 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def check(connection: Id, as_json: Json = False) -> None:
-    """Check both systems with the stored credentials. Writes nothing. Exit code 1 if a check failed."""
+    """Check both systems with the stored credentials, and the attributes that the mapping reads. Writes nothing.
+
+    Exit code 1 if a check failed.
+    """
 
     async def work(settings: CliSettings, store: Store) -> tuple[admin_checks.Finding, ...]:
         return await admin_checks.check(
@@ -128,10 +131,14 @@ def check(connection: Id, as_json: Json = False) -> None:
         )
 
     findings = run(work)
-    lines = [f"{finding.subject}: {finding.problem or 'ok'}" for finding in findings]
+    lines = [f"{finding.subject}: {finding.problem or _format_success(finding.hint)}" for finding in findings]
     print_result("\n".join([*lines, admin_checks.VENDORS_CONNECTOR]), findings, as_json=as_json)
     if any(finding.problem for finding in findings):
         raise typer.Exit(1)
+
+
+def _format_success(hint: str | None) -> str:
+    return f"ok, but {hint}" if hint else "ok"
 
 
 app.command()(start)

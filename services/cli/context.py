@@ -10,6 +10,11 @@ from typing import Annotated, NoReturn, TypeVar
 import typer
 
 from services.cli.output import print_error
+from services.clients.declaree.errors import (
+    DeclareeForbiddenError,
+    DeclareeKeyRefusedError,
+    DeclareeWrongAddressError,
+)
 from services.errors import ConfigurationError, ConnectorError, TransientError
 from services.runtime.environment import EX_CONFIG, load
 from services.runtime.kafka.publisher import Publisher
@@ -19,6 +24,9 @@ from services.store.database import Store, open_store
 
 EX_TEMPFAIL = 75
 """Exit code of a command that may succeed later (sysexits.h)."""
+
+TO_CORRECT = (ConfigurationError, DeclareeKeyRefusedError, DeclareeForbiddenError, DeclareeWrongAddressError)
+"""Errors that a person has to correct. For the writer those of Declaree are transient, because the changes stay valid."""
 
 T = TypeVar("T")
 
@@ -79,8 +87,8 @@ def silence_libraries() -> None:
 
 
 def fail(error: ConnectorError) -> NoReturn:
-    """Prints the error and ends the command: 75 if a retry may help, 78 for a configuration error, else 1."""
+    """Prints the error and ends the command: 78 if a person has to correct something, 75 if a retry may help, else 1."""
     print_error(str(error))
-    if isinstance(error, TransientError):
-        raise typer.Exit(EX_TEMPFAIL)
-    raise typer.Exit(EX_CONFIG if isinstance(error, ConfigurationError) else 1)
+    if isinstance(error, TO_CORRECT):
+        raise typer.Exit(EX_CONFIG)
+    raise typer.Exit(EX_TEMPFAIL if isinstance(error, TransientError) else 1)

@@ -6,8 +6,10 @@ option, argument or variable.
 
 import os
 import sys
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
+from getpass import GetPassWarning
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +128,11 @@ class SecretSource:
         if sys.stdin is None:
             raise no_answer
         try:
-            # to standard error: standard output has the result only
-            answer: str = typer.prompt(self.prompt, hide_input=True, err=True)
+            with warnings.catch_warnings():
+                # without a terminal, getpass reads standard input and warns with a line of its own code
+                warnings.simplefilter("ignore", GetPassWarning)
+                # to standard error: standard output has the result only
+                answer: str = typer.prompt(self.prompt, hide_input=True, err=True)
         except typer.Abort as abort:
             # typer raises Abort for Ctrl-C too, and would print a line: Ctrl-C ends every command silently
             interrupted = isinstance(abort.__context__, KeyboardInterrupt)
@@ -139,14 +144,17 @@ class SecretSource:
         return secret
 
 
-def confirm(question: str) -> bool:
-    """Returns whether the user agrees. Raises ``BadParameter`` if the prompt gets no answer."""
+def confirm(question: str, options: str = "--yes") -> bool:
+    """Returns whether the user agrees. Raises ``BadParameter`` if the prompt gets no answer.
+
+    ``options`` are what the command needs to ask nothing.
+    """
     try:
         return bool(typer.confirm(question, err=True))
     except typer.Abort as abort:
         if isinstance(abort.__context__, KeyboardInterrupt):
             raise typer.Exit(INTERRUPTED) from None
-        raise typer.BadParameter("the question got no answer: add --yes", param_hint="'--yes'") from None
+        raise typer.BadParameter(f"the question got no answer: add {options}", param_hint="'--yes'") from None
 
 
 def confirm_by_name(question: str, names: Collection[str]) -> bool:

@@ -8,13 +8,16 @@ import typer
 
 from services.admin import catalogues as admin_catalogues
 from services.admin import mappings as admin_mappings
+from services.admin.connections import get_summary
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import format_columns, print_result
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
+from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import PublishedMapping
 from services.runtime.clock import SystemClock
+from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Export and import the mapping of Personio attributes to Declaree fields.")
@@ -59,14 +62,25 @@ def import_(
 ) -> None:
     """Publish a mapping from a file as the next version, and resend all employees.
 
-    If the mapping reads further attributes, all employees are polled before.
+    If the mapping reads further attributes, all employees are polled before. While the connection is paused, the next poll
+    reads them.
     """
     document = inputs.read_text(file, "file")
 
-    async def work(_: CliSettings, store: Store) -> PublishedMapping:
-        return await admin_mappings.publish_document(store, SystemClock(), ConnectionId(connection), document)
+    async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
+        published = await admin_mappings.publish_document(store, SystemClock(), ConnectionId(connection), document)
+        return published, await get_summary(store, ConnectionId(connection))
 
-    published = run(work)
-    print_result(
-        f"mapping version {published.version} is published: all employees are resent", published, as_json=as_json
-    )
+    published, summary = run(work)
+    text = f"mapping version {published.version} is published: {_describe_effect(summary)}"
+    print_result(text, published, as_json=as_json)
+
+
+def _describe_effect(connection: ConnectionSummary) -> str:
+    if not connection.is_started:
+        return f"`connections check {connection.id}` compares it with Personio, `connections start {connection.id}` uses it"
+    if connection.state is ConnectionState.PAUSED:
+        return (
+            f"all employees are resent; further attributes have no value until `poll {connection.id}` or the next poll"
+        )
+    return "all employees are resent"

@@ -19,6 +19,8 @@ from services.store.database import Store
 
 MAX_LINES = 50
 """Maximum number of employees of one prospect that are listed before a question. A dry run lists all."""
+WITHOUT_QUESTIONS = "--yes and --links fitting or --links none"
+"""The options with which the command asks nothing."""
 NAMED = (Prospect.FITTING, Prospect.UNCLEAR, Prospect.REJECTED)
 """The prospects with employees that are listed one by one."""
 
@@ -67,8 +69,9 @@ def start(
             links = LinkChoice.FITTING
             print_error("The accounts that fit are linked: the link policy of the connection is by_email.")
         elif links is None and fitting:
-            links = LinkChoice.FITTING if confirm(f"Link the accounts that fit ({fitting})?") else LinkChoice.NONE
-        if not confirm("Start the connection?"):
+            question = f"Link the accounts that fit ({fitting})?"
+            links = LinkChoice.FITTING if confirm(question, WITHOUT_QUESTIONS) else LinkChoice.NONE
+        if not confirm("Start the connection?", WITHOUT_QUESTIONS):
             print_error("not started")
             raise typer.Exit(1)
     links = LinkChoice.FITTING if preview.links_by_email else links or LinkChoice.NONE

@@ -86,7 +86,10 @@ def replay(
         bool, typer.Option("--all", help="Publish every recorded change, not only the newest one of each employee.")
     ] = False,
     since: Annotated[
-        datetime | None, typer.Option(help="Replay only changes recorded at this time (UTC) or later.")
+        datetime | None,
+        typer.Option(
+            help="Replay only changes recorded at this time (UTC) or later, such as 2026-03-01 or 2026-03-01T08:30."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the changes without publishing them.")] = False,
     as_json: Json = False,

@@ -114,7 +114,7 @@ def _format(verified: Verified) -> Iterator[str]:
     if verified.error is not None:
         yield f"{verified.connection}: {verified.error}"
     elif verified.report is None:
-        yield f"{verified.connection}: not verified yet"
+        yield f"{verified.connection}: not verified yet, see `verify {verified.connection}`"
     else:
         yield f"{verified.connection}: {_format_report(verified.report)}"
         for (kind, is_repaired), group in groupby(verified.findings, lambda drift: (drift.kind, drift.is_repaired)):

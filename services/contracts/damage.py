@@ -32,7 +32,7 @@ _UPGRADE = "upgrade all services if a newer version wrote it, else"
 _NEXT_STEPS = {
     DocumentKind.CONNECTION: f"{_UPGRADE} correct it, and see `connections check`",
     DocumentKind.MAPPING: f"{_UPGRADE} publish a mapping with `mapping import`",
-    DocumentKind.SNAPSHOT: f"{_UPGRADE} restore it from a backup",
+    DocumentKind.SNAPSHOT: f"{_UPGRADE} restore it from a backup, or remove it and run `poll`",
     DocumentKind.LINK: f"{_UPGRADE} run `people reset`, which asks again",
     DocumentKind.RUN: f"{_UPGRADE} remove it",
 }

@@ -4,6 +4,7 @@ import random
 from datetime import date, datetime, timedelta
 
 from services.contracts.ids import ConnectionId
+from services.contracts.runs import RunState
 from services.contracts.tasks import Verify
 from services.poller.account_reader import VerificationInterruptedError
 from services.poller.departures import Departures
@@ -48,6 +49,8 @@ class ConnectionWork:
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
+        for state in (RunState.SUCCEEDED, RunState.FAILED):
+            metrics.runs.labels(state.value)  # an alert sees the first failed run only if the number was 0 before
 
     async def carry_out(self, connection: ConnectionId, guard: LeaseGuard, *, is_due: bool) -> None:
         """Carries out the open tasks and, if it is due, a poll. ``guard`` is that of the connection's lease.

@@ -73,6 +73,8 @@ FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 """A block of code: its language and its lines."""
 SHELL = {"", "sh", "bash", "shell", "console", "text"}
 """Languages of blocks that may contain commands."""
+INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n)+")
+"""Blocks of code without a fence: lines with four spaces after an empty one."""
 SEPARATORS = {"|", "||", "&&", ";", "&", ">", ">>", "<", "2>&1"}
 """Words between two commands."""
 COMMANDS = {" ".join(command.words[1:]): command for command in cli.list_commands()}
@@ -84,13 +86,20 @@ TARGETS = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encod
 
 
 def find_commands(text: str) -> Iterator[str]:
-    """Yields the lines of code blocks, and code in the text. In the text the name of the program may be left out."""
+    """Yields the lines of code blocks, also of indented ones, and code in the text. In the text the name of the program may be left out."""
     for language, block in FENCE.findall(text):
         if language in SHELL:
-            yield from (line.strip().removeprefix("$ ") for line in block.replace("\\\n", " ").splitlines())
-    for code in re.findall(r"`([^`\n]+)`", FENCE.sub("", text)):
+            yield from _list_lines(block)
+    rest = FENCE.sub("", text)
+    for block in INDENTED.findall(rest):
+        yield from _list_lines(block)
+    for code in re.findall(r"`([^`\n]+)`", rest):
         first, space, _ = code.partition(" ")
-        yield f"{cli.NAME} {code}" if space and first in GROUPS else code
+        yield f"{cli.NAME} {code}" if space and first in GROUPS | COMMANDS.keys() else code
+
+
+def _list_lines(block: str) -> Iterator[str]:
+    yield from (line.strip().removeprefix("$ ") for line in block.replace("\\\n", " ").splitlines())
 
 
 def find_command_problem(command: str) -> str | None:

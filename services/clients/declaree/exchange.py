@@ -103,7 +103,8 @@ class ScimExchange:
             raise DeclareeWrongAddressError(f"a request to Declaree cannot be sent: {ADDRESS_HINT}") from error
         except httpx.RequestError as error:
             raise DeclareeUnavailableError(
-                f"Declaree gives no usable answer ({type(error).__name__}: {error})"
+                f"Declaree gives no usable answer ({type(error).__name__}: {error}): "
+                "try again later, and check the address with `connections list` if it remains"
             ) from error
 
     async def send(self, request: ScimRequest, *, before: Callable[[], None] = allow) -> httpx.Response:

@@ -8,6 +8,8 @@ ADDRESS_HINT = "enter the address of Personio's API, such as https://api.personi
 """Next step for an address that is not that of the API."""
 RETRY_HINT = "the next poll tries again"
 """Next step for an error that may go away."""
+REACH_HINT = f"{RETRY_HINT}; check the address with `connections list` if it remains"
+"""Next step for a server that cannot be reached."""
 
 
 class PersonioUnavailableError(TransientError):

@@ -8,7 +8,13 @@ import httpx
 from services.clients.http.client import HttpClient
 from services.clients.http.responses import parse_retry_after
 from services.clients.personio.auth import AUTH_PATH, Query
-from services.clients.personio.errors import ADDRESS_HINT, RETRY_HINT, PersonioAddressError, PersonioUnavailableError
+from services.clients.personio.errors import (
+    ADDRESS_HINT,
+    REACH_HINT,
+    RETRY_HINT,
+    PersonioAddressError,
+    PersonioUnavailableError,
+)
 from services.clients.personio.rate_limit import HostLimits
 from services.runtime.clock import Clock
 
@@ -58,7 +64,7 @@ class RequestSender:
         while isinstance(result := await self._send_once(method, path, headers, params, content), _Failure):
             retry_after = result.retry_after or 0.0
             if attempt >= len(result.pauses) or retry_after > MAX_WAIT_SECONDS:
-                raise PersonioUnavailableError(f"{result.problem}: {RETRY_HINT}", retry_after=result.retry_after)
+                raise PersonioUnavailableError(f"{result.problem}: {result.hint}", retry_after=result.retry_after)
             await self._clock.sleep(max(retry_after, result.pauses[attempt]))
             attempt += 1
         return result
@@ -74,7 +80,7 @@ class RequestSender:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             raise PersonioAddressError(f"a request to Personio cannot be sent: {ADDRESS_HINT}") from error
         except httpx.RequestError as error:
-            return _Failure(f"Personio does not answer {path} ({type(error).__name__}: {error})")
+            return _Failure(f"Personio does not answer {path} ({type(error).__name__}: {error})", hint=REACH_HINT)
         status = response.status_code
         if status == httpx.codes.TOO_MANY_REQUESTS:
             wait = parse_retry_after(response, self._clock.now())
@@ -105,3 +111,5 @@ class _Failure:
     """Seconds that Personio asked to wait; None if it named no time."""
     pauses: tuple[float, ...] = PAUSES
     """Seconds before each retry."""
+    hint: str = RETRY_HINT
+    """What to do if no retry helps."""

@@ -121,8 +121,19 @@ async def test_employee_with_a_damaged_snapshot_is_shown(cli: Cli, attention: Co
     assert shown.exit_code == 1
     assert problem in shown.output
     assert f"3   unreadable  {problem}" in listed.output
-    assert "  unreadable 1: documents of these employees, see `people list`" in status.output
+    assert f"  unreadable 1: documents of these employees, see `people list {attention}`" in status.output
     assert status.exit_code == 0
+
+
+async def test_employee_with_a_damaged_ledger_entry_is_shown(cli: Cli, attention: ConnectionId, store: Store) -> None:
+    """The entry is named although no change has met it yet: without its fields, the employee seems to have no account."""
+    key = {"_id": f"{attention}/2"}
+    await store._database["ledger"].update_one(key, {"$set": {"decided.outcome": "of-a-newer-version"}})
+
+    shown = await asyncio.to_thread(cli, "people", "show", attention, "2")
+
+    assert "unreadable: the employee's ledger entry cannot be read" in shown.output
+    assert "else run `people reset` (invalid fields: decided)" in shown.output
 
 
 async def test_unreadable_mapping_is_shown_by_the_status(cli: Cli, attention: ConnectionId, store: Store) -> None:

@@ -15,6 +15,7 @@ from sandbox.personio.state import State
 from services.cli import start
 from services.contracts.connections import normalise_server
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.runtime.environment import EX_CONFIG
 from services.store.database import Store
 from tests.component.cli.conftest import Serve, add_account, add_connection
 from tests.support.builders import CONNECTION, NOW
@@ -76,6 +77,27 @@ def test_connection_is_started_once(cli: Cli, connection: ConnectionId) -> None:
 
     assert again.exit_code == 1
     assert "`connections resume`" in again.output
+
+
+def test_key_that_declaree_refuses_has_to_be_corrected(cli: Cli, servers: tuple[str, ...]) -> None:
+    """A script must not repeat the command: the exit code is that of a wrong configuration."""
+    connection = add_connection(cli, *servers)
+    cli("connections", "secrets", connection, "--declaree", DECLAREE_KEY="wrong")
+
+    refused = cli("connections", "start", connection, "--dry-run")
+
+    assert refused.exit_code == EX_CONFIG
+    assert "store it with `connections secrets ID --declaree`" in refused.output
+
+
+@pytest.mark.parametrize("stdin", ["", "n\n"], ids=["about links", "about the start"])
+def test_start_without_an_answer_names_both_options(cli: Cli, servers: tuple[str, ...], stdin: str) -> None:
+    """`--yes` alone would be refused, because the decision about links is missing."""
+    connection = add_connection(cli, *servers)
+
+    ended = cli("connections", "start", connection, stdin=stdin, COLUMNS="200")
+
+    assert "add --yes and --links fitting or --links none" in ended.output
 
 
 def test_long_list_is_cut_before_a_question(

@@ -1,6 +1,7 @@
 """The texts of each command in its usual situations, compared with ``tests/golden/cli``."""
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -84,8 +85,9 @@ def test_texts_of_connections_pause_and_resume(cli: Cli, connection: ConnectionI
     resume.compare("connections-resume")
 
 
-def test_texts_of_connections_check(cli: Cli, serve: Serve) -> None:
+def test_texts_of_connections_check(cli: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each check has a line, with the next step if it failed."""
+    monkeypatch.chdir(tmp_path)
     check = Transcript(cli)
     right = Credential("papi-1", SECRET)
     narrow = Credential("papi-1", SECRET, frozenset({"first_name", "last_name"}))
@@ -97,6 +99,11 @@ def test_texts_of_connections_check(cli: Cli, serve: Serve) -> None:
     bad = add_connection(cli, "--personio-url", narrow_personio, "--declaree-url", other_declaree)
 
     check.record("All checks pass.", "connections", "check", good)
+    document = json.loads(cli("mapping", "export", good).output)
+    document["rules"][0]["source"]["attribute"] = "frist_name"
+    Path("mapping.json").write_text(json.dumps(document))
+    cli("mapping", "import", good, "mapping.json")
+    check.record("A mapping with a key that does not exist.", "connections", "check", good)
     check.record("Missing attributes, and a wrong key.", "connections", "check", bad)
     cli("connections", "secrets", good, "--personio", PERSONIO_CLIENT_SECRET="wrong")
     check.record("A wrong Personio secret.", "connections", "check", good)
@@ -153,7 +160,12 @@ def test_texts_of_mapping_export_and_import(
     document = export.record("The default mapping.", "mapping", "export", connection).output
     export.record("An unknown connection.", "mapping", "export", "c-unknown")
     Path("mapping.json").write_text(document)
-    import_.record("A valid mapping.", *command)
+    new = add_connection(cli, "--external-id-prefix", "new-", "--personio-client-id", "papi-2")
+    Path("new.json").write_text(document.replace('"external_id_prefix": ""', '"external_id_prefix": "new-"'))
+    import_.record("Before the first start.", "mapping", "import", new, "new.json")
+    import_.record("An active connection.", *command)
+    cli("connections", "pause", connection)
+    import_.record("A paused connection.", *command)
     for situation, content in invalid.items():
         Path("mapping.json").write_text(content)
         import_.record(situation, *command)

@@ -14,6 +14,7 @@ from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.leases import ProcessIdentity
 from services.contracts.ledger import LedgerEntry, Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
+from services.contracts.snapshots import Snapshot
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
 from tests.support.builders import NOW, OTHER, make_entry, make_outcome, make_snapshot
@@ -115,6 +116,21 @@ async def test_person_with_an_obstacle_needs_force(
 
     assert before == []
     assert set((await store.erasure.count_person(person)).values()) == {0}
+
+
+async def test_person_with_a_damaged_snapshot_needs_force(
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot be told whether Personio lists the employee, or whether a newer change is settled."""
+    await store_leaver(store, connection)
+
+    async def read_nothing(*_: object) -> dict[EmployeeId, Snapshot]:
+        return {}
+
+    monkeypatch.setattr(store.snapshots, "read", read_nothing)
+
+    with pytest.raises(NotForgettableError, match="the stored snapshot cannot be read"):
+        await forget_leaver(store, connection, ErasedRecords())
 
 
 async def test_leaver_with_a_disabled_account_has_no_obstacle(store: Store, connection: Connection) -> None:

@@ -18,6 +18,15 @@ from tests.support.keys import make_key
 WRONG_USE = 2
 
 
+@pytest.mark.parametrize("setting", ["POLL_INTERVAL_SECONDS", "MAPPER_BATCH_RECORDS", "WRITER_CONCURRENCY"])
+def test_up_with_an_invalid_setting_of_a_service_ends(offline: Cli, setting: str) -> None:
+    """The service would end with code 78 again after each restart."""
+    result = offline("up", **{setting: "many"})
+
+    assert result.exit_code == EX_CONFIG
+    assert result.output.startswith(f"{setting} is invalid")
+
+
 # ------------------------------------------------------------ help
 
 
@@ -291,12 +300,13 @@ def test_prompt_at_the_end_of_input_is_wrong_use(offline: Cli) -> None:
     assert "--personio-secret-file or PERSONIO_CLIENT_SECRET" in result.output
 
 
-def test_prompt_without_standard_input_is_wrong_use(settings: dict[str, str]) -> None:
-    """A service manager starts commands with a closed standard input and without a terminal."""
+@pytest.mark.parametrize("redirection", ["<&-", "</dev/null"])
+def test_prompt_without_a_terminal_is_wrong_use(settings: dict[str, str], redirection: str) -> None:
+    """A service manager starts commands without a terminal. The error has no line of Python's own code."""
     command = [sys.executable, "-m", "services.cli", *ADD_CONNECTION]
 
     result = subprocess.run(
-        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *command],
         env={**os.environ, **settings, "COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -306,3 +316,4 @@ def test_prompt_without_standard_input_is_wrong_use(settings: dict[str, str]) ->
 
     assert result.returncode == WRONG_USE
     assert "--personio-secret-file or PERSONIO_CLIENT_SECRET" in result.stderr
+    assert "GetPassWarning" not in result.stderr
