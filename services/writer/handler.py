@@ -50,6 +50,21 @@ def _start_index(people: BatchPeople, endpoint: Endpoint) -> None:
         endpoint.start_index()
 
 
+def _build_context(
+    people: BatchPeople, key: PersonKey, takeover: Takeover, *, is_taken: bool, is_absent: bool
+) -> BatchContext:
+    """Returns what one person needs to know about the batch. ``is_taken`` tells whether the external id is another's."""
+    connection = key.connection_id
+
+    def find_manager_account(manager: EmployeeId) -> ManagerAccount | None:
+        return people.find_manager_account(PersonKey(connection, manager))
+
+    def is_manager_pending(manager: EmployeeId) -> bool:
+        return people.is_manager_pending(key, PersonKey(connection, manager))
+
+    return BatchContext(find_manager_account, is_manager_pending, takeover, is_taken, is_absent)
+
+
 class LostRaceError(TransientError):
     """Another writer has changed entries of the batch. The batch is settled again, so that every change gets an outcome."""
 
@@ -169,17 +184,10 @@ class Writer:
         async def settle_person(key: PersonKey) -> None:
             if ownership.is_ending:
                 return
-
-            def find_manager_account(manager: EmployeeId) -> ManagerAccount | None:
-                return people.find_manager_account(PersonKey(connection, manager))
-
-            def is_manager_pending(manager: EmployeeId) -> bool:
-                return people.is_manager_pending(key, PersonKey(connection, manager))
-
             worker = Worker(
                 endpoint=endpoint,
                 owners=owners,
-                context=BatchContext(find_manager_account, is_manager_pending, takeover, key in taken, key in absent),
+                context=_build_context(people, key, takeover, is_taken=key in taken, is_absent=key in absent),
                 ensure_owned=ownership.ensure_owned,
                 clock=self._clock,
                 settle_seconds=self._settle_seconds,

@@ -131,7 +131,7 @@ async def test_reading_a_missing_topic_names_it(kafka: KafkaServers, topic_prefi
     """The error says which topic `init` has to create."""
     group = KafkaGroup(make_settings(kafka.bootstrap_servers, topic_prefix))
 
-    with pytest.raises(KafkaUnavailableError, match=f"no topic {topic_prefix}"):
+    with pytest.raises(KafkaUnavailableError, match=f"lacks the topic {topic_prefix}"):
         await read_all(group)
 
 
