@@ -141,6 +141,12 @@ def normalise_server(url: str) -> str:
     return "/".join([f"{parts.scheme}://{(parts.hostname or '').rstrip('.').lower()}{port}", *segments])
 
 
+def normalise_host(url: str) -> str:
+    """Returns host and port of an address in one spelling: what limits the requests to it counts them together."""
+    parts = urlsplit(url)
+    return f"{(parts.hostname or '').rstrip('.')}:{parts.port or _DEFAULT_PORTS.get(parts.scheme, 443)}"
+
+
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
