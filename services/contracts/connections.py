@@ -126,12 +126,25 @@ class DeclareeAccess(_Access):
 def normalise_server(url: str) -> str:
     """Returns the address of a SCIM endpoint in one spelling: two connections to one server have the same.
 
-    Case, doubled slashes and percent-encoding make no difference: no server has two endpoints that differ by these alone.
+    Case, doubled slashes, percent-encoding, parameters of a step and steps such as ``..``, which a client resolves before it
+    sends a request, make no difference: no server has two endpoints that differ by these alone.
     """
     parts = urlsplit(url.strip())
     port = f":{parts.port}" if parts.port and parts.port != _DEFAULT_PORTS.get(parts.scheme) else ""
-    segments = [segment for segment in unquote(parts.path).lower().split("/") if segment not in {"", "."}]
+    segments: list[str] = []
+    for step in unquote(parts.path).lower().replace("\\", "/").split("/"):
+        segment = step.partition(";")[0]
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in {"", "."}:
+            segments.append(segment)
     return "/".join([f"{parts.scheme}://{(parts.hostname or '').rstrip('.').lower()}{port}", *segments])
+
+
+def normalise_host(url: str) -> str:
+    """Returns host and port of an address in one spelling: what limits the requests to it counts them together."""
+    parts = urlsplit(url)
+    return f"{(parts.hostname or '').rstrip('.')}:{parts.port or _DEFAULT_PORTS.get(parts.scheme, 443)}"
 
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}

@@ -20,6 +20,10 @@ _PATH = re.compile(
     re.IGNORECASE,
 )
 
+MAX_ENTRIES = 200
+"""Number of entries of a multi-valued attribute that are looked at. An account is read dozens of times in one settlement."""
+MAX_MEMBERS = 1_000
+"""Number of members of an object up to which a name is searched without regard to case."""
 _REFERENCES = frozenset({"value", "managerid"})
 """Sub-attributes that name another resource, in lowercase."""
 _REFERENCE_DETAILS = frozenset({"$ref", "display", "displayname", *_REFERENCES})
@@ -93,6 +97,7 @@ def _find_entry_number(entries: object, path: Path) -> int | None:
     """
     if not isinstance(entries, list) or path.key is None:
         return None
+    entries = entries[:MAX_ENTRIES]
     matching = [number for number, entry in enumerate(entries) if _is_match(entry, path)]
     if matching:
         return matching[0]
@@ -142,7 +147,7 @@ def drop_meta(body: Body) -> Body:
 def list_addresses(body: Body) -> list[str]:
     """Returns the user name and all e-mail addresses of a user."""
     emails = _get_member(body, "emails")
-    values = [_get_member(entry, "value") for entry in (emails if isinstance(emails, list) else [])]
+    values = [_get_member(entry, "value") for entry in (emails[:MAX_ENTRIES] if isinstance(emails, list) else [])]
     return [value for value in (_get_member(body, "userName"), *values) if isinstance(value, str)]
 
 
@@ -155,8 +160,8 @@ def _get_member(container: object, name: str) -> Any:
     """Returns a member of an object, found without regard to case; None if it is missing."""
     if not isinstance(container, Mapping):
         return None
-    if name in container:
-        return container[name]
+    if name in container or len(container) > MAX_MEMBERS:
+        return container.get(name)
     return next((value for key, value in container.items() if key.lower() == name.lower()), None)
 
 

@@ -41,8 +41,7 @@ def make_connection_id() -> ConnectionId:
 
 def build_identity(personio_client_id: str, personio_url: str, declaree_url: str) -> str:
     """Returns the value that is unique among connections: the Personio account and the Declaree administration."""
-    urls = (url.rstrip("/").lower() for url in (personio_url, declaree_url))
-    return " ".join((personio_client_id, *urls))
+    return " ".join((personio_client_id, normalise_server(personio_url), normalise_server(declaree_url)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from services.clients.declaree.errors import ADDRESS_HINT, DeclareeWrongAddressE
 from services.clients.http.responses import parse_json_object
 from services.contracts.ids import AccountId
 from services.provisioning.calls import Body, Page, Resource
+from services.provisioning.paths import MAX_MEMBERS
 
 _PATH_STEPS = frozenset({".", ".."})
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
@@ -77,8 +78,8 @@ def parse_id(value: object) -> AccountId | None:
 
 def get_member(body: Body, name: str) -> object:
     """Returns a member of a JSON object. SCIM attribute names are case-insensitive (RFC 7643, section 2.1)."""
-    if name in body:
-        return body[name]
+    if name in body or len(body) > MAX_MEMBERS:
+        return body.get(name)
     folded = name.lower()
     return next((value for key, value in body.items() if key.lower() == folded), None)
 

@@ -6,7 +6,6 @@ The turn of a request that the server refused to carry out comes again before th
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from services.clients.declaree.concurrency import AdaptiveConcurrency
@@ -14,6 +13,7 @@ from services.clients.declaree.errors import DeclareeRateLimitedError
 from services.clients.declaree.host_pace import HostPace
 from services.clients.declaree.pace import Pace
 from services.clients.declaree.rate_headers import Quota
+from services.contracts.connections import normalise_host
 from services.runtime.clock import Clock
 from services.runtime.time_limit import stop_time_limit
 
@@ -45,7 +45,7 @@ class Paces:
 
     def open(self, url: str, concurrency: int, longest_hold: float) -> "ConnectionTurns":
         """Returns the turns of a connection to the server at this address, with at most ``concurrency`` requests at once."""
-        name = urlsplit(url).netloc.lower()
+        name = normalise_host(url)
         host = self._hosts.get(name)
         if host is None:
             host = self._hosts[name] = HostTurns(self._clock)

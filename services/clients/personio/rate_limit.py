@@ -7,8 +7,7 @@ The limits are counted by the IP address of the caller, which other programs may
 - Authentication: 60 requests a minute, then none for a minute. https://developer.personio.de/reference/auth
 """
 
-from urllib.parse import urlsplit
-
+from services.contracts.connections import normalise_host
 from services.runtime.clock import Clock
 
 BURST = 10
@@ -98,8 +97,7 @@ class RateLimits:
 
     def get(self, url: str) -> HostLimits:
         """Returns the rate limiters of the address in ``url``, which all clients of the address share."""
-        parts = urlsplit(url)
-        host = f"{parts.hostname}:{parts.port or {'http': 80}.get(parts.scheme, 443)}"
+        host = normalise_host(url)
         if host not in self._hosts and len(self._hosts) >= MAX_HOSTS:
             self._hosts = {known: limits for known, limits in self._hosts.items() if not limits.is_idle}
         if host not in self._hosts:

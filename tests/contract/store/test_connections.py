@@ -51,10 +51,14 @@ async def test_connection_is_read_as_added(store: Store) -> None:
     assert connection.started_at is None
 
 
-async def test_two_systems_are_connected_only_once(store: Store) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [DECLAREE.url.upper() + "/", "https://app.declaree.com:443/SCIM/v2", "https://app.declaree.com./a/../SCIM/v2"],
+)
+async def test_two_systems_are_connected_only_once(store: Store, url: str) -> None:
     """Another spelling of the address names the same system, and the error names no secret."""
     first = await add(store)
-    spelling = DECLAREE.model_copy(update={"url": DECLAREE.url.upper() + "/"})
+    spelling = DECLAREE.model_copy(update={"url": url})
 
     with pytest.raises(DuplicateConnectionError, match=f"{first.id} already") as caught:
         await store.connections.add("again", PERSONIO, spelling, now=NOW)

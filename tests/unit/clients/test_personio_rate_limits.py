@@ -81,7 +81,11 @@ async def test_rate_limiter_allows_a_burst_after_idle_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://api.personio.de/", "https://API.personio.de:443/v1", "https://api.personio.de/path"]
+    "url",
+    [
+        *("https://api.personio.de/", "https://API.personio.de:443/v1", "https://api.personio.de/path"),
+        *("https://api.personio.de./", "https://api.personio.de.:443"),
+    ],
 )
 def test_spellings_of_an_address_share_its_limits(url: str) -> None:
     """Personio counts the requests of a caller, however a connection spells the address."""

@@ -87,6 +87,10 @@ def test_invalid_address_is_rejected_without_quoting_it(url: str, problem: str) 
         "https://app.declaree.com./SCIM//v2",
         "https://app.declaree.com/scim/V2",
         "https://app.declaree.com/./%53CIM/v2",
+        "https://app.declaree.com/other/../SCIM/v2",
+        "https://app.declaree.com/../a/b/%2e%2e/.%2E/SCIM/v2",
+        "https://app.declaree.com/SCIM;a=b/v2;c",
+        "https://app.declaree.com/SCIM\\v2",
     ],
 )
 def test_spellings_of_one_server_are_one(url: str) -> None:

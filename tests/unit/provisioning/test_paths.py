@@ -208,3 +208,25 @@ def test_write_changes_no_other_path(path: str, value: Value) -> None:
 
     assert paths.read(cleared, path) is None
     assert [paths.read(cleared, other) for other in others] == [paths.read(BODY, other) for other in others]
+
+
+def test_cost_of_a_huge_account_is_bounded() -> None:
+    """One hostile server's account of 100,000 addresses would hold the process of all companies for minutes."""
+    many = [{"value": f"{number}@x.example"} for number in range(paths.MAX_ENTRIES)]
+    behind = {"emails": [*many, {"type": "work", "value": "zoe@x.example"}]}
+    wide = {"USERNAME": "zoe", "title": "Dr", **{f"a{number}": 1 for number in range(paths.MAX_MEMBERS)}}
+
+    assert paths.read(behind, WORK_EMAIL) == "0@x.example"
+    assert len(paths.list_addresses(behind)) == paths.MAX_ENTRIES
+    assert paths.read(wide, "userName") is None
+    assert paths.read(wide, "title") == "Dr"
+
+
+def test_write_keeps_the_entries_that_are_not_looked_at() -> None:
+    """Nothing of an account is lost because it is large."""
+    body = {"emails": [{"value": f"{number}@x.example"} for number in range(2 * paths.MAX_ENTRIES)]}
+
+    written = paths.write(body, WORK_EMAIL, "zoe@x.example")
+
+    assert written["emails"][0]["value"] == "zoe@x.example"
+    assert written["emails"][1:] == body["emails"][1:]
