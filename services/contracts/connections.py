@@ -127,10 +127,14 @@ def normalise_server(url: str) -> str:
     """Returns the address of a SCIM endpoint in one spelling: two connections to one server have the same.
 
     Case, doubled slashes, percent-encoding, parameters of a step and steps such as ``..``, which a client resolves before it
-    sends a request, make no difference: no server has two endpoints that differ by these alone.
+    sends a request, make no difference: no server has two endpoints that differ by these alone. An invalid address is returned
+    as it is: the first request tells what is wrong with it.
     """
-    parts = urlsplit(url.strip())
-    port = f":{parts.port}" if parts.port and parts.port != _DEFAULT_PORTS.get(parts.scheme) else ""
+    try:
+        parts = urlsplit(url.strip())
+        port = f":{parts.port}" if parts.port and parts.port != _DEFAULT_PORTS.get(parts.scheme) else ""
+    except ValueError:
+        return url
     segments: list[str] = []
     for step in unquote(parts.path).lower().replace("\\", "/").split("/"):
         segment = step.partition(";")[0]
@@ -142,9 +146,16 @@ def normalise_server(url: str) -> str:
 
 
 def normalise_host(url: str) -> str:
-    """Returns host and port of an address in one spelling: what limits the requests to it counts them together."""
-    parts = urlsplit(url)
-    return f"{(parts.hostname or '').rstrip('.')}:{parts.port or _DEFAULT_PORTS.get(parts.scheme, 443)}"
+    """Returns host and port of an address in one spelling: what limits the requests to it counts them together.
+
+    An invalid address is returned as it is: the first request tells what is wrong with it.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 443)
+    except ValueError:
+        return url
+    return f"{(parts.hostname or '').rstrip('.')}:{port}"
 
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}

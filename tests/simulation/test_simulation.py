@@ -21,9 +21,9 @@ SEARCH = 400
 FIRST_SEEDS = {
     Rule.CONDITIONAL_LEDGER: 57,
     Rule.OWNERSHIP: 76,
-    Rule.LATE_LOOK: 340,
-    Rule.REDELIVERED_RECORD: 32,
-    Rule.UNKNOWN_LEAVER: 54,
+    Rule.LATE_LOOK: 346,
+    Rule.REDELIVERED_RECORD: 23,
+    Rule.UNKNOWN_LEAVER: 42,
 }
 """The seeds at which a search begins that would take long from 0: each is the first one that finds the broken rule."""
 

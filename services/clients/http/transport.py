@@ -44,6 +44,9 @@ class Limits:
     """Seconds until a connection is open, including the wait for a free one."""
     total: float = 30.0
     """Seconds for the whole request and response."""
+    idle: float = 3.0
+    """Seconds for which an unused connection is kept. Many servers close theirs after 5 s (uvicorn, Node.js): a request that meets
+    the closing stays without an answer."""
     connections: int = 32
     """Maximum number of connections at once."""
     body_bytes: int = PAGE_BYTES
@@ -79,7 +82,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def _open(self, socket_factory: SocketFactoryType | None) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._limits.connections, ttl_dns_cache=30, socket_factory=socket_factory
+                limit=self._limits.connections,
+                keepalive_timeout=self._limits.idle,
+                ttl_dns_cache=30,
+                socket_factory=socket_factory,
             ),
             # handle_async_request sets the total deadline, around the whole exchange
             timeout=aiohttp.ClientTimeout(total=None, connect=self._limits.connect),

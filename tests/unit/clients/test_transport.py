@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -142,6 +143,21 @@ async def test_connection_is_kept_for_further_requests() -> None:
 
     assert server.connections == 1
     assert len(server.requests) == 4
+
+
+async def test_connection_that_was_idle_too_long_is_not_used_again() -> None:
+    """A server may be about to close it, and a create would stay without an answer."""
+    limits = replace(LONG_LIMITS, idle=0.0)
+    async with run_server(send(build_response())) as server, open_client(limits) as client:
+        for method in METHODS:
+            await client.request(method, server.url, content=BODY[method])
+
+    assert server.connections == 4
+
+
+def test_idle_connections_end_before_servers_close_them() -> None:
+    """The shortest usual time of servers is five seconds."""
+    assert Limits().idle < 5
 
 
 @pytest.mark.parametrize(

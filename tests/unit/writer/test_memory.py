@@ -16,7 +16,7 @@ BATCHES = 20
 def count_batches() -> int:
     """Returns the number of batches in memory."""
     gc.collect()
-    return sum(isinstance(thing, BatchPeople) for thing in gc.get_objects())
+    return sum(type(thing) is BatchPeople for thing in gc.get_objects())
 
 
 async def test_people_of_finished_batches_are_forgotten(stage: WriterStage) -> None:
