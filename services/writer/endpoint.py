@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from services.clients.declaree.exchange import allow
-from services.contracts.connections import DeclareeAccess, LinkPolicy, normalise_server
+from services.contracts.connections import DeclareeAccess, LinkPolicy, normalise_host, normalise_server
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import WaitingCause
 from services.errors import TransientError
@@ -52,7 +51,7 @@ class Endpoint:
         self.policy = policy
         self.server_address = normalise_server(access.url) if access else ""
         self.memory = ServerMemory(prefers_put=access is not None and access.updates == "put")
-        self.memory.host = (urlsplit(access.url).hostname or "") if access else ""
+        self.memory.host = normalise_host(access.url).rpartition(":")[0] if access else ""
         self.breaker = CircuitBreaker(connection, server.probe, clock)
         self._server = server
         self._clock = clock

@@ -71,6 +71,18 @@ class Endpoints:
             endpoints[connection.id] = self._endpoints[connection.id]
         return endpoints
 
+    @property
+    def connections(self) -> frozenset[ConnectionId]:
+        """The connections with an endpoint."""
+        return frozenset(self._endpoints)
+
+    async def retire_all(self, connections: Iterable[ConnectionId]) -> None:
+        """Retires the endpoints of these connections, with their keys and what is known about their servers."""
+        for connection in connections:
+            endpoint = self._endpoints.pop(connection, None)
+            if endpoint is not None:
+                await endpoint.retire()
+
     def make_unreadable(self, connection: ConnectionId) -> Endpoint:
         """Returns the endpoint of a connection with secrets that cannot be decrypted: its changes wait."""
         return Endpoint(connection, None, UnusableServer(WaitingCause.UNREADABLE_SECRET), self._clock)
@@ -80,9 +92,7 @@ class Endpoints:
 
     async def stop(self) -> None:
         """Retires every endpoint."""
-        for endpoint in self._endpoints.values():
-            await endpoint.retire()
-        self._endpoints.clear()
+        await self.retire_all(self.connections)
 
     def _make_server(self, connection: Connection) -> ScimServer:
         try:

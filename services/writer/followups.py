@@ -132,9 +132,11 @@ class ResendFiler:
             and any(field.path == MANAGER for field in person.entry.refused)
             and person.entry.refused != person.stored.refused
         }
-        if refused:
-            await self._ledger.mark_verify(refused)
-        return {manager.employee_id for manager in refused}
+        # one without an entry was forgotten: a mark would create its entry again
+        known = (await self._ledger.read(refused)).keys() if refused else frozenset[PersonKey]()
+        if known:
+            await self._ledger.mark_verify(known)
+        return {manager.employee_id for manager in known}
 
 
 def _has_left(person: PersonWork) -> bool:

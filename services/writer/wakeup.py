@@ -78,6 +78,7 @@ class Wakeup:
                     due = self._clock.monotonic() + self._interval
                     await self.check_waiting()
                     await self.check_looks()
+                    await self.retire_removed()
             except ConnectorError as error:
                 logger.warning("the waiting employees cannot be checked now: %s", error)
             await run_until(
@@ -120,6 +121,12 @@ class Wakeup:
         for connection, people in due.items():
             action = Resend(scope="people", people=people, reason="a request to Declaree stayed without an answer")
             await self._tasks.file(connection, action, now=self._clock.now())
+
+    async def retire_removed(self) -> None:
+        """Forgets the endpoints of connections that were removed: their keys must not stay in memory."""
+        used = self._endpoints.connections
+        if used:
+            await self._endpoints.retire_all(used - await self._connections.filter_existing(used))
 
 
 async def _close_if_due(endpoint: Endpoint) -> bool:

@@ -311,3 +311,15 @@ async def test_defect_in_check_ends_the_process(stage: WakeupStage) -> None:
     assert "RuntimeError" in await ended
 
     await wakeup.stop()
+
+
+async def test_removed_connection_leaves_no_key_in_memory(stage: WakeupStage) -> None:
+    """Its client is closed, and those of the others stay."""
+    removed, kept = await stage.get_endpoint(), await stage.get_endpoint(OTHER)
+    del stage.connections.connections[CONNECTION]
+
+    await stage.wakeup.retire_removed()
+
+    assert stage.endpoints.connections == {OTHER}
+    assert removed[1].is_closed
+    assert not kept[1].is_closed
