@@ -27,7 +27,6 @@ class GatedHandler:
     def __init__(self, gate: Path) -> None:
         self.gate = gate
         self.is_first = True
-        self.handled = 0
 
     async def __call__(self, batch: Batch[EmployeeChanged]) -> Sequence[Record]:
         if self.is_first:
@@ -43,8 +42,8 @@ class GatedHandler:
                 raise
             report("owned")
         batch.ownership.ensure_owned()
-        self.handled += len(batch.records)
-        report(f"handled {self.handled}")
+        for record in batch.records:
+            report(f"handled {record.event.revision}")
         return build_results(batch)
 
 
