@@ -20,9 +20,9 @@ SAMPLES = 3
 """Number of listed accounts that are read, to learn whether the list shows all of an account."""
 MAX_CONTENT_BYTES = 16 * 1_048_576
 """Compressed size of the content of all accounts that is kept. Further accounts are read when they are found."""
-MAX_INDEX_BYTES = 96 * 1_048_576
-"""Estimated size of the ids and values of all accounts above which the list is given up. 100,000 accounts need less."""
-ENTRY_BYTES = 150
+MAX_INDEX_BYTES = 24 * 1_048_576
+"""Estimated size of the ids and values of all accounts above which the list is given up. 50,000 accounts need less."""
+ENTRY_BYTES = 80
 """Estimated size of what the index keeps beside an id or a value."""
 AT_ONCE = 100
 """Number of accounts that are added at once, before other companies get their turn."""
@@ -67,6 +67,10 @@ class AccountIndex:
             self._note(self._by_user_name, fold_address(user_name), resource.id)
         for address in paths.list_addresses(resource.body):
             self._note(self._by_address, fold_address(address), resource.id)
+        if self.is_too_large:  # it answers nothing from now on
+            for index in (self._by_external_id, self._by_user_name, self._by_address):
+                index.clear()
+            self.drop_content()
 
     def _note(self, index: _Ids, value: str, account: AccountId) -> None:
         if not value or len(value) > MAX_VALUE or self.is_too_large:
@@ -81,6 +85,8 @@ class AccountIndex:
     def keep_content(self, resource: Resource) -> None:
         """Keeps the content of an account, as JSON that is compressed: accounts of one server differ in few values."""
         self.drop_content(resource.id)
+        if self.is_too_large:
+            return
         content = json.dumps(resource.body).encode()
         self._pattern = self._pattern or content
         packer = zlib.compressobj(level=1, zdict=self._pattern)

@@ -35,7 +35,7 @@ MAX_RECORD_BYTES = 1_000_000
 
 _choose = DefaultPartitioner()
 
-MAX_CACHED_KEYS = 200_000
+MAX_CACHED_KEYS = 10_000
 """Maximum number of keys for which the partition is remembered."""
 
 _HINTS = {
