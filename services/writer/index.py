@@ -18,10 +18,12 @@ logger = logging.getLogger(__name__)
 
 SAMPLES = 3
 """Number of listed accounts that are read, to learn whether the list shows all of an account."""
-MAX_CONTENT_BYTES = 16 * 1_048_576
-"""Compressed size of the content of all accounts that is kept. Further accounts are read when they are found."""
-MAX_INDEX_BYTES = 24 * 1_048_576
-"""Estimated size of the ids and values of all accounts above which the list is given up. 50,000 accounts need less."""
+MAX_CONTENT_BYTES = 6 * 1_048_576
+"""Estimated size of the content of all accounts that is kept. Further accounts are read when they are found."""
+CONTENT_BYTES = 250
+"""Estimated size of what is kept beside the compressed content of an account."""
+MAX_INDEX_BYTES = 16 * 1_048_576
+"""Estimated size of the ids and values of all accounts above which the list is given up. 30,000 accounts need less."""
 ENTRY_BYTES = 80
 """Estimated size of what the index keeps beside an id or a value."""
 AT_ONCE = 100
@@ -34,6 +36,11 @@ _Ids: TypeAlias = dict[str, AccountId | set[AccountId]]
 
 _ATTRIBUTES = {"externalId": "externalId", "userName": "userName", "emails.value": "emails"}
 """The path of each attribute that a lookup can filter by."""
+
+
+def select_found(resource: Resource) -> Resource:
+    """Returns an account with the attributes that it is found by alone: the others need most of the memory."""
+    return Resource(resource.id, {path: resource.body[path] for path in _ATTRIBUTES.values() if path in resource.body})
 
 
 class AccountIndex:
@@ -91,8 +98,8 @@ class AccountIndex:
         self._pattern = self._pattern or content
         packer = zlib.compressobj(level=1, zdict=self._pattern)
         content = packer.compress(content) + packer.flush()
-        if self._content_bytes + len(content) <= MAX_CONTENT_BYTES:
-            self._content_bytes += len(content)
+        if self._content_bytes + CONTENT_BYTES + len(content) <= MAX_CONTENT_BYTES:
+            self._content_bytes += CONTENT_BYTES + len(content)
             self._contents[resource.id] = (content, resource.version)
 
     def get_content(self, account: AccountId) -> Resource | None:
@@ -109,7 +116,7 @@ class AccountIndex:
             self._content_bytes = 0
         elif account in self._contents:
             content, _ = self._contents.pop(account)
-            self._content_bytes -= len(content)
+            self._content_bytes -= CONTENT_BYTES + len(content)
 
     def can_answer(self, call: FindAccounts) -> bool:
         """Returns whether the list shows the attribute of this lookup, and the account if it exists."""

@@ -10,7 +10,7 @@ from services.errors import TransientError
 from services.provisioning import paths
 from services.provisioning.calls import Answer, Body, Call, FindAccounts, Found, ReadAccount, Resource, Unsupported
 from services.runtime.clock import Clock
-from services.writer.index import AccountIndex, build_index
+from services.writer.index import AccountIndex, build_index, select_found
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ PATIENCE_SECONDS = 8.0
 """Seconds after the begin of a list in which lookups wait for it. After that the server is asked for each person, if it filters."""
 LONGEST_BUILD_SECONDS = 300.0
 """Seconds after which a list is given up: it may never end."""
+MAX_CHANGES = 20_000
+"""Number of writes during a list above which it is given up: they have to be remembered until it is read."""
 FRESH_SECONDS = 2.0
 """Age in seconds up to which an index answers a lookup that asks for the present state."""
 
@@ -64,7 +66,7 @@ class AccountLookups:
 
     def add_created(self, sent: Body, created: Resource) -> None:
         """Adds a new account to the index, with what was sent in case the answer does not show it."""
-        account = Resource(created.id, {**sent, **created.body})
+        account = select_found(Resource(created.id, {**sent, **created.body}))
         self._note(lambda index: index.add(account))
 
     def note_write(self, account: AccountId | None) -> None:
@@ -158,13 +160,15 @@ class AccountLookups:
         if self._index is not None:
             for change in self._changes:
                 change(self._index)
+        self._changes.clear()
         self._built_at = self._began_at
         duration = self._clock.monotonic() - self._began_at
         self._lifetime = max(SHORTEST_LIFETIME_SECONDS, LIFETIME_FACTOR * duration)
         self._answers_left = ANSWERS_PER_REQUEST * requests
 
     def _is_late(self) -> bool:
-        return self._clock.monotonic() - self._began_at > LONGEST_BUILD_SECONDS
+        is_long = self._clock.monotonic() - self._began_at > LONGEST_BUILD_SECONDS
+        return is_long or len(self._changes) > MAX_CHANGES
 
     def _is_valid(self) -> bool:
         """Whether the index still answers lookups: it is young, or has not yet saved many times the requests that it cost."""
