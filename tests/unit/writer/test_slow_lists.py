@@ -198,6 +198,29 @@ async def test_index_that_is_full_answers_nothing(monkeypatch: pytest.MonkeyPatc
     assert accounts.find(find("1")) == (), "it needs no memory"
 
 
+async def test_list_with_many_concurrent_writes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would have to be remembered until the list is read."""
+    monkeypatch.setattr(lookups, "MAX_CHANGES", 2)
+    server = ListingServer()
+
+    def write_on_each_page(start: int) -> Page:
+        server.lookups.note_write(AccountId(f"other-{start}"))
+        return build_page(PEOPLE[start - 1 :][:10], len(PEOPLE))
+
+    server.show = write_on_each_page
+    await server.build()
+
+    assert await server.look_up("1") == ["1"]
+    assert [type(call) for call in server.calls] == [FindAccounts], "the server is asked for each employee"
+
+
+def test_account_is_remembered_without_its_other_attributes() -> None:
+    """Thousands of them may be created while a list is read."""
+    created = Resource(AccountId("1"), {"userName": "e1@x.example", "externalId": "1", "note": "x" * 10_000})
+
+    assert index.select_found(created).body == {"userName": "e1@x.example", "externalId": "1"}
+
+
 async def test_large_page_of_a_list_lets_others_work() -> None:
     """A page with many accounts is read in parts."""
     turns = 0
