@@ -26,7 +26,7 @@ SERVER = "https://app.declaree.com/SCIM/v2"
 """Address of all connections' server."""
 REVISION = 1_000_000
 """Revision of the settled snapshots."""
-ATTRIBUTES = '{"first_name":{"value":"Zoe"},"last_name":{"value":"Example"},"status":{"value":"active"}}'
+ATTRIBUTES = '{"first_name":"Zoe","last_name":"Example","status":"active"}'
 """Attributes of every employee."""
 BULK = 1_000
 """Number of documents in one command."""
