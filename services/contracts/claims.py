@@ -77,21 +77,3 @@ class WorkRange(FrozenModel):
     def reaches(self, offset: int, timestamp_ms: int) -> bool:
         """Returns whether a record of the partition lies in this range or before it."""
         return offset <= self.last_offset and timestamp_ms <= self.timestamp_ms
-
-    def join(self, stored: "WorkRange | None") -> "WorkRange":
-        """Returns the range to store in place of ``stored``: both of them, unless this one lies behind it or in a new log.
-
-        ``stored`` may be that of the present owner of the partition, and this one that of a writer that was suspended
-        before it could store it.
-        """
-        if stored is None or self.first_offset > stored.last_offset:
-            return self
-        if self.last_offset <= stored.last_offset and self.timestamp_ms > stored.timestamp_ms:
-            return self
-        return self.model_copy(
-            update={
-                "first_offset": min(self.first_offset, stored.first_offset),
-                "last_offset": max(self.last_offset, stored.last_offset),
-                "timestamp_ms": max(self.timestamp_ms, stored.timestamp_ms),
-            }
-        )

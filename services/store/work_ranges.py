@@ -23,8 +23,8 @@ class WorkRanges:
     async def begin(self, ranges: Sequence[WorkRange]) -> dict[int, WorkRange]:
         """Stores the records in progress, one range for each partition. Returns the ranges that were stored before.
 
-        A range is joined with the one that is stored when it is written (``WorkRange.join``): another writer may have stored
-        its own after this one has read. What is read is enough: a writer stores its range before it sends requests. In place
+        A range is joined with the one that is stored when it is written: another writer may have stored its own after this one
+        has read. What is read is enough: a writer stores its range before it sends requests. In place
         of a damaged range, the new one is returned: an earlier writer may have sent requests for all of its records.
         """
         if not ranges:
@@ -46,7 +46,11 @@ def _build_key(partition: int) -> str:
 
 
 def _build_write(work: WorkRange) -> UpdateOne:
-    """Returns the update that does what ``WorkRange.join`` does. A damaged range is replaced."""
+    """Returns the update that joins the stored range with the new one, or replaces it if the new one lies behind it or in a new log.
+
+    The stored one may be that of the present owner of the partition, and the new one that of a writer that was suspended before
+    it could store it. A damaged range is replaced.
+    """
     key = _build_key(work.partition)
     new: dict[str, Any] = {"_id": key, **work.model_dump(mode="json")}
     joined = new | {

@@ -178,5 +178,20 @@ class FakeWorkRanges:
         stored = {work.partition: self.content[work.partition] for work in ranges if work.partition in self.content}
         await give_turn()
         for work in ranges:
-            self.content[work.partition] = work.join(self.content.get(work.partition))
+            self.content[work.partition] = _join(work, self.content.get(work.partition))
         return stored
+
+
+def _join(work: WorkRange, stored: WorkRange | None) -> WorkRange:
+    """Returns both ranges as one; the new one if it lies behind the stored one, or in a new log."""
+    if stored is None or work.first_offset > stored.last_offset:
+        return work
+    if work.last_offset <= stored.last_offset and work.timestamp_ms > stored.timestamp_ms:
+        return work
+    return work.model_copy(
+        update={
+            "first_offset": min(work.first_offset, stored.first_offset),
+            "last_offset": max(work.last_offset, stored.last_offset),
+            "timestamp_ms": max(work.timestamp_ms, stored.timestamp_ms),
+        }
+    )
