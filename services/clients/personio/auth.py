@@ -6,9 +6,7 @@ Each credential authenticates once in the lifetime of a token, for all clients o
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
 
 import httpx
 
@@ -20,13 +18,10 @@ from services.clients.personio.errors import (
     PersonioCredentialsError,
     PersonioUnavailableError,
 )
+from services.clients.personio.requests import AUTH_PATH, Query, RequestSender
 from services.contracts.connections import PersonioAccess
 from services.runtime.clock import Clock
 
-Query: TypeAlias = Mapping[str, int | Sequence[str]]
-"""The parameters of a request. A list repeats its parameter."""
-AUTH_PATH = "/v1/auth"
-"""Path of the endpoint that issues tokens."""
 MAX_LIFETIME_SECONDS = 86_400.0
 """Maximum lifetime of a token from its first issue."""
 RENEWAL_SECONDS = 300.0
@@ -71,22 +66,6 @@ class TokenCache:
         return self._tokens.setdefault(key, CachedToken())
 
 
-class SendRequest(Protocol):
-    """Sends requests to Personio, with the client's retries."""
-
-    async def __call__(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str],
-        params: Query | None = None,
-        content: str | None = None,
-    ) -> httpx.Response:
-        """Returns a response with a status other than 429 and 5xx; raises the errors of Personio."""
-        ...
-
-
 class Authenticator:
     """Sends the requests of one credential with its token.
 
@@ -94,10 +73,10 @@ class Authenticator:
     time on every request. The authenticator sets the header instead, and sends through the client.
     """
 
-    def __init__(self, access: PersonioAccess, send: SendRequest, tokens: TokenCache, clock: Clock) -> None:
-        """``send`` sends a request without a token. ``tokens`` may be shared with other clients."""
+    def __init__(self, access: PersonioAccess, sender: RequestSender, tokens: TokenCache, clock: Clock) -> None:
+        """``sender`` sends requests without a token. ``tokens`` may be shared with other clients."""
         self._access = access
-        self._send = send
+        self._send = sender.send
         self._cached = tokens.get(access)
         self._clock = clock
 

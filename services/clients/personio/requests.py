@@ -1,13 +1,13 @@
 """Sends requests to Personio: each waits for its turn, and is retried after a failure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import httpx
 
 from services.clients.http.client import HttpClient
 from services.clients.http.responses import parse_retry_after
-from services.clients.personio.auth import AUTH_PATH, Query
 from services.clients.personio.errors import (
     ADDRESS_HINT,
     REACH_HINT,
@@ -18,6 +18,10 @@ from services.clients.personio.errors import (
 from services.clients.personio.rate_limit import HostLimits
 from services.runtime.clock import Clock
 
+Query: TypeAlias = Mapping[str, int | Sequence[str]]
+"""The parameters of a request. A list repeats its parameter."""
+AUTH_PATH = "/v1/auth"
+"""Path of the endpoint that issues tokens."""
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each retry after a failure."""
 RATE_LIMIT_PAUSES = (*PAUSES, 16.0, 30.0)

@@ -11,7 +11,7 @@ from services.clients.http.client import HttpClient
 from services.clients.http.responses import parse_json_object
 from services.clients.http.transport import Limits
 from services.clients.personio.attribute_lists import AttributeLists
-from services.clients.personio.auth import Authenticator, Query, TokenCache
+from services.clients.personio.auth import Authenticator, TokenCache
 from services.clients.personio.errors import (
     ADDRESS_HINT,
     RETRY_HINT,
@@ -20,7 +20,7 @@ from services.clients.personio.errors import (
     PersonioUnavailableError,
 )
 from services.clients.personio.rate_limit import HostLimits
-from services.clients.personio.requests import RequestSender
+from services.clients.personio.requests import Query, RequestSender
 from services.clients.personio.v1_attributes import MODIFIED_AT, PARTS, parse_employee, replace_invalid_characters
 from services.contracts.connections import PersonioAccess
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
@@ -65,7 +65,7 @@ class PersonioClient:
         self._attributes = (attributes or AttributeLists()).get(access)
         self._http = HttpClient(headers, Limits(total=60.0, connections=4, allow_private=allow_private), transport)
         self._sender = RequestSender(self._http, access.url.rstrip("/"), limits, clock)
-        self._auth = Authenticator(access, self._sender.send, tokens or TokenCache(), clock)
+        self._auth = Authenticator(access, self._sender, tokens or TokenCache(), clock)
 
     async def __aenter__(self) -> Self:
         return self
