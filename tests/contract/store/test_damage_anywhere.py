@@ -107,13 +107,13 @@ async def look(store: Store, stored: ConnectionId) -> dict[str, Any]:
     every = [SOUND, stored, *(ConnectionId(f"{DAMAGED}{number}") for number in range(len(VALUES)))]
     people = [make_person(str(number), SOUND) for number in range(PEOPLE)]
     accounts = {AccountId(f"a-{person}"): person for person in people}
-    everybody = [make_person(person.employee_id, one) for one in every for person in people]
+    all_people = [make_person(person.employee_id, one) for one in every for person in people]
     due = await store.schedule.find_due(LATE, limit=100, without=[stored])
     await store.schedule.find_due(LATE, limit=100, without=due)
     waiting = await store.tasks.find_connections_with_unfinished(limit=100)
     await store.tasks.find_connections_with_unfinished(limit=100, without=waiting)
     held = await store.leases.find_held([f"connection/{one}" for one in every], now=NOW)
-    entries = await store.ledger.read(everybody)
+    entries = await store.ledger.read(all_people)
     summaries = {summary.id: summary for summary in await store.connections.list_all()}
     await store.connections.get_readable(summaries)
     return {
@@ -137,8 +137,8 @@ async def look(store: Store, stored: ConnectionId) -> dict[str, Any]:
         "entries": {person: entries[person] for person in people},
         "links": len(await store.links.read(people)),
         "snapshots": await store.snapshots.read(SOUND, [person.employee_id for person in people]),
-        "absent": await store.snapshots.find_absent(everybody) & set(people),
-        "forgotten": (await store.forgotten.find(everybody)).keys() & set(people),
+        "absent": await store.snapshots.find_absent(all_people) & set(people),
+        "forgotten": (await store.forgotten.find(all_people)).keys() & set(people),
     }
 
 
