@@ -135,7 +135,6 @@ class AccountLookups:
         """Begins to list the accounts, and returns the task; that of a list in progress if there is one."""
         if self._building is None or self._building.done():
             self._began_at, self._failure = self._clock.monotonic(), None
-            self._changes.clear()
             self._building = asyncio.create_task(self._build(), name="list of all accounts")
         return self._building
 
@@ -150,6 +149,9 @@ class AccountLookups:
 
         try:
             self._index = await build_index(count, self._is_late)
+            if self._index is not None:
+                for change in self._changes:
+                    change(self._index)
         except TransientError as error:
             logger.info("the accounts cannot be listed now, each is looked up: %s", error)
             self._failure = error
@@ -157,10 +159,8 @@ class AccountLookups:
         except Exception:  # a defect, or an unforeseen answer of this server, concerns this connection only
             logger.exception("the accounts cannot be listed, each is looked up")
             self._index = None
-        if self._index is not None:
-            for change in self._changes:
-                change(self._index)
-        self._changes.clear()
+        finally:
+            self._changes.clear()
         self._built_at = self._began_at
         duration = self._clock.monotonic() - self._began_at
         self._lifetime = max(SHORTEST_LIFETIME_SECONDS, LIFETIME_FACTOR * duration)
