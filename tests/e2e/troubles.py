@@ -139,7 +139,19 @@ async def wait_for_account(company: Company, employee: str) -> None:
 
 
 async def wait_until_synced(installation: Installation, *companies: Company) -> None:
-    """Waits until no change of these companies is open or waiting, and all of their accounts are exact."""
+    """Waits until all accounts of these companies are exact, and no change is open or waiting.
+
+    The accounts come first: before a change is polled, none is open. They come last as well: what was open may have written.
+    """
+    for company in companies:
+        await wait_until_exact(company)
+    await wait_until_settled(installation, *companies)
+    for company in companies:
+        await wait_until_exact(company)
+
+
+async def wait_until_settled(installation: Installation, *companies: Company) -> None:
+    """Waits until no change of these companies that was polled is open or waiting."""
     ids = {company.id for company in companies}
     async with open_store(installation) as store:
 
@@ -148,8 +160,6 @@ async def wait_until_synced(installation: Installation, *companies: Company) -> 
             return len(entries) == len(ids) and not any(entry.balance or entry.waiting for entry in entries)
 
         await wait_until("no change is open", is_settled)
-    for company in companies:
-        await wait_until_exact(company)
 
 
 # ------------------------------------------------------------ faults
