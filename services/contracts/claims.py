@@ -56,24 +56,3 @@ class LinkDecision(FrozenModel):
         """
         is_same = self.decision is Decision.LEAVE or self.account_hash == account_hash
         return self.decision if is_same and self.former_owner == former_owner else None
-
-
-class WorkRange(FrozenModel):
-    """The records of one partition that a writer has in progress: it may have sent requests for them."""
-
-    partition: int
-    """The partition of the topic of requests."""
-    first_offset: int
-    """Offset of the first record."""
-    last_offset: int
-    """Offset of the last record."""
-    timestamp_ms: int
-    """Kafka's latest timestamp of a record, in milliseconds. A new log has later timestamps at the same offsets."""
-
-    def contains(self, offset: int, timestamp_ms: int) -> bool:
-        """Returns whether a record of the partition lies in this range."""
-        return self.first_offset <= offset and self.reaches(offset, timestamp_ms)
-
-    def reaches(self, offset: int, timestamp_ms: int) -> bool:
-        """Returns whether a record of the partition lies in this range or before it."""
-        return offset <= self.last_offset and timestamp_ms <= self.timestamp_ms

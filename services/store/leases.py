@@ -13,12 +13,13 @@ from services.contracts.leases import Lease, ProcessIdentity
 from services.store.collection import Collection, Document
 
 _EXPIRED = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST = timedelta(days=1)
+"""Time until the end of a lease above which the lease is damaged: one lasts some minutes at most."""
 _DAMAGED: tuple[Document, ...] = (
-    {"expires_at": {"$not": {"$type": "date"}}},
     {"owner.token": {"$not": {"$type": "string"}}},
     {"fence": {"$not": {"$type": "number"}}},
 )
-"""Leases that lack what a lease needs to end."""
+"""Leases that lack what a lease needs to be renewed."""
 
 
 def _assume_alive(_owner: ProcessIdentity) -> bool:
@@ -44,13 +45,13 @@ class Leases:
         """Returns the lease for ``seconds``; None if another live process owns it.
 
         Takes over at once if ``is_dead`` returns True for the owner. If the caller owns the lease already, a new lease with
-        a higher fence begins. A damaged lease is free: it would never expire.
+        a higher fence begins. A damaged lease is free: it would not expire for a long time, or never.
         """
         fence = {"$cond": [{"$isNumber": "$fence"}, "$fence", 0]}
         values = {"owner": asdict(owner), "expires_at": now + timedelta(seconds=seconds)}
         literal = {field: {"$literal": value} for field, value in values.items()}
         change = [{"$set": {**literal, "fence": {"$add": [fence, 1]}}}]
-        free = {"_id": name, "$or": [{"expires_at": {"$lte": now}}, {"owner.token": owner.token}, *_DAMAGED]}
+        free = {"_id": name, "$or": [{"expires_at": {"$not": _lasts(now)}}, {"owner.token": owner.token}, *_DAMAGED]}
         document = await self._collection.update_and_get(free, change, insert=True)
         if document is not None:
             return _to_lease(document)
@@ -73,12 +74,12 @@ class Leases:
 
     async def find_held(self, names: Iterable[str], *, now: datetime) -> tuple[Lease, ...]:
         """Returns those leases of these names that have not ended, in any order, except those that cannot be read."""
-        documents = await self._collection.find({"_id": {"$in": sorted(names)}, "expires_at": {"$gt": now}})
+        documents = await self._collection.find({"_id": {"$in": sorted(names)}, "expires_at": _lasts(now)})
         return tuple(_to_lease(document) for document in documents if _is_readable(document))
 
     async def count_held(self, prefix: str, *, now: datetime) -> int:
         """Returns the number of leases with names that begin like this and have not ended."""
-        return await self._collection.count({"_id": _begins_with(prefix), "expires_at": {"$gt": now}})
+        return await self._collection.count({"_id": _begins_with(prefix), "expires_at": _lasts(now)})
 
     async def forget_ended(self, prefix: str, *, before: datetime) -> None:
         """Deletes the leases with names that begin like this and ended before that time."""
@@ -88,6 +89,11 @@ class Leases:
         """Returns the current or last lease of this name; None if there was none, or if its owner cannot be read."""
         document = await self._collection.find_one({"_id": name})
         return None if document is None or not _is_readable(document) else _to_lease(document)
+
+
+def _lasts(now: datetime) -> Document:
+    """Matches the end of a lease that has not ended. Of another type than a time, or too late, it is damaged."""
+    return {"$gt": now, "$lte": now + _LONGEST}
 
 
 def _begins_with(prefix: str) -> Document:

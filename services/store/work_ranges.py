@@ -5,8 +5,8 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from services.contracts.claims import WorkRange
 from services.contracts.topics import Topic
+from services.contracts.work_ranges import WorkRange
 from services.store.collection import Collection, Document
 from services.store.damaged import read_valid
 

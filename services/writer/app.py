@@ -23,7 +23,7 @@ from services.writer.lanes import Lanes
 from services.writer.settings import WriterSettings
 from services.writer.wakeup import Wakeup
 
-FETCHED_RECORDS = 2_000
+FETCHED_RECORDS = 500
 """Maximum number of records that are fetched at once, for all connections."""
 
 

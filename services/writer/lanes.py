@@ -29,7 +29,7 @@ from services.writer.takeover import Takeover
 
 logger = logging.getLogger(__name__)
 
-MAX_ARRIVED = 4_000
+MAX_ARRIVED = 1_000
 """Number of records that have arrived and are not in a lane yet. Only MongoDB can keep them from it."""
 MIN_ROOM = 20
 """Number of records that each lane may hold, however many lanes there are."""

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from services.contracts.claims import LinkDecision, WorkRange
+from services.contracts.claims import LinkDecision
 from services.contracts.connections import Connection
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry, Waiting
 from services.contracts.tasks import Action
+from services.contracts.work_ranges import WorkRange
 from services.provisioning.calls import Answer, Call
 from services.provisioning.server import ServerDescription
 

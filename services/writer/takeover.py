@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from services.contracts.claims import WorkRange
 from services.contracts.ids import PersonKey
+from services.contracts.work_ranges import WorkRange
 from services.writer.people import Request
 from services.writer.ports import WorkRanges
 

@@ -1,11 +1,13 @@
 """A partition that cannot be read does not affect the others, on a real Kafka."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
+from services.runtime.kafka.client import MAX_FETCH_BYTES, MAX_PARTITION_FETCH_BYTES, make_consumer
 from services.runtime.kafka.fetcher import Fetcher
 from tests.kafka.group import SOURCE, create_group
 from tests.support.servers import KafkaServers
@@ -84,3 +86,27 @@ async def test_fetch_limits_records_over_all_partitions(kafka: KafkaServers, top
 
         assert fetched == sum(taken.values()) == 10
         assert len(taken) == 2
+
+
+@pytest.mark.promise("P10")
+async def test_record_above_the_limit_of_a_fetch_is_fetched(kafka: KafkaServers, topic_prefix: str) -> None:
+    """A large record behind partitions with many others: Kafka returns it alone, when its partition is asked for first."""
+    group = await create_group(kafka.bootstrap_servers, topic_prefix, kafka_partitions=3)
+    small = MAX_PARTITION_FETCH_BYTES // 20
+    for partition in (0, 1):
+        await group.produce(*[b"x" * small] * 100, partition=partition)
+    await group.produce(b"x" * (MAX_FETCH_BYTES - 200), partition=2)
+    counts = dict.fromkeys(range(3), 0)
+
+    def take(at: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        counts[at.partition] += len(records)
+
+    async with make_consumer(group.settings, "large", topic_prefix) as consumer:
+        consumer.subscribe([group.settings.topic(SOURCE)])
+        fetcher = Fetcher(consumer, take)
+
+        async def fetch_all() -> bool:
+            await fetcher.fetch(max_records=50, seconds=0.1)
+            return counts == {0: 100, 1: 100, 2: 1}
+
+        await wait_until(fetch_all)

@@ -76,8 +76,8 @@ STORE = (
     Mutant(
         "a lease is given to a second owner",
         "services/store/leases.py",
-        '{"expires_at": {"$lte": now}}, {"owner.token"',
-        '{"expires_at": {"$gte": now}}, {"owner.token"',
+        'free = {"_id": name, "$or": [{"expires_at": {"$not": _lasts(now)}}, {"owner.token"',
+        'free = {"_id": name, "$or": [{"expires_at": _lasts(now)}, {"owner.token"',
         "tests/contract/store/test_leases.py::test_lease_of_a_live_owner_is_not_given_to_another[mongodb]",
     ),
     Mutant(

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from services.contracts.claims import WorkRange
 from services.contracts.ids import PersonKey
 from services.contracts.ledger import LedgerEntry
+from services.contracts.work_ranges import WorkRange
 from services.provisioning.calls import Answer, Call, FindAccounts, Found, Lost
 from services.runtime.kafka.ownership import Ownership
 from tests.support.fake_store import FakeLedger, FakeWorkRanges

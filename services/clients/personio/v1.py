@@ -1,6 +1,6 @@
 """The endpoints of Personio's API v1 that the product uses."""
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -21,7 +21,13 @@ from services.clients.personio.errors import (
 )
 from services.clients.personio.rate_limit import HostLimits
 from services.clients.personio.requests import Query, RequestSender
-from services.clients.personio.v1_attributes import MODIFIED_AT, PARTS, parse_employee, replace_invalid_characters
+from services.clients.personio.v1_attributes import (
+    MODIFIED_AT,
+    PARTS,
+    count_values,
+    parse_employee,
+    replace_invalid_characters,
+)
 from services.contracts.connections import PersonioAccess
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
 from services.contracts.ids import EmployeeId
@@ -33,6 +39,9 @@ MAX_LABEL_LENGTH = 200
 """Maximum number of characters that are kept of an attribute's display name and of its type."""
 MAX_EXCESS = 10 * PAGE_SIZE
 """Number of employees that a list may have above its announced total, because employees are added while paging."""
+MAX_PART_VALUES = 20_000
+"""Number of values of the employees in a part of a page from which on no further employee is added to it: some hundredths of a
+second of work."""
 MAX_TOTAL = (1 << 63) - 1
 """Maximum number of employees that is believed: a larger one cannot be stored."""
 MAX_EMPLOYEES = 1_000_000
@@ -128,8 +137,8 @@ class PersonioClient:
     async def iterate_pages(self, requested: Collection[str] | None = None) -> AsyncGenerator[EmployeePage, None]:
         """Yields all employees with the ``requested`` attributes, page by page; None requests all attributes.
 
-        A page with more employees than were asked for is yielded in parts, so that none takes the process for long. Raises
-        ``PersonioUnavailableError`` for a list that does not end.
+        A page with more employees than were asked for, or with very many values, is yielded in parts, so that none takes the
+        process for long. Raises ``PersonioUnavailableError`` for a list that does not end.
 
         Stops at an empty page, or at a short page that reaches the total. A full last page is followed by one more
         request, because employees may be added while paging.
@@ -139,8 +148,8 @@ class PersonioClient:
         previous: tuple[EmployeeId, ...] = ()
         while True:
             entries, total = await self._read_list(offset, PAGE_SIZE, keys)
-            for start in range(0, max(len(entries), 1), PAGE_SIZE):
-                part = _parse_page(entries[start : start + PAGE_SIZE], keys, offset + start, total)
+            for start, part_entries in _split(entries):
+                part = _parse_page(part_entries, keys, offset + start, total)
                 if start == 0:
                     ids = tuple(employee.id for employee in part.employees)
                     if ids and ids == previous:
@@ -194,6 +203,17 @@ def _parse_body(response: httpx.Response) -> dict[str, Any]:
 def _list_keys(requested: Collection[str] | None) -> list[str] | None:
     """Returns the keys to ask for, in order; None asks for all attributes."""
     return None if requested is None else sorted({*requested, MODIFIED_AT})
+
+
+def _split(entries: Sequence[object]) -> Iterator[tuple[int, Sequence[object]]]:
+    """Yields the elements of a page in parts, each with the index of its first element. An empty page is one part."""
+    start, values = 0, 0
+    for index, entry in enumerate(entries):
+        if index - start >= PAGE_SIZE or values >= MAX_PART_VALUES:
+            yield start, entries[start:index]
+            start, values = index, 0
+        values += count_values(entry)
+    yield start, entries[start:]
 
 
 def _parse_page(

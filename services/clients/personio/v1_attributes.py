@@ -46,8 +46,9 @@ UNREADABLE_VALUE = "…"
 
 MAX_ID_LENGTH = 200
 """Maximum length of an employee's id in characters. Personio's ids are numbers. The id is part of keys, log lines and lists."""
-MAX_ENTRIES = 65_537
-"""Number of entries of a list that are read. A list of this length is too large for a snapshot, even with the shortest entries."""
+MAX_ENTRIES = 8_193
+"""Number of entries of a list that are read. A list of this length is too large for a snapshot, even with the shortest entries: a
+snapshot has 16 K characters, and an entry two."""
 MAX_ELEMENTS, MAX_PARTS = 1_000, 100
 """Maximum number of elements of a nested attribute, and of their parts. Their product decides what the attribute costs."""
 
@@ -71,6 +72,15 @@ def parse_employee(item: object, requested: Collection[str] | None = None) -> Em
         if key != "id" and (requested is None or key in requested):
             values |= _parse_attribute(replace_invalid_characters(key), raw)
     return Employee(employee, values, _parse_timestamp(get_string(values, MODIFIED_AT)))
+
+
+def count_values(item: object) -> int:
+    """Returns about how many values an element of ``data`` has: those of its attributes, and the entries of their lists."""
+    attributes = item.get("attributes") if isinstance(item, dict) else None
+    if not isinstance(attributes, dict):
+        return 1
+    values = (raw.get("value") if isinstance(raw, dict) else raw for raw in attributes.values())
+    return sum(len(value) if isinstance(value, list) else 1 for value in values)
 
 
 def _parse_id(raw: object) -> EmployeeId | None:

@@ -25,8 +25,11 @@ METADATA_MAX_AGE_MS = 3_000
 """Age in milliseconds at which a consumer asks for its topic's partitions again. Until then, its group does not notice a new
 topic. aiokafka's default is five minutes."""
 MAX_FETCH_BYTES = 1_048_576
-"""Maximum size in bytes of the records of one partition that a consumer fetches in advance. A larger record batch is fetched
-alone. During a large import, a consumer needs this memory for each of its partitions."""
+"""Maximum size in bytes of the records of all partitions that a consumer fetches from one broker at once. A larger record batch is
+fetched alone. Kafka's default of 50 MB would fill the memory during a large import."""
+MAX_PARTITION_FETCH_BYTES = 262_144
+"""Maximum size in bytes of the records of one partition in that. A larger record batch is fetched when aiokafka asks for its partition
+first: it shuffles them."""
 DEAD_LETTER_MAX_BYTES = 2_097_152
 """Maximum size in bytes of a record batch of the dead-letter topic. A dead letter is the original record with more headers."""
 
@@ -71,7 +74,8 @@ def make_consumer(settings: KafkaSettings, name: str, group: str) -> AIOKafkaCon
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=100,  # an idle consumer sends a request this often; a request for stored records returns at once
-        max_partition_fetch_bytes=MAX_FETCH_BYTES,
+        fetch_max_bytes=MAX_FETCH_BYTES,
+        max_partition_fetch_bytes=MAX_PARTITION_FETCH_BYTES,
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
         session_timeout_ms=settings.kafka_session_timeout_ms,
         heartbeat_interval_ms=min(3_000, settings.kafka_session_timeout_ms // 3),

@@ -5,7 +5,7 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
-from services.contracts.claims import Decision, LinkDecision, WorkRange
+from services.contracts.claims import Decision, LinkDecision
 from services.contracts.events import Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.leases import ProcessIdentity
@@ -15,6 +15,7 @@ from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.runs import RunState
 from services.contracts.tasks import Poll
 from services.contracts.verifications import VerificationStep
+from services.contracts.work_ranges import WorkRange
 from services.store.database import Store
 from tests.support.builders import (
     CONNECTION,

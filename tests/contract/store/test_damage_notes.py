@@ -257,7 +257,15 @@ async def test_keys_of_damaged_snapshots_stop_no_list(mongodb_store: Store, raw:
 
 @pytest.mark.parametrize(
     "content",
-    [{}, {"owner": 7}, {"expires_at": "soon"}, {"fence": "many"}, {"owner": {"token": 7}}, {"expires_at": None}],
+    [
+        {},
+        {"owner": 7},
+        {"expires_at": "soon"},
+        {"expires_at": None},
+        {"expires_at": NOW + timedelta(days=400)},
+        {"fence": "many"},
+        {"owner": {"token": 7}},
+    ],
     ids=str,
 )
 async def test_damaged_lease_is_free(mongodb_store: Store, raw: Raw, content: dict[str, Any]) -> None:
@@ -266,6 +274,8 @@ async def test_damaged_lease_is_free(mongodb_store: Store, raw: Raw, content: di
     lease = await leases.acquire("x", first, now=NOW, seconds=60)
     assert lease is not None
     await raw["leases"].update_one({"_id": "x"}, {"$set": content} if content else {"$unset": {"owner": True}})
+
+    assert "expires_at" not in content or not await leases.find_held(["x"], now=NOW)
 
     taken = await leases.acquire("x", second, now=NOW, seconds=60)
 

@@ -7,7 +7,6 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
 from services.contracts.catalogues import SourceCatalogue
-from services.contracts.claims import WorkRange
 from services.contracts.connections import ConnectionState
 from services.contracts.events import Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
@@ -15,6 +14,7 @@ from services.contracts.ledger import Waiting
 from services.contracts.outcomes import WaitingCause
 from services.contracts.topics import Topic
 from services.contracts.verifications import VerificationStep
+from services.contracts.work_ranges import WorkRange
 from services.store.claims import Kind, hash_claim
 from services.store.database import Store
 from services.store.errors import StoreFailedError

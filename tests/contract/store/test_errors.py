@@ -20,8 +20,8 @@ from pymongo.write_concern import WriteConcern
 
 from sandbox.stack.mongo import Mongo
 from sandbox.stack.ports import reserve_port
-from services.contracts.claims import WorkRange
 from services.contracts.ids import AccountId, EmployeeId
+from services.contracts.work_ranges import WorkRange
 from services.errors import ConnectorError, TransientError
 from services.store.collection import Collection, translate
 from services.store.database import Store

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.contracts.claims import WorkRange
+from services.contracts.work_ranges import WorkRange
 from services.store.database import Store
 
 

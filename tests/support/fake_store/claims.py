@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from services.contracts.claims import Decision, LinkDecision, WorkRange
+from services.contracts.claims import Decision, LinkDecision
 from services.contracts.ids import AccountId, ConnectionId, PersonKey
+from services.contracts.work_ranges import WorkRange
 from services.store.claims import Kind
 from services.store.collection import PAGE_SIZE
 from services.store.links import build_link_key

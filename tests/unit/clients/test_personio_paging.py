@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from services.clients.personio.errors import PersonioUnavailableError
-from services.clients.personio.v1 import PersonioClient
+from services.clients.personio.v1 import MAX_PART_VALUES, PersonioClient
 from tests.support.fakes import FakeClock
 from tests.unit.clients.personio_stage import (
     ACCESS,
@@ -178,6 +178,18 @@ async def test_page_with_too_many_employees_is_yielded_in_parts() -> None:
 
     assert [(page.offset, len(page.employees)) for page in pages] == [(0, 100), (100, 100), (200, 50), (250, 0)]
     assert [request.url.params["offset"] for request in transport.requests[1:]] == ["0", "250"]
+
+
+async def test_page_with_very_many_values_is_yielded_in_parts() -> None:
+    """Employees with long lists must not keep the process busy with one page for seconds."""
+    numbers = {"value": [1] * (MAX_PART_VALUES // 10)}
+    data = [{"attributes": {"id": {"value": number}, "numbers": numbers}} for number in range(30)]
+    page = build_reply(200, {"success": True, "metadata": {"total_elements": 30}, "data": data})
+    async with open_client(TOKEN, page, build_page([], 30)) as (client, _):
+        pages = [page async for page in client.iterate_pages()]
+
+    assert sum(len(page.employees) for page in pages) == 30
+    assert all(len(page.employees) <= 10 for page in pages)
 
 
 @pytest.mark.parametrize("total", [True, -1, 10**30, "5", 5.0])
