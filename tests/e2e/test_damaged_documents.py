@@ -6,7 +6,9 @@ document is enough.
 
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +46,33 @@ SETTINGS = {"POLL_INTERVAL_SECONDS": "1", "KAFKA_PARTITIONS": "2", "KAFKA_SESSIO
 """Settings with few partitions: both companies share each of them."""
 
 
+USUAL_HIRES = 5
+"""Hires without a damaged document, of which the slowest shows how long one takes usually."""
+PATIENCE_SECONDS = 5.0
+"""How much longer a hire may take beside a damaged document: less than the pause after repeated failures. A poll begins each second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour(Company):
+    """The company that must notice nothing."""
+
+    usual_seconds: float = 0.0
+    """Seconds that one of its hires takes at most, while no document is damaged."""
+
+    async def wait_for_hire(self, employee: str) -> None:
+        """Waits for the account of an employee that was hired just now: it comes in its usual time."""
+        took = await measure_hire(self, employee)
+
+        assert took <= self.usual_seconds + PATIENCE_SECONDS
+
+
+async def measure_hire(company: Company, employee: str) -> float:
+    """Returns the seconds until the employee has an account."""
+    began = time.monotonic()
+    await wait_for_account(company, employee)
+    return time.monotonic() - began
+
+
 @pytest.fixture(scope="module")
 async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
     """The installation of all tests."""
@@ -59,13 +88,16 @@ async def damaged(installation: Installation) -> Company:
 
 
 @pytest.fixture(scope="module")
-async def other(installation: Installation, damaged: Company) -> Company:
+async def other(installation: Installation, damaged: Company) -> Neighbour:
     """The company that must notice nothing."""
-    return await add_company(installation, "suedwind")
+    company = await add_company(installation, "suedwind")
+    await wait_until_synced(installation, damaged, company)
+    usual = max([await measure_hire(company, await hire(installation)) for _ in range(USUAL_HIRES)])
+    return Neighbour(company.id, company.personio, company.declaree, usual)
 
 
 @pytest.fixture
-async def logs(installation: Installation, damaged: Company, other: Company) -> AsyncIterator[Logs]:
+async def logs(installation: Installation, damaged: Company, other: Neighbour) -> AsyncIterator[Logs]:
     """The logs of one test, before and after which all accounts are exact, and no process has ended."""
     await wait_until_synced(installation, damaged, other)
     before = {service: installation.processes[service].pid for service in SERVICES}
@@ -137,12 +169,12 @@ async def set_fields(installation: Installation, collection: str, key: str, fiel
 
 
 async def test_ledger_entry_with_an_unknown_outcome(
-    installation: Installation, damaged: Company, other: Company, logs: Logs
+    installation: Installation, damaged: Company, other: Neighbour, logs: Logs
 ) -> None:
     """Its employee waits with the reason. The stored outcome is read again as soon as it is repaired."""
     person = await hire(installation)
     await wait_for_account(damaged, person)
-    await wait_for_account(other, person)
+    await other.wait_for_hire(person)
     await wait_until_synced(installation, damaged, other)
     key = f"{damaged.id}/{person}"
     entry = await change_document(installation, "ledger", key, {"$set": {"decided.outcome": "from-the-future"}})
@@ -151,7 +183,7 @@ async def test_ledger_entry_with_an_unknown_outcome(
     colleague = await hire(installation)
 
     await wait_for_name(other, person, "Neuland")
-    await wait_for_account(other, colleague)
+    await other.wait_for_hire(colleague)
     await wait_for_account(damaged, colleague)
     await wait_for_reason(installation, damaged, "waiting", "the employee's ledger entry cannot be read")
     await logs.wait_for("writer", "ledger entry has invalid fields: decided")
@@ -161,7 +193,7 @@ async def test_ledger_entry_with_an_unknown_outcome(
 
 
 async def test_snapshot_with_a_missing_field(
-    installation: Installation, damaged: Company, other: Company, logs: Logs
+    installation: Installation, damaged: Company, other: Neighbour, logs: Logs
 ) -> None:
     """Its employee is listed with the field. The next poll after the repair transfers the change."""
     person = await hire(installation)
@@ -186,7 +218,7 @@ async def test_snapshot_with_a_missing_field(
     assert (await get_status(installation, damaged)).unreadable == 0
 
 
-async def test_damaged_claim(installation: Installation, damaged: Company, other: Company, logs: Logs) -> None:
+async def test_damaged_claim(installation: Installation, damaged: Company, other: Neighbour, logs: Logs) -> None:
     """The employee that asks for the account waits with the reason, until the claim is repaired."""
     person = await hire(installation)
     await wait_for_account(damaged, person)
@@ -214,7 +246,7 @@ async def test_damaged_claim(installation: Installation, damaged: Company, other
 @pytest.mark.parametrize("field", ["mapping.format_version", "mapping.rules"])
 @pytest.mark.promise("P10")
 async def test_mapping_of_a_newer_version(
-    installation: Installation, damaged: Company, other: Company, logs: Logs, field: str
+    installation: Installation, damaged: Company, other: Neighbour, logs: Logs, field: str
 ) -> None:
     """The polls of its company fail, with what to do. The next one after the repair transfers the change."""
     key = f"{damaged.id}/1"
@@ -222,7 +254,7 @@ async def test_mapping_of_a_newer_version(
 
     person = await hire(installation)
 
-    await wait_for_account(other, person)
+    await other.wait_for_hire(person)
     await wait_for_problem(installation, damaged, f"the stored PublishedMapping {key} has invalid fields ({field})")
     await logs.wait_for("poller", "poll failed", f"({field})")
     assert await list_letters(installation, person) == []
@@ -241,7 +273,7 @@ def seal(installation: Installation, content: object) -> str:
 
 @pytest.mark.parametrize("form", ["gAAAü", "without its fields", "of another format"])
 async def test_secret_of_another_form(
-    installation: Installation, damaged: Company, other: Company, logs: Logs, form: str
+    installation: Installation, damaged: Company, other: Neighbour, logs: Logs, form: str
 ) -> None:
     """The polls and the changes of its company stop, with what to do. The restored secret is enough."""
     token: object = {"gAAAü": "gAAAü", "of another format": {"v": 2}}.get(form) or seal(installation, {"v": 2})
@@ -249,7 +281,7 @@ async def test_secret_of_another_form(
 
     person = await hire(installation)
 
-    await wait_for_account(other, person)
+    await other.wait_for_hire(person)
     await wait_for_problem(installation, damaged, f"the secret {damaged.id}/declaree.key")
     await wait_for_problem(installation, damaged, f"`connections secrets {damaged.id} --declaree`")
     await logs.wait_for("poller", "poll failed", f"the secret {damaged.id}/declaree.key")
@@ -259,14 +291,14 @@ async def test_secret_of_another_form(
 
 
 async def test_connection_with_an_invalid_field(
-    installation: Installation, damaged: Company, other: Company, logs: Logs
+    installation: Installation, damaged: Company, other: Neighbour, logs: Logs
 ) -> None:
     """The status names the field. The repaired connection is polled again."""
     stored = await change_document(installation, "connections", damaged.id, {"$set": {"state": "dreaming"}})
 
     person = await hire(installation)
 
-    await wait_for_account(other, person)
+    await other.wait_for_hire(person)
     await wait_for_problem(installation, damaged, f"the stored Connection {damaged.id} has invalid fields (state)")
 
     await set_fields(installation, "connections", damaged.id, {"state": stored["state"]})
@@ -275,7 +307,7 @@ async def test_connection_with_an_invalid_field(
 
 @pytest.mark.parametrize("collection", ["runs", "tasks", "links", "verifications", "work_ranges", "leases"])
 async def test_other_document(
-    installation: Installation, damaged: Company, other: Company, logs: Logs, collection: str
+    installation: Installation, damaged: Company, other: Neighbour, logs: Logs, collection: str
 ) -> None:
     """A document of any other collection that has nothing but its ids stops no company."""
     now = datetime.now(UTC)
@@ -291,7 +323,7 @@ async def test_other_document(
 
     person = await hire(installation)
 
-    await wait_for_account(other, person)
+    await other.wait_for_hire(person)
     await wait_for_account(damaged, person)
     await get_status(installation, damaged)
     async with open_database(installation) as database:
@@ -303,7 +335,7 @@ async def test_other_document(
 
 @pytest.mark.parametrize(("field", "value"), [("intent", "teleport"), ("schema_version", 2)])
 async def test_request_of_a_newer_kind(
-    installation: Installation, damaged: Company, other: Company, logs: Logs, field: str, value: object
+    installation: Installation, damaged: Company, other: Neighbour, logs: Logs, field: str, value: object
 ) -> None:
     """That record alone becomes a dead letter, which names the field."""
     request = {
@@ -314,7 +346,7 @@ async def test_request_of_a_newer_kind(
     await produce(installation, Topic.ACCOUNTS_REQUESTED, f"{damaged.id}/4711", json.dumps(request).encode())
     person = await hire(installation)
 
-    await wait_for_account(other, person)
+    await other.wait_for_hire(person)
     await wait_for_account(damaged, person)
     await logs.wait_for("writer", "record became a dead letter", "upgrade this service")
     letter = (await list_letters(installation, "4711"))[-1].letter
@@ -324,7 +356,7 @@ async def test_request_of_a_newer_kind(
 
 @pytest.mark.parametrize("size", [2_000, 9_000_000])
 async def test_account_id_of_any_size(
-    installation: Installation, damaged: Company, other: Company, logs: Logs, size: int
+    installation: Installation, damaged: Company, other: Neighbour, logs: Logs, size: int
 ) -> None:
     """An id above 1 KB is refused. A look finds the account, and nothing of the id is stored."""
     fault = {"kind": "large_id", "method": "POST", "path": "/Users", "after_commit": True, "id_bytes": size}
@@ -333,7 +365,7 @@ async def test_account_id_of_any_size(
 
     person = await hire(installation)
 
-    await wait_for_account(other, person)
+    await other.wait_for_hire(person)
     await wait_until_synced(installation, damaged, other)
     async with open_store(installation) as store:
         entry = await store.ledger.get(PersonKey(damaged.id, EmployeeId(person)))
