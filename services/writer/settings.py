@@ -10,7 +10,7 @@ class WriterSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSe
 
     writer_batch_records: int = Field(200, ge=1, le=1000)
     """Maximum number of records of one connection that the writer reads and stores together."""
-    writer_lane_records: int = Field(2_000, ge=20, le=20_000)
+    writer_lane_records: int = Field(1_000, ge=20, le=20_000)
     """Maximum number of changes of one connection that the writer keeps in memory. Further ones wait in MongoDB until there is
     room."""
     writer_max_records: int = Field(20_000, ge=1_000, le=200_000)
