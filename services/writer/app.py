@@ -1,6 +1,7 @@
 """Builds the writer's process."""
 
 import os
+from functools import partial
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.turns import Paces
@@ -8,6 +9,7 @@ from services.contracts.connections import DeclareeAccess
 from services.contracts.events import AccountRequested
 from services.contracts.topics import Topic, find_topics
 from services.runtime.clock import Clock
+from services.runtime.kafka.client import make_consumer
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.kafka.failures import Failures
 from services.runtime.kafka.publisher import Publisher
@@ -25,6 +27,8 @@ from services.writer.wakeup import Wakeup
 
 FETCHED_RECORDS = 500
 """Maximum number of records that are fetched at once, for all connections."""
+FETCH_BYTES = 1_048_576
+"""Maximum size in bytes of what is fetched at once. Declaree is slower than Kafka: more would only wait in memory."""
 
 
 def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
@@ -72,6 +76,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         fatal=process.fatal,
         max_records=FETCHED_RECORDS,
         graceful_timeout=settings.graceful_timeout_seconds,
+        connect=partial(make_consumer, fetch_bytes=FETCH_BYTES),
     )
 
     async def replace_topics(replaced: frozenset[Topic]) -> None:

@@ -7,8 +7,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
-from services.runtime.kafka.client import MAX_FETCH_BYTES, MAX_PARTITION_FETCH_BYTES, make_consumer
+from services.runtime.kafka.client import make_consumer
 from services.runtime.kafka.fetcher import Fetcher
+from services.writer.app import FETCH_BYTES
 from tests.kafka.group import SOURCE, create_group
 from tests.support.servers import KafkaServers
 from tests.support.waiting import wait_until
@@ -92,16 +93,15 @@ async def test_fetch_limits_records_over_all_partitions(kafka: KafkaServers, top
 async def test_record_above_the_limit_of_a_fetch_is_fetched(kafka: KafkaServers, topic_prefix: str) -> None:
     """A large record behind partitions with many others: Kafka returns it alone, when its partition is asked for first."""
     group = await create_group(kafka.bootstrap_servers, topic_prefix, kafka_partitions=3)
-    small = MAX_PARTITION_FETCH_BYTES // 20
     for partition in (0, 1):
-        await group.produce(*[b"x" * small] * 100, partition=partition)
-    await group.produce(b"x" * (MAX_FETCH_BYTES - 200), partition=2)
+        await group.produce(*[b"x" * (FETCH_BYTES // 80)] * 100, partition=partition)
+    await group.produce(b"x" * (FETCH_BYTES - 200), partition=2)
     counts = dict.fromkeys(range(3), 0)
 
     def take(at: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         counts[at.partition] += len(records)
 
-    async with make_consumer(group.settings, "large", topic_prefix) as consumer:
+    async with make_consumer(group.settings, "large", topic_prefix, fetch_bytes=FETCH_BYTES) as consumer:
         consumer.subscribe([group.settings.topic(SOURCE)])
         fetcher = Fetcher(consumer, take)
 

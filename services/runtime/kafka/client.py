@@ -24,12 +24,11 @@ not apply."""
 METADATA_MAX_AGE_MS = 3_000
 """Age in milliseconds at which a consumer asks for its topic's partitions again. Until then, its group does not notice a new
 topic. aiokafka's default is five minutes."""
-MAX_FETCH_BYTES = 1_048_576
-"""Maximum size in bytes of the records of all partitions that a consumer fetches from one broker at once. A larger record batch is
-fetched alone. Kafka's default of 50 MB would fill the memory during a large import."""
-MAX_PARTITION_FETCH_BYTES = 262_144
-"""Maximum size in bytes of the records of one partition in that. A larger record batch is fetched when aiokafka asks for its partition
-first: it shuffles them."""
+MAX_FETCH_BYTES = 8_388_608
+"""Maximum size in bytes of the records of all partitions that a consumer fetches from one broker at once. Kafka's default of 50 MB
+would fill the memory during a large import."""
+MAX_PARTITION_FETCH_BYTES = 1_048_576
+"""Maximum size in bytes of the records of one partition in that. A larger record batch is fetched alone."""
 DEAD_LETTER_MAX_BYTES = 2_097_152
 """Maximum size in bytes of a record batch of the dead-letter topic. A dead letter is the original record with more headers."""
 
@@ -65,8 +64,14 @@ def build_client_options(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
-def make_consumer(settings: KafkaSettings, name: str, group: str) -> AIOKafkaConsumer:
-    """Returns a consumer of a group. ``name`` identifies this member in Kafka's logs. It commits nothing on its own."""
+def make_consumer(
+    settings: KafkaSettings, name: str, group: str, *, fetch_bytes: int = MAX_FETCH_BYTES
+) -> AIOKafkaConsumer:
+    """Returns a consumer of a group. ``name`` identifies this member in Kafka's logs. It commits nothing on its own.
+
+    ``fetch_bytes`` limits what it fetches from one broker at once. A record batch above a quarter of that is fetched when
+    aiokafka asks for its partition first: it shuffles them.
+    """
     return AIOKafkaConsumer(
         **build_client_options(settings),
         client_id=name,
@@ -74,8 +79,8 @@ def make_consumer(settings: KafkaSettings, name: str, group: str) -> AIOKafkaCon
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=100,  # an idle consumer sends a request this often; a request for stored records returns at once
-        fetch_max_bytes=MAX_FETCH_BYTES,
-        max_partition_fetch_bytes=MAX_PARTITION_FETCH_BYTES,
+        fetch_max_bytes=fetch_bytes,
+        max_partition_fetch_bytes=min(fetch_bytes // 4, MAX_PARTITION_FETCH_BYTES),
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
         session_timeout_ms=settings.kafka_session_timeout_ms,
         heartbeat_interval_ms=min(3_000, settings.kafka_session_timeout_ms // 3),
