@@ -97,11 +97,13 @@ class Decoder(Generic[E]):
         """Returns the records with their events, and the dead letters of the undecodable records. Passes over tombstones."""
         events: list[Incoming[E]] = []
         letters: list[Record] = []
+        now = self._clock.now()
         for record in records:
             if is_tombstone(record.key, record.value):
                 continue
             try:
-                event = self._read(record)
+                event = read_event(self._event, record.value)
+                ensure_possible_revision(event, now)
             except UnreadableRecordError as error:
                 letters.append(self._build_letter(record, error))
             else:
@@ -123,11 +125,6 @@ class Decoder(Generic[E]):
         )
         _log(letter)
         return letter.to_record(None, None)
-
-    def _read(self, record: ConsumerRecord) -> E:
-        event = read_event(self._event, record.value)
-        ensure_possible_revision(event, self._clock.now())
-        return event
 
     def _to_incoming(self, record: ConsumerRecord, event: E) -> Incoming[E]:
         return Incoming(
