@@ -184,7 +184,7 @@ def test_any_text_is_cleaned_once_or_rejected(text: str) -> None:
 @repeatable
 @given(st.text("aZ9_-.+@ ", min_size=1, max_size=12), st.booleans())
 def test_pattern_of_plain_addresses_accepts_no_mistake(text: str, is_complete: bool) -> None:
-    """Whatever it matches passes every check: it saves their time, and decides nothing."""
+    """All that it matches passes every check: it saves their time, and decides nothing."""
     address = f"a@{text}.example" if is_complete else text
 
     if is_plain(address):
