@@ -14,9 +14,12 @@ from services.store.database import Store
 
 OVERSIZED = "the employee's data is too large for Kafka: shorten it in Personio"
 """The reason of an oversized event, for an administrator."""
-ABSENT_STEP = "disable it with `people disable`, or leave it as it is with `people acknowledge`"
+ABSENT_STEP = "disable it now with `people disable`, or leave it as it is with `people acknowledge`"
 """The next step for the account of an absent employee."""
-ABSENT = f"Personio no longer lists this employee and the account is unchanged: {ABSENT_STEP}"
+ABSENT = (
+    "Personio no longer lists this employee. The account is disabled after two lookups of the employee id without a result: "
+    f"{ABSENT_STEP}"
+)
 """The reason of an absent employee, for an administrator."""
 
 
@@ -57,7 +60,7 @@ def describe_absence(person: PersonView) -> str | None:
     if snapshot is None or snapshot.absent_since is None:
         return None
     if snapshot.kind is ChangeKind.REMOVED:
-        return "Personio no longer lists this employee, and `people disable` has disabled the account"
+        return "Personio no longer lists this employee, and the account is disabled"
     if snapshot.is_absence_acknowledged:
         return "Personio no longer lists this employee, and `people acknowledge` leaves the account as it is"
     has_access = person.entry is not None and person.entry.enabled

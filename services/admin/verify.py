@@ -120,7 +120,7 @@ async def verify_employee(
         raise build_unknown_employee(connection, employee)
     if snapshot.absent_since is not None and snapshot.kind is not ChangeKind.REMOVED:
         raise AbsentEmployeeError(
-            f"Personio no longer lists employee {employee} of connection {connection}, and the account is unchanged: "
+            f"Personio no longer lists employee {employee} of connection {connection}, so no change of the account is verified: "
             f"{ABSENT_STEP}"
         )
     deadline = clock.monotonic() + seconds

@@ -9,12 +9,12 @@ import typer
 
 from services.admin import install as admin_install
 from services.admin import status as admin_status
-from services.cli import connections, dead_letters, links, mapping, people, sync, users, verify
+from services.cli import connections, dead_letters, links, mapping, people, runs, sync, users, verify
 from services.cli.context import CliSettings, Json, run
 from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
 from services.contracts.outcomes import Outcome
-from services.contracts.runs import Run
+from services.contracts.runs import UNSUCCESSFUL, Run, RunState
 from services.mapper.settings import MapperSettings
 from services.poller.settings import PollerSettings
 from services.runtime.clock import SystemClock
@@ -36,6 +36,15 @@ SERVICE_SETTINGS: tuple[type[ProcessSettings], ...] = (PollerSettings, MapperSet
 """The settings of these services."""
 NEED_ATTENTION = (Outcome.REJECTED, Outcome.INCOMPLETE)
 """The outcomes that `people list` explains."""
+LAST_POLL = {
+    RunState.INCOMPLETE: "was incomplete",
+    RunState.FAILED: "failed",
+    RunState.HELD: "is held",
+    RunState.RELEASING: "was held, and its changes are being released",
+    RunState.RELEASED: "was held, and its changes were released",
+    RunState.REJECTED: "was held, and its changes were rejected",
+}
+"""What `status` says about the last poll. Other states have a shorter text."""
 KILL_MARGIN_SECONDS = 15
 """Seconds that `up` waits for a stopping process beyond GRACEFUL_TIMEOUT_SECONDS, before it kills the process."""
 
@@ -100,7 +109,8 @@ app.command()(verify.verify)
 def status(as_json: Json = False) -> None:
     """Print the status of every connection.
 
-    Exit code 1 if the last poll of an active connection failed, or if something of a connection cannot be read.
+    Exit code 1 if the last poll of an active connection failed, was incomplete or is held, or if something of a
+    connection cannot be read.
     """
     connections = run(lambda _, store: admin_status.get_status(store))
     text = "\n".join(map(_format_status, connections))
@@ -111,7 +121,7 @@ def status(as_json: Json = False) -> None:
 
 def _has_failed(connection: admin_status.Status) -> bool:
     run = connection.last_run
-    has_failed = connection.state is ConnectionState.ACTIVE and run is not None and bool(run.error)
+    has_failed = connection.state is ConnectionState.ACTIVE and run is not None and run.state in UNSUCCESSFUL
     return has_failed or bool(connection.problems)
 
 
@@ -146,7 +156,12 @@ def _format_last_poll(run: Run | None) -> Iterator[str]:
         yield "  not polled yet"
         return
     time = f"{run.finished_at or run.started_at:%Y-%m-%d %H:%M} UTC"
-    yield f"  the last poll failed ({time}): {run.error}" if run.error else f"  last polled {time}"
+    state = LAST_POLL.get(run.state)
+    reason = f": {run.error}" if run.error and run.state in UNSUCCESSFUL else ""
+    yield f"  the last poll {state} ({time}){reason}" if state else f"  last polled {time}"
+    if run.state is RunState.HELD:
+        yield f"  see the changes with `runs show {run.connection_id} {run.id} --people`,"
+        yield f"  decide with `runs release {run.connection_id} {run.id}` or `runs reject {run.connection_id} {run.id}`"
     if run.invisible:
         yield f"  attributes not released, their fields stay as they are: {', '.join(run.invisible)}"
 
@@ -155,6 +170,7 @@ app.add_typer(connections.app, name="connections")
 app.add_typer(links.app, name="links")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(people.app, name="people")
+app.add_typer(runs.app, name="runs")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(users.app, name="users")
 

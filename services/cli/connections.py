@@ -1,19 +1,28 @@
 """The commands ``connections …``."""
 
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from services.admin import checks as admin_checks
 from services.admin import connections as admin_connections
 from services.admin import credentials as admin_credentials
+from services.admin import runs as admin_runs
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import format_columns, print_result
 from services.cli.remove import remove
 from services.cli.start import start
-from services.contracts.connections import Connection, ConnectionState, DeclareeAccess, LinkPolicy, PersonioAccess
+from services.contracts.connections import (
+    Connection,
+    ConnectionState,
+    DeclareeAccess,
+    Guard,
+    LinkPolicy,
+    PersonioAccess,
+)
 from services.contracts.ids import ConnectionId
 from services.runtime.clock import SystemClock
 from services.store.connection_summaries import ConnectionSummary
@@ -170,6 +179,37 @@ def link_policy(
     """
     run(lambda _, store: admin_connections.set_link_policy(store, ConnectionId(connection), policy))
     print_result(f"link policy: {policy}", {"id": connection, "link_policy": policy.value}, as_json=as_json)
+
+
+@app.command()
+def guard(
+    connection: Id,
+    share: Annotated[
+        float | None,
+        typer.Option(min=0, max=100, help="Percentage of the known employees above which a kind of change is unusual."),
+    ] = None,
+    people: Annotated[
+        int | None, typer.Option(min=0, help="Number of employees above which a kind of change is unusual.")
+    ] = None,
+    is_on: Annotated[
+        bool | None, typer.Option("--on/--off", help="Whether polls with unusual changes are held.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show or change the guard, which holds polls with unusual changes until an administrator decides.
+
+    A poll is held if one kind of change is above both thresholds. Without options, nothing is changed.
+    """
+
+    def work(_: CliSettings, store: Store) -> Coroutine[Any, Any, Guard]:
+        share_of_one = None if share is None else share / 100
+        return admin_runs.set_guard(store, ConnectionId(connection), is_on=is_on, share=share_of_one, people=people)
+
+    stored = run(work)
+    limits = f"more than {stored.people} employees and more than {stored.share * 100:g} % of them"
+    on = f"the guard is on: a poll is held if one kind of change concerns {limits}"
+    off = f"the guard is off: no poll is held (thresholds: {limits})"
+    print_result(on if stored.is_on else off, stored, as_json=as_json)
 
 
 @app.command()

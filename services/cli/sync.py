@@ -22,7 +22,11 @@ STATE_TEXTS = {TaskState.OPEN: "waiting for a poller", TaskState.RUNNING: "a pol
 """What the terminal shows while a task is unfinished."""
 
 
-def _run_task(connection: ConnectionId, action: Action, seconds: float, *, as_json: bool) -> None:
+def run_task(connection: ConnectionId, action: Action, seconds: float, *, as_json: bool) -> None:
+    """Files a task, waits for it with its progress, and prints its result.
+
+    ``seconds`` is the maximum wait. Ends the command with exit code 1 if the task failed, 75 if it is not finished in time.
+    """
     with show_progress(STATE_TEXTS[TaskState.OPEN]) as step:
 
         def progress(task: Task) -> None:
@@ -46,14 +50,23 @@ def poll(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count the changes without storing or publishing them.")
     ] = False,
+    employee: Annotated[
+        list[str] | None,
+        typer.Option(help="Look up only this employee (Personio id), without the guard. Repeat the option for more."),
+    ] = None,
     seconds: Seconds = 300,
     as_json: Json = False,
 ) -> None:
     """Poll Personio now and print the number of new, changed and unchanged employees.
 
-    Exit code 1 if the poll failed, 75 if no poller finished it in time.
+    Exit code 1 if the poll failed, was incomplete or is held, 75 if no poller finished it in time.
     """
-    _run_task(ConnectionId(connection), Poll(dry_run=dry_run), seconds, as_json=as_json)
+    if dry_run and employee:
+        raise typer.BadParameter(
+            "--dry-run polls all employees: leave one of both options out", param_hint="'--employee'"
+        )
+    people = tuple(EmployeeId(employee_id) for employee_id in employee or ())
+    run_task(ConnectionId(connection), Poll(dry_run=dry_run, people=people), seconds, as_json=as_json)
 
 
 def resync(
@@ -69,7 +82,7 @@ def resync(
     Exit code 1 if the task failed, 75 if no poller finished it in time.
     """
     people = tuple(EmployeeId(employee_id) for employee_id in employee or ())
-    _run_task(ConnectionId(connection), admin_tasks.build_resync(people), seconds, as_json=as_json)
+    run_task(ConnectionId(connection), admin_tasks.build_resync(people), seconds, as_json=as_json)
 
 
 def replay(

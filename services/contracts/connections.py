@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, SecretStr, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, model_validator
 
 from services.contracts.ids import ConnectionId
 from services.contracts.values import FrozenModel
@@ -180,6 +180,17 @@ class LinkPolicy(StrEnum):
     administrator decides about every other account."""
 
 
+class Guard(FrozenModel):
+    """The thresholds above which the changes of one run are unusual. A group of changes has to be above both."""
+
+    is_on: bool = True
+    """Whether runs with unusual changes are held."""
+    share: float = Field(default=0.2, ge=0, le=1)
+    """Share of the employees that were known before the run, from 0 to 1."""
+    people: int = Field(default=10, ge=0)
+    """Number of employees with the same kind of change."""
+
+
 class Connection(FrozenModel):
     """The link of one Personio account with one Declaree administration."""
 
@@ -195,6 +206,8 @@ class Connection(FrozenModel):
     """Access to Declaree."""
     link_policy: LinkPolicy = LinkPolicy.ASK
     """What happens with an account that existed before and has the e-mail address of an employee."""
+    guard: Guard = Field(default_factory=Guard)
+    """The thresholds above which the changes of one run are held until an administrator decides."""
     started_at: AwareDatetime | None = None
     """When an administrator started the connection, after the preview of its first import; None before."""
     created_at: AwareDatetime

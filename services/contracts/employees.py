@@ -7,7 +7,13 @@ from datetime import datetime
 from services.contracts.ids import EmployeeId
 from services.contracts.values import Value
 
-REQUIRED_ATTRIBUTES = ("first_name", "last_name", "email", "status")
+NAMES = ("first_name", "last_name")
+"""Keys of the names."""
+EMAIL = "email"
+"""Key of the e-mail address."""
+STATUS = "status"
+"""Key of the status."""
+REQUIRED_ATTRIBUTES = (*NAMES, EMAIL, STATUS)
 """Keys of the attributes that every synchronisation needs."""
 
 

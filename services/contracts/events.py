@@ -24,7 +24,8 @@ class ChangeKind(StrEnum):
     CHANGED = "changed"
     """At least one attribute differs from the last snapshot."""
     REMOVED = "removed"
-    """Personio no longer lists the employee, and an administrator has decided to disable the account."""
+    """Personio has deleted the employee: a complete scan does not list the employee, and two lookups do not know the id. Or an
+    administrator has decided to disable the account of an employee that is not listed."""
 
 
 class Event(FrozenModel):

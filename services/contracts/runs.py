@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from services.contracts.ids import ConnectionId
+from services.contracts.observations import GroupCount
 from services.contracts.values import FrozenModel
 
 
@@ -14,9 +15,26 @@ class RunState(StrEnum):
     RUNNING = "running"
     """The run has not ended."""
     SUCCEEDED = "succeeded"
-    """The run ended without an error."""
+    """The scan was complete, and its changes were released."""
+    INCOMPLETE = "incomplete"
+    """Personio's list ended early, or does not agree with the announced number. The changes of the listed employees were
+    released, and no employee counts as absent."""
     FAILED = "failed"
-    """The run ended with an error."""
+    """The run ended with an error. The next run sees the changes that this one has not released."""
+    HELD = "held"
+    """The guard holds the changes, because they are unusual. An administrator decides, or the next run replaces this one."""
+    RELEASING = "releasing"
+    """An administrator has released the held changes, and they are being published."""
+    RELEASED = "released"
+    """An administrator has released the held changes, and they were published."""
+    REJECTED = "rejected"
+    """An administrator has rejected the held changes, and they were dropped."""
+    REPLACED = "replaced"
+    """The run was held. A later run has compared all employees again, so this one can no longer be released."""
+
+
+UNSUCCESSFUL = frozenset({RunState.INCOMPLETE, RunState.FAILED, RunState.HELD})
+"""States of a run that need an administrator or an operator."""
 
 
 class RunCounts(FrozenModel):
@@ -35,7 +53,11 @@ class RunCounts(FrozenModel):
     oversized: int = 0
     """Number of employees with an attribute that is too large, or with an event that is too large for Kafka."""
     absent: int = 0
-    """Number of employees that a complete scan no longer lists. They are reported only: their accounts stay unchanged."""
+    """Number of employees that a complete scan no longer lists."""
+    removed: int = 0
+    """Number of these that two lookups have not found: their accounts are disabled."""
+    announced: int | None = None
+    """Number of employees that Personio announced; None if it announced none."""
 
 
 class Run(FrozenModel):
@@ -52,8 +74,10 @@ class Run(FrozenModel):
     finished_at: AwareDatetime | None = None
     """When the run ended; None while it is running."""
     counts: RunCounts = Field(default_factory=RunCounts)
-    """The counts; zeros if the run failed before the end of its scan. A scan that stopped at a limit has counts."""
+    """The counts; zeros while the run is running, and if it failed."""
     invisible: tuple[str, ...] = ()
     """Keys of wanted attributes that the credential cannot read. Their fields stay as they are."""
+    unusual: tuple[GroupCount, ...] = ()
+    """The groups of changes that are above the thresholds of the guard; empty for a run that was not held."""
     error: str | None = None
-    """Why the run failed; None if it did not fail."""
+    """Why the run is incomplete, has failed or was held; None for any other run. It stays after the decision about a held run."""

@@ -49,6 +49,8 @@ class Snapshot(FrozenModel):
     """Personio's own timestamp of the change; None if Personio sends none."""
     absent_since: AwareDatetime | None = None
     """Since when complete scans no longer list the employee; None if Personio lists the employee."""
+    unknown_since: AwareDatetime | None = None
+    """Since when Personio does not know the id of the absent employee, by a lookup; None before the first one."""
     is_absence_acknowledged: bool = False
     """Whether an administrator decided that the account of the absent employee stays as it is."""
 

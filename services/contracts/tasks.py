@@ -15,6 +15,8 @@ class Poll(FrozenModel):
     kind: Literal["poll"] = "poll"
     dry_run: bool = False
     """Whether the changes are counted only, and neither stored nor published."""
+    people: tuple[EmployeeId, ...] = ()
+    """The employees to look up. The guard does not hold their changes. Empty for a poll of all employees."""
 
 
 class Resend(FrozenModel):
@@ -47,7 +49,17 @@ class Disable(FrozenModel):
     """The employees. One that Personio lists is left alone."""
 
 
-Action = Annotated[Poll | Resend | Verify | Disable, Field(discriminator="kind")]
+class DecideRun(FrozenModel):
+    """Carries out what an administrator has decided about a held run."""
+
+    kind: Literal["decide-run"] = "decide-run"
+    run: str
+    """Id of the run."""
+    is_released: bool
+    """Whether the held changes are published. Otherwise they are dropped."""
+
+
+Action = Annotated[Poll | Resend | Verify | Disable | DecideRun, Field(discriminator="kind")]
 """What a task does."""
 
 

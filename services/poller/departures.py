@@ -1,6 +1,7 @@
 """Turns employees that Personio no longer lists into departures, which disable their accounts."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from services.contracts.cloudevents import SendReason
 from services.contracts.events import ChangeKind
@@ -25,22 +26,23 @@ class Departures:
         """Stores and publishes the departure of those that are absent. Returns their number."""
         stored = await self._snapshots.read(connection, people)
         absent = [snapshot for snapshot in stored.values() if snapshot.absent_since is not None]
-        removed = [(self._build_removed(snapshot), snapshot.revision) for snapshot in absent]
+        removed = [(build_removed(snapshot, self._clock.now()), snapshot.revision) for snapshot in absent]
         self._outbox.ensure_lease()
         lost = await self._snapshots.save(removed) if removed else frozenset()
         saved = [snapshot for snapshot, _ in removed if snapshot.employee_id not in lost]
         await self._outbox.emit(connection, saved, SendReason.DETECTED)
         return len(saved)
 
-    def _build_removed(self, snapshot: Snapshot) -> Snapshot:
-        now = self._clock.now()
-        return snapshot.model_copy(
-            update={
-                "revision": max(snapshot.revision + 1, int(now.timestamp() * 1000)),
-                "kind": ChangeKind.REMOVED,
-                "changed": (),
-                "content_hash": REMOVED,
-                "detected_at": now,
-                "source_modified_at": None,
-            }
-        )
+
+def build_removed(snapshot: Snapshot, now: datetime) -> Snapshot:
+    """Returns the snapshot of an employee that Personio has deleted, as the change that is published."""
+    return snapshot.model_copy(
+        update={
+            "revision": max(snapshot.revision + 1, int(now.timestamp() * 1000)),
+            "kind": ChangeKind.REMOVED,
+            "changed": (),
+            "content_hash": REMOVED,
+            "detected_at": now,
+            "source_modified_at": None,
+        }
+    )

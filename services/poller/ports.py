@@ -7,9 +7,9 @@ from typing import Protocol, TypeAlias
 
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.cloudevents import Record
-from services.contracts.connections import Connection
-from services.contracts.employees import AttributeDefinition, EmployeePage
-from services.contracts.ids import ConnectionId
+from services.contracts.connections import Connection, Guard
+from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
+from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import PublishedMapping
 
 ProgressCallback: TypeAlias = Callable[[Mapping[str, int]], Awaitable[None]]
@@ -26,6 +26,10 @@ class Personio(Protocol):
 
     async def list_attributes(self) -> tuple[AttributeDefinition, ...]:
         """Returns the attributes that the credential may read."""
+        ...
+
+    async def get_employee(self, employee_id: EmployeeId) -> Employee | None:
+        """Returns one employee with all visible attributes; None if Personio does not know the id."""
         ...
 
     def iterate_pages(self, requested: Collection[str]) -> AsyncIterator[EmployeePage]:
@@ -54,6 +58,16 @@ class PollPlan(Protocol):
     @property
     def has_succeeded(self) -> bool:
         """Whether the newest run has succeeded."""
+        ...
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether a complete scan was released before: the guard holds no first import."""
+        ...
+
+    @property
+    def guard(self) -> Guard:
+        """The thresholds of the connection."""
         ...
 
     @property

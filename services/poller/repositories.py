@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from services.poller.expiry import SnapshotExpiry
+from services.poller.observation_ports import Observations
 from services.poller.schedule_ports import Leases, Polls, PollSchedule
 from services.poller.snapshot_ports import Catalogues, SettlementMarks, Snapshots
 from services.poller.verification_ports import Claims, Ledger, Mappings, Verifications
@@ -25,6 +26,11 @@ class Repositories(Protocol):
     @property
     def runs(self) -> Runs:
         """The runs."""
+        ...
+
+    @property
+    def observations(self) -> Observations:
+        """The observations of the runs."""
         ...
 
     @property

@@ -2,18 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from services.contracts.ids import ConnectionId
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.observations import GroupCount
 from services.contracts.runs import Run, RunState
 from services.errors import ConnectorError
 from services.mapping.wanted import find_wanted_attributes
+from services.poller.absences import Absences
+from services.poller.guard import explain, find_base
 from services.poller.lease import LeaseLostError
+from services.poller.lookup import Lookup
 from services.poller.outbox import Outbox
 from services.poller.ports import PollPlan, ProgressCallback, Source
 from services.poller.repositories import Repositories
 from services.poller.scan import Scan, Tally
 from services.poller.scan_limits import ScanLimits
+from services.poller.staging import Changes, DryRun, FirstImport, Releaser, Staging
 from services.runtime.clock import Clock
 from services.runtime.kafka.publisher import ProducerDeadError
 from services.runtime.log import describe
@@ -40,14 +45,19 @@ class Runner:
         limits: ScanLimits,
         clock: Clock,
         metrics: Metrics,
+        *,
+        departure_seconds: float,
     ) -> None:
-        """``outbox`` publishes the changes, and raises ``LeaseLostError`` once the lease is lost."""
+        """``outbox`` publishes the changes, and raises ``LeaseLostError`` once the lease is lost. ``departure_seconds`` is the time
+        between both lookups of an employee that is no longer listed.
+        """
         self._repositories = repositories
         self._source = source
         self._outbox = outbox
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
+        self._departure_seconds = departure_seconds
 
     async def poll(
         self,
@@ -69,7 +79,7 @@ class Runner:
         if not dry_run:
             run = await self._begin(plan)
         try:
-            tally = await self._scan(plan, run, dry_run=dry_run, progress=progress)
+            result = await self._observe_and_decide(plan, run, dry_run=dry_run, progress=progress)
         except asyncio.CancelledError:
             await self._end_cancelled(run, dry_run=dry_run)
             raise
@@ -80,40 +90,99 @@ class Runner:
             raise
         except ConnectorError as error:
             logger.warning("poll failed: %s", error, extra={"connection": connection})
-            result: dict[str, object] = {"state": RunState.FAILED, "error": str(error)}
+            result = {"state": RunState.FAILED, "error": str(error)}
         except Exception as error:  # a defect is stored like any failure, so that the connection is polled again
             logger.exception("poll failed unexpectedly", extra={"connection": connection})
             result = {
                 "state": RunState.FAILED,
                 "error": f"unexpected error ({describe(error)}): see the poller's log",
             }
-        else:
-            result = self._conclude(connection, tally, dry_run=dry_run)
-        return await self._end(run, result, dry_run=dry_run)
+        run = await self._end(run, result, dry_run=dry_run)
+        if not dry_run and run.state is not RunState.FAILED:
+            await self._follow_up(plan, run)
+        return run
+
+    async def look_up(self, connection: ConnectionId, people: Sequence[EmployeeId]) -> dict[str, int]:
+        """Looks up single employees, and publishes their changes. Returns the counts. Raises the errors of ``Lookup``."""
+        plan = await self._repositories.polls.plan(connection)
+        lookup = Lookup(self._repositories, self._source, self._outbox, self._limits.places, self._clock)
+        return await lookup.look_up(plan, people)
 
     async def _begin(self, plan: PollPlan) -> Run:
         runs, now = self._repositories.runs, self._clock.now()
         if plan.needs_any("unfinished_run"):
             await runs.fail_unfinished(plan.connection_id, LEFT_UNFINISHED, now=now)
+        if plan.needs_any("observation"):  # a run that a crash ended has left some
+            self._outbox.ensure_lease()  # the next lease owner may be storing some by now
+            keep = await runs.find_undecided(plan.connection_id)
+            await self._repositories.observations.drop_others(plan.connection_id, keep)
         # a writer asks for first runs in progress
         return await runs.begin(plan.connection_id, now=now, is_stored=not plan.has_succeeded)
 
-    def _conclude(self, connection: ConnectionId, tally: Tally, *, dry_run: bool) -> dict[str, object]:
-        """Returns the result of a scan that was not interrupted by an error. One that stopped at a limit has failed."""
-        counts = tally.get_counts()
-        if not dry_run:
+    async def _observe_and_decide(
+        self, plan: PollPlan, run: Run, *, dry_run: bool, progress: ProgressCallback
+    ) -> dict[str, object]:
+        """Scans, and releases or holds the changes. Returns the result of the run.
+
+        Before the first complete scan was released, new employees are released at once: every employee is new, and a large
+        company would wait for its last page.
+        """
+        changes = self._open_changes(plan, run, dry_run=dry_run)
+        tally = await self._scan(plan, run, changes, dry_run=dry_run, progress=progress)
+        of = find_base(plan.employees, tally.get_counts(), tally.gone)
+        unusual = changes.census.find_unusual(plan.guard, of)
+        if isinstance(changes, Staging):
+            if unusual:
+                await changes.keep()
+            else:
+                tally.count_released(await changes.release())
+        return self._conclude(plan.connection_id, tally, unusual, dry_run=dry_run)
+
+    def _open_changes(self, plan: PollPlan, run: Run, *, dry_run: bool) -> DryRun | Staging:
+        if dry_run:
+            return DryRun(is_imported=plan.is_imported)
+        kind = Staging if plan.is_imported else FirstImport
+        releaser = self.build_releaser(plan.connection_id)
+        return kind(run.id, self._repositories.observations, releaser, self._outbox, self._clock)
+
+    def build_releaser(self, connection: ConnectionId) -> Releaser:
+        """Returns what stores and publishes changes of a connection."""
+        return Releaser(connection, self._repositories.snapshots, self._outbox, self._clock, self._limits.places)
+
+    def _conclude(
+        self, connection: ConnectionId, tally: Tally, unusual: Sequence[GroupCount], *, dry_run: bool
+    ) -> dict[str, object]:
+        """Returns the result of a run after its scan."""
+        counts, gap = tally.get_counts(), tally.describe_gap()
+        state, error = (RunState.SUCCEEDED, None) if gap is None else (RunState.INCOMPLETE, gap)
+        if unusual:
+            error = " ".join([explain(unusual), *([] if gap is None else [f"The scan was incomplete: {gap}"])])
+            state = RunState.HELD
+            logger.warning("poll is held: %s", error, extra={"connection": connection})
+        elif gap is not None:
+            logger.warning("poll is incomplete: %s", gap, extra={"connection": connection})
+        else:
+            logger.info("polled", extra={"connection": connection, "counts": counts.model_dump(exclude_none=True)})
+        if not dry_run and not unusual:
             self._metrics.changes.labels("created").inc(tally.created)
             self._metrics.changes.labels("changed").inc(tally.changed)
-        if tally.stopped is None:
-            logger.info("polled", extra={"connection": connection, "counts": counts.model_dump()})
-        else:
-            logger.warning("poll is incomplete: %s", tally.stopped, extra={"connection": connection})
         return {
-            "state": RunState.SUCCEEDED if tally.stopped is None else RunState.FAILED,
-            "error": tally.stopped,
+            "state": state,
+            "error": error,
             "counts": counts,
             "invisible": tally.invisible,
+            "unusual": tuple(unusual),
         }
+
+    async def _follow_up(self, plan: PollPlan, run: Run) -> None:
+        """Ends an earlier held run if this one has compared everything again, and notes the first complete import."""
+        if plan.needs_any("held_run") and run.state is not RunState.INCOMPLETE:
+            self._outbox.ensure_lease()  # a run that is held by now may be one of the next lease owner
+            await self._repositories.runs.replace_held(plan.connection_id, by=run.id)
+            keep = await self._repositories.runs.find_undecided(plan.connection_id)
+            await self._repositories.observations.drop_others(plan.connection_id, keep)
+        if not plan.is_imported and run.state is RunState.SUCCEEDED and run.counts.seen:
+            await self._repositories.schedule.set_imported(plan.connection_id, self._clock.now())
 
     async def _end_cancelled(self, run: Run, *, dry_run: bool) -> None:
         """Stores the end of a run because the process stops. If MongoDB does not answer, the next run ends it."""
@@ -129,7 +198,9 @@ class Runner:
             await self._repositories.runs.save(run)
         return run
 
-    async def _scan(self, plan: PollPlan, run: Run, *, dry_run: bool, progress: ProgressCallback) -> Tally:
+    async def _scan(
+        self, plan: PollPlan, run: Run, changes: Changes, *, dry_run: bool, progress: ProgressCallback
+    ) -> Tally:
         is_stored = dry_run or not plan.has_succeeded
 
         async def report(tally: Tally) -> None:
@@ -138,7 +209,7 @@ class Runner:
                 await self._repositories.runs.save(run)
                 is_stored = True
             total = {} if tally.total is None else {"total": tally.total}
-            await progress(tally.get_counts().model_dump() | total)
+            await progress(tally.get_counts().model_dump(exclude_none=True) | total)
 
         if not dry_run and plan.needs_any("pending_event"):
             await self._outbox.emit_pending(plan.connection_id, self._limits.places)
@@ -146,9 +217,12 @@ class Runner:
         wanted = find_wanted_attributes(published.mapping if published else None)
         repositories = self._repositories
         scan = Scan(
+            run.id,
             repositories.snapshots,
             repositories.catalogues,
             self._outbox,
+            changes,
+            Absences(run.id, repositories.snapshots, self._clock, self._departure_seconds),
             self._clock,
             self._limits,
             dry_run=dry_run,

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, TypeVar
 
-from services.contracts.employees import EmployeePage
+from services.contracts.employees import Employee, EmployeePage
+from services.contracts.ids import EmployeeId
 from services.errors import TransientError
 from services.poller.ports import Personio
 from services.poller.selection import Selection, read_selection
@@ -20,7 +21,8 @@ MAX_PAGES_WITHOUT_NEW = 3
 
 One such page is usual at the end of a list, and when a hundred employees are added while a scan is under way.
 """
-_ALL_SAFE = "No employee counts as absent. The next poll starts again"
+ALL_SAFE = "No employee counts as absent. The next poll starts again"
+"""What an incomplete scan means for the employees."""
 Result = TypeVar("Result")
 
 
@@ -92,10 +94,14 @@ class PageReader:
             return None
         if self._pages_read >= self._max_pages:
             raise ScanStoppedError(
-                f"the scan stopped after {self._pages_read} pages (POLL_SCAN_PAGES), and Personio's list goes on. {_ALL_SAFE}"
+                f"the scan stopped after {self._pages_read} pages (POLL_SCAN_PAGES), and Personio's list goes on. {ALL_SAFE}"
             )
         self._pages_read += 1
         return page
+
+    async def look_up(self, employee: EmployeeId) -> Employee | None:
+        """Returns one employee; None if Personio does not know the id. Raises ``ScanStoppedError`` and Personio's errors."""
+        return await self.wait(self._personio.get_employee(employee))
 
     def prefetch(self) -> asyncio.Future[EmployeePage | None]:
         """Asks for the next page, while the caller works on the present one. Returns the request."""
@@ -111,7 +117,7 @@ class PageReader:
         if self._without_new >= MAX_PAGES_WITHOUT_NEW:
             raise ScanStoppedError(
                 f"the scan stopped because the last {self._without_new} pages of Personio's list had no new employee. "
-                f"{_ALL_SAFE}"
+                f"{ALL_SAFE}"
             )
 
     async def wait(self, answer: Awaitable[Result]) -> Result:
@@ -127,7 +133,7 @@ class PageReader:
         if self._is_overdue:
             raise ScanStoppedError(
                 f"the scan stopped because it has waited {self._seconds:.0f} s for Personio (POLL_SCAN_SECONDS); "
-                f"{self._pages_read} pages were read. {_ALL_SAFE}"
+                f"{self._pages_read} pages were read. {ALL_SAFE}"
             )
         return fetch.result()
 

@@ -22,6 +22,10 @@ class PollSchedule(Protocol):
         """Stores the time of the next poll."""
         ...
 
+    async def set_imported(self, connection: ConnectionId, at: datetime) -> None:
+        """Notes that a first complete scan was released."""
+        ...
+
     async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last scheduled verification."""
         ...

@@ -30,6 +30,9 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSe
     """Seconds that one poll may wait for Personio before it stops. The employees read until then are synchronised."""
     poll_scan_pages: int = Field(5000, ge=1)
     """Maximum number of pages of one poll before it stops. Personio sends 100 employees on a page."""
+    poll_departure_seconds: float = Field(600, ge=0)
+    """Seconds between two lookups of an employee that Personio no longer lists. If Personio knows the id in neither of them, the
+    account is disabled."""
     poll_verify: bool = True
     """Whether all accounts in Declaree are compared once a day with what they should be. Missing accounts and enabled leavers
     are repaired."""

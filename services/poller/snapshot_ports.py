@@ -50,6 +50,22 @@ class Snapshots(Protocol):
         """Notes that a complete scan did not list these employees."""
         ...
 
+    async def find_marked_absent(self, connection: ConnectionId) -> frozenset[EmployeeId]:
+        """Returns the employees that an earlier complete scan no longer listed, and none listed since."""
+        ...
+
+    async def find_unknown(self, connection: ConnectionId, before: datetime, limit: int) -> Sequence[EmployeeId]:
+        """Returns absent employees that a first lookup has not found, at this time or earlier, and without a decision."""
+        ...
+
+    async def find_not_looked_up(self, connection: ConnectionId, limit: int) -> Sequence[EmployeeId]:
+        """Returns absent employees without a lookup and without a decision."""
+        ...
+
+    async def mark_unknown(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None:
+        """Notes that a first lookup has not found these absent employees."""
+        ...
+
     async def clear_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> None:
         """Notes that Personio lists these employees again."""
         ...

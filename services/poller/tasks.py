@@ -4,8 +4,9 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from services.contracts.ids import ConnectionId
-from services.contracts.tasks import Action, Disable, Poll, Resend, Task, Verify
+from services.contracts.tasks import Action, DecideRun, Disable, Poll, Resend, Task, Verify
 from services.errors import ConnectorError, TransientError
+from services.poller.decisions import Decider
 from services.poller.departures import Departures
 from services.poller.ports import ProgressCallback
 from services.poller.resend import Resender, collect_named_people
@@ -29,14 +30,18 @@ class TaskRunner:
         resender: Resender,
         verifier: Verifier,
         departures: Departures,
+        decider: Decider,
         clock: Clock,
     ) -> None:
-        """``runner`` polls, ``resender`` resends, ``verifier`` verifies and ``departures`` removes employees."""
+        """``runner`` polls, ``resender`` resends, ``verifier`` verifies, ``departures`` removes employees, and ``decider`` carries
+        out decisions about held runs.
+        """
         self._tasks = tasks
         self._runner = runner
         self._resender = resender
         self._verifier = verifier
         self._departures = departures
+        self._decider = decider
         self._clock = clock
 
     async def run_open(self, connection: ConnectionId, *, with_verifications: bool = True) -> None:
@@ -100,9 +105,13 @@ class TaskRunner:
     ) -> tuple[dict[str, int] | None, str | None]:
         """Returns the counts of the action, or None if it continues later; and its error, or None if it succeeded."""
         match action:
+            case Poll(people=people) if people:
+                return await self._runner.look_up(connection, people), None
             case Poll(dry_run=dry_run):
                 run = await self._runner.poll(connection, dry_run=dry_run, progress=progress)
-                return run.counts.model_dump(), run.error
+                return run.counts.model_dump(exclude_none=True), run.error
+            case DecideRun():
+                return await self._decider.decide(connection, action), None
             case Verify():
                 return await self._verifier.verify(connection, task, action, progress), None
             case Disable(people=people):

@@ -7,6 +7,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
 from services.contracts.tasks import Verify
 from services.poller.account_reader import VerificationInterruptedError
+from services.poller.decisions import Decider
 from services.poller.departures import Departures
 from services.poller.expiry import Expirer
 from services.poller.lease import LeaseGuard
@@ -49,7 +50,7 @@ class ConnectionWork:
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
-        for state in (RunState.SUCCEEDED, RunState.FAILED):
+        for state in (RunState.SUCCEEDED, RunState.INCOMPLETE, RunState.FAILED, RunState.HELD):
             metrics.runs.labels(state.value)  # an alert sees the first failed run only if the number was 0 before
 
     async def carry_out(self, connection: ConnectionId, guard: LeaseGuard, *, is_due: bool) -> None:
@@ -59,13 +60,22 @@ class ConnectionWork:
         """
         repositories, clock = self._repositories, self._clock
         outbox = Outbox(repositories.snapshots, self._publisher, guard.ensure_held)
-        runner = Runner(repositories, self._source, outbox, self._limits, clock, self._metrics)
+        runner = Runner(
+            repositories,
+            self._source,
+            outbox,
+            self._limits,
+            clock,
+            self._metrics,
+            departure_seconds=self._settings.poll_departure_seconds,
+        )
         resender = Resender(repositories, outbox, self._limits.places)
         plan = await repositories.polls.plan(connection)
         patience = timedelta(seconds=self._settings.poll_verify_patience_seconds)
         verifier = Verifier(repositories, self._accounts, resender, clock, guard.ensure_held, patience)
         departures = Departures(repositories.snapshots, outbox, clock)
-        tasks = TaskRunner(repositories.tasks, runner, resender, verifier, departures, clock)
+        decider = Decider(repositories.polls, repositories.runs, repositories.observations, runner.build_releaser)
+        tasks = TaskRunner(repositories.tasks, runner, resender, verifier, departures, decider, clock)
         has_tasks = plan.needs_any("open_task", "running_task")
         if has_tasks:
             await repositories.tasks.reopen_running(connection)

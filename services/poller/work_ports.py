@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.runs import Run
+from services.contracts.runs import Run, RunState
 from services.contracts.tasks import Action, Task
 
 
@@ -22,6 +22,22 @@ class Runs(Protocol):
 
     async def save(self, run: Run) -> None:
         """Stores the new state of a run."""
+        ...
+
+    async def get(self, run: str) -> Run | None:
+        """Returns the run of this id; None if it does not exist."""
+        ...
+
+    async def find_undecided(self, connection: ConnectionId) -> Sequence[str]:
+        """Returns the ids of the runs that are held or being released. Their observations are still needed."""
+        ...
+
+    async def replace_held(self, connection: ConnectionId, *, by: str) -> int:
+        """Ends the held runs of a connection, except the run ``by``. Returns their number."""
+        ...
+
+    async def decide(self, run: str, before: RunState, after: RunState) -> bool:
+        """Moves a run from the state ``before`` to ``after``. Returns False and changes nothing if it has another state."""
         ...
 
 

@@ -103,14 +103,15 @@ class Metrics:
         )
         self.runs = self._make_counter(
             "sync_runs_total",
-            "Polls of Personio, by result: `succeeded` or `failed`. If `failed` rises: `status` shows the reason. If neither "
-            "rises for longer than POLL_INTERVAL_SECONDS: see `/health/ready` of the poller.",
+            "Polls of Personio, by result: `succeeded`, `incomplete`, `held` or `failed`. If one of the last three rises: "
+            "`status` shows the reason. If none rises for longer than POLL_INTERVAL_SECONDS: see `/health/ready` of the poller.",
             "result",
         )
         self.changes = self._make_counter(
             "sync_changes_total",
-            "Changes detected in Personio, by kind: `created` for a new employee, `changed` for any other change. Each of "
-            "them has to be settled: compare with `sync_outcomes_total`.",
+            "Changes that polls have released, by kind: `created` for a new employee, `changed` for any other change. Each of "
+            "them has to be settled: compare with `sync_outcomes_total`, which also counts the changes of `runs release` and "
+            "`poll --employee`.",
             "kind",
         )
 

@@ -11,6 +11,7 @@ from services.contracts.connections import (
     Connection,
     ConnectionState,
     DeclareeAccess,
+    Guard,
     LinkPolicy,
     PersonioAccess,
     normalise_server,
@@ -165,6 +166,10 @@ class Connections:
     async def set_link_policy(self, connection: ConnectionId, policy: LinkPolicy) -> None:
         """Stores what happens with accounts that existed before. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"link_policy": policy.value})
+
+    async def set_guard(self, connection: ConnectionId, guard: Guard) -> None:
+        """Stores the thresholds above which changes are held. Raises ``UnknownConnectionError``."""
+        await self._set(connection, {"guard": guard.model_dump(mode="json")})
 
     async def set_credentials(
         self,

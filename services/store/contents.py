@@ -93,6 +93,7 @@ CONTENTS = (
         _match_field,
         mention=Mention(_match_tasks, lambda person: {"$pull": {"action.people": person.employee_id}}),
     ),
+    CollectionContent("observations", _match_field, lambda person: {"person": str(person)}),
     CollectionContent("snapshots", _match_keys, _match_person),
     CollectionContent("ledger", _match_keys, _match_person),
     CollectionContent(

@@ -30,6 +30,7 @@ from services.store.leases import Leases
 from services.store.ledger import Ledger
 from services.store.links import Links
 from services.store.mappings import Mappings
+from services.store.observations import Observations
 from services.store.polls import Polls
 from services.store.replica_set import ensure_replica_set
 from services.store.runs import Runs
@@ -105,6 +106,7 @@ class Store:
         self.work_ranges = WorkRanges(self._get_collection("work_ranges"))
         self.tasks = Tasks(self._get_collection("tasks"))
         self.runs = Runs(self._get_collection("runs"), self.damage)
+        self.observations = Observations(self._get_collection("observations"))
         self.leases = Leases(self._get_collection("leases"))
         self.dead_letters = DeadLetters(self._get_collection("dead_letters"))
         self.forgotten = Forgotten(self._get_collection("forgotten"))

@@ -64,6 +64,7 @@ INDEXES = (
     Index("snapshots", "oversized", _PERSON, _build_partial(oversized_revision=_EXISTS)),
     Index("snapshots", "reduced", _PERSON, _build_partial(oversized=_EXISTS)),
     Index("snapshots", "missing", {"connection_id": 1, "absent_since": 1}, _build_partial(absent_since=_EXISTS)),
+    Index("snapshots", "marked_absent", _PERSON | {"absent_since": 1}, _build_partial(absent_since=_EXISTS)),
     Index(
         "snapshots",
         "leavers",
@@ -107,7 +108,13 @@ INDEXES = (
     Index("tasks", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
     Index("runs", "newest", {"connection_id": 1, "started": -1, "_id": -1}),
     Index("runs", "running", {"connection_id": 1}, _build_partial(state="running")),
+    Index("runs", "held", {"connection_id": 1}, _build_partial(state="held")),
+    Index("runs", "releasing", {"connection_id": 1}, _build_partial(state="releasing")),
     Index("runs", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
+    Index("observations", "runs", {"run_id": 1, "_id": 1}),
+    Index("observations", "connections", {"connection_id": 1, "run_id": 1}),
+    Index("observations", "people", {"person": 1}),
+    Index("observations", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
     Index("forgotten", "expiry", {"expires": 1}, {"expireAfterSeconds": 0}),
 )
 """Every index of the product."""

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from services.contracts.catalogues import SourceCatalogue
-from services.contracts.connections import Connection, ConnectionState
+from services.contracts.connections import Connection, ConnectionState, Guard
 from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import PublishedMapping
@@ -26,6 +28,8 @@ NEEDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "unfinished_run": ("runs", {"state": RunState.RUNNING.value}),
     "open_task": ("tasks", {"state": TaskState.OPEN.value}),
     "running_task": ("tasks", {"state": TaskState.RUNNING.value}),
+    "held_run": ("runs", {"state": RunState.HELD.value}),
+    "observation": ("observations", {}),
     "pending_event": ("snapshots", {"pending": True}),
     "unsettled": ("snapshots", {"unsettled": True}),
     "conflict": ("ledger", {"blocked_by": {"$exists": True}}),
@@ -51,6 +55,10 @@ class PollPlan:
     """Number of snapshots."""
     has_succeeded: bool
     """Whether the newest run has succeeded."""
+    is_imported: bool
+    """Whether a complete scan was released before: the guard holds no first import."""
+    guard: Guard
+    """The thresholds of the connection; the defaults if they are damaged."""
     rejected_resent_on: date | None
     """The day (UTC) of the last resend of rejected employees; None if there was none."""
     verified_on: date | None
@@ -98,12 +106,21 @@ class Polls:
             needs=ALL_NEEDS & found.keys(),
             employees=found.get("employees", 0),
             has_succeeded=found.get("newest_run") == RunState.SUCCEEDED.value,
+            is_imported=(stored or {}).get("imported_at") is not None,
+            guard=_read_guard(stored),
             rejected_resent_on=_read_day(stored, "rejected_resent_on"),
             verified_on=_read_day(stored, "verified_on"),
             catalogue=read_catalogue(found.get("catalogue")),
             open_mapping=open_mapping,
             open_connection=open_connection,
         )
+
+
+def _read_guard(document: Document | None) -> Guard:
+    try:
+        return Guard.model_validate((document or {}).get("guard") or {})
+    except ValidationError:
+        return Guard()
 
 
 def _read_day(document: Document | None, name: str) -> date | None:

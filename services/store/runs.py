@@ -44,6 +44,24 @@ class Runs:
             {"$set": {"state": RunState.FAILED.value, "error": error, "finished_at": now.isoformat()}},
         )
 
+    async def find_undecided(self, connection: ConnectionId) -> tuple[str, ...]:
+        """Returns the ids of the runs that are held or being released. Their observations are still needed."""
+        states = (RunState.HELD.value, RunState.RELEASING.value)
+        either = [{"connection_id": connection, "state": state} for state in states]  # one index for each
+        documents = await self._collection.find({"$or": either}, fields=["_id"])
+        return tuple(document["_id"] for document in select_named(documents))
+
+    async def replace_held(self, connection: ConnectionId, *, by: str) -> int:
+        """Ends the held runs of a connection, except the run ``by``, which has compared everything again. Returns their number."""
+        return await self._collection.update_all(
+            {"connection_id": connection, "state": RunState.HELD.value, "_id": {"$ne": by}},
+            {"$set": {"state": RunState.REPLACED.value}},
+        )
+
+    async def decide(self, run: str, before: RunState, after: RunState) -> bool:
+        """Moves a run from the state ``before`` to ``after``. Returns False and changes nothing if it has another state."""
+        return await self._collection.update({"_id": run, "state": before.value}, {"$set": {"state": after.value}})
+
     async def save(self, run: Run) -> None:
         """Stores the state of a run, new or not."""
         await self._collection.update_and_get({"_id": run.id}, {"$set": _to_document(run)}, insert=True)
@@ -77,7 +95,7 @@ class Runs:
         return bool(await self._collection.find(succeeded, fields=["_id"], sort={"started": -1, "_id": -1}, limit=1))
 
     async def find_last_finished(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, Run]:
-        """Returns the newest runs that have succeeded or failed, of those connections that have any, except damaged ones.
+        """Returns the newest runs that have ended, of those connections that have any, except damaged ones.
 
         Sends one query, and another one for each connection with a run in progress.
         """
@@ -97,7 +115,7 @@ class Runs:
         return runs
 
     async def get_last_finished(self, connection: ConnectionId) -> Run | None:
-        """Returns the newest run that has succeeded or failed; None if there was none, or if it is damaged."""
+        """Returns the newest run that has ended; None if there was none, or if it is damaged."""
         documents = await self._collection.find(
             {"connection_id": connection, "state": {"$ne": RunState.RUNNING.value}},
             sort={"started": -1, "_id": -1},

@@ -48,6 +48,10 @@ class PollSchedule:
         """Stores the day (UTC) of the last scheduled verification. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"verified_on": day.isoformat()})
 
+    async def set_imported(self, connection: ConnectionId, at: datetime) -> None:
+        """Notes that a first complete scan was released. Does nothing for a connection that was removed."""
+        await self._collection.update({"_id": connection}, {"$set": {"imported_at": at}})
+
     async def _set(self, connection: ConnectionId, values: Document) -> None:
         if not await self._collection.update({"_id": connection}, {"$set": values}):
             raise UnknownConnectionError(connection)

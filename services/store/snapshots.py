@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from pymongo import InsertOne, UpdateMany, UpdateOne
 
 from services.contracts.damage import DocumentKind
+from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
 from services.store.collection import PAGE_SIZE, Collection, Document, split, to_model
@@ -138,12 +139,44 @@ class Snapshots:
                 {"$set": {"absent_since": _TIME.dump_python(since, mode="json")}},
             )
 
+    async def find_marked_absent(self, connection: ConnectionId) -> frozenset[EmployeeId]:
+        """Returns the employees that an earlier complete scan no longer listed, and none listed since."""
+        marked = {"connection_id": connection, "absent_since": {"$exists": True}}
+        pages = self._collection.iterate_pages(marked, fields=["_id"], size=10 * PAGE_SIZE)
+        return frozenset([person.employee_id async for page in pages for person in parse_keys(page)])
+
+    async def find_unknown(self, connection: ConnectionId, before: datetime, limit: int) -> tuple[EmployeeId, ...]:
+        """Returns absent employees that a first lookup has not found, at this time or earlier, and without a decision."""
+        return await self._find_undecided(connection, {"$lte": _TIME.dump_python(before, mode="json")}, limit)
+
+    async def find_not_looked_up(self, connection: ConnectionId, limit: int) -> tuple[EmployeeId, ...]:
+        """Returns absent employees without a lookup and without a decision."""
+        return await self._find_undecided(connection, None, limit)
+
+    async def _find_undecided(self, connection: ConnectionId, unknown_since: Any, limit: int) -> tuple[EmployeeId, ...]:
+        where = {
+            "connection_id": connection,
+            **NOT_LISTED,
+            "unknown_since": unknown_since,
+            "kind": {"$ne": ChangeKind.REMOVED.value},
+        }
+        documents = await self._collection.find(where, fields=["_id"], sort={"absent_since": 1}, limit=limit)
+        return tuple(person.employee_id for person in parse_keys(documents))
+
+    async def mark_unknown(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None:
+        """Notes that a first lookup has not found these absent employees. Keeps the time of the first one."""
+        for keys in split(_to_keys(connection, employees), PAGE_SIZE):
+            await self._collection.update_all(
+                {"_id": {"$in": keys}, "absent_since": {"$exists": True}, "unknown_since": {"$exists": False}},
+                {"$set": {"unknown_since": _TIME.dump_python(since, mode="json")}},
+            )
+
     async def clear_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> None:
         """Notes that Personio lists these employees again."""
         for keys in split(_to_keys(connection, employees), PAGE_SIZE):
             await self._collection.update_all(
                 {"_id": {"$in": keys}, "absent_since": {"$exists": True}},
-                {"$unset": {"absent_since": True, "is_absence_acknowledged": True}},
+                {"$unset": {"absent_since": True, "unknown_since": True, "is_absence_acknowledged": True}},
             )
 
     async def acknowledge_absence(self, person: PersonKey) -> bool:

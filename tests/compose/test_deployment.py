@@ -66,6 +66,8 @@ async def test_all_replicas_are_healthy(synced: Deployment) -> None:
 
 async def test_killed_mapper_and_writer_lose_and_duplicate_nothing(synced: Deployment) -> None:
     """Slow pages of Personio and late answers of Declaree make the kill fall into the middle of the work."""
+    (status,) = synced.read_status()
+    synced.run_cli("connections", "guard", status["connection"], "--off")  # the hires double the company
     before = await count_accounts(synced)
     victims = [synced.list_containers("mapper")[0], synced.list_containers("writer")[0]]
     slow = {"kind": "slow", "path": "/v1/company/employees", "count": 100, "seconds": 3}

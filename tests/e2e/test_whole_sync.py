@@ -1,7 +1,9 @@
 """The whole product on a real Kafka and a real MongoDB, with the sandboxes of both vendors."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from tests.support.world import (
     clear_journal,
     find_differences,
     get_connection_id,
+    list_accounts,
     make_installation,
     make_settings,
     open_store,
@@ -24,6 +27,10 @@ from tests.support.world import (
 )
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.timeout(360)]
+
+
+HIRED = 60
+"""Employees that are hired at once: half of the company."""
 
 
 async def count_writes(installation: Installation) -> int:
@@ -164,3 +171,44 @@ async def test_logs_contain_no_email_address_and_no_secret(installation: Install
         assert "@" not in text
         assert "demo-secret" not in text
         assert "demo-key" not in text
+
+
+@pytest.mark.promise("P6")
+async def test_mass_change_is_held_until_it_is_released(installation: Installation) -> None:
+    """No account is written before, except that of a single employee that an administrator names."""
+    await wait_for_rest(installation)
+    await wait_until_exact(installation)
+    connection = await get_connection_id(installation)
+    await clear_journal(installation)
+    answer = await call_control(installation, "POST", "/employees", count=HIRED, status="active")
+    hired = [str(employee) for employee in answer["ids"]]
+
+    async def is_held() -> bool:
+        return bool((await read_newest_run(installation, connection))["state"] == "held")
+
+    await wait_until("a run is held", is_held)
+    await installation.run_cli("connections", "pause", connection)  # the next poll would replace the run
+    await wait_until_committed(installation)
+    assert [entry for entry in await read_journal(installation) if entry["method"] != "GET"] == []
+
+    await installation.run_cli("poll", connection, "--employee", hired[0])
+    await wait_for_rest(installation)
+    assert await find_accounts(installation, hired) == {hired[0]}
+
+    run = await read_newest_run(installation, connection)
+    await installation.run_cli("runs", "release", connection, run["id"], "--yes")
+    await installation.run_cli("connections", "resume", connection)
+    await wait_for_rest(installation)
+    await wait_until_exact(installation)
+    assert await find_accounts(installation, hired) == set(hired)
+
+
+async def read_newest_run(installation: Installation, connection: str) -> Any:
+    """Returns the newest run as `runs list` prints it."""
+    (run,) = json.loads(await installation.run_cli("runs", "list", connection, "--limit", "1", "--json"))
+    return run
+
+
+async def find_accounts(installation: Installation, employees: Iterable[str]) -> set[str]:
+    """Returns those of the employees that have an account."""
+    return {str(account.get("externalId")) for account in await list_accounts(installation)} & set(employees)

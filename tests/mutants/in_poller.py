@@ -7,7 +7,9 @@ OBSERVE = "services/poller/observe.py"
 SCAN = "services/poller/scan.py"
 SCHEDULE = "services/poller/schedule.py"
 
+OF_ABSENCES = "tests/unit/poller/test_absences.py"
 OF_FAIRNESS = "tests/unit/poller/test_fairness.py"
+OF_HELD = "tests/unit/poller/test_held_runs.py"
 OF_LEASE = "tests/unit/poller/test_lease.py"
 OF_LIMITS = "tests/unit/poller/test_scan_limits.py"
 OF_OBSERVE = "tests/unit/poller/test_observe.py"
@@ -17,8 +19,8 @@ POLLER = (
     Mutant(
         "a scan that was stopped counts as complete",
         SCAN,
-        "if self.stopped is not None or self.repeated or self.skipped:",
-        "if self.repeated or self.skipped:",
+        "if self.stopped is not None or self.repeated",
+        "if self.repeated",
         f"{OF_LIMITS}::test_stopped_scan_is_not_complete_even_if_the_total_agrees",
     ),
     Mutant(
@@ -45,17 +47,17 @@ POLLER = (
     ),
     Mutant(
         "a change that another poller has stored is sent with the wrong content",
-        SCAN,
-        "if snapshot.employee_id not in lost]",
-        "if snapshot.employee_id is not None]",
+        "services/poller/staging.py",
+        "saved = [snapshot for snapshot, _ in changes if snapshot.employee_id not in lost]",
+        "saved = [snapshot for snapshot, _ in changes]",
         f"{OF_SCAN}::test_change_stored_by_another_replica_is_not_sent",
     ),
     Mutant(
         "a dry run stores what it finds",
-        SCAN,
-        "        if self._dry_run:\n            return\n",
+        "services/poller/run.py",
+        "        if dry_run:\n            return DryRun()\n",
         "",
-        f"{OF_SCAN}::test_dry_run_counts_without_storing_or_sending",
+        f"{OF_HELD}::test_dry_run_tells_what_would_be_held",
     ),
     Mutant(
         "an attribute that is no longer wanted stays in the snapshot",
@@ -126,6 +128,41 @@ POLLER = (
         "await self._set_next_poll(connection, started_at)",
         "await self._set_next_poll(connection, self._clock.now())",
         f"{OF_FAIRNESS}::test_polls_of_a_large_company_keep_their_interval",
+    ),
+    Mutant(
+        "unusual changes are published",
+        "services/poller/run.py",
+        "            if unusual:\n                await changes.keep()",
+        "            if False:\n                await changes.keep()",
+        f"{OF_HELD}::test_unusual_changes_of_each_kind_are_held[left]",
+    ),
+    Mutant(
+        "a replaced run is released",
+        "services/poller/decisions.py",
+        "if not begun and not await",
+        "if not begun and await",
+        f"{OF_HELD}::test_replaced_run_is_not_decided[True]",
+    ),
+    Mutant(
+        "observations of a crashed run stay",
+        "services/poller/run.py",
+        'if plan.needs_any("observation"):',
+        'if plan.needs_any("held_run"):',
+        f"{OF_HELD}::test_crash_in_a_large_run_loses_no_change",
+    ),
+    Mutant(
+        "an employee is removed without a pause",
+        "services/poller/absences.py",
+        "self._clock.now() - self._pause",
+        "self._clock.now()",
+        f"{OF_ABSENCES}::test_deleted_employee_is_removed_after_two_lookups",
+    ),
+    Mutant(
+        "a list that lacks an employee proves departures",
+        "services/poller/scan.py",
+        "        if found.existing:\n            return\n",
+        "",
+        f"{OF_ABSENCES}::test_employee_that_exists_makes_the_list_incomplete",
     ),
 )
 """The mistakes in ``services/poller``."""

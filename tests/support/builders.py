@@ -23,6 +23,7 @@ from services.contracts.events import (
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.contracts.mappings import AttributeSource, MappingDocument, PublishedMapping, Rule, default_mapping
+from services.contracts.observations import Group, GroupKind, Observation
 from services.contracts.outcomes import Intent, Outcome
 from services.contracts.snapshots import Snapshot, attributes_to_json
 from services.contracts.values import Value
@@ -70,6 +71,19 @@ def make_snapshot(employee: str = "1", revision: int = 1_000, **changes: Any) ->
         "detected_at": NOW,
     }
     return Snapshot.model_validate(content | changes)
+
+
+def make_observation(employee: str = "1", run: str = "n1", **changes: Any) -> Observation:
+    """Returns the observation of a new employee, with these fields."""
+    connection = changes.get("connection_id", CONNECTION)
+    content: dict[str, Any] = {
+        "run_id": run,
+        "connection_id": connection,
+        "employee_id": EmployeeId(employee),
+        "snapshot": make_snapshot(employee, connection_id=connection),
+        "groups": (Group(kind=GroupKind.NEW),),
+    }
+    return Observation.model_validate(content | changes)
 
 
 def make_entry(employee: str = "1", seq: int = 1, **changes: Any) -> LedgerEntry:

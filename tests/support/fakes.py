@@ -155,6 +155,12 @@ class FakePersonio:
         """Whether attributes that were not requested are left out."""
         self.opened: list[ConnectionId] = []
         """Connections in the order in which the poller opened them."""
+        self.unlisted: set[str] = set()
+        """Ids of employees that exist and are missing in the list, which does not count them."""
+        self.lookups: list[str] = []
+        """Ids of the employees that were looked up, in order."""
+        self.lookup_failure: Exception | None = None
+        """The error of each lookup; None for no error."""
         self.queued_seconds = 0.0
         """Seconds in which requests have waited for their turn in the poller."""
         self._open: set[ConnectionId] = set()
@@ -162,6 +168,16 @@ class FakePersonio:
     async def list_attributes(self) -> tuple[AttributeDefinition, ...]:
         """Returns the visible attributes."""
         return tuple(AttributeDefinition(key, key, "standard") for key in self.visible)
+
+    async def get_employee(self, employee_id: EmployeeId) -> Employee | None:
+        """Returns one employee with all visible attributes; None for an unknown id."""
+        self.lookups.append(employee_id)
+        if self.lookup_failure is not None:
+            raise self.lookup_failure
+        values = self.people.get(employee_id)
+        if values is None:
+            return None
+        return make_employee(employee_id, {k: v for k, v in values.items() if get_parent(k) in self.visible})
 
     async def iterate_pages(self, requested: Collection[str]) -> AsyncIterator[EmployeePage]:
         """Yields all pages, then raises ``failure`` if it is set."""
@@ -175,7 +191,8 @@ class FakePersonio:
 
     def _build_pages(self) -> list[EmployeePage]:
         """Returns the pages, with an empty one after a full last page: the client asks for what may have been added."""
-        people, total = list(self.people.items()), len(self.people)
+        people = [(key, values) for key, values in self.people.items() if key not in self.unlisted]
+        total = len(people)
         return [
             EmployeePage(
                 tuple(make_employee(key, self._select(values)) for key, values in people[start : start + self.page]),

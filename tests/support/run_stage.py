@@ -17,6 +17,7 @@ from services.contracts.runs import Run, RunState
 from services.contracts.tasks import Action, Task
 from services.contracts.values import Value
 from services.errors import ConnectorError
+from services.poller.decisions import Decider
 from services.poller.departures import Departures
 from services.poller.outbox import Outbox
 from services.poller.resend import Resender
@@ -35,6 +36,8 @@ from tests.support.fakes import CrashError, Crashes, FakeClock, FakePersonio, Fa
 PEOPLE: dict[str, dict[str, Value]] = {key: {"email": f"e{key}@x.example"} for key in "12345"}
 """Employees with different e-mail addresses."""
 
+DEPARTURE_SECONDS = 600.0
+"""Seconds between both lookups of an employee that Personio no longer lists."""
 PATIENCE = timedelta(hours=1)
 """Time for which a change without an outcome counts as under way."""
 WAITING = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
@@ -56,13 +59,16 @@ class RunStage:
         self.clock = FakeClock()
         outbox = Outbox(store.snapshots, self.publisher, lambda: None)
         self.limits = make_limits(self.clock)
-        self.runner = Runner(store, self.personio.source, outbox, self.limits, self.clock, Metrics())
+        self.runner = Runner(
+            store, self.personio.source, outbox, self.limits, self.clock, Metrics(), departure_seconds=DEPARTURE_SECONDS
+        )
         self.resender = Resender(store, outbox, self.limits.places)
         self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value())
         self.accounts = FakeAccounts(create_app(self.declaree), self.clock)
         verifier = Verifier(store, self.accounts.source, self.resender, self.clock, lambda: None, PATIENCE)
         departures = Departures(store.snapshots, outbox, self.clock)
-        self.tasks = TaskRunner(store.tasks, self.runner, self.resender, verifier, departures, self.clock)
+        decider = Decider(store.polls, store.runs, store.observations, self.runner.build_releaser)
+        self.tasks = TaskRunner(store.tasks, self.runner, self.resender, verifier, departures, decider, self.clock)
 
     async def plan(self) -> PollPlan:
         """Returns what the connection needs."""
@@ -128,15 +134,33 @@ def build_crashing_runner(
 ) -> Runner:
     """Returns a runner that can crash before each of its effects on the database and on Kafka."""
     publisher.effect = crashes.record
-    snapshot_effects = ["save", "mark_emitted", "mark_oversized", "mark_absent", "clear_absent", "replace_attributes"]
+    snapshot_effects = [
+        "save",
+        "mark_emitted",
+        "mark_oversized",
+        "mark_absent",
+        "mark_unknown",
+        "clear_absent",
+        "replace_attributes",
+    ]
     repositories = SimpleNamespace(
         snapshots=crashes.wrap(store.snapshots, snapshot_effects),
         runs=crashes.wrap(store.runs, ["begin", "save"]),
         catalogues=crashes.wrap(store.catalogues, ["save"]),
         polls=store.polls,
+        observations=crashes.wrap(store.observations, ["save", "drop", "drop_others"]),
+        schedule=crashes.wrap(store.schedule, ["set_imported"]),
     )
     outbox = Outbox(repositories.snapshots, publisher, lambda: None)
-    return Runner(cast("Any", repositories), personio.source, outbox, make_limits(clock), clock, Metrics())
+    return Runner(
+        cast("Any", repositories),
+        personio.source,
+        outbox,
+        make_limits(clock),
+        clock,
+        Metrics(),
+        departure_seconds=DEPARTURE_SECONDS,
+    )
 
 
 async def list_effects_of_a_run(store: Store) -> list[str]:

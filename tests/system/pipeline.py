@@ -31,6 +31,7 @@ from services.contracts.mappings import ENTERPRISE
 from services.contracts.runs import Run
 from services.contracts.topics import Topic
 from services.mapper.handler import Mapper
+from services.poller.decisions import Decider
 from services.poller.departures import Departures
 from services.poller.outbox import Outbox
 from services.poller.ports import PollPlan
@@ -91,16 +92,21 @@ class Pipeline:
             followups=self.store.followups,
             tasks=tasks,
             polls=self.store.polls,
+            observations=self.store.observations,
+            schedule=self.store.schedule,
         )
         outbox = Outbox(repositories.snapshots, publisher, lambda: None)
         limits = make_limits(self.clock)
-        self.runner = Runner(repositories, self._open_personio, outbox, limits, self.clock, Metrics())
+        self.runner = Runner(
+            repositories, self._open_personio, outbox, limits, self.clock, Metrics(), departure_seconds=600
+        )
         self.resender = Resender(repositories, outbox, limits.places)
         verifier = Verifier(
             cast("Any", self.store), self._open_declaree, self.resender, self.clock, lambda: None, timedelta(hours=1)
         )
         departures = Departures(repositories.snapshots, outbox, self.clock)
-        self.tasks = TaskRunner(tasks, self.runner, self.resender, verifier, departures, self.clock)
+        decider = Decider(self.store.polls, self.store.runs, self.store.observations, self.runner.build_releaser)
+        self.tasks = TaskRunner(tasks, self.runner, self.resender, verifier, departures, decider, self.clock)
         self.endpoints = Endpoints(self._make_declaree_client, self.clock)
         mapper = Mapper(self.store.mappings, self.store.connections, self.clock)
         writer = Writer(

@@ -347,20 +347,22 @@ async def test_missing_required_attribute_fails_the_poll_by_name(pipeline: Pipel
     assert pipeline.topics.list_records(Topic.EMPLOYEES_CHANGED) == []
 
 
-async def test_deleted_employee_is_reported_and_keeps_account(pipeline: Pipeline) -> None:
-    """An employee that Personio no longer lists is reported; the account stays enabled."""
-    ada = pipeline.hire(first_name="Ada", last_name="Lovelace")
+@pytest.mark.promise("P9")
+async def test_deleted_employee_loses_access_after_a_pause(pipeline: Pipeline) -> None:
+    """The first poll only reports the employee. A later one, after a second lookup, disables the account."""
+    ada, bob = pipeline.hire(first_name="Ada", last_name="Lovelace"), pipeline.hire(first_name="Bob", last_name="Amsel")
     await pipeline.sync()
     pipeline.personio.company.delete(ada, pipeline.personio.now())
 
-    run = await pipeline.sync()
-
-    assert run.counts.absent == 1
+    first = await pipeline.sync()
+    assert first.counts.absent == 1
     assert pipeline.get_account(ada)["active"]
+    pipeline.clock.seconds += 600
+    second = await pipeline.sync()
 
-    missing = (await pipeline.store.snapshots.read(pipeline.connection, [EmployeeId(str(ada))]))[EmployeeId(str(ada))]
-
-    assert missing.absent_since is not None
+    assert second.counts.removed == 1
+    assert not pipeline.get_account(ada)["active"]
+    assert pipeline.get_account(bob)["active"]
 
 
 @pytest.mark.parametrize("topic", [Topic.EMPLOYEES_CHANGED, Topic.ACCOUNTS_REQUESTED])

@@ -23,6 +23,7 @@ from tests.support.builders import (
     NOW,
     PERSONIO,
     make_entry,
+    make_observation,
     make_outcome,
     make_person,
     make_snapshot,
@@ -61,6 +62,10 @@ async def fill(store: Store, connection: ConnectionId, people: int) -> None:
     await store.ledger.write(entries)
     await fill_claims(store, connection, people)
     await asyncio.gather(*(fill_one(store, connection, number) for number in range(people)))
+    held = await store.runs.begin(connection, now=NOW)
+    await store.runs.save(held.model_copy(update={"state": RunState.HELD}))
+    keys = [str(number) for number in range(people)]
+    await store.observations.save([make_observation(key, held.id, **identity) for key in keys], now=NOW)
     await store.leases.acquire(f"connection/{connection}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=30)
     access = PERSONIO.model_copy(update={"client_id": f"papi-{connection}"})
     stored = await store.connections.add(connection, access, DECLAREE, now=NOW)

@@ -20,6 +20,7 @@ from services.store.leases import Leases
 from services.store.ledger import Ledger
 from services.store.links import Links
 from services.store.mappings import Mappings
+from services.store.observations import Observations
 from services.store.polls import Polls
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
@@ -46,6 +47,7 @@ REPOSITORIES: dict[str, type] = {
     "links": Links,
     "mappings": Mappings,
     "marks": SettlementMarks,
+    "observations": Observations,
     "polls": Polls,
     "runs": Runs,
     "schedule": PollSchedule,

@@ -16,8 +16,9 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.claims import Decision
-from services.contracts.ids import AccountId, ConnectionId, EmployeeId
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.leases import ProcessIdentity
+from services.contracts.runs import RunState
 from services.contracts.tasks import Resend
 from services.store.database import Store
 from tests.contract.store.conftest import make_key
@@ -231,6 +232,17 @@ OTHERS = {
     "task failed": lambda store: store.tasks.fail("r1", "x", now=NOW),
     "reopen running": lambda store: store.tasks.reopen_running(CONNECTION),
     "runs newest": lambda store: store.runs.list_newest(CONNECTION),
+    "runs undecided": lambda store: store.runs.find_undecided(CONNECTION),
+    "runs replaced": lambda store: store.runs.replace_held(CONNECTION, by="none"),
+    "run decided": lambda store: store.runs.decide("none", RunState.HELD, RunState.REJECTED),
+    "observations of a run": lambda store: _exhaust(store.observations.stream("none")),
+    "observations dropped": lambda store: store.observations.drop("none"),
+    "observations of an employee dropped": lambda store: store.observations.drop_person(PersonKey(CONNECTION, ONE)),
+    "observations of others dropped": lambda store: store.observations.drop_others(ConnectionId("cnone"), ["n1"]),
+    "absent and unknown": lambda store: store.snapshots.find_unknown(CONNECTION, NOW, 100),
+    "absent and not looked up": lambda store: store.snapshots.find_not_looked_up(CONNECTION, 100),
+    "marked unknown": lambda store: store.snapshots.mark_unknown(CONNECTION, ["1"], NOW),
+    "marked absent": lambda store: store.snapshots.find_marked_absent(CONNECTION),
     "runs unfinished": lambda store: store.runs.fail_unfinished(CONNECTION, "x", now=NOW),
     "runs first": lambda store: store.runs.find_first([CONNECTION]),
     "runs last finished": lambda store: store.runs.find_last_finished([CONNECTION, OTHER]),

@@ -17,6 +17,7 @@ from tests.support.fake_store.forgotten import FakeForgotten
 from tests.support.fake_store.leases import FakeLeases
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.mappings import FakeDeadLetters, FakeMappings
+from tests.support.fake_store.observations import FakeObservations
 from tests.support.fake_store.polls import FakePolls
 from tests.support.fake_store.settlement_marks import FakeSettlementMarks
 from tests.support.fake_store.snapshots import FakeSnapshots
@@ -37,6 +38,7 @@ __all__ = [
     "FakeLedger",
     "FakeLinks",
     "FakeMappings",
+    "FakeObservations",
     "FakePollSchedule",
     "FakePolls",
     "FakeRuns",
@@ -69,6 +71,7 @@ class FakeStore:
         self.work_ranges = FakeWorkRanges()
         self.tasks = FakeTasks()
         self.runs = FakeRuns()
+        self.observations = FakeObservations()
         self.leases = FakeLeases()
         self.dead_letters = FakeDeadLetters()
         self.polls = FakePolls(self)

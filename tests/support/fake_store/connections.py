@@ -9,6 +9,7 @@ from services.contracts.connections import (
     Connection,
     ConnectionState,
     DeclareeAccess,
+    Guard,
     LinkPolicy,
     PersonioAccess,
     normalise_server,
@@ -131,6 +132,11 @@ class FakeConnections:
         await give_turn()
         self.content[connection] = self._look_up(connection).model_copy(update={"link_policy": policy})
 
+    async def set_guard(self, connection: ConnectionId, guard: Guard) -> None:
+        """Stores the thresholds above which changes are held. Raises ``UnknownConnectionError``."""
+        await give_turn()
+        self.content[connection] = self._look_up(connection).model_copy(update={"guard": guard})
+
     async def set_credentials(
         self,
         connection: ConnectionId,
@@ -190,6 +196,7 @@ class FakePollSchedule:
         self.next_polls: dict[ConnectionId, datetime] = {}
         self.rejected_resent_on: dict[ConnectionId, date] = {}
         self.verified_on: dict[ConnectionId, date] = {}
+        self.imported_at: dict[ConnectionId, datetime] = {}
         self._connections = connections
 
     async def find_due(
@@ -221,6 +228,12 @@ class FakePollSchedule:
         """Stores the day (UTC) of the last resend of rejected employees. Raises ``UnknownConnectionError``."""
         await self._connections.ensure_exists(connection)
         self.rejected_resent_on[connection] = day
+
+    async def set_imported(self, connection: ConnectionId, at: datetime) -> None:
+        """Notes that a first complete scan was released. Does nothing for a connection that was removed."""
+        await give_turn()
+        if connection in self._connections.content:
+            self.imported_at[connection] = at
 
     async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last scheduled verification. Raises ``UnknownConnectionError``."""

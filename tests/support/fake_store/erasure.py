@@ -85,7 +85,9 @@ class FakeErasure:
             for key, note in store.damage.content.items()
             if (note.connection_id, note.employee_id) == (person.connection_id, employee)
         ]
+        seen = [key for key, observation in store.observations.content.items() if observation.person == person]
         counts = {
+            "observations": len(seen),
             "snapshots": int(person in store.snapshots.content),
             "ledger": int(person in store.ledger.content),
             "claims": len(claims),
@@ -97,6 +99,7 @@ class FakeErasure:
         if not dry_run:
             store.snapshots.content.pop(person, None)
             store.ledger.content.pop(person, None)
+            _remove(store.observations.content, seen)
             _remove(store.claims.content, claims)
             _remove(store.links.content, links)
             _remove(store.damage.content, notes)
@@ -108,6 +111,7 @@ class FakeErasure:
         store = self._store
         # the content of each repository, and how a key of it leads to a connection
         contents: dict[str, tuple[dict[Any, Any], Callable[[Any], object]]] = {
+            "observations": (store.observations.content, lambda key: store.observations.content[key].connection_id),
             "snapshots": (store.snapshots.content, lambda key: key.connection_id),
             "ledger": (store.ledger.content, lambda key: key.connection_id),
             "claims": (store.claims.content, lambda key: store.claims.content[key].connection_id),

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from services.contracts.connections import Connection, ConnectionState
+from services.contracts.connections import Connection, ConnectionState, Guard
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
 from services.contracts.tasks import TaskState
@@ -40,6 +40,8 @@ class FakePolls:
             needs=frozenset(name for name, is_needed in self._list_needs(connection).items() if is_needed),
             employees=len(store.snapshots.list_snapshots(connection)),
             has_succeeded=bool(newest) and newest[0].state is RunState.SUCCEEDED,
+            is_imported=connection in store.schedule.imported_at,
+            guard=stored.guard if stored is not None else Guard(),
             rejected_resent_on=store.schedule.rejected_resent_on.get(connection),
             verified_on=store.schedule.verified_on.get(connection),
             catalogue=await store.catalogues.get(connection),
@@ -57,6 +59,8 @@ class FakePolls:
             "unfinished_run": RunState.RUNNING in runs,
             "open_task": TaskState.OPEN in tasks,
             "running_task": TaskState.RUNNING in tasks,
+            "held_run": RunState.HELD in runs,
+            "observation": any(seen.connection_id == connection for seen in store.observations.content.values()),
             "pending_event": any(snapshot.is_pending for snapshot in snapshots),
             "unsettled": any(map(store.counters.is_behind, snapshots)),
             "conflict": any(entry.blocked_by for entry in entries),

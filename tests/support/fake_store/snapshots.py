@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 
+from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
 from services.store.collection import PAGE_SIZE
@@ -102,11 +103,45 @@ class FakeSnapshots:
             if snapshot.absent_since is None:
                 self.content[snapshot.person] = snapshot.model_copy(update={"absent_since": since})
 
+    async def find_marked_absent(self, connection: ConnectionId) -> frozenset[EmployeeId]:
+        """Returns the employees that an earlier complete scan no longer listed, and none listed since."""
+        await give_turn()
+        return frozenset(s.employee_id for s in self.list_snapshots(connection) if s.absent_since is not None)
+
+    async def find_unknown(self, connection: ConnectionId, before: datetime, limit: int) -> tuple[EmployeeId, ...]:
+        """Returns absent employees that a first lookup has not found, at this time or earlier, and without a decision."""
+        await give_turn()
+        absent = self._list_undecided(connection)
+        return tuple(s.employee_id for s in absent if s.unknown_since is not None and s.unknown_since <= before)[:limit]
+
+    async def find_not_looked_up(self, connection: ConnectionId, limit: int) -> tuple[EmployeeId, ...]:
+        """Returns absent employees without a lookup and without a decision."""
+        await give_turn()
+        return tuple(s.employee_id for s in self._list_undecided(connection) if s.unknown_since is None)[:limit]
+
+    def _list_undecided(self, connection: ConnectionId) -> list[Snapshot]:
+        """Returns the snapshots of absent employees without a decision, the longest absent first."""
+        absent = [
+            (snapshot.absent_since, snapshot.employee_id, snapshot)
+            for snapshot in self.list_snapshots(connection)
+            if snapshot.absent_since is not None
+            and not snapshot.is_absence_acknowledged
+            and snapshot.kind is not ChangeKind.REMOVED
+        ]
+        return [snapshot for _, _, snapshot in sorted(absent, key=lambda found: found[:2])]
+
+    async def mark_unknown(self, connection: ConnectionId, employees: Iterable[EmployeeId], since: datetime) -> None:
+        """Notes that a first lookup has not found these absent employees. Keeps an earlier time."""
+        await give_turn()
+        for snapshot in self._select(connection, employees):
+            if snapshot.absent_since is not None and snapshot.unknown_since is None:
+                self.content[snapshot.person] = snapshot.model_copy(update={"unknown_since": since})
+
     async def clear_absent(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> None:
         """Notes that Personio lists these employees again."""
         await give_turn()
         for snapshot in self._select(connection, employees):
-            listed = {"absent_since": None, "is_absence_acknowledged": False}
+            listed = {"absent_since": None, "unknown_since": None, "is_absence_acknowledged": False}
             self.content[snapshot.person] = snapshot.model_copy(update=listed)
 
     async def acknowledge_absence(self, person: PersonKey) -> bool:

@@ -142,6 +142,29 @@ class FakeRuns:
             self.content[run.id] = run.model_copy(update=changes)
         return len(running)
 
+    async def find_undecided(self, connection: ConnectionId) -> tuple[str, ...]:
+        """Returns the ids of the runs with observations that are still needed."""
+        await give_turn()
+        states = {RunState.HELD, RunState.RELEASING}
+        return tuple(run.id for run in self._sort(connection) if run.state in states)
+
+    async def replace_held(self, connection: ConnectionId, *, by: str) -> int:
+        """Ends the held runs of a connection, except the run ``by``. Returns their number."""
+        await give_turn()
+        held = [run for run in self._sort(connection) if run.state is RunState.HELD and run.id != by]
+        for run in held:
+            self.content[run.id] = run.model_copy(update={"state": RunState.REPLACED})
+        return len(held)
+
+    async def decide(self, run: str, before: RunState, after: RunState) -> bool:
+        """Moves a run from one state to another. Returns False if it is in another state."""
+        await give_turn()
+        stored = self.content.get(run)
+        if stored is None or stored.state is not before:
+            return False
+        self.content[run] = stored.model_copy(update={"state": after})
+        return True
+
     async def save(self, run: Run) -> None:
         """Stores the state of a run, new or not."""
         await give_turn()

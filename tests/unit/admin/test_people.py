@@ -130,7 +130,7 @@ async def test_person_has_snapshot_and_entry(store: Store, connection: Connectio
         (ChangeKind.CHANGED, False, True, ABSENT),
         (ChangeKind.CHANGED, False, False, "no enabled account"),
         (ChangeKind.CHANGED, True, True, "leaves the account as it is"),
-        (ChangeKind.REMOVED, False, True, "has disabled the account"),
+        (ChangeKind.REMOVED, False, True, "the account is disabled"),
     ],
     ids=["open", "without account", "acknowledged", "disabled"],
 )

@@ -37,13 +37,13 @@ async def test_run_is_stored_with_its_counts(stage: RunStage) -> None:
 @pytest.mark.parametrize(
     "failure", [PersonioUnavailableError("no answer"), PersonioCredentialsError("refuses the client_id")]
 )
-async def test_failed_run_is_stored_and_keeps_earlier_changes(stage: RunStage, failure: ConnectorError) -> None:
-    """The pages before the failure are stored and sent."""
+async def test_interrupted_run_is_stored_and_keeps_earlier_changes(stage: RunStage, failure: ConnectorError) -> None:
+    """The pages before the failure are stored and sent, and the run has not succeeded."""
     stage.personio.failure = failure
 
     run = await stage.runner.poll(CONNECTION)
 
-    assert run.state is RunState.FAILED
+    assert run.state is RunState.INCOMPLETE
     assert run.error == str(failure)
     assert run.finished_at == NOW
     assert await stage.store.runs.get_last_finished(CONNECTION) == run

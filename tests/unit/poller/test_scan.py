@@ -1,6 +1,6 @@
 """A scan: what it stores and sends, when it is complete, and what a dry run leaves unchanged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -10,11 +10,15 @@ from services.contracts.cloudevents import SendReason, parse_send_reason, read_e
 from services.contracts.employees import REQUIRED_ATTRIBUTES, EmployeePage
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import EmployeeId
+from services.contracts.observations import Observation
 from services.contracts.snapshots import Snapshot
 from services.contracts.values import Value
+from services.poller.absences import Absences
+from services.poller.guard import Census
 from services.poller.outbox import Outbox
 from services.poller.scan import Scan, Tally
 from services.poller.selection import MissingAttributesError, read_selection
+from services.poller.staging import DryRun, Released, Releaser
 from services.store.database import Store
 from services.store.polls import PollPlan
 from tests.support.builders import ADA, CONNECTION
@@ -24,6 +28,19 @@ from tests.support.run_stage import PEOPLE, make_limits
 
 async def ignore_progress(_: Tally) -> None:
     """Progress callback that does nothing."""
+
+
+class PageRelease:
+    """Releases all changes page by page."""
+
+    def __init__(self, releaser: Releaser) -> None:
+        self.census = Census()
+        """The numbers of all changes so far."""
+        self._releaser = releaser
+
+    async def add(self, observations: Sequence[Observation]) -> Released:
+        """Releases changes at once."""
+        return await self._releaser.release(observations)
 
 
 class ScanStage:
@@ -48,8 +65,15 @@ class ScanStage:
 
     def make_scan(self, snapshots: Any, *, dry_run: bool = False) -> Scan:
         """Returns a scan with these snapshots."""
+        return self.build_scan(snapshots, self.store.catalogues, dry_run=dry_run)
+
+    def build_scan(self, snapshots: Any, catalogues: Any, *, dry_run: bool = False) -> Scan:
+        """Returns a scan with these snapshots and catalogues, which releases each page at once."""
         limits = make_limits(self.clock)
-        return Scan(snapshots, self.store.catalogues, self.outbox, self.clock, limits, dry_run=dry_run)
+        absences = Absences("run", snapshots, self.clock, 600)
+        release = PageRelease(Releaser(CONNECTION, snapshots, self.outbox, self.clock, limits.places))
+        changes = DryRun(is_imported=True) if dry_run else release
+        return Scan("run", snapshots, catalogues, self.outbox, changes, absences, self.clock, limits, dry_run=dry_run)
 
     async def read_snapshots(self) -> dict[str, Snapshot]:
         """Returns the stored snapshots by employee."""
@@ -185,6 +209,7 @@ async def test_only_a_complete_scan_reports_absent_employees(
     """An incomplete list proves no departure."""
     await stage.scan()
     stage.personio.odd_pages = pages
+    stage.personio.people = {key: values for key, values in stage.personio.people.items() if key in "123"}
 
     tally = await stage.scan()
 
@@ -193,15 +218,15 @@ async def test_only_a_complete_scan_reports_absent_employees(
     assert await stage.list_absent() == ({"4", "5"} if is_complete else set())
 
 
-async def test_failed_scan_keeps_changes_and_reports_no_absence(stage: ScanStage) -> None:
+async def test_interrupted_scan_keeps_changes_and_reports_no_absence(stage: ScanStage) -> None:
     """The pages before the failure are stored and sent."""
     await stage.scan()
     stage.personio.people = {"1": {**stage.personio.people["1"], "first_name": "Eva"}}
     stage.personio.failure = PersonioUnavailableError("no answer")
 
-    with pytest.raises(PersonioUnavailableError):
-        await stage.scan()
+    tally = await stage.scan()
 
+    assert tally.stopped == "no answer"
     changed = (await stage.read_snapshots())["1"]
     assert await stage.list_absent() == set()
     assert changed.attributes["first_name"] == "Eva"
@@ -330,8 +355,7 @@ async def test_unwanted_attribute_is_removed_also_of_absent_employees(store: Sto
     await stage.scan("position")
     stage.personio.failure = PersonioUnavailableError("the last page does not come")
 
-    with pytest.raises(PersonioUnavailableError):
-        await stage.scan()
+    await stage.scan()
 
     assert [snapshot.attributes for snapshot in (await stage.read_snapshots()).values()] == [ADA, ADA]
     assert await stage.list_absent() == {"2"}
@@ -343,8 +367,7 @@ async def test_value_of_an_interrupted_scan_is_removed_later(store: Store) -> No
     stage.personio.visible = (*stage.personio.visible, "position")
     await stage.scan()
     stage.personio.failure = PersonioUnavailableError("the last page does not come")
-    with pytest.raises(PersonioUnavailableError):
-        await stage.scan("position")
+    await stage.scan("position")
     assert (await stage.read_snapshots())["1"].attributes["position"] == "Engineer"
     stage.personio.failure = None
 
@@ -375,7 +398,7 @@ async def test_idle_scan_does_not_write_the_catalogue(stage: ScanStage) -> None:
     await stage.scan()
     record = Crashes()
     catalogues = record.wrap(stage.store.catalogues, ["save"])
-    scan = Scan(stage.store.snapshots, catalogues, stage.outbox, stage.clock, make_limits(stage.clock))
+    scan = stage.build_scan(stage.store.snapshots, catalogues)
 
     await scan.run(await stage.plan(), stage.personio, frozenset(ADA), ignore_progress)
 

@@ -125,7 +125,7 @@ async def test_progress_is_reported_for_single_tasks_only() -> None:
     assert {task for task, _ in reports} == {poll.id}
     assert [counts["seen"] for _, counts in reports] == [2, 4, 5]
     assert [counts["total"] for _, counts in reports] == [5, 5, 5]
-    assert poll.counts == RunCounts(seen=5, created=5, emitted=5).model_dump()
+    assert poll.counts == RunCounts(seen=5, created=5, emitted=5, announced=5).model_dump()
 
     reports.clear()
     (resync,) = await stage.run_tasks(Resend(scope="all", reason="resync"))

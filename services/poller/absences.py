@@ -1,0 +1,89 @@
+"""Finds out what has become of employees that a complete scan no longer lists.
+
+A list can lack an employee that exists. So an employee that is not listed is absent first, and is then looked up twice, with a
+pause in between. Only a 404 of the API counts. After the second one, the employee counts as deleted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.observations import Observation, observe_absence, observe_change
+from services.errors import ConnectorError
+from services.poller.departures import build_removed
+from services.poller.scan_limits import PageReader
+from services.poller.snapshot_ports import Snapshots
+from services.runtime.clock import Clock
+
+MAX_LOOKUPS = 100
+"""Maximum number of employees that one scan looks up. The others follow with the next scans."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What the lookups of one scan have found."""
+
+    observations: list[Observation] = field(default_factory=list)
+    """Employees that are absent now, and those that count as deleted."""
+    unknown: list[EmployeeId] = field(default_factory=list)
+    """Employees that were absent before, and that the first lookup has not found."""
+    existing: int = 0
+    """Number of employees that exist, although the list lacks them."""
+    absent_before: int = 0
+    """Number of employees that an earlier scan did not list either."""
+    error: str | None = None
+    """Why the lookups ended early; None if they did not."""
+
+
+class Absences:
+    """Looks up the employees that one scan no longer lists."""
+
+    def __init__(self, run: str, snapshots: Snapshots, clock: Clock, pause_seconds: float) -> None:
+        """``pause_seconds`` is the time between both lookups."""
+        self._run = run
+        self._snapshots = snapshots
+        self._clock = clock
+        self._pause = timedelta(seconds=pause_seconds)
+
+    async def examine(self, connection: ConnectionId, missing: Sequence[EmployeeId], reader: PageReader) -> Found:
+        """Returns what has become of employees that are not listed. Looks up at most ``MAX_LOOKUPS`` of them, the second
+        lookups first.
+        """
+        found = Found()
+        marked = await self._snapshots.find_marked_absent(connection)
+        new = [employee for employee in missing if employee not in marked]
+        found.absent_before = len(missing) - len(new)
+        listed = set(missing)
+        due = await self._snapshots.find_unknown(connection, self._clock.now() - self._pause, MAX_LOOKUPS)
+        waiting = await self._snapshots.find_not_looked_up(connection, MAX_LOOKUPS)
+        second = [employee for employee in due if employee in listed]
+        first = [employee for employee in waiting if employee in listed] + new
+        departed = await self._look_up(second, MAX_LOOKUPS, reader, found)
+        unknown = set(await self._look_up(first, MAX_LOOKUPS - len(second), reader, found))
+        for snapshot in (await self._snapshots.read(connection, departed)).values():
+            removed = build_removed(snapshot, self._clock.now())
+            found.observations.append(observe_change(self._run, snapshot, removed))
+        found.observations += [
+            observe_absence(self._run, PersonKey(connection, employee), is_unknown=employee in unknown)
+            for employee in new
+        ]
+        found.unknown = [employee for employee in waiting if employee in unknown]
+        return found
+
+    async def _look_up(
+        self, employees: Sequence[EmployeeId], limit: int, reader: PageReader, found: Found
+    ) -> list[EmployeeId]:
+        """Returns those that Personio does not know. Ends at the first failure."""
+        unknown: list[EmployeeId] = []
+        for employee in employees[: max(0, limit)]:
+            if found.error is not None:
+                break
+            try:
+                is_known = await reader.look_up(employee) is not None
+            except ConnectorError as error:
+                found.error = str(error)
+            else:
+                found.existing += is_known
+                unknown += [] if is_known else [employee]
+        return unknown

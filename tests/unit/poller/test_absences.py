@@ -1,0 +1,196 @@
+"""Deleted employees: an employee that is not listed is looked up twice, with a pause in between, and then loses the account."""
+
+from typing import cast
+
+import pytest
+
+from services.clients.personio.errors import PersonioUnavailableError
+from services.contracts.cloudevents import read_event
+from services.contracts.employees import EmployeePage
+from services.contracts.events import ChangeKind, EmployeeChanged
+from services.contracts.ids import EmployeeId, PersonKey
+from services.contracts.runs import Run, RunState
+from services.poller import absences
+from services.store.database import Store
+from tests.support.builders import ADA, CONNECTION, make_connection
+from tests.support.fake_store import FakeStore
+from tests.support.fakes import make_employee
+from tests.support.run_stage import DEPARTURE_SECONDS, RunStage
+
+pytestmark = [pytest.mark.promise("P6"), pytest.mark.promise("P9")]
+
+GONE = "2"
+"""The employee that Personio has deleted."""
+
+
+class Company(RunStage):
+    """A company with five employees, all of them imported."""
+
+    def __init__(self) -> None:
+        self.fakes = FakeStore()
+        super().__init__(cast("Store", self.fakes))
+        self.fakes.connections.content[CONNECTION] = make_connection()
+        self.people = dict(self.personio.people)
+
+    async def poll(self, after: float = DEPARTURE_SECONDS) -> Run:
+        """Polls this number of seconds later."""
+        self.clock.seconds += after
+        return await self.runner.poll(CONNECTION)
+
+    def delete(self, employee: str = GONE) -> None:
+        """Deletes an employee in Personio."""
+        del self.personio.people[employee]
+
+    def list_events(self) -> list[tuple[str, ChangeKind]]:
+        """Returns the employees and kinds of the events since the import."""
+        events = [read_event(EmployeeChanged, record.value) for record in self.publisher.log]
+        return [(event.employee_id, event.kind) for event in events]
+
+    def is_absent(self, employee: str = GONE) -> bool:
+        """Returns whether an employee is stored as absent."""
+        snapshot = self.fakes.snapshots.content[PersonKey(CONNECTION, EmployeeId(employee))]
+        return snapshot.absent_since is not None
+
+
+@pytest.fixture
+async def company() -> Company:
+    """The company after its import."""
+    company = Company()
+    await company.poll()
+    company.publisher.log.clear()
+    return company
+
+
+async def test_deleted_employee_is_removed_after_two_lookups(company: Company) -> None:
+    """The second one comes after the pause. There is one event, and no further lookup."""
+    company.delete()
+
+    first = await company.poll()
+    soon = await company.poll(after=DEPARTURE_SECONDS - 1)
+    assert company.list_events() == []
+    await company.poll(after=1)
+    last = await company.poll()
+
+    assert [run.state for run in (first, soon, last)] == [RunState.SUCCEEDED] * 3
+    assert company.list_events() == [(GONE, ChangeKind.REMOVED)]
+    assert company.personio.lookups == [GONE, GONE]
+    assert company.is_absent()
+
+
+async def test_employee_that_exists_makes_the_list_incomplete(company: Company) -> None:
+    """Total and pages agree, and the list is wrong nevertheless. Neither this employee nor another one is absent."""
+    company.delete("3")
+    company.personio.unlisted = {GONE}
+
+    runs = [await company.poll() for _ in range(3)]
+
+    assert {run.state for run in runs} == {RunState.INCOMPLETE}
+    assert "1 exist that it does not list" in str(runs[0].error)
+    assert company.list_events() == []
+    assert not company.is_absent()
+    assert not company.is_absent("3")
+
+
+async def test_failed_lookup_removes_no_employee(company: Company) -> None:
+    """A gateway without an answer says nothing about the employee."""
+    company.delete()
+    await company.poll()
+    company.personio.lookup_failure = PersonioUnavailableError("Personio answers with a server error (502)")
+
+    run = await company.poll()
+
+    assert run.state is RunState.INCOMPLETE
+    assert run.error == "Personio answers with a server error (502)"
+    assert company.list_events() == []
+
+    company.personio.lookup_failure = None
+    await company.poll()
+
+    assert company.list_events() == [(GONE, ChangeKind.REMOVED)]
+
+
+async def test_failed_first_lookup_is_repeated(company: Company) -> None:
+    """The employee is absent at once, and is removed after two lookups with an answer."""
+    company.delete()
+    company.personio.lookup_failure = PersonioUnavailableError("no answer")
+    await company.poll()
+    company.personio.lookup_failure = None
+    await company.poll()
+    assert company.list_events() == []
+
+    await company.poll()
+
+    assert company.list_events() == [(GONE, ChangeKind.REMOVED)]
+    assert company.personio.lookups == [GONE] * 3
+
+
+async def test_spoilt_page_of_every_scan_removes_no_employee(company: Company) -> None:
+    """The employees of one page of eleven never come, and one element has no id."""
+    everybody = [make_employee(key, ADA | dict(values)) for key, values in company.people.items()]
+    company.personio.odd_pages = [EmployeePage(tuple(everybody[1:]), 0, 5, skipped=1)]
+
+    runs = [await company.poll() for _ in range(4)]
+
+    assert {run.state for run in runs} == {RunState.INCOMPLETE}
+    assert company.list_events() == []
+    assert company.personio.lookups == []
+
+
+async def test_acknowledged_employee_is_not_removed(company: Company) -> None:
+    """An administrator has decided that the account stays as it is."""
+    company.delete()
+    await company.poll()
+    await company.store.snapshots.acknowledge_absence(PersonKey(CONNECTION, EmployeeId(GONE)))
+
+    await company.poll()
+    await company.poll()
+
+    assert company.list_events() == []
+
+
+async def test_return_between_the_lookups_begins_again(company: Company) -> None:
+    """The pause counts from the first lookup after the return."""
+    company.delete()
+    await company.poll()
+    company.personio.people[GONE] = company.people[GONE]
+    await company.poll()
+    company.publisher.log.clear()
+    company.delete()
+
+    await company.poll()
+    assert company.list_events() == []
+    await company.poll()
+
+    assert company.list_events() == [(GONE, ChangeKind.REMOVED)]
+
+
+async def test_return_after_the_removal_is_a_change(company: Company) -> None:
+    """The same id with the same data: the account is enabled again."""
+    company.delete()
+    await company.poll()
+    await company.poll()
+    company.publisher.log.clear()
+    company.personio.people[GONE] = company.people[GONE]
+
+    await company.poll()
+    await company.poll()
+
+    assert company.list_events() == [(GONE, ChangeKind.CHANGED)]
+    assert not company.is_absent()
+
+
+async def test_many_deleted_employees_are_looked_up_scan_by_scan(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scan sends few lookups. Second ones come first, so that all are removed in the end."""
+    monkeypatch.setattr(absences, "MAX_LOOKUPS", 2)
+    for employee in "1235":
+        company.delete(employee)
+
+    for _ in range(5):
+        before = len(company.personio.lookups)
+        await company.poll()
+        assert len(company.personio.lookups) - before <= 2
+
+    assert sorted(company.list_events()) == [(employee, ChangeKind.REMOVED) for employee in "1235"]
+    assert all(company.is_absent(employee) for employee in "1235")
