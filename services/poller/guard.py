@@ -47,11 +47,12 @@ class Census:
         """Returns the groups above both thresholds, the largest first. ``of`` is the number of employees to compare with."""
         if not guard.is_on:
             return ()
-        return tuple(
-            GroupCount(group=group, people=people, of=of)
+        # those that were deleted were absent before, and are not among the others
+        counts = (
+            GroupCount(group=group, people=people, of=of + people if group.kind is GroupKind.REMOVED else of)
             for group, people in self._people.most_common()
-            if people > guard.people and people > guard.share * of
         )
+        return tuple(count for count in counts if count.people > guard.people and count.people > guard.share * count.of)
 
 
 def explain(unusual: Iterable[GroupCount]) -> str:

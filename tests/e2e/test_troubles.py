@@ -81,14 +81,18 @@ async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 
 @pytest.fixture(scope="module")
 async def company(installation: Installation) -> Company:
-    """The first company, which the installation adds."""
-    return Company(await get_connection_id(installation), installation.personio, installation.declaree)
+    """The first company, which the installation adds. Some tests hire more employees than it has."""
+    company = Company(await get_connection_id(installation), installation.personio, installation.declaree)
+    await installation.run_cli("connections", "guard", company.id, "--off")
+    return company
 
 
 @pytest.fixture(scope="module")
 async def other(installation: Installation, company: Company) -> Company:
-    """The second company."""
-    return await add_company(installation, "suedwind")
+    """The second company, with the same employees."""
+    company = await add_company(installation, "suedwind")
+    await installation.run_cli("connections", "guard", company.id, "--off")
+    return company
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ POLLER = (
     Mutant(
         "a dry run stores what it finds",
         "services/poller/run.py",
-        "        if dry_run:\n            return DryRun()\n",
+        "        if dry_run:\n            return DryRun(is_imported=plan.is_imported)\n",
         "",
         f"{OF_HELD}::test_dry_run_tells_what_would_be_held",
     ),

@@ -35,7 +35,7 @@ async def test_poll_prints_the_finished_task(cli: Cli, store: Store, connection:
     assert result.exit_code == 0
     printed = json.loads(result.output)
     assert printed["id"] == task.id
-    assert printed["action"] == {"kind": "poll", "dry_run": True}
+    assert printed["action"] == {"kind": "poll", "dry_run": True, "people": []}
     assert printed["state"] == TaskState.DONE
     assert printed["counts"] == {"seen": 3, "created": 1}
 

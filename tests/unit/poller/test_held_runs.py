@@ -684,3 +684,18 @@ async def test_crash_in_a_release_loses_no_change() -> None:
         await decider.decide(CONNECTION, DecideRun(run=runs[id(company)], is_released=True))
 
     assert await crash_everywhere(prepare, act) >= 5
+
+
+async def test_deleted_employees_are_compared_with_the_others(company: Company) -> None:
+    """They were absent before. Without them, the company would look smaller than it was."""
+    KINDS[GroupKind.ABSENT](company)
+    absent = await company.poll()
+    await company.decide(absent.id, is_released=True)
+    company.clock.seconds += DEPARTURE_SECONDS
+
+    deleted = await company.poll()
+
+    assert deleted.state is RunState.HELD
+    (count,) = deleted.unusual
+    assert count.group.kind is GroupKind.REMOVED
+    assert count.of == absent.unusual[0].of
