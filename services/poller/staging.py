@@ -81,7 +81,12 @@ class Releaser:
         """
         absent = [observation.employee_id for observation in observations if observation.snapshot is None]
         unknown = [observation.employee_id for observation in observations if observation.is_unknown]
-        changes = [(seen.snapshot, seen.replaces) for seen in observations if seen.snapshot is not None]
+        returned = await self._find_returned(observations)
+        changes = [
+            (seen.snapshot, seen.replaces)
+            for seen in observations
+            if seen.snapshot is not None and seen.employee_id not in returned
+        ]
         self._outbox.ensure_lease()
         if absent:
             await self._snapshots.mark_absent(self._connection, absent, self._clock.now())
@@ -92,7 +97,18 @@ class Releaser:
         emitted, oversized = await self._outbox.emit(self._connection, saved, SendReason.DETECTED)
         lost_kinds = [snapshot.kind for snapshot, _ in changes if snapshot.employee_id in lost]
         created = lost_kinds.count(ChangeKind.CREATED)
-        return Released(emitted, oversized, created, len(lost_kinds) - created)
+        return Released(emitted, oversized, created, len(lost_kinds) - created + len(returned))
+
+    async def _find_returned(self, observations: Sequence[Observation]) -> set[EmployeeId]:
+        """Returns the employees that were deleted when they were observed, and that a scan has listed since.
+
+        A run may be held for long, and later runs that are incomplete do not replace it.
+        """
+        removed = [
+            seen.employee_id for seen in observations if seen.snapshot and seen.snapshot.kind is ChangeKind.REMOVED
+        ]
+        stored = await self._snapshots.read(self._connection, removed) if removed else {}
+        return {employee for employee, snapshot in stored.items() if snapshot.absent_since is None}
 
 
 class Changes(Protocol):

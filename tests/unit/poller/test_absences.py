@@ -6,11 +6,14 @@ import pytest
 
 from services.clients.personio.errors import PersonioUnavailableError
 from services.contracts.cloudevents import read_event
+from services.contracts.connections import Guard
 from services.contracts.employees import EmployeePage
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.runs import Run, RunState
+from services.contracts.tasks import DecideRun
 from services.poller import absences
+from services.poller.decisions import Decider
 from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION, make_connection
 from tests.support.fake_store import FakeStore
@@ -45,6 +48,11 @@ class Company(RunStage):
         """Returns the employees and kinds of the events since the import."""
         events = [read_event(EmployeeChanged, record.value) for record in self.publisher.log]
         return [(event.employee_id, event.kind) for event in events]
+
+    async def decide(self, run: str) -> dict[str, int]:
+        """Releases a held run."""
+        decider = Decider(self.store.polls, self.store.runs, self.store.observations, self.runner.build_releaser)
+        return await decider.decide(CONNECTION, DecideRun(run=run, is_released=True))
 
     def is_absent(self, employee: str = GONE) -> bool:
         """Returns whether an employee is stored as absent."""
@@ -126,8 +134,8 @@ async def test_failed_first_lookup_is_repeated(company: Company) -> None:
 
 async def test_spoilt_page_of_every_scan_removes_no_employee(company: Company) -> None:
     """The employees of one page of eleven never come, and one element has no id."""
-    everybody = [make_employee(key, ADA | dict(values)) for key, values in company.people.items()]
-    company.personio.odd_pages = [EmployeePage(tuple(everybody[1:]), 0, 5, skipped=1)]
+    employees = [make_employee(key, ADA | dict(values)) for key, values in company.people.items()]
+    company.personio.odd_pages = [EmployeePage(tuple(employees[1:]), 0, 5, skipped=1)]
 
     runs = [await company.poll() for _ in range(4)]
 
@@ -177,6 +185,26 @@ async def test_return_after_the_removal_is_a_change(company: Company) -> None:
 
     assert company.list_events() == [(GONE, ChangeKind.CHANGED)]
     assert not company.is_absent()
+
+
+async def test_late_release_removes_no_employee_that_is_listed_again(company: Company) -> None:
+    """The run was held for long. The later ones were incomplete, and did not replace it."""
+    guard = Guard(share=0, people=0)
+    company.fakes.connections.content[CONNECTION] = make_connection().model_copy(update={"guard": guard})
+    company.delete()
+    absent = await company.poll()
+    await company.decide(absent.id)
+    deleted = await company.poll()
+    assert deleted.state is RunState.HELD
+    employees = [make_employee(key, ADA | dict(values)) for key, values in company.people.items()]
+    company.personio.odd_pages = [EmployeePage(tuple(employees), 0, 99)]
+    assert (await company.poll()).state is RunState.INCOMPLETE
+    company.publisher.log.clear()
+
+    counts = await company.decide(deleted.id)
+
+    assert counts == {"emitted": 0, "oversized": 0, "superseded": 1}
+    assert company.list_events() == []
 
 
 async def test_many_deleted_employees_are_looked_up_scan_by_scan(
