@@ -1,6 +1,6 @@
 """The changes that a run has seen, until they are released together or held.
 
-Up to ``MAX_IN_MEMORY`` changes stay in memory. A crash drops them, and the next run sees them again. More are stored, so that
+Up to ``MAX_IN_MEMORY`` changes of usual size stay in memory. A crash drops them, and the next run sees them again. More are stored, so that
 the memory does not depend on the size of a company.
 """
 
@@ -22,6 +22,8 @@ from services.runtime.clock import Clock
 
 MAX_IN_MEMORY = 500
 """Number of observations of one run that stay in memory. With more, all of them are stored."""
+MAX_CHARACTERS = 131_072
+"""Length of their attributes as JSON from which on all of them are stored. Hundreds of connections may be polled at once."""
 PAGE = 200
 """Maximum number of observations that are released or stored together."""
 
@@ -137,13 +139,15 @@ class Staging:
         self._outbox = outbox
         self._clock = clock
         self._waiting: list[Observation] = []
+        self._characters = 0
         self._is_stored = False
 
     async def add(self, observations: Sequence[Observation]) -> Released:
         """Takes changes. Releases none of them."""
         self.census.add(observations)
         self._waiting += observations
-        if len(self._waiting) > MAX_IN_MEMORY:
+        self._characters += sum(len(seen.snapshot.attributes_json) for seen in observations if seen.snapshot)
+        if len(self._waiting) > MAX_IN_MEMORY or self._characters > MAX_CHARACTERS:
             await self.keep()
         return Released()
 
@@ -154,6 +158,7 @@ class Staging:
             await self._observations.save(self._waiting[start : start + PAGE], now=self._clock.now())
             self._is_stored = True
         self._waiting.clear()
+        self._characters = 0
 
     async def release(self) -> Released:
         """Releases all changes, and removes the stored ones. Returns the counts. Raises ``LeaseLostError``."""

@@ -653,6 +653,19 @@ def check_end(company: Company, situation: str) -> None:
     assert {key for key, values in company.people.items() if values["last_name"] == "Same"} <= changed, situation
 
 
+async def test_large_changes_do_not_stay_in_memory(company: Company) -> None:
+    """Ten employees with long texts are as much as hundreds of usual ones."""
+    company.change(10, last_name="x" * (staging.MAX_CHARACTERS // 9))
+    stored: list[int] = []
+    company.publisher.effect = lambda _: stored.append(len(company.fakes.observations.content))
+
+    run = await company.poll()
+
+    assert run.state is RunState.SUCCEEDED
+    assert stored[0] > 0
+    assert company.fakes.observations.content == {}
+
+
 @pytest.mark.promise("P1")
 async def test_crash_in_a_large_run_loses_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
     """More changes than stay in memory are stored, released together, and removed. They are usual here."""
