@@ -21,9 +21,9 @@ SEARCH = 400
 FIRST_SEEDS = {
     Rule.CONDITIONAL_LEDGER: 57,
     Rule.OWNERSHIP: 76,
-    Rule.LATE_LOOK: 490,
+    Rule.LATE_LOOK: 621,
     Rule.REDELIVERED_RECORD: 23,
-    Rule.UNKNOWN_LEAVER: 79,
+    Rule.UNKNOWN_LEAVER: 215,
 }
 """The seeds at which a search begins that would take long from 0: each finds the broken rule."""
 

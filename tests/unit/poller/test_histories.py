@@ -29,7 +29,12 @@ from tests.support.fakes import CrashError, Crashes, FakeClock, FakePersonio, Fa
 from tests.support.run_stage import DEPARTURE_SECONDS, build_crashing_runner
 from tests.unit.contracts.strategies import repeatable
 
-pytestmark = [pytest.mark.promise(name) for name in ("P1", "P2", "P6", "P9")]
+pytestmark = [
+    pytest.mark.promise("P1"),
+    pytest.mark.promise("P2"),
+    pytest.mark.promise("P6"),
+    pytest.mark.promise("P9"),
+]
 
 HISTORIES = 500
 """Number of histories."""
