@@ -129,9 +129,7 @@ def _find_groups(previous: Snapshot | None, snapshot: Snapshot) -> tuple[Group, 
     before, after = previous.attributes, snapshot.attributes
     groups = [Group(kind=kind) for kind in _find_kinds(previous, before, after)]
     for key in snapshot.changed:
-        if (
-            key not in before or key not in after
-        ):  # a key that was not stored before: the mapping wants one more attribute
+        if key not in before or key not in after:  # not stored before: the mapping wants one more attribute
             continue
         if after[key] is None:
             groups.append(Group(kind=GroupKind.EMPTIED, attribute=key))

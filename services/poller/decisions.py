@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from services.contracts.ids import ConnectionId
-from services.contracts.runs import RunState
+from services.contracts.runs import Run, RunState
 from services.contracts.tasks import DecideRun
 from services.errors import PermanentError
 from services.poller.observation_ports import Observations
@@ -44,31 +44,27 @@ class Decider:
         if run is None or run.connection_id != connection:
             raise NotHeldError(f"unknown run {action.run} of connection {connection}: see `runs list {connection}`")
         if action.is_released:
-            return await self._release(connection, action.run, run.state)
-        if (
-            not await self._runs.decide(action.run, RunState.HELD, RunState.REJECTED)
-            and run.state is not RunState.REJECTED
-        ):
-            raise _build_not_held(connection, action.run, run.state)
-        await self._observations.drop(action.run)
+            return await self._release(connection, run)
+        await self._begin(run, RunState.REJECTED, RunState.REJECTED)
+        await self._observations.drop(run.id)
         logger.info("held run was rejected", extra={"connection": connection})
         return {"emitted": 0}
 
-    async def _release(self, connection: ConnectionId, run: str, state: RunState) -> dict[str, int]:
-        begun = state in {RunState.RELEASING, RunState.RELEASED}
-        if not begun and not await self._runs.decide(run, RunState.HELD, RunState.RELEASING):
-            raise _build_not_held(connection, run, state)
+    async def _begin(self, run: Run, after: RunState, *begun: RunState) -> None:
+        """Moves a held run to the state ``after``, unless an interrupted decision has left it in one of ``begun``."""
+        if run.state not in begun and not await self._runs.decide(run.id, RunState.HELD, after):
+            raise NotHeldError(
+                f"the run {run.id} is {run.state.value}, not held: "
+                f"see `runs list {run.connection_id}` for a run that is held now"
+            )
+
+    async def _release(self, connection: ConnectionId, run: Run) -> dict[str, int]:
+        await self._begin(run, RunState.RELEASING, RunState.RELEASING, RunState.RELEASED)
         catalogue = (await self._polls.plan(connection)).catalogue
         stored = None if catalogue is None else frozenset(catalogue.stored)
-        released = await release_stored(run, self._observations, self._build_releaser(connection), stored)
-        await self._runs.decide(run, RunState.RELEASING, RunState.RELEASED)
-        await self._observations.drop(run)
+        released = await release_stored(run.id, self._observations, self._build_releaser(connection), stored)
+        await self._runs.decide(run.id, RunState.RELEASING, RunState.RELEASED)
+        await self._observations.drop(run.id)
         logger.info("held run was released", extra={"connection": connection, "counts": {"emitted": released.emitted}})
         lost = released.lost_created + released.lost_changed
         return {"emitted": released.emitted, "oversized": released.oversized, "superseded": lost}
-
-
-def _build_not_held(connection: ConnectionId, run: str, state: RunState) -> NotHeldError:
-    return NotHeldError(
-        f"the run {run} is {state.value}, not held: see `runs list {connection}` for a run that is held now"
-    )

@@ -208,8 +208,8 @@ class Scan:
         employees = {employee.id: employee for employee in page.employees}
         tally.totals.add(page.total)
         tally.skipped += page.skipped
-        tally.repeated += len(page.employees) - len(employees) + len(tally.ids & employees.keys())
-        seen = frozenset(tally.ids & employees.keys())  # a second listing would count a change twice
+        seen = tally.ids & employees.keys()  # a second listing would count a change twice
+        tally.repeated += len(page.employees) - len(employees) + len(seen)
         tally.ids |= employees.keys()
         employees = {key: employee for key, employee in employees.items() if key not in seen}
         stored = await self._snapshots.read(connection, employees)

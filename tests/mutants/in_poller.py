@@ -139,8 +139,8 @@ POLLER = (
     Mutant(
         "a replaced run is released",
         "services/poller/decisions.py",
-        "if not begun and not await",
-        "if not begun and await",
+        "if run.state not in begun and not await",
+        "if run.state not in begun and await",
         f"{OF_HELD}::test_replaced_run_is_not_decided[True]",
     ),
     Mutant(
