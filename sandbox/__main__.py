@@ -24,6 +24,8 @@ DATA = Path(".data")
 PORTS = {"personio": 8101, "declaree": 8102}
 """Preferred ports of the sandboxes, by name."""
 
+FULL_SCAN_SECONDS = 60
+"""Seconds between two scans of all employees, which find deleted ones."""
 POLL_SECONDS = 5
 """Poll interval of the demo, in seconds."""
 
@@ -67,7 +69,11 @@ async def run_demo(options: argparse.Namespace) -> None:
         options.data,
         active=options.employees,
         seed=options.seed,
-        settings={"POLL_INTERVAL_SECONDS": str(POLL_SECONDS), "KAFKA_SESSION_TIMEOUT_MS": "6000"},
+        settings={
+            "POLL_INTERVAL_SECONDS": str(POLL_SECONDS),
+            "POLL_FULL_SCAN_SECONDS": str(FULL_SCAN_SECONDS),
+            "KAFKA_SESSION_TIMEOUT_MS": "6000",
+        },
         ports=PORTS,
         report=print_line,
     )

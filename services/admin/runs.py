@@ -8,7 +8,7 @@ from services.contracts.connections import Guard
 from services.contracts.employees import NAMES, get_string
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.observations import Observation
-from services.contracts.runs import Run, RunState
+from services.contracts.runs import Run, RunNotHeldError, RunState
 from services.errors import PermanentError
 from services.store.database import Store
 
@@ -17,12 +17,6 @@ class UnknownRunError(PermanentError):
     """The run does not exist, or belongs to another connection."""
 
     code: ClassVar[str] = "unknown-run"
-
-
-class RunNotHeldError(PermanentError):
-    """The run is not held, so there is nothing to decide about it."""
-
-    code: ClassVar[str] = "run-not-held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +47,14 @@ async def get_run(store: Store, connection: ConnectionId, run: str) -> Run:
 
 
 async def get_decidable(store: Store, connection: ConnectionId, run: str, *, is_released: bool) -> Run:
-    """Returns a held run. To be released, it may also be one with a release that ended with an error.
+    """Returns the held run to decide about: this one, or one that has replaced it and holds the same changes. To be released,
+    it may also be one with a release that ended with an error.
 
     Raises ``UnknownConnectionError``, ``UnknownRunError`` and ``RunNotHeldError``.
     """
     found = await get_run(store, connection, run)
+    if found.state is RunState.REPLACED:
+        found = await store.runs.find_same(found) or found
     is_interrupted = is_released and found.state is RunState.RELEASING
     if found.state is not RunState.HELD and not is_interrupted:
         raise RunNotHeldError(

@@ -26,7 +26,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of runs.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """List the newest runs, newest first: id, start, state, and the number of new, changed and absent employees."""
+    """List the newest runs, newest first: id, start, kind, state, and the number of new, changed and absent employees."""
     runs = run(lambda _, store: admin_runs.list_runs(store, ConnectionId(connection), limit))
     lines = format_columns(_format_row(one) for one in runs) if runs else "No run yet."
     print_result(lines, runs, as_json=as_json)
@@ -86,7 +86,7 @@ def _decide(
         print_error(_describe(held))
         if not confirm(question):
             raise typer.Exit(1)
-    action = DecideRun(run=run_id, is_released=is_released)
+    action = DecideRun(run=held.id, is_released=is_released)
     run_task(ConnectionId(connection), action, seconds, as_json=as_json)
 
 
@@ -96,6 +96,7 @@ def _format_row(one: Run) -> tuple[str, ...]:
     return (
         one.id,
         f"{one.started_at:%Y-%m-%d %H:%M} UTC",
+        one.kind.value,
         one.state.value,
         ", ".join(f"{name} {number}" for name, number in numbers.items() if number) or "no change",
     )
@@ -109,7 +110,12 @@ def _describe(one: Run) -> str:
         f"published {counts.emitted}"
     )
     lines = [
-        f"run {one.id}, {one.started_at:%Y-%m-%d %H:%M} UTC: {one.state.value}",
+        f"run {one.id} ({one.kind.value}), {one.started_at:%Y-%m-%d %H:%M} UTC: {one.state.value}",
         f"listed {listed}, {changes}",
+        *(
+            [f"missed {counts.missed}: changes that earlier polls should have shown, see POLL_OVERLAP_SECONDS"]
+            if counts.missed
+            else []
+        ),
     ]
     return "\n".join([*lines, *([one.error] if one.error else [])])

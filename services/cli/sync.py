@@ -57,7 +57,7 @@ def poll(
     seconds: Seconds = 300,
     as_json: Json = False,
 ) -> None:
-    """Poll Personio now and print the number of new, changed and unchanged employees.
+    """Poll all employees in Personio now and print the number of new, changed and unchanged ones.
 
     Exit code 1 if the poll failed, was incomplete or is held, 75 if no poller finished it in time.
     """

@@ -3,6 +3,7 @@
 The models check what an administrator enters, so that an invalid value cannot be stored. The messages never contain it.
 """
 
+import hashlib
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -106,6 +107,11 @@ class PersonioAccess(_Access):
     """Name of this product in requests to Personio (header `X-Personio-App-ID`)."""
     partner_id: str | None = None
     """Personio's id of the partner that operates the product (header `X-Personio-Partner-ID`); None sends no such header."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies address and credential, without its secret: another credential may show other employees."""
+        return hashlib.sha256(f"{self.url} {self.client_id}".encode()).hexdigest()
 
 
 class DeclareeAccess(_Access):

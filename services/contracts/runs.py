@@ -1,12 +1,29 @@
 """Runs: one run is one poll of one connection."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
 from services.contracts.ids import ConnectionId
 from services.contracts.observations import GroupCount
 from services.contracts.values import FrozenModel
+from services.errors import PermanentError
+
+
+class RunNotHeldError(PermanentError):
+    """The run does not exist, or is not held, so there is nothing to decide about it."""
+
+    code: ClassVar[str] = "run-not-held"
+
+
+class RunKind(StrEnum):
+    """Which employees a run asks Personio for."""
+
+    FULL = "full"
+    """All employees. Only such a run finds out which employees Personio no longer lists."""
+    INCREMENTAL = "incremental"
+    """The employees that Personio has marked as changed, and those that a date or an absence makes due."""
 
 
 class RunState(StrEnum):
@@ -30,7 +47,8 @@ class RunState(StrEnum):
     REJECTED = "rejected"
     """An administrator has rejected the held changes, and they were dropped."""
     REPLACED = "replaced"
-    """The run was held. A later run has compared all employees again, so this one can no longer be released."""
+    """The run was held. A later run has compared all employees again. A decision about this one counts for the later one if
+    that holds the same changes; otherwise it is refused."""
 
 
 UNSUCCESSFUL = frozenset({RunState.INCOMPLETE, RunState.FAILED, RunState.HELD})
@@ -58,6 +76,9 @@ class RunCounts(FrozenModel):
     """Number of these that two lookups have not found: their accounts are disabled."""
     announced: int | None = None
     """Number of employees that Personio announced; None if it announced none."""
+    missed: int = 0
+    """Number of changes that a full scan has found and that an earlier incremental poll should have seen, by Personio's own
+    timestamps."""
 
 
 class Run(FrozenModel):
@@ -67,6 +88,8 @@ class Run(FrozenModel):
     """Id of the run."""
     connection_id: ConnectionId
     """The connection."""
+    kind: RunKind = RunKind.FULL
+    """Which employees the run asks for."""
     state: RunState = RunState.RUNNING
     """How far the run is."""
     started_at: AwareDatetime
@@ -79,5 +102,7 @@ class Run(FrozenModel):
     """Keys of wanted attributes that the credential cannot read. Their fields stay as they are."""
     unusual: tuple[GroupCount, ...] = ()
     """The groups of changes that are above the thresholds of the guard; empty for a run that was not held."""
+    digest: str | None = None
+    """Fingerprint of the held changes, equal for runs with the same ones; None for a run that was not held."""
     error: str | None = None
     """Why the run is incomplete, has failed or was held; None for any other run. It stays after the decision about a held run."""

@@ -4,20 +4,23 @@ A list can lack an employee that exists. So an employee that is not listed is ab
 pause in between. Only a 404 of the API counts. After the second one, the employee counts as deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from services.contracts.employees import Employee
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.observations import Observation, observe_absence, observe_change
 from services.errors import ConnectorError
 from services.poller.departures import build_removed
-from services.poller.scan_limits import PageReader
+from services.poller.scan_limits import PageReader, ScanStoppedError
 from services.poller.snapshot_ports import Snapshots
 from services.runtime.clock import Clock
 
 MAX_LOOKUPS = 100
 """Maximum number of employees that one scan looks up. The others follow with the next scans."""
+MAX_FAILURES = 3
+"""Number of lookups in a row without an answer after which a scan ends its lookups."""
 
 
 @dataclass(slots=True)
@@ -28,12 +31,12 @@ class Found:
     """Employees that are absent now, and those that count as deleted."""
     unknown: list[EmployeeId] = field(default_factory=list)
     """Employees that were absent before, and that the first lookup has not found."""
-    existing: int = 0
-    """Number of employees that exist, although the list lacks them."""
+    existing: list[Employee] = field(default_factory=list)
+    """Employees that exist, although the list lacks them."""
     absent_before: int = 0
     """Number of employees that an earlier scan did not list either."""
     error: str | None = None
-    """Why the lookups ended early; None if they did not."""
+    """Why a lookup has failed; None if none has."""
 
 
 class Absences:
@@ -47,18 +50,32 @@ class Absences:
         self._pause = timedelta(seconds=pause_seconds)
 
     async def examine(self, connection: ConnectionId, missing: Sequence[EmployeeId], reader: PageReader) -> Found:
-        """Returns what has become of employees that are not listed. Looks up at most ``MAX_LOOKUPS`` of them, the second
-        lookups first.
+        """Returns what has become of employees that a complete scan does not list. Looks up at most ``MAX_LOOKUPS`` of them,
+        the second lookups first.
         """
-        found = Found()
         marked = await self._snapshots.find_marked_absent(connection)
         new = [employee for employee in missing if employee not in marked]
+        found = await self._examine(connection, set(missing), new, reader)
         found.absent_before = len(missing) - len(new)
-        listed = set(missing)
+        return found
+
+    async def follow_up(self, connection: ConnectionId, reader: PageReader) -> Found:
+        """Returns what has become of employees that an earlier complete scan did not list. Looks up at most ``MAX_LOOKUPS``."""
+        return await self._examine(connection, None, [], reader)
+
+    async def _examine(
+        self,
+        connection: ConnectionId,
+        missing: Collection[EmployeeId] | None,
+        new: Sequence[EmployeeId],
+        reader: PageReader,
+    ) -> Found:
+        """``missing`` are the employees to look up, and None for all that are absent; ``new`` are those without a mark."""
+        found = Found()
         due = await self._snapshots.find_unknown(connection, self._clock.now() - self._pause, MAX_LOOKUPS)
         waiting = await self._snapshots.find_not_looked_up(connection, MAX_LOOKUPS)
-        second = [employee for employee in due if employee in listed]
-        first = [employee for employee in waiting if employee in listed] + new
+        second = [employee for employee in due if missing is None or employee in missing]
+        first = [*(employee for employee in waiting if missing is None or employee in missing), *new]
         departed = await self._look_up(second, MAX_LOOKUPS, reader, found)
         unknown = set(await self._look_up(first, MAX_LOOKUPS - len(second), reader, found))
         for snapshot in (await self._snapshots.read(connection, departed)).values():
@@ -74,16 +91,24 @@ class Absences:
     async def _look_up(
         self, employees: Sequence[EmployeeId], limit: int, reader: PageReader, found: Found
     ) -> list[EmployeeId]:
-        """Returns those that Personio does not know. Ends at the first failure."""
+        """Returns those that Personio does not know. One failure concerns its employee alone; several in a row end the lookups."""
         unknown: list[EmployeeId] = []
+        failures = 0
         for employee in employees[: max(0, limit)]:
-            if found.error is not None:
+            if failures == MAX_FAILURES:
                 break
             try:
-                is_known = await reader.look_up(employee) is not None
+                answer = await reader.look_up(employee)
+            except ScanStoppedError as error:
+                found.error = str(error)
+                break
             except ConnectorError as error:
                 found.error = str(error)
+                failures += 1
+                continue
+            failures = 0
+            if answer is None:
+                unknown.append(employee)
             else:
-                found.existing += is_known
-                unknown += [] if is_known else [employee]
+                found.existing.append(answer)
         return unknown

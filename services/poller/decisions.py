@@ -2,24 +2,16 @@
 
 import logging
 from collections.abc import Callable
-from typing import ClassVar
 
 from services.contracts.ids import ConnectionId
-from services.contracts.runs import Run, RunState
+from services.contracts.runs import Run, RunNotHeldError, RunState
 from services.contracts.tasks import DecideRun
-from services.errors import PermanentError
 from services.poller.observation_ports import Observations
 from services.poller.schedule_ports import Polls
 from services.poller.staging import Releaser, release_stored
 from services.poller.work_ports import Runs
 
 logger = logging.getLogger(__name__)
-
-
-class NotHeldError(PermanentError):
-    """The run does not exist, or is not held, or is no longer held."""
-
-    code: ClassVar[str] = "not-held"
 
 
 class Decider:
@@ -38,11 +30,14 @@ class Decider:
         """Publishes the held changes, or drops them. Returns the counts. After an interruption it can be repeated.
 
         The count ``superseded`` is the number of changes that were not stored, because the employee has changed since.
-        Raises ``NotHeldError``, for example if a later run has replaced this one: the administrator has checked other changes.
+        If a later run has replaced this one and holds the same changes, the decision counts for the later one. Raises
+        ``RunNotHeldError``, for example if the later one holds other changes than the administrator has checked.
         """
         run = await self._runs.get(action.run)
         if run is None or run.connection_id != connection:
-            raise NotHeldError(f"unknown run {action.run} of connection {connection}: see `runs list {connection}`")
+            raise RunNotHeldError(f"unknown run {action.run} of connection {connection}: see `runs list {connection}`")
+        if run.state is RunState.REPLACED:
+            run = await self._runs.find_same(run) or run
         if action.is_released:
             return await self._release(connection, run)
         await self._begin(run, RunState.REJECTED, RunState.REJECTED)
@@ -53,7 +48,7 @@ class Decider:
     async def _begin(self, run: Run, after: RunState, *begun: RunState) -> None:
         """Moves a held run to the state ``after``, unless an interrupted decision has left it in one of ``begun``."""
         if run.state not in begun and not await self._runs.decide(run.id, RunState.HELD, after):
-            raise NotHeldError(
+            raise RunNotHeldError(
                 f"the run {run.id} is {run.state.value}, not held: "
                 f"see `runs list {run.connection_id}` for a run that is held now"
             )

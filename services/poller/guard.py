@@ -3,6 +3,7 @@
 A wrong credential, an emptied attribute or a swapped column changes many employees at once. A few changes are never unusual.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
@@ -37,11 +38,23 @@ class Census:
 
     def __init__(self) -> None:
         self._people: Counter[Group] = Counter()
+        self._sum = 0
 
     def add(self, observations: Iterable[Observation]) -> None:
         """Counts observations."""
         for observation in observations:
             self._people.update(observation.groups)
+            self._sum = (self._sum + _hash(observation)) % _MODULUS
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the changes in any order, without their times: another run with the same changes has the same."""
+        return f"{self._sum:064x}"
+
+    @property
+    def largest(self) -> int:
+        """Number of employees in the largest group."""
+        return max(self._people.values(), default=0)
 
     def find_unusual(self, guard: Guard, of: int) -> tuple[GroupCount, ...]:
         """Returns the groups above both thresholds, the largest first. ``of`` is the number of employees to compare with."""
@@ -53,6 +66,16 @@ class Census:
             for group, people in self._people.most_common()
         )
         return tuple(count for count in counts if count.people > guard.people and count.people > guard.share * count.of)
+
+
+_MODULUS = 1 << 256
+
+
+def _hash(observation: Observation) -> int:
+    """Returns a number for what has changed for an employee. A sum of such numbers depends on no order."""
+    content = observation.snapshot.content_hash if observation.snapshot else "absent"
+    text = f"{observation.employee_id} {observation.replaces} {content}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest())
 
 
 def explain(unusual: Iterable[GroupCount]) -> str:
@@ -84,7 +107,7 @@ def _advise(counts: tuple[GroupCount, ...]) -> str:
 
 
 def find_base(known: int, counts: RunCounts, gone: int) -> int:
-    """Returns the number of employees with which the groups of a run are compared.
+    """Returns the number of employees with which the groups of a full scan are compared.
 
     It is the number of ``known`` employees before the run. A scan that ended early has seen fewer of them, and its changes
     are compared with those. Those that were ``gone`` before, inactive or no longer listed, do not count: leavers grow more

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
 from services.contracts.catalogues import SourceCatalogue
@@ -11,6 +11,7 @@ from services.contracts.connections import Connection, Guard
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import PublishedMapping
+from services.contracts.polls import PollProgress
 
 ProgressCallback: TypeAlias = Callable[[Mapping[str, int]], Awaitable[None]]
 """Receives the counts of work in progress."""
@@ -18,6 +19,11 @@ ProgressCallback: TypeAlias = Callable[[Mapping[str, int]], Awaitable[None]]
 
 class Personio(Protocol):
     """One company's Personio, in any version of its API."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the address and the credential."""
+        ...
 
     @property
     def queued_seconds(self) -> float:
@@ -32,8 +38,8 @@ class Personio(Protocol):
         """Returns one employee with all visible attributes; None if Personio does not know the id."""
         ...
 
-    def iterate_pages(self, requested: Collection[str]) -> AsyncIterator[EmployeePage]:
-        """Yields all employees with the requested attributes, page by page."""
+    def iterate_pages(self, requested: Collection[str], since: datetime | None = None) -> AsyncIterator[EmployeePage]:
+        """Yields employees with the requested attributes, page by page: those that have changed since a time; None for all."""
         ...
 
 
@@ -51,11 +57,6 @@ class PollPlan(Protocol):
         ...
 
     @property
-    def employees(self) -> int:
-        """Number of snapshots."""
-        ...
-
-    @property
     def has_succeeded(self) -> bool:
         """Whether the newest run has succeeded."""
         ...
@@ -63,6 +64,11 @@ class PollPlan(Protocol):
     @property
     def is_imported(self) -> bool:
         """Whether a complete scan was released before: the guard holds no first import."""
+        ...
+
+    @property
+    def progress(self) -> PollProgress | None:
+        """Up to when the changes are released; None before the first complete scan, and if it cannot be read."""
         ...
 
     @property

@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.observations import GroupCount
-from services.contracts.runs import Run, RunState
+from services.contracts.polls import PollProgress
+from services.contracts.runs import Run, RunKind, RunState
 from services.errors import ConnectorError
 from services.mapping.wanted import find_wanted_attributes
 from services.poller.absences import Absences
+from services.poller.cursor import Cursor
 from services.poller.guard import explain, find_base
 from services.poller.lease import LeaseLostError
 from services.poller.lookup import Lookup
 from services.poller.outbox import Outbox
 from services.poller.ports import PollPlan, ProgressCallback, Source
 from services.poller.repositories import Repositories
-from services.poller.scan import Scan, Tally
+from services.poller.scan import Scan
 from services.poller.scan_limits import ScanLimits
 from services.poller.staging import Changes, DryRun, FirstImport, Releaser, Staging
+from services.poller.tally import Tally
 from services.runtime.clock import Clock
 from services.runtime.kafka.publisher import ProducerDeadError
 from services.runtime.log import describe
@@ -43,18 +46,21 @@ class Runner:
         source: Source,
         outbox: Outbox,
         limits: ScanLimits,
+        cursor: Cursor,
         clock: Clock,
         metrics: Metrics,
         *,
         departure_seconds: float,
     ) -> None:
-        """``outbox`` publishes the changes, and raises ``LeaseLostError`` once the lease is lost. ``departure_seconds`` is the time
-        between both lookups of an employee that is no longer listed.
+        """``outbox`` publishes the changes, and raises ``LeaseLostError`` once the lease is lost. ``cursor`` decides which employees
+        an incremental poll asks for. ``departure_seconds`` is the time between both lookups of an employee that is no longer
+        listed.
         """
         self._repositories = repositories
         self._source = source
         self._outbox = outbox
         self._limits = limits
+        self._cursor = cursor
         self._clock = clock
         self._metrics = metrics
         self._departure_seconds = departure_seconds
@@ -64,22 +70,26 @@ class Runner:
         connection: ConnectionId,
         *,
         plan: PollPlan | None = None,
+        is_full: bool = True,
         dry_run: bool = False,
         progress: ProgressCallback = ignore_progress,
     ) -> Run:
         """Runs one poll and returns its result. A failure is stored in the run and affects no other connection.
 
-        ``plan`` says what the connection needs; None reads it. The run is stored at its end, and also at its start if the last
-        one did not succeed, and after the first page of a longer one.
-        Raises ``LeaseLostError`` and ``ProducerDeadError``. A dry run counts the changes, and neither stores nor
-        publishes anything.
+        Without ``is_full``, it asks Personio for changed employees alone, unless a full scan is due. ``plan`` says what the
+        connection needs; None reads it. The run is stored at its end, and also at its start if the last one did not succeed, and
+        after the first page of a longer one. A dry run counts the changes, and neither stores nor publishes anything.
+        Raises ``LeaseLostError`` and ``ProducerDeadError``.
         """
         plan = plan or await self._repositories.polls.plan(connection)
         run = Run(id="dry-run", connection_id=connection, started_at=self._clock.now())
         if not dry_run:
             run = await self._begin(plan)
+        tally = Tally()
         try:
-            result = await self._observe_and_decide(plan, run, dry_run=dry_run, progress=progress)
+            changes = self._open_changes(plan, run, dry_run=dry_run)
+            tally = await self._scan(plan, run, changes, is_full=is_full, dry_run=dry_run, progress=progress)
+            result = await self._release_or_hold(plan, tally, changes, dry_run=dry_run)
         except asyncio.CancelledError:
             await self._end_cancelled(run, dry_run=dry_run)
             raise
@@ -99,7 +109,7 @@ class Runner:
             }
         run = await self._end(run, result, dry_run=dry_run)
         if not dry_run and run.state is not RunState.FAILED:
-            await self._follow_up(plan, run)
+            await self._follow_up(plan, run, tally)
         return run
 
     async def look_up(self, connection: ConnectionId, people: Sequence[EmployeeId]) -> dict[str, int]:
@@ -119,26 +129,33 @@ class Runner:
         # a writer asks for first runs in progress
         return await runs.begin(plan.connection_id, now=now, is_stored=not plan.has_succeeded)
 
-    async def _observe_and_decide(
-        self, plan: PollPlan, run: Run, *, dry_run: bool, progress: ProgressCallback
+    async def _release_or_hold(
+        self, plan: PollPlan, tally: Tally, changes: DryRun | Staging, *, dry_run: bool
     ) -> dict[str, object]:
-        """Scans, and releases or holds the changes. Returns the result of the run.
-
-        Before the first complete scan was released, new employees are released at once: every employee is new, and a large
-        company would wait for its last page.
-        """
-        changes = self._open_changes(plan, run, dry_run=dry_run)
-        tally = await self._scan(plan, run, changes, dry_run=dry_run, progress=progress)
-        of = find_base(plan.employees, tally.get_counts(), tally.gone)
-        unusual = changes.census.find_unusual(plan.guard, of)
+        """Returns the result of the run after its scan."""
+        unusual = await self._find_unusual(plan, tally, changes)
         if isinstance(changes, Staging):
             if unusual:
                 await changes.keep()
             else:
                 tally.count_released(await changes.release())
-        return self._conclude(plan.connection_id, tally, unusual, dry_run=dry_run)
+        result = self._conclude(plan.connection_id, tally, unusual, dry_run=dry_run)
+        return result | ({"digest": changes.census.digest} if unusual else {})
+
+    async def _find_unusual(self, plan: PollPlan, tally: Tally, changes: DryRun | Staging) -> tuple[GroupCount, ...]:
+        """Returns the groups above the thresholds. Counts employees only if a group has more than a few."""
+        if changes.census.largest <= plan.guard.people:
+            return ()
+        if tally.kind is RunKind.INCREMENTAL:
+            of = await self._repositories.snapshots.count_present(plan.connection_id)
+        else:
+            of = find_base(tally.before, tally.get_counts(), tally.gone)
+        return changes.census.find_unusual(plan.guard, of)
 
     def _open_changes(self, plan: PollPlan, run: Run, *, dry_run: bool) -> DryRun | Staging:
+        """Before the first complete scan was released, new employees are released at once: every employee is new, and a large
+        company would wait for its last page.
+        """
         if dry_run:
             return DryRun(is_imported=plan.is_imported)
         kind = Staging if plan.is_imported else FirstImport
@@ -169,20 +186,22 @@ class Runner:
         return {
             "state": state,
             "error": error,
+            "kind": tally.kind,
             "counts": counts,
             "invisible": tally.invisible,
             "unusual": tuple(unusual),
         }
 
-    async def _follow_up(self, plan: PollPlan, run: Run) -> None:
-        """Ends an earlier held run if this one has compared everything again, and notes the first complete import."""
-        if plan.needs_any("held_run") and run.state is not RunState.INCOMPLETE:
+    async def _follow_up(self, plan: PollPlan, run: Run, tally: Tally) -> None:
+        """Ends an earlier held run if this one has compared everything again, and notes up to when changes are released."""
+        if plan.needs_any("held_run") and run.kind is RunKind.FULL and run.state is not RunState.INCOMPLETE:
             self._outbox.ensure_lease()  # a run that is held by now may be one of the next lease owner
             await self._repositories.runs.replace_held(plan.connection_id, by=run.id)
             keep = await self._repositories.runs.find_undecided(plan.connection_id)
             await self._repositories.observations.drop_others(plan.connection_id, keep)
-        if not plan.is_imported and run.state is RunState.SUCCEEDED and run.counts.seen:
-            await self._repositories.schedule.set_imported(plan.connection_id, self._clock.now())
+        if run.state is RunState.SUCCEEDED and (plan.progress or run.counts.seen):
+            self._outbox.ensure_lease()
+            await self._repositories.schedule.set_progress(plan.connection_id, _advance(plan, run, tally))
 
     async def _end_cancelled(self, run: Run, *, dry_run: bool) -> None:
         """Stores the end of a run because the process stops. If MongoDB does not answer, the next run ends it."""
@@ -199,14 +218,14 @@ class Runner:
         return run
 
     async def _scan(
-        self, plan: PollPlan, run: Run, changes: Changes, *, dry_run: bool, progress: ProgressCallback
+        self, plan: PollPlan, run: Run, changes: Changes, *, is_full: bool, dry_run: bool, progress: ProgressCallback
     ) -> Tally:
         is_stored = dry_run or not plan.has_succeeded
 
         async def report(tally: Tally) -> None:
             nonlocal is_stored
             if not is_stored and tally.has_more_pages:
-                await self._repositories.runs.save(run)
+                await self._repositories.runs.save(run.model_copy(update={"kind": tally.kind}))
                 is_stored = True
             total = {} if tally.total is None else {"total": tally.total}
             await progress(tally.get_counts().model_dump(exclude_none=True) | total)
@@ -218,14 +237,28 @@ class Runner:
         repositories = self._repositories
         scan = Scan(
             run.id,
+            plan,
             repositories.snapshots,
             repositories.catalogues,
             self._outbox,
             changes,
             Absences(run.id, repositories.snapshots, self._clock, self._departure_seconds),
+            self._cursor,
             self._clock,
             self._limits,
             dry_run=dry_run,
         )
         async with self._source(plan) as personio:
-            return await scan.run(plan, personio, wanted, report)
+            return await scan.run(personio, wanted, report, is_full=is_full or dry_run)
+
+
+def _advance(plan: PollPlan, run: Run, tally: Tally) -> PollProgress:
+    """Returns how far the connection is after a run with changes that were all released."""
+    if run.kind is RunKind.INCREMENTAL and plan.progress is not None:
+        return plan.progress.model_copy(update={"released_until": run.started_at})
+    return PollProgress(
+        released_until=run.started_at,
+        full_scan_at=run.started_at,
+        attributes=tally.compared,
+        source=tally.source,
+    )

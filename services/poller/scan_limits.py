@@ -7,6 +7,7 @@ company, and ends with its own scan at its limits.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from services.contracts.employees import Employee, EmployeePage
@@ -81,9 +82,12 @@ class PageReader:
 
     async def begin(self, wanted: frozenset[str]) -> Selection:
         """Returns which of the wanted attributes are requested. Raises ``MissingAttributesError`` and ``ScanStoppedError``."""
-        selection = await self.wait(read_selection(self._personio, wanted))
-        self._pages = self._personio.iterate_pages(selection.requested)
-        return selection
+        return await self.wait(read_selection(self._personio, wanted))
+
+    def open_list(self, selection: Selection, since: datetime | None) -> None:
+        """Begins a list of the employees that have changed since a time; None lists all. Call it before the first page."""
+        self._pages = self._personio.iterate_pages(selection.requested, since)
+        self._next = None
 
     async def read(self) -> EmployeePage | None:
         """Returns the next page; None after the last one. Raises ``ScanStoppedError``."""
@@ -106,7 +110,7 @@ class PageReader:
     def prefetch(self) -> asyncio.Future[EmployeePage | None]:
         """Asks for the next page, while the caller works on the present one. Returns the request."""
         if self._pages is None:
-            raise RuntimeError("the scan has not begun")
+            raise RuntimeError("the list is not open")
         if self._next is None:
             self._next = asyncio.ensure_future(_read_next(self._pages))
         return self._next

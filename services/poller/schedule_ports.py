@@ -6,6 +6,7 @@ from typing import Protocol
 
 from services.contracts.ids import ConnectionId
 from services.contracts.leases import Lease, ProcessIdentity
+from services.contracts.polls import PollProgress
 from services.poller.ports import PollPlan
 
 
@@ -22,8 +23,8 @@ class PollSchedule(Protocol):
         """Stores the time of the next poll."""
         ...
 
-    async def set_imported(self, connection: ConnectionId, at: datetime) -> None:
-        """Notes that a first complete scan was released."""
+    async def set_progress(self, connection: ConnectionId, progress: PollProgress) -> None:
+        """Notes up to when the changes are released."""
         ...
 
     async def set_verified_on(self, connection: ConnectionId, day: date) -> None:

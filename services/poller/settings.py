@@ -30,6 +30,12 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSe
     """Seconds that one poll may wait for Personio before it stops. The employees read until then are synchronised."""
     poll_scan_pages: int = Field(5000, ge=1)
     """Maximum number of pages of one poll before it stops. Personio sends 100 employees on a page."""
+    poll_full_scan_seconds: float = Field(86_400, ge=0)
+    """Seconds between two scans of all employees of a connection. The polls between them ask Personio for changed employees
+    alone, and find no departures; 0 makes every poll a full scan."""
+    poll_overlap_seconds: float = Field(7_200, ge=0)
+    """Seconds before the last poll from which a poll asks for changes again, because Personio shows changes late and does not
+    say in which time zone it reads the time."""
     poll_departure_seconds: float = Field(600, ge=0)
     """Seconds between two lookups of an employee that Personio no longer lists. If Personio knows the id in neither of them, the
     account is disabled."""

@@ -78,6 +78,10 @@ class Snapshots(Protocol):
         """Returns the number of snapshots."""
         ...
 
+    async def count_present(self, connection: ConnectionId) -> int:
+        """Returns the number of employees that are listed, and neither inactive nor removed."""
+        ...
+
 
 class SettlementMarks(Protocol):
     """The marks on snapshots that tell what the ledger says."""

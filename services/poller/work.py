@@ -7,6 +7,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
 from services.contracts.tasks import Verify
 from services.poller.account_reader import VerificationInterruptedError
+from services.poller.cursor import Cursor
 from services.poller.decisions import Decider
 from services.poller.departures import Departures
 from services.poller.expiry import Expirer
@@ -65,6 +66,10 @@ class ConnectionWork:
             self._source,
             outbox,
             self._limits,
+            Cursor(
+                overlap=timedelta(seconds=self._settings.poll_overlap_seconds),
+                full_scan_every=timedelta(seconds=self._settings.poll_full_scan_seconds),
+            ),
             clock,
             self._metrics,
             departure_seconds=self._settings.poll_departure_seconds,
@@ -100,7 +105,7 @@ class ConnectionWork:
     async def _poll(self, plan: PollPlan, runner: Runner, resender: Resender, expirer: Expirer) -> bool:
         """Polls, and follows up. Returns whether a task was filed."""
         connection, started_at = plan.connection_id, self._clock.now()
-        await runner.poll(connection, plan=plan)
+        await runner.poll(connection, plan=plan, is_full=False)
         await self._set_next_poll(connection, started_at)
         await resender.resend_unblocked(plan)
         today = self._clock.now().date()

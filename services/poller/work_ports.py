@@ -32,6 +32,10 @@ class Runs(Protocol):
         """Returns the ids of the runs that are held or being released. Their observations are still needed."""
         ...
 
+    async def find_same(self, run: Run) -> Run | None:
+        """Returns a held run with the same changes as this one; None without one."""
+        ...
+
     async def replace_held(self, connection: ConnectionId, *, by: str) -> int:
         """Ends the held runs of a connection, except the run ``by``. Returns their number."""
         ...

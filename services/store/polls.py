@@ -1,5 +1,6 @@
 """What a poll has to know before it begins. One query tells what the connection needs, so that an idle poll sends few others."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,6 +13,7 @@ from services.contracts.connections import Connection, ConnectionState, Guard
 from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import PublishedMapping
+from services.contracts.polls import PollProgress
 from services.contracts.runs import RunState
 from services.contracts.tasks import TaskState
 from services.store.catalogues import read_catalogue
@@ -21,6 +23,7 @@ from services.store.damage_notes import describe_problem
 from services.store.encryption import Cipher
 from services.store.errors import StoreFailedError, UnknownConnectionError
 from services.store.mappings import read_published
+from services.store.snapshots import UNDECIDED_ABSENCE
 
 T = TypeVar("T")
 
@@ -32,6 +35,7 @@ NEEDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "observation": ("observations", {}),
     "pending_event": ("snapshots", {"pending": True}),
     "unsettled": ("snapshots", {"unsettled": True}),
+    "undecided_absence": ("snapshots", UNDECIDED_ABSENCE),
     "conflict": ("ledger", {"blocked_by": {"$exists": True}}),
     "open_reference": ("ledger", {"open_reference": True}),
     "changed_account": ("ledger", {"account_changed": True}),
@@ -51,12 +55,12 @@ class PollPlan:
     """Whether the connection exists and is not paused."""
     needs: frozenset[str]
     """The names of those ``NEEDS`` that have at least one document."""
-    employees: int
-    """Number of snapshots."""
     has_succeeded: bool
     """Whether the newest run has succeeded."""
     is_imported: bool
     """Whether a complete scan was released before: the guard holds no first import."""
+    progress: PollProgress | None
+    """Up to when the changes are released; None before the first complete scan, and if it cannot be read."""
     guard: Guard
     """The thresholds of the connection; the defaults if they are damaged."""
     rejected_resent_on: date | None
@@ -104,9 +108,9 @@ class Polls:
             connection_id=connection,
             is_active=stored is not None and stored.get("state") == ConnectionState.ACTIVE.value,
             needs=ALL_NEEDS & found.keys(),
-            employees=found.get("employees", 0),
             has_succeeded=found.get("newest_run") == RunState.SUCCEEDED.value,
-            is_imported=(stored or {}).get("imported_at") is not None,
+            is_imported="progress" in (stored or {}),
+            progress=_read_progress(stored),
             guard=_read_guard(stored),
             rejected_resent_on=_read_day(stored, "rejected_resent_on"),
             verified_on=_read_day(stored, "verified_on"),
@@ -121,6 +125,13 @@ def _read_guard(document: Document | None) -> Guard:
         return Guard.model_validate((document or {}).get("guard") or {})
     except ValidationError:
         return Guard()
+
+
+def _read_progress(document: Document | None) -> PollProgress | None:
+    try:
+        return PollProgress.model_validate_json(json.dumps((document or {}).get("progress")))
+    except (TypeError, ValidationError):
+        return None
 
 
 def _read_day(document: Document | None, name: str) -> date | None:
@@ -150,7 +161,6 @@ def _build_pipeline(connection: ConnectionId) -> list[Document]:
     return [
         {"$match": {"_id": connection}},
         *(_unite(collection, {**mine, **where}, _tell(name)) for name, (collection, where) in NEEDS.items()),
-        _unite("snapshots", mine, [{"$count": "employees"}]),
         _unite("runs", mine, newest),
         _unite("mappings", mine, [{"$sort": {"version": -1}}, {"$limit": 1}, {"$replaceWith": {"mapping": "$$ROOT"}}]),
         _unite("source_catalogues", {"_id": connection}, [{"$replaceWith": {"catalogue": "$$ROOT"}}]),

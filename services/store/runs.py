@@ -51,6 +51,15 @@ class Runs:
         documents = await self._collection.find({"$or": either}, fields=["_id"])
         return tuple(document["_id"] for document in select_named(documents))
 
+    async def find_same(self, run: Run) -> Run | None:
+        """Returns a held run with the same changes as this one; None without one."""
+        held = {"connection_id": run.connection_id, "state": RunState.HELD.value}
+        if run.digest is None:
+            return None
+        documents = await self._collection.find(held)
+        same = (document for document in documents if document.get("digest") == run.digest)
+        return next(iter((await self._damage.read_all(DocumentKind.RUN, same, _read)).valid), None)
+
     async def replace_held(self, connection: ConnectionId, *, by: str) -> int:
         """Ends the held runs of a connection, except the run ``by``, which has compared everything again. Returns their number."""
         return await self._collection.update_all(

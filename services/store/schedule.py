@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
+from services.contracts.polls import PollProgress
 from services.store.collection import Collection, Document
 from services.store.damaged import select_named
 from services.store.errors import UnknownConnectionError
@@ -48,9 +49,9 @@ class PollSchedule:
         """Stores the day (UTC) of the last scheduled verification. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"verified_on": day.isoformat()})
 
-    async def set_imported(self, connection: ConnectionId, at: datetime) -> None:
-        """Notes that a first complete scan was released. Does nothing for a connection that was removed."""
-        await self._collection.update({"_id": connection}, {"$set": {"imported_at": at}})
+    async def set_progress(self, connection: ConnectionId, progress: PollProgress) -> None:
+        """Notes up to when the changes are released. Does nothing for a connection that was removed."""
+        await self._collection.update({"_id": connection}, {"$set": {"progress": progress.model_dump(mode="json")}})
 
     async def _set(self, connection: ConnectionId, values: Document) -> None:
         if not await self._collection.update({"_id": connection}, {"$set": values}):

@@ -23,6 +23,9 @@ LISTED_AS_ACTIVE = {"status": "active", "absent_since": {"$exists": False}}
 NOT_LISTED = {"absent_since": {"$exists": True}, "is_absence_acknowledged": {"$ne": True}}
 """Snapshots of employees that a complete scan no longer lists, and for which an administrator has not decided."""
 
+UNDECIDED_ABSENCE = {**NOT_LISTED, "kind": {"$ne": ChangeKind.REMOVED.value}}
+"""Those of them that do not count as deleted yet."""
+
 _TIME = TypeAdapter(datetime)
 _SETS_PENDING = {"$set": {"pending": {"$gt": ["$revision", "$emitted_revision"]}}}
 
@@ -156,9 +159,8 @@ class Snapshots:
     async def _find_undecided(self, connection: ConnectionId, unknown_since: Any, limit: int) -> tuple[EmployeeId, ...]:
         where = {
             "connection_id": connection,
-            **NOT_LISTED,
+            **UNDECIDED_ABSENCE,
             "unknown_since": unknown_since,
-            "kind": {"$ne": ChangeKind.REMOVED.value},
         }
         documents = await self._collection.find(where, fields=["_id"], sort={"absent_since": 1}, limit=limit)
         return tuple(person.employee_id for person in parse_keys(documents))
@@ -193,6 +195,14 @@ class Snapshots:
     async def count(self, connection: ConnectionId) -> int:
         """Returns the number of snapshots."""
         return await self._collection.count({"connection_id": connection})
+
+    async def count_present(self, connection: ConnectionId) -> int:
+        """Returns the number of employees that are listed, and neither inactive nor removed."""
+        gone = [
+            {"connection_id": connection, "status": "inactive"},
+            {"connection_id": connection, "absent_since": {"$exists": True}},
+        ]  # those that were removed are absent
+        return await self.count(connection) - await self._collection.count({"$or": gone})
 
     async def find_oversized(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Returns the employees with an attribute that is too large, or with a newest event that is too large for Kafka."""

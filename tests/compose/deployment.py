@@ -44,6 +44,7 @@ class Deployment:
             "SECRETS_FOLDER": str(self.secrets),
             "ALLOW_PRIVATE_ADDRESSES": "true",
             "POLL_INTERVAL_SECONDS": "3",
+            "POLL_FULL_SCAN_SECONDS": "10",
             "KAFKA_SESSION_TIMEOUT_MS": "6000",
             "APP_IMAGE": IMAGE,
             "DEMO_IMAGE": f"{IMAGE}-demo",

@@ -129,6 +129,10 @@ class FakePublisher:
         return [record for record in self.log if record.key == person]
 
 
+LONG_AGO = NOW - timedelta(days=400)
+"""A time before every poll."""
+
+
 class FakePersonio:
     """A company's Personio that lists its employees in pages."""
 
@@ -157,10 +161,20 @@ class FakePersonio:
         """Connections in the order in which the poller opened them."""
         self.unlisted: set[str] = set()
         """Ids of employees that exist and are missing in the list, which does not count them."""
+        self.changed_at: dict[str, datetime] = {}
+        """When each employee was changed for Personio's filter by time, by id; ``LONG_AGO`` for any other."""
+        self.asked_since: list[datetime | None] = []
+        """The times from which lists were asked for; None for a list of all employees."""
+        self.refused_filter: Exception | None = None
+        """The error of a list with a filter by time; None for no error."""
         self.lookups: list[str] = []
         """Ids of the employees that were looked up, in order."""
         self.lookup_failure: Exception | None = None
         """The error of each lookup; None for no error."""
+        self.failing_lookups: dict[str, Exception] = {}
+        """The errors of the lookups of some employees, by id."""
+        self.fingerprint = "credential"
+        """Identifies the address and the credential."""
         self.queued_seconds = 0.0
         """Seconds in which requests have waited for their turn in the poller."""
         self._open: set[ConnectionId] = set()
@@ -172,26 +186,33 @@ class FakePersonio:
     async def get_employee(self, employee_id: EmployeeId) -> Employee | None:
         """Returns one employee with all visible attributes; None for an unknown id."""
         self.lookups.append(employee_id)
-        if self.lookup_failure is not None:
-            raise self.lookup_failure
+        if failure := self.lookup_failure or self.failing_lookups.get(employee_id):
+            raise failure
         values = self.people.get(employee_id)
         if values is None:
             return None
         return make_employee(employee_id, {k: v for k, v in values.items() if get_parent(k) in self.visible})
 
-    async def iterate_pages(self, requested: Collection[str]) -> AsyncIterator[EmployeePage]:
-        """Yields all pages, then raises ``failure`` if it is set."""
+    async def iterate_pages(
+        self, requested: Collection[str], since: datetime | None = None
+    ) -> AsyncIterator[EmployeePage]:
+        """Yields all pages, then raises ``failure`` if it is set. With ``since``, lists those that ``changed_at`` has since then."""
         self.requested = frozenset(requested)
-        for number, page in enumerate(self.odd_pages or self._build_pages(), 1):
+        self.asked_since.append(since)
+        if since is not None and self.refused_filter is not None:
+            raise self.refused_filter
+        for number, page in enumerate(self.odd_pages or self._build_pages(since), 1):
             self.notice(f"page {number} is asked for")
             await self.before_page(number)
             yield page
         if self.failure is not None:
             raise self.failure
 
-    def _build_pages(self) -> list[EmployeePage]:
+    def _build_pages(self, since: datetime | None) -> list[EmployeePage]:
         """Returns the pages, with an empty one after a full last page: the client asks for what may have been added."""
         people = [(key, values) for key, values in self.people.items() if key not in self.unlisted]
+        if since is not None:
+            people = [(key, values) for key, values in people if since < self.changed_at.get(key, LONG_AGO)]
         total = len(people)
         return [
             EmployeePage(
@@ -221,9 +242,9 @@ class FakePersonio:
             self._open.remove(connection)
 
 
-def make_employee(key: str, values: Mapping[str, Value]) -> Employee:
+def make_employee(key: str, values: Mapping[str, Value], modified_at: datetime = NOW) -> Employee:
     """Returns an employee with this id and these attribute values."""
-    return Employee(EmployeeId(key), dict(values), NOW)
+    return Employee(EmployeeId(key), dict(values), modified_at)
 
 
 # ---------------------------------------------------------------- failures

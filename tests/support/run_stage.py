@@ -17,6 +17,7 @@ from services.contracts.runs import Run, RunState
 from services.contracts.tasks import Action, Task
 from services.contracts.values import Value
 from services.errors import ConnectorError
+from services.poller.cursor import Cursor
 from services.poller.decisions import Decider
 from services.poller.departures import Departures
 from services.poller.outbox import Outbox
@@ -38,6 +39,8 @@ PEOPLE: dict[str, dict[str, Value]] = {key: {"email": f"e{key}@x.example"} for k
 
 DEPARTURE_SECONDS = 600.0
 """Seconds between both lookups of an employee that Personio no longer lists."""
+CURSOR = Cursor(overlap=timedelta(hours=2), full_scan_every=timedelta(days=1))
+"""The rules of incremental polls."""
 PATIENCE = timedelta(hours=1)
 """Time for which a change without an outcome counts as under way."""
 WAITING = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(1_000, 3))
@@ -60,7 +63,14 @@ class RunStage:
         outbox = Outbox(store.snapshots, self.publisher, lambda: None)
         self.limits = make_limits(self.clock)
         self.runner = Runner(
-            store, self.personio.source, outbox, self.limits, self.clock, Metrics(), departure_seconds=DEPARTURE_SECONDS
+            store,
+            self.personio.source,
+            outbox,
+            self.limits,
+            CURSOR,
+            self.clock,
+            Metrics(),
+            departure_seconds=DEPARTURE_SECONDS,
         )
         self.resender = Resender(store, outbox, self.limits.places)
         self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value())
@@ -130,7 +140,12 @@ THREE = {key: PEOPLE[key] for key in "123"}
 
 
 def build_crashing_runner(
-    store: Store, personio: FakePersonio, publisher: FakePublisher, crashes: Crashes, clock: FakeClock
+    store: Store,
+    personio: FakePersonio,
+    publisher: FakePublisher,
+    crashes: Crashes,
+    clock: FakeClock,
+    cursor: Cursor = CURSOR,
 ) -> Runner:
     """Returns a runner that can crash before each of its effects on the database and on Kafka."""
     publisher.effect = crashes.record
@@ -149,7 +164,7 @@ def build_crashing_runner(
         catalogues=crashes.wrap(store.catalogues, ["save"]),
         polls=store.polls,
         observations=crashes.wrap(store.observations, ["save", "drop", "drop_others"]),
-        schedule=crashes.wrap(store.schedule, ["set_imported"]),
+        schedule=crashes.wrap(store.schedule, ["set_progress"]),
     )
     outbox = Outbox(repositories.snapshots, publisher, lambda: None)
     return Runner(
@@ -157,6 +172,7 @@ def build_crashing_runner(
         personio.source,
         outbox,
         make_limits(clock),
+        cursor,
         clock,
         Metrics(),
         departure_seconds=DEPARTURE_SECONDS,

@@ -26,6 +26,7 @@ ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 QUICK = {
     "POLL_INTERVAL_SECONDS": "2",
+    "POLL_FULL_SCAN_SECONDS": "5",
     "POLL_TASKS_EVERY_SECONDS": "0.2",
     "POLL_LEASE_SECONDS": "4",
     "POLL_PERSONIO_PER_MINUTE": "60000",

@@ -48,7 +48,7 @@ from services.writer.handler import Writer
 from services.writer.takeover import Takeover
 from services.writer.wakeup import Wakeup
 from tests.support.fakes import Crashes, FakeClock, OwnedPartitions, PlentyOfRoom, WatchedServer
-from tests.support.run_stage import make_limits
+from tests.support.run_stage import CURSOR, make_limits
 from tests.support.writer_stage import LATE_WRITE_SECONDS
 from tests.system.topics import Member, MemoryPublisher, Topics
 
@@ -98,7 +98,7 @@ class Pipeline:
         outbox = Outbox(repositories.snapshots, publisher, lambda: None)
         limits = make_limits(self.clock)
         self.runner = Runner(
-            repositories, self._open_personio, outbox, limits, self.clock, Metrics(), departure_seconds=600
+            repositories, self._open_personio, outbox, limits, CURSOR, self.clock, Metrics(), departure_seconds=600
         )
         self.resender = Resender(repositories, outbox, limits.places)
         verifier = Verifier(

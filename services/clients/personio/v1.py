@@ -1,6 +1,7 @@
 """The endpoints of Personio's API v1 that the product uses."""
 
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -69,6 +70,8 @@ class PersonioClient:
         headers = {"Accept": "application/json", "X-Personio-App-ID": access.app_id}
         if access.partner_id:
             headers["X-Personio-Partner-ID"] = access.partner_id
+        self.fingerprint = access.fingerprint
+        """Identifies the address and the credential, without its secret."""
         self._clock = clock
         self._limits = limits
         self._attributes = (attributes or AttributeLists()).get(access)
@@ -122,20 +125,24 @@ class PersonioClient:
         them is dropped. None requests all attributes that the credential may read.
         """
         keys = _list_keys(requested)
-        entries, total = await self._read_list(offset, limit, keys)
+        entries, total = await self._read_list(offset, limit, _select(keys, None))
         return _parse_page(entries, keys, offset, total)
 
-    async def _read_list(self, offset: int, limit: int, keys: Sequence[str] | None) -> tuple[list[object], int | None]:
+    async def _read_list(self, offset: int, limit: int, selection: Query) -> tuple[list[object], int | None]:
         """Returns the elements of a page, and the announced number of employees; None without a usable one."""
-        selection = {} if keys is None else {"attributes[]": keys}
         body = await self._get("/v1/company/employees", {"limit": limit, "offset": offset, **selection})
         metadata = body.get("metadata")
         total = metadata.get("total_elements") if isinstance(metadata, dict) else None
         is_number = isinstance(total, int) and not isinstance(total, bool) and 0 <= total <= MAX_TOTAL
         return _get_list(body), total if is_number else None
 
-    async def iterate_pages(self, requested: Collection[str] | None = None) -> AsyncGenerator[EmployeePage, None]:
-        """Yields all employees with the ``requested`` attributes, page by page; None requests all attributes.
+    async def iterate_pages(
+        self, requested: Collection[str] | None = None, since: datetime | None = None
+    ) -> AsyncGenerator[EmployeePage, None]:
+        """Yields employees with the ``requested`` attributes, page by page; None requests all attributes.
+
+        With ``since``, Personio lists only employees with a change of one of these attributes after that time. It shows changes
+        late, repeats and misses some, and can lower the total while it lists them.
 
         A page with more employees than were asked for, or with very many values, is yielded in parts, so that none takes the
         process for long. Raises ``PersonioUnavailableError`` for a list that does not end.
@@ -144,10 +151,11 @@ class PersonioClient:
         request, because employees may be added while paging.
         """
         keys = _list_keys(requested)
+        selection = _select(keys, since)
         offset = 0
         previous: tuple[EmployeeId, ...] = ()
         while True:
-            entries, total = await self._read_list(offset, PAGE_SIZE, keys)
+            entries, total = await self._read_list(offset, PAGE_SIZE, selection)
             for start, part_entries in _split(entries):
                 part = _parse_page(part_entries, keys, offset + start, total)
                 if start == 0:
@@ -203,6 +211,14 @@ def _parse_body(response: httpx.Response) -> dict[str, Any]:
 def _list_keys(requested: Collection[str] | None) -> list[str] | None:
     """Returns the keys to ask for, in order; None asks for all attributes."""
     return None if requested is None else sorted({*requested, MODIFIED_AT})
+
+
+def _select(keys: Sequence[str] | None, since: datetime | None) -> Query:
+    """Returns the parameters that select attributes and employees. The time has no zone, in the form that Personio documents."""
+    attributes: Query = {} if keys is None else {"attributes[]": keys}
+    if since is None:
+        return attributes
+    return {**attributes, "updated_since": [since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")]}
 
 
 def _split(entries: Sequence[object]) -> Iterator[tuple[int, Sequence[object]]]:

@@ -15,6 +15,7 @@ from services.contracts.connections import (
     normalise_server,
 )
 from services.contracts.ids import ConnectionId
+from services.contracts.polls import PollProgress
 from services.store.connection_summaries import ConnectionSummary
 from services.store.connections import build_identity, make_connection_id
 from services.store.errors import DuplicateConnectionError, EncryptionKeyError, UnknownConnectionError
@@ -196,7 +197,7 @@ class FakePollSchedule:
         self.next_polls: dict[ConnectionId, datetime] = {}
         self.rejected_resent_on: dict[ConnectionId, date] = {}
         self.verified_on: dict[ConnectionId, date] = {}
-        self.imported_at: dict[ConnectionId, datetime] = {}
+        self.progress: dict[ConnectionId, PollProgress] = {}
         self._connections = connections
 
     async def find_due(
@@ -229,11 +230,11 @@ class FakePollSchedule:
         await self._connections.ensure_exists(connection)
         self.rejected_resent_on[connection] = day
 
-    async def set_imported(self, connection: ConnectionId, at: datetime) -> None:
-        """Notes that a first complete scan was released. Does nothing for a connection that was removed."""
+    async def set_progress(self, connection: ConnectionId, progress: PollProgress) -> None:
+        """Notes up to when the changes are released. Does nothing for a connection that was removed."""
         await give_turn()
         if connection in self._connections.content:
-            self.imported_at[connection] = at
+            self.progress[connection] = progress
 
     async def set_verified_on(self, connection: ConnectionId, day: date) -> None:
         """Stores the day (UTC) of the last scheduled verification. Raises ``UnknownConnectionError``."""

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from services.contracts.connections import Connection, ConnectionState, Guard
+from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
 from services.contracts.tasks import TaskState
@@ -38,9 +39,9 @@ class FakePolls:
             connection_id=connection,
             is_active=stored is not None and stored.state is ConnectionState.ACTIVE,
             needs=frozenset(name for name, is_needed in self._list_needs(connection).items() if is_needed),
-            employees=len(store.snapshots.list_snapshots(connection)),
             has_succeeded=bool(newest) and newest[0].state is RunState.SUCCEEDED,
-            is_imported=connection in store.schedule.imported_at,
+            is_imported=connection in store.schedule.progress,
+            progress=store.schedule.progress.get(connection),
             guard=stored.guard if stored is not None else Guard(),
             rejected_resent_on=store.schedule.rejected_resent_on.get(connection),
             verified_on=store.schedule.verified_on.get(connection),
@@ -63,6 +64,10 @@ class FakePolls:
             "observation": any(seen.connection_id == connection for seen in store.observations.content.values()),
             "pending_event": any(snapshot.is_pending for snapshot in snapshots),
             "unsettled": any(map(store.counters.is_behind, snapshots)),
+            "undecided_absence": any(
+                seen.absent_since and not seen.is_absence_acknowledged and seen.kind is not ChangeKind.REMOVED
+                for seen in snapshots
+            ),
             "conflict": any(entry.blocked_by for entry in entries),
             "open_reference": any(entry.has_open_reference for entry in entries),
             "changed_account": any(entry.manager and entry.manager.account_id for entry in entries),

@@ -167,6 +167,12 @@ class FakeSnapshots:
         await give_turn()
         return len(self.list_snapshots(connection))
 
+    async def count_present(self, connection: ConnectionId) -> int:
+        """Returns the number of employees that are listed, and neither inactive nor removed."""
+        await give_turn()
+        snapshots = self.list_snapshots(connection)
+        return sum(seen.absent_since is None and seen.status != "inactive" for seen in snapshots)
+
     async def find_oversized(self, connection: ConnectionId) -> tuple[EmployeeId, ...]:
         """Returns the employees with an attribute that is too large, or with a newest event that is too large for Kafka."""
         await give_turn()

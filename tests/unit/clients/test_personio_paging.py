@@ -1,6 +1,7 @@
 """Paging through the list of employees."""
 
 import tracemalloc
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -69,6 +70,34 @@ async def test_inconsistent_pages_are_passed_on_unchanged() -> None:
         total = len(stage.state.company)
         assert [page.total for page in pages] == [total, *[total - 3] * (len(pages) - 1)]
         assert pages[1].employees[0] == pages[0].employees[-1]
+
+
+async def test_changed_employees_are_listed_page_by_page() -> None:
+    """The time has no zone: it is in UTC, in the form that Personio documents."""
+    replies = [build_page(list(range(100)), 101), build_page([100], 101)]
+    berlin = datetime(2026, 3, 9, 10, 0, 30, 999_000, tzinfo=timezone(timedelta(hours=1)))
+
+    async with open_client(TOKEN, *replies) as (client, transport):
+        pages = [len(page.employees) async for page in client.iterate_pages({"email"}, berlin)]
+
+    assert pages == [100, 1]
+    for request, offset in zip(transport.requests[1:], ["0", "100"], strict=True):
+        assert request.url.params["updated_since"] == "2026-03-09T09:00:30"
+        assert request.url.params["offset"] == offset
+        assert request.url.params.get_list("attributes[]") == ["email", "last_modified_at"]
+
+
+async def test_sandbox_lists_changed_employees() -> None:
+    """Strictly after the time."""
+    async with open_stage(employees=3) as stage:
+        before = stage.clock.now()
+        stage.clock.seconds += 60
+        employee = stage.state.company.list_employees()[0]
+        stage.state.company.change(employee.id, {"first_name": "Eva"}, stage.clock.now())
+
+        pages = [page async for page in stage.client.iterate_pages({"first_name"}, before)]
+
+    assert [listed.attributes["first_name"] for page in pages for listed in page.employees] == ["Eva"]
 
 
 async def test_pages_below_the_requested_size_are_read_to_the_end() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, cast
 
@@ -88,7 +89,7 @@ class Dripping(Company):
     seconds = 15.0
     """Seconds until a page is answered."""
 
-    async def iterate_pages(self, _: Collection[str]) -> AsyncIterator[EmployeePage]:
+    async def iterate_pages(self, _: Collection[str], since: datetime | None = None) -> AsyncIterator[EmployeePage]:
         """Yields pages of two new employees each."""
         number = 0
         while True:
@@ -230,7 +231,7 @@ def test_polls_of_a_large_company_keep_their_interval() -> None:
         assert (run.finished_at - run.started_at).total_seconds() >= 150
         assert max(installation.measure_gaps([connection])) < 1.1 * INTERVAL
 
-    simulate(work)
+    simulate(work, SETTINGS.model_copy(update={"poll_full_scan_seconds": 0}))
 
 
 def test_number_of_pages_in_work_is_limited() -> None:

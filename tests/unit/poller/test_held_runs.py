@@ -14,11 +14,11 @@ from services.contracts.events import EmployeeChanged
 from services.contracts.ids import EmployeeId
 from services.contracts.mappings import AttributeSource, MappingDocument, Rule, default_mapping
 from services.contracts.observations import Group, GroupKind
-from services.contracts.runs import Run, RunState
+from services.contracts.runs import Run, RunNotHeldError, RunState
 from services.contracts.tasks import DecideRun, Poll, TaskState
 from services.contracts.values import Value
 from services.poller import staging
-from services.poller.decisions import Decider, NotHeldError
+from services.poller.decisions import Decider
 from services.poller.lease import LeaseLostError
 from services.poller.outbox import Outbox
 from services.poller.run import Runner
@@ -27,7 +27,7 @@ from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION, make_connection, make_observation
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import CrashError, Crashes, make_employee
-from tests.support.run_stage import DEPARTURE_SECONDS, RunStage, make_limits
+from tests.support.run_stage import CURSOR, DEPARTURE_SECONDS, RunStage, make_limits
 
 MANY = 40
 """Employees of the company."""
@@ -418,15 +418,30 @@ async def test_incomplete_run_replaces_no_held_one(company: Company) -> None:
 
 
 @pytest.mark.parametrize("is_released", [True, False])
-async def test_replaced_run_is_not_decided(company: Company, is_released: bool) -> None:
+async def test_replaced_run_with_other_changes_is_not_decided(company: Company, is_released: bool) -> None:
     """The administrator has checked other changes than those that would be published."""
     run = await hold(company)
+    company.personio.people["7"] = dict(ADA)
     await company.poll()
 
-    with pytest.raises(NotHeldError, match="replaced, not held"):
+    with pytest.raises(RunNotHeldError, match="replaced, not held"):
         await company.decide(run.id, is_released=is_released)
 
     assert company.publisher.log == []
+
+
+@pytest.mark.parametrize("is_released", [True, False])
+async def test_decision_counts_for_the_same_changes(company: Company, is_released: bool) -> None:
+    """Polls go on while the administrator checks. The newest run holds the same changes."""
+    first = await hold(company)
+    await company.poll()
+    last = await company.poll()
+
+    counts = await company.decide(first.id, is_released=is_released)
+
+    assert (await company.find_run(last.id)).state is (RunState.RELEASED if is_released else RunState.REJECTED)
+    assert (await company.find_run(first.id)).state is RunState.REPLACED
+    assert counts["emitted"] == (PART if is_released else 0)
 
 
 async def test_decision_about_an_unknown_run_fails_its_task(company: Company) -> None:
@@ -557,6 +572,7 @@ async def test_suspended_poller_leaves_held_runs_alone(
         company.personio.source,
         outbox,
         company.limits,
+        CURSOR,
         company.clock,
         Metrics(),
         departure_seconds=DEPARTURE_SECONDS,
@@ -601,7 +617,7 @@ def build_crashing_runner(company: Company, crashes: Crashes) -> Runner:
         runs=crashes.wrap(store.runs, ["begin", "save", "replace_held", "decide"]),
         catalogues=crashes.wrap(store.catalogues, ["save"]),
         observations=crashes.wrap(store.observations, ["save", "drop", "drop_others"]),
-        schedule=crashes.wrap(store.schedule, ["set_imported"]),
+        schedule=crashes.wrap(store.schedule, ["set_progress"]),
         polls=store.polls,
         tasks=store.tasks,
     )
@@ -611,6 +627,7 @@ def build_crashing_runner(company: Company, crashes: Crashes) -> Runner:
         company.personio.source,
         outbox,
         make_limits(company.clock),
+        CURSOR,
         company.clock,
         Metrics(),
         departure_seconds=DEPARTURE_SECONDS,

@@ -4,24 +4,27 @@ A history is a list of steps. One that fails is printed as the shortest list tha
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.clients.personio.errors import PersonioUnavailableError
+from services.clients.personio.errors import PersonioRefusedError, PersonioUnavailableError
 from services.contracts.cloudevents import read_event
 from services.contracts.connections import Guard
 from services.contracts.employees import EmployeePage
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import EmployeeId
-from services.contracts.runs import RunState
+from services.contracts.runs import RunNotHeldError, RunState
 from services.contracts.tasks import DecideRun
 from services.contracts.values import Value
-from services.poller.decisions import Decider, NotHeldError
+from services.poller.cursor import Cursor
+from services.poller.decisions import Decider
 from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION, make_connection
 from tests.support.fake_store import FakeStore
@@ -38,6 +41,8 @@ pytestmark = [
 
 HISTORIES = 500
 """Number of histories."""
+NARROW = Cursor(overlap=timedelta(seconds=1), full_scan_every=timedelta(days=1))
+"""An overlap that hides no mistake about the time from which changes are asked for."""
 GUARD = Guard(share=0.3, people=2)
 """Thresholds that a company of this size exceeds often."""
 
@@ -69,7 +74,10 @@ NAMES = (
     *(
         "poll",
         "poll",
-        "poll",
+        "poll_all",
+        "hide_changes",
+        "show_changes",
+        "refuse_filter",
         "crash",
         "crash",
         "break_off",
@@ -84,6 +92,11 @@ NAMES = (
 STEPS = st.lists(st.builds(Step, st.sampled_from(NAMES), st.integers(0, 40)), min_size=1, max_size=25)
 
 
+SHOWN = [name for name in NAMES if name not in {"delete", "hide_from_list", "hide_changes"}]
+"""What leaves nothing to a full scan."""
+SHOWN_STEPS = st.lists(st.builds(Step, st.sampled_from(SHOWN), st.integers(0, 40)), min_size=1, max_size=25)
+
+
 class World:
     """A company, what it has in Personio, and the poller."""
 
@@ -95,6 +108,10 @@ class World:
         self.clock = FakeClock()
         self.deleted: dict[str, dict[str, Value]] = {}
         self.next_id = 100
+        self.is_hidden = False
+        """Whether Personio's filter by time shows no further change."""
+        self.hidden: dict[str, datetime] = {}
+        """The times of the changes that it does not show yet."""
 
     def make_person(self, number: int) -> dict[str, Value]:
         """Returns the attributes of a person."""
@@ -179,17 +196,43 @@ class World:
         """Time passes."""
         self.clock.seconds += 60 * number
 
+    def hide_changes(self, _: int) -> None:
+        """The filter by time lags."""
+        self.is_hidden = True
+
+    def show_changes(self, _: int) -> None:
+        """The filter by time shows what it has hidden, with the times of the changes."""
+        self.is_hidden = False
+        self.personio.changed_at |= self.hidden
+        self.hidden.clear()
+
+    def mark_changes(self, before: Mapping[str, Mapping[str, Value]]) -> None:
+        """Notes the time of what has changed for the filter by time."""
+        changed = {key for key, values in self.personio.people.items() if before.get(key) != values}
+        marks = self.hidden if self.is_hidden else self.personio.changed_at
+        marks |= dict.fromkeys(changed, self.clock.now())
+
     # ------------------------------------------------------------ what the poller does
 
-    async def poll(self, _: int = 0, crashes: Crashes | None = None) -> RunState | None:
+    async def poll_all(self, _: int = 0) -> RunState | None:
+        """An administrator asks for a poll of all employees."""
+        return await self.poll(is_full=True)
+
+    async def refuse_filter(self, _: int) -> None:
+        """Personio refuses the filter by time."""
+        self.personio.refused_filter = PersonioRefusedError("422")
+        await self.poll()
+        self.personio.refused_filter = None
+
+    async def poll(self, _: int = 0, crashes: Crashes | None = None, *, is_full: bool = False) -> RunState | None:
         """Polls. Checks that no employee is reported as deleted that exists. Returns the state; None after a crash."""
         self.clock.seconds += 60
         before = len(self.publisher.log)
         runner = build_crashing_runner(
-            cast("Store", self.store), self.personio, self.publisher, crashes or Crashes(), self.clock
+            cast("Store", self.store), self.personio, self.publisher, crashes or Crashes(), self.clock, NARROW
         )
         try:
-            run = await runner.poll(CONNECTION)
+            run = await runner.poll(CONNECTION, is_full=is_full)
         except CrashError:
             run = None
         self.check_departures(before)
@@ -262,19 +305,22 @@ class World:
             for run in held[:1]:
                 try:
                     await decider.decide(CONNECTION, DecideRun(run=run.id, is_released=is_released))
-                except (CrashError, NotHeldError):
+                except (CrashError, RunNotHeldError):
                     continue
 
     # ------------------------------------------------------------ the end
 
-    async def settle(self) -> None:
-        """Lets the poller come to rest: lists are right, and held runs are released."""
+    async def settle(self, *, is_shown: bool) -> None:
+        """Lets the poller come to rest: lists are right, and held runs are released.
+
+        If the filter by time has shown every change (``is_shown``), only deleted employees need full scans.
+        """
         self.show_in_list(0)
         quiet = 0
         for _ in range(20):
             self.clock.seconds += DEPARTURE_SECONDS
             before = len(self.publisher.log)
-            state = await self.poll()
+            state = await self.poll(is_full=not is_shown)
             if state is RunState.HELD:
                 await self.decide(99, is_released=True)
             quiet = quiet + 1 if state is RunState.SUCCEEDED and len(self.publisher.log) == before else 0
@@ -304,15 +350,17 @@ class World:
         assert self.store.observations.content == {}
 
 
-async def live(steps: list[Step]) -> None:
+async def live(steps: list[Step], *, is_shown: bool) -> None:
     """Lets a history happen, and checks its end."""
     world = World()
     for step in steps:
+        before = deepcopy(world.personio.people)
         action = cast("Callable[[int], Awaitable[object] | None]", getattr(world, step.name))
         result = action(step.number)
         if result is not None:
             await result
-    await world.settle()
+        world.mark_changes(before)
+    await world.settle(is_shown=is_shown)
     world.check()
 
 
@@ -320,4 +368,11 @@ async def live(steps: list[Step]) -> None:
 @given(STEPS)
 def test_events_of_any_history_lead_to_its_end(steps: list[Step]) -> None:
     """No change is lost, no account of an employee is taken away, and none of a deleted one stays."""
-    asyncio.run(live(steps))
+    asyncio.run(live(steps, is_shown=False))
+
+
+@settings(repeatable, max_examples=HISTORIES)
+@given(SHOWN_STEPS)
+def test_incremental_polls_lose_no_change_that_is_shown(steps: list[Step]) -> None:
+    """While Personio's filter by time shows every change, no full scan is needed to find one."""
+    asyncio.run(live(steps, is_shown=True))

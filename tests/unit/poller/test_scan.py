@@ -16,14 +16,15 @@ from services.contracts.values import Value
 from services.poller.absences import Absences
 from services.poller.guard import Census
 from services.poller.outbox import Outbox
-from services.poller.scan import Scan, Tally
+from services.poller.scan import Scan
 from services.poller.selection import MissingAttributesError, read_selection
 from services.poller.staging import DryRun, Released, Releaser
+from services.poller.tally import Tally
 from services.store.database import Store
 from services.store.polls import PollPlan
 from tests.support.builders import ADA, CONNECTION
 from tests.support.fakes import Crashes, FakeClock, FakePersonio, FakePublisher, make_employee
-from tests.support.run_stage import PEOPLE, make_limits
+from tests.support.run_stage import CURSOR, PEOPLE, make_limits
 
 
 async def ignore_progress(_: Tally) -> None:
@@ -56,24 +57,36 @@ class ScanStage:
 
     async def scan(self, *further: str, dry_run: bool = False) -> Tally:
         """Scans all employees for Ada's attributes and the ``further`` ones."""
-        scan = self.make_scan(self.store.snapshots, dry_run=dry_run)
-        return await scan.run(await self.plan(), self.personio, frozenset({*ADA, *further}), ignore_progress)
+        scan = await self.make_scan(self.store.snapshots, dry_run=dry_run)
+        return await scan.run(self.personio, frozenset({*ADA, *further}), ignore_progress, is_full=True)
 
     async def plan(self) -> PollPlan:
         """Returns the plan of the connection."""
         return await self.store.polls.plan(CONNECTION)
 
-    def make_scan(self, snapshots: Any, *, dry_run: bool = False) -> Scan:
+    async def make_scan(self, snapshots: Any, *, dry_run: bool = False) -> Scan:
         """Returns a scan with these snapshots."""
-        return self.build_scan(snapshots, self.store.catalogues, dry_run=dry_run)
+        return await self.build_scan(snapshots, self.store.catalogues, dry_run=dry_run)
 
-    def build_scan(self, snapshots: Any, catalogues: Any, *, dry_run: bool = False) -> Scan:
+    async def build_scan(self, snapshots: Any, catalogues: Any, *, dry_run: bool = False) -> Scan:
         """Returns a scan with these snapshots and catalogues, which releases each page at once."""
         limits = make_limits(self.clock)
         absences = Absences("run", snapshots, self.clock, 600)
         release = PageRelease(Releaser(CONNECTION, snapshots, self.outbox, self.clock, limits.places))
         changes = DryRun(is_imported=True) if dry_run else release
-        return Scan("run", snapshots, catalogues, self.outbox, changes, absences, self.clock, limits, dry_run=dry_run)
+        return Scan(
+            "run",
+            await self.plan(),
+            snapshots,
+            catalogues,
+            self.outbox,
+            changes,
+            absences,
+            CURSOR,
+            self.clock,
+            limits,
+            dry_run=dry_run,
+        )
 
     async def read_snapshots(self) -> dict[str, Snapshot]:
         """Returns the stored snapshots by employee."""
@@ -148,9 +161,9 @@ async def test_scan_keeps_at_most_two_pages_in_memory(stage: ScanStage) -> None:
     record = Crashes()
     stage.personio = FakePersonio({str(number): {} for number in range(11)})
     stage.personio.notice = record.effects.append
-    scan = stage.make_scan(record.wrap(stage.store.snapshots, ["save"]))
+    scan = await stage.make_scan(record.wrap(stage.store.snapshots, ["save"]))
 
-    await scan.run(await stage.plan(), stage.personio, frozenset(ADA), ignore_progress)
+    await scan.run(stage.personio, frozenset(ADA), ignore_progress, is_full=True)
 
     for number in range(3, 7):
         before = record.effects[: record.effects.index(f"page {number} is asked for")]
@@ -164,9 +177,9 @@ async def test_scan_reports_progress_after_each_page(stage: ScanStage) -> None:
     async def report(tally: Tally) -> None:
         reports.append((tally.created, tally.total))
 
-    scan = stage.make_scan(stage.store.snapshots)
+    scan = await stage.make_scan(stage.store.snapshots)
 
-    await scan.run(await stage.plan(), stage.personio, frozenset(ADA), report)
+    await scan.run(stage.personio, frozenset(ADA), report, is_full=True)
 
     assert reports == [(2, 5), (4, 5), (5, 5)]
 
@@ -398,9 +411,9 @@ async def test_idle_scan_does_not_write_the_catalogue(stage: ScanStage) -> None:
     await stage.scan()
     record = Crashes()
     catalogues = record.wrap(stage.store.catalogues, ["save"])
-    scan = stage.build_scan(stage.store.snapshots, catalogues)
+    scan = await stage.build_scan(stage.store.snapshots, catalogues)
 
-    await scan.run(await stage.plan(), stage.personio, frozenset(ADA), ignore_progress)
+    await scan.run(stage.personio, frozenset(ADA), ignore_progress, is_full=True)
 
     assert record.effects == []
 
@@ -471,9 +484,9 @@ async def test_change_stored_by_another_replica_is_not_sent(stage: ScanStage) ->
                 await stage.store.snapshots.save([(newer, stored.revision)])
             return snapshots
 
-    scan = stage.make_scan(OvertakenSnapshots())
+    scan = await stage.make_scan(OvertakenSnapshots())
 
-    await scan.run(await stage.plan(), stage.personio, frozenset(ADA), ignore_progress)
+    await scan.run(stage.personio, frozenset(ADA), ignore_progress, is_full=True)
 
     assert stage.publisher.log == []
     assert (await stage.read_snapshots())["1"].content_hash == "other"
@@ -497,9 +510,9 @@ async def test_damaged_snapshot_is_not_counted_as_a_change(stage: ScanStage) -> 
             return snapshots
 
     stage.clock.seconds += 60
-    scan = stage.make_scan(DamagedSnapshots())
+    scan = await stage.make_scan(DamagedSnapshots())
 
-    tally = await scan.run(await stage.plan(), stage.personio, frozenset(ADA), ignore_progress)
+    tally = await scan.run(stage.personio, frozenset(ADA), ignore_progress, is_full=True)
 
     assert tally.get_counts().created == 0
     assert tally.get_counts().emitted == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
+from datetime import datetime
 
 import pytest
 
@@ -35,7 +36,7 @@ class Endless(FakePersonio):
         """Number of pages that were asked for."""
         self._make_ids = make_ids
 
-    async def iterate_pages(self, _: Collection[str]) -> AsyncIterator[EmployeePage]:
+    async def iterate_pages(self, _: Collection[str], since: datetime | None = None) -> AsyncIterator[EmployeePage]:
         """Yields page after page."""
         while True:
             self.pages += 1

@@ -102,7 +102,7 @@ async def test_silent_servers_delay_no_other_company() -> None:
             await wait_until(lambda: len(list_runs(store, SOUND, RunState.SUCCEEDED)) >= 3)
             await schedule.stop()
 
-    assert all(run.counts.seen for run in list_runs(store, SOUND, RunState.SUCCEEDED))
+    assert any(run.counts.seen for run in list_runs(store, SOUND, RunState.SUCCEEDED))
     for connection in HANGING:
         (run,) = list_runs(store, connection, RunState.FAILED)
         assert run.error == LEFT_UNFINISHED
