@@ -43,8 +43,8 @@ next version. If it reads further attributes, all employees are polled first. Al
 differences are written. To go back, import the older document."""
 
 WANTED = """\
-The product asks Personio only for the *wanted attributes*: first name, last name, e-mail, status, and what the published
-mapping reads. Nothing else is stored or sent. If a new version no longer reads an attribute, the next poll removes its values.
+The product asks Personio only for the *wanted attributes*: first name, last name, e-mail, status, the hire date, and what the
+published mapping reads. Nothing else is stored or sent. If a new version no longer reads an attribute, the next poll removes its values.
 
 The value of an attribute can be unknown: the credential does not release it, its value is too large, or the mapping reads it
 only since the last poll. The field then stays as it is, and no transform applies. With `on_missing: reject` the employee is

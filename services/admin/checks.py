@@ -17,7 +17,7 @@ from services.contracts.employees import (
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, UnreadableMapping
 from services.errors import ConnectorError
-from services.mapping.wanted import find_wanted_attributes
+from services.mapping.wanted import find_needed_attributes
 from services.runtime.clock import Clock
 from services.store.database import Store
 
@@ -77,7 +77,7 @@ def find_unusable_attributes(mapping: MappingDocument, definitions: Sequence[Att
     The credential does not release them, or a nested attribute is named without its part.
     """
     visible = {definition.key: definition for definition in definitions}
-    further = find_wanted_attributes(mapping).difference(REQUIRED_ATTRIBUTES)
+    further = find_needed_attributes(mapping).difference(REQUIRED_ATTRIBUTES)
     return tuple(
         key for key in sorted(further) if get_parent(key) not in visible or (key in visible and visible[key].parts)
     )

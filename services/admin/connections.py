@@ -88,6 +88,11 @@ async def set_link_policy(store: Store, connection: ConnectionId, policy: LinkPo
     await store.connections.set_link_policy(connection, policy)
 
 
+async def set_time_zone(store: Store, connection: ConnectionId, zone: str) -> None:
+    """Stores the company's time zone. Raises ``UnknownConnectionError``."""
+    await store.connections.set_time_zone(connection, zone)
+
+
 async def ensure_started(store: Store, connection: ConnectionId) -> None:
     """Raises ``NotStartedError`` before the first start of a connection, and ``UnknownConnectionError``."""
     if not (await get_summary(store, connection)).is_started:

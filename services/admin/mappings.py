@@ -65,9 +65,9 @@ def _format_problem(problem: ErrorDetails) -> str:
 async def publish_document(store: Store, clock: Clock, connection: ConnectionId, document: str) -> PublishedMapping:
     """Publishes the mapping as the next version and files a task that resends all employees.
 
-    If the mapping reads further attributes, the employees are polled before. Until then their values are unknown, and the
-    fields stay as they are. A paused connection has the values from its next poll on. The writer then writes real
-    differences only.
+    If the mapping reads further attributes, or dates in another way, all employees are polled before. Until then the values of
+    these attributes are unknown, and the fields stay as they are. A paused connection has the values from its next poll on. The
+    writer then writes real differences only.
 
     Raises ``InvalidMappingError``, ``UnknownConnectionError``, ``InvalidPrefixError``, and ``PrefixConflictError`` if another
     connection to the same Declaree could have equal external ids.
@@ -79,11 +79,14 @@ async def publish_document(store: Store, clock: Clock, connection: ConnectionId,
     await ensure_distinct(store, summaries[connection].declaree_url, mapping.external_id_prefix, connection)
     earlier = await store.mappings.get_published(connection)
     further = find_wanted_attributes(mapping) - find_wanted_attributes(earlier.mapping if earlier else None)
+    is_poll_needed = (
+        further or mapping.employment != (earlier.mapping if earlier else MappingDocument(rules=())).employment
+    )
     now = clock.now()
     # one transaction: without the tasks, the new version would reach only employees that change later
     async with store.transaction() as session:
         published = await store.mappings.publish(connection, mapping, now=now, expected_version=None, session=session)
-        if further and summaries[connection].state is ConnectionState.ACTIVE:
+        if is_poll_needed and summaries[connection].state is ConnectionState.ACTIVE:
             await store.tasks.file_within(session, connection, Poll(), now=now)
         task = Resend(scope="all", reason=f"mapping version {published.version} was published")
         # tasks are carried out in the order of their times

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from services.admin.existing_accounts import ExistingAccounts, Fitting, Progress
 from services.clients.declaree.client import DeclareeClient
@@ -11,10 +12,11 @@ from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import LinkPolicy, normalise_server
-from services.contracts.employees import Employee, get_parent, get_string
+from services.contracts.employees import Employee, EmploymentPhase, get_parent, get_string
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.values import Value
+from services.mapping.employment import EmploymentCalendar
 from services.mapping.engine import Engine
 from services.mapping.wanted import find_wanted_attributes, select_wanted
 from services.provisioning import paths
@@ -88,6 +90,7 @@ async def preview_start(
     published = await store.mappings.get_published(connection)
     engine = Engine(published)
     wanted = find_wanted_attributes(published.mapping if published else None)
+    calendar = EmploymentCalendar.open(published, ZoneInfo(stored.time_zone), clock.now())
     predictions: list[Prediction] = []
     fitting: dict[int, Fitting] = {}
     client = DeclareeClient(
@@ -104,7 +107,8 @@ async def preview_start(
             async for page in personio.iterate_pages(visible & set(map(get_parent, wanted))):
                 for employee in page.employees:
                     attributes = select_wanted(wanted, employee.attributes)
-                    request = engine.map(_build_event(connection, employee.id, attributes, clock.now()))
+                    phase, _ = calendar.find_phase(attributes)
+                    request = engine.map(_build_event(connection, employee.id, attributes, phase, clock.now()))
                     judgement = await accounts.judge(request)
                     if judgement.prospect is Prospect.FITTING and judgement.account is not None:
                         fitting[len(predictions)] = (request, judgement.account)
@@ -148,7 +152,11 @@ async def start(store: Store, clock: Clock, connection: ConnectionId, accepted: 
 
 
 def _build_event(
-    connection: ConnectionId, employee: EmployeeId, attributes: dict[str, Value], now: datetime
+    connection: ConnectionId,
+    employee: EmployeeId,
+    attributes: dict[str, Value],
+    phase: EmploymentPhase,
+    now: datetime,
 ) -> EmployeeChanged:
     return EmployeeChanged(
         connection_id=connection,
@@ -156,6 +164,7 @@ def _build_event(
         revision=1,
         detected_at=now,
         kind=ChangeKind.CREATED,
+        phase=phase,
         attributes=attributes,
     )
 

@@ -181,6 +181,25 @@ def link_policy(
     print_result(f"link policy: {policy}", {"id": connection, "link_policy": policy.value}, as_json=as_json)
 
 
+@app.command("time-zone")
+def time_zone(
+    connection: Id,
+    zone: Annotated[
+        str | None, typer.Argument(callback=inputs.parse_time_zone, help="Name of a time zone, such as Europe/Berlin.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show or change the company's time zone. Its days decide when access begins and ends."""
+
+    async def work(_: CliSettings, store: Store) -> str:
+        if zone is not None:
+            await admin_connections.set_time_zone(store, ConnectionId(connection), zone)
+        return (await store.connections.get(ConnectionId(connection))).time_zone
+
+    current = run(work)
+    print_result(f"time zone: {current}", {"id": connection, "time_zone": current}, as_json=as_json)
+
+
 @app.command()
 def guard(
     connection: Id,

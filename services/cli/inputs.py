@@ -16,13 +16,14 @@ from typing import Any
 import typer
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from services.contracts.connections import UNENCRYPTED, Address, Credential, Label, Secret, is_unencrypted
+from services.contracts.connections import UNENCRYPTED, Address, Credential, Label, Secret, TimeZone, is_unencrypted
 
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
 
 _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
 _CREDENTIAL: TypeAdapter[str] = TypeAdapter(Credential)
+_TIME_ZONE: TypeAdapter[str] = TypeAdapter(TimeZone)
 _LABEL: TypeAdapter[str] = TypeAdapter(Label)
 _SECRET: TypeAdapter[SecretStr] = TypeAdapter(Secret)
 
@@ -48,6 +49,11 @@ def parse_address(context: typer.Context, value: str) -> str:
     if is_unencrypted(address) and not context.params.get("insecure_http"):
         raise typer.BadParameter(UNENCRYPTED)
     return address
+
+
+def parse_time_zone(value: str | None) -> str | None:
+    """Returns the name of a time zone; None if the argument is absent. Raises ``BadParameter``."""
+    return None if value is None else str(_validate(_TIME_ZONE, value))
 
 
 def parse_credential(value: str) -> str:

@@ -8,6 +8,7 @@ import typer
 from services.admin import departures as admin_departures
 from services.admin import people as admin_people
 from services.admin import tasks as admin_tasks
+from services.admin.upcoming import Upcoming, stream_upcoming
 from services.cli.context import CliSettings, Id, Json, fail, run
 from services.cli.forget import forget
 from services.cli.inputs import confirm
@@ -96,6 +97,39 @@ def list_(connection: Id, as_json: Json = False) -> None:
 
 Employee = Annotated[str, typer.Argument(help="The employee's Personio id.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without a question.")]
+
+
+@app.command("upcoming")
+def list_upcoming(
+    connection: Id,
+    days: Annotated[int, typer.Option(min=0, max=366, help="Number of days from today on.")] = 14,
+    names: Annotated[bool, typer.Option("--names", help="Show the employees' names, which are personal data.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the employees with access that begins or ends in the next days, by the dates in Personio.
+
+    Last days are known only if the mapping has `disable_after_last_day`. Days are those of `connections time-zone`.
+    """
+
+    async def work(_: CliSettings, store: Store) -> list[Upcoming]:
+        found = stream_upcoming(store, SystemClock(), ConnectionId(connection), days=days, with_names=names)
+        return sorted([one async for one in found], key=lambda one: (one.day, one.employee))
+
+    listed = run(work)
+    rows = [
+        (
+            f"{one.day}",
+            "access begins" if one.begins else "access ends",
+            one.employee,
+            one.name or "-",
+            f"{'hire date' if one.begins else 'last day'} {one.date or '-'}",
+        )
+        for one in listed
+    ]
+    lines = (
+        format_columns(rows) if rows else f"Access begins or ends for none of the employees in the next {days} days."
+    )
+    print_result(lines, listed, as_json=as_json)
 
 
 def _confirm(question: str, *, yes: bool) -> None:

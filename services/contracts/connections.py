@@ -7,6 +7,7 @@ import hashlib
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, model_validator
 
@@ -186,6 +187,21 @@ class LinkPolicy(StrEnum):
     administrator decides about every other account."""
 
 
+def _validate_time_zone(name: str) -> str:
+    """Returns the name of a time zone. Raises ``ValueError`` for an unknown one."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise ValueError("the time zone is unknown: enter a name such as Europe/Berlin") from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_validate_time_zone)]
+"""The name of a time zone in the IANA database."""
+DEFAULT_TIME_ZONE = "Europe/Berlin"
+"""The time zone of a company that names none."""
+
+
 class Guard(FrozenModel):
     """The thresholds above which the changes of one run are unusual. A group of changes has to be above both."""
 
@@ -214,6 +230,8 @@ class Connection(FrozenModel):
     """What happens with an account that existed before and has the e-mail address of an employee."""
     guard: Guard = Field(default_factory=Guard)
     """The thresholds above which the changes of one run are held until an administrator decides."""
+    time_zone: TimeZone = DEFAULT_TIME_ZONE
+    """The company's time zone. Its days decide when an employment begins and ends."""
     started_at: AwareDatetime | None = None
     """When an administrator started the connection, after the preview of its first import; None before."""
     created_at: AwareDatetime

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from services.contracts.ids import EmployeeId
 from services.contracts.values import Value
@@ -13,8 +14,23 @@ EMAIL = "email"
 """Key of the e-mail address."""
 STATUS = "status"
 """Key of the status."""
+HIRE_DATE = "hire_date"
+"""Key of the first day of the employment."""
+LAST_DAYS = ("last_working_day", "termination_date")
+"""Keys of the last day: the last working day, or else the end of the employment."""
 REQUIRED_ATTRIBUTES = (*NAMES, EMAIL, STATUS)
 """Keys of the attributes that every synchronisation needs."""
+
+
+class EmploymentPhase(StrEnum):
+    """Whether an employment has begun or ended on the day of a change, by its dates and the rules of the mapping."""
+
+    UPCOMING = "upcoming"
+    """It has not begun."""
+    CURRENT = "current"
+    """It has begun, or its first day is unknown."""
+    ENDED = "ended"
+    """Its last day has passed."""
 
 
 def get_string(attributes: Mapping[str, Value], key: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
+from services.contracts.employees import EmploymentPhase
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Intent, Outcome
 from services.contracts.targets import find_misuse
@@ -86,7 +87,9 @@ class EmployeeChanged(Event):
     kind: ChangeKind
     """How the employee has changed."""
     changed: tuple[str, ...] = ()
-    """Keys of the attributes that differ from the last snapshot."""
+    """Keys of the attributes that differ from the last snapshot. Empty if only a day has come, and for a removed employee."""
+    phase: EmploymentPhase = EmploymentPhase.CURRENT
+    """Whether the employment has begun or ended on the day of the change, by its dates and the mapping at that time."""
     attributes: dict[str, Value]
     """Values of the wanted attributes by key; null for an empty one. Parts of nested attributes have dotted keys such as
     `office.name`. Dates are `YYYY-MM-DD`. An attribute that is not here is unknown: its field stays as it is."""

@@ -72,6 +72,17 @@ LIFE_CYCLE: dict[str, Intent] = {
 ``IGNORE``."""
 
 
+class EmploymentDates(FrozenModel):
+    """When accounts begin and end by the dates of an employment, beside the status. Days are those of the company's time zone."""
+
+    days_before_start: int | None = Field(None, ge=0, le=90)
+    """Days before the hire date from which an employee has an account, with the status active or onboarding. Null: from the
+    hire date on, with an intent of `provision` for the status. An unknown hire date counts as passed."""
+    disable_after_last_day: bool = False
+    """Whether the account is disabled after the last working day (`last_working_day`, or else `termination_date`), before the
+    status changes. Needs the right to read these attributes."""
+
+
 class MappingDocument(FrozenModel):
     """All rules of one connection."""
 
@@ -87,6 +98,8 @@ class MappingDocument(FrozenModel):
     life_cycle: dict[str, Intent] = Field(default_factory=lambda: dict(LIFE_CYCLE))
     """Intent for each status of an employee. Statuses are in lowercase; those that the document does not name keep their
     default."""
+    employment: EmploymentDates = EmploymentDates()
+    """When accounts begin and end by the dates of an employment."""
 
     @field_validator("life_cycle")
     @classmethod

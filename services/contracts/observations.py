@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from services.contracts.employees import EMAIL, NAMES, STATUS
+from services.contracts.employees import EMAIL, NAMES, STATUS, EmploymentPhase
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
@@ -22,7 +22,7 @@ class GroupKind(StrEnum):
     NEW = "new"
     """They are new."""
     LEFT = "left"
-    """They are inactive now, and their accounts become disabled."""
+    """They are inactive now, or their last day has passed, and their accounts become disabled."""
     REACTIVATED = "re-activated"
     """They are active again."""
     ABSENT = "absent"
@@ -124,10 +124,10 @@ def _find_groups(previous: Snapshot | None, snapshot: Snapshot) -> tuple[Group, 
         return (Group(kind=GroupKind.NEW),)
     if snapshot.kind is ChangeKind.REMOVED:
         return (Group(kind=GroupKind.REMOVED),)
-    if not was_active(previous) and snapshot.status == INACTIVE:
+    if not was_active(previous) and not was_active(snapshot):
         return ()  # the account is disabled, and stays so
     before, after = previous.attributes, snapshot.attributes
-    groups = [Group(kind=kind) for kind in _find_kinds(previous, before, after)]
+    groups = [Group(kind=kind) for kind in _find_kinds(previous, snapshot, before, after)]
     for key in snapshot.changed:
         if key not in before or key not in after:  # not stored before: the mapping wants one more attribute
             continue
@@ -138,16 +138,20 @@ def _find_groups(previous: Snapshot | None, snapshot: Snapshot) -> tuple[Group, 
     return tuple(groups)
 
 
-def was_active(previous: Snapshot) -> bool:
-    """Returns whether an employee could have an enabled account: neither inactive nor removed."""
-    return previous.kind is not ChangeKind.REMOVED and previous.status != INACTIVE
+def was_active(snapshot: Snapshot) -> bool:
+    """Returns whether an employee could have an enabled account: neither inactive nor removed, nor after the last day."""
+    if snapshot.kind is ChangeKind.REMOVED or snapshot.phase is EmploymentPhase.ENDED:
+        return False
+    return snapshot.status != INACTIVE
 
 
-def _find_kinds(previous: Snapshot, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[GroupKind]:
+def _find_kinds(
+    previous: Snapshot, snapshot: Snapshot, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[GroupKind]:
     kinds = []
-    if was_active(previous) and after.get(STATUS) == INACTIVE:
+    if was_active(previous) and not was_active(snapshot):
         kinds.append(GroupKind.LEFT)
-    if not was_active(previous) and after.get(STATUS) == "active":
+    if not was_active(previous) and was_active(snapshot) and after.get(STATUS) == "active":
         kinds.append(GroupKind.REACTIVATED)
     if EMAIL in before and before[EMAIL] != after.get(EMAIL):
         kinds.append(GroupKind.EMAIL_CHANGED)

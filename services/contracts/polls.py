@@ -2,7 +2,19 @@
 
 from pydantic import AwareDatetime
 
+from services.contracts.mappings import EmploymentDates
 from services.contracts.values import FrozenModel
+
+
+class ScanBasis(FrozenModel):
+    """What a scan compares, and with which credential. With another basis, a full scan is due."""
+
+    attributes: tuple[str, ...]
+    """Keys of the compared attributes, in order. Parts have keys of their own."""
+    employment: EmploymentDates
+    """The rules for the dates of employments."""
+    source: str
+    """Fingerprint of Personio's address and of the credential."""
 
 
 class PollProgress(FrozenModel):
@@ -12,7 +24,5 @@ class PollProgress(FrozenModel):
     """Start of the newest run with changes that were all released."""
     full_scan_at: AwareDatetime
     """Start of the newest complete scan of all employees with changes that were all released."""
-    attributes: tuple[str, ...]
-    """Keys of the attributes that this scan compared, in order. Parts have keys of their own."""
-    source: str
-    """Fingerprint of Personio's address and of the credential that this scan used."""
+    basis: ScanBasis
+    """What this scan has compared."""

@@ -1,11 +1,13 @@
 """Snapshots: the last state of each employee that the poller stored. They are also the outbox of the poller."""
 
 from collections.abc import Mapping
+from datetime import date
 from functools import cached_property
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from services.contracts.cloudevents import Record, SendReason, to_record
+from services.contracts.employees import EmploymentPhase
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.values import FrozenModel, NonNegativeInt64, Value
@@ -41,6 +43,10 @@ class Snapshot(FrozenModel):
     """Hash of keys and values, by which the next scan detects a change."""
     attributes_json: str = Field(repr=False)
     """The wanted attributes as ``attributes_to_json`` returns them. Every event of the change contains this text unchanged."""
+    phase: EmploymentPhase = EmploymentPhase.CURRENT
+    """Whether the employment has begun or ended, as the event says it."""
+    next_day: date | None = None
+    """The day in the company's time zone on which the phase changes next; None for no such day."""
     status: str | None = None
     """Personio's status of the employee; None if it is not a string."""
     detected_at: AwareDatetime
@@ -82,6 +88,7 @@ class Snapshot(FrozenModel):
             source_modified_at=self.source_modified_at,
             kind=self.kind,
             changed=self.changed,
+            phase=self.phase,
             attributes=attributes,
         )
 

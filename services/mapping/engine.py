@@ -50,7 +50,7 @@ class Engine:
         """Returns the request for a change. Data that does not fit the mapping gives the intent ``REJECT``, no error."""
         if self._published is None:
             return self._build_request(event, Intent.REJECT, reason=NO_MAPPING)
-        intent = decide_intent(event, self._published.mapping.life_cycle)
+        intent = decide_intent(event, self._published.mapping)
         if intent is Intent.DISABLE:
             return self._build_request(event, intent, identity=self._build_identity(event, self._published))
         if intent is not Intent.PROVISION:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from services.contracts.employees import REQUIRED_ATTRIBUTES, get_parent
+from services.contracts.employees import HIRE_DATE, LAST_DAYS, REQUIRED_ATTRIBUTES, get_parent
 from services.contracts.mappings import AttributeSource, MappingDocument
 from services.contracts.values import Value
 
@@ -10,12 +10,21 @@ from services.contracts.values import Value
 def find_wanted_attributes(mapping: MappingDocument | None) -> frozenset[str]:
     """Returns the keys that the rules, the user name and the life cycle read, with the minimum.
 
-    Keys of parts are dotted. None is a connection without a mapping, which wants the minimum.
+    Keys of parts are dotted. None is a connection without a mapping, which wants the minimum. The life cycle reads the hire date
+    if the credential shows it: an active employee may not have begun yet.
     """
+    return find_needed_attributes(mapping) | {HIRE_DATE}
+
+
+def find_needed_attributes(mapping: MappingDocument | None) -> frozenset[str]:
+    """Returns the wanted attributes that the mapping does not work without as its author expects."""
     if mapping is None:
         return frozenset(REQUIRED_ATTRIBUTES)
     sources = (rule.source for rule in mapping.rules)
     read = {source.attribute for source in sources if isinstance(source, AttributeSource)}
+    dates = mapping.employment
+    read |= {HIRE_DATE} if dates.days_before_start is not None else set()
+    read |= set(LAST_DAYS) if dates.disable_after_last_day else set()
     return frozenset({*REQUIRED_ATTRIBUTES, mapping.user_name_attribute, *read})
 
 

@@ -63,6 +63,12 @@ class Absences:
         """Returns what has become of employees that an earlier complete scan did not list. Looks up at most ``MAX_LOOKUPS``."""
         return await self._examine(connection, None, [], reader)
 
+    async def look_up(self, employees: Sequence[EmployeeId], reader: PageReader) -> Found:
+        """Looks up these employees. Those that Personio does not know stay as they are: a full scan finds out about them."""
+        found = Found()
+        await self._look_up(employees, MAX_LOOKUPS, reader, found)
+        return found
+
     async def _examine(
         self,
         connection: ConnectionId,

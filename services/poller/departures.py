@@ -41,6 +41,7 @@ def build_removed(snapshot: Snapshot, now: datetime) -> Snapshot:
             "revision": max(snapshot.revision + 1, int(now.timestamp() * 1000)),
             "kind": ChangeKind.REMOVED,
             "changed": (),
+            "next_day": None,
             "content_hash": REMOVED,
             "detected_at": now,
             "source_modified_at": None,

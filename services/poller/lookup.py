@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.observations import observe_change
+from services.mapping.employment import EmploymentCalendar
 from services.mapping.wanted import find_wanted_attributes
 from services.poller.observe import detect_change
 from services.poller.outbox import Outbox
@@ -46,6 +47,7 @@ class Lookup:
         catalogue = SourceCatalogueKeeper(repositories.catalogues, repositories.snapshots, self._outbox, plan)
         published = plan.open_mapping()
         wanted = find_wanted_attributes(published.mapping if published else None)
+        calendar = EmploymentCalendar.open(published, plan.time_zone, self._clock.now())
         counts = {"seen": 0, "changed": 0, "emitted": 0, "unknown": 0}
         async with self._source(plan) as personio:
             selection = await read_selection(personio, wanted)
@@ -59,7 +61,7 @@ class Lookup:
                 counts["seen"] += 1
                 previous = (await repositories.snapshots.read(connection, [employee])).get(employee)
                 now = self._clock.now()
-                snapshot = detect_change(connection, previous, found, now, selection.stored)
+                snapshot = detect_change(connection, previous, found, now, selection.stored, calendar)
                 if snapshot is not None:
                     counts["changed"] += 1
                     released = await releaser.release_in_turn([observe_change(LOOKUP_RUN, previous, snapshot)])

@@ -13,6 +13,7 @@ from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId
 from services.contracts.snapshots import Snapshot, attributes_to_json
 from services.contracts.values import Value
+from services.mapping.employment import EmploymentCalendar
 from services.mapping.wanted import select_wanted
 
 logger = logging.getLogger(__name__)
@@ -31,9 +32,14 @@ def hash_content(attributes: Mapping[str, Value]) -> str:
 
 
 def detect_change(
-    connection: ConnectionId, previous: Snapshot | None, employee: Employee, now: datetime, wanted: Collection[str]
+    connection: ConnectionId,
+    previous: Snapshot | None,
+    employee: Employee,
+    now: datetime,
+    wanted: Collection[str],
+    calendar: EmploymentCalendar,
 ) -> Snapshot | None:
-    """Returns the snapshot to store; None if no wanted attribute has changed.
+    """Returns the snapshot to store; None if neither a wanted attribute nor the phase of the employment has changed.
 
     A wanted attribute that is absent now keeps its old value, because absent does not mean empty. The parts of an empty
     nested attribute are empty. A value that is too large is left out, and so unknown to readers of the event.
@@ -42,7 +48,12 @@ def detect_change(
     before = {key: value for key, value in stored.items() if key in wanted}
     attributes, oversized = leave_out_oversized({**before, **select_wanted(wanted, employee.attributes)})
     digest = hash_content(attributes)
-    if previous is not None and _hash_previous(previous, before) == digest and previous.oversized == oversized:
+    phase, next_day = calendar.find_phase(attributes)
+    if (
+        previous is not None
+        and _hash_previous(previous, before) == digest
+        and (previous.oversized, previous.phase, previous.next_day) == (oversized, phase, next_day)
+    ):
         return None
     return Snapshot(
         connection_id=connection,
@@ -54,6 +65,8 @@ def detect_change(
         oversized=oversized,
         content_hash=digest,
         attributes_json=attributes_to_json(attributes),
+        phase=phase,
+        next_day=next_day,
         status=get_string(attributes, "status"),
         detected_at=now,
         source_modified_at=employee.modified_at,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol, TypeAlias
+from zoneinfo import ZoneInfo
 
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.cloudevents import Record
@@ -69,6 +70,11 @@ class PollPlan(Protocol):
     @property
     def progress(self) -> PollProgress | None:
         """Up to when the changes are released; None before the first complete scan, and if it cannot be read."""
+        ...
+
+    @property
+    def time_zone(self) -> ZoneInfo:
+        """The company's time zone."""
         ...
 
     @property

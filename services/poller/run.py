@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.observations import GroupCount
-from services.contracts.polls import PollProgress
+from services.contracts.polls import PollProgress, ScanBasis
 from services.contracts.runs import Run, RunKind, RunState
 from services.errors import ConnectorError
+from services.mapping.employment import EmploymentCalendar
 from services.mapping.wanted import find_wanted_attributes
 from services.poller.absences import Absences
 from services.poller.cursor import Cursor
@@ -199,9 +200,9 @@ class Runner:
             await self._repositories.runs.replace_held(plan.connection_id, by=run.id)
             keep = await self._repositories.runs.find_undecided(plan.connection_id)
             await self._repositories.observations.drop_others(plan.connection_id, keep)
-        if run.state is RunState.SUCCEEDED and (plan.progress or run.counts.seen):
+        if run.state is RunState.SUCCEEDED and tally.basis is not None and (plan.progress or run.counts.seen):
             self._outbox.ensure_lease()
-            await self._repositories.schedule.set_progress(plan.connection_id, _advance(plan, run, tally))
+            await self._repositories.schedule.set_progress(plan.connection_id, _advance(plan, run, tally.basis))
 
     async def _end_cancelled(self, run: Run, *, dry_run: bool) -> None:
         """Stores the end of a run because the process stops. If MongoDB does not answer, the next run ends it."""
@@ -234,6 +235,7 @@ class Runner:
             await self._outbox.emit_pending(plan.connection_id, self._limits.places)
         published = plan.open_mapping()
         wanted = find_wanted_attributes(published.mapping if published else None)
+        calendar = EmploymentCalendar.open(published, plan.time_zone, run.started_at)
         repositories = self._repositories
         scan = Scan(
             run.id,
@@ -243,6 +245,7 @@ class Runner:
             self._outbox,
             changes,
             Absences(run.id, repositories.snapshots, self._clock, self._departure_seconds),
+            calendar,
             self._cursor,
             self._clock,
             self._limits,
@@ -252,13 +255,8 @@ class Runner:
             return await scan.run(personio, wanted, report, is_full=is_full or dry_run)
 
 
-def _advance(plan: PollPlan, run: Run, tally: Tally) -> PollProgress:
+def _advance(plan: PollPlan, run: Run, basis: ScanBasis) -> PollProgress:
     """Returns how far the connection is after a run with changes that were all released."""
     if run.kind is RunKind.INCREMENTAL and plan.progress is not None:
         return plan.progress.model_copy(update={"released_until": run.started_at})
-    return PollProgress(
-        released_until=run.started_at,
-        full_scan_at=run.started_at,
-        attributes=tally.compared,
-        source=tally.source,
-    )
+    return PollProgress(released_until=run.started_at, full_scan_at=run.started_at, basis=basis)

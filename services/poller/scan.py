@@ -8,10 +8,12 @@ from services.contracts.employees import Employee, EmployeePage, get_parent
 from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
 from services.contracts.observations import Observation, observe_change, was_active
+from services.contracts.polls import ScanBasis
 from services.contracts.runs import RunKind
 from services.contracts.snapshots import Snapshot
 from services.errors import ConnectorError, PermanentError
-from services.poller.absences import Absences, Found
+from services.mapping.employment import EmploymentCalendar
+from services.poller.absences import MAX_LOOKUPS, Absences, Found
 from services.poller.cursor import Cursor
 from services.poller.observe import detect_change
 from services.poller.outbox import Outbox
@@ -39,6 +41,7 @@ class Scan:
         outbox: Outbox,
         changes: Changes,
         absences: Absences,
+        calendar: EmploymentCalendar,
         cursor: Cursor,
         clock: Clock,
         limits: ScanLimits,
@@ -46,8 +49,8 @@ class Scan:
         dry_run: bool = False,
     ) -> None:
         """``changes`` takes the changes of the run with the id ``run``. ``outbox`` resends employees that are listed again.
-        ``absences`` looks up employees that are no longer listed. ``cursor`` decides which employees an incremental poll asks for.
-        ``limits`` are shared with other scans.
+        ``absences`` looks up employees that are no longer listed. ``calendar`` has the day of the run. ``cursor`` decides which
+        employees an incremental poll asks for. ``limits`` are shared with other scans.
         """
         self._run = run
         self._plan = plan
@@ -56,6 +59,7 @@ class Scan:
         self._outbox = outbox
         self._changes = changes
         self._absences = absences
+        self._calendar = calendar
         self._cursor = cursor
         self._clock = clock
         self._limits = limits
@@ -70,10 +74,10 @@ class Scan:
         With ``is_full``, and if a full scan is due, it asks for all employees. At a limit the scan stops, and is not complete.
         Raises ``MissingAttributesError``.
         """
-        tally = Tally(source=personio.fingerprint)
+        tally = Tally()
         async with self._limits.open(personio) as reader:
             try:
-                selection = await self._begin(reader, wanted, tally, is_full=is_full)
+                selection = await self._begin(reader, wanted, personio.fingerprint, tally, is_full=is_full)
                 await self._read_list(reader, selection, tally, progress)
                 if tally.kind is RunKind.FULL:
                     await self._finish_full(reader, selection, tally)
@@ -83,15 +87,19 @@ class Scan:
                 tally.stopped = str(error)
         return tally
 
-    async def _begin(self, reader: PageReader, wanted: frozenset[str], tally: Tally, *, is_full: bool) -> Selection:
+    async def _begin(
+        self, reader: PageReader, wanted: frozenset[str], source: str, tally: Tally, *, is_full: bool
+    ) -> Selection:
         selection = await reader.begin(wanted)
         tally.invisible = selection.invisible
-        tally.compared = tuple(sorted(selection.stored))
+        tally.basis = ScanBasis(
+            attributes=tuple(sorted(selection.stored)), employment=self._calendar.dates, source=source
+        )
         if not self._dry_run:
             async with self._limits.places:
                 await self._catalogue.begin(selection)
         now = self._clock.now()
-        since = None if is_full else self._cursor.find_since(self._plan, tally.compared, tally.source, now)
+        since = None if is_full else self._cursor.find_since(self._plan, tally.basis, now)
         reader.open_list(selection, since)
         if since is not None:
             await self._try_incremental(reader, selection, tally)
@@ -170,7 +178,7 @@ class Scan:
             previous = stored.get(employee.id)
             filled = {get_parent(key) for key, value in employee.attributes.items() if value is not None}
             tally.filled.update(filled & selection.requested)
-            snapshot = detect_change(self._connection, previous, employee, now, selection.stored)
+            snapshot = detect_change(self._connection, previous, employee, now, selection.stored, self._calendar)
             if snapshot is None:
                 tally.unchanged += 1
                 continue
@@ -200,16 +208,25 @@ class Scan:
             await self._take_absences(found, tally)
 
     async def _finish_incremental(self, reader: PageReader, selection: Selection, tally: Tally) -> None:
-        """Looks up employees that an earlier full scan no longer listed. Those that exist are compared like listed ones."""
+        """Looks up employees that a day makes due, and those that an earlier full scan no longer listed.
+
+        Those that exist are compared like listed ones.
+        """
         tally.stopped = tally.describe_gap()
-        if not self._plan.needs_any("undecided_absence"):
-            return
-        found = await self._absences.follow_up(self._connection, reader)
+        due = await self._snapshots.find_due(self._connection, self._calendar.today, MAX_LOOKUPS)
+        if due:
+            await self._compare_existing(await self._absences.look_up(due, reader), tally, selection)
+        if self._plan.needs_any("undecided_absence"):
+            found = await self._absences.follow_up(self._connection, reader)
+            await self._compare_existing(found, tally, selection)
+            await self._take_absences(found, tally)
+
+    async def _compare_existing(self, found: Found, tally: Tally, selection: Selection) -> None:
         existing = {employee.id: employee for employee in found.existing if employee.id not in tally.ids}
         tally.ids |= existing.keys()
+        tally.stopped = tally.stopped or found.error
         async with self._limits.places:
             await self._compare(existing, tally, selection)
-        await self._take_absences(found, tally)
 
     async def _take_absences(self, found: Found, tally: Tally) -> None:
         """Takes what the lookups have found. The scan is not complete if they ended early."""

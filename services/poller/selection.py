@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from services.contracts.employees import AttributeDefinition, find_missing_attributes, get_parent
+from services.contracts.employees import HIRE_DATE, AttributeDefinition, find_missing_attributes, get_parent
 from services.errors import ConfigurationError
 from services.poller.ports import Personio
 
@@ -37,8 +37,8 @@ class Selection:
 
     @property
     def invisible(self) -> tuple[str, ...]:
-        """Keys of the wanted attributes that the credential cannot read, in order."""
-        return tuple(sorted(self.wanted - self.stored))
+        """Keys of the wanted attributes that the credential cannot read, in order. A hire date that it hides counts as passed."""
+        return tuple(sorted(self.wanted - self.stored - {HIRE_DATE}))
 
 
 async def read_selection(personio: Personio, wanted: frozenset[str]) -> Selection:

@@ -31,8 +31,12 @@ class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSe
     poll_scan_pages: int = Field(5000, ge=1)
     """Maximum number of pages of one poll before it stops. Personio sends 100 employees on a page."""
     poll_full_scan_seconds: float = Field(86_400, ge=0)
-    """Seconds between two scans of all employees of a connection. The polls between them ask Personio for changed employees
-    alone, and find no departures; 0 makes every poll a full scan."""
+    """Maximum seconds between two scans of all employees of a connection. The polls between them ask Personio for changed
+    employees alone, and find no departures; 0 makes every poll a full scan."""
+    poll_full_scan_hour: float = Field(5, ge=0, le=20)
+    """Hours after midnight in a company's time zone from which a scan of all its employees is due each day, spread over three
+    hours. Personio changes the status of employees that start or leave on that day without saying so, some hours after
+    midnight."""
     poll_overlap_seconds: float = Field(7_200, ge=0)
     """Seconds before the last poll from which a poll asks for changes again, because Personio shows changes late and does not
     say in which time zone it reads the time."""

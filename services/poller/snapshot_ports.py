@@ -1,7 +1,7 @@
 """What is stored of employees, with only the methods that the poller calls."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from services.contracts.catalogues import SourceCatalogue
@@ -72,6 +72,10 @@ class Snapshots(Protocol):
 
     async def find_oversized(self, connection: ConnectionId) -> Sequence[EmployeeId]:
         """Returns the employees with a newest event that is too large for Kafka."""
+        ...
+
+    async def find_due(self, connection: ConnectionId, today: date, limit: int) -> Sequence[EmployeeId]:
+        """Returns listed employees with a ``next_day`` that has come, the longest due first."""
         ...
 
     async def count(self, connection: ConnectionId) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from services.contracts.employees import EmployeePage
 from services.contracts.ids import EmployeeId
+from services.contracts.polls import ScanBasis
 from services.contracts.runs import RunCounts, RunKind
 from services.poller.scan_limits import ALL_SAFE
 from services.poller.staging import Released
@@ -14,12 +15,10 @@ from services.poller.staging import Released
 class Tally:
     """The counts of a scan in progress."""
 
-    source: str = ""
-    """Fingerprint of Personio's address and of the credential."""
     kind: RunKind = RunKind.FULL
     """Which employees the scan asks for."""
-    compared: tuple[str, ...] = ()
-    """Keys of the attributes that the scan compares, in order."""
+    basis: ScanBasis | None = None
+    """What the scan compares; None before Personio has named the visible attributes."""
     created: int = 0
     """Number of new employees."""
     changed: int = 0

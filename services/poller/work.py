@@ -69,6 +69,7 @@ class ConnectionWork:
             Cursor(
                 overlap=timedelta(seconds=self._settings.poll_overlap_seconds),
                 full_scan_every=timedelta(seconds=self._settings.poll_full_scan_seconds),
+                morning=timedelta(hours=self._settings.poll_full_scan_hour),
             ),
             clock,
             self._metrics,

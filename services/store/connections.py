@@ -167,6 +167,10 @@ class Connections:
         """Stores what happens with accounts that existed before. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"link_policy": policy.value})
 
+    async def set_time_zone(self, connection: ConnectionId, zone: str) -> None:
+        """Stores the company's time zone. Raises ``UnknownConnectionError``."""
+        await self._set(connection, {"time_zone": zone})
+
     async def set_guard(self, connection: ConnectionId, guard: Guard) -> None:
         """Stores the thresholds above which changes are held. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"guard": guard.model_dump(mode="json")})

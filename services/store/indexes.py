@@ -61,6 +61,7 @@ INDEXES = (
         _build_partial(absent_since=_EXISTS, account_enabled=True),
     ),
     Index("snapshots", "unsettled", _mark("unsettled"), _build_partial(unsettled=True)),
+    Index("snapshots", "next_day", _mark("next_day"), _build_partial(next_day=_EXISTS)),
     Index("snapshots", "oversized", _PERSON, _build_partial(oversized_revision=_EXISTS)),
     Index("snapshots", "reduced", _PERSON, _build_partial(oversized=_EXISTS)),
     Index("snapshots", "missing", {"connection_id": 1, "absent_since": 1}, _build_partial(absent_since=_EXISTS)),

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
 from services.contracts.catalogues import SourceCatalogue
-from services.contracts.connections import Connection, ConnectionState, Guard
+from services.contracts.connections import DEFAULT_TIME_ZONE, Connection, ConnectionState, Guard
 from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import PublishedMapping
@@ -61,6 +62,8 @@ class PollPlan:
     """Whether a complete scan was released before: the guard holds no first import."""
     progress: PollProgress | None
     """Up to when the changes are released; None before the first complete scan, and if it cannot be read."""
+    time_zone: ZoneInfo
+    """The company's time zone."""
     guard: Guard
     """The thresholds of the connection; the defaults if they are damaged."""
     rejected_resent_on: date | None
@@ -111,6 +114,7 @@ class Polls:
             has_succeeded=found.get("newest_run") == RunState.SUCCEEDED.value,
             is_imported="progress" in (stored or {}),
             progress=_read_progress(stored),
+            time_zone=_read_time_zone(stored),
             guard=_read_guard(stored),
             rejected_resent_on=_read_day(stored, "rejected_resent_on"),
             verified_on=_read_day(stored, "verified_on"),
@@ -125,6 +129,13 @@ def _read_guard(document: Document | None) -> Guard:
         return Guard.model_validate((document or {}).get("guard") or {})
     except ValidationError:
         return Guard()
+
+
+def _read_time_zone(document: Document | None) -> ZoneInfo:
+    try:
+        return ZoneInfo((document or {})["time_zone"])
+    except (KeyError, TypeError, ValueError, OSError):
+        return ZoneInfo(DEFAULT_TIME_ZONE)
 
 
 def _read_progress(document: Document | None) -> PollProgress | None:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -191,6 +191,22 @@ class Snapshots:
         """Replaces a revision above this one, which only a wrong clock can have made. Returns whether it was above."""
         change = {"$set": {"revision": revision, "emitted_revision": 0, "pending": True, **UNSETTLED}}
         return await self._collection.update({"_id": str(person), "revision": {"$gt": revision}}, change)
+
+    async def find_due(self, connection: ConnectionId, today: date, limit: int) -> tuple[EmployeeId, ...]:
+        """Returns listed employees with a ``next_day`` that has come, the longest due first."""
+        where = {
+            "connection_id": connection,
+            "next_day": {"$lte": today.isoformat()},
+            "absent_since": {"$exists": False},
+        }
+        documents = await self._collection.find(where, fields=["_id"], sort={"next_day": 1, "_id": 1}, limit=limit)
+        return tuple(person.employee_id for person in parse_keys(documents))
+
+    async def page_upcoming(self, connection: ConnectionId, until: date) -> AsyncIterator[tuple[Snapshot, ...]]:
+        """Yields listed employees with a ``next_day`` on or before this day, in pages, the earliest first."""
+        where = {"connection_id": connection, "next_day": {"$lte": until.isoformat()}}
+        async for page in self._collection.iterate_pages(where):
+            yield tuple(seen for seen in await self._read_all(page) if seen.absent_since is None)
 
     async def count(self, connection: ConnectionId) -> int:
         """Returns the number of snapshots."""

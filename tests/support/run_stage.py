@@ -39,7 +39,7 @@ PEOPLE: dict[str, dict[str, Value]] = {key: {"email": f"e{key}@x.example"} for k
 
 DEPARTURE_SECONDS = 600.0
 """Seconds between both lookups of an employee that Personio no longer lists."""
-CURSOR = Cursor(overlap=timedelta(hours=2), full_scan_every=timedelta(days=1))
+CURSOR = Cursor(overlap=timedelta(hours=2), full_scan_every=timedelta(days=1), morning=timedelta(hours=5))
 """The rules of incremental polls."""
 PATIENCE = timedelta(hours=1)
 """Time for which a change without an outcome counts as under way."""

@@ -45,6 +45,7 @@ async def fill(store: Store, connection: ConnectionId, people: int) -> None:
         key = str(number)
         absent: dict[str, Any] = {"absent_since": NOW} if number % 5 == 1 else {}
         absent |= {"status": "inactive"} if number % 7 == 3 else {}
+        absent |= {"next_day": NOW.date()} if number % 9 == 4 else {}
         snapshots.append(
             (make_snapshot(key, emitted_revision=0 if number % 5 == 2 else 1_000, **identity, **absent), None)
         )

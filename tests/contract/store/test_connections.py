@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any, NamedTuple, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -117,6 +118,7 @@ async def is_active(store: Store, connection: ConnectionId) -> bool:
         lambda store: store.connections.set_state(UNKNOWN, ConnectionState.PAUSED),
         lambda store: store.connections.start(UNKNOWN, now=NOW),
         lambda store: store.connections.set_link_policy(UNKNOWN, LinkPolicy.BY_EMAIL),
+        lambda store: store.connections.set_time_zone(UNKNOWN, "Europe/Vienna"),
         lambda store: store.connections.set_credentials(UNKNOWN, declaree_key=SecretStr("x")),
         lambda store: store.connections.set_credentials(UNKNOWN, personio_client_id="papi-2"),
         lambda store: store.schedule.set_next_poll(UNKNOWN, NOW),
@@ -129,6 +131,7 @@ async def is_active(store: Store, connection: ConnectionId) -> bool:
         "set_state",
         "start",
         "set_link_policy",
+        "set_time_zone",
         "secret",
         "client_id",
         "set_next_poll",
@@ -323,3 +326,15 @@ async def test_unreadable_connection_can_be_paused_and_repaired(store: Store, pa
     stored = await store.connections.get(pair.unreadable)
     assert stored.state is ConnectionState.PAUSED
     assert stored.declaree.key.get_secret_value() == "b"
+
+
+async def test_time_zone_is_that_of_berlin_until_another_one_is_stored(store: Store) -> None:
+    """The plan of a poll has it as well."""
+    connection = await add(store)
+    before = (await store.polls.plan(connection.id)).time_zone
+
+    await store.connections.set_time_zone(connection.id, "America/New_York")
+
+    assert before == ZoneInfo("Europe/Berlin")
+    assert (await store.connections.get(connection.id)).time_zone == "America/New_York"
+    assert (await store.polls.plan(connection.id)).time_zone == ZoneInfo("America/New_York")

@@ -189,6 +189,9 @@ OUTBOX = {
     "mark absent": lambda store: store.snapshots.mark_absent(CONNECTION, SOME, NOW),
     "clear absent": lambda store: store.snapshots.clear_absent(CONNECTION, SOME),
     "count": lambda store: store.snapshots.count(CONNECTION),
+    "due dates": lambda store: store.snapshots.find_due(CONNECTION, NOW.date(), 100),
+    "upcoming": lambda store: _exhaust(store.snapshots.page_upcoming(CONNECTION, NOW.date())),
+    "present": lambda store: store.snapshots.count_present(CONNECTION),
     "oversized": lambda store: store.snapshots.find_oversized(CONNECTION),
     "unsettled": lambda store: store.snapshots.find_unsettled([make_person("1"), make_person("2")]),
 }
@@ -271,7 +274,7 @@ OF_ONE_CONNECTION = {
     for name, work in works.items()
 }
 WIDE = {f"ledger {name}" for name in ("forget applied", "numbers", "numbers of one", "marks of some", "marks of all")}
-WIDE |= {f"outbox {name}" for name in ("stream", "employee ids", "count")} | {" poll plan"}
+WIDE |= {f"outbox {name}" for name in ("stream", "employee ids", "count", "present")} | {" poll plan"}
 WIDE |= {f" {name}" for name in ("employee counted", "employee erased", "connection counted", "people of a connection")}
 """Queries about all or nearly all employees of the connection; the others are about some of them."""
 SORTED_IN_MEMORY = {
@@ -279,6 +282,7 @@ SORTED_IN_MEMORY = {
     "ledger waiting reports",
     "ledger pending reports",
     "ledger blocked by",
+    "outbox upcoming",
 }
 """Queries with a result of a few ids that lie in several ranges of an index."""
 OF_ALL_CONNECTIONS = {

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from services.contracts.connections import Connection, ConnectionState
 from services.contracts.ids import ConnectionId
+from services.contracts.mappings import EmploymentDates
+from services.contracts.polls import PollProgress, ScanBasis
 from services.store.database import Store
 from tests.support.builders import DECLAREE, NOW, PERSONIO
 
@@ -88,3 +90,21 @@ async def test_day_of_the_last_verification_is_stored(store: Store) -> None:
     assert (await store.polls.plan(connection.id)).verified_on == NOW.date()
     assert (await store.polls.plan(connection.id)).rejected_resent_on is None
     assert (await store.polls.plan(ConnectionId("cunknown"))).verified_on is None
+
+
+async def test_progress_of_the_polls_is_stored(store: Store) -> None:
+    """The plan of a poll has it, and whether there was a complete scan. A removed connection has none."""
+    connection = await add(store)
+    before = await store.polls.plan(connection.id)
+    basis = ScanBasis(attributes=("email", "status"), employment=EmploymentDates(days_before_start=3), source="x")
+    progress = PollProgress(released_until=NOW, full_scan_at=NOW - timedelta(hours=3), basis=basis)
+
+    await store.schedule.set_progress(connection.id, progress)
+    await store.schedule.set_progress(ConnectionId("cunknown"), progress)
+
+    assert before.progress is None
+    assert not before.is_imported
+    after = await store.polls.plan(connection.id)
+    assert after.progress == progress
+    assert after.is_imported
+    assert (await store.polls.plan(ConnectionId("cunknown"))).progress is None

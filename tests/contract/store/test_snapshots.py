@@ -368,3 +368,41 @@ async def test_stream_of_more_names_than_a_page_is_complete(store: Store) -> Non
     employees = [item.employee_id async for batch in store.snapshots.stream(CONNECTION, named) for item in batch]
 
     assert employees == named
+
+
+# ---------------------------------------------------------------- dates
+
+
+async def test_employees_are_due_on_their_next_day(store: Store) -> None:
+    """The longest due first. An absent employee, a later day, and another connection do not count."""
+    today = NOW.date()
+    days = {"1": today, "2": today - timedelta(days=3), "3": today + timedelta(days=1), "4": today, "5": None}
+    await store.snapshots.save([(make_snapshot(key, next_day=day), None) for key, day in days.items()])
+    await store.snapshots.save([(make_snapshot("6", connection_id=OTHER, next_day=today), None)])
+    await store.snapshots.mark_absent(CONNECTION, [EmployeeId("4")], NOW)
+
+    assert await store.snapshots.find_due(CONNECTION, today, 9) == (TWO, ONE)
+    assert await store.snapshots.find_due(CONNECTION, today, 1) == (TWO,)
+    tomorrow = today + timedelta(days=1)
+    upcoming = [seen.employee_id async for page in store.snapshots.page_upcoming(CONNECTION, tomorrow) for seen in page]
+    assert sorted(upcoming) == [ONE, TWO, THREE]
+
+
+async def test_day_that_has_come_is_due_once(store: Store) -> None:
+    """The next change of the employee has another day, or none."""
+    today = NOW.date()
+    await store.snapshots.save([(make_snapshot(next_day=today), None)])
+
+    await store.snapshots.save([(make_snapshot("1", 2_000), 1_000)])
+
+    assert await store.snapshots.find_due(CONNECTION, today, 9) == ()
+
+
+async def test_present_employees_are_counted(store: Store) -> None:
+    """Those that are inactive or absent do not count, also not twice."""
+    await store.snapshots.save([(make_snapshot(key), None) for key in "123"])
+    await store.snapshots.save([(make_snapshot(key, attributes={"status": "inactive"}), None) for key in "45"])
+    await store.snapshots.save([(make_snapshot("6", connection_id=OTHER), None)])
+    await store.snapshots.mark_absent(CONNECTION, [ONE, EmployeeId("4")], NOW)
+
+    assert await store.snapshots.count_present(CONNECTION) == 2

@@ -133,6 +133,11 @@ class FakeConnections:
         await give_turn()
         self.content[connection] = self._look_up(connection).model_copy(update={"link_policy": policy})
 
+    async def set_time_zone(self, connection: ConnectionId, zone: str) -> None:
+        """Stores the company's time zone. Raises ``UnknownConnectionError``."""
+        await give_turn()
+        self.content[connection] = self._look_up(connection).model_copy(update={"time_zone": zone})
+
     async def set_guard(self, connection: ConnectionId, guard: Guard) -> None:
         """Stores the thresholds above which changes are held. Raises ``UnknownConnectionError``."""
         await give_turn()

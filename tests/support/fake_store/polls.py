@@ -1,8 +1,9 @@
 """The plans of polls in memory."""
 
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from services.contracts.connections import Connection, ConnectionState, Guard
+from services.contracts.connections import DEFAULT_TIME_ZONE, Connection, ConnectionState, Guard
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
@@ -42,6 +43,7 @@ class FakePolls:
             has_succeeded=bool(newest) and newest[0].state is RunState.SUCCEEDED,
             is_imported=connection in store.schedule.progress,
             progress=store.schedule.progress.get(connection),
+            time_zone=ZoneInfo(stored.time_zone if stored is not None else DEFAULT_TIME_ZONE),
             guard=stored.guard if stored is not None else Guard(),
             rejected_resent_on=store.schedule.rejected_resent_on.get(connection),
             verified_on=store.schedule.verified_on.get(connection),

@@ -1,7 +1,7 @@
 """The snapshots in memory."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
@@ -161,6 +161,21 @@ class FakeSnapshots:
             return False
         self.content[person] = stored.model_copy(update={"revision": revision, "emitted_revision": 0})
         return True
+
+    async def find_due(self, connection: ConnectionId, today: date, limit: int) -> tuple[EmployeeId, ...]:
+        """Returns listed employees with a ``next_day`` that has come, the longest due first."""
+        await give_turn()
+        due = [
+            (snapshot.next_day, str(snapshot.person), snapshot.employee_id)
+            for snapshot in self.list_snapshots(connection)
+            if snapshot.next_day is not None and snapshot.next_day <= today and snapshot.absent_since is None
+        ]
+        return tuple(employee for _, _, employee in sorted(due)[:limit])
+
+    async def page_upcoming(self, connection: ConnectionId, until: date) -> AsyncIterator[tuple[Snapshot, ...]]:
+        """Yields listed employees with a ``next_day`` on or before this day, in one page."""
+        due = await self.find_due(connection, until, len(self.content))
+        yield tuple(self.content[PersonKey(connection, employee)] for employee in due)
 
     async def count(self, connection: ConnectionId) -> int:
         """Returns the number of snapshots."""

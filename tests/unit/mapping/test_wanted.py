@@ -3,21 +3,21 @@
 import pytest
 
 from services.contracts.cloudevents import to_record
-from services.contracts.employees import REQUIRED_ATTRIBUTES
-from services.contracts.mappings import MANAGER, ConstantSource, MappingDocument, Rule, default_mapping
+from services.contracts.employees import HIRE_DATE, LAST_DAYS, REQUIRED_ATTRIBUTES
+from services.contracts.mappings import MANAGER, ConstantSource, EmploymentDates, MappingDocument, Rule, default_mapping
 from services.contracts.values import Value
-from services.mapping.wanted import find_wanted_attributes, select_wanted
+from services.mapping.wanted import find_needed_attributes, find_wanted_attributes, select_wanted
 from tests.support.builders import make_change, make_rule
 
 
 def test_connection_without_a_mapping_wants_the_minimum() -> None:
     """A mapping that is published later needs a poll only for what it reads beside it."""
-    assert find_wanted_attributes(None) == set(REQUIRED_ATTRIBUTES)
+    assert find_wanted_attributes(None) == {*REQUIRED_ATTRIBUTES, HIRE_DATE}
 
 
 def test_default_mapping_wants_the_supervisor() -> None:
     """The manager of an account is found by the id of the supervisor."""
-    assert find_wanted_attributes(default_mapping()) == {*REQUIRED_ATTRIBUTES, "supervisor.id"}
+    assert find_wanted_attributes(default_mapping()) == {*REQUIRED_ATTRIBUTES, HIRE_DATE, "supervisor.id"}
 
 
 def test_mapping_wants_what_its_rules_and_the_user_name_read() -> None:
@@ -34,7 +34,18 @@ def test_mapping_wants_what_its_rules_and_the_user_name_read() -> None:
 
     wanted = find_wanted_attributes(mapping)
 
-    assert wanted == {*REQUIRED_ATTRIBUTES, "position", "cost_centers.name", "dynamic_7", "dynamic_9"}
+    assert wanted == {*REQUIRED_ATTRIBUTES, HIRE_DATE, "position", "cost_centers.name", "dynamic_7", "dynamic_9"}
+
+
+@pytest.mark.promise("P11")
+def test_dates_are_wanted_if_the_mapping_applies_them() -> None:
+    """The hire date always: an active employee may not have begun. It is needed only if accounts begin earlier."""
+    early = MappingDocument(rules=(), employment=EmploymentDates(days_before_start=0))
+    ending = MappingDocument(rules=(), employment=EmploymentDates(disable_after_last_day=True))
+
+    assert find_needed_attributes(MappingDocument(rules=())) == set(REQUIRED_ATTRIBUTES)
+    assert find_needed_attributes(early) == {*REQUIRED_ATTRIBUTES, HIRE_DATE}
+    assert find_needed_attributes(ending) == {*REQUIRED_ATTRIBUTES, *LAST_DAYS}
 
 
 @pytest.mark.parametrize(

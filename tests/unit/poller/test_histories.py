@@ -41,7 +41,7 @@ pytestmark = [
 
 HISTORIES = 500
 """Number of histories."""
-NARROW = Cursor(overlap=timedelta(seconds=1), full_scan_every=timedelta(days=1))
+NARROW = Cursor(overlap=timedelta(seconds=1), full_scan_every=timedelta(days=1), morning=timedelta(hours=5))
 """An overlap that hides no mistake about the time from which changes are asked for."""
 GUARD = Guard(share=0.3, people=2)
 """Thresholds that a company of this size exceeds often."""

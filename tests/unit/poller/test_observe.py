@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from services.contracts.employees import Employee
 from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
+from services.contracts.mappings import EmploymentDates
 from services.contracts.snapshots import Snapshot
 from services.contracts.values import Value
+from services.mapping.employment import EmploymentCalendar
 from services.poller.observe import MAX_CONTENT_LENGTH, REMOVED, detect_change, hash_content, leave_out_oversized, trim
 from services.store.collection import PAGE_SIZE
 from tests.support.builders import ADA, CONNECTION, NOW, make_attributes
@@ -34,7 +36,8 @@ def detect(
     previous: Snapshot | None, employee: Employee, now: datetime = NOW, wanted: frozenset[str] = WANTED
 ) -> Snapshot | None:
     """Returns the snapshot of a change of the employee; None if nothing has changed."""
-    return detect_change(CONNECTION, previous, employee, now, wanted)
+    calendar = EmploymentCalendar(EmploymentDates(), now.date())
+    return detect_change(CONNECTION, previous, employee, now, wanted, calendar)
 
 
 def build_snapshot(values: Mapping[str, Value] | None = None) -> Snapshot:

@@ -10,9 +10,11 @@ from services.contracts.cloudevents import SendReason, parse_send_reason, read_e
 from services.contracts.employees import REQUIRED_ATTRIBUTES, EmployeePage
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import EmployeeId
+from services.contracts.mappings import EmploymentDates
 from services.contracts.observations import Observation
 from services.contracts.snapshots import Snapshot
 from services.contracts.values import Value
+from services.mapping.employment import EmploymentCalendar
 from services.poller.absences import Absences
 from services.poller.guard import Census
 from services.poller.outbox import Outbox
@@ -82,6 +84,7 @@ class ScanStage:
             self.outbox,
             changes,
             absences,
+            EmploymentCalendar(EmploymentDates(), self.clock.now().date()),
             CURSOR,
             self.clock,
             limits,

@@ -1,0 +1,65 @@
+"""When an employment begins and ends for the accounts: by the dates in Personio, on a day in the company's time zone. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from services.contracts.employees import HIRE_DATE, LAST_DAYS, EmploymentPhase, get_string
+from services.contracts.mappings import EmploymentDates, PublishedMapping
+from services.contracts.values import Value
+
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""Years outside of which a date is a mistake, and unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmploymentCalendar:
+    """The rules of a mapping, on one day."""
+
+    dates: EmploymentDates
+    """The rules."""
+    today: date
+    """The day in the company's time zone."""
+
+    @classmethod
+    def open(cls, published: PublishedMapping | None, zone: ZoneInfo, now: datetime) -> "EmploymentCalendar":
+        """Returns the calendar of a published mapping, or of the default rules, at this time."""
+        dates = published.mapping.employment if published else EmploymentDates()
+        return cls(dates, now.astimezone(zone).date())
+
+    def find_phase(self, attributes: Mapping[str, Value]) -> tuple[EmploymentPhase, date | None]:
+        """Returns the phase of an employment, and the day on which it changes next; None for no such day.
+
+        An unknown hire date has passed, and an unknown last day does not come. A last day before the hire date belongs to an
+        earlier employment.
+        """
+        first = read_date(attributes, HIRE_DATE)
+        begins = None if first is None else first - timedelta(days=self.dates.days_before_start or 0)
+        if begins is not None and self.today < begins:
+            return EmploymentPhase.UPCOMING, begins
+        last = self._find_last_day(attributes)
+        if last is None or (first is not None and last < first):
+            return EmploymentPhase.CURRENT, None
+        ends = last + timedelta(days=1)
+        return (EmploymentPhase.CURRENT, ends) if self.today < ends else (EmploymentPhase.ENDED, None)
+
+    def _find_last_day(self, attributes: Mapping[str, Value]) -> date | None:
+        if not self.dates.disable_after_last_day:
+            return None
+        return find_last_day(attributes)
+
+
+def find_last_day(attributes: Mapping[str, Value]) -> date | None:
+    """Returns the last working day, or else the end of the employment; None if neither is known."""
+    days = (read_date(attributes, key) for key in LAST_DAYS)
+    return next((day for day in days if day is not None), None)
+
+
+def read_date(attributes: Mapping[str, Value], key: str) -> date | None:
+    """Returns the date of an attribute; None if it is absent, empty, or not a date that an employment can have."""
+    try:
+        day = date.fromisoformat(get_string(attributes, key) or "")
+    except ValueError:
+        return None
+    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
