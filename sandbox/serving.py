@@ -7,10 +7,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol
@@ -61,6 +63,21 @@ class AnnouncingServer(uvicorn.Server):
             self._on_listening()
 
 
+class _DatingApp:
+    """ASGI app that adds the header ``Date`` to the responses of another app that lack it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("date", formatdate(usegmt=True))
+            await send(message)
+
+        await self._app(scope, receive, send_dated)
+
+
 async def abort_connection(scope: Scope, receive: Receive) -> None:
     """Closes the request's connection without a response; returns once the server has noticed it.
 
@@ -84,7 +101,8 @@ def serve(app: ASGIApp, listener: socket.socket, on_listening: Callable[[], None
 def create_server(app: ASGIApp, on_listening: Callable[[], None]) -> AnnouncingServer:
     """Returns a server of the app; run it on an open socket: ``create_server(...).run(sockets=[...])``."""
     config = uvicorn.Config(
-        app,
+        _DatingApp(app),
+        date_header=False,  # uvicorn's own would stand beside the one that an app sends
         http=CuttableProtocol,
         ws="none",
         lifespan="off",

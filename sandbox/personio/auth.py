@@ -1,6 +1,7 @@
 """``POST /v1/auth`` (developer.personio.de/reference/auth), and the verification of its tokens."""
 
 import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -29,7 +30,8 @@ class AuthApi:
         """Returns the token of a credential. Raises ``ApiError`` for wrong credentials."""
         client_id, client_secret = await self._read_credentials(request)
         now = self._state.now()
-        token = self._state.credentials.log_in(client_id, client_secret, now)
+        lifetime = timedelta(seconds=self._state.behaviour.token_lifetime_seconds)
+        token = self._state.credentials.log_in(client_id, client_secret, now, lifetime)
         if token is None:
             raise errors.wrong_credentials()
         data: dict[str, Any] = {"token": token.text}
@@ -64,7 +66,8 @@ def authenticate(state: State, request: Request) -> tuple[Credential, Token]:
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text:
         raise errors.not_authenticated()
-    if state.credentials.is_revoked(text):
+    is_expired = state.credentials.is_expired(text, state.now())
+    if state.credentials.is_revoked(text) or (is_expired and state.behaviour.expired_token == "unauthorized"):
         raise errors.token_revoked()
     token = state.credentials.find_token(text, state.now())
     if token is None:

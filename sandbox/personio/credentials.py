@@ -33,12 +33,12 @@ class Token:
     """The token itself."""
     client_id: str
     """Client id of the credential."""
-    issued: datetime
-    """Time of the first login that returned the token."""
+    expires: datetime
+    """Time at which the token ends."""
 
     def get_seconds_left(self, now: datetime) -> int:
         """Returns the remaining lifetime in seconds; zero or negative for an expired token."""
-        return round((self.issued + TOKEN_LIFETIME - now).total_seconds())
+        return round((self.expires - now).total_seconds())
 
 
 def create_random_token() -> str:
@@ -88,20 +88,32 @@ class Credentials:
         if token is not None:
             self._revoked.add(token.text)
 
-    def log_in(self, client_id: str, client_secret: str, now: datetime) -> Token | None:
+    def expire_all(self, now: datetime) -> None:
+        """Ends the lifetime of all tokens."""
+        self._current.clear()
+        self._issued = {text: replace(token, expires=now) for text, token in self._issued.items()}
+
+    def log_in(
+        self, client_id: str, client_secret: str, now: datetime, lifetime: timedelta = TOKEN_LIFETIME
+    ) -> Token | None:
         """Returns the current token, or a new one if it is missing or expired. Returns None for wrong credentials."""
         credential = self._by_id.get(client_id)
         if credential is None or not compare_digest(credential.client_secret.encode(), client_secret.encode()):
             return None
         token = self._current.get(client_id)
         if token is None or token.get_seconds_left(now) <= 0:
-            token = Token(self._create_token(), client_id, now)
+            token = Token(self._create_token(), client_id, now + lifetime)
             self._current[client_id] = self._issued[token.text] = token
         return token
 
     def is_revoked(self, text: str) -> bool:
         """Returns whether this token was revoked."""
         return text in self._revoked
+
+    def is_expired(self, text: str, now: datetime) -> bool:
+        """Returns whether this token was issued and has ended."""
+        token = self._issued.get(text)
+        return token is not None and token.get_seconds_left(now) <= 0
 
     def find_token(self, text: str, now: datetime) -> Token | None:
         """Returns a valid token, or None if it was never issued, was revoked, or has expired."""

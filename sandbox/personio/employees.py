@@ -1,8 +1,6 @@
 """``GET /v1/company/employees`` and its sub-resources (developer.personio.de/reference/get_company-employees)."""
 
 import asyncio
-from math import ceil
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,8 +12,8 @@ from sandbox.personio.catalogue import ATTRIBUTES, sort_keys
 from sandbox.personio.company import UnknownEmployeeError
 from sandbox.personio.credentials import Token
 from sandbox.personio.employee import Employee
-from sandbox.personio.faults import Fault
 from sandbox.personio.gateway import PAGE_FAULTS
+from sandbox.personio.pages import build_page
 from sandbox.personio.rendering import encode
 from sandbox.personio.selection import Selection
 from sandbox.personio.state import State
@@ -46,11 +44,10 @@ class EmployeesApi:
         selection = Selection.parse(request.query_params, credential.whitelist, behaviour)
         employees = selection.select(self._state.company, behaviour, self._state.now())
         await asyncio.sleep(behaviour.deep_page_seconds * (selection.offset // 100))
-        faults: list[Fault] = request.scope.get(PAGE_FAULTS, [])
-        page = _slice_page(employees, selection, faults)
-        total = max(0, len(employees) - sum(fault.by for fault in faults if fault.kind == "shrink"))
-        body = _build_envelope(selection, total, self._render(page, selection.keys))
-        return self._build_response(body, token)
+        page = build_page(employees, selection, request.scope.get(PAGE_FAULTS, ()), behaviour.list_ends_after)
+        head = encode(page.build_head(selection))
+        data = b",".join(self._render(page.employees, selection.keys))
+        return self._build_response(head[:-1] + b',"data":[' + data + b"]}", token)
 
     async def get(self, request: Request) -> Response:
         """Returns one employee. Raises ``ApiError`` with status 404 for an unknown id."""
@@ -91,26 +88,3 @@ class EmployeesApi:
         with_token = self._state.behaviour.authorization_header
         headers = {"authorization": f"Bearer {token.text}"} if with_token else None
         return Response(body, headers=headers, media_type="application/json")
-
-
-def _slice_page(employees: list[Employee], selection: Selection, faults: list[Fault]) -> list[Employee]:
-    """Returns the selected page.
-
-    The fault ``duplicate`` replaces the first employee by the last one of the previous page. ``skip`` drops the first employee.
-    """
-    page = employees[selection.offset : selection.offset + selection.limit]
-    kinds = {fault.kind for fault in faults}
-    if "duplicate" in kinds and page:
-        page = [employees[selection.offset - 1], *page[1:]]
-    return page[1:] if "skip" in kinds else page
-
-
-def _build_envelope(selection: Selection, total: int, rendered: list[bytes]) -> bytes:
-    """Returns the body of a page. ``offset`` counts records; ``current_page`` starts at 0."""
-    metadata: dict[str, Any] = {
-        "total_elements": total,
-        "current_page": selection.offset // selection.limit,
-        "total_pages": max(1, ceil(total / selection.limit)),
-    }
-    head = encode({"success": True, "metadata": metadata, "offset": selection.offset, "limit": selection.limit})
-    return head[:-1] + b',"data":[' + b",".join(rendered) + b"]}"

@@ -81,8 +81,14 @@ def server_error() -> ApiError:
 
 
 def build_gateway_page(status: int, reason: str) -> Response:
-    """Returns an HTML error page, as the gateway in front of the API sends for 502 and 504."""
+    """Returns an HTML error page, as the gateway in front of the API sends for 404, 502 and 504."""
     return Response(GATEWAY_PAGE.format(status=status, reason=reason), status, media_type="text/html")
+
+
+def build_long_query_page(status: int) -> Response:
+    """Returns the page of the server in front of the API for a query string that is too long: status 414 or 431."""
+    reasons = {414: "Request-URI Too Large", 431: "Request Header Fields Too Large"}
+    return build_gateway_page(status, reasons[status])
 
 
 async def answer_api_error(_: Request, error: Exception) -> Response:

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.personio import errors
-from sandbox.personio.faults import ON_PAGES, Fault
+from sandbox.personio.faults import BEFORE_REQUESTS, ON_PAGES, Fault
 from sandbox.personio.journal import Entry
 from sandbox.personio.state import State
 from sandbox.serving import abort_connection
@@ -26,24 +26,29 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on, unless a fault or a limit answers it."""
+        self._state.apply_due_statuses()
         if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self._app(scope, receive, send)
             return
-        recorder = _StatusRecorder(send)
+        recorder = _ResponseRecorder(send, self._state)
         try:
             await self._handle(scope, receive, recorder)
         finally:
             self._state.journal.add(self._build_entry(scope, recorder.status))
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._state.apply_due_statuses()
-        faults = self._state.faults.take_matching(scope["method"], scope["path"])
+        query = scope["query_string"]
+        faults = self._state.faults.take_matching(scope["method"], scope["path"], query.decode("latin-1"))
         await asyncio.sleep(self._compute_delay(faults))
-        replacement = next((fault for fault in faults if fault.kind not in {"slow", *ON_PAGES}), None)
+        if any(fault.kind == "expire_token" for fault in faults):
+            self._state.credentials.expire_all(self._state.now())
+        replacement = next((fault for fault in faults if fault.kind not in BEFORE_REQUESTS | ON_PAGES), None)
         if replacement is not None and replacement.kind == "cut":
             await abort_connection(scope, receive)
         elif replacement is not None:
             await _build_fault_response(replacement)(scope, receive, send)
+        elif len(query) > (self._state.behaviour.max_query_bytes or len(query)):
+            await errors.build_long_query_page(self._state.behaviour.long_query)(scope, receive, send)
         elif not self._admit(scope):
             await _build_rate_limit_response(self._state.behaviour.retry_after_seconds)(scope, receive, send)
         else:
@@ -73,17 +78,27 @@ class Gateway:
         )
 
 
-class _StatusRecorder:
-    """Passes a response on and records its status; 0 until the response starts."""
+class _ResponseRecorder:
+    """Passes a response on with the headers of all responses, and records its status; 0 until the response starts."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, state: State) -> None:
         self._send = send
+        self._state = state
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self._add_headers(MutableHeaders(scope=message))
         await self._send(message)
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        behaviour = self._state.behaviour
+        headers["date"] = self._state.format_date_header()
+        if behaviour.deprecation is not None:
+            headers["deprecation"] = behaviour.deprecation
+        if behaviour.sunset is not None:
+            headers["sunset"] = behaviour.sunset
 
 
 def _get_client_address(scope: Scope) -> str:
@@ -103,6 +118,7 @@ RESPONSES: dict[str, Callable[[Fault], Response]] = {
     "server_error": lambda _: errors.server_error().build_response(),
     "bad_gateway": lambda _: errors.build_gateway_page(502, "Bad Gateway"),
     "gateway_timeout": lambda _: errors.build_gateway_page(504, "Gateway Time-out"),
+    "gateway_not_found": lambda _: errors.build_gateway_page(404, "Not Found"),
     "unauthorized": lambda _: errors.token_revoked().build_response(),
     "forbidden": lambda _: errors.access_forbidden().build_response(),
     "not_found": lambda _: errors.employee_not_found().build_response(),

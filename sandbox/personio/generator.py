@@ -88,7 +88,7 @@ def _build_employee(rng: random.Random, identity: Identity, values: dict[str, ob
     created = datetime.combine(entered, time(8, 0), UTC) + timedelta(minutes=rng.randint(0, 500))
     modified = created + (datetime.combine(today, time(0, 0), UTC) - created) * rng.random() * 0.98
     modified = modified.replace(microsecond=0)
-    return Employee(identity.id, values, created, modified, {rng.choice(("position", catalogue.NOTES)): modified})
+    return Employee(identity.id, values, created, modified, {rng.choice(("position", catalogue.NOTES)): (modified,)})
 
 
 @dataclass

@@ -35,6 +35,8 @@ class Selection:
         """Returns the selection of a query string. Raises ``ApiError`` for invalid values."""
         requested = frozenset(query.getlist("attributes[]"))
         since = query.get("updated_since")
+        if since is not None:
+            _ensure_accepted(behaviour, has_attributes=bool(requested))
         return cls(
             limit=_parse_limit(query.get("limit"), behaviour),
             offset=_parse_number("offset", query.get("offset", "0"), smallest=0),
@@ -46,25 +48,37 @@ class Selection:
     def select(self, company: Company, behaviour: Behaviour, now: datetime) -> list[Employee]:
         """Returns the selected employees of all pages, in the order of the list. ``updated_since`` overrides ``email``."""
         if self.updated_since is not None:
-            return self._select_updated(company.list_employees(), behaviour, now)
+            return self._select_updated(company.list_employees(), self.updated_since, behaviour, now)
         if self.email is not None:
             employee = company.find_by_email(self.email)
             return [] if employee is None else [employee]
         return company.list_employees()
 
-    def _select_updated(self, employees: list[Employee], behaviour: Behaviour, now: datetime) -> list[Employee]:
-        """Returns the employees with a change of a selected, readable attribute strictly after ``updated_since``."""
-        since = (self.updated_since or now) - timedelta(seconds=behaviour.repeats_seconds)
+    def _select_updated(
+        self, employees: list[Employee], since: datetime, behaviour: Behaviour, now: datetime
+    ) -> list[Employee]:
+        """Returns the employees with a change of a selected, readable attribute strictly after ``since``."""
+        if behaviour.updated_since == "ignore":
+            return employees
+        if behaviour.updated_since == "empty":
+            return []
+        since -= timedelta(seconds=behaviour.repeats_seconds)
         visible = now - timedelta(seconds=behaviour.visibility_delay_seconds)
         relevant = self.keys - UNTRACKED
         misses = behaviour.misses_every
         return [
             employee
             for employee in employees
-            if employee.modified_at > since
-            and since < employee.get_last_change(relevant) <= visible
-            and not (misses and employee.id % misses == 0)
+            if employee.has_changed(relevant, since, visible) and not (misses and employee.id % misses == 0)
         ]
+
+
+def _ensure_accepted(behaviour: Behaviour, *, has_attributes: bool) -> None:
+    """Raises ``ApiError`` if the switch refuses ``updated_since``. Users report it, but neither status nor text."""
+    if behaviour.updated_since == "refuse":
+        raise invalid_parameter("The updated_since is not supported.")
+    if behaviour.updated_since == "refuse_with_attributes" and has_attributes:
+        raise invalid_parameter("The updated_since cannot be combined with attributes.")
 
 
 def _parse_number(name: str, text: str, *, smallest: int) -> int:

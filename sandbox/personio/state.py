@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 
 from sandbox.personio.behaviour import Behaviour
 from sandbox.personio.clock import Clock
 from sandbox.personio.company import Company
 from sandbox.personio.credentials import Credential, Credentials
+from sandbox.personio.effective_dates import compute_flip, find_effective_day, find_zone
 from sandbox.personio.faults import Faults
 from sandbox.personio.generator import generate
 from sandbox.personio.journal import Journal
@@ -67,6 +69,18 @@ class State:
         """Returns the current time of the sandbox in UTC."""
         return self.clock.now().astimezone(UTC)
 
+    def today(self) -> date:
+        """Returns the current day in the time zone of the company."""
+        return self.clock.now().astimezone(find_zone(self.behaviour.time_zone)).date()
+
+    def format_date_header(self) -> str:
+        """Returns the value of the header ``Date``."""
+        shown = self.now() + timedelta(seconds=self.behaviour.date_offset_seconds)
+        return format_datetime(shown, usegmt=True)
+
     def apply_due_statuses(self) -> None:
         """Applies the status changes of employees that are due."""
-        self.company.apply_due_statuses(self.clock.today(), self.now(), mark_modified=self.behaviour.flips_leave_a_mark)
+        zone, hour = find_zone(self.behaviour.time_zone), self.behaviour.flip_hour
+        day = find_effective_day(self.now(), zone, hour)
+        at = compute_flip(day, zone, hour)
+        self.company.apply_due_statuses(day, at, mark_modified=self.behaviour.flips_leave_a_mark)

@@ -1,6 +1,6 @@
 """State file of the sandbox: company, whitelists and clock as one JSON document.
 
-The file contains neither secrets nor tokens. The command line sets the secret at every start.
+The file contains neither secrets nor tokens, and only the last change of each attribute. The command line sets the secret at every start.
 """
 
 import json
@@ -70,7 +70,7 @@ def _build_employee_document(employee: Employee) -> dict[str, Any]:
         "values": employee.values,
         "created_at": employee.created_at.isoformat(),
         "modified_at": employee.modified_at.isoformat(),
-        "changed_at": {key: at.isoformat() for key, at in employee.changed_at.items()},
+        "changed_at": {key: times[-1].isoformat() for key, times in employee.changed_at.items()},
     }
 
 
@@ -95,5 +95,5 @@ def _parse_employee(document: dict[str, Any]) -> Employee:
         values=document["values"],
         created_at=datetime.fromisoformat(document["created_at"]),
         modified_at=datetime.fromisoformat(document["modified_at"]),
-        changed_at={key: datetime.fromisoformat(at) for key, at in document["changed_at"].items()},
+        changed_at={key: (datetime.fromisoformat(at),) for key, at in document["changed_at"].items()},
     )

@@ -77,6 +77,7 @@ class AccessControl:
             Route("/_control/credentials/rotate", self.rotate, methods=["POST"]),
             Route("/_control/credentials/rights", self.set_rights, methods=["PUT"]),
             Route("/_control/tokens/revoke", self.revoke, methods=["POST"]),
+            Route("/_control/tokens/expire", self.expire, methods=["POST"]),
         ]
 
     async def show_whitelist(self, request: Request) -> Response:
@@ -130,6 +131,11 @@ class AccessControl:
         credential = self._get_credential(request)
         self._state.credentials.revoke(credential.client_id)
         return JSONResponse({"client_id": credential.client_id})
+
+    async def expire(self, _: Request) -> Response:
+        """Ends the lifetime of all tokens."""
+        self._state.credentials.expire_all(self._state.now())
+        return Response(status_code=204)
 
     def _get_credential(self, request: Request) -> Credential:
         try:

@@ -67,7 +67,6 @@ class ConditionsControl:
 
     async def show_statistics(self, _: Request) -> Response:
         """Returns the number of employees in total and per status."""
-        self._state.apply_due_statuses()
         company = self._state.company
         return JSONResponse({"employees": len(company), "per_status": company.count_by_status()})
 
@@ -94,7 +93,7 @@ class ConditionsControl:
 
     async def list_faults(self, _: Request) -> Response:
         """Returns the faults that are not used up."""
-        return JSONResponse({"faults": [fault.model_dump() for fault in self._state.faults.list_waiting()]})
+        return JSONResponse({"faults": self._state.faults.list_waiting()})
 
     async def add_fault(self, request: Request) -> Response:
         """Adds a fault and returns it."""

@@ -95,7 +95,6 @@ class EmployeesControl:
     async def list_employees(self, request: Request) -> Response:
         """Returns a summary of all employees, or of those with the status in ``?status=``."""
         status = request.query_params.get("status")
-        self._state.apply_due_statuses()
         employees = sorted(self._state.company.list_employees(), key=lambda employee: employee.id)
         summaries = [_summarize(employee) for employee in employees if status in (None, employee.status)]
         return JSONResponse({"count": len(summaries), "employees": summaries})
@@ -152,7 +151,7 @@ class EmployeesControl:
     async def terminate(self, request: Request) -> Response:
         """Sets the termination. The status becomes ``inactive`` unless the last working day is in the future."""
         body = await read_model(request, Termination)
-        today = self._state.clock.today()
+        today = self._state.today()
         last = body.last_working_day or today
         changes = {
             "termination_date": format_midnight(last),
@@ -179,7 +178,7 @@ class EmployeesControl:
 
     def _hire_one(self, fields: Mapping[str, Any]) -> Employee:
         company = self._state.company
-        values = generate_newcomer(company, interpret_values(company, fields), self._state.clock.today())
+        values = generate_newcomer(company, interpret_values(company, fields), self._state.today())
         return company.hire(values, self._state.now())
 
     def _apply(self, request: Request, fields: Mapping[str, Any]) -> Response:
