@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -89,6 +90,15 @@ class Company:
         self._order = None
         for report in [employee for employee in self._employees.values() if employee.supervisor == employee_id]:
             self.change(report.id, {"supervisor": None}, at)
+
+    def restore(self, employee: Employee, at: datetime) -> Employee:
+        """Adds a deleted employee again, with the same id, as a new one. Raises ``EmailTakenError``.
+
+        The vendor does not document whether an id can come back.
+        """
+        self._order = None
+        second = at.replace(microsecond=0)
+        return self._store(replace(employee, created_at=second, modified_at=second))
 
     def apply_due_statuses(self, today: date, at: datetime, *, mark_modified: bool) -> None:
         """Applies the status changes that are due, once a day: starters become active, leavers become inactive.
