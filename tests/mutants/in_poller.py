@@ -6,6 +6,7 @@ LEASE = "services/poller/lease.py"
 OBSERVE = "services/poller/observe.py"
 SCAN = "services/poller/scan.py"
 SCHEDULE = "services/poller/schedule.py"
+TALLY = "services/poller/tally.py"
 
 OF_ABSENCES = "tests/unit/poller/test_absences.py"
 OF_FAIRNESS = "tests/unit/poller/test_fairness.py"
@@ -17,17 +18,52 @@ OF_SCAN = "tests/unit/poller/test_scan.py"
 
 POLLER = (
     Mutant(
-        "a scan that was stopped counts as complete",
+        "the time from which changes are asked for moves with a run that released nothing",
+        "services/poller/run.py",
+        "if run.state is RunState.SUCCEEDED and tally.basis",
+        "if run.state is not RunState.FAILED and tally.basis",
+        "tests/unit/poller/test_incremental.py::test_list_with_a_gap_is_asked_for_again",
+    ),
+    Mutant(
+        "the time from which changes are asked for is the end of the last run",
+        "services/poller/cursor.py",
+        "        return progress.released_until - self.overlap\n\n",
+        "        return now - self.overlap\n\n",
+        "tests/unit/poller/test_incremental.py::test_time_moves_with_each_released_run",
+    ),
+    Mutant(
+        "an incremental poll trusts a list that lacks employees",
+        TALLY,
+        "len(self.ids) >= self.total\n",
+        "len(self.ids) >= 0\n",
+        "tests/unit/poller/test_incremental.py::test_list_with_a_gap_is_asked_for_again",
+    ),
+    Mutant(
+        "the first day of an employment is noticed with the next change alone",
         SCAN,
-        "if self.stopped is not None or self.repeated",
-        "if self.repeated",
+        "due = await self._snapshots.find_due(self._connection, self._calendar.today, MAX_LOOKUPS)",
+        "due: list[EmployeeId] = []",
+        "tests/unit/poller/test_dates.py::test_first_day_is_noticed_without_a_change_in_personio",
+    ),
+    Mutant(
+        "an active employee has an account before the first day",
+        "services/mapping/scope.py",
+        "if status == ACTIVE and event.phase is EmploymentPhase.UPCOMING:",
+        "if status == ONBOARDING and event.phase is EmploymentPhase.UPCOMING:",
+        "tests/unit/mapping/test_employment.py::test_status_and_phase_decide_the_intent",
+    ),
+    Mutant(
+        "a scan that was stopped counts as complete",
+        TALLY,
+        "if self.stopped is not None or self.skipped",
+        "if self.skipped",
         f"{OF_LIMITS}::test_stopped_scan_is_not_complete_even_if_the_total_agrees",
     ),
     Mutant(
         "a scan with fewer employees than Personio announced counts as complete",
-        SCAN,
-        "return self.totals == {len(self.ids)}",
-        "return bool(self.totals)",
+        TALLY,
+        "return not self.repeated and self.is_steady and self.total == len(self.ids)",
+        "return not self.repeated and self.is_steady",
         f"{OF_SCAN}::test_only_a_complete_scan_reports_absent_employees",
     ),
     Mutant(
@@ -141,7 +177,7 @@ POLLER = (
         "services/poller/decisions.py",
         "if run.state not in begun and not await",
         "if run.state not in begun and await",
-        f"{OF_HELD}::test_replaced_run_is_not_decided[True]",
+        f"{OF_HELD}::test_replaced_run_with_other_changes_is_not_decided[True]",
     ),
     Mutant(
         "observations of a crashed run stay",
@@ -160,8 +196,8 @@ POLLER = (
     Mutant(
         "a list that lacks an employee proves departures",
         "services/poller/scan.py",
-        "        if found.existing:\n            return\n",
-        "",
+        "        if not found.existing:\n",
+        "        if True:\n",
         f"{OF_ABSENCES}::test_employee_that_exists_makes_the_list_incomplete",
     ),
 )

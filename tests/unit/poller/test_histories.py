@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.promise("P9"),
 ]
 
-FEW, MANY = 150, 3_000
+FEW, MANY = 150, 1_500
 """Numbers of histories of each test, in every run of the tests and in ``make test-long``."""
 
 
@@ -43,7 +43,7 @@ PEOPLE = (
 )
 """What happens to employees."""
 DAYS = ("sleep", "plan_to_leave", "delay_flips")
-"""What happens by itself on a later day."""
+"""What happens on a later day, without a change on that day."""
 POLLER = ("poll", "poll", "poll", "poll_all", "crash", "crash", "release", "reject", "look_up")
 """What the poller does. Some is more frequent."""
 API = ("spoil_list", "spoil_list", "spoil_lookups", "end_lists_early", "change_filter", "delay_filter", "heal")
@@ -91,6 +91,7 @@ def test_incremental_polls_lose_no_change_that_is_shown(steps: list[Step]) -> No
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("is_shown", [False, True])
 def test_events_of_thousands_of_histories_lead_to_their_end(is_shown: bool) -> None:
     """The same, for longer."""
