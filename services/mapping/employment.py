@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from services.contracts.employees import HIRE_DATE, LAST_DAYS, EmploymentPhase, get_string
 from services.contracts.mappings import EmploymentDates, PublishedMapping
 from services.contracts.values import Value
 
+Phase: TypeAlias = tuple[EmploymentPhase, date | None]
+"""The phase of an employment, and the day on which it changes next; None for no such day."""
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Years outside of which a date is a mistake, and unknown."""
 
@@ -28,26 +31,37 @@ class EmploymentCalendar:
         dates = published.mapping.employment if published else EmploymentDates()
         return cls(dates, now.astimezone(zone).date())
 
-    def find_phase(self, attributes: Mapping[str, Value]) -> tuple[EmploymentPhase, date | None]:
+    def find_phase(self, attributes: Mapping[str, Value], before: Phase | None = None) -> Phase:
         """Returns the phase of an employment, and the day on which it changes next; None for no such day.
 
-        An unknown hire date has passed, and an unknown last day does not come. A last day before the hire date belongs to an
-        earlier employment.
+        An empty hire date has passed, and an empty last day does not come. A last day before the hire date belongs to an earlier
+        employment. Dates that the credential no longer shows stay as they were ``before``.
         """
+        if before is not None and self._is_hidden(attributes, before):
+            return self._carry_on(before)
         first = read_date(attributes, HIRE_DATE)
         begins = None if first is None else first - timedelta(days=self.dates.days_before_start or 0)
         if begins is not None and self.today < begins:
             return EmploymentPhase.UPCOMING, begins
-        last = self._find_last_day(attributes)
+        last = find_last_day(attributes) if self.dates.disable_after_last_day else None
         if last is None or (first is not None and last < first):
             return EmploymentPhase.CURRENT, None
         ends = last + timedelta(days=1)
         return (EmploymentPhase.CURRENT, ends) if self.today < ends else (EmploymentPhase.ENDED, None)
 
-    def _find_last_day(self, attributes: Mapping[str, Value]) -> date | None:
-        if not self.dates.disable_after_last_day:
-            return None
-        return find_last_day(attributes)
+    def _is_hidden(self, attributes: Mapping[str, Value], before: Phase) -> bool:
+        """Returns whether the dates that have led to this phase are unknown now."""
+        phase, next_day = before
+        if phase is EmploymentPhase.UPCOMING:
+            return HIRE_DATE not in attributes
+        has_end = phase is EmploymentPhase.ENDED or next_day is not None
+        return has_end and self.dates.disable_after_last_day and not any(key in attributes for key in LAST_DAYS)
+
+    def _carry_on(self, before: Phase) -> Phase:
+        phase, next_day = before
+        if next_day is None or self.today < next_day:
+            return before
+        return (EmploymentPhase.CURRENT if phase is EmploymentPhase.UPCOMING else EmploymentPhase.ENDED), None
 
 
 def find_last_day(attributes: Mapping[str, Value]) -> date | None:

@@ -48,7 +48,7 @@ def detect_change(
     before = {key: value for key, value in stored.items() if key in wanted}
     attributes, oversized = leave_out_oversized({**before, **select_wanted(wanted, employee.attributes)})
     digest = hash_content(attributes)
-    phase, next_day = calendar.find_phase(attributes)
+    phase, next_day = calendar.find_phase(attributes, (previous.phase, previous.next_day) if previous else None)
     if (
         previous is not None
         and _hash_previous(previous, before) == digest

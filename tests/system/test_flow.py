@@ -18,6 +18,8 @@ pytestmark = pytest.mark.mongo
 
 NEXT_CENTURY = "2101-01-01T00:00:00+01:00"
 """A hire date that keeps the sandbox from activating the employee."""
+LAST_WEEK = "2026-03-02T00:00:00+01:00"
+"""A hire date that has passed."""
 
 
 def find_last_outcome(pipeline: Pipeline, employee: int) -> Outcome:
@@ -167,7 +169,7 @@ async def test_onboarding_employee_gets_account_once_active(pipeline: Pipeline) 
 
     assert pipeline.find_accounts(ada) == []
 
-    pipeline.change(ada, status="active")
+    pipeline.change(ada, status="active", hire_date=LAST_WEEK)
     await pipeline.sync()
 
     assert pipeline.get_account(ada)["active"]
@@ -202,7 +204,7 @@ async def test_later_supervisor_completes_the_reports(
     assert pipeline.get_manager(ada) is None
     assert pipeline.find_accounts(chief) == []
 
-    pipeline.change(chief, status="active")
+    pipeline.change(chief, status="active", hire_date=LAST_WEEK)
     await pipeline.sync()
 
     assert pipeline.get_manager(ada) == pipeline.get_account(chief)["id"]
@@ -221,7 +223,7 @@ async def test_new_supervisor_without_account_keeps_the_old_one(pipeline: Pipeli
 
     assert pipeline.get_manager(ada) == pipeline.get_account(old)["id"]
 
-    pipeline.change(new, status="active")
+    pipeline.change(new, status="active", hire_date=LAST_WEEK)
     await pipeline.sync()
 
     assert pipeline.get_manager(ada) == pipeline.get_account(new)["id"]

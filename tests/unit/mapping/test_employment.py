@@ -13,7 +13,7 @@ from services.contracts.events import ChangeKind
 from services.contracts.mappings import EmploymentDates
 from services.contracts.outcomes import Intent
 from services.contracts.values import Value
-from services.mapping.employment import EmploymentCalendar
+from services.mapping.employment import EmploymentCalendar, Phase
 from services.mapping.engine import Engine
 from tests.support.builders import NOW, make_change, make_published_mapping
 
@@ -128,6 +128,32 @@ def test_phase_changes_on_its_next_day_and_not_before(
         assert then is phase
     if later == next_day:
         assert then is not phase
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize(
+    ("dates", "before", "expected"),
+    [
+        (BY_STATUS, (UPCOMING, date(2026, 3, 10)), (UPCOMING, date(2026, 3, 10))),
+        (BY_STATUS, (UPCOMING, TODAY), (CURRENT, None)),
+        (BY_STATUS, (CURRENT, None), (CURRENT, None)),
+        (ENDING, (ENDED, None), (ENDED, None)),
+        (ENDING, (CURRENT, date(2026, 3, 10)), (CURRENT, date(2026, 3, 10))),
+        (ENDING, (CURRENT, TODAY), (ENDED, None)),
+        (BY_STATUS, (ENDED, None), (CURRENT, None)),
+    ],
+)
+def test_hidden_dates_stay_as_they_were(dates: EmploymentDates, before: Phase, expected: Phase) -> None:
+    """The credential no longer shows them: that opens and ends no account."""
+    assert EmploymentCalendar(dates, TODAY).find_phase({}, before) == expected
+
+
+def test_empty_date_is_not_hidden() -> None:
+    """The date was removed in Personio."""
+    assert EmploymentCalendar(BY_STATUS, TODAY).find_phase({"hire_date": None}, (UPCOMING, date(2026, 4, 1))) == (
+        CURRENT,
+        None,
+    )
 
 
 # ---------------------------------------------------------------- intents
