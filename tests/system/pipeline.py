@@ -44,6 +44,7 @@ from services.runtime.metrics import Metrics
 from services.store.database import Store
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
+from services.writer.freshness import Freshness
 from services.writer.handler import Writer
 from services.writer.takeover import Takeover
 from services.writer.wakeup import Wakeup
@@ -109,6 +110,7 @@ class Pipeline:
         self.tasks = TaskRunner(tasks, self.runner, self.resender, verifier, departures, decider, self.clock)
         self.endpoints = Endpoints(self._make_declaree_client, self.clock)
         mapper = Mapper(self.store.mappings, self.store.connections, self.clock)
+        freshness = Freshness(Metrics(), self.clock)
         writer = Writer(
             repositories=SimpleNamespace(
                 ledger=ledger,
@@ -123,6 +125,7 @@ class Pipeline:
             endpoints=self.endpoints,
             clock=self.clock,
             metrics=Metrics(),
+            freshness=freshness,
             settle_seconds=600,
             concurrency=32,
             late_write_seconds=LATE_WRITE_SECONDS,
@@ -133,6 +136,7 @@ class Pipeline:
             connections=self.store.connections,
             tasks=tasks,
             endpoints=self.endpoints,
+            freshness=freshness,
             clock=self.clock,
             interval=2,
             fatal=_fail,
