@@ -235,7 +235,7 @@ class Pipeline:
 
     def hire(self, **values: Any) -> int:
         """Hires an employee and returns the id; values that are not named are generated."""
-        made = generate_newcomer(self.personio.company, values, self.personio.clock.today())
+        made = generate_newcomer(self.personio.company, values, self.personio.today())
         return self.personio.company.hire(made, self.personio.now()).id
 
     def change(self, employee: int, **values: Any) -> None:
