@@ -48,6 +48,7 @@ from services.writer.freshness import Freshness
 from services.writer.handler import Writer
 from services.writer.takeover import Takeover
 from services.writer.wakeup import Wakeup
+from tests.support.builders import NOW
 from tests.support.fakes import Crashes, FakeClock, OwnedPartitions, PlentyOfRoom, WatchedServer
 from tests.support.run_stage import CURSOR, make_limits
 from tests.support.writer_stage import LATE_WRITE_SECONDS
@@ -71,6 +72,7 @@ class Pipeline:
         self.personio = personio
         self.declaree = declaree
         self.clock = FakeClock()
+        self.personio.clock = PersonioClock(self.clock.now)
         self.topics = Topics()
         self.connection = ConnectionId("")
         self.batch = batch
@@ -314,7 +316,7 @@ def _fail(reason: str) -> None:
 def make_personio(employees: int, seed: int = 7) -> Personio:
     credential = Credential("demo-client", SECRET, ALL_KEYS)
     state = Personio.generate(
-        seed=seed, employees=employees, credential=credential, clock=PersonioClock(), behaviour=Behaviour()
+        seed=seed, employees=employees, credential=credential, clock=PersonioClock(lambda: NOW), behaviour=Behaviour()
     )
     state.behaviour = state.behaviour.copy_with({"rate_limits": False})
     return state
