@@ -8,8 +8,8 @@ from services.runtime.metrics import Metrics
 INTRODUCTION = """\
 Every service serves these metrics for Prometheus at the path `/metrics` of its `HTTP_HOST` and `HTTP_PORT`. The paths
 `/health/live` and `/health/ready` are at the same address. A metric that a service does not use stays empty there. Labels
-contain names of topics, outcomes and causes, never personal data. A histogram has the series `…_bucket`, `…_sum` and
-`…_count`."""
+contain names of topics, outcomes and causes, and connection ids; never personal data. A histogram has the series `…_bucket`,
+`…_sum` and `…_count`. [alerts.yml](alerts.yml) has rules for alerts on these metrics."""
 
 
 def generate() -> str:

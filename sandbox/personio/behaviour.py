@@ -56,7 +56,7 @@ class Behaviour(BaseModel):
     """Divisor of the employee ids that ``updated_since`` leaves out; 0 leaves out none."""
     list_ends_after: int | None = Field(None, ge=0)
     """Number of employees after which every list ends, below the total that it states; None lists all employees."""
-    time_zone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(_check_zone)] = "Europe/Berlin"
     """Time zone of the company, such as ``Europe/Berlin``: its day decides about statuses."""
     flip_hour: float = Field(0, ge=0, lt=24)
     """Hours after local midnight at which status changes of the day take effect."""

@@ -1,7 +1,7 @@
 """Clock of the sandbox: real time that can be moved forward."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 
 def read_system_time() -> datetime:
@@ -21,10 +21,6 @@ class Clock:
     def now(self) -> datetime:
         """Returns the current time."""
         return self._source() + self.offset
-
-    def today(self) -> date:
-        """Returns the current day in UTC."""
-        return self.now().date()
 
     def timestamp(self) -> float:
         """Returns the current time in seconds since 1970."""

@@ -5,9 +5,7 @@ from zoneinfo import ZoneInfo
 
 
 def find_zone(name: str) -> tzinfo:
-    """Returns a time zone. Raises ``ValueError`` for an unknown name. All but ``UTC`` need the system's time zone files."""
-    if name == "UTC":
-        return UTC
+    """Returns a time zone. Raises ``ValueError`` for an unknown name."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:

@@ -1,7 +1,6 @@
 """Dates in the form of API v1: local midnight in Germany with the offset of that day.
 
-The offsets do not come from ``zoneinfo`` for two reasons. It needs the time zone files of the system, which slim images lack.
-Before April 1893 its local mean time has seconds, but the vendor shows ``+00:53``.
+The offsets do not come from ``zoneinfo``: before April 1893 its local mean time has seconds, but the vendor shows ``+00:53``.
 """
 
 from datetime import UTC, date, datetime, timedelta, timezone

@@ -23,6 +23,10 @@ def _skip_save(_: "State") -> None:
     """Does nothing; the default of ``State.save`` for a sandbox without a file."""
 
 
+def _find_today(clock: Clock, behaviour: Behaviour) -> date:
+    return clock.now().astimezone(find_zone(behaviour.time_zone)).date()
+
+
 @dataclass
 class State:
     """Everything that one sandbox stores."""
@@ -62,8 +66,9 @@ class State:
         Raises ``ValueError`` if ``employees`` is below 1.
         """
         clock = clock or Clock()
-        company = generate(seed=seed, active=employees, today=clock.today())
-        return cls(company, Credentials([credential]), clock, behaviour or Behaviour())
+        behaviour = behaviour or Behaviour()
+        company = generate(seed=seed, active=employees, today=_find_today(clock, behaviour))
+        return cls(company, Credentials([credential]), clock, behaviour)
 
     def now(self) -> datetime:
         """Returns the current time of the sandbox in UTC."""
@@ -71,7 +76,7 @@ class State:
 
     def today(self) -> date:
         """Returns the current day in the time zone of the company."""
-        return self.clock.now().astimezone(find_zone(self.behaviour.time_zone)).date()
+        return _find_today(self.clock, self.behaviour)
 
     def format_date_header(self) -> str:
         """Returns the value of the header ``Date``."""

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from services.admin.links import count_links
 from services.contracts.connections import ConnectionState
@@ -50,20 +51,27 @@ class Status:
     """Version of the published mapping; 0 without a published mapping."""
     last_run: Run | None
     """The newest run that has ended; None before the first."""
+    overdue_since: datetime | None = None
+    """When the poll was due that is overdue; None if none is, or if overdue polls were not asked for."""
     unreadable: int = 0
     """Number of employees with a document that cannot be read."""
     problems: tuple[str, ...] = ()
     """What else of the connection cannot be read, and what to do."""
 
 
-async def get_status(store: Store) -> tuple[Status, ...]:
-    """Returns the status of all connections, in the order in which they were added."""
+async def get_status(store: Store, *, overdue_before: datetime | None = None) -> tuple[Status, ...]:
+    """Returns the status of all connections, in the order in which they were added.
+
+    A poll that was due before ``overdue_before`` and has not ended is overdue; None does not ask for overdue polls.
+    """
+    overdue = {} if overdue_before is None else await store.schedule.find_overdue(overdue_before)
     summaries = await store.connections.list_all()
     damaged: dict[ConnectionId, list[Damage]] = defaultdict(list)
     for damage in await store.damage.list_all():
         damaged[damage.connection_id].append(damage)
     pages = [summaries[start : start + AT_ONCE] for start in range(0, len(summaries), AT_ONCE)]
-    return tuple([status for page in pages for status in await _read_page(store, page, damaged)])
+    statuses = [status for page in pages for status in await _read_page(store, page, damaged)]
+    return tuple(replace(status, overdue_since=overdue.get(status.connection)) for status in statuses)
 
 
 async def _read_page(

@@ -112,7 +112,11 @@ def status(as_json: Json = False) -> None:
     Exit code 1 if the last poll of an active connection failed, was incomplete or is held, or if something of a
     connection cannot be read.
     """
-    connections = run(lambda _, store: admin_status.get_status(store))
+
+    async def read(settings: CliSettings, store: Store) -> tuple[admin_status.Status, ...]:
+        return await admin_status.get_status(store, overdue_before=SystemClock().now() - settings.poll_tolerance)
+
+    connections = run(read)
     text = "\n".join(map(_format_status, connections))
     print_result(text or "No connection exists: add one with `connections add`.", connections, as_json=as_json)
     if any(_has_failed(connection) for connection in connections):
@@ -134,6 +138,11 @@ def _format_status(connection: admin_status.Status) -> str:
         f"  mapping version {connection.mapping_version}; outcomes: {outcomes or 'none yet'}",
         *_format_last_poll(connection.last_run),
     ]
+    if connection.overdue_since is not None:
+        lines.append(
+            f"  overdue: the poll that was due at {connection.overdue_since:%Y-%m-%d %H:%M} UTC has not ended: "
+            "see the log of the poller, or start another poller"
+        )
     lines += [f"  unreadable: {problem}" for problem in connection.problems]
     people = f"see `people list {connection.connection}`"
     if any([connection.waiting, *(connection.outcomes.get(outcome) for outcome in NEED_ATTENTION)]):

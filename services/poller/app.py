@@ -55,7 +55,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         fatal=process.fatal,
         owner=owner,
     )
-    gauges = Gauges(store.counters, store.schedule, metrics, clock, settings.poll_interval_seconds, process.fatal)
+    gauges = Gauges(store.counters, store.schedule, metrics, clock, settings.poll_tolerance, process.fatal)
     topics = TopicWatch(
         settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=lambda _: publisher.renew()
     )

@@ -18,8 +18,6 @@ logger = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 15.0
 """Seconds between two refreshes. Indexes answer the queries."""
-TOLERATED_SHARE = 0.1
-"""Share of the poll interval after which a due poll counts as overdue."""
 
 
 class Counters(Protocol):
@@ -51,15 +49,15 @@ class Gauges:
         schedule: PollSchedule,
         metrics: Metrics,
         clock: Clock,
-        interval_seconds: float,
+        tolerance: timedelta,
         fatal: Callable[[str], None],
     ) -> None:
-        """``interval_seconds`` is the time between two polls of a connection."""
+        """``tolerance`` is the time after which a due poll counts as overdue."""
         self._counters = counters
         self._schedule = schedule
         self._metrics = metrics
         self._clock = clock
-        self._tolerance = timedelta(seconds=interval_seconds * TOLERATED_SHARE)
+        self._tolerance = tolerance
         self._background = Background("the refresh of the metrics", self._loop, fatal)
 
     async def start(self) -> None:

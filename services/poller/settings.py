@@ -2,14 +2,21 @@
 
 from pydantic import Field
 
-from services.runtime.settings import AddressSettings, EncryptionSettings, KafkaSettings, MongoSettings, ProcessSettings
+from services.runtime.settings import (
+    AddressSettings,
+    EncryptionSettings,
+    KafkaSettings,
+    MongoSettings,
+    ProcessSettings,
+    ScheduleSettings,
+)
 
 
-class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, ProcessSettings):
+class PollerSettings(
+    KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, ScheduleSettings, ProcessSettings
+):
     """The settings of all services, and those that only the poller reads."""
 
-    poll_interval_seconds: float = Field(900, gt=0)
-    """Seconds between two polls of a connection."""
     poll_lease_seconds: float = Field(30, gt=0)
     """Seconds without a renewal after which another poller takes over a connection."""
     poll_tasks_every_seconds: float = Field(1, gt=0)

@@ -3,6 +3,7 @@
 Hosts and secrets have no default: without one, the process ends with a line that names it. ``environment.load`` reads them.
 """
 
+from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +15,9 @@ from services.runtime.certificates import check_certificates, check_client_certi
 
 MAX_PORT = 65535
 """Highest TCP port."""
+
+TOLERATED_SHARE = 0.1
+"""Share of the poll interval after which a due poll is overdue."""
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """Addresses that only processes of the same machine, or of the same container, reach."""
@@ -181,6 +185,18 @@ class AddressSettings(Block):
 
     allow_private_addresses: bool = False
     """Whether Personio and Declaree may have addresses of private networks, as in a demo or behind an own gateway."""
+
+
+class ScheduleSettings(Block):
+    """When connections are polled."""
+
+    poll_interval_seconds: float = Field(900, gt=0)
+    """Seconds between two polls of a connection. A poll that is late by more than a tenth is overdue."""
+
+    @property
+    def poll_tolerance(self) -> timedelta:
+        """Time after which a due poll is overdue."""
+        return timedelta(seconds=self.poll_interval_seconds * TOLERATED_SHARE)
 
 
 class ProcessSettings(Block):

@@ -37,6 +37,13 @@ class PollSchedule:
         times = {"$gt": _EPOCH, "$lt": before}
         return await self._collection.count({"state": ConnectionState.ACTIVE.value, "next_poll": times})
 
+    async def find_overdue(self, before: datetime) -> dict[ConnectionId, datetime]:
+        """Returns when the poll of each connection was due that ``count_due`` counts."""
+        times = {"$gt": _EPOCH, "$lt": before}
+        where: Document = {"state": ConnectionState.ACTIVE.value, "next_poll": times}
+        documents = await self._collection.find(where, fields=["_id", "next_poll"])
+        return {ConnectionId(document["_id"]): document["next_poll"] for document in select_named(documents)}
+
     async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
         """Stores the time of the next poll. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"next_poll": at})

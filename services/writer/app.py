@@ -20,6 +20,7 @@ from services.runtime.process import Process
 from services.store.database import Store
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
+from services.writer.freshness import Freshness
 from services.writer.handler import SERVICE, Writer
 from services.writer.lanes import Lanes
 from services.writer.settings import WriterSettings
@@ -38,7 +39,8 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
     process = Process(SERVICE, settings, clock, metrics)
     publisher = Publisher(settings, name, metrics)
     endpoints = _build_endpoints(settings, clock, metrics)
-    writer = _build_writer(settings, store, endpoints, clock, metrics)
+    freshness = Freshness(metrics, clock)
+    writer = _build_writer(settings, store, endpoints, freshness, clock, metrics)
     results = ResultPublisher(SERVICE, Topic.ACCOUNTS_REQUESTED, publisher, clock, metrics)
     lanes = Lanes(
         writer=writer,
@@ -59,6 +61,7 @@ def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
         connections=store.connections,
         tasks=store.tasks,
         endpoints=endpoints,
+        freshness=freshness,
         clock=clock,
         interval=settings.writer_retry_seconds,
         fatal=process.fatal,
@@ -115,7 +118,7 @@ def _build_endpoints(settings: WriterSettings, clock: Clock, metrics: Metrics) -
 
 
 def _build_writer(
-    settings: WriterSettings, store: Store, endpoints: Endpoints, clock: Clock, metrics: Metrics
+    settings: WriterSettings, store: Store, endpoints: Endpoints, freshness: Freshness, clock: Clock, metrics: Metrics
 ) -> Writer:
     return Writer(
         repositories=store,
@@ -123,6 +126,7 @@ def _build_writer(
         endpoints=endpoints,
         clock=clock,
         metrics=metrics,
+        freshness=freshness,
         settle_seconds=settings.writer_settle_seconds,
         # twice the number of concurrent requests: some people's answers are processed while requests for others run
         concurrency=2 * settings.writer_concurrency,

@@ -13,7 +13,7 @@ from services.contracts.cloudevents import Record, to_record
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.events import AccountRequested
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.outcomes import Outcome, WaitingCause
+from services.contracts.outcomes import WaitingCause
 from services.errors import TransientError
 from services.provisioning.manager import ManagerAccount
 from services.provisioning.waiting import build_waiting
@@ -24,6 +24,7 @@ from services.runtime.metrics import Metrics
 from services.writer.endpoint import Endpoint
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
+from services.writer.freshness import Freshness
 from services.writer.order import Queues, Turns
 from services.writer.ownership import AccountOwners
 from services.writer.people import BatchPeople, Request, group_by_person
@@ -40,8 +41,6 @@ SERVICE = "writer"
 """Name of the service: its consumer group, and the origin of its dead letters."""
 MANY_UNKNOWN = 20
 """Number of people without a known account in one batch from which the accounts of the server are listed once."""
-WRITTEN = frozenset({Outcome.CREATED, Outcome.LINKED, Outcome.UPDATED, Outcome.ENABLED, Outcome.INCOMPLETE})
-"""Outcomes of changes that reached the server: only these count for the freshness."""
 
 
 def _start_index(people: BatchPeople, endpoint: Endpoint) -> None:
@@ -104,6 +103,7 @@ class Writer:
         endpoints: Endpoints,
         clock: Clock,
         metrics: Metrics,
+        freshness: Freshness,
         settle_seconds: float,
         concurrency: int,
         late_write_seconds: float,
@@ -117,6 +117,7 @@ class Writer:
         self._endpoints = endpoints
         self._clock = clock
         self._metrics = metrics
+        self._freshness = freshness
         self._settle_seconds = settle_seconds
         self._late_write_seconds = late_write_seconds
         self._turns: dict[ConnectionId, Turns] = defaultdict(lambda: Turns(concurrency))
@@ -131,6 +132,7 @@ class Writer:
         endpoint = await self._get_endpoint(connection)
         if endpoint is None:
             return Results(self._build_letters(batch.records, DeadLetterReason.UNKNOWN_CONNECTION), frozenset())
+        self._freshness.note_served(connection)
         published = await self._versions.filter_published(batch.records)
         forged = [record for record in batch.records if (record.partition, record.offset) not in published]
         records = [record for record in batch.records if (record.partition, record.offset) in published]
@@ -239,6 +241,5 @@ class Writer:
                 self._metrics.waiting.labels(cause.value).inc()
             for outcome in person.outcomes:
                 self._metrics.outcomes.labels(outcome.outcome.value).inc()
-                if outcome.outcome in WRITTEN:
-                    freshness = (outcome.settled_at - outcome.detected_at).total_seconds()
-                    self._metrics.freshness.observe(max(freshness, 0.0))
+            if person.first_write is not None:
+                self._freshness.measure(person.stored, person.first_write)

@@ -15,6 +15,7 @@ from services.runtime.stopping import run_until
 from services.writer.backlog import ON_THE_WAY_SECONDS, Backlog
 from services.writer.endpoint import Endpoint
 from services.writer.endpoints import Endpoints
+from services.writer.freshness import Freshness
 from services.writer.ports import Connections, FollowUps, Tasks
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Wakeup:
         connections: Connections,
         tasks: Tasks,
         endpoints: Endpoints,
+        freshness: Freshness,
         clock: Clock,
         interval: float,
         fatal: Callable[[str], None],
@@ -57,6 +59,7 @@ class Wakeup:
         self._connections = connections
         self._tasks = tasks
         self._endpoints = endpoints
+        self._freshness = freshness
         self._clock = clock
         self._interval = interval
         self._background = Background("the check of waiting employees", self._loop, fatal)
@@ -123,10 +126,13 @@ class Wakeup:
             await self._tasks.file(connection, action, now=self._clock.now())
 
     async def retire_removed(self) -> None:
-        """Forgets the endpoints of connections that were removed: their keys must not stay in memory."""
-        used = self._endpoints.connections
+        """Forgets the endpoints and metrics of connections that were removed: their keys must not stay in memory."""
+        self._freshness.forget_idle()
+        used = self._endpoints.connections | self._freshness.connections
         if used:
-            await self._endpoints.retire_all(used - await self._connections.filter_existing(used))
+            removed = used - await self._connections.filter_existing(used)
+            await self._endpoints.retire_all(removed)
+            self._freshness.forget(removed)
 
 
 async def _close_if_due(endpoint: Endpoint) -> bool:

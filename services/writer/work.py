@@ -1,5 +1,6 @@
 """The state of one person during a batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from services.contracts.events import AccountSynced
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import WaitingCause
 from services.provisioning.states import Rejected
+from services.writer.freshness import is_first_write
 
 
 @dataclass
@@ -20,6 +22,8 @@ class PersonWork:
     """The entry after the requests that were settled so far."""
     outcomes: list[AccountSynced] = field(default_factory=list)
     """The outcomes to publish."""
+    first_write: AccountSynced | None = None
+    """Outcome of a change that this batch has settled first, with a write; None if it has settled none."""
     causes: list[WaitingCause] = field(default_factory=list)
     """Why requests of this batch wait, for the metrics."""
     asked: list[LinkDecision] = field(default_factory=list)
@@ -33,6 +37,17 @@ class PersonWork:
     def is_changed(self) -> bool:
         """Whether the entry has to be written into the ledger."""
         return self.entry != self.stored
+
+    def note_outcomes(
+        self, replaced: Sequence[AccountSynced], outcome: AccountSynced | None, *, is_detected: bool
+    ) -> None:
+        """Notes the outcomes of one settlement before those of newer requests, which were settled earlier.
+
+        ``is_detected`` tells whether the request was sent because its change was detected.
+        """
+        self.outcomes[:0] = replaced if outcome is None else (*replaced, outcome)
+        if outcome is not None and is_first_write(self.stored, outcome, is_detected=is_detected):
+            self.first_write = outcome
 
     def ask_for_decision(self, rejected: Rejected, now: datetime) -> None:
         """Notes the account that an administrator has to decide about. Does nothing for a rejection for another reason."""

@@ -124,8 +124,8 @@ class Worker:
             person.entry = settling.entry
             if settling.trail.owned_id is not None:
                 self._owners.note_account(person.stored.person, settling.trail.owned_id)
-            decided = () if settling.outcome is None else (settling.outcome,)
-            person.outcomes[:0] = [*settling.replaced, *decided]
+            is_detected = any(record.reason is SendReason.DETECTED for record in same)
+            person.note_outcomes(settling.replaced, settling.outcome, is_detected=is_detected)
 
     def _begin(
         self,

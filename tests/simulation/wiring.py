@@ -30,6 +30,7 @@ from services.runtime.kafka.results import ResultPublisher
 from services.runtime.metrics import Metrics
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
+from services.writer.freshness import Freshness
 from services.writer.handler import Writer
 from services.writer.lanes import MIN_ROOM, Lanes
 from services.writer.wakeup import Wakeup
@@ -211,12 +212,14 @@ async def run_writer(life: Life, around: Surroundings) -> None:
     endpoints = Endpoints(connect, clock)
     source, fatal = Topic.ACCOUNTS_REQUESTED, _make_fatal(life)
     results = ResultPublisher("writer", source, SimulatedPublisher(around.log, life), clock, METRICS)
+    freshness = Freshness(METRICS, clock)
     writer = Writer(
         repositories=store,
         resends=ResendFiler(store.ledger, store.followups, store.tasks, clock),
         endpoints=endpoints,
         clock=clock,
         metrics=METRICS,
+        freshness=freshness,
         settle_seconds=SETTLE_SECONDS,
         concurrency=32,
         late_write_seconds=LATE_WRITE_SECONDS,
@@ -240,6 +243,7 @@ async def run_writer(life: Life, around: Surroundings) -> None:
         connections=store.connections,
         tasks=store.tasks,
         endpoints=endpoints,
+        freshness=freshness,
         clock=clock,
         interval=WAKEUP_SECONDS,
         fatal=fatal,

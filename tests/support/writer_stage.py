@@ -28,6 +28,7 @@ from services.store.database import Store
 from services.writer.endpoint import Endpoint
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
+from services.writer.freshness import Freshness
 from services.writer.handler import Writer
 from services.writer.takeover import Takeover
 from tests.support.builders import CONNECTION, DECLAREE, make_connection, make_incoming, make_person
@@ -76,6 +77,7 @@ class WriterStage:
         self.clock = clock or FakeClock()
         self.paces = Paces(self.clock)
         self.metrics = Metrics()
+        self.freshness = Freshness(self.metrics, self.clock)
         self.tasks: Any = FiledTasks()
         self.ownership = OwnedPartitions()
         self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value(), behaviour=behaviour, clock=self.clock.now)
@@ -114,6 +116,7 @@ class WriterStage:
             endpoints=self.endpoints,
             clock=self.clock,
             metrics=self.metrics,
+            freshness=self.freshness,
             settle_seconds=settle_seconds,
             concurrency=concurrency,
             late_write_seconds=LATE_WRITE_SECONDS,

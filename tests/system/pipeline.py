@@ -44,6 +44,7 @@ from services.runtime.metrics import Metrics
 from services.store.database import Store
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
+from services.writer.freshness import Freshness
 from services.writer.handler import Writer
 from services.writer.takeover import Takeover
 from services.writer.wakeup import Wakeup
@@ -111,6 +112,7 @@ class Pipeline:
         self.tasks = TaskRunner(tasks, self.runner, self.resender, verifier, departures, decider, self.clock)
         self.endpoints = Endpoints(self._make_declaree_client, self.clock)
         mapper = Mapper(self.store.mappings, self.store.connections, self.clock)
+        freshness = Freshness(Metrics(), self.clock)
         writer = Writer(
             repositories=SimpleNamespace(
                 ledger=ledger,
@@ -125,6 +127,7 @@ class Pipeline:
             endpoints=self.endpoints,
             clock=self.clock,
             metrics=Metrics(),
+            freshness=freshness,
             settle_seconds=600,
             concurrency=32,
             late_write_seconds=LATE_WRITE_SECONDS,
@@ -135,6 +138,7 @@ class Pipeline:
             connections=self.store.connections,
             tasks=tasks,
             endpoints=self.endpoints,
+            freshness=freshness,
             clock=self.clock,
             interval=2,
             fatal=_fail,
@@ -233,7 +237,7 @@ class Pipeline:
 
     def hire(self, **values: Any) -> int:
         """Hires an employee and returns the id; values that are not named are generated."""
-        made = generate_newcomer(self.personio.company, values, self.personio.clock.today())
+        made = generate_newcomer(self.personio.company, values, self.personio.today())
         return self.personio.company.hire(made, self.personio.now()).id
 
     def change(self, employee: int, **values: Any) -> None:

@@ -120,7 +120,7 @@ async def test_deleted_employee_that_returns_gets_the_account_back(pipeline: Pip
     assert list_outcomes(pipeline, ada) == [Outcome.CREATED, Outcome.DISABLED, Outcome.ENABLED]
 
 
-async def test_deleted_employee_that_returns_under_a_new_id_gets_it_back(pipeline: Pipeline) -> None:
+async def test_employee_that_returns_under_a_new_id_gets_it_back(pipeline: Pipeline) -> None:
     """The account of the former employee with the same address and name is taken over, once."""
     values = {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@nordlicht.example"}
     ada = pipeline.hire(**values)

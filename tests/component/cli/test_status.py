@@ -1,5 +1,6 @@
 """`status` on a real MongoDB: its JSON, and the exit code for monitoring."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
 from services.store.database import Store
 from tests.component.cli.conftest import store_run
+from tests.support.builders import NOW
 from tests.support.command_line import Cli
 
 pytestmark = pytest.mark.mongo
@@ -60,6 +62,7 @@ def test_status_of_a_new_connection_counts_nothing(cli: Cli, connection: Connect
         "outcomes": {},
         "mapping_version": 1,
         "last_run": None,
+        "overdue_since": None,
         "unreadable": 0,
         "problems": [],
     }
@@ -98,3 +101,16 @@ def test_status_names_attributes_that_are_unreleased(cli: Cli, invisible: Connec
     assert "2026-03-09 08:30 UTC\n" in result.output
     assert "office.id, office.name\n" in result.output
     assert read_status(cli)["last_run"]["invisible"] == ["office.id", "office.name"]
+
+
+async def test_status_names_a_connection_with_an_overdue_poll(cli: Cli, store: Store, connection: ConnectionId) -> None:
+    """A poll that is late by less than a tenth of POLL_INTERVAL_SECONDS is not overdue."""
+    await store.schedule.set_next_poll(connection, NOW)
+
+    overdue = await asyncio.to_thread(read_status, cli)
+    text = (await asyncio.to_thread(cli, "status")).output
+    tolerated = await asyncio.to_thread(read_status, cli.add_settings(POLL_INTERVAL_SECONDS="1e9"))
+
+    assert overdue["overdue_since"] == "2026-03-09T08:30:00.123000Z"
+    assert "  overdue: the poll that was due at 2026-03-09 08:30 UTC has not ended" in text
+    assert tolerated["overdue_since"] is None

@@ -207,6 +207,8 @@ async def test_texts_of_status(cli: Cli, store: Store) -> None:
     later = NOW + timedelta(minutes=5)
     await store_run(store, connection, now=later, state=RunState.FAILED, error="Personio does not answer")
     await asyncio.to_thread(status.record, "A failed poll.", "status")
+    await store.schedule.set_next_poll(connection, NOW + timedelta(minutes=15))
+    await asyncio.to_thread(status.record, "An overdue poll.", "status")
     await store_report(store, connection)
     await asyncio.to_thread(status.record, "Findings of a verification.", "status")
     await asyncio.to_thread(cli, "connections", "pause", connection)

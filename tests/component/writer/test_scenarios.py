@@ -143,6 +143,7 @@ async def test_waiting_employee_is_counted_and_resent_once(stage: WriterStage) -
             connections=stage.connections,
             tasks=stage.store.tasks,
             endpoints=stage.endpoints,
+            freshness=stage.freshness,
             clock=stage.clock,
             interval=2,
             fatal=pytest.fail,

@@ -41,7 +41,7 @@ async def test_bounded_number_of_due_connections_is_read(store: Store) -> None:
     assert await store.schedule.find_due(NOW, limit=1, without=first) == (connections[2],)
 
 
-async def test_polls_that_were_due_before_a_time_are_counted(store: Store) -> None:
+async def test_polls_that_were_due_before_a_time_are_found(store: Store) -> None:
     """Paused connections, later times, and connections that were never polled are left out."""
     _, overdue, due, paused = [await add(store, f"papi-{number}") for number in range(4)]
     await store.schedule.set_next_poll(overdue.id, NOW - timedelta(seconds=1))
@@ -50,6 +50,7 @@ async def test_polls_that_were_due_before_a_time_are_counted(store: Store) -> No
     await store.connections.set_state(paused.id, ConnectionState.PAUSED)
 
     assert await store.schedule.count_due(NOW) == 1
+    assert await store.schedule.find_overdue(NOW) == {overdue.id: NOW - timedelta(seconds=1)}
 
 
 async def test_resumed_connection_is_due_again(store: Store) -> None:

@@ -19,7 +19,7 @@ async def _read_status(personio: PersonioSandbox, employee_id: int, at: str) -> 
 
 async def test_onboarding_becomes_active_at_local_midnight() -> None:
     """In Berlin the hire date begins an hour before midnight in UTC in winter, and two hours in summer."""
-    async with run_sandbox(time_zone=BERLIN) as personio:
+    async with run_sandbox() as personio:
         winter = (await personio.call_control("POST", "/employees", {"hire_date": "2026-03-10"}))["id"]
         summer = (await personio.call_control("POST", "/employees", {"hire_date": "2026-06-10"}))["id"]
 
@@ -87,4 +87,4 @@ async def test_unknown_zone_or_hour_is_422(personio: PersonioSandbox, switches: 
     response = await personio.http.patch("/_control/behaviour", json=switches)
 
     assert response.status_code == 422
-    assert personio.state.behaviour.time_zone == "UTC"
+    assert personio.state.behaviour.time_zone == BERLIN

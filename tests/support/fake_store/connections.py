@@ -222,8 +222,13 @@ class FakePollSchedule:
     async def count_due(self, before: datetime) -> int:
         """Returns the number of active connections with a poll that was due before this time."""
         await give_turn()
+        return len(await self.find_overdue(before))
+
+    async def find_overdue(self, before: datetime) -> dict[ConnectionId, datetime]:
+        """Returns when the poll of each connection was due that ``count_due`` counts."""
+        await give_turn()
         active = {key for key, stored in self._connections.content.items() if stored.state is ConnectionState.ACTIVE}
-        return sum(time < before for connection, time in self.next_polls.items() if connection in active)
+        return {key: time for key, time in self.next_polls.items() if key in active and time < before}
 
     async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
         """Stores the time of the next poll. Raises ``UnknownConnectionError``."""

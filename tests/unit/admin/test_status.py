@@ -1,5 +1,6 @@
 """The status of every connection."""
 
+from datetime import timedelta
 from typing import Any
 
 from services.admin.status import Status, get_status
@@ -14,6 +15,8 @@ from services.contracts.outcomes import WaitingCause
 from services.contracts.runs import RunState
 from services.store.database import Store
 from tests.support.builders import DECLAREE, NOW, PERSONIO, make_entry, make_outcome, make_snapshot
+
+MINUTE = timedelta(minutes=1)
 
 
 def make_question(connection: ConnectionId, employee: str) -> LinkDecision:
@@ -112,3 +115,21 @@ async def test_status_reports_what_cannot_be_read(store: Store) -> None:
     assert statuses[first.id].unreadable == 1
     assert statuses[second.id].problems == ()
     assert statuses[second.id].unreadable == 0
+
+
+async def test_status_names_overdue_polls(store: Store) -> None:
+    """An operator sees which connection is not polled in time, and since when; a paused one is not polled."""
+    late, due, paused = [
+        await store.connections.add(name, PERSONIO.model_copy(update={"client_id": name}), DECLAREE, now=NOW)
+        for name in ("late", "due", "paused")
+    ]
+    for connection, minutes in ((late, 2), (due, 1), (paused, 9)):
+        await store.connections.set_state(connection.id, ConnectionState.ACTIVE)
+        await store.schedule.set_next_poll(connection.id, NOW - timedelta(minutes=minutes))
+    await store.connections.set_state(paused.id, ConnectionState.PAUSED)
+
+    statuses = {status.connection: status for status in await get_status(store, overdue_before=NOW - MINUTE)}
+
+    assert statuses[late.id].overdue_since == NOW - 2 * MINUTE
+    assert statuses[due.id].overdue_since is None
+    assert statuses[paused.id].overdue_since is None

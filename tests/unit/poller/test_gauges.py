@@ -31,7 +31,7 @@ class Stage:
         self.clock = StillClock()
         self.ended: list[str] = []
         self.gauges = Gauges(
-            self.store.counters, self.store.schedule, self.metrics, self.clock, 900.0, self.ended.append
+            self.store.counters, self.store.schedule, self.metrics, self.clock, timedelta(seconds=90), self.ended.append
         )
 
     async def start(self) -> None:
@@ -84,7 +84,7 @@ async def test_gauges_fall_without_a_request(stage: Stage) -> None:
     assert stage.read("sync_waiting_people", cause="rate-limited") == 0
 
 
-async def test_late_poll_is_overdue_after_a_tenth_of_the_interval(stage: Stage) -> None:
+async def test_late_poll_is_overdue_after_the_tolerance(stage: Stage) -> None:
     """A poll that has just become due is not late."""
     for name, seconds in ((CONNECTION, 89), (OTHER, 91)):
         connection = make_connection(name).model_copy(update={"state": ConnectionState.ACTIVE})

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,13 @@ from pydantic import SecretStr, ValidationError
 from services.contracts.topics import Topic
 from services.runtime.environment import EX_CONFIG, load
 from services.runtime.kafka.client import build_client_options
-from services.runtime.settings import EncryptionSettings, KafkaSettings, MongoSettings, ProcessSettings
+from services.runtime.settings import (
+    EncryptionSettings,
+    KafkaSettings,
+    MongoSettings,
+    ProcessSettings,
+    ScheduleSettings,
+)
 from tests.support.certificates import Authority
 
 SECRETS = (
@@ -50,6 +57,11 @@ def test_load_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.log_level == "ERROR"
     assert settings.http_port == 0
     assert settings.http_host == "127.0.0.1"
+
+
+def test_poll_is_overdue_after_a_tenth_of_the_interval() -> None:
+    """The metric and the command `status` agree on when a poll is overdue."""
+    assert ScheduleSettings(poll_interval_seconds=900).poll_tolerance == timedelta(seconds=90)
 
 
 def test_missing_setting_ends_the_process(capsys: pytest.CaptureFixture[str]) -> None:

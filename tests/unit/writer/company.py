@@ -60,6 +60,7 @@ class Company:
             connections=stage.connections,
             tasks=stage.tasks,
             endpoints=stage.endpoints,
+            freshness=stage.freshness,
             clock=stage.clock,
             interval=2,
             fatal=_fail,

@@ -17,7 +17,7 @@ from services.contracts.topics import Topic
 from services.errors import TransientError
 from services.provisioning.calls import Answer, Call, CreateAccount, FindAccounts, Found
 from services.writer.results import FLUSH_SIZE
-from tests.support.builders import OTHER, make_person, make_request, make_request_with_intent, reports_to
+from tests.support.builders import CONNECTION, OTHER, make_person, make_request, make_request_with_intent, reports_to
 from tests.support.fakes import Crashes
 from tests.support.writer_stage import EVA, ZOE, WriterStage, summarize
 
@@ -363,6 +363,6 @@ async def test_outcomes_freshness_and_waiting_are_counted(stage: WriterStage) ->
     get_value = stage.metrics.registry.get_sample_value
     assert get_value("sync_outcomes_total", {"outcome": "created"}) == 2
     assert get_value("sync_outcomes_total", {"outcome": "out_of_scope"}) == 1
-    assert get_value("sync_freshness_seconds_count") == 2
-    assert get_value("sync_freshness_seconds_sum") == 180
+    assert get_value("sync_freshness_seconds_count", {"connection": CONNECTION}) == 2
+    assert get_value("sync_freshness_seconds_sum", {"connection": CONNECTION}) == 180
     assert get_value("sync_waiting_total", {"cause": "unexpected"}) == 1

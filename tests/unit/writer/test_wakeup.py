@@ -12,11 +12,13 @@ from services.contracts.ids import ConnectionId
 from services.contracts.ledger import Waiting
 from services.contracts.outcomes import WaitingCause
 from services.contracts.tasks import Resend
+from services.runtime.metrics import Metrics
 from services.store.database import Store
 from services.store.errors import StoreUnavailableError
 from services.writer.backlog import ON_THE_WAY_SECONDS
 from services.writer.endpoint import Endpoint
 from services.writer.endpoints import Endpoints
+from services.writer.freshness import IDLE_SECONDS, Freshness
 from services.writer.wakeup import ON_TRIAL, Wakeup
 from tests.support.builders import CONNECTION, NOW, OTHER, make_connection, make_entry, make_person
 from tests.support.fakes import FakeClock, FiledTasks, KnownConnections, PlentyOfRoom, StillClock
@@ -37,6 +39,7 @@ class WakeupStage:
         self.connections = KnownConnections({CONNECTION: make_connection(), OTHER: make_connection(OTHER)})
         self.clients = ScriptedClients()
         self.endpoints = Endpoints(self.clients, clock)
+        self.freshness = Freshness(Metrics(), clock)
         self.room = PlentyOfRoom(clock)
         self.wakeup = self.make_wakeup(store.followups)
 
@@ -48,6 +51,7 @@ class WakeupStage:
             connections=self.connections,
             tasks=self.tasks,
             endpoints=self.endpoints,
+            freshness=self.freshness,
             clock=self.clock,
             interval=INTERVAL,
             fatal=fatal,
@@ -313,12 +317,28 @@ async def test_defect_in_check_ends_the_process(stage: WakeupStage) -> None:
     await wakeup.stop()
 
 
+async def test_idle_connection_loses_its_metrics(stage: WakeupStage) -> None:
+    """The series of a connection without changes for a day are removed, although the connection exists."""
+    await stage.get_endpoint()
+    stage.freshness.note_served(CONNECTION)
+    stage.clock.seconds += IDLE_SECONDS
+
+    await stage.wakeup.retire_removed()
+
+    assert stage.freshness.connections == frozenset()
+    assert stage.endpoints.connections == {CONNECTION}
+
+
 async def test_removed_connection_leaves_no_key_in_memory(stage: WakeupStage) -> None:
-    """Its client is closed, and those of the others stay."""
+    """Its client is closed and its metrics are removed, and those of the others stay."""
     removed, kept = await stage.get_endpoint(), await stage.get_endpoint(OTHER)
+    for connection in (CONNECTION, OTHER):
+        stage.freshness.note_served(connection)
     del stage.connections.connections[CONNECTION]
 
     await stage.wakeup.retire_removed()
+
+    assert stage.freshness.connections == {OTHER}
 
     assert stage.endpoints.connections == {OTHER}
     assert removed[1].is_closed
