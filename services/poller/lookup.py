@@ -1,17 +1,15 @@
 """Looks up single employees in Personio that an administrator names. Their changes are released at once, without the guard."""
 
-import asyncio
 from collections.abc import Sequence
 
 from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.observations import observe_change
-from services.mapping.employment import EmploymentCalendar
-from services.mapping.wanted import find_wanted_attributes
 from services.poller.observe import detect_change
 from services.poller.outbox import Outbox
 from services.poller.ports import PollPlan, Source
 from services.poller.repositories import Repositories
-from services.poller.selection import read_selection
+from services.poller.scan_limits import ScanLimits
+from services.poller.selection import read_mapping
 from services.poller.source_catalogue import SourceCatalogueKeeper
 from services.poller.staging import Releaser
 from services.runtime.clock import Clock
@@ -24,13 +22,13 @@ class Lookup:
     """Looks up single employees of one connection while its lease is held."""
 
     def __init__(
-        self, repositories: Repositories, source: Source, outbox: Outbox, places: asyncio.Semaphore, clock: Clock
+        self, repositories: Repositories, source: Source, outbox: Outbox, limits: ScanLimits, clock: Clock
     ) -> None:
-        """``outbox`` publishes the changes. ``places`` are shared with other companies."""
+        """``outbox`` publishes the changes. ``limits`` are shared with the scans of other companies."""
         self._repositories = repositories
         self._source = source
         self._outbox = outbox
-        self._places = places
+        self._limits = limits
         self._clock = clock
 
     async def look_up(self, plan: PollPlan, people: Sequence[EmployeeId]) -> dict[str, int]:
@@ -38,23 +36,21 @@ class Lookup:
 
         The count ``unknown`` is the number of ids that Personio does not know. Their employees stay as they are. What runs hold of
         the others is dropped: it is older. The changes of the employees before an error are released. Raises
-        ``MissingAttributesError``, ``LeaseLostError`` and the errors of Personio.
+        ``MissingAttributesError``, ``ScanStoppedError``, ``LeaseLostError`` and the errors of Personio.
         """
         repositories, connection = self._repositories, plan.connection_id
         if plan.needs_any("pending_event"):
-            await self._outbox.emit_pending(connection, self._places)
-        releaser = Releaser(connection, repositories.snapshots, self._outbox, self._clock, self._places)
+            await self._outbox.emit_pending(connection, self._limits.places)
+        releaser = Releaser(connection, repositories.snapshots, self._outbox, self._clock, self._limits.places)
         catalogue = SourceCatalogueKeeper(repositories.catalogues, repositories.snapshots, self._outbox, plan)
-        published = plan.open_mapping()
-        wanted = find_wanted_attributes(published.mapping if published else None)
-        calendar = EmploymentCalendar.open(published, plan.time_zone, self._clock.now())
+        wanted, calendar = read_mapping(plan, self._clock.now())
         counts = {"seen": 0, "changed": 0, "emitted": 0, "unknown": 0}
-        async with self._source(plan) as personio:
-            selection = await read_selection(personio, wanted)
-            async with self._places:
+        async with self._source(plan) as personio, self._limits.open(personio) as reader:
+            selection = await reader.begin(wanted)
+            async with self._limits.places:
                 await catalogue.begin(selection)
             for employee in people:
-                found = await personio.get_employee(employee)
+                found = await reader.look_up(employee)
                 if found is None:
                     counts["unknown"] += 1
                     continue

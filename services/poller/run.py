@@ -9,8 +9,6 @@ from services.contracts.observations import GroupCount
 from services.contracts.polls import PollProgress, ScanBasis
 from services.contracts.runs import Run, RunKind, RunState
 from services.errors import ConnectorError
-from services.mapping.employment import EmploymentCalendar
-from services.mapping.wanted import find_wanted_attributes
 from services.poller.absences import Absences
 from services.poller.cursor import Cursor
 from services.poller.guard import explain, find_base
@@ -21,6 +19,7 @@ from services.poller.ports import PollPlan, ProgressCallback, Source
 from services.poller.repositories import Repositories
 from services.poller.scan import Scan
 from services.poller.scan_limits import ScanLimits
+from services.poller.selection import read_mapping
 from services.poller.staging import Changes, DryRun, FirstImport, Releaser, Staging
 from services.poller.tally import Tally
 from services.runtime.clock import Clock
@@ -116,7 +115,7 @@ class Runner:
     async def look_up(self, connection: ConnectionId, people: Sequence[EmployeeId]) -> dict[str, int]:
         """Looks up single employees, and publishes their changes. Returns the counts. Raises the errors of ``Lookup``."""
         plan = await self._repositories.polls.plan(connection)
-        lookup = Lookup(self._repositories, self._source, self._outbox, self._limits.places, self._clock)
+        lookup = Lookup(self._repositories, self._source, self._outbox, self._limits, self._clock)
         return await lookup.look_up(plan, people)
 
     async def _begin(self, plan: PollPlan) -> Run:
@@ -233,9 +232,7 @@ class Runner:
 
         if not dry_run and plan.needs_any("pending_event"):
             await self._outbox.emit_pending(plan.connection_id, self._limits.places)
-        published = plan.open_mapping()
-        wanted = find_wanted_attributes(published.mapping if published else None)
-        calendar = EmploymentCalendar.open(published, plan.time_zone, run.started_at)
+        wanted, calendar = read_mapping(plan, run.started_at)
         repositories = self._repositories
         scan = Scan(
             run.id,

@@ -1,12 +1,15 @@
 """Selects the attributes that a scan requests and stores: those that are wanted and visible."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import ClassVar
 
 from services.contracts.employees import HIRE_DATE, AttributeDefinition, find_missing_attributes, get_parent
 from services.errors import ConfigurationError
-from services.poller.ports import Personio
+from services.mapping.employment import EmploymentCalendar
+from services.mapping.wanted import find_wanted_attributes
+from services.poller.ports import Personio, PollPlan
 
 
 class MissingAttributesError(ConfigurationError):
@@ -39,6 +42,13 @@ class Selection:
     def invisible(self) -> tuple[str, ...]:
         """Keys of the wanted attributes that the credential cannot read, in order. A hire date that it hides counts as passed."""
         return tuple(sorted(self.wanted - self.stored - {HIRE_DATE}))
+
+
+def read_mapping(plan: PollPlan, now: datetime) -> tuple[frozenset[str], EmploymentCalendar]:
+    """Returns the wanted attributes of the published mapping, and its rules for dates on this day."""
+    published = plan.open_mapping()
+    wanted = find_wanted_attributes(published.mapping if published else None)
+    return wanted, EmploymentCalendar.open(published, plan.time_zone, now)
 
 
 async def read_selection(personio: Personio, wanted: frozenset[str]) -> Selection:
