@@ -109,8 +109,8 @@ app.command()(verify.verify)
 def status(as_json: Json = False) -> None:
     """Print the status of every connection.
 
-    Exit code 1 if the last poll of an active connection failed, was incomplete or is held, or if something of a
-    connection cannot be read.
+    Exit code 1 if the last poll of an active connection failed, was incomplete or is held, if accounts of leavers
+    stay enabled until you decide, or if something of a connection cannot be read.
     """
     connections = run(lambda _, store: admin_status.get_status(store))
     text = "\n".join(map(_format_status, connections))
@@ -122,7 +122,7 @@ def status(as_json: Json = False) -> None:
 def _has_failed(connection: admin_status.Status) -> bool:
     run = connection.last_run
     has_failed = connection.state is ConnectionState.ACTIVE and run is not None and run.state in UNSUCCESSFUL
-    return has_failed or bool(connection.problems)
+    return has_failed or bool(connection.held_disablings) or bool(connection.problems)
 
 
 def _format_status(connection: admin_status.Status) -> str:
@@ -134,6 +134,7 @@ def _format_status(connection: admin_status.Status) -> str:
         f"  mapping version {connection.mapping_version}; outcomes: {outcomes or 'none yet'}",
         *_format_last_poll(connection.last_run),
     ]
+    lines += _format_brake(connection)
     lines += [f"  unreadable: {problem}" for problem in connection.problems]
     people = f"see `people list {connection.connection}`"
     if any([connection.waiting, *(connection.outcomes.get(outcome) for outcome in NEED_ATTENTION)]):
@@ -149,6 +150,14 @@ def _format_status(connection: admin_status.Status) -> str:
             f"  verification: {connection.findings} findings need a person, see `verify {connection.connection} --last`"
         )
     return "\n".join(lines)
+
+
+def _format_brake(connection: admin_status.Status) -> Iterator[str]:
+    if connection.held_disablings:
+        held, name = connection.held_disablings, connection.connection
+        yield f"  held {held}: these accounts stay enabled, because unusually many were to be disabled within an hour;"
+        yield f"  if the employees have left, use `connections release-disabling {name}`,"
+        yield "  else correct the mapping and publish it, or correct the data in Personio"
 
 
 def _format_last_poll(run: Run | None) -> Iterator[str]:

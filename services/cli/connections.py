@@ -13,6 +13,7 @@ from services.admin import runs as admin_runs
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import format_columns, print_result
+from services.cli.release_disabling import release_disabling
 from services.cli.remove import remove
 from services.cli.start import start
 from services.contracts.connections import (
@@ -229,6 +230,9 @@ def guard(
     on = f"the guard is on: a poll is held if one kind of change concerns {limits}"
     off = f"the guard is off: no poll is held (thresholds: {limits})"
     print_result(on if stored.is_on else off, stored, as_json=as_json)
+
+
+app.command("release-disabling")(release_disabling)
 
 
 @app.command()

@@ -104,8 +104,10 @@ class Pipeline:
         verifier = Verifier(
             cast("Any", self.store), self._open_declaree, self.resender, self.clock, lambda: None, timedelta(hours=1)
         )
-        departures = Departures(repositories.snapshots, outbox, self.clock)
-        decider = Decider(self.store.polls, self.store.runs, self.store.observations, self.runner.build_releaser)
+        departures = Departures(repositories.snapshots, repositories.ledger, outbox, self.clock)
+        decider = Decider(
+            self.store.polls, self.store.runs, self.store.observations, self.store.ledger, self.runner.build_releaser
+        )
         self.tasks = TaskRunner(tasks, self.runner, self.resender, verifier, departures, decider, self.clock)
         self.endpoints = Endpoints(self._make_declaree_client, self.clock)
         mapper = Mapper(self.store.mappings, self.store.connections, self.clock)

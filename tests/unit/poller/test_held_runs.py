@@ -75,7 +75,9 @@ class Company(RunStage):
 
     async def decide(self, run: str, *, is_released: bool) -> dict[str, int]:
         """Carries out a decision."""
-        decider = Decider(self.store.polls, self.store.runs, self.store.observations, self.runner.build_releaser)
+        decider = Decider(
+            self.store.polls, self.store.runs, self.store.observations, self.store.ledger, self.runner.build_releaser
+        )
         return await decider.decide(CONNECTION, DecideRun(run=run, is_released=is_released))
 
     async def find_run(self, run: str) -> Run:
@@ -618,6 +620,7 @@ def build_crashing_runner(company: Company, crashes: Crashes) -> Runner:
         catalogues=crashes.wrap(store.catalogues, ["save"]),
         observations=crashes.wrap(store.observations, ["save", "drop", "drop_others"]),
         schedule=crashes.wrap(store.schedule, ["set_progress"]),
+        ledger=crashes.wrap(store.ledger, ["allow_disabling"]),
         polls=store.polls,
         tasks=store.tasks,
     )
@@ -710,7 +713,13 @@ async def test_crash_in_a_release_loses_no_change() -> None:
     async def act(company: Company, crashes: Crashes) -> None:
         runner = build_crashing_runner(company, crashes)
         repositories = runner._repositories
-        decider = Decider(company.store.polls, repositories.runs, repositories.observations, runner.build_releaser)
+        decider = Decider(
+            company.store.polls,
+            repositories.runs,
+            repositories.observations,
+            repositories.ledger,
+            runner.build_releaser,
+        )
         await decider.decide(CONNECTION, DecideRun(run=runs[id(company)], is_released=True))
 
     assert await crash_everywhere(prepare, act) >= 5
