@@ -104,7 +104,7 @@ class Pipeline:
         verifier = Verifier(
             cast("Any", self.store), self._open_declaree, self.resender, self.clock, lambda: None, timedelta(hours=1)
         )
-        departures = Departures(repositories.snapshots, repositories.ledger, outbox, self.clock)
+        departures = Departures(repositories.snapshots, self.store.ledger, outbox, self.clock)
         decider = Decider(
             self.store.polls, self.store.runs, self.store.observations, self.store.ledger, self.runner.build_releaser
         )
@@ -116,6 +116,9 @@ class Pipeline:
                 ledger=ledger,
                 claims=self.store.claims,
                 links=self.store.links,
+                brakes=self.store.brakes,
+                counters=self.store.counters,
+                followups=self.store.followups,
                 mappings=self.store.mappings,
                 runs=self.store.runs,
                 snapshots=self.store.snapshots,
