@@ -24,7 +24,7 @@ from services.poller.outbox import Outbox
 from services.poller.run import Runner
 from services.runtime.metrics import Metrics
 from services.store.database import Store
-from tests.support.builders import ADA, CONNECTION, make_connection, make_observation
+from tests.support.builders import ADA, CONNECTION, make_connection, make_entry, make_observation
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import CrashError, Crashes, make_employee
 from tests.support.run_stage import CURSOR, DEPARTURE_SECONDS, RunStage, make_limits
@@ -377,6 +377,23 @@ async def test_released_absence_is_noted(company: Company) -> None:
     assert after.state is RunState.SUCCEEDED
     assert after.counts.absent == PART
     assert len(await company.store.snapshots.find_marked_absent(CONNECTION)) == PART
+
+
+@pytest.mark.promise("P9")
+async def test_released_leavers_are_not_held_again(company: Company) -> None:
+    """The brake of the writers lets them pass, from the revision that is published on. Those with other changes it does not."""
+    await company.store.ledger.write([make_entry(str(number), account_id=f"a-{number}") for number in range(1, MANY)])
+    leave(company)
+    company.people["35"] = company.people["35"] | {"last_name": "Same"}
+    run = await company.poll()
+
+    await company.decide(run.id, is_released=True)
+
+    published = {record.key: read_event(EmployeeChanged, record.value) for record in company.publisher.log}
+    allowed = {entry.employee_id: entry.disabling_allowed_from for entry in company.fakes.ledger.content.values()}
+    left = {event.employee_id: event.revision for event in published.values() if event.employee_id != "35"}
+    assert len(left) == PART
+    assert {employee: revision for employee, revision in allowed.items() if revision is not None} == left
 
 
 async def test_rejected_run_publishes_nothing(company: Company) -> None:
