@@ -228,7 +228,7 @@ def guard(
     limits = f"more than {stored.people} employees and more than {stored.share * 100:g} % of them"
     on = (
         f"the guard is on: a poll is held if one kind of change concerns {limits}; "
-        f"accounts stay enabled if more were to be disabled within an hour"
+        "accounts stay enabled if more were to be disabled within an hour"
     )
     off = f"the guard is off: nothing more is held (thresholds: {limits}); what is held already waits for your decision"
     print_result(on if stored.is_on else off, stored, as_json=as_json)

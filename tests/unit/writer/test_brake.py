@@ -92,13 +92,14 @@ async def test_forged_events_disable_no_more_than_the_threshold(company: Company
 
 
 async def test_disabled_or_missing_account_does_not_count(company: Company) -> None:
-    """A replay of the departures of former employees leaves room for those of today."""
+    """A replay or a verification of the departures of former employees leaves room for those of today."""
     stage, former = company.stage, [str(number) for number in range(301, 313)]
     await hire(company)
     set_guard(stage, Guard(is_on=False))
     await hire(company, former)
     await company.settle(*make_leavers(former))
     set_guard(stage, Guard())
+    await stage.store.ledger.mark_verify([make_person(name) for name in former])
 
     await company.settle(*make_leavers(former, version=4), *make_leavers(["901", "902"]))
 
