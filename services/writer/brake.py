@@ -14,8 +14,8 @@ from services.runtime.clock import Clock
 from services.writer.ports import Brakes, Counters, FollowUps
 
 RECOUNT = timedelta(minutes=10)
-"""Time after which the enabled accounts of a connection are counted again. The ledger lags behind a batch: at the first account of
-an hour, it does not, so that the share is exact then."""
+"""Time after which the enabled accounts of a connection are counted again. The ledger lags behind a batch, so that those that the
+batch has disabled would count twice. The first account of an hour comes before them."""
 
 
 def is_unusual(guard: Guard, disabled: int, accounts: int) -> bool:
@@ -53,7 +53,7 @@ class BrakeKeeper:
         """Returns the brake with one more account; None if that would be unusual."""
         now = self._clock.now()
         recent = brake.count_recent(now)
-        if not recent or brake.counted_at is None or abs(now - brake.counted_at) >= RECOUNT:
+        if brake.counted_at is None or abs(now - brake.counted_at) >= RECOUNT:
             accounts = await self._counters.count_accounts(brake.connection_id) + recent
             brake = brake.model_copy(update={"accounts": accounts, "counted_at": now})
         if is_unusual(guard, recent + 1, brake.accounts or 0):

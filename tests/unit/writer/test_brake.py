@@ -206,6 +206,18 @@ async def test_corrected_mapping_heals_what_was_held(company: Company) -> None:
     assert await company.settle(make_leaver(PEOPLE[0], 3_000)) == {PEOPLE[0]: Outcome.DISABLED}
 
 
+async def test_correction_ends_the_hold_before_it_is_written(company: Company) -> None:
+    """Declaree is down when the corrected changes come: an administrator has nothing to decide any longer."""
+    stage = company.stage
+    await hire(company)
+    await company.settle(*make_leavers(version=4))
+    stage.declaree.faults.outage = True
+
+    await company.settle(*(make_request(name, 2_000, version=5) for name in PEOPLE))
+
+    assert await list_held(stage) == []
+
+
 async def test_surplus_of_a_mapping_stays_held(company: Company) -> None:
     """A wrong mapping is published again, and the lane has no room for it: hours later, it still disables no other account."""
     stage = company.stage
