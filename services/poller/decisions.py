@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Callable
 
+from services.contracts.employees import STATUS
 from services.contracts.ids import ConnectionId
-from services.contracts.observations import GroupKind
+from services.contracts.observations import Group, GroupKind
 from services.contracts.runs import Run, RunNotHeldError, RunState
 from services.contracts.tasks import DecideRun
 from services.poller.observation_ports import Observations
@@ -16,7 +17,7 @@ from services.poller.work_ports import Runs
 logger = logging.getLogger(__name__)
 
 DEPARTURES = frozenset({GroupKind.LEFT, GroupKind.REMOVED})
-"""Groups of changes that disable accounts."""
+"""Kinds of changes that disable accounts. By the life cycle of a mapping, any other change of the status can do so as well."""
 
 
 class Decider:
@@ -70,7 +71,7 @@ class Decider:
             leavers = {
                 seen.person: seen.snapshot.revision
                 for seen in page
-                if seen.snapshot is not None and any(group.kind in DEPARTURES for group in seen.groups)
+                if seen.snapshot is not None and any(map(_is_departure, seen.groups))
             }
             await self._ledger.allow_disabling(leavers)
 
@@ -85,3 +86,8 @@ class Decider:
         logger.info("held run was released", extra={"connection": connection, "counts": {"emitted": released.emitted}})
         lost = released.lost_created + released.lost_changed
         return {"emitted": released.emitted, "oversized": released.oversized, "superseded": lost}
+
+
+def _is_departure(group: Group) -> bool:
+    """Whether a change can disable an account."""
+    return group.kind in DEPARTURES or group.attribute == STATUS

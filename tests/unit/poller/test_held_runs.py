@@ -380,10 +380,14 @@ async def test_released_absence_is_noted(company: Company) -> None:
 
 
 @pytest.mark.promise("P9")
-async def test_released_leavers_are_not_held_again(company: Company) -> None:
-    """The brake of the writers lets them pass, from the revision that is published on. Those with other changes it does not."""
+@pytest.mark.parametrize("status", ["inactive", "leave"])
+async def test_released_leavers_are_not_held_again(company: Company, status: str) -> None:
+    """The brake of the writers lets them pass, from the revision that is published on. Those with other changes it does not.
+
+    A mapping can disable the accounts of any status.
+    """
     await company.store.ledger.write([make_entry(str(number), account_id=f"a-{number}") for number in range(1, MANY)])
-    leave(company)
+    company.change(status=status)
     company.people["35"] = company.people["35"] | {"last_name": "Same"}
     run = await company.poll()
 
