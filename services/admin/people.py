@@ -113,6 +113,9 @@ async def _find_undone(store: Store, connection: ConnectionId) -> AsyncIterator[
     async for entry in _read_entries(store, connection, store.followups.page_waiting):
         if entry.waiting is not None:
             yield NeedsAttention(entry.employee_id, "waiting", entry.waiting.cause.text, entry.waiting.since)
+    async for entry in _read_entries(store, connection, store.followups.page_held_disablings):
+        if entry.waiting is not None:
+            yield NeedsAttention(entry.employee_id, "waiting", entry.waiting.cause.text, entry.waiting.since)
     async for entry in _read_entries(store, connection, store.followups.page_rejected):
         if entry.waiting is None and entry.decided is not None:
             field = f"{entry.decided.field}: " if entry.decided.field else ""

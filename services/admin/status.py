@@ -39,6 +39,8 @@ class Status:
     """Number of employees with a newest change that is not settled; 0 at rest."""
     waiting: int
     """Number of employees with a waiting change."""
+    held_disablings: int
+    """Number of employees with an account that the brake keeps from being disabled until an administrator decides."""
     absent: int
     """Number of employees with an enabled account that Personio no longer lists."""
     decisions: int
@@ -96,6 +98,7 @@ async def _read_page(
             accounts=numbers[summary.id].accounts,
             balance=numbers[summary.id].balance,
             waiting=numbers[summary.id].waiting,
+            held_disablings=numbers[summary.id].held_disablings,
             absent=numbers[summary.id].absent,
             decisions=decisions.get(summary.id, 0),
             findings=reports[summary.id].open_findings if summary.id in reports else 0,

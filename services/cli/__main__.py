@@ -109,8 +109,8 @@ app.command()(verify.verify)
 def status(as_json: Json = False) -> None:
     """Print the status of every connection.
 
-    Exit code 1 if the last poll of an active connection failed, was incomplete or is held, or if something of a
-    connection cannot be read.
+    Exit code 1 if the last poll of an active connection failed, was incomplete or is held, if accounts of leavers
+    stay enabled until you decide, or if something of a connection cannot be read.
     """
 
     async def read(settings: CliSettings, store: Store) -> tuple[admin_status.Status, ...]:
@@ -126,7 +126,7 @@ def status(as_json: Json = False) -> None:
 def _has_failed(connection: admin_status.Status) -> bool:
     run = connection.last_run
     has_failed = connection.state is ConnectionState.ACTIVE and run is not None and run.state in UNSUCCESSFUL
-    return has_failed or bool(connection.problems)
+    return has_failed or bool(connection.held_disablings) or bool(connection.problems)
 
 
 def _format_status(connection: admin_status.Status) -> str:
@@ -143,6 +143,7 @@ def _format_status(connection: admin_status.Status) -> str:
             f"  overdue: the poll that was due at {connection.overdue_since:%Y-%m-%d %H:%M} UTC has not ended: "
             "see the log of the poller, or start another poller"
         )
+    lines += _format_brake(connection)
     lines += [f"  unreadable: {problem}" for problem in connection.problems]
     people = f"see `people list {connection.connection}`"
     if any([connection.waiting, *(connection.outcomes.get(outcome) for outcome in NEED_ATTENTION)]):
@@ -158,6 +159,14 @@ def _format_status(connection: admin_status.Status) -> str:
             f"  verification: {connection.findings} findings need a person, see `verify {connection.connection} --last`"
         )
     return "\n".join(lines)
+
+
+def _format_brake(connection: admin_status.Status) -> Iterator[str]:
+    if connection.held_disablings:
+        held, name = connection.held_disablings, connection.connection
+        yield f"  held {held}: these accounts stay enabled, because unusually many were to be disabled within an hour;"
+        yield f"  if the employees have left, use `connections release-disabling {name}`,"
+        yield "  else correct the mapping and publish it, or correct the data in Personio"
 
 
 def _format_last_poll(run: Run | None) -> Iterator[str]:

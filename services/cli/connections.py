@@ -13,6 +13,7 @@ from services.admin import runs as admin_runs
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import format_columns, print_result
+from services.cli.release_disabling import release_disabling
 from services.cli.remove import remove
 from services.cli.start import start
 from services.contracts.connections import (
@@ -210,14 +211,13 @@ def guard(
     people: Annotated[
         int | None, typer.Option(min=0, help="Number of employees above which a kind of change is unusual.")
     ] = None,
-    is_on: Annotated[
-        bool | None, typer.Option("--on/--off", help="Whether polls with unusual changes are held.")
-    ] = None,
+    is_on: Annotated[bool | None, typer.Option("--on/--off", help="Whether unusual changes are held.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show or change the guard, which holds polls with unusual changes until an administrator decides.
+    """Show or change the guard, which holds unusual changes until an administrator decides.
 
-    A poll is held if one kind of change is above both thresholds. Without options, nothing is changed.
+    A poll is held if one kind of change is above both thresholds. An account stays enabled if the accounts that are disabled within
+    an hour would be above both. Without options, nothing is changed.
     """
 
     def work(_: CliSettings, store: Store) -> Coroutine[Any, Any, Guard]:
@@ -226,9 +226,15 @@ def guard(
 
     stored = run(work)
     limits = f"more than {stored.people} employees and more than {stored.share * 100:g} % of them"
-    on = f"the guard is on: a poll is held if one kind of change concerns {limits}"
-    off = f"the guard is off: no poll is held (thresholds: {limits})"
+    on = (
+        f"the guard is on: a poll is held if one kind of change concerns {limits}; "
+        "accounts stay enabled if more were to be disabled within an hour"
+    )
+    off = f"the guard is off: nothing more is held (thresholds: {limits}); what is held already waits for your decision"
     print_result(on if stored.is_on else off, stored, as_json=as_json)
+
+
+app.command("release-disabling")(release_disabling)
 
 
 @app.command()

@@ -203,14 +203,17 @@ DEFAULT_TIME_ZONE = "Europe/Berlin"
 
 
 class Guard(FrozenModel):
-    """The thresholds above which the changes of one run are unusual. A group of changes has to be above both."""
+    """The thresholds above which the changes of one run are unusual. A group of changes has to be above both.
+
+    The brake of the writers has the same thresholds, for the accounts that are disabled within an hour.
+    """
 
     is_on: bool = True
-    """Whether runs with unusual changes are held."""
+    """Whether unusual changes are held."""
     share: float = Field(default=0.2, ge=0, le=1)
-    """Share of the employees that were known before the run, from 0 to 1."""
+    """Share of the employees that were known before the run, or of the accounts that were enabled before, from 0 to 1."""
     people: int = Field(default=10, ge=0)
-    """Number of employees with the same kind of change."""
+    """Number of employees with the same kind of change, or of accounts."""
 
 
 class Connection(FrozenModel):

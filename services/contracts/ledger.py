@@ -94,6 +94,12 @@ class LedgerEntry(FrozenModel):
     look_at: AwareDatetime | None = None
     """When the live account must be looked up again: a write stayed without an answer and may still be carried out, or an
     earlier writer may have sent one. None if no such write is known."""
+    is_disabling_held: bool = False
+    """Whether the brake has held a change that disables the account. It stays until an administrator releases it, or until a
+    change is settled."""
+    disabling_allowed_from: int | None = None
+    """Revision of the change that the brake or an administrator has allowed to disable the account. Later changes may do so
+    as well, until one is settled. None if no such change is unsettled."""
     verify: bool = False
     """Whether the live account must be read before this entry is trusted."""
     seq: int = 0
@@ -116,6 +122,12 @@ class LedgerEntry(FrozenModel):
     def newest_version(self) -> Version:
         """Version of the newest change that was settled or waits."""
         return max(self.decided_version, self.waiting.version) if self.waiting else self.decided_version
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether writers try the employee again on their own. A change that the brake holds waits for an administrator."""
+        is_held = self.waiting is not None and self.waiting.cause is WaitingCause.DISABLING_HELD
+        return self.verify or (self.waiting is not None and not is_held)
 
     @property
     def has_open_reference(self) -> bool:

@@ -89,6 +89,9 @@ class WaitingCause(StrEnum):
     """An earlier writer had later records in progress: it may have sent a newer change of the employee."""
     ADDRESS_EXCHANGE = "address-exchange"
     """Employees exchange their e-mail addresses: this account has a temporary one until the other address is free."""
+    DISABLING_HELD = "disabling-held"
+    """More accounts were to be disabled within an hour than the thresholds of the guard allow. An administrator decides: this
+    change is not retried automatically."""
     UNEXPECTED = "unexpected"
     """An error that the product does not know; the writer's log has the details."""
 
@@ -141,6 +144,10 @@ _TEXTS: dict[WaitingCause, str] = {
     ),
     WaitingCause.TAKEN_OVER: "another writer has stopped at this employee: the newest data is sent again",
     WaitingCause.ADDRESS_EXCHANGE: f"employees exchange their e-mail addresses: {_RETRIED}",
+    WaitingCause.DISABLING_HELD: (
+        "unusually many accounts were to be disabled within an hour, and this one stays enabled: if the employees have left, "
+        "use `connections release-disabling ID`, else correct the mapping or the data in Personio"
+    ),
     WaitingCause.UNEXPECTED: "unexpected error: see the writer's log",
 }
 

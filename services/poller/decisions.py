@@ -3,27 +3,39 @@
 import logging
 from collections.abc import Callable
 
+from services.contracts.employees import STATUS
 from services.contracts.ids import ConnectionId
+from services.contracts.observations import Group, GroupKind
 from services.contracts.runs import Run, RunNotHeldError, RunState
 from services.contracts.tasks import DecideRun
 from services.poller.observation_ports import Observations
 from services.poller.schedule_ports import Polls
 from services.poller.staging import Releaser, release_stored
+from services.poller.verification_ports import Ledger
 from services.poller.work_ports import Runs
 
 logger = logging.getLogger(__name__)
+
+DEPARTURES = frozenset({GroupKind.LEFT, GroupKind.REMOVED})
+"""Kinds of changes that disable accounts. By the life cycle of a mapping, any other change of the status can do so as well."""
 
 
 class Decider:
     """Releases or rejects the held run of one connection while its lease is held."""
 
     def __init__(
-        self, polls: Polls, runs: Runs, observations: Observations, build_releaser: Callable[[ConnectionId], Releaser]
+        self,
+        polls: Polls,
+        runs: Runs,
+        observations: Observations,
+        ledger: Ledger,
+        build_releaser: Callable[[ConnectionId], Releaser],
     ) -> None:
         """``build_releaser`` returns what stores and publishes the changes of a connection."""
         self._polls = polls
         self._runs = runs
         self._observations = observations
+        self._ledger = ledger
         self._build_releaser = build_releaser
 
     async def decide(self, connection: ConnectionId, action: DecideRun) -> dict[str, int]:
@@ -53,8 +65,19 @@ class Decider:
                 f"see `runs list {run.connection_id}` for a run that is held now"
             )
 
+    async def _allow_departures(self, run: Run) -> None:
+        """Tells the brake of the writers that an administrator has decided about the leavers of a run."""
+        async for page in self._observations.stream(run.id):
+            leavers = {
+                seen.person: seen.snapshot.revision
+                for seen in page
+                if seen.snapshot is not None and any(map(_is_departure, seen.groups))
+            }
+            await self._ledger.allow_disabling(leavers)
+
     async def _release(self, connection: ConnectionId, run: Run) -> dict[str, int]:
         await self._begin(run, RunState.RELEASING, RunState.RELEASING, RunState.RELEASED)
+        await self._allow_departures(run)
         catalogue = (await self._polls.plan(connection)).catalogue
         stored = None if catalogue is None else frozenset(catalogue.stored)
         released = await release_stored(run.id, self._observations, self._build_releaser(connection), stored)
@@ -63,3 +86,8 @@ class Decider:
         logger.info("held run was released", extra={"connection": connection, "counts": {"emitted": released.emitted}})
         lost = released.lost_created + released.lost_changed
         return {"emitted": released.emitted, "oversized": released.oversized, "superseded": lost}
+
+
+def _is_departure(group: Group) -> bool:
+    """Whether a change can disable an account."""
+    return group.kind in DEPARTURES or group.attribute == STATUS

@@ -10,15 +10,17 @@ from services.contracts.snapshots import Snapshot
 from services.poller.observe import REMOVED
 from services.poller.outbox import Outbox
 from services.poller.snapshot_ports import Snapshots
+from services.poller.verification_ports import Ledger
 from services.runtime.clock import Clock
 
 
 class Departures:
     """Removes absent employees of one connection while its lease is held."""
 
-    def __init__(self, snapshots: Snapshots, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, snapshots: Snapshots, ledger: Ledger, outbox: Outbox, clock: Clock) -> None:
         """``outbox`` publishes the departures, and raises ``LeaseLostError`` once the lease is lost."""
         self._snapshots = snapshots
+        self._ledger = ledger
         self._outbox = outbox
         self._clock = clock
 
@@ -28,6 +30,8 @@ class Departures:
         absent = [snapshot for snapshot in stored.values() if snapshot.absent_since is not None]
         removed = [(build_removed(snapshot, self._clock.now()), snapshot.revision) for snapshot in absent]
         self._outbox.ensure_lease()
+        # an administrator has decided about each of them, so that the brake of the writers does not hold them
+        await self._ledger.allow_disabling({snapshot.person: snapshot.revision for snapshot, _ in removed})
         lost = await self._snapshots.save(removed) if removed else frozenset()
         saved = [snapshot for snapshot, _ in removed if snapshot.employee_id not in lost]
         await self._outbox.emit(connection, saved, SendReason.DETECTED)

@@ -1,6 +1,6 @@
 """What a verification needs from outside, with only the methods that it calls."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -48,6 +48,10 @@ class Ledger(Protocol):
         self, connection: ConnectionId, accounts: Iterable[AccountId]
     ) -> dict[AccountId, EmployeeId]:
         """Returns the employees of a connection that have one of these accounts."""
+        ...
+
+    async def allow_disabling(self, revisions: Mapping[PersonKey, int]) -> None:
+        """Notes that an administrator has decided to disable the accounts of these employees, from this revision on."""
         ...
 
     async def mark_verify(self, people: Iterable[PersonKey]) -> None:

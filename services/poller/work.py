@@ -79,8 +79,14 @@ class ConnectionWork:
         plan = await repositories.polls.plan(connection)
         patience = timedelta(seconds=self._settings.poll_verify_patience_seconds)
         verifier = Verifier(repositories, self._accounts, resender, clock, guard.ensure_held, patience)
-        departures = Departures(repositories.snapshots, outbox, clock)
-        decider = Decider(repositories.polls, repositories.runs, repositories.observations, runner.build_releaser)
+        departures = Departures(repositories.snapshots, repositories.ledger, outbox, clock)
+        decider = Decider(
+            repositories.polls,
+            repositories.runs,
+            repositories.observations,
+            repositories.ledger,
+            runner.build_releaser,
+        )
         tasks = TaskRunner(repositories.tasks, runner, resender, verifier, departures, decider, clock)
         has_tasks = plan.needs_any("open_task", "running_task")
         if has_tasks:

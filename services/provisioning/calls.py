@@ -263,7 +263,12 @@ class ClaimAccount:
     """The employee of this connection that gives the account up; None if the account has no owner."""
 
 
-Question: TypeAlias = Pause | AskOwnership | ClaimAccount
+@dataclass(frozen=True, slots=True)
+class AskBrake:
+    """Asks whether the account may be disabled, just before the request that does. Answered by ``Braked``."""
+
+
+Question: TypeAlias = Pause | AskOwnership | ClaimAccount | AskBrake
 """A step that the writer answers without the server."""
 
 
@@ -293,9 +298,17 @@ class Claimed:
     """Whether this employee owns the account now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Braked:
+    """The answer to ``AskBrake``."""
+
+    is_held: bool
+    """Whether the account must stay enabled until an administrator decides. If not, the account was counted as disabled."""
+
+
 Step: TypeAlias = Call | Question
 """The next call or question of a settlement."""
-Reply: TypeAlias = Answer | Ownership | Claimed | None
+Reply: TypeAlias = Answer | Ownership | Claimed | Braked | None
 """The answer to a step. None answers ``Pause``."""
 _Result = TypeVar("_Result")
 Steps: TypeAlias = Generator[Step, Reply, _Result]

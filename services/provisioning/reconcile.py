@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning.attempts import CONFLICTS, FAILED, get_kind
-from services.provisioning.calls import Resource, Steps
+from services.provisioning.calls import AskBrake, Braked, Resource, Steps
 from services.provisioning.confirmation import AccountGoneError
 from services.provisioning.creating import create
 from services.provisioning.desired import IDENTITY, OPTIONAL
@@ -57,6 +57,8 @@ def _reach(work: Work) -> Steps[Resource | None]:
             trail.owned_id = live.id
             if trail.was_enabled is None:
                 trail.was_enabled = is_enabled(live)
+            if work.goal.is_disable:
+                yield from _ask_brake(work, live)
             live = yield from update(work, live)
         except AccountGoneError:
             if trail.is_created:
@@ -67,6 +69,21 @@ def _reach(work: Work) -> Steps[Resource | None]:
         trail.owned_id = live.id
         return live
     raise EndedError(Inconclusive())
+
+
+def _ask_brake(work: Work, live: Resource) -> Steps[None]:
+    """Asks whether an enabled account may be disabled. An account that is disabled already does not count.
+
+    Raises ``EndedError`` if an administrator has to decide.
+    """
+    if work.trail.is_disabling_allowed or not work.find_remaining(live).fields:
+        return
+    answer = yield AskBrake()
+    if not isinstance(answer, Braked):
+        raise TypeError(f"{type(answer).__name__} does not answer AskBrake")
+    if answer.is_held:
+        raise EndedError(Inconclusive(WaitingCause.DISABLING_HELD))
+    work.trail.is_disabling_allowed = True
 
 
 def _judge(work: Work, live: Resource) -> Result:

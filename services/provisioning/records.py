@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 from services.contracts.events import AccountRequested, AccountSynced
 from services.contracts.ids import AccountId
 from services.contracts.ledger import LedgerEntry, ManagerLink, RefusedField
-from services.contracts.outcomes import Outcome, WaitingCause
+from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning.desired import DISABLED, OPTIONAL, hash_value
 from services.provisioning.manager import WantedManager
 from services.provisioning.precedence import Decision
@@ -26,8 +26,6 @@ EXTERNAL_ID_TAKEN = Rejected(
     "externalId",
 )
 """Two connections share one Declaree and their external ids are equal."""
-_SETTLED: dict[str, object] = {"waiting": None, "blocked_by": None, "blocked_name": None, "verify": False}
-"""What every settled request clears."""
 
 
 def build_outcome(request: AccountRequested, outcome: Outcome, now: AwareDatetime, **details: object) -> AccountSynced:
@@ -71,6 +69,20 @@ def build_replaced(entry: LedgerEntry, now: AwareDatetime) -> tuple[AccountSynce
     )
 
 
+def _clear(request: AccountRequested, entry: LedgerEntry) -> dict[str, object]:
+    """Returns what every settled request clears. An administrator may have released the disabling by a later change already."""
+    allowed_from = entry.disabling_allowed_from
+    is_later = allowed_from is not None and allowed_from > request.revision
+    return {
+        "waiting": None,
+        "blocked_by": None,
+        "blocked_name": None,
+        "is_disabling_held": False,
+        "disabling_allowed_from": allowed_from if is_later else None,
+        "verify": False,
+    }
+
+
 def record_without_call(
     request: AccountRequested, entry: LedgerEntry, decision: Decision, now: AwareDatetime
 ) -> LedgerEntry:
@@ -99,7 +111,7 @@ def record_without_call(
         case _:
             raise ValueError(f"the decision {decision.value} does not change the ledger entry")
     cleared: dict[str, object] = {"applied": None} if entry.verify else {}
-    return entry.model_copy(update={"decided": event, **_SETTLED, **cleared})
+    return entry.model_copy(update={"decided": event, **_clear(request, entry), **cleared})
 
 
 def record_settled(
@@ -145,7 +157,7 @@ def record_settled(
             "suspected_since": None if exists or look_at is None else entry.suspected_since,
             "refused": refused,
             "look_at": look_at,
-            **_SETTLED,
+            **_clear(request, entry),
         }
     )
 
@@ -211,7 +223,7 @@ def record_rejected(
             **_record_marks(request, entry, trail, now, is_create_sent=is_create_sent),
             "manager": manager.link if request.desired else entry.manager,
             "look_at": look_at,
-            **_SETTLED,
+            **_clear(request, entry),
             "blocked_by": result.blocked_by,
             "blocked_name": request.desired.user_name if result.blocked_by and request.desired else None,
         }
@@ -233,6 +245,7 @@ def record_waiting(
     more: dict[str, object] = {"user_name": trail.temporary_name} if trail.has_stepped_aside else {}
     if cause is WaitingCause.MANAGER_PENDING:
         more["manager"] = manager.link  # the writer that creates the manager's account finds the reports by it
+    more |= _record_brake(request, entry, cause, trail)
     account = trail.owned_id or entry.account_id
     return entry.model_copy(
         update={
@@ -245,6 +258,17 @@ def record_waiting(
             "look_at": look_at,
         }
     )
+
+
+def _record_brake(
+    request: AccountRequested, entry: LedgerEntry, cause: WaitingCause, trail: Trail
+) -> dict[str, object]:
+    """Returns what the brake has answered. What it has allowed is not counted again when the change is retried."""
+    if trail.is_disabling_allowed:
+        return {"is_disabling_held": False, "disabling_allowed_from": entry.disabling_allowed_from or request.revision}
+    if cause is WaitingCause.DISABLING_HELD:
+        return {"is_disabling_held": True, "verify": False}  # the account was looked up just now
+    return {"is_disabling_held": entry.is_disabling_held and request.intent is Intent.DISABLE}
 
 
 def _record_marks(

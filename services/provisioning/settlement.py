@@ -46,7 +46,8 @@ class Settlement:
         self.replaced = records.build_replaced(self.entry, circumstances.now) if is_told else ()
         self.step: Step | None = None
         self.result: Result | None = None
-        self.trail = Trail()
+        allowed_from = self.entry.disabling_allowed_from
+        self.trail = Trail(is_disabling_allowed=allowed_from is not None and allowed_from <= request.revision)
         self._request = request
         self._memory = memory
         self._circumstances = circumstances

@@ -159,6 +159,8 @@ class Trail:
     """The remembered account, if an answer that is not the server's own said that it is missing."""
     estranged: Resource | None = None
     """The remembered account, if it shows neither our external id nor the employee; None otherwise."""
+    is_disabling_allowed: bool = False
+    """Whether the account may be disabled: the brake has counted it for this change, or an administrator has released it."""
     can_find_external_id: bool = True
     """Whether the server can filter by external id. False once it answered such a lookup otherwise."""
     writes: int = 0

@@ -58,8 +58,9 @@ class Metrics:
         self.waiting = self._make_counter(
             "sync_waiting_total",
             "Changes that began to wait, by cause, such as `server-unavailable`, `key-refused` or `unexpected`. `backlog` and "
-            "`manager-pending` are usual in a first import. If another cause rises: run `connections check`. The changes are "
-            "resent automatically when the cause ends.",
+            "`manager-pending` are usual in a first import. If `disabling-held` rises: unusually many accounts were to be "
+            "disabled, and an administrator has to decide, see `status`. If another cause rises: run `connections check`. The "
+            "changes are resent automatically when the cause ends.",
             "cause",
         )
         self.balance = self._make_gauge(
@@ -73,7 +74,7 @@ class Metrics:
             "sync_waiting_people",
             "Employees of all connections with a waiting change, by cause, as `sync_waiting_total` has it. Only in the poller, "
             "which reads it every 15 s. Each replica has the same numbers: use the maximum. If it stays above 0: run "
-            "`connections check` and `people list`.",
+            "`connections check` and `people list`. `disabling-held` stays until an administrator has decided.",
             "cause",
         )
         self.overdue_polls = self._make_gauge(

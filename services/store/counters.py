@@ -21,6 +21,7 @@ _ACTIVE: dict[str, Any] = {"status": "active"}
 # conditions with $gt instead of $exists, because with these an index alone answers the query
 _ABSENT: dict[str, Any] = {"absent_since": {"$gt": ""}}
 _WAITING: dict[str, Any] = {"waiting.cause": {"$gt": ""}}
+_HELD: dict[str, Any] = {"is_disabling_held": True}
 _EPOCH, _END = datetime.fromtimestamp(0, UTC), datetime.max.replace(tzinfo=UTC)
 _ANY_CONNECTION: dict[str, Any] = {"$gt": ""}
 """The indexes begin with the connection: without a condition on it, MongoDB does not use them."""
@@ -40,6 +41,8 @@ class Numbers:
     """Number of employees with a newest change that is not settled. Oversized changes are not counted."""
     waiting: int = 0
     """Number of employees with a waiting change, for every cause."""
+    held_disablings: int = 0
+    """Number of employees with an account that the brake keeps from being disabled."""
     absent: int = 0
     """Number of employees with an enabled account that a complete scan no longer lists, and without a decision about it."""
     open_links: int = 0
@@ -71,6 +74,7 @@ class Counters:
         absent_accounts = await _count(self._snapshots, wanted | _ACTIVE | ENABLED | _ABSENT)
         balance = await _count(self._snapshots, wanted | UNSETTLED)
         absent = await _count(self._snapshots, wanted | NOT_LISTED | ENABLED)
+        held = await _count(self._ledger, wanted | _HELD)
         waiting = await _count(self._ledger, wanted | _WAITING)
         open_links = await _count(self._links, wanted | {"open": True})
         outcomes = await self._count_outcomes(wanted)
@@ -81,6 +85,7 @@ class Counters:
                 accounts=accounts.get(connection, 0) - absent_accounts.get(connection, 0),
                 balance=balance.get(connection, 0),
                 waiting=waiting.get(connection, 0),
+                held_disablings=held.get(connection, 0),
                 absent=absent.get(connection, 0),
                 open_links=open_links.get(connection, 0),
                 outcomes=outcomes.get(connection, {}),
@@ -99,6 +104,7 @@ class Counters:
             accounts=await self._snapshots.count(accounts) - await self._snapshots.count(accounts | _ABSENT),
             balance=await self.count_behind(connection),
             waiting=await self._ledger.count(wanted | _WAITING),
+            held_disablings=await self._ledger.count(wanted | _HELD),
             absent=await self._snapshots.count(wanted | NOT_LISTED | ENABLED),
             open_links=await self._links.count(wanted | {"open": True}),
             outcomes={how: people for how, people in sorted(outcomes.items()) if people},
@@ -116,6 +122,11 @@ class Counters:
         for document in documents:
             counts[WaitingCause(document["_id"])] += document["people"]  # two unknown causes can be the same member
         return dict(counts)
+
+    async def count_accounts(self, connection: ConnectionId) -> int:
+        """Returns the number of employees with an enabled account, of every status. Enabled is the last confirmed state."""
+        # the condition on the status lets one index answer the query
+        return await self._snapshots.count({"connection_id": connection, "status": {"$gt": ""}, **ENABLED})
 
     async def count_looks(self, connection: ConnectionId) -> int:
         """Returns the number of employees with an account that must be looked up again at a later time."""

@@ -12,6 +12,7 @@ from pymongo.errors import InvalidURI
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from services.store.brakes import Brakes
 from services.store.catalogues import Catalogues
 from services.store.claims import Claims
 from services.store.collection import Collection, Document, Session, translate_errors
@@ -100,6 +101,7 @@ class Store:
         self.ledger = Ledger(self._get_collection("ledger"), self.marks)
         self.followups = FollowUps(self._get_collection("ledger"))
         self.counters = Counters(*map(self._get_collection, ("ledger", "snapshots", "links")))
+        self.brakes = Brakes(self._get_collection("brakes"))
         self.claims = Claims(self._get_collection("claims"))
         self.links = Links(self._get_collection("links"), self.damage)
         self.verifications = Verifications(self._get_collection("verifications"))

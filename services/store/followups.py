@@ -186,8 +186,19 @@ class FollowUps:
         return to_employee_ids(due)
 
     def page_waiting(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
-        """Yields the employees that wait."""
+        """Yields the employees that wait and that writers try again on their own."""
         return self._iterate_pages({"connection_id": connection, "retryable": True, "waiting": {"$exists": True}})
+
+    async def has_held_disabling(self, connection: ConnectionId) -> bool:
+        """Returns whether the brake holds a change of the connection."""
+        found = await self._collection.find(
+            {"connection_id": connection, "is_disabling_held": True}, fields=["_id"], limit=1
+        )
+        return bool(found)
+
+    def page_held_disablings(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
+        """Yields the employees with an account that the brake keeps from being disabled."""
+        return self._iterate_pages({"connection_id": connection, "is_disabling_held": True})
 
     def page_rejected(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
         """Yields the employees with a rejected last change."""

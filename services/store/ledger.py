@@ -8,6 +8,7 @@ from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry, Waiting
+from services.contracts.outcomes import WaitingCause
 from services.store.collection import Collection, Document
 from services.store.damaged import COUNTABLE, parse_keys, select_named
 from services.store.settlement_marks import SettlementMarks
@@ -26,8 +27,12 @@ _DECISIONS = (
     "retry_due",
     "manager",
     "open_reference",
+    "is_disabling_held",
+    "disabling_allowed_from",
 )
 """What ``reset`` removes from an entry."""
+_RELEASED = {"cause": WaitingCause.BACKLOG.value, "attempts": 0, "retry_at": None}
+"""What changes of a held change that was released: writers take it as soon as they have room."""
 
 
 class Ledger:
@@ -105,6 +110,14 @@ class Ledger:
         later than the stored one.
         """
         await self._collection.write_bulk([_build_lost(entry) for entry in entries])
+
+    async def allow_disabling(self, revisions: Mapping[PersonKey, int]) -> None:
+        """Notes that an administrator has decided to disable the accounts of these employees, from this revision on.
+
+        A change that the brake holds is retried now. Missing entries stay missing. Increases ``seq``, so that a concurrent write
+        of the same entry fails.
+        """
+        await self._collection.write_bulk([_build_allowed(person, revision) for person, revision in revisions.items()])
 
     async def forget_applied(self, connection: ConnectionId) -> int:
         """Removes every ``applied``, so that the next change compares the live account. Returns the number of entries."""
@@ -191,7 +204,7 @@ def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Documen
     document = {
         "_id": str(entry.person),
         **entry.model_dump(mode="json", exclude_none=True),
-        "retryable": entry.waiting is not None or entry.verify,
+        "retryable": entry.is_retryable,
     }
     # The times of the model are text, which has no order across time zones: these are times of MongoDB.
     if entry.look_at is not None:
@@ -225,6 +238,19 @@ def _build_verify(person: PersonKey) -> UpdateOne:
         },
         upsert=True,
     )
+
+
+def _build_allowed(person: PersonKey, revision: int) -> UpdateOne:
+    is_held = {"$eq": ["$waiting.cause", WaitingCause.DISABLING_HELD.value]}
+    changes = {
+        "disabling_allowed_from": revision,
+        "is_disabling_held": False,
+        "waiting": {"$cond": [is_held, {"$mergeObjects": ["$waiting", _RELEASED]}, "$waiting"]},
+        "retryable": {"$cond": [is_held, True, "$retryable"]},
+        "retry_due": {"$cond": [is_held, "$$REMOVE", "$retry_due"]},
+        "seq": {"$add": [{"$ifNull": ["$seq", 0]}, 1]},
+    }
+    return UpdateOne({"_id": str(person), **COUNTABLE}, [{"$set": changes}])
 
 
 def _build_lost(entry: LedgerEntry) -> UpdateOne:

@@ -11,6 +11,7 @@ UNRELATED = frozenset(
         WaitingCause.ADDRESS_EXCHANGE,
         WaitingCause.ACCOUNT_NOT_SHOWN,
         WaitingCause.TAKEN_OVER,
+        WaitingCause.DISABLING_HELD,
     }
 )
 """Causes that say nothing about the server."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from services.clients.declaree.exchange import allow
-from services.contracts.connections import DeclareeAccess, LinkPolicy, normalise_host, normalise_server
+from services.contracts.connections import DeclareeAccess, Guard, LinkPolicy, normalise_host, normalise_server
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import WaitingCause
 from services.errors import TransientError
@@ -45,10 +45,12 @@ class Endpoint:
         server: ScimServer,
         clock: Clock,
         policy: LinkPolicy = LinkPolicy.ASK,
+        guard: Guard | None = None,
     ) -> None:
         """``access`` is what ``server`` was made from; None if the stored access is unreadable."""
         self.access = access
         self.policy = policy
+        self.guard = guard or Guard()
         self.server_address = normalise_server(access.url) if access else ""
         self.memory = ServerMemory(prefers_put=access is not None and access.updates == "put")
         self.memory.host = normalise_host(access.url).rpartition(":")[0] if access else ""

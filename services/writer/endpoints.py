@@ -59,12 +59,12 @@ class Endpoints:
         for connection in connections:
             current = self._endpoints.get(connection.id)
             if current is not None and current.access == connection.declaree:
-                current.policy = connection.link_policy
+                current.policy, current.guard = connection.link_policy, connection.guard
             else:
                 # the new endpoint first: requests in flight finish with the old client while new ones use the new client
                 server = self._make_server(connection)
                 self._endpoints[connection.id] = Endpoint(
-                    connection.id, connection.declaree, server, self._clock, connection.link_policy
+                    connection.id, connection.declaree, server, self._clock, connection.link_policy, connection.guard
                 )
                 if current is not None:
                     await current.retire()

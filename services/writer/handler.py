@@ -21,6 +21,7 @@ from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Batch, build_dead_letter
 from services.runtime.kafka.ownership import Ownership, PartitionsMovedError
 from services.runtime.metrics import Metrics
+from services.writer.brake import BrakeKeeper
 from services.writer.endpoint import Endpoint
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
@@ -113,6 +114,7 @@ class Writer:
         """
         self._repositories = repositories
         self._versions = PublishedVersions(repositories.mappings)
+        self._brake = BrakeKeeper(repositories.brakes, repositories.followups, repositories.counters, clock)
         self._resends = resends
         self._endpoints = endpoints
         self._clock = clock
@@ -189,6 +191,7 @@ class Writer:
             worker = Worker(
                 endpoint=endpoint,
                 owners=owners,
+                brake=self._brake,
                 context=_build_context(people, key, takeover, is_taken=key in taken, is_absent=key in absent),
                 ensure_owned=ownership.ensure_owned,
                 clock=self._clock,

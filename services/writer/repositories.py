@@ -2,7 +2,18 @@
 
 from typing import Protocol
 
-from services.writer.ports import Claims, Connections, Ledger, Links, Mappings, Runs, Snapshots
+from services.writer.ports import (
+    Brakes,
+    Claims,
+    Connections,
+    Counters,
+    FollowUps,
+    Ledger,
+    Links,
+    Mappings,
+    Runs,
+    Snapshots,
+)
 
 
 class Repositories(Protocol):
@@ -21,6 +32,21 @@ class Repositories(Protocol):
     @property
     def links(self) -> Links:
         """The decisions about accounts that existed before."""
+        ...
+
+    @property
+    def brakes(self) -> Brakes:
+        """The numbers of disabled accounts."""
+        ...
+
+    @property
+    def counters(self) -> Counters:
+        """The numbers of employees."""
+        ...
+
+    @property
+    def followups(self) -> FollowUps:
+        """The employees with a change that waits."""
         ...
 
     @property

@@ -12,7 +12,9 @@ from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import ABOUT_ONE_LOOKUP, WaitingCause
 from services.errors import TransientError
 from services.provisioning.calls import (
+    AskBrake,
     AskOwnership,
+    Braked,
     ClaimAccount,
     FindAccounts,
     Pause,
@@ -31,6 +33,7 @@ from services.runtime.kafka.ownership import PartitionsMovedError
 from services.runtime.log import describe
 from services.runtime.time_limit import TimeLimit
 from services.store.errors import StoreFailedError
+from services.writer.brake import BrakeKeeper
 from services.writer.breaker import BreakerOpenError, find_waiting_cause
 from services.writer.causes import UNRELATED, is_parked
 from services.writer.endpoint import Endpoint
@@ -83,6 +86,7 @@ class Worker:
         *,
         endpoint: Endpoint,
         owners: AccountOwners,
+        brake: BrakeKeeper,
         context: BatchContext,
         ensure_owned: Callable[[], None],
         clock: Clock,
@@ -96,6 +100,7 @@ class Worker:
         """
         self._endpoint = endpoint
         self._owners = owners
+        self._brake = brake
         self._context = context
         self._ensure_owned = ensure_owned
         self._clock = clock
@@ -230,7 +235,7 @@ class Worker:
             case Pause(attempt):
                 await self._clock.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
                 return None
-            case AskOwnership() | ClaimAccount():
+            case AskOwnership() | ClaimAccount() | AskBrake():
                 return await self._answer(step, person)
 
         def before_sending() -> None:
@@ -242,8 +247,11 @@ class Worker:
             raise WritesForbiddenError("Declaree forbids this key to write (403)")
         return answer
 
-    async def _answer(self, question: AskOwnership | ClaimAccount, person: PersonWork) -> Reply:
+    async def _answer(self, question: AskOwnership | ClaimAccount | AskBrake, person: PersonWork) -> Reply:
         try:
+            if isinstance(question, AskBrake):
+                self._ensure_owned()
+                return Braked(await self._brake.hold(person.stored.connection_id, self._endpoint.guard))
             if isinstance(question, ClaimAccount):
                 self._ensure_owned()
                 return await self._owners.claim(person.stored.person, question)

@@ -200,5 +200,12 @@ POLLER = (
         "        if True:\n",
         f"{OF_ABSENCES}::test_employee_that_exists_makes_the_list_incomplete",
     ),
+    Mutant(
+        "the leavers of a released run are held a second time",
+        "services/poller/decisions.py",
+        "        await self._allow_departures(run)\n",
+        "",
+        f"{OF_HELD}::test_released_leavers_are_not_held_again",
+    ),
 )
 """The mistakes in ``services/poller``."""

@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
+BRAKE = "services/writer/brake.py"
 BREAKER = "services/writer/breaker.py"
 HANDLER = "services/writer/handler.py"
 LANE = "services/writer/lane.py"
@@ -9,6 +10,8 @@ LANES = "services/writer/lanes.py"
 TAKEOVER = "services/writer/takeover.py"
 WORKER = "services/writer/worker.py"
 
+OF_BRAKE = "tests/unit/writer/test_brake.py"
+OF_DECISIONS = "tests/unit/writer/test_brake_decisions.py"
 OF_BATCHES = "tests/unit/writer/test_batches.py"
 OF_BREAKER = "tests/unit/writer/test_breaker.py"
 OF_CRASHES = "tests/unit/writer/test_crashes.py"
@@ -193,6 +196,34 @@ WRITER = (
         "room = min(room, ON_TRIAL)",
         "room = max(room, ON_TRIAL)",
         f"{OF_WAKEUP}::test_server_on_trial_gets_few_employees",
+    ),
+    Mutant(
+        "any number of accounts is disabled",
+        BRAKE,
+        "if is_unusual(guard, recent + 1, brake.accounts or 0):",
+        "if is_unusual(guard, 1, brake.accounts or 0):",
+        f"{OF_BRAKE}::test_mapping_that_disables_all_is_stopped",
+    ),
+    Mutant(
+        "held accounts are disabled after the hour",
+        BRAKE,
+        "while not await self._followups.has_held_disabling(connection):",
+        "while True:",
+        f"{OF_BRAKE}::test_next_leaver_is_held_until_a_decision",
+    ),
+    Mutant(
+        "a writer overwrites what another one has counted",
+        BRAKE,
+        "                if await self._brakes.write(counted):\n                    return False",
+        "                await self._brakes.write(counted)\n                return False",
+        f"{OF_DECISIONS}::test_concurrent_replica_is_counted",
+    ),
+    Mutant(
+        "an account that is disabled already counts",
+        "services/provisioning/reconcile.py",
+        "if work.trail.is_disabling_allowed or not work.find_remaining(live).fields:",
+        "if work.trail.is_disabling_allowed:",
+        f"{OF_BRAKE}::test_disabled_or_missing_account_does_not_count",
     ),
 )
 """The mistakes in ``services/writer``."""

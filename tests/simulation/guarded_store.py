@@ -10,7 +10,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.process import Life
 from tests.support.fake_store import FakeStore
 
-READS = ("get", "read", "find", "filter", "list", "count", "is_", "ensure", "stream", "page")
+READS = ("get", "read", "find", "filter", "list", "count", "is_", "has_", "ensure", "stream", "page")
 """Beginnings of the names of commands that change nothing."""
 PAGED = ("stream", "page")
 """Beginnings of the names of commands that yield pages."""

@@ -39,6 +39,7 @@ COMMANDS = (
     "connections start",
     "connections pause",
     "connections resume",
+    "connections release-disabling",
     "connections remove",
     "connections secrets",
     "connections rotate-keys",

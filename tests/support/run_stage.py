@@ -76,8 +76,8 @@ class RunStage:
         self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value())
         self.accounts = FakeAccounts(create_app(self.declaree), self.clock)
         verifier = Verifier(store, self.accounts.source, self.resender, self.clock, lambda: None, PATIENCE)
-        departures = Departures(store.snapshots, outbox, self.clock)
-        decider = Decider(store.polls, store.runs, store.observations, self.runner.build_releaser)
+        departures = Departures(store.snapshots, store.ledger, outbox, self.clock)
+        decider = Decider(store.polls, store.runs, store.observations, store.ledger, self.runner.build_releaser)
         self.tasks = TaskRunner(store.tasks, self.runner, self.resender, verifier, departures, decider, self.clock)
 
     async def plan(self) -> PollPlan:
@@ -163,6 +163,7 @@ def build_crashing_runner(
         runs=crashes.wrap(store.runs, ["begin", "save"]),
         catalogues=crashes.wrap(store.catalogues, ["save"]),
         polls=store.polls,
+        ledger=store.ledger,
         observations=crashes.wrap(store.observations, ["save", "drop", "drop_others"]),
         schedule=crashes.wrap(store.schedule, ["set_progress"]),
     )

@@ -90,6 +90,8 @@ class WriterStage:
         self.followups: Any = store.followups
         self.claims: Any = store.claims
         self.links: Any = store.links
+        self.brakes: Any = store.brakes
+        self.counters: Any = store.counters
         self.mappings = KnownVersions()
         self.work_ranges: Any = store.work_ranges
         self.snapshots: Any = store.snapshots

@@ -107,8 +107,10 @@ class Pipeline:
         verifier = Verifier(
             cast("Any", self.store), self._open_declaree, self.resender, self.clock, lambda: None, timedelta(hours=1)
         )
-        departures = Departures(repositories.snapshots, outbox, self.clock)
-        decider = Decider(self.store.polls, self.store.runs, self.store.observations, self.runner.build_releaser)
+        departures = Departures(repositories.snapshots, self.store.ledger, outbox, self.clock)
+        decider = Decider(
+            self.store.polls, self.store.runs, self.store.observations, self.store.ledger, self.runner.build_releaser
+        )
         self.tasks = TaskRunner(tasks, self.runner, self.resender, verifier, departures, decider, self.clock)
         self.endpoints = Endpoints(self._make_declaree_client, self.clock)
         mapper = Mapper(self.store.mappings, self.store.connections, self.clock)
@@ -118,6 +120,9 @@ class Pipeline:
                 ledger=ledger,
                 claims=self.store.claims,
                 links=self.store.links,
+                brakes=self.store.brakes,
+                counters=self.store.counters,
+                followups=self.store.followups,
                 mappings=self.store.mappings,
                 runs=self.store.runs,
                 snapshots=self.store.snapshots,

@@ -13,7 +13,10 @@ from sandbox.personio.clock import Clock
 from sandbox.personio.credentials import Credential
 from sandbox.personio.state import State
 from services.contracts.claims import LinkDecision
+from services.contracts.events import Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
+from services.contracts.ledger import Waiting
+from services.contracts.outcomes import WaitingCause
 from services.store.database import Store
 from tests.component.cli.conftest import Serve, add_account, add_connection, record_task, store_attention
 from tests.support.builders import NOW, make_attributes, make_entry, make_snapshot
@@ -69,6 +72,17 @@ async def store_questions(store: Store, connection: ConnectionId, free: AccountI
     )
 
 
+async def store_held(store: Store, connection: ConnectionId, *employees: str) -> None:
+    """Stores employees with a change that the brake holds."""
+    waiting = Waiting(cause=WaitingCause.DISABLING_HELD, since=NOW, version=Version(1_000, 3))
+    held: dict[str, Any] = {"connection_id": connection, "waiting": waiting, "is_disabling_held": True}
+    attributes = make_attributes()
+    await store.snapshots.save(
+        [(make_snapshot(employee, connection_id=connection, attributes=attributes), None) for employee in employees]
+    )
+    await store.ledger.write([make_entry(employee, account_id=f"a-{employee}", **held) for employee in employees])
+
+
 async def test_texts_of_links(cli: Cli, store: Store, serve: Serve) -> None:
     """Both sides are shown before a decision, and a decision that does not fit the account names the right command."""
     list_, accept, refuse, hand_over = [Transcript(cli) for _ in range(4)]
@@ -108,6 +122,21 @@ async def test_texts_of_links(cli: Cli, store: Store, serve: Serve) -> None:
     accept.compare("links-accept")
     refuse.compare("links-refuse")
     hand_over.compare("links-hand-over")
+
+
+async def test_texts_of_release_disabling(cli: Cli, store: Store, connection: ConnectionId) -> None:
+    """The number is shown before the decision, and the names only on request."""
+    release = Transcript(cli)
+    command = ("connections", "release-disabling", connection)
+    await asyncio.to_thread(release.record, "Nothing is held.", *command)
+    await store_held(store, connection, "8", "7")
+
+    await asyncio.to_thread(release.record, "Without a confirmation.", *command, stdin="n\n")
+    await asyncio.to_thread(release.record, "With names, and a confirmation.", *command, "--names", stdin="y\n")
+    await store_held(store, connection, "9")
+    await asyncio.to_thread(release.record, "For scripts.", *command, "--yes", "--json")
+
+    release.compare("connections-release-disabling")
 
 
 async def test_texts_of_people_disable(cli: Cli, store: Store, connection: ConnectionId) -> None:

@@ -174,7 +174,8 @@ async def test_guard_is_shown_and_changed(cli: Cli, store: Store, connection: Co
 
     assert before == (
         "the guard is on: a poll is held if one kind of change concerns "
-        "more than 10 employees and more than 20 % of them\n"
+        "more than 10 employees and more than 20 % of them; "
+        "accounts stay enabled if more were to be disabled within an hour\n"
     )
     assert json.loads(result.output) == {"is_on": False, "share": 0.35, "people": 50}
     assert (await store.polls.plan(connection)).guard.people == 50

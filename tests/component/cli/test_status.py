@@ -56,6 +56,7 @@ def test_status_of_a_new_connection_counts_nothing(cli: Cli, connection: Connect
         "accounts": 0,
         "balance": 0,
         "waiting": 0,
+        "held_disablings": 0,
         "absent": 0,
         "decisions": 0,
         "findings": 0,

@@ -5,6 +5,7 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
+from services.contracts.brakes import Brake
 from services.contracts.claims import Decision, LinkDecision
 from services.contracts.events import Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
@@ -53,7 +54,9 @@ async def fill(store: Store, connection: ConnectionId, people: int) -> None:
         states: list[dict[str, Any]] = [
             {"account_id": f"a-{key}", "enabled": True, "user_name": f"{key}@x.example", "look_at": NOW},
             {"account_id": f"a-{key}", "enabled": True, "manager": boss},
-            {"waiting": waiting, "look_at": NOW} if number % 2 else {"waiting": pending, "manager": other_boss},
+            {"waiting": waiting, "look_at": NOW, "is_disabling_held": number % 3 == 0}
+            if number % 2
+            else {"waiting": pending, "manager": other_boss},
             {"blocked_by": "a-1", "blocked_name": "old@x.example", "account_id": f"a-{key}", "refused": (refused,)},
             {"verify": True, "manager": ManagerLink(employee_id=EmployeeId("1"), account_id=AccountId("a-0"))},
         ]
@@ -63,6 +66,7 @@ async def fill(store: Store, connection: ConnectionId, people: int) -> None:
     await store.ledger.write(entries)
     await fill_claims(store, connection, people)
     await asyncio.gather(*(fill_one(store, connection, number) for number in range(people)))
+    await store.brakes.write(Brake(connection_id=connection, accounts=people, counted_at=NOW, seq=1).add(NOW))
     held = await store.runs.begin(connection, now=NOW)
     await store.runs.save(held.model_copy(update={"state": RunState.HELD}))
     keys = [str(number) for number in range(people)]

@@ -130,6 +130,8 @@ async def look(store: Store, stored: ConnectionId) -> dict[str, Any]:
         "existing": stored in await store.connections.filter_existing(every),
         "servers": stored in await store.connections.find_by_server(SERVER),
         "retryable": SOUND in await store.followups.find_connections_with_retryable(),
+        "brake": await store.brakes.read(SOUND),
+        "held disablings": await store.followups.has_held_disabling(SOUND),
         "first": SOUND in await store.runs.find_first(every),
         "run": (await store.runs.find_last_finished(every))[SOUND],
         "report": SOUND in await store.verifications.find_reports(every),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.store.brakes import Brakes
 from services.store.catalogues import Catalogues
 from services.store.claims import Claims
 from services.store.connections import Connections
@@ -32,6 +33,7 @@ from services.store.work_ranges import WorkRanges
 from tests.support.fake_store import FakeStore
 
 REPOSITORIES: dict[str, type] = {
+    "brakes": Brakes,
     "catalogues": Catalogues,
     "claims": Claims,
     "connections": Connections,

@@ -14,6 +14,7 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
+from services.contracts.brakes import Brake
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.claims import Decision
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
@@ -166,7 +167,11 @@ LEDGER = {
     "looks": lambda store: store.counters.count_looks(CONNECTION),
     "due": lambda store: store.followups.take_due(CONNECTION, NOW, 10, timedelta(minutes=1)),
     "waiting": lambda store: _exhaust(store.followups.page_waiting(CONNECTION)),
+    "held disablings": lambda store: _exhaust(store.followups.page_held_disablings(CONNECTION)),
+    "held disabling": lambda store: store.followups.has_held_disabling(CONNECTION),
+    "disabling allowed": lambda store: store.ledger.allow_disabling({make_person("1"): 2_000}),
     "rejected": lambda store: _exhaust(store.followups.page_rejected(CONNECTION)),
+    "accounts": lambda store: store.counters.count_accounts(CONNECTION),
     "numbers of one": lambda store: store.counters.read_one(CONNECTION),
     "absent with account": lambda store: store.counters.find_absent_with_account(CONNECTION),
     "numbers": lambda store: store.counters.read([CONNECTION]),
@@ -225,6 +230,9 @@ OTHERS = {
     "catalogue saved": lambda store: store.catalogues.save(SourceCatalogue(connection_id=CONNECTION, attributes=())),
     "mapping published": lambda store: store.mappings.get_published(CONNECTION),
     "poll plan": lambda store: store.polls.plan(CONNECTION),
+    "brake": lambda store: store.brakes.read(CONNECTION),
+    "brake written": lambda store: store.brakes.write(Brake(connection_id=CONNECTION, seq=2)),
+    "brake reset": lambda store: store.brakes.reset(CONNECTION),
     "tasks open": lambda store: store.tasks.list_open(CONNECTION),
     "task get": lambda store: store.tasks.get("r1"),
     "task start": lambda store: store.tasks.start("r1"),

@@ -5,6 +5,7 @@ that a test can use one alone. The attribute ``content`` of a repository is a di
 read and change it. Every method gives other coroutines a turn before its work, and then works without interruption.
 """
 
+from tests.support.fake_store.brakes import FakeBrakes
 from tests.support.fake_store.catalogues import FakeCatalogues
 from tests.support.fake_store.claims import FakeClaims, FakeLinks, FakeWorkRanges
 from tests.support.fake_store.connections import FakeConnections, FakePollSchedule
@@ -25,6 +26,7 @@ from tests.support.fake_store.tasks import FakeRuns, FakeTasks
 from tests.support.fake_store.verifications import FakeVerifications
 
 __all__ = [
+    "FakeBrakes",
     "FakeCatalogues",
     "FakeClaims",
     "FakeConnections",
@@ -63,6 +65,7 @@ class FakeStore:
         self.catalogues = FakeCatalogues()
         self.mappings = FakeMappings()
         self.followups = FakeFollowUps(self.ledger)
+        self.brakes = FakeBrakes()
         self.claims = FakeClaims()
         self.links = FakeLinks()
         self.counters = FakeCounters(self.ledger, self.snapshots, self.links)

@@ -26,6 +26,11 @@ class FakeCounters:
         await give_turn()
         return dict(Counter(entry.waiting.cause for entry in self._ledger.content.values() if entry.waiting))
 
+    async def count_accounts(self, connection: ConnectionId) -> int:
+        """Returns the number of employees with an enabled account, of every status."""
+        await give_turn()
+        return len(self._find_enabled(connection, lambda snapshot: snapshot.status is not None))
+
     async def count_looks(self, connection: ConnectionId) -> int:
         """Returns the number of employees with an account that must be looked up again at a later time."""
         await give_turn()
@@ -67,6 +72,7 @@ class FakeCounters:
             accounts=len(self._find_enabled(connection, FakeSnapshots.is_listed_as_active)),
             balance=await self.count_behind(connection),
             waiting=sum(entry.waiting is not None for entry in self._ledger.list_entries(connection)),
+            held_disablings=sum(entry.is_disabling_held for entry in self._ledger.list_entries(connection)),
             absent=len(await self.find_absent_with_account(connection)),
             open_links=await self._links.count_open(connection),
             outcomes=dict(sorted(outcomes.items())),

@@ -137,7 +137,7 @@ class FakeFollowUps:
         """Returns the connections with employees that wait or are marked for verification."""
         await give_turn()
         entries = self._ledger.content.values()
-        return tuple(sorted({entry.connection_id for entry in entries if entry.waiting or entry.verify}))
+        return tuple(sorted({entry.connection_id for entry in entries if entry.is_retryable}))
 
     async def take_due(
         self, connection: ConnectionId, now: datetime, most: int, patience: timedelta
@@ -149,14 +149,23 @@ class FakeFollowUps:
             due = entry.waiting.retry_at if entry.waiting is not None else None
             return self._ledger.taken.get(entry.person) or due or datetime.min.replace(tzinfo=UTC)
 
-        retryable = [entry for entry in self._ledger.list_entries(connection) if entry.waiting or entry.verify]
+        retryable = [entry for entry in self._ledger.list_entries(connection) if entry.is_retryable]
         due = sorted((entry for entry in retryable if get_due(entry) <= now), key=get_due)[:most]
         self._ledger.taken |= {entry.person: now + patience for entry in due}
         return tuple(entry.employee_id for entry in due)
 
     def page_waiting(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
-        """Yields the employees that wait."""
-        return self._page(connection, lambda entry: entry.waiting is not None)
+        """Yields the employees that wait and that writers try again on their own."""
+        return self._page(connection, lambda entry: entry.is_retryable and entry.waiting is not None)
+
+    async def has_held_disabling(self, connection: ConnectionId) -> bool:
+        """Returns whether the brake holds a change of the connection."""
+        await give_turn()
+        return any(entry.is_disabling_held for entry in self._ledger.list_entries(connection))
+
+    def page_held_disablings(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
+        """Yields the employees with an account that the brake keeps from being disabled."""
+        return self._page(connection, lambda entry: entry.is_disabling_held)
 
     def page_rejected(self, connection: ConnectionId) -> AsyncIterator[tuple[EmployeeId, ...]]:
         """Yields the employees with a rejected last change."""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry, Waiting
+from services.contracts.outcomes import WaitingCause
 from tests.support.fake_store.pages import give_turn, sort_by_person
 
 
@@ -91,6 +92,26 @@ class FakeLedger:
                 "look_at": max((look for look in (entry.look_at, stored.look_at) if look is not None), default=None),
             }
             self.content[entry.person] = stored.model_copy(update={"verify": True, "seq": stored.seq + 1, **kept})
+
+    async def allow_disabling(self, revisions: Mapping[PersonKey, int]) -> None:
+        """Notes from which revision on accounts may be disabled. A change that the brake holds is retried now."""
+        await give_turn()
+        for person, revision in revisions.items():
+            stored = self.content.get(person)
+            if stored is None:
+                continue
+            waiting = stored.waiting
+            if waiting is not None and waiting.cause is WaitingCause.DISABLING_HELD:
+                waiting = waiting.model_copy(update={"cause": WaitingCause.BACKLOG, "attempts": 0, "retry_at": None})
+                self.taken.pop(person, None)
+            self.content[person] = stored.model_copy(
+                update={
+                    "disabling_allowed_from": revision,
+                    "is_disabling_held": False,
+                    "waiting": waiting,
+                    "seq": stored.seq + 1,
+                }
+            )
 
     async def forget_applied(self, connection: ConnectionId) -> int:
         """Removes every ``applied``. Returns the number of entries."""

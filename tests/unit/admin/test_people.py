@@ -35,7 +35,9 @@ async def test_waiting_employee_has_the_text_of_its_cause(
 ) -> None:
     """The administrator reads what happened and what to do, never the name of the cause."""
     waiting = Waiting(cause=cause, since=NOW, version=Version(1_000, 3))
-    await store.ledger.write([make_entry("1", connection_id=connection.id, waiting=waiting)])
+    is_held = cause is WaitingCause.DISABLING_HELD
+    entry = make_entry("1", connection_id=connection.id, waiting=waiting, is_disabling_held=is_held)
+    await store.ledger.write([entry])
 
     assert await find_people(store, connection.id) == [NeedsAttention(EmployeeId("1"), "waiting", cause.text, NOW)]
 

@@ -69,6 +69,7 @@ async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
         accounts=1,
         balance=2,
         waiting=1,
+        held_disablings=0,
         absent=0,
         decisions=1,
         findings=2,

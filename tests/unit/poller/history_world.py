@@ -298,7 +298,13 @@ class World:
         for crashes in (Crashes(number % 8), Crashes()):
             runner = self.build_runner(crashes)
             repositories = runner._repositories
-            decider = Decider(self.store.polls, repositories.runs, repositories.observations, runner.build_releaser)
+            decider = Decider(
+                self.store.polls,
+                repositories.runs,
+                repositories.observations,
+                repositories.ledger,
+                runner.build_releaser,
+            )
             for run in held[:1]:
                 try:
                     await decider.decide(CONNECTION, DecideRun(run=run.id, is_released=is_released))

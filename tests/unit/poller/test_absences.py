@@ -51,7 +51,9 @@ class Company(RunStage):
 
     async def decide(self, run: str) -> dict[str, int]:
         """Releases a held run."""
-        decider = Decider(self.store.polls, self.store.runs, self.store.observations, self.runner.build_releaser)
+        decider = Decider(
+            self.store.polls, self.store.runs, self.store.observations, self.store.ledger, self.runner.build_releaser
+        )
         return await decider.decide(CONNECTION, DecideRun(run=run, is_released=True))
 
     def is_absent(self, employee: str = GONE) -> bool:

@@ -24,7 +24,7 @@ from services.poller.outbox import Outbox
 from services.poller.run import Runner
 from services.runtime.metrics import Metrics
 from services.store.database import Store
-from tests.support.builders import ADA, CONNECTION, make_connection, make_observation
+from tests.support.builders import ADA, CONNECTION, make_connection, make_entry, make_observation
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import CrashError, Crashes, make_employee
 from tests.support.run_stage import CURSOR, DEPARTURE_SECONDS, RunStage, make_limits
@@ -75,7 +75,9 @@ class Company(RunStage):
 
     async def decide(self, run: str, *, is_released: bool) -> dict[str, int]:
         """Carries out a decision."""
-        decider = Decider(self.store.polls, self.store.runs, self.store.observations, self.runner.build_releaser)
+        decider = Decider(
+            self.store.polls, self.store.runs, self.store.observations, self.store.ledger, self.runner.build_releaser
+        )
         return await decider.decide(CONNECTION, DecideRun(run=run, is_released=is_released))
 
     async def find_run(self, run: str) -> Run:
@@ -377,6 +379,27 @@ async def test_released_absence_is_noted(company: Company) -> None:
     assert len(await company.store.snapshots.find_marked_absent(CONNECTION)) == PART
 
 
+@pytest.mark.promise("P9")
+@pytest.mark.parametrize("status", ["inactive", "leave"])
+async def test_released_leavers_are_not_held_again(company: Company, status: str) -> None:
+    """The brake of the writers lets them pass, from the revision that is published on. Those with other changes it does not.
+
+    A mapping can disable the accounts of any status.
+    """
+    await company.store.ledger.write([make_entry(str(number), account_id=f"a-{number}") for number in range(1, MANY)])
+    company.change(status=status)
+    company.people["35"] = company.people["35"] | {"last_name": "Same"}
+    run = await company.poll()
+
+    await company.decide(run.id, is_released=True)
+
+    published = {record.key: read_event(EmployeeChanged, record.value) for record in company.publisher.log}
+    allowed = {entry.employee_id: entry.disabling_allowed_from for entry in company.fakes.ledger.content.values()}
+    left = {event.employee_id: event.revision for event in published.values() if event.employee_id != "35"}
+    assert len(left) == PART
+    assert {employee: revision for employee, revision in allowed.items() if revision is not None} == left
+
+
 async def test_rejected_run_publishes_nothing(company: Company) -> None:
     """The next poll sees the changes again, as long as they are in Personio."""
     run = await hold(company)
@@ -618,6 +641,7 @@ def build_crashing_runner(company: Company, crashes: Crashes) -> Runner:
         catalogues=crashes.wrap(store.catalogues, ["save"]),
         observations=crashes.wrap(store.observations, ["save", "drop", "drop_others"]),
         schedule=crashes.wrap(store.schedule, ["set_progress"]),
+        ledger=crashes.wrap(store.ledger, ["allow_disabling"]),
         polls=store.polls,
         tasks=store.tasks,
     )
@@ -710,7 +734,13 @@ async def test_crash_in_a_release_loses_no_change() -> None:
     async def act(company: Company, crashes: Crashes) -> None:
         runner = build_crashing_runner(company, crashes)
         repositories = runner._repositories
-        decider = Decider(company.store.polls, repositories.runs, repositories.observations, runner.build_releaser)
+        decider = Decider(
+            company.store.polls,
+            repositories.runs,
+            repositories.observations,
+            repositories.ledger,
+            runner.build_releaser,
+        )
         await decider.decide(CONNECTION, DecideRun(run=runs[id(company)], is_released=True))
 
     assert await crash_everywhere(prepare, act) >= 5

@@ -9,7 +9,9 @@ from services.contracts.events import AccountIdentity
 from services.contracts.ids import AccountId
 from services.provisioning.calls import (
     Answer,
+    AskBrake,
     AskOwnership,
+    Braked,
     Call,
     ClaimAccount,
     Claimed,
@@ -20,6 +22,7 @@ from services.provisioning.calls import (
     Ownership,
     PatchAccount,
     Pause,
+    Question,
     ReplaceAccount,
     Reply,
     Resource,
@@ -79,7 +82,7 @@ class Story:
     @property
     def calls(self) -> tuple[Call, ...]:
         """The calls to the server."""
-        return tuple(step for step in self.steps if not isinstance(step, Pause | AskOwnership | ClaimAccount))
+        return tuple(step for step in self.steps if not isinstance(step, Question))
 
     @property
     def writes(self) -> tuple[Call, ...]:
@@ -110,6 +113,8 @@ def answer_question(step: Step, ownership: Ownership, *, is_claimed: bool = True
             return ownership
         case ClaimAccount():
             return Claimed(is_claimed)
+        case AskBrake():
+            return Braked(is_held=False)
     raise TypeError(f"{step} is not a question")
 
 
@@ -151,7 +156,7 @@ def record(
 
     def answer(step: Step) -> Reply:
         steps.append(step)
-        if isinstance(step, Pause | AskOwnership | ClaimAccount):
+        if isinstance(step, Question):
             is_own = isinstance(step, AskOwnership) and step.id == goal.account_id
             return answer_question(step, own if is_own else ownership, is_claimed=is_claimed)
         return answer_call(step)

@@ -8,7 +8,7 @@ from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.ledger import LedgerEntry, RefusedField, Waiting
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning import precedence, records
-from services.provisioning.calls import Answer, AskOwnership, ClaimAccount, Ownership, Pause, Reply
+from services.provisioning.calls import Answer, Ownership, Question, Reply
 from services.provisioning.circumstances import Circumstances
 from services.provisioning.desired import DesiredState, hash_value
 from services.provisioning.goal import build_desired_state
@@ -144,7 +144,7 @@ def play(settlement: Settlement, *answers: Answer, ownership: Ownership = UNOWNE
     """Performs the steps of a settlement with these answers of the server, up to the call after the last of them."""
     left: list[Reply] = list(answers)
     while (step := settlement.step) is not None:
-        if isinstance(step, Pause | AskOwnership | ClaimAccount):
+        if isinstance(step, Question):
             settlement.receive(answer_question(step, ownership))
             continue
         if not left:

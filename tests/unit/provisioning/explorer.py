@@ -21,7 +21,9 @@ from services.contracts.outcomes import Intent, Outcome, WaitingCause
 from services.provisioning import records
 from services.provisioning.calls import (
     Answer,
+    AskBrake,
     AskOwnership,
+    Braked,
     Call,
     ClaimAccount,
     Claimed,
@@ -32,7 +34,7 @@ from services.provisioning.calls import (
     Missing,
     Ownership,
     PatchAccount,
-    Pause,
+    Question,
     ReadAccount,
     Reply,
     Resource,
@@ -262,7 +264,7 @@ class Explorer:
 
     def _find_next_call(self, work: Work) -> Call | None:
         step = self._replay(work).step
-        assert not isinstance(step, AskOwnership | ClaimAccount | Pause)
+        assert not isinstance(step, Question)
         return step
 
     def _conclude(self, work: Work) -> Entry:
@@ -403,12 +405,14 @@ def _note(writer: Writer, after: Entry) -> Writer:
 
 def _answer_questions(settling: Settlement) -> None:
     """Answers pauses and questions about ownership: the employee is the only one."""
-    while isinstance(settling.step, AskOwnership | ClaimAccount | Pause):
+    while isinstance(settling.step, Question):
         reply: Reply = None
         if isinstance(settling.step, AskOwnership):
             reply = Ownership("none")
         if isinstance(settling.step, ClaimAccount):
             reply = Claimed(is_ours=True)
+        if isinstance(settling.step, AskBrake):
+            reply = Braked(is_held=False)
         settling.receive(reply)
 
 
