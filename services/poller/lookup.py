@@ -44,7 +44,9 @@ class Lookup:
         if plan.needs_any("pending_event"):
             await self._outbox.emit_pending(connection, self._places)
         releaser = Releaser(connection, repositories.snapshots, self._outbox, self._clock, self._places)
-        catalogue = SourceCatalogueKeeper(repositories.catalogues, repositories.snapshots, self._outbox, plan)
+        catalogue = SourceCatalogueKeeper(
+            repositories.catalogues, repositories.snapshots, self._outbox, plan, self._clock.now()
+        )
         published = plan.open_mapping()
         wanted = find_wanted_attributes(published.mapping if published else None)
         calendar = EmploymentCalendar.open(published, plan.time_zone, self._clock.now())

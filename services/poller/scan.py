@@ -64,7 +64,7 @@ class Scan:
         self._clock = clock
         self._limits = limits
         self._dry_run = dry_run
-        self._catalogue = SourceCatalogueKeeper(catalogues, snapshots, outbox, plan)
+        self._catalogue = SourceCatalogueKeeper(catalogues, snapshots, outbox, plan, clock.now())
 
     async def run(
         self, personio: Personio, wanted: frozenset[str], progress: Callable[[Tally], Awaitable[None]], *, is_full: bool

@@ -1,8 +1,8 @@
 """Source catalogues: one for each connection, replaced as a whole."""
 
-from services.contracts.catalogues import SourceAttribute, SourceCatalogue
+from services.contracts.catalogues import AttributeChange, AttributeChangeKind, SourceAttribute, SourceCatalogue
 from services.store.database import Store
-from tests.support.builders import CONNECTION, OTHER
+from tests.support.builders import CONNECTION, NOW, OTHER
 
 CATALOGUE = SourceCatalogue(
     connection_id=CONNECTION,
@@ -12,6 +12,7 @@ CATALOGUE = SourceCatalogue(
     ),
     employees=4,
     stored=("office.name", "status"),
+    changes=(AttributeChange(key="team", label="Team", kind=AttributeChangeKind.VANISHED, at=NOW, type="tags"),),
 )
 """A catalogue with every kind of attribute."""
 
