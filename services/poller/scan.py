@@ -85,6 +85,7 @@ class Scan:
                     await self._finish_incremental(reader, selection, tally)
             except ScanStoppedError as error:
                 tally.stopped = str(error)
+        tally.notes = personio.notes
         return tally
 
     async def _begin(
