@@ -17,6 +17,7 @@ from services.admin import mappings
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import EmployeeId
 from services.contracts.topics import Topic
+from services.runtime.clock import SystemClock
 from tests.e2e.troubles import (
     Company,
     Logs,
@@ -287,7 +288,7 @@ async def test_two_employees_with_one_email(installation: Installation, company:
 async def test_wrong_personio_secret(installation: Installation, company: Company, other: Company, logs: Logs) -> None:
     """The polls of that company fail until the right secret is stored; the other company is not affected."""
     async with open_store(installation) as store:
-        await store.connections.set_credentials(other.id, personio_secret=SecretStr(WRONG))
+        await store.connections.set_credentials(other.id, now=SystemClock().now(), personio_secret=SecretStr(WRONG))
     await logs.wait_for("poller", "poll failed", "Personio refuses the client_id and client_secret")
     person = await hire(installation)
     await wait_for_account(company, person)
