@@ -18,7 +18,7 @@ MAX_ENDPOINTS = 10
 MAX_HEADER_LENGTH = 100
 """Number of characters above which a header is not parsed."""
 _STEP = re.compile(r"v\d{1,2}|[a-z-]{1,40}")
-"""A step of a path that is no id: a version or a word."""
+"""A step of a path that is not an id: a version or a word."""
 _EPOCH_SECONDS = re.compile(r"@(\d{1,12})\b")
 """A date of a structured header (RFC 9651, section 3.3.7)."""
 _NOT_DEPRECATED = frozenset({"", "false", "?0"})

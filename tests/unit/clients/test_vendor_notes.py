@@ -1,4 +1,4 @@
-"""What is noted of the headers of responses, whatever a server sends in them."""
+"""What is noted of the headers of responses, for any value that a server sends."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -106,7 +106,7 @@ def test_number_of_noted_endpoints_is_limited() -> None:
     ],
 )
 def test_difference_of_the_clocks_is_noted(difference: timedelta, noted: float) -> None:
-    """The header ``Date`` has whole seconds: a difference within one of them is none."""
+    """The header ``Date`` has whole seconds: a difference within one of them does not count."""
     date = FakeClock().now() + difference
 
     assert take({"Date": format_date(date)}).clock_ahead_seconds == pytest.approx(noted)
