@@ -41,6 +41,7 @@ async def test_new_server_becomes_a_replica_set_once(new_mongo: Mongo) -> None:
         async with store.transaction():
             pass
         assert await store.ensure_replica_set() == ()
+        assert (await store.read_server_state()).replica_set == "rs0"
     finally:
         store.close()
 
