@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.admin.links import count_links
+from services.admin.released import ReleasedChange, find_changes
 from services.contracts.connections import ConnectionState
 from services.contracts.damage import Damage
 from services.contracts.ids import ConnectionId
@@ -54,20 +56,25 @@ class Status:
     """Number of employees with a document that cannot be read."""
     problems: tuple[str, ...] = ()
     """What else of the connection cannot be read, and what to do."""
+    attributes: tuple[ReleasedChange, ...] = ()
+    """The changes of released attributes that an administrator should know."""
 
 
-async def get_status(store: Store) -> tuple[Status, ...]:
+async def get_status(store: Store, *, now: datetime) -> tuple[Status, ...]:
     """Returns the status of all connections, in the order in which they were added."""
     summaries = await store.connections.list_all()
     damaged: dict[ConnectionId, list[Damage]] = defaultdict(list)
     for damage in await store.damage.list_all():
         damaged[damage.connection_id].append(damage)
     pages = [summaries[start : start + AT_ONCE] for start in range(0, len(summaries), AT_ONCE)]
-    return tuple([status for page in pages for status in await _read_page(store, page, damaged)])
+    return tuple([status for page in pages for status in await _read_page(store, page, damaged, now)])
 
 
 async def _read_page(
-    store: Store, summaries: Sequence[ConnectionSummary], damaged: Mapping[ConnectionId, Sequence[Damage]]
+    store: Store,
+    summaries: Sequence[ConnectionSummary],
+    damaged: Mapping[ConnectionId, Sequence[Damage]],
+    now: datetime,
 ) -> list[Status]:
     """Returns the status of some connections. The number of queries depends on the number of large ones alone."""
     connections = [summary.id for summary in summaries]
@@ -77,6 +84,7 @@ async def _read_page(
     large = {run.connection_id for run in runs.values() if run.counts.seen >= LARGE}
     numbers = await store.counters.read(one for one in connections if one not in large)
     numbers |= {connection: await store.counters.read_one(connection) for connection in large}
+    attributes = await find_changes(store, connections, now)
     decisions = {one: await count_links(store, one) for one in connections if numbers[one].open_links}
     return [
         Status(
@@ -96,6 +104,7 @@ async def _read_page(
             last_run=runs.get(summary.id),
             unreadable=len({damage.employee_id for damage in damaged.get(summary.id, ())} - {None}),
             problems=_list_problems(summary, damaged.get(summary.id, ())),
+            attributes=attributes.get(summary.id, ()),
         )
         for summary in summaries
     ]

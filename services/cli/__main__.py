@@ -9,8 +9,11 @@ import typer
 
 from services.admin import install as admin_install
 from services.admin import status as admin_status
+from services.admin.released import summarise_keys
+from services.admin.vendor_findings import describe_end
 from services.cli import connections, dead_letters, links, mapping, people, runs, sync, users, verify
 from services.cli.context import CliSettings, Json, run
+from services.cli.doctor import doctor
 from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
 from services.contracts.outcomes import Outcome
@@ -112,7 +115,7 @@ def status(as_json: Json = False) -> None:
     Exit code 1 if the last poll of an active connection failed, was incomplete or is held, or if something of a
     connection cannot be read.
     """
-    connections = run(lambda _, store: admin_status.get_status(store))
+    connections = run(lambda _, store: admin_status.get_status(store, now=SystemClock().now()))
     text = "\n".join(map(_format_status, connections))
     print_result(text or "No connection exists: add one with `connections add`.", connections, as_json=as_json)
     if any(_has_failed(connection) for connection in connections):
@@ -134,6 +137,10 @@ def _format_status(connection: admin_status.Status) -> str:
         f"  mapping version {connection.mapping_version}; outcomes: {outcomes or 'none yet'}",
         *_format_last_poll(connection.last_run),
     ]
+    if connection.attributes:
+        lines.append(
+            f"  Personio releases other attributes: {summarise_keys(connection.attributes)}, see `doctor {connection.connection}`"
+        )
     lines += [f"  unreadable: {problem}" for problem in connection.problems]
     people = f"see `people list {connection.connection}`"
     if any([connection.waiting, *(connection.outcomes.get(outcome) for outcome in NEED_ATTENTION)]):
@@ -164,7 +171,12 @@ def _format_last_poll(run: Run | None) -> Iterator[str]:
         yield f"  decide with `runs release {run.connection_id} {run.id}` or `runs reject {run.connection_id} {run.id}`"
     if run.invisible:
         yield f"  attributes not released, their fields stay as they are: {', '.join(run.invisible)}"
+    if run.notes.ends:
+        ends = "; ".join(describe_end(end) for end in run.notes.ends)
+        yield f"  Personio {ends}: see `doctor {run.connection_id}`"
 
+
+app.command()(doctor)
 
 app.add_typer(connections.app, name="connections")
 app.add_typer(links.app, name="links")

@@ -13,13 +13,12 @@ from services.runtime.background import Background
 from services.runtime.clock import Clock
 from services.runtime.log import describe
 from services.runtime.metrics import Metrics
+from services.runtime.settings import OVERDUE_SHARE
 
 logger = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 15.0
 """Seconds between two refreshes. Indexes answer the queries."""
-TOLERATED_SHARE = 0.1
-"""Share of the poll interval after which a due poll counts as overdue."""
 
 
 class Counters(Protocol):
@@ -59,7 +58,7 @@ class Gauges:
         self._schedule = schedule
         self._metrics = metrics
         self._clock = clock
-        self._tolerance = timedelta(seconds=interval_seconds * TOLERATED_SHARE)
+        self._tolerance = timedelta(seconds=interval_seconds * OVERDUE_SHARE)
         self._background = Background("the refresh of the metrics", self._loop, fatal)
 
     async def start(self) -> None:

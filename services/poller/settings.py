@@ -2,21 +2,25 @@
 
 from pydantic import Field
 
-from services.runtime.settings import AddressSettings, EncryptionSettings, KafkaSettings, MongoSettings, ProcessSettings
+from services.runtime.settings import (
+    AddressSettings,
+    EncryptionSettings,
+    KafkaSettings,
+    MongoSettings,
+    PollingSettings,
+    ProcessSettings,
+)
 
 
-class PollerSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, ProcessSettings):
+class PollerSettings(
+    KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, PollingSettings, ProcessSettings
+):
     """The settings of all services, and those that only the poller reads."""
 
-    poll_interval_seconds: float = Field(900, gt=0)
-    """Seconds between two polls of a connection."""
     poll_lease_seconds: float = Field(30, gt=0)
     """Seconds without a renewal after which another poller takes over a connection."""
     poll_tasks_every_seconds: float = Field(1, gt=0)
     """Seconds between two checks for new tasks, such as a poll that a command asks for."""
-    poll_personio_per_minute: int = Field(250, ge=1)
-    """Maximum number of requests for employees that all pollers together send in a minute to each address of Personio. Personio
-    allows 300 per IP address."""
     poll_personio_logins_per_minute: int = Field(50, ge=1)
     """Maximum number of authentications that all pollers together send in a minute to each address of Personio. Personio allows
     60. Each credential authenticates once a day, and after a start."""

@@ -183,6 +183,20 @@ class AddressSettings(Block):
     """Whether Personio and Declaree may have addresses of private networks, as in a demo or behind an own gateway."""
 
 
+OVERDUE_SHARE = 0.1
+"""Share of the poll interval after which a due poll counts as overdue."""
+
+
+class PollingSettings(Block):
+    """The pace of the polls, as the poller keeps it and `doctor` expects it."""
+
+    poll_interval_seconds: float = Field(900, gt=0)
+    """Seconds between two polls of a connection."""
+    poll_personio_per_minute: int = Field(250, ge=1)
+    """Maximum number of requests for employees that all pollers together send in a minute to each address of Personio. Personio
+    allows 300 per IP address."""
+
+
 class ProcessSettings(Block):
     """The health server, the logs and the end of a process."""
 
