@@ -87,7 +87,7 @@ def _judge_polls(facts: StoredFacts) -> Iterator[Finding]:
         yield Finding("polls", f"the next poll is overdue, the last one ended at {at}: see the log of the poller")
     if run.state is RunState.HELD:
         command = f"runs show {run.connection_id} {run.id} --people"
-        yield Finding("last poll", f"it is held ({at}): {run.error}; see `{command}`, then release or reject it")
+        yield Finding("last poll", f"it is held ({at}), see `{command}`, then release or reject it: {run.error}")
     elif run.state in UNSUCCESSFUL:
         yield Finding("last poll", f"{run.state.value} ({at}): {run.error}")
     else:

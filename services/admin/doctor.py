@@ -119,13 +119,14 @@ class _Examiner:
     async def _examine(self, facts: StoredFacts, *, is_asked: bool) -> ConnectionReport:
         """Examines one connection. ``is_asked`` sends requests to its systems."""
         connection, run = facts.summary.id, facts.status.last_run
-        notes = VendorNotes() if run is None else run.notes
+        polled = VendorNotes() if run is None else run.notes
+        notes = polled
         asked: list[Finding] = []
         if is_asked and facts.summary.problem is None:
             personio, declaree = await self._ask(connection)
             mapping = await run_check("mapping", self._check_mapping(connection, personio))
             asked = [*personio.findings, *declaree.findings, *mapping, *self._judge_notes("Declaree", declaree.notes)]
-            notes = personio.notes
+            notes = personio.notes.add_ends(polled)  # a poll uses further endpoints
         elif not is_asked:
             asked = [Finding("Personio and Declaree", note=f"not asked: see `doctor {connection}`")]
         findings = (

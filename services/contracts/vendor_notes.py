@@ -1,5 +1,7 @@
 """What the answers of a system say beside their content. It contains no personal data."""
 
+from typing import Self
+
 from pydantic import AwareDatetime
 
 from services.contracts.values import FrozenModel
@@ -27,3 +29,9 @@ class VendorNotes(FrozenModel):
     """Seconds by which the system's clock is ahead of ours, negative if it is behind; None without a usable header ``Date``."""
     requests_left: int | None = None
     """Number of requests that the system still accepts at present; None if it does not say so."""
+
+    def add_ends(self, earlier: Self) -> Self:
+        """Returns these notes, with the announced ends in earlier notes of endpoints that these do not know."""
+        known = {end.path for end in self.ends}
+        further = tuple(end for end in earlier.ends if end.path not in known)
+        return self.model_copy(update={"ends": (*self.ends, *further)})

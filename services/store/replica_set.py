@@ -1,7 +1,7 @@
 """The replica set of a single MongoDB server: the product needs one for transactions, and a new server has none."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -28,7 +28,10 @@ class ServerState:
 async def read_state(client: AsyncIOMotorClient[Document]) -> ServerState:
     """Returns the state of the primary. Call it within ``translate_errors``."""
     hello: dict[str, Any] = await client.admin.command("hello")
-    return ServerState(hello.get("setName"), hello["localTime"])
+    time: datetime = hello["localTime"]
+    return ServerState(
+        hello.get("setName"), time.replace(tzinfo=UTC)
+    )  # the answers to commands have times without a zone
 
 
 async def ensure_replica_set(url: SecretStr, timeout_ms: int) -> str | None:
