@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from services.admin.attribute_news import summarise_keys
 from services.admin.checks import Finding
-from services.admin.released import summarise_keys
 from services.admin.status import Status
 from services.contracts.catalogues import AttributeChangeKind
 from services.contracts.connections import ConnectionState

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.admin.attribute_news import AttributeNews, find_changes
 from services.admin.links import count_links
-from services.admin.released import ReleasedChange, find_changes
 from services.contracts.connections import ConnectionState
 from services.contracts.damage import Damage
 from services.contracts.ids import ConnectionId
@@ -56,8 +56,8 @@ class Status:
     """Number of employees with a document that cannot be read."""
     problems: tuple[str, ...] = ()
     """What else of the connection cannot be read, and what to do."""
-    attributes: tuple[ReleasedChange, ...] = ()
-    """The changes of released attributes that an administrator should know."""
+    attributes: tuple[AttributeNews, ...] = ()
+    """The changes of visible attributes that an administrator should know."""
 
 
 async def get_status(store: Store, *, now: datetime) -> tuple[Status, ...]:

@@ -9,7 +9,7 @@ import typer
 
 from services.admin import install as admin_install
 from services.admin import status as admin_status
-from services.admin.released import summarise_keys
+from services.admin.attribute_news import summarise_keys
 from services.admin.vendor_findings import describe_end
 from services.cli import connections, dead_letters, links, mapping, people, runs, sync, users, verify
 from services.cli.context import CliSettings, Json, run

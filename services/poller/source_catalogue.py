@@ -72,7 +72,7 @@ class SourceCatalogueKeeper:
         keys = {kind.value: [change.key for change in changes if change.kind is kind] for kind in AttributeChangeKind}
         logger.log(
             logging.WARNING if fields else logging.INFO,
-            "attributes that Personio releases have changed",
+            "visible attributes have changed",
             extra={
                 "connection": self._connection,
                 "attributes": {kind: found for kind, found in keys.items() if found},

@@ -331,7 +331,7 @@ async def test_attribute_that_is_no_longer_released(
     assert "manager.value stays as it is" in during["released attributes"]
     assert result.code == 1
     assert f"vanished: supervisor, see `doctor {company.id}`" in status.output
-    await logs.wait_for("poller", "attributes that Personio releases have changed")
+    await logs.wait_for("poller", "visible attributes have changed")
 
 
 async def test_wrong_declaree_key(installation: Installation, company: Company, logs: Logs) -> None:

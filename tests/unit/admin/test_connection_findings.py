@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from services.admin.attribute_news import AttributeNews
 from services.admin.checks import Finding
 from services.admin.connection_findings import StoredFacts, judge_stored
-from services.admin.released import ReleasedChange
 from services.admin.status import Status
 from services.contracts.catalogues import AttributeChange, AttributeChangeKind
 from services.contracts.connections import ConnectionState
@@ -58,9 +58,9 @@ def judge(facts: StoredFacts = FACTS, *, summary: Mapping[str, Any] = EMPTY, **s
     return {finding.subject: finding for finding in judge_stored(changed, NOW)}
 
 
-def make_change(kind: AttributeChangeKind, *fields: str) -> ReleasedChange:
+def make_change(kind: AttributeChangeKind, *fields: str) -> AttributeNews:
     """Returns a change of the attribute ``office``, which fills these fields."""
-    return ReleasedChange(AttributeChange(key="office", label="", kind=kind, at=NOW, type="standard"), fields)
+    return AttributeNews(AttributeChange(key="office", label="", kind=kind, at=NOW, type="standard"), fields)
 
 
 def test_connection_without_a_finding_says_what_was_found() -> None:
@@ -156,7 +156,7 @@ def test_unreadable_documents_are_problems() -> None:
         ),
     ],
 )
-def test_only_a_vanished_attribute_is_a_problem(change: ReleasedChange, level: str, text: str) -> None:
+def test_only_a_vanished_attribute_is_a_problem(change: AttributeNews, level: str, text: str) -> None:
     """Other changes do no harm at once."""
     found = judge(attributes=(change,))["released attributes"]
 

@@ -1,10 +1,10 @@
-"""Which changes of released attributes an administrator is told, and in which words."""
+"""Which changes of visible attributes an administrator is told, and in which words."""
 
 from datetime import datetime, timedelta
 
 import pytest
 
-from services.admin.released import NEWS_LIFETIME, find_changes, judge_changes, summarise_keys
+from services.admin.attribute_news import NEWS_LIFETIME, find_changes, judge_changes, summarise_keys
 from services.contracts.catalogues import AttributeChange, AttributeChangeKind, SourceCatalogue
 from services.contracts.mappings import AttributeSource, MappingDocument, PublishedMapping, Rule
 from services.store.database import Store

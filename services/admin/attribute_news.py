@@ -1,4 +1,4 @@
-"""Changes of the attributes that Personio releases, judged against the published mapping."""
+"""Changes of the visible attributes, judged against the published mapping."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ MAX_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class ReleasedChange:
+class AttributeNews:
     """A change that concerns the mapping, or that a mapping can use."""
 
     change: AttributeChange
@@ -52,15 +52,14 @@ class ReleasedChange:
 
 def judge_changes(
     changes: Iterable[AttributeChange], mapping: PublishedMapping | None, now: datetime
-) -> tuple[ReleasedChange, ...]:
+) -> tuple[AttributeNews, ...]:
     """Returns the changes that an administrator should know, newest first.
 
     A vanished attribute is shown as long as the mapping reads it. Any other change is shown for some time, until a mapping is
     published after it.
     """
     judged = [
-        ReleasedChange(change, find_reading_fields(mapping.mapping, change.key) if mapping else ())
-        for change in changes
+        AttributeNews(change, find_reading_fields(mapping.mapping, change.key) if mapping else ()) for change in changes
     ]
     known_at = mapping.published_at if mapping is not None else None
     return tuple(
@@ -78,7 +77,7 @@ def judge_changes(
 
 async def find_changes(
     store: Store, connections: Sequence[ConnectionId], now: datetime
-) -> dict[ConnectionId, tuple[ReleasedChange, ...]]:
+) -> dict[ConnectionId, tuple[AttributeNews, ...]]:
     """Returns the changes that an administrator should know, for those connections that have any. Sends one or two queries."""
     changes = await store.catalogues.find_changes(connections)
     if not changes:
@@ -89,7 +88,7 @@ async def find_changes(
     return {connection: found for connection, found in judged.items() if found}
 
 
-def summarise_keys(changes: Iterable[ReleasedChange]) -> str:
+def summarise_keys(changes: Iterable[AttributeNews]) -> str:
     """Returns the keys of the changes by kind, on one line."""
     by_kind: dict[AttributeChangeKind, list[str]] = {}
     for found in changes:
