@@ -125,9 +125,10 @@ async def test_slow_answer_is_not_a_difference_of_clocks() -> None:
     taker = NoteTaker(clock)
     sent_at = clock.now()
     await clock.sleep(40)
-    taker.take(httpx.Response(200, headers={"Date": format_date(sent_at + timedelta(seconds=100))}), LIST, sent_at)
 
-    taker.take(httpx.Response(200, headers={"Date": format_date(sent_at + timedelta(seconds=20))}), LIST, sent_at)
+    for seconds in (90, 20, 100):
+        date = format_date(sent_at + timedelta(seconds=seconds))
+        taker.take(httpx.Response(200, headers={"Date": date}), LIST, sent_at)
 
     assert taker.notes.clock_ahead_seconds == 0
 

@@ -20,6 +20,7 @@ from services.poller.guard import Census
 from services.poller.outbox import Outbox
 from services.poller.scan import Scan
 from services.poller.selection import MissingAttributesError, read_selection
+from services.poller.source_catalogue import SourceCatalogueKeeper
 from services.poller.staging import DryRun, Released, Releaser
 from services.poller.tally import Tally
 from services.store.database import Store
@@ -443,6 +444,20 @@ async def test_vanished_attribute_is_kept_with_the_catalogue(
     assert record.levelname == "WARNING"
     assert record.__dict__["attributes"] == {"vanished": ["supervisor"]}
     assert record.__dict__["kept_fields"] == [MANAGER]
+
+
+async def test_new_attribute_is_kept_before_the_list_is_read(stage: ScanStage) -> None:
+    """A poll of changed employees alone, and a lookup, store the catalogue only at their beginning."""
+    await stage.scan()
+    stage.personio.visible = (*stage.personio.visible, "team")
+    plan = await stage.plan()
+    keeper = SourceCatalogueKeeper(stage.store.catalogues, stage.store.snapshots, stage.outbox, plan, stage.clock.now())
+
+    await keeper.begin(await read_selection(stage.personio, frozenset(ADA)))
+
+    catalogue = await stage.store.catalogues.get(CONNECTION)
+    assert catalogue is not None
+    assert [(change.key, change.kind.value) for change in catalogue.changes] == [("team", "new")]
 
 
 async def test_value_too_large_is_counted_and_the_rest_sent(store: Store) -> None:
