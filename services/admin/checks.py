@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.turns import SHORT_HOLD_SECONDS
+from services.clients.http.vendor_notes import NoteTaker
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import Connection
 from services.contracts.employees import (
@@ -16,6 +17,7 @@ from services.contracts.employees import (
 )
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, UnreadableMapping
+from services.contracts.vendor_notes import VendorNotes
 from services.errors import ConnectorError
 from services.mapping.wanted import find_needed_attributes
 from services.runtime.clock import Clock
@@ -38,6 +40,20 @@ class Finding:
     """What is wrong and what to do; None if nothing is wrong."""
     hint: str | None = None
     """What works otherwise than the administrator may expect; None if nothing does."""
+    note: str | None = None
+    """What was found and is right; None if there is nothing to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemCheck:
+    """The result of requests to one system."""
+
+    findings: tuple[Finding, ...]
+    """What was found."""
+    notes: VendorNotes
+    """What the answers said beside their content."""
+    definitions: Sequence[AttributeDefinition] | None = None
+    """The attributes that the credential can read; None for Declaree, and if Personio did not list them."""
 
 
 async def check(store: Store, clock: Clock, connection: ConnectionId, *, allow_private: bool) -> tuple[Finding, ...]:
@@ -47,17 +63,18 @@ async def check(store: Store, clock: Clock, connection: ConnectionId, *, allow_p
     Raises ``UnknownConnectionError``, and ``EncryptionKeyError`` if the stored secrets cannot be decrypted.
     """
     stored = await store.connections.get(connection)
-    (personio, definitions), declaree = await asyncio.gather(
-        _check_personio(stored, clock, allow_private=allow_private),
-        _check_declaree(stored, clock, allow_private=allow_private),
+    personio, declaree = await asyncio.gather(
+        check_personio(stored, clock, allow_private=allow_private),
+        check_declaree(stored, clock, allow_private=allow_private),
     )
-    return (*personio, declaree, await _check_mapping(store, connection, definitions))
+    mapping = await check_mapping(store, connection, personio.definitions)
+    return (*personio.findings, *declaree.findings, mapping)
 
 
-async def _check_mapping(
+async def check_mapping(
     store: Store, connection: ConnectionId, definitions: Sequence[AttributeDefinition] | None
 ) -> Finding:
-    """``definitions`` are the attributes that the credential can read; None if Personio did not list them."""
+    """Compares the mapping with the attributes that the credential can read; None if they are not known."""
     mapping = (await store.mappings.get_all_published([connection])).get(connection)
     if isinstance(mapping, UnreadableMapping):
         return Finding("mapping", mapping.problem)
@@ -83,30 +100,32 @@ def find_unusable_attributes(mapping: MappingDocument, definitions: Sequence[Att
     )
 
 
-async def _check_personio(
-    connection: Connection, clock: Clock, *, allow_private: bool
-) -> tuple[tuple[Finding, ...], Sequence[AttributeDefinition] | None]:
-    """Returns the findings, and the attributes that the credential can read; None if Personio did not list them."""
+async def check_personio(connection: Connection, clock: Clock, *, allow_private: bool) -> SystemCheck:
+    """Asks Personio for the list of attributes."""
     async with PersonioClient(connection.personio, clock=clock, allow_private=allow_private) as client:
         try:
             definitions = await client.list_attributes()
         except ConnectorError as error:
-            return (Finding("Personio", str(error)),), None
+            return SystemCheck((Finding("Personio", str(error)),), client.notes)
+        notes = client.notes
     missing = find_missing_attributes({definition.key for definition in definitions})
     problem = (
         f"the credential does not release {', '.join(missing)}: add these attributes to the credential in Personio"
     )
-    return (Finding("Personio"), Finding("Personio attributes", problem if missing else None)), definitions
+    findings = (Finding("Personio"), Finding("Personio attributes", problem if missing else None))
+    return SystemCheck(findings, notes, definitions)
 
 
-async def _check_declaree(connection: Connection, clock: Clock, *, allow_private: bool) -> Finding:
+async def check_declaree(connection: Connection, clock: Clock, *, allow_private: bool) -> SystemCheck:
+    """Asks Declaree whether it accepts the key."""
+    taker = NoteTaker(clock)
     client = DeclareeClient(
-        connection.declaree, clock=clock, longest_hold=SHORT_HOLD_SECONDS, allow_private=allow_private
+        connection.declaree, clock=clock, longest_hold=SHORT_HOLD_SECONDS, taker=taker, allow_private=allow_private
     )
     try:
         await client.probe()
     except ConnectorError as error:
-        return Finding("Declaree", str(error))
+        return SystemCheck((Finding("Declaree", str(error)),), taker.notes)
     finally:
         await client.close()
-    return Finding("Declaree")
+    return SystemCheck((Finding("Declaree"),), taker.notes)

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from services.contracts.connections import validate_secret
 from services.contracts.ids import ConnectionId
 from services.errors import ConfigurationError
+from services.runtime.clock import Clock
 from services.store.connections import Rotation
 from services.store.database import Store
 
@@ -30,7 +31,7 @@ class Credentials:
     """Declaree's API key; None keeps the stored one."""
 
 
-async def set_credentials(store: Store, connection: ConnectionId, credentials: Credentials) -> None:
+async def set_credentials(store: Store, clock: Clock, connection: ConnectionId, credentials: Credentials) -> None:
     """Stores new credentials. Waiting changes are resent once a probe with the new credentials succeeds.
 
     Raises ``UnusableSecretError``, ``UnknownConnectionError``, and ``DuplicateConnectionError`` for a client_id that
@@ -38,6 +39,7 @@ async def set_credentials(store: Store, connection: ConnectionId, credentials: C
     """
     await store.connections.set_credentials(
         connection,
+        now=clock.now(),
         personio_client_id=credentials.personio_client_id,
         personio_secret=_validate("Personio client_secret", credentials.personio_secret),
         declaree_key=_validate("Declaree key", credentials.declaree_key),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from services.admin.attribute_news import AttributeNews, find_changes
 from services.admin.links import count_links
 from services.contracts.connections import ConnectionState
 from services.contracts.damage import Damage
@@ -59,9 +60,11 @@ class Status:
     """Number of employees with a document that cannot be read."""
     problems: tuple[str, ...] = ()
     """What else of the connection cannot be read, and what to do."""
+    attributes: tuple[AttributeNews, ...] = ()
+    """The changes of visible attributes that an administrator should know."""
 
 
-async def get_status(store: Store, *, overdue_before: datetime | None = None) -> tuple[Status, ...]:
+async def get_status(store: Store, *, now: datetime, overdue_before: datetime | None = None) -> tuple[Status, ...]:
     """Returns the status of all connections, in the order in which they were added.
 
     A poll that was due before ``overdue_before`` and has not ended is overdue; None does not ask for overdue polls.
@@ -72,12 +75,15 @@ async def get_status(store: Store, *, overdue_before: datetime | None = None) ->
     for damage in await store.damage.list_all():
         damaged[damage.connection_id].append(damage)
     pages = [summaries[start : start + AT_ONCE] for start in range(0, len(summaries), AT_ONCE)]
-    statuses = [status for page in pages for status in await _read_page(store, page, damaged)]
+    statuses = [status for page in pages for status in await _read_page(store, page, damaged, now)]
     return tuple(replace(status, overdue_since=overdue.get(status.connection)) for status in statuses)
 
 
 async def _read_page(
-    store: Store, summaries: Sequence[ConnectionSummary], damaged: Mapping[ConnectionId, Sequence[Damage]]
+    store: Store,
+    summaries: Sequence[ConnectionSummary],
+    damaged: Mapping[ConnectionId, Sequence[Damage]],
+    now: datetime,
 ) -> list[Status]:
     """Returns the status of some connections. The number of queries depends on the number of large ones alone."""
     connections = [summary.id for summary in summaries]
@@ -87,6 +93,7 @@ async def _read_page(
     large = {run.connection_id for run in runs.values() if run.counts.seen >= LARGE}
     numbers = await store.counters.read(one for one in connections if one not in large)
     numbers |= {connection: await store.counters.read_one(connection) for connection in large}
+    attributes = await find_changes(store, connections, now)
     decisions = {one: await count_links(store, one) for one in connections if numbers[one].open_links}
     return [
         Status(
@@ -107,6 +114,7 @@ async def _read_page(
             last_run=runs.get(summary.id),
             unreadable=len({damage.employee_id for damage in damaged.get(summary.id, ())} - {None}),
             problems=_list_problems(summary, damaged.get(summary.id, ())),
+            attributes=attributes.get(summary.id, ()),
         )
         for summary in summaries
     ]

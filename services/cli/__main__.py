@@ -9,8 +9,11 @@ import typer
 
 from services.admin import install as admin_install
 from services.admin import status as admin_status
+from services.admin.attribute_news import summarise_keys
+from services.admin.vendor_findings import describe_end
 from services.cli import connections, dead_letters, links, mapping, people, runs, sync, users, verify
 from services.cli.context import CliSettings, Json, run
+from services.cli.doctor import doctor
 from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
 from services.contracts.outcomes import Outcome
@@ -114,7 +117,8 @@ def status(as_json: Json = False) -> None:
     """
 
     async def read(settings: CliSettings, store: Store) -> tuple[admin_status.Status, ...]:
-        return await admin_status.get_status(store, overdue_before=SystemClock().now() - settings.poll_tolerance)
+        now = SystemClock().now()
+        return await admin_status.get_status(store, now=now, overdue_before=now - settings.poll_tolerance)
 
     connections = run(read)
     text = "\n".join(map(_format_status, connections))
@@ -144,6 +148,10 @@ def _format_status(connection: admin_status.Status) -> str:
             "see the log of the poller, or start another poller"
         )
     lines += _format_brake(connection)
+    if connection.attributes:
+        lines.append(
+            f"  Personio releases other attributes: {summarise_keys(connection.attributes)}, see `doctor {connection.connection}`"
+        )
     lines += [f"  unreadable: {problem}" for problem in connection.problems]
     people = f"see `people list {connection.connection}`"
     if any([connection.waiting, *(connection.outcomes.get(outcome) for outcome in NEED_ATTENTION)]):
@@ -182,7 +190,12 @@ def _format_last_poll(run: Run | None) -> Iterator[str]:
         yield f"  decide with `runs release {run.connection_id} {run.id}` or `runs reject {run.connection_id} {run.id}`"
     if run.invisible:
         yield f"  attributes not released, their fields stay as they are: {', '.join(run.invisible)}"
+    if run.notes.ends:
+        ends = "; ".join(describe_end(end) for end in run.notes.ends)
+        yield f"  Personio {ends}: see `doctor {run.connection_id}`"
 
+
+app.command()(doctor)
 
 app.add_typer(connections.app, name="connections")
 app.add_typer(links.app, name="links")

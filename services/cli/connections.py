@@ -276,7 +276,7 @@ def secrets(
     origins |= {"Declaree key": inputs.DECLAREE_KEY.describe_origin(declaree_key_file)} if declaree else {}
 
     async def work(_: CliSettings, store: Store) -> ConnectionSummary:
-        await admin_credentials.set_credentials(store, ConnectionId(connection), credentials)
+        await admin_credentials.set_credentials(store, SystemClock(), ConnectionId(connection), credentials)
         return await admin_connections.get_summary(store, ConnectionId(connection))
 
     stored = run(work)

@@ -19,13 +19,7 @@ from services.errors import ConfigurationError, ConnectorError, TransientError
 from services.runtime.environment import EX_CONFIG, load
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.log import NOISY, configure
-from services.runtime.settings import (
-    AddressSettings,
-    EncryptionSettings,
-    KafkaSettings,
-    MongoSettings,
-    ScheduleSettings,
-)
+from services.runtime.settings import AddressSettings, EncryptionSettings, KafkaSettings, MongoSettings, PollingSettings
 from services.store.database import Store, open_store
 
 EX_TEMPFAIL = 75
@@ -40,7 +34,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Id = Annotated[str, typer.Argument(help="The connection's id (see `connections list`).")]
 
 
-class CliSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, ScheduleSettings):
+class CliSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, PollingSettings):
     """The settings that commands read."""
 
 

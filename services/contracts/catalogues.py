@@ -1,6 +1,9 @@
 """The source catalogue: the attributes that a credential can read. It contains no personal data."""
 
+from enum import StrEnum
 from typing import Self
+
+from pydantic import AwareDatetime
 
 from services.contracts.employees import AttributeDefinition
 from services.contracts.ids import ConnectionId
@@ -29,6 +32,36 @@ class SourceAttribute(FrozenModel):
         )
 
 
+class AttributeChangeKind(StrEnum):
+    """How what the credential can read has changed."""
+
+    NEW = "new"
+    """The attribute became visible for the first time."""
+    VANISHED = "vanished"
+    """The attribute is no longer visible. The values of the employees are unknown, not empty."""
+    RETURNED = "returned"
+    """The attribute is visible again, with the type that it had before."""
+    TYPE_CHANGED = "type_changed"
+    """The attribute has another type."""
+
+
+class AttributeChange(FrozenModel):
+    """The newest change of one attribute, as a full scan found it."""
+
+    key: str
+    """Personio's key of the attribute."""
+    label: str
+    """Personio's display name of the attribute."""
+    kind: AttributeChangeKind
+    """What has changed."""
+    at: AwareDatetime
+    """When a scan found it."""
+    type: str
+    """The type; the last known one of an attribute that vanished."""
+    type_before: str | None = None
+    """The type before a change of the type; None for any other change."""
+
+
 class SourceCatalogue(FrozenModel):
     """The attributes that the credential of one connection can read, as the last full scan found them."""
 
@@ -40,3 +73,5 @@ class SourceCatalogue(FrozenModel):
     """Number of employees that the last full scan listed."""
     stored: tuple[str, ...] = ()
     """Keys of the attributes that snapshots may contain: wanted and visible. Parts have keys of their own."""
+    changes: tuple[AttributeChange, ...] = ()
+    """The changes of visible attributes since the first full scan, newest first: one for each attribute, and a limited number."""

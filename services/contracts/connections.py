@@ -239,3 +239,7 @@ class Connection(FrozenModel):
     """When an administrator started the connection, after the preview of its first import; None before."""
     created_at: AwareDatetime
     """When the connection was added."""
+    personio_secret_at: AwareDatetime | None = None
+    """When the Personio secret was stored; None for one that was stored before this was noted."""
+    declaree_key_at: AwareDatetime | None = None
+    """When the Declaree key was stored; None for one that was stored before this was noted."""

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+POLLER_PREFIX = "poller/"
+"""Beginning of the names of the leases that show a running poller."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:

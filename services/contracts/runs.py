@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 from services.contracts.ids import ConnectionId
 from services.contracts.observations import GroupCount
 from services.contracts.values import FrozenModel
+from services.contracts.vendor_notes import VendorNotes
 from services.errors import PermanentError
 
 
@@ -100,6 +101,8 @@ class Run(FrozenModel):
     """The counts; zeros while the run is running, and if it failed."""
     invisible: tuple[str, ...] = ()
     """Keys of wanted attributes that the credential cannot read. Their fields stay as they are."""
+    notes: VendorNotes = Field(default_factory=VendorNotes)
+    """What Personio's answers said beside their content; empty if the run failed."""
     unusual: tuple[GroupCount, ...] = ()
     """The groups of changes that are above the thresholds of the guard; empty for a run that was not held."""
     digest: str | None = None

@@ -42,7 +42,9 @@ class Lookup:
         if plan.needs_any("pending_event"):
             await self._outbox.emit_pending(connection, self._limits.places)
         releaser = Releaser(connection, repositories.snapshots, self._outbox, self._clock, self._limits.places)
-        catalogue = SourceCatalogueKeeper(repositories.catalogues, repositories.snapshots, self._outbox, plan)
+        catalogue = SourceCatalogueKeeper(
+            repositories.catalogues, repositories.snapshots, self._outbox, plan, self._clock.now()
+        )
         wanted, calendar = read_mapping(plan, self._clock.now())
         counts = {"seen": 0, "changed": 0, "emitted": 0, "unknown": 0}
         async with self._source(plan) as personio, self._limits.open(personio) as reader:

@@ -13,6 +13,7 @@ from services.contracts.employees import AttributeDefinition, Employee, Employee
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import PublishedMapping
 from services.contracts.polls import PollProgress
+from services.contracts.vendor_notes import VendorNotes
 
 ProgressCallback: TypeAlias = Callable[[Mapping[str, int]], Awaitable[None]]
 """Receives the counts of work in progress."""
@@ -29,6 +30,11 @@ class Personio(Protocol):
     @property
     def queued_seconds(self) -> float:
         """Seconds in which requests have waited for their turn in this process."""
+        ...
+
+    @property
+    def notes(self) -> VendorNotes:
+        """What the answers so far said beside their content."""
         ...
 
     async def list_attributes(self) -> tuple[AttributeDefinition, ...]:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from services.contracts.leases import Lease, ProcessIdentity
+from services.contracts.leases import POLLER_PREFIX, Lease, ProcessIdentity
 from services.errors import ConnectorError
 from services.poller.schedule_ports import Leases
 from services.runtime.background import Background
@@ -16,8 +16,6 @@ from services.runtime.identity import make_death_check
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "poller/"
-"""Beginning of the names of the leases that show a running poller."""
 FORGET_AFTER = timedelta(days=1)
 """Time after which the ended lease of a former poller is deleted."""
 
@@ -47,7 +45,7 @@ class Presence:
 
     async def start(self) -> None:
         """Shows this poller before it sends its first request. Raises ``TransientError`` without MongoDB."""
-        await self._leases.forget_ended(PREFIX, before=self._clock.now() - FORGET_AFTER)
+        await self._leases.forget_ended(POLLER_PREFIX, before=self._clock.now() - FORGET_AFTER)
         await self._show()
         await self._background.start()
 
@@ -67,8 +65,8 @@ class Presence:
 
     async def _show(self) -> None:
         now = self._clock.now()
-        name = f"{PREFIX}{self._owner.host}/{self._owner.pid}"
+        name = f"{POLLER_PREFIX}{self._owner.host}/{self._owner.pid}"
         self._lease = await self._leases.acquire(
             name, self._owner, now=now, seconds=self._seconds, is_dead=self._is_dead
         )
-        self._share(max(1, await self._leases.count_held(PREFIX, now=now)))
+        self._share(max(1, await self._leases.count_held(POLLER_PREFIX, now=now)))

@@ -189,6 +189,7 @@ class Runner:
             "kind": tally.kind,
             "counts": counts,
             "invisible": tally.invisible,
+            "notes": tally.notes,
             "unusual": tuple(unusual),
         }
 

@@ -64,7 +64,7 @@ class Scan:
         self._clock = clock
         self._limits = limits
         self._dry_run = dry_run
-        self._catalogue = SourceCatalogueKeeper(catalogues, snapshots, outbox, plan)
+        self._catalogue = SourceCatalogueKeeper(catalogues, snapshots, outbox, plan, clock.now())
 
     async def run(
         self, personio: Personio, wanted: frozenset[str], progress: Callable[[Tally], Awaitable[None]], *, is_full: bool
@@ -85,6 +85,7 @@ class Scan:
                     await self._finish_incremental(reader, selection, tally)
             except ScanStoppedError as error:
                 tally.stopped = str(error)
+        tally.notes = personio.notes
         return tally
 
     async def _begin(

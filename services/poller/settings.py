@@ -7,13 +7,13 @@ from services.runtime.settings import (
     EncryptionSettings,
     KafkaSettings,
     MongoSettings,
+    PollingSettings,
     ProcessSettings,
-    ScheduleSettings,
 )
 
 
 class PollerSettings(
-    KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, ScheduleSettings, ProcessSettings
+    KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, PollingSettings, ProcessSettings
 ):
     """The settings of all services, and those that only the poller reads."""
 
@@ -21,9 +21,6 @@ class PollerSettings(
     """Seconds without a renewal after which another poller takes over a connection."""
     poll_tasks_every_seconds: float = Field(1, gt=0)
     """Seconds between two checks for new tasks, such as a poll that a command asks for."""
-    poll_personio_per_minute: int = Field(250, ge=1)
-    """Maximum number of requests for employees that all pollers together send in a minute to each address of Personio. Personio
-    allows 300 per IP address."""
     poll_personio_logins_per_minute: int = Field(50, ge=1)
     """Maximum number of authentications that all pollers together send in a minute to each address of Personio. Personio allows
     60. Each credential authenticates once a day, and after a start."""

@@ -7,6 +7,7 @@ from services.contracts.employees import EmployeePage
 from services.contracts.ids import EmployeeId
 from services.contracts.polls import ScanBasis
 from services.contracts.runs import RunCounts, RunKind
+from services.contracts.vendor_notes import VendorNotes
 from services.poller.scan_limits import ALL_SAFE
 from services.poller.staging import Released
 
@@ -47,6 +48,8 @@ class Tally:
     """Number of employees with a value, by the requested key."""
     invisible: tuple[str, ...] = ()
     """Keys of wanted attributes that the credential cannot read."""
+    notes: VendorNotes = field(default_factory=VendorNotes)
+    """What Personio's answers said beside their content."""
     removed: int = 0
     """Number of absent employees that count as deleted."""
     existing: int = 0

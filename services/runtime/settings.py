@@ -187,11 +187,14 @@ class AddressSettings(Block):
     """Whether Personio and Declaree may have addresses of private networks, as in a demo or behind an own gateway."""
 
 
-class ScheduleSettings(Block):
-    """When connections are polled."""
+class PollingSettings(Block):
+    """The pace of the polls, as the poller keeps it and the commands expect it."""
 
     poll_interval_seconds: float = Field(900, gt=0)
     """Seconds between two polls of a connection. A poll that is late by more than a tenth is overdue."""
+    poll_personio_per_minute: int = Field(250, ge=1)
+    """Maximum number of requests for employees that all pollers together send in a minute to each address of Personio. Personio
+    allows 300 per IP address."""
 
     @property
     def poll_tolerance(self) -> timedelta:

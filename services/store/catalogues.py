@@ -1,6 +1,8 @@
 """Source catalogues: one document for each connection."""
 
-from services.contracts.catalogues import SourceCatalogue
+from collections.abc import Iterable
+
+from services.contracts.catalogues import AttributeChange, SourceCatalogue
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document
 from services.store.damaged import read_valid
@@ -15,6 +17,15 @@ class Catalogues:
     async def get(self, connection: ConnectionId) -> SourceCatalogue | None:
         """Returns the catalogue; None before the first scan, and for a damaged catalogue, which the next scan replaces."""
         return read_catalogue(await self._collection.find_one({"_id": connection}))
+
+    async def find_changes(
+        self, connections: Iterable[ConnectionId]
+    ) -> dict[ConnectionId, tuple[AttributeChange, ...]]:
+        """Returns the changes of attributes of those connections that have any, except damaged ones. Sends one query."""
+        where: Document = {"_id": {"$in": sorted(set(connections))}, "changes.0": {"$exists": True}}
+        documents = await self._collection.find(where, fields=["connection_id", "changes"])
+        catalogues = [read_catalogue({"attributes": [], **document}) for document in documents]
+        return {catalogue.connection_id: catalogue.changes for catalogue in catalogues if catalogue is not None}
 
     async def save(self, catalogue: SourceCatalogue) -> None:
         """Stores the catalogue in place of an earlier one."""

@@ -34,6 +34,10 @@ class ConnectionSummary:
     """When the connection was added."""
     is_started: bool
     """Whether an administrator has started the connection."""
+    personio_secret_at: datetime | None = None
+    """When the Personio secret was stored; None if that is not known."""
+    declaree_key_at: datetime | None = None
+    """When the Declaree key was stored; None if that is not known."""
     problem: str | None = None
     """Why the connection cannot be used, and what to do; None if it can."""
 
@@ -43,21 +47,26 @@ def to_summary(document: Document, problem: str | None) -> ConnectionSummary:
 
     In place of what is damaged, a connection has texts that say so, and counts as paused.
     """
-    state, created_at = document.get("state"), document.get("created_at")
-    try:
-        created = _TIME.validate_python(created_at)
-    except ValidationError:
-        created = datetime.fromtimestamp(0, UTC)
+    state = document.get("state")
     return ConnectionSummary(
         id=ConnectionId(str(document["_id"])),
         name=_read_text(document, "name"),
         state=ConnectionState(state) if state in list(ConnectionState) else ConnectionState.PAUSED,
         personio_url=_read_text(document, "personio", "url"),
         declaree_url=_read_text(document, "declaree", "url"),
-        created_at=created,
+        created_at=_read_time(document, "created_at") or datetime.fromtimestamp(0, UTC),
         is_started=document.get("started_at") is not None,
+        personio_secret_at=_read_time(document, "personio_secret_at"),
+        declaree_key_at=_read_time(document, "declaree_key_at"),
         problem=problem,
     )
+
+
+def _read_time(document: Document, name: str) -> datetime | None:
+    try:
+        return _TIME.validate_python(document.get(name))
+    except ValidationError:
+        return None
 
 
 def _read_text(document: Document, *path: str) -> str:

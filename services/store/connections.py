@@ -95,6 +95,8 @@ class Connections:
             declaree=declaree,
             link_policy=link_policy,
             created_at=now,
+            personio_secret_at=now,
+            declaree_key_at=now,
         )
         identity = build_identity(personio.client_id, personio.url, declaree.url)
         server = normalise_server(declaree.url)
@@ -179,11 +181,12 @@ class Connections:
         self,
         connection: ConnectionId,
         *,
+        now: datetime,
         personio_client_id: str | None = None,
         personio_secret: SecretStr | None = None,
         declaree_key: SecretStr | None = None,
     ) -> None:
-        """Replaces credentials; None leaves a credential as it is.
+        """Replaces credentials and notes the time; None leaves a credential as it is.
 
         Raises ``UnknownConnectionError``, and ``DuplicateConnectionError`` if another connection has the client id.
         """
@@ -192,7 +195,9 @@ class Connections:
         document = await self._collection.find_one({"_id": connection}, [field.address for field in SECRET_FIELDS])
         if document is None:
             raise UnknownConnectionError(connection)
-        sealed = self._codec.seal(document, secrets)
+        stored_at = _TIME.dump_python(now, mode="json")
+        times = {field.time: stored_at for field in secrets}
+        sealed = self._codec.seal(document, secrets) | times
         if personio_client_id is None:
             await self._set(connection, sealed)
             return

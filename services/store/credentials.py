@@ -20,6 +20,8 @@ class SecretField(NamedTuple):
     """Name of the block: ``personio`` or ``declaree``."""
     name: str
     """Name of the field within the block."""
+    time: str
+    """Name of the connection's field with the time at which the secret was stored."""
 
     @property
     def path(self) -> str:
@@ -32,9 +34,9 @@ class SecretField(NamedTuple):
         return f"{self.block}.url"
 
 
-PERSONIO_SECRET = SecretField("personio", "client_secret")
+PERSONIO_SECRET = SecretField("personio", "client_secret", "personio_secret_at")
 """Personio's client_secret."""
-DECLAREE_KEY = SecretField("declaree", "key")
+DECLAREE_KEY = SecretField("declaree", "key", "declaree_key_at")
 """Declaree's API key."""
 SECRET_FIELDS = (PERSONIO_SECRET, DECLAREE_KEY)
 """Every secret of a connection."""

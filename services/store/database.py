@@ -26,14 +26,14 @@ from services.store.errors import StoreSetupError
 from services.store.expiry import SnapshotExpiry
 from services.store.followups import FollowUps
 from services.store.forgotten import Forgotten
-from services.store.indexes import INDEXES, ensure_index
+from services.store.indexes import INDEXES, ensure_index, find_missing
 from services.store.leases import Leases
 from services.store.ledger import Ledger
 from services.store.links import Links
 from services.store.mappings import Mappings
 from services.store.observations import Observations
 from services.store.polls import Polls
-from services.store.replica_set import ensure_replica_set
+from services.store.replica_set import ServerState, ensure_replica_set, read_state
 from services.store.runs import Runs
 from services.store.schedule import PollSchedule
 from services.store.settlement_marks import SettlementMarks
@@ -156,6 +156,19 @@ class Store:
         """Creates the indexes of this version. Returns one line for each created or rebuilt index. Can be repeated."""
         lines = [await ensure_index(self._get_collection(index.collection), index) for index in INDEXES]
         return tuple(line for line in lines if line is not None)
+
+    async def find_missing_indexes(self) -> tuple[str, ...]:
+        """Returns the names of the indexes of this version that do not exist, or have another definition."""
+        missing: list[str] = []
+        for name in sorted({index.collection for index in INDEXES}):
+            indexes = [index for index in INDEXES if index.collection == name]
+            missing += await find_missing(self._get_collection(name), indexes)
+        return tuple(missing)
+
+    async def read_server_state(self) -> ServerState:
+        """Returns what the server says about itself and its clock."""
+        with translate_errors():
+            return await read_state(self._client)
 
     async def start(self) -> None:
         """Raises ``StoreUnavailableError`` if MongoDB does not answer."""

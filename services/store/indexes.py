@@ -1,6 +1,6 @@
 """The indexes that the queries of this package need. The command ``init`` creates the missing ones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,6 +140,22 @@ async def ensure_index(collection: Collection, index: Index) -> str | None:
             await _create(collection, index)
             return f"rebuilt index {index.collection}.{index.name}"
     return None if index.name in existing else f"created index {index.collection}.{index.name}"
+
+
+async def find_missing(collection: Collection, indexes: Iterable[Index]) -> tuple[str, ...]:
+    """Returns the names of those indexes of the collection that do not exist, or have another definition."""
+    with translate_errors():
+        existing = await collection.motor.index_information()
+    return tuple(
+        f"{index.collection}.{index.name}" for index in indexes if not _is_defined(index, existing.get(index.name, {}))
+    )
+
+
+def _is_defined(index: Index, entry: Mapping[str, Any]) -> bool:
+    """Whether an index of MongoDB has these keys and options."""
+    return {**index.options, "key": list(index.keys.items())} == {
+        name: list(value) if name == "key" else value for name, value in entry.items() if name != "v"
+    }
 
 
 def _find_conflicting(index: Index, existing: Mapping[str, Any]) -> list[str]:

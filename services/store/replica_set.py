@@ -1,5 +1,7 @@
 """The replica set of a single MongoDB server: the product needs one for transactions, and a new server has none."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -11,6 +13,25 @@ from services.store.collection import Document, translate, translate_errors
 
 _ALREADY_INITIATED = 23
 """MongoDB's error code for a replica set that another process has initiated at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What a server says about itself."""
+
+    replica_set: str | None
+    """Name of its replica set; None if it has none."""
+    time: datetime
+    """The time of its clock."""
+
+
+async def read_state(client: AsyncIOMotorClient[Document]) -> ServerState:
+    """Returns the state of the primary. Call it within ``translate_errors``."""
+    hello: dict[str, Any] = await client.admin.command("hello")
+    time: datetime = hello["localTime"]
+    return ServerState(
+        hello.get("setName"), time.replace(tzinfo=UTC)
+    )  # the answers to commands have times without a zone
 
 
 async def ensure_replica_set(url: SecretStr, timeout_ms: int) -> str | None:

@@ -5,6 +5,7 @@ All tests share one installation with two companies. At the end of each test the
 
 import asyncio
 import gc
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from services.admin import mappings
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import EmployeeId
 from services.contracts.topics import Topic
+from services.runtime.clock import SystemClock
 from tests.e2e.troubles import (
     Company,
     Logs,
@@ -287,7 +289,7 @@ async def test_two_employees_with_one_email(installation: Installation, company:
 async def test_wrong_personio_secret(installation: Installation, company: Company, other: Company, logs: Logs) -> None:
     """The polls of that company fail until the right secret is stored; the other company is not affected."""
     async with open_store(installation) as store:
-        await store.connections.set_credentials(other.id, personio_secret=SecretStr(WRONG))
+        await store.connections.set_credentials(other.id, now=SystemClock().now(), personio_secret=SecretStr(WRONG))
     await logs.wait_for("poller", "poll failed", "Personio refuses the client_id and client_secret")
     person = await hire(installation)
     await wait_for_account(company, person)
@@ -302,6 +304,34 @@ async def test_wrong_personio_secret(installation: Installation, company: Compan
 
     await installation.run_cli("connections", "secrets", other.id, secrets={"PERSONIO_CLIENT_SECRET": PERSONIO_SECRET})
     await wait_for_account(other, person)
+
+
+async def test_attribute_that_is_no_longer_released(
+    installation: Installation, company: Company, other: Company, logs: Logs
+) -> None:
+    """`doctor` names the attribute and the field that keeps its value, until the credential may read it again."""
+
+    async def diagnose() -> dict[str, str]:
+        report = json.loads((await installation.run_command("doctor", company.id, "--json")).output)
+        findings = (*report["deployment"], *report["connections"][0]["findings"])
+        return {found["subject"]: f"{found['problem'] or found['hint'] or ''}" for found in findings}
+
+    async def is_told(words: str) -> bool:
+        return words in (await diagnose())["released attributes"]
+
+    before = await diagnose()
+    await call_control(installation, "PATCH", "/whitelist", remove=["supervisor"])
+    await wait_until("doctor names the attribute", lambda: is_told("no longer releases supervisor"))
+    during, status = await diagnose(), await installation.run_command("status")
+    result = await installation.run_command("doctor", company.id)
+    await call_control(installation, "PATCH", "/whitelist", add=["supervisor"])
+    await wait_until("doctor says that it is back", lambda: is_told("releases supervisor again"))
+
+    assert {before[subject] for subject in ("MongoDB", "Kafka", "poller", "mapper", "writer", "Personio")} == {""}
+    assert "manager.value stays as it is" in during["released attributes"]
+    assert result.code == 1
+    assert f"vanished: supervisor, see `doctor {company.id}`" in status.output
+    await logs.wait_for("poller", "visible attributes have changed")
 
 
 async def test_wrong_declaree_key(installation: Installation, company: Company, logs: Logs) -> None:

@@ -126,7 +126,9 @@ async def list_letters(installation: Installation, employee: str) -> list[Listed
 async def get_status(installation: Installation, company: Company) -> status.Status:
     """Returns the status of one company's connection."""
     async with open_store(installation) as store:
-        return next(entry for entry in await status.get_status(store) if entry.connection == company.id)
+        return next(
+            entry for entry in await status.get_status(store, now=SystemClock().now()) if entry.connection == company.id
+        )
 
 
 async def wait_for_account(company: Company, employee: str) -> None:
@@ -156,7 +158,9 @@ async def wait_until_settled(installation: Installation, *companies: Company) ->
     async with open_store(installation) as store:
 
         async def is_settled() -> bool:
-            entries = [entry for entry in await status.get_status(store) if entry.connection in ids]
+            entries = [
+                entry for entry in await status.get_status(store, now=SystemClock().now()) if entry.connection in ids
+            ]
             return len(entries) == len(ids) and not any(entry.balance or entry.waiting for entry in entries)
 
         await wait_until("no change is open", is_settled)

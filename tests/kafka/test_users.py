@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
-    GroupCoordinatorNotAvailableError,
     KafkaError,
     TopicAuthorizationFailedError,
 )
 from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.group import HeartbeatRequest
 from pydantic import SecretStr
 
 from sandbox.stack.kafka import Kafka
@@ -23,6 +22,7 @@ from services.contracts.topics import Topic
 from services.errors import ConfigurationError
 from services.runtime.kafka import users
 from services.runtime.kafka.client import build_client_options, make_producer
+from services.runtime.kafka.inspection import InspectionDeniedError, inspect_group, inspect_topics
 from services.runtime.kafka.publisher import KafkaUnavailableError
 from services.runtime.kafka.rights import SERVICES, USERS, Operation, Resource, Right, list_rights
 from services.runtime.kafka.topics import create_topics
@@ -115,18 +115,16 @@ async def can_read(settings: KafkaSettings, topic: str) -> bool:
 
 
 async def can_join(settings: KafkaSettings, group: str) -> bool:
-    """Returns whether the user may take part in the group. Kafka checks the right before it looks for a coordinator."""
-    admin = AIOKafkaAdminClient(**build_client_options(settings))
-    await admin.start()
+    """Returns whether the user may take part in the group. Kafka checks the right before it looks for the group."""
+    client = AIOKafkaClient(**build_client_options(settings))
     try:
-        await admin.find_coordinator(group)
-    except GroupAuthorizationFailedError:
-        return False
-    except GroupCoordinatorNotAvailableError:
-        return True
+        await client.bootstrap()
+        answer = await client.send(client.get_random_node(), HeartbeatRequest(group, 1, "unknown"))
     finally:
-        await admin.close()
-    return True
+        await client.close()
+    code: int = answer.to_object()["error_code"]
+    assert code != 0
+    return bool(code != GroupAuthorizationFailedError.errno)
 
 
 async def can_log_in(settings: KafkaSettings) -> bool:
@@ -152,6 +150,8 @@ def test_rights_follow_from_the_roles_of_the_topics() -> None:
     assert {(right.user, right.name) for right in rights if right.resource is Resource.GROUP} == {
         ("mapper", "company-mapper"),
         ("writer", "company-writer"),
+        ("cli", "company-mapper"),
+        ("cli", "company-writer"),
     }
 
 
@@ -168,8 +168,31 @@ async def test_user_has_the_rights_of_its_topics_only(secured: Secured, user: st
         if await can_join(settings, group)
     }
 
-    assert written | read | joined == {right for right in list_rights(secured.settings) if right.user == user}
+    rights = {right for right in list_rights(secured.settings) if right.user == user}
+    assert written | read | joined == {
+        right for right in rights if right.operation in {Operation.READ, Operation.WRITE}
+    }
     assert written
+
+
+async def test_commands_may_look_at_topics_and_groups(secured: Secured) -> None:
+    """The command `doctor` reads the settings of the topics, and the members and offsets of the groups."""
+    settings = secured.log_in("cli")
+
+    topics = await inspect_topics(settings)
+    groups = [
+        await inspect_group(settings, "mapper", Topic.EMPLOYEES_CHANGED),
+        await inspect_group(settings, "writer", Topic.ACCOUNTS_REQUESTED),
+    ]
+
+    assert {topic.name for topic in topics if topic.partitions} == {settings.topic(topic) for topic in Topic}
+    assert [group.members for group in groups] == [0, 0]
+
+
+async def test_other_users_may_not_look_at_groups(secured: Secured) -> None:
+    """The error says what to do."""
+    with pytest.raises(InspectionDeniedError, match="users kafka"):
+        await inspect_group(secured.log_in("poller"), "writer", Topic.ACCOUNTS_REQUESTED)
 
 
 @pytest.mark.parametrize("user", SERVICES)

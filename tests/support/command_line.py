@@ -33,6 +33,7 @@ COMMANDS = (
     "replay",
     "verify",
     "status",
+    "doctor",
     "connections add",
     "connections list",
     "connections check",

@@ -16,6 +16,7 @@ from services.contracts.employees import REQUIRED_ATTRIBUTES, AttributeDefinitio
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.tasks import Action, Resend
 from services.contracts.values import Value
+from services.contracts.vendor_notes import VendorNotes
 from services.poller.ports import PollPlan
 from services.provisioning.calls import Answer, Call, FindAccounts, ListAccounts, ReadAccount
 from services.provisioning.server import ServerDescription
@@ -177,6 +178,8 @@ class FakePersonio:
         """Identifies the address and the credential."""
         self.queued_seconds = 0.0
         """Seconds in which requests have waited for their turn in the poller."""
+        self.notes = VendorNotes()
+        """What the answers said beside their content."""
         self._open: set[ConnectionId] = set()
 
     async def list_attributes(self) -> tuple[AttributeDefinition, ...]:

@@ -17,6 +17,7 @@ from sandbox.installation import SERVICES, Installation
 from services.admin import status
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import Topic
+from services.runtime.clock import SystemClock
 from services.store.database import Store
 from tests.support.http import open_http
 from tests.support.servers import KafkaServers, MongoServers
@@ -223,7 +224,7 @@ async def wait_for_rest(installation: Installation, seconds: float = 60) -> None
         async with open_store(installation) as store:
 
             async def is_settled() -> bool:
-                last[:] = await status.get_status(store)
+                last[:] = await status.get_status(store, now=SystemClock().now())
                 return all(
                     entry.active and entry.accounts >= entry.active and not entry.balance and not entry.waiting
                     for entry in last

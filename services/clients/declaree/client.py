@@ -14,6 +14,7 @@ from services.clients.declaree.exchange import ScimExchange, ScimRequest, allow
 from services.clients.declaree.probe import Probe
 from services.clients.declaree.resources import parse_page, parse_user, parse_users
 from services.clients.declaree.turns import LONGEST_HOLD_SECONDS, Paces
+from services.clients.http.vendor_notes import NoteTaker
 from services.contracts.connections import DeclareeAccess
 from services.contracts.ids import AccountId
 from services.provisioning.calls import (
@@ -56,16 +57,20 @@ class DeclareeClient:
         longest_hold: float = LONGEST_HOLD_SECONDS,
         paces: Paces | None = None,
         metrics: Metrics | None = None,
+        taker: NoteTaker | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         allow_private: bool,
     ) -> None:
         """``concurrency`` is the maximum number of requests at once. ``metrics`` counts the calls; None counts nothing.
 
         A request is held, and sent again, for pauses of up to ``longest_hold`` seconds that the server asks for. ``paces`` is
-        shared by the clients of a process; None for a single client. ``allow_private`` allows addresses of private networks.
+        shared by the clients of a process; None for a single client. ``taker`` takes notes of the responses. ``allow_private``
+        allows addresses of private networks.
         """
         self._turns = (paces or Paces(clock)).open(access.url, concurrency, longest_hold)
-        self._exchange = ScimExchange(access, clock, self._turns, concurrency, transport, allow_private=allow_private)
+        self._exchange = ScimExchange(
+            access, clock, self._turns, concurrency, transport, taker=taker, allow_private=allow_private
+        )
         self._probe = Probe(self._exchange)
         self._metrics = metrics
         self._counters: dict[tuple[str, str], Counter] = {}

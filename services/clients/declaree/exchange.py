@@ -15,12 +15,13 @@ from services.clients.declaree.errors import (
     DeclareeUnavailableError,
     DeclareeWrongAddressError,
 )
-from services.clients.declaree.rate_headers import read_pause, read_quota
 from services.clients.declaree.redirects import find_redirect
 from services.clients.declaree.turns import ConnectionTurns, Turn
 from services.clients.http.client import HttpClient
+from services.clients.http.rate_headers import read_pause, read_quota
 from services.clients.http.responses import parse_retry_after
 from services.clients.http.transport import PAGE_BYTES, PERSON_BYTES, Limits
+from services.clients.http.vendor_notes import NoteTaker
 from services.contracts.connections import DeclareeAccess
 from services.provisioning.calls import Body
 from services.runtime.clock import Clock
@@ -71,17 +72,19 @@ class ScimExchange:
         connections: int,
         transport: httpx.AsyncBaseTransport | None = None,
         *,
+        taker: NoteTaker | None = None,
         allow_private: bool,
     ) -> None:
         """``connections`` is the maximum number of network connections. ``transport`` replaces the network in tests.
 
-        ``allow_private`` allows addresses of private networks.
+        ``taker`` takes notes of the responses; None takes none. ``allow_private`` allows addresses of private networks.
         """
         key = f"{access.key_scheme} {access.key.get_secret_value()}".strip()
         headers = {access.key_header: key, "Accept": f"{SCIM_JSON}, {JSON}"}
         self._base = access.url.rstrip("/")
         self._clock = clock
         self._turns = turns
+        self._taker = taker
         self._media_type = SCIM_JSON
         self._slashes: dict[str, bool] = {}  # whether paths of a kind end with a slash
         self._http = HttpClient(headers, Limits(connections=connections, allow_private=allow_private), transport)
@@ -167,9 +170,13 @@ class ScimExchange:
             content = _encode(request.body).encode(errors="replace")
         if request.version is not None:
             headers["If-Match"] = request.version
-        return await self._http.send_request(
+        sent_at = self._clock.now()
+        response = await self._http.send_request(
             request.method, url, content=content, headers=headers, max_bytes=request.max_answer_bytes
         )
+        if self._taker is not None:
+            self._taker.take(response, request.path, sent_at)
+        return response
 
     def _build_url(self, request: ScimRequest) -> str:
         slash = "/" if self._slashes.get(_get_kind(request.path)) else ""

@@ -12,7 +12,7 @@ from services.clients.declaree.concurrency import AdaptiveConcurrency
 from services.clients.declaree.errors import DeclareeRateLimitedError
 from services.clients.declaree.host_pace import HostPace
 from services.clients.declaree.pace import Pace
-from services.clients.declaree.rate_headers import Quota
+from services.clients.http.rate_headers import Quota
 from services.contracts.connections import normalise_host
 from services.runtime.clock import Clock
 from services.runtime.time_limit import stop_time_limit

@@ -51,11 +51,11 @@ def parse_retry_after(response: httpx.Response, now: datetime) -> float | None:
     """
     value = response.headers.get("Retry-After", "").strip()
     number = parse_number(value)
-    sent_at = _parse_date(response.headers.get("Date", "")) or now
+    sent_at = parse_date(response.headers.get("Date", "")) or now
     if number is not None:
         seconds = interpret_wait(number, sent_at)
     else:
-        at = _parse_date(value)
+        at = parse_date(value)
         if at is None:
             return None
         seconds = (at - sent_at).total_seconds()
@@ -82,7 +82,8 @@ def parse_number(value: str) -> float | None:
     return float(value) if is_number else None
 
 
-def _parse_date(value: str) -> datetime | None:
+def parse_date(value: str) -> datetime | None:
+    """Returns the time of a header such as ``Date``, in UTC if it names no zone; None for anything else."""
     try:
         at = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

@@ -8,6 +8,7 @@ import httpx
 
 from services.clients.http.client import HttpClient
 from services.clients.http.responses import parse_retry_after
+from services.clients.http.vendor_notes import NoteTaker
 from services.clients.personio.errors import (
     ADDRESS_HINT,
     REACH_HINT,
@@ -16,6 +17,7 @@ from services.clients.personio.errors import (
     PersonioUnavailableError,
 )
 from services.clients.personio.rate_limit import HostLimits
+from services.contracts.vendor_notes import VendorNotes
 from services.runtime.clock import Clock
 
 Query: TypeAlias = Mapping[str, int | Sequence[str]]
@@ -42,6 +44,7 @@ class RequestSender:
         self._base = base
         self._limits = limits
         self._clock = clock
+        self._taker = NoteTaker(clock)
         self._queued = 0.0
         self._queued_since: float | None = None
 
@@ -50,6 +53,11 @@ class RequestSender:
         """Seconds in which requests have waited for their turn, which are not Personio's."""
         waiting = 0.0 if self._queued_since is None else self._clock.monotonic() - self._queued_since
         return self._queued + waiting
+
+    @property
+    def notes(self) -> VendorNotes:
+        """What all responses so far said beside their content."""
+        return self._taker.notes
 
     async def send(
         self,
@@ -77,6 +85,7 @@ class RequestSender:
         self, method: str, path: str, headers: Mapping[str, str], params: Query | None, content: str | None
     ) -> "httpx.Response | _Failure":
         await self._wait_for_turn(path)
+        sent_at = self._clock.now()
         try:
             response = await self._http.request(
                 method, self._base + path, headers=headers, params=params, content=content
@@ -85,6 +94,7 @@ class RequestSender:
             raise PersonioAddressError(f"a request to Personio cannot be sent: {ADDRESS_HINT}") from error
         except httpx.RequestError as error:
             return _Failure(f"Personio does not answer {path} ({type(error).__name__}: {error})", hint=REACH_HINT)
+        self._taker.take(response, path, sent_at)
         status = response.status_code
         if status == httpx.codes.TOO_MANY_REQUESTS:
             wait = parse_retry_after(response, self._clock.now())

@@ -32,6 +32,7 @@ from services.clients.personio.v1_attributes import (
 from services.contracts.connections import PersonioAccess
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
 from services.contracts.ids import EmployeeId
+from services.contracts.vendor_notes import VendorNotes
 from services.runtime.clock import Clock
 
 PAGE_SIZE = 100
@@ -91,6 +92,11 @@ class PersonioClient:
     def queued_seconds(self) -> float:
         """Seconds in which requests of this client have waited for their turn, which are not Personio's."""
         return self._sender.queued_seconds
+
+    @property
+    def notes(self) -> VendorNotes:
+        """What Personio's answers so far said beside their content."""
+        return self._sender.notes
 
     # https://developer.personio.de/reference/get_company-employees-attributes
     async def list_attributes(self) -> tuple[AttributeDefinition, ...]:

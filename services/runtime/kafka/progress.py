@@ -25,7 +25,8 @@ async def wait_until_consumed(
     Calls ``keep_alive`` before each question. Returns False after ``seconds``. Raises ``KafkaUnavailableError``.
     """
     try:
-        ends = await _read_ends(settings, settings.topic(topic))
+        ranges = await read_ranges(settings, settings.topic(topic))
+        ends = {partition: end for partition, (first, end) in ranges.items() if end > first}
         return await _wait(settings, settings.group(service), ends, seconds, keep_alive)
     except (KafkaError, OSError) as error:
         raise KafkaUnavailableError(
@@ -34,17 +35,17 @@ async def wait_until_consumed(
         ) from error
 
 
-async def _read_ends(settings: KafkaSettings, name: str) -> dict[TopicPartition, int]:
-    """Returns the end of each partition that has records."""
+async def read_ranges(settings: KafkaSettings, name: str) -> dict[TopicPartition, tuple[int, int]]:
+    """Returns the first offset of each partition of a topic, and the offset after its last record."""
     consumer = AIOKafkaConsumer(**build_client_options(settings), enable_auto_commit=False)
     try:
         await consumer.start()
         partitions = await find_partitions(settings, name)
-        beginnings = await consumer.beginning_offsets(partitions)
+        beginnings: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
         ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
     finally:
         await stop_consumer(consumer, consumer.stop())
-    return {partition: end for partition, end in ends.items() if end > beginnings[partition]}
+    return {partition: (beginnings[partition], end) for partition, end in ends.items()}
 
 
 async def _wait(

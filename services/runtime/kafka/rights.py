@@ -27,10 +27,12 @@ class Resource(IntEnum):
 
 
 class Operation(IntEnum):
-    """Operations, with the numbers of Kafka's protocol. Each of these includes the right to describe the resource."""
+    """Operations, with the numbers of Kafka's protocol. The first two include the right to describe the resource."""
 
     READ = 3
     WRITE = 4
+    DESCRIBE = 8
+    DESCRIBE_CONFIGS = 10
 
 
 class Right(NamedTuple):
@@ -54,6 +56,7 @@ def list_rights(settings: KafkaSettings) -> frozenset[Right]:
 def _list_rights(settings: KafkaSettings) -> Iterator[Right]:
     for topic, role in ROLES.items():
         name = settings.topic(topic)
+        yield Right(COMMANDS, Resource.TOPIC, name, Operation.DESCRIBE_CONFIGS)
         for writer in role.written_by:
             yield Right(_find_user(writer), Resource.TOPIC, name, Operation.WRITE)
         for reader in role.read_by:
@@ -62,6 +65,7 @@ def _list_rights(settings: KafkaSettings) -> Iterator[Right]:
             yield Right(_find_user(reader), Resource.TOPIC, name, Operation.READ)
             if reader in SERVICES:
                 yield Right(reader, Resource.GROUP, settings.group(reader), Operation.READ)
+                yield Right(COMMANDS, Resource.GROUP, settings.group(reader), Operation.DESCRIBE)
 
 
 def _find_user(role: str) -> str:

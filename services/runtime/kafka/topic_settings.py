@@ -58,10 +58,20 @@ async def correct_topics(
         name = settings.topic(topic)
         effective, own = await _read_settings(admin, name)
         wanted = build_corrected_settings(settings, topic)
-        if any(_normalize(effective.get(key)) != _normalize(value) for key, value in wanted.items()):
+        if _compare(effective, wanted):
             await _replace_settings(admin, name, own | wanted)
             changed.append(name)
     return tuple(changed)
+
+
+async def find_deviations(admin: AIOKafkaAdminClient, settings: KafkaSettings, topic: Topic) -> tuple[str, ...]:
+    """Returns the names of the settings that ``correct_topics`` would change. Raises its errors."""
+    effective, _ = await _read_settings(admin, settings.topic(topic))
+    return _compare(effective, build_corrected_settings(settings, topic))
+
+
+def _compare(effective: Mapping[str, str], wanted: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(key for key, value in wanted.items() if _normalize(effective.get(key)) != _normalize(value))
 
 
 def _normalize(value: str | None) -> frozenset[str] | None:

@@ -127,7 +127,7 @@ async def test_connections_to_one_declaree_need_different_prefixes(store: Store,
 
 async def test_new_secret_is_trimmed_and_leaves_the_other(store: Store, connection: Connection) -> None:
     """Copied secrets often have a line break or a byte order mark around them."""
-    await set_credentials(store, connection.id, Credentials(declaree_key=SecretStr("\ufeffnew-key\r\n")))
+    await set_credentials(store, FakeClock(), connection.id, Credentials(declaree_key=SecretStr("\ufeffnew-key\r\n")))
     stored = await store.connections.get(connection.id)
 
     assert stored.declaree.key.get_secret_value() == "new-key"
@@ -136,7 +136,7 @@ async def test_new_secret_is_trimmed_and_leaves_the_other(store: Store, connecti
 
 async def test_new_personio_credential_replaces_the_old(store: Store, connection: Connection) -> None:
     """The client_id and the secret change together, and the Declaree key stays."""
-    await set_credentials(store, connection.id, NEW_CREDENTIALS)
+    await set_credentials(store, FakeClock(), connection.id, NEW_CREDENTIALS)
     stored = await store.connections.get(connection.id)
 
     assert stored.personio == NEW_PERSONIO
@@ -145,7 +145,7 @@ async def test_new_personio_credential_replaces_the_old(store: Store, connection
 
 async def test_new_personio_credential_is_unique(store: Store, connection: Connection) -> None:
     """Another connection cannot have the new client_id, neither from the start nor later; the old one is free."""
-    await set_credentials(store, connection.id, NEW_CREDENTIALS)
+    await set_credentials(store, FakeClock(), connection.id, NEW_CREDENTIALS)
     with pytest.raises(DuplicateConnectionError):
         await connections.add(
             store, FakeClock(), "Again", NEW_PERSONIO, DECLAREE, external_id_prefix="again-", allow_private=False
@@ -155,7 +155,7 @@ async def test_new_personio_credential_is_unique(store: Store, connection: Conne
     )
 
     with pytest.raises(DuplicateConnectionError):
-        await set_credentials(store, other.id, NEW_CREDENTIALS)
+        await set_credentials(store, FakeClock(), other.id, NEW_CREDENTIALS)
 
     assert (await store.connections.get(other.id)).personio == PERSONIO
 
@@ -173,7 +173,7 @@ async def test_unusable_secret_is_named_and_changes_nothing(
 ) -> None:
     """The message names the secret without its value, and a valid secret beside it is not stored either."""
     with pytest.raises(UnusableSecretError, match=f"the {name} cannot be stored: ") as error:
-        await set_credentials(store, connection.id, credentials)
+        await set_credentials(store, FakeClock(), connection.id, credentials)
 
     assert "kéy" not in str(error.value)
     assert await store.connections.get(connection.id) == connection
@@ -183,4 +183,4 @@ async def test_unusable_secret_is_named_and_changes_nothing(
 async def test_credentials_of_an_unknown_connection_are_an_error(store: Store, client_id: str | None) -> None:
     """A typing error in the id must not look like success."""
     with pytest.raises(UnknownConnectionError):
-        await set_credentials(store, CONNECTION, Credentials(client_id, SecretStr("fine")))
+        await set_credentials(store, FakeClock(), CONNECTION, Credentials(client_id, SecretStr("fine")))

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from services.contracts.catalogues import AttributeChange, AttributeChangeKind, SourceCatalogue
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
+from services.contracts.vendor_notes import EndpointEnd, VendorNotes
 from services.store.database import Store
 from tests.component.cli.conftest import store_run
 from tests.support.builders import NOW
@@ -66,6 +68,7 @@ def test_status_of_a_new_connection_counts_nothing(cli: Cli, connection: Connect
         "overdue_since": None,
         "unreadable": 0,
         "problems": [],
+        "attributes": [],
     }
 
 
@@ -115,3 +118,22 @@ async def test_status_names_a_connection_with_an_overdue_poll(cli: Cli, store: S
     assert overdue["overdue_since"] == "2026-03-09T08:30:00.123000Z"
     assert "  overdue: the poll that was due at 2026-03-09 08:30 UTC has not ended" in text
     assert tolerated["overdue_since"] is None
+
+
+async def test_status_tells_news_of_personio_on_one_line_each(cli: Cli, store: Store, connection: ConnectionId) -> None:
+    """The exit code stays 0: the polls succeed, and `doctor` says what to do."""
+    change = AttributeChange(
+        key="supervisor", label="Supervisor", kind=AttributeChangeKind.VANISHED, at=NOW, type="standard"
+    )
+    await store.catalogues.save(SourceCatalogue(connection_id=connection, attributes=(), changes=(change,)))
+    notes = VendorNotes(ends=(EndpointEnd(path="/v1/company/employees", sunset_at=NOW),))
+    await store_run(store, connection, state=RunState.SUCCEEDED, notes=notes)
+
+    result = await asyncio.to_thread(cli, "status")
+
+    assert result.exit_code == 0
+    assert f"  Personio releases other attributes: vanished: supervisor, see `doctor {connection}`\n" in result.output
+    assert (
+        f"  Personio announces the end of /v1/company/employees for 2026-03-09: see `doctor {connection}`\n"
+        in result.output
+    )

@@ -119,8 +119,8 @@ async def is_active(store: Store, connection: ConnectionId) -> bool:
         lambda store: store.connections.start(UNKNOWN, now=NOW),
         lambda store: store.connections.set_link_policy(UNKNOWN, LinkPolicy.BY_EMAIL),
         lambda store: store.connections.set_time_zone(UNKNOWN, "Europe/Vienna"),
-        lambda store: store.connections.set_credentials(UNKNOWN, declaree_key=SecretStr("x")),
-        lambda store: store.connections.set_credentials(UNKNOWN, personio_client_id="papi-2"),
+        lambda store: store.connections.set_credentials(UNKNOWN, now=NOW, declaree_key=SecretStr("x")),
+        lambda store: store.connections.set_credentials(UNKNOWN, now=NOW, personio_client_id="papi-2"),
         lambda store: store.schedule.set_next_poll(UNKNOWN, NOW),
         lambda store: store.schedule.set_rejected_resent_on(UNKNOWN, NOW.date()),
         lambda store: store.schedule.set_verified_on(UNKNOWN, NOW.date()),
@@ -226,18 +226,35 @@ async def test_new_secret_replaces_only_the_named_one(store: Store) -> None:
     """The other secret keeps its value."""
     connection = await add(store)
 
-    await store.connections.set_credentials(connection.id, personio_secret=SecretStr("new"))
+    await store.connections.set_credentials(connection.id, now=NOW, personio_secret=SecretStr("new"))
 
     stored = await store.connections.get(connection.id)
     assert stored.personio.client_secret.get_secret_value() == "new"
     assert stored.declaree.key == DECLAREE.key
 
 
+@pytest.mark.parametrize("name", ["personio_secret", "declaree_key"])
+async def test_age_of_a_secret_begins_when_it_is_stored(store: Store, name: str) -> None:
+    """A new secret leaves the age of the other one."""
+    connection = await add(store)
+    later = NOW + timedelta(days=400)
+    secret: dict[str, Any] = {name: SecretStr("new")}
+
+    await store.connections.set_credentials(connection.id, now=later, **secret)
+
+    stored = await store.connections.get(connection.id)
+    (summary,) = await store.connections.list_all()
+    times = {"personio_secret": stored.personio_secret_at, "declaree_key": stored.declaree_key_at}
+    assert times == {"personio_secret": NOW, "declaree_key": NOW} | {name: later}
+    assert summary.personio_secret_at == stored.personio_secret_at
+    assert summary.declaree_key_at == stored.declaree_key_at
+
+
 async def test_credentials_without_a_value_change_nothing(store: Store) -> None:
     """None leaves a credential as it is."""
     connection = await add(store)
 
-    await store.connections.set_credentials(connection.id)
+    await store.connections.set_credentials(connection.id, now=NOW)
 
     assert await store.connections.get(connection.id) == connection
 
@@ -246,7 +263,9 @@ async def test_new_client_id_is_part_of_the_identity(store: Store) -> None:
     """The former client id can be connected again, the new one cannot."""
     connection = await add(store, "papi-1")
 
-    await store.connections.set_credentials(connection.id, personio_client_id="papi-2", personio_secret=SecretStr("s"))
+    await store.connections.set_credentials(
+        connection.id, now=NOW, personio_client_id="papi-2", personio_secret=SecretStr("s")
+    )
 
     stored = await store.connections.get(connection.id)
     assert stored.personio.client_id == "papi-2"
@@ -262,7 +281,7 @@ async def test_client_id_of_another_connection_is_rejected(store: Store) -> None
 
     with pytest.raises(DuplicateConnectionError, match="papi-2"):
         await store.connections.set_credentials(
-            connection.id, personio_client_id=other.personio.client_id, personio_secret=SecretStr("s")
+            connection.id, now=NOW, personio_client_id=other.personio.client_id, personio_secret=SecretStr("s")
         )
 
     assert await store.connections.get(connection.id) == connection
@@ -320,7 +339,7 @@ async def test_unreadable_connection_can_be_paused_and_repaired(store: Store, pa
     await store.connections.set_state(pair.unreadable, ConnectionState.PAUSED)
 
     await store.connections.set_credentials(
-        pair.unreadable, personio_secret=SecretStr("a"), declaree_key=SecretStr("b")
+        pair.unreadable, now=NOW, personio_secret=SecretStr("a"), declaree_key=SecretStr("b")
     )
 
     stored = await store.connections.get(pair.unreadable)

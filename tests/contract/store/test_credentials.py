@@ -50,7 +50,7 @@ async def test_secrets_are_not_readable_in_the_database(mongodb_store: Store, ra
     """Neither the secrets of a new connection nor a later one; the printed connection hides them as well."""
     connection = await add(mongodb_store)
 
-    await mongodb_store.connections.set_credentials(connection.id, declaree_key=SecretStr("another-key-value"))
+    await mongodb_store.connections.set_credentials(connection.id, now=NOW, declaree_key=SecretStr("another-key-value"))
 
     text = json.dumps(await raw["connections"].find().to_list(None), default=str)
     assert connection.personio.client_id in text
@@ -110,7 +110,7 @@ async def test_connection_without_an_address_is_unreadable(mongodb_store: Store,
     assert set(await mongodb_store.connections.get_readable([damaged.id, other.id])) == {other.id}
     assert await mongodb_store.connections.rotate_keys() == Rotation(1, (damaged.id,))
     with pytest.raises(StoreFailedError, match=r"has no valid declaree\.url"):
-        await mongodb_store.connections.set_credentials(damaged.id, declaree_key=SecretStr("new"))
+        await mongodb_store.connections.set_credentials(damaged.id, now=NOW, declaree_key=SecretStr("new"))
 
 
 async def test_problem_is_logged_again_after_a_repair(
@@ -122,7 +122,7 @@ async def test_problem_is_logged_again_after_a_repair(
     for _ in range(2):
         await raw["connections"].update_one({"_id": connection.id}, {"$set": {"declaree.key": "not a token"}})
         await mongodb_store.connections.get_readable([connection.id])
-        await mongodb_store.connections.set_credentials(connection.id, declaree_key=DECLAREE.key)
+        await mongodb_store.connections.set_credentials(connection.id, now=NOW, declaree_key=DECLAREE.key)
         await mongodb_store.connections.get_readable([connection.id])
 
     assert len(caplog.records) == 2
@@ -147,7 +147,7 @@ async def test_new_secret_is_sealed_for_the_stored_address(mongodb_store: Store,
     connection = await add(mongodb_store)
     await raw["connections"].update_one({"_id": connection.id}, {"$set": {"declaree.url": "https://scim.example"}})
 
-    await mongodb_store.connections.set_credentials(connection.id, declaree_key=SecretStr("new"))
+    await mongodb_store.connections.set_credentials(connection.id, now=NOW, declaree_key=SecretStr("new"))
 
     stored = await mongodb_store.connections.get(connection.id)
     assert stored.declaree.url == "https://scim.example"
@@ -187,7 +187,7 @@ async def test_secret_entered_during_a_rotation_wins(
     async with open_with(mongo, prepared_database, [make_key(), key]) as both:
         await asyncio.gather(
             both.connections.rotate_keys(),
-            *(both.connections.set_credentials(name, declaree_key=SecretStr(f"new {name}")) for name in ids),
+            *(both.connections.set_credentials(name, now=NOW, declaree_key=SecretStr(f"new {name}")) for name in ids),
         )
         stored = await both.connections.get_readable(ids)
 

@@ -117,7 +117,7 @@ async def look(store: Store, stored: ConnectionId) -> dict[str, Any]:
     summaries = {summary.id: summary for summary in await store.connections.list_all()}
     await store.connections.get_readable(summaries)
     return {
-        "status": {status.connection: status for status in await get_status(store)}[stored],
+        "status": {status.connection: status for status in await get_status(store, now=NOW)}[stored],
         "numbers": (await store.counters.read(every))[SOUND],
         "waiting": sum((await store.counters.count_waiting_by_cause()).values()) > 0,
         "behind": await store.counters.count_all_behind() > 0,

@@ -154,7 +154,7 @@ async def test_unreadable_secret_hides_no_other_connection(mongodb_store: Store,
     with pytest.raises(EncryptionKeyError):
         await mongodb_store.connections.get(first.id)
 
-    await mongodb_store.connections.set_credentials(first.id, declaree_key=DECLAREE.key)
+    await mongodb_store.connections.set_credentials(first.id, now=NOW, declaree_key=DECLAREE.key)
 
     assert await mongodb_store.damage.list_all() == ()
 

@@ -50,6 +50,22 @@ def to_server_format(index: Index) -> dict[str, Any]:
 EXPECTED = {f"{index.collection}.{index.name}": to_server_format(index) for index in INDEXES}
 
 
+async def test_missing_and_changed_indexes_are_found(bare: Store, raw: Raw) -> None:
+    """The command `doctor` names them: without an index, a poll reads all documents, or two accounts are not unique."""
+    before = await bare.find_missing_indexes()
+    await bare.create_indexes()
+    complete = await bare.find_missing_indexes()
+    await raw["connections"].drop_index("identity")
+    await raw["connections"].create_index([("identity", 1)], name="identity")
+    await raw["runs"].drop_index("newest")
+
+    after = await bare.find_missing_indexes()
+
+    assert set(before) == set(EXPECTED)
+    assert complete == ()
+    assert after == ("connections.identity", "runs.newest")
+
+
 async def test_first_call_creates_all_indexes_and_second_none(bare: Store, raw: Raw) -> None:
     """The command ``init`` can be repeated after every upgrade."""
     first, second = await bare.create_indexes(), await bare.create_indexes()

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,9 @@ async def test_new_server_becomes_a_replica_set_once(new_mongo: Mongo) -> None:
         async with store.transaction():
             pass
         assert await store.ensure_replica_set() == ()
+        state = await store.read_server_state()
+        assert state.replica_set == "rs0"
+        assert abs(state.time - datetime.now(UTC)) < timedelta(hours=1)
     finally:
         store.close()
 

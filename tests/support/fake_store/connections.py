@@ -53,6 +53,8 @@ class FakeConnections:
             declaree=declaree,
             link_policy=link_policy,
             created_at=now,
+            personio_secret_at=now,
+            declaree_key_at=now,
         )
         self._ensure_unique(connection)
         self.content[connection.id] = connection
@@ -105,6 +107,8 @@ class FakeConnections:
                 declaree_url=connection.declaree.url,
                 created_at=connection.created_at,
                 is_started=connection.started_at is not None,
+                personio_secret_at=connection.personio_secret_at,
+                declaree_key_at=connection.declaree_key_at,
                 problem=_describe(connection.id) if connection.id in self.unreadable else None,
             )
             for connection in connections
@@ -147,6 +151,7 @@ class FakeConnections:
         self,
         connection: ConnectionId,
         *,
+        now: datetime,
         personio_client_id: str | None = None,
         personio_secret: SecretStr | None = None,
         declaree_key: SecretStr | None = None,
@@ -165,6 +170,8 @@ class FakeConnections:
             update={
                 "personio": stored.personio.model_copy(update=_drop_none(personio)),
                 "declaree": stored.declaree.model_copy(update=_drop_none(declaree)),
+                "personio_secret_at": stored.personio_secret_at if personio_secret is None else now,
+                "declaree_key_at": stored.declaree_key_at if declaree_key is None else now,
             }
         )
         self._ensure_unique(changed)

@@ -32,7 +32,7 @@ def make_question(connection: ConnectionId, employee: str) -> LinkDecision:
 
 async def test_status_without_connections_is_empty(store: Store) -> None:
     """A new installation has nothing to report."""
-    assert await get_status(store) == ()
+    assert await get_status(store, now=NOW) == ()
 
 
 async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
@@ -58,7 +58,7 @@ async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
 
     await store.verifications.finish(first.id, "r1", {"listed": 3, "different": 3, "repaired": 1}, now=NOW)
 
-    status, empty = await get_status(store)
+    status, empty = await get_status(store, now=NOW)
 
     assert status == Status(
         connection=first.id,
@@ -89,7 +89,7 @@ async def test_status_counts_reports_of_a_pending_manager(store: Store) -> None:
     waiting = Waiting(cause=WaitingCause.MANAGER_PENDING, since=NOW, version=Version(1_000, 3))
     await store.ledger.write([make_entry("2", connection_id=connection.id, waiting=waiting)])
 
-    (status,) = await get_status(store)
+    (status,) = await get_status(store, now=NOW)
 
     assert status.waiting == 1
 
@@ -110,7 +110,7 @@ async def test_status_reports_what_cannot_be_read(store: Store) -> None:
         for kind, owner, person, problem in damaged
     )
 
-    statuses = {status.connection: status for status in await get_status(store)}
+    statuses = {status.connection: status for status in await get_status(store, now=NOW)}
 
     assert statuses[first.id].problems == ("the mapping: upgrade",)
     assert statuses[first.id].unreadable == 1
@@ -129,7 +129,7 @@ async def test_status_names_overdue_polls(store: Store) -> None:
         await store.schedule.set_next_poll(connection.id, NOW - timedelta(minutes=minutes))
     await store.connections.set_state(paused.id, ConnectionState.PAUSED)
 
-    statuses = {status.connection: status for status in await get_status(store, overdue_before=NOW - MINUTE)}
+    statuses = {status.connection: status for status in await get_status(store, now=NOW, overdue_before=NOW - MINUTE)}
 
     assert statuses[late.id].overdue_since == NOW - 2 * MINUTE
     assert statuses[due.id].overdue_since is None

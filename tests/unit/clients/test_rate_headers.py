@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from services.clients.declaree.rate_headers import Quota, read_pause, read_quota
+from services.clients.http.rate_headers import Quota, read_pause, read_quota
 
 NOW = datetime(2026, 3, 9, 8, 30, tzinfo=UTC)
 

@@ -8,6 +8,7 @@ from services.contracts.events import EmployeeChanged
 from services.contracts.ids import EmployeeId
 from services.contracts.mappings import AttributeSource, MappingDocument, Rule, default_mapping
 from services.contracts.runs import RunState
+from services.contracts.vendor_notes import EndpointEnd, VendorNotes
 from services.errors import ConnectorError
 from services.poller.run import LEFT_UNFINISHED
 from services.runtime.kafka.publisher import ProducerDeadError
@@ -48,6 +49,17 @@ async def test_interrupted_run_is_stored_and_keeps_earlier_changes(stage: RunSta
     assert run.finished_at == NOW
     assert await stage.store.runs.get_last_finished(CONNECTION) == run
     assert stage.list_sent(SendReason.DETECTED) == list("12345")
+
+
+async def test_run_keeps_what_the_answers_said(stage: RunStage) -> None:
+    """The announced end of an endpoint is shown by `status` and `doctor`."""
+    stage.personio.notes = VendorNotes(ends=(EndpointEnd(path="/v1/company/employees", sunset_at=NOW),))
+
+    await stage.runner.poll(CONNECTION)
+
+    run = await stage.store.runs.get_last_finished(CONNECTION)
+    assert run is not None
+    assert run.notes == stage.personio.notes
 
 
 async def publish_rule(stage: RunStage, attribute: str) -> None:

@@ -10,7 +10,7 @@ from services.contracts.cloudevents import SendReason, parse_send_reason, read_e
 from services.contracts.employees import REQUIRED_ATTRIBUTES, EmployeePage
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import EmployeeId
-from services.contracts.mappings import EmploymentDates
+from services.contracts.mappings import MANAGER, EmploymentDates, default_mapping
 from services.contracts.observations import Observation
 from services.contracts.snapshots import Snapshot
 from services.contracts.values import Value
@@ -20,6 +20,7 @@ from services.poller.guard import Census
 from services.poller.outbox import Outbox
 from services.poller.scan import Scan
 from services.poller.selection import MissingAttributesError, read_selection
+from services.poller.source_catalogue import SourceCatalogueKeeper
 from services.poller.staging import DryRun, Released, Releaser
 from services.poller.tally import Tally
 from services.store.database import Store
@@ -419,6 +420,44 @@ async def test_idle_scan_does_not_write_the_catalogue(stage: ScanStage) -> None:
     await scan.run(stage.personio, frozenset(ADA), ignore_progress, is_full=True)
 
     assert record.effects == []
+
+
+async def test_vanished_attribute_is_kept_with_the_catalogue(
+    stage: ScanStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the field that keeps its values, also if the scan fails after it has begun."""
+    mapping = default_mapping()
+    await stage.store.mappings.publish(CONNECTION, mapping, now=stage.clock.now(), expected_version=None)
+    await stage.scan()
+    found_at = stage.clock.now()
+    stage.personio.visible = REQUIRED_ATTRIBUTES
+    stage.personio.failure = PersonioUnavailableError("no answer")
+
+    await stage.scan()
+
+    catalogue = await stage.store.catalogues.get(CONNECTION)
+    assert catalogue is not None
+    assert [(change.key, change.kind.value, change.at) for change in catalogue.changes] == [
+        ("supervisor", "vanished", found_at)
+    ]
+    (record,) = [record for record in caplog.records if "have changed" in record.message]
+    assert record.levelname == "WARNING"
+    assert record.__dict__["attributes"] == {"vanished": ["supervisor"]}
+    assert record.__dict__["kept_fields"] == [MANAGER]
+
+
+async def test_new_attribute_is_kept_before_the_list_is_read(stage: ScanStage) -> None:
+    """A poll of changed employees alone, and a lookup, store the catalogue only at their beginning."""
+    await stage.scan()
+    stage.personio.visible = (*stage.personio.visible, "team")
+    plan = await stage.plan()
+    keeper = SourceCatalogueKeeper(stage.store.catalogues, stage.store.snapshots, stage.outbox, plan, stage.clock.now())
+
+    await keeper.begin(await read_selection(stage.personio, frozenset(ADA)))
+
+    catalogue = await stage.store.catalogues.get(CONNECTION)
+    assert catalogue is not None
+    assert [(change.key, change.kind.value) for change in catalogue.changes] == [("team", "new")]
 
 
 async def test_value_too_large_is_counted_and_the_rest_sent(store: Store) -> None:

@@ -16,8 +16,8 @@ from services.runtime.settings import (
     EncryptionSettings,
     KafkaSettings,
     MongoSettings,
+    PollingSettings,
     ProcessSettings,
-    ScheduleSettings,
 )
 from tests.support.certificates import Authority
 
@@ -61,7 +61,7 @@ def test_load_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_poll_is_overdue_after_a_tenth_of_the_interval() -> None:
     """The metric and the command `status` agree on when a poll is overdue."""
-    assert ScheduleSettings(poll_interval_seconds=900).poll_tolerance == timedelta(seconds=90)
+    assert PollingSettings(poll_interval_seconds=900).poll_tolerance == timedelta(seconds=90)
 
 
 def test_missing_setting_ends_the_process(capsys: pytest.CaptureFixture[str]) -> None:
