@@ -5,7 +5,6 @@ Personio counts requests by IP address. Pollers on one machine, or behind one ro
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 
 from services.contracts.leases import Lease, ProcessIdentity
 from services.errors import ConnectorError
@@ -18,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "poller/"
 """Beginning of the names of the leases that show a running poller."""
-FORGET_AFTER = timedelta(days=1)
-"""Time after which the ended lease of a former poller is deleted."""
+FORGET_AFTER_SECONDS = 24 * 3600
+"""Seconds after which the ended lease of a former poller is deleted."""
 
 
 class Presence:
@@ -47,7 +46,7 @@ class Presence:
 
     async def start(self) -> None:
         """Shows this poller before it sends its first request. Raises ``TransientError`` without MongoDB."""
-        await self._leases.forget_ended(PREFIX, before=self._clock.now() - FORGET_AFTER)
+        await self._leases.forget_ended(PREFIX, seconds=FORGET_AFTER_SECONDS)
         await self._show()
         await self._background.start()
 
@@ -66,9 +65,6 @@ class Presence:
                 logger.warning("number of pollers cannot be read now: %s", error)
 
     async def _show(self) -> None:
-        now = self._clock.now()
         name = f"{PREFIX}{self._owner.host}/{self._owner.pid}"
-        self._lease = await self._leases.acquire(
-            name, self._owner, now=now, seconds=self._seconds, is_dead=self._is_dead
-        )
-        self._share(max(1, await self._leases.count_held(PREFIX, now=now)))
+        self._lease = await self._leases.acquire(name, self._owner, seconds=self._seconds, is_dead=self._is_dead)
+        self._share(max(1, await self._leases.count_held(PREFIX)))

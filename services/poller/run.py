@@ -137,6 +137,9 @@ class Runner:
         unusual = await self._find_unusual(plan, tally, changes)
         if isinstance(changes, Staging):
             if unusual:
+                # as a run in progress: the next lease owner ends it, and the end that this process stores is refused
+                await self._repositories.runs.save(run)
+                self._outbox.ensure_lease()
                 await changes.keep()
             else:
                 tally.count_released(await changes.release())
