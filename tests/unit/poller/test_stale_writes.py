@@ -1,0 +1,134 @@
+"""A poller is suspended past its lease before each of its writes in turn. The next lease owner works until it continues."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from services.contracts.cloudevents import read_event
+from services.contracts.events import ChangeKind, EmployeeChanged
+from services.contracts.runs import RunState
+from services.poller import staging
+from tests.support.builders import CONNECTION
+from tests.support.fake_store.fenced import GUARDED, UNGUARDED
+from tests.support.rivals import MANY, OTHER, TRIMMED, Rivals
+
+NOT_REACHED = {"snapshots.mark_oversized", "verifications.restart", "schedule.set_imported", "tasks.file"}
+"""Writes for damaged or oversized data, of a first import, and of the first verification of a day."""
+
+
+@pytest.fixture
+async def rivals(monkeypatch: pytest.MonkeyPatch) -> Rivals:
+    """A company with something to do for every kind of write. Few changes are kept in memory."""
+    monkeypatch.setattr(staging, "MAX_IN_MEMORY", 2)
+    rivals = Rivals()
+    await rivals.prepare()
+    return rivals
+
+
+def change_a_few(rivals: Rivals) -> None:
+    """Changes employees that the suspended poller has read already, and one that it has not."""
+    for number in (2, 3, 29):
+        rivals.people[str(number)]["last_name"] = "Newer"
+
+
+def change_many(rivals: Rivals) -> None:
+    """Changes so many employees that the run of the next owner is held."""
+    for number in range(14, MANY):
+        rivals.people[str(number)]["last_name"] = "Unusual"
+
+
+async def test_work_reaches_every_kind_of_write(rivals: Rivals) -> None:
+    """Otherwise the tests below would not cover it."""
+    reached: set[str] = set()
+
+    async def note(write: str) -> None:
+        reached.add(write)
+
+    await rivals.work(OTHER, note)
+
+    writes = {
+        f"{name}.{method}" for table in (GUARDED, UNGUARDED) for name, methods in table.items() for method in methods
+    }
+    assert writes - reached - {"marks.repair_unsettled"} == NOT_REACHED
+    assert "publish" in reached
+
+
+async def check_stale_write(rivals: Rivals, at: int, change: Callable[[Rivals], None]) -> str | None:
+    """Suspends a poller before a write, and checks that its late writes change nothing. Returns the write."""
+    before: dict[str, Any] = {}
+
+    async def meanwhile() -> None:
+        change(rivals)
+        await rivals.work(OTHER)
+        before.update(rivals.dump())
+
+    write = await rivals.suspend(at, meanwhile)
+    if write is not None:
+        after = rivals.dump()
+        late = [after["runs"].pop(run) for run in after["runs"].keys() - before["runs"].keys()]
+        assert after == before, f"suspended before {write}, number {at}"
+        assert {run.state for run in late} <= {RunState.FAILED}, f"suspended before {write}, number {at}"
+    return write
+
+
+@pytest.mark.promise("P1")
+@pytest.mark.promise("P2")
+async def test_late_write_of_any_kind_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end, Kafka has every revision in order, and the newest state of each employee."""
+    monkeypatch.setattr(staging, "MAX_IN_MEMORY", 2)
+    at = 0
+    while True:
+        rivals = Rivals()
+        await rivals.prepare()
+        write = await check_stale_write(rivals, at, change_a_few)
+        if write is None:
+            break
+        rivals.clock.seconds += 60
+        await rivals.work(OTHER)
+        check_events(rivals, f"suspended before {write}, number {at}")
+        at += 1
+
+    assert at > 50
+
+
+def check_events(rivals: Rivals, situation: str) -> None:
+    """Checks the events in Kafka, and the snapshots."""
+    revisions: dict[str, dict[int, bytes]] = defaultdict(dict)
+    for record in rivals.log:
+        event = read_event(EmployeeChanged, record.value)
+        first = revisions[event.employee_id].setdefault(event.revision, record.value or b"")
+        # the attribute of one employee is removed between two resends of one revision
+        assert first == record.value or event.employee_id == TRIMMED, f"another content of one revision: {situation}"
+    for person, snapshot in rivals.store.snapshots.content.items():
+        sent = list(revisions[person.employee_id])
+        assert sent == sorted(sent), situation
+        assert sent[-1] == snapshot.revision, situation
+        employee = rivals.people.get(person.employee_id)
+        if employee is not None:
+            assert snapshot.attributes["last_name"] == employee["last_name"], situation
+            assert snapshot.absent_since is None, situation
+    removed = {p.employee_id for p, s in rivals.store.snapshots.content.items() if s.kind is ChangeKind.REMOVED}
+    assert {"11", "13"} <= removed <= {"9", "10", "11", "13"}, situation
+
+
+@pytest.mark.promise("P6")
+async def test_late_write_leaves_the_held_run_of_the_next_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its observations stay complete, and an administrator can release it."""
+    monkeypatch.setattr(staging, "MAX_IN_MEMORY", 2)
+    at = 0
+    while True:
+        rivals = Rivals()
+        await rivals.prepare()
+        write = await check_stale_write(rivals, at, change_many)
+        if write is None:
+            break
+        held = [run for run in rivals.store.runs.content.values() if run.state is RunState.HELD]
+        assert len(held) == 1, f"suspended before {write}, number {at}"
+        seen = [employee for run, employee in rivals.store.observations.content if run == held[0].id]
+        assert len(seen) >= MANY - 14, f"suspended before {write}, number {at}"
+        assert held[0].connection_id == CONNECTION
+        at += 1
+
+    assert at > 50
