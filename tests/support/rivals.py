@@ -12,7 +12,7 @@ from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.leases import Fence, ProcessIdentity
 from services.contracts.runs import Run, RunState
 from services.contracts.snapshots import Snapshot, attributes_to_json
-from services.contracts.tasks import DecideRun, Disable, Poll, Resend, Verify
+from services.contracts.tasks import Action, DecideRun, Disable, Poll, Resend, Verify
 from services.contracts.verifications import VerificationStep
 from services.errors import TransientError
 from services.poller.lease import LeaseKeeper
@@ -108,19 +108,22 @@ class Rivals:
         people["new"] = dict(people["1"]) | {"email": "new@x.example"}
 
     async def _leave_tasks(self) -> None:
-        """A task that a former owner has left, a decision, a departure, lookups, a resend, a poll and a verification."""
+        """Files a task of each kind, and an invalid decision. A former owner has left the first one."""
         tasks = self.store.tasks
-        actions = (
+        actions: tuple[Action, ...] = (
             Resend(scope="all", reason="x"),
             DecideRun(run="released", is_released=True),
             DecideRun(run="rejected", is_released=False),
+            DecideRun(run="unknown", is_released=False),
             Disable(people=(EmployeeId("13"),)),
             Poll(people=(EmployeeId("12"),)),
             Poll(),
             Verify(repair=True, is_patient=False),
         )
-        filed = [await tasks.file(CONNECTION, action, now=self.clock.now()) for action in actions]
-        await tasks.start(filed[0].id)
+        for seconds, action in enumerate(actions):
+            task = await tasks.file(CONNECTION, action, now=self.clock.now() + timedelta(seconds=seconds))
+            if not seconds:
+                await tasks.start(task.id)
         self.store.verifications.content[CONNECTION, "abandoned", 0] = VerificationStep(
             number=0, kind="list-end", taken_at=OLD
         )

@@ -1,7 +1,9 @@
 """A poller is suspended past its lease before each of its writes in turn. The next lease owner works until it continues."""
 
-from collections import defaultdict
-from collections.abc import Callable
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,13 +11,19 @@ import pytest
 from services.contracts.cloudevents import read_event
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.runs import RunState
+from services.contracts.tasks import TaskState
 from services.poller import staging
+from services.poller.account_reader import VerificationInterruptedError
 from tests.support.builders import CONNECTION
 from tests.support.fake_store.fenced import GUARDED, UNGUARDED
 from tests.support.rivals import MANY, OTHER, TRIMMED, Rivals
 
 NOT_REACHED = {"snapshots.mark_oversized", "verifications.restart", "schedule.set_imported", "tasks.file"}
 """Writes for damaged or oversized data, of a first import, and of the first verification of a day."""
+
+
+INSERTED = ("runs", "snapshots", "attributes", "steps")
+"""What a fence does not guard, because it is inserted and replaces nothing."""
 
 
 @pytest.fixture
@@ -55,21 +63,39 @@ async def test_work_reaches_every_kind_of_write(rivals: Rivals) -> None:
     assert "publish" in reached
 
 
+async def suspend_and_dump(
+    rivals: Rivals, at: int, meanwhile: Callable[[], Awaitable[None]]
+) -> tuple[str | None, dict[str, Any]]:
+    """Suspends a poller before a write. Returns the write, None if there are fewer, and what was stored when it continued.
+
+    What it has inserted since then is added: its own run, a new employee, and the next step of a verification.
+    """
+    before: dict[str, Any] = {}
+
+    async def look() -> None:
+        await meanwhile()
+        before.update(rivals.dump())
+
+    write = await rivals.suspend(at, look)
+    if write is None:
+        return None, before
+    after = rivals.dump()
+    late = {name: after[name].keys() - before[name].keys() for name in INSERTED}
+    assert {after["runs"][run].state for run in late["runs"]} <= {RunState.FAILED}
+    for name, keys in late.items():
+        before[name] |= {key: after[name][key] for key in keys}
+    return write, before
+
+
 async def check_stale_write(rivals: Rivals, at: int, change: Callable[[Rivals], None]) -> str | None:
     """Suspends a poller before a write, and checks that its late writes change nothing. Returns the write."""
-    before: dict[str, Any] = {}
 
     async def meanwhile() -> None:
         change(rivals)
         await rivals.work(OTHER)
-        before.update(rivals.dump())
 
-    write = await rivals.suspend(at, meanwhile)
-    if write is not None:
-        after = rivals.dump()
-        late = [after["runs"].pop(run) for run in after["runs"].keys() - before["runs"].keys()]
-        assert after == before, f"suspended before {write}, number {at}"
-        assert {run.state for run in late} <= {RunState.FAILED}, f"suspended before {write}, number {at}"
+    write, before = await suspend_and_dump(rivals, at, meanwhile)
+    assert write is None or rivals.dump() == before, f"suspended before {write}, number {at}"
     return write
 
 
@@ -111,6 +137,60 @@ def check_events(rivals: Rivals, situation: str) -> None:
             assert snapshot.absent_since is None, situation
     removed = {p.employee_id for p, s in rivals.store.snapshots.content.items() if s.kind is ChangeKind.REMOVED}
     assert {"11", "13"} <= removed <= {"9", "10", "11", "13"}, situation
+
+
+async def find_kinds() -> dict[str, int]:
+    """Returns the first position of each kind of write."""
+    rivals, reached = Rivals(), list[str]()
+
+    async def note(write: str) -> None:
+        reached.append(write)
+
+    await rivals.prepare()
+    await rivals.work(OTHER, note)
+    return {write: reached.index(write) for write in reached}
+
+
+class Halt:
+    """Holds a poller before a write of this name, and lets it continue."""
+
+    def __init__(self, write: str) -> None:
+        """The poller has not reached it."""
+        self._write = write
+        self.is_reached = asyncio.Event()
+        self.may_continue = asyncio.Event()
+
+    async def __call__(self, write: str) -> None:
+        """Waits before the write."""
+        if write == self._write:
+            self.is_reached.set()
+            await self.may_continue.wait()
+
+
+@pytest.mark.promise("P1")
+@pytest.mark.parametrize("halted_at", ["snapshots.save", "observations.drop", "tasks.finish"])
+async def test_late_write_leaves_work_in_progress(monkeypatch: pytest.MonkeyPatch, halted_at: str) -> None:
+    """The next owner is in the middle of its tasks and its run: they keep their observations, and end as usual."""
+    monkeypatch.setattr(staging, "MAX_IN_MEMORY", 2)
+    for write, at in (await find_kinds()).items():
+        rivals, halt, others = Rivals(), Halt(halted_at), list[asyncio.Task[None]]()
+        await rivals.prepare()
+
+        async def meanwhile(rivals: Rivals = rivals, halt: Halt = halt, others: list[Any] = others) -> None:
+            change_a_few(rivals)
+            others.append(asyncio.create_task(rivals.work(OTHER, halt)))
+            await halt.is_reached.wait()
+
+        _, before = await suspend_and_dump(rivals, at, meanwhile)
+        assert rivals.dump() == before, f"suspended before {write}"
+        halt.may_continue.set()
+        with suppress(VerificationInterruptedError):  # it continues after the step of the suspended poller
+            await others[0]
+        await rivals.work(OTHER)
+
+        states = Counter(task.state for task in rivals.store.tasks.content.values())
+        assert states == {TaskState.DONE: states.total() - 1, TaskState.FAILED: 1}, f"suspended before {write}"
+        check_events(rivals, f"suspended before {write}")
 
 
 @pytest.mark.promise("P6")
