@@ -86,7 +86,7 @@ class Company:
         await self.store.connections.start(self.connection, now=NOW)
 
     def build_poller(self, name: str, *, clock: float = 0, stop_at: str = "") -> Process:
-        """Returns a poller with a clock that is so many seconds ahead, and that stops itself at this point of a release."""
+        """Returns a poller. ``clock`` is how many seconds its clock is ahead. It stops itself at this point of a release."""
         port = reserve_port()
         return Process(
             name,

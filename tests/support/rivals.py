@@ -162,10 +162,10 @@ class Rivals:
             update={"stored": (*catalogue.stored, "salary")}
         )
 
-    async def suspend(self, at: int, meanwhile: Callable[[], Awaitable[None]]) -> str | None:
+    async def suspend(self, at: int, take_over: Callable[[], Awaitable[None]]) -> str | None:
         """Lets a poller work, suspended before one of its writes past its lease. Returns the write; None if there are fewer.
 
-        ``meanwhile`` is what happens until the poller continues.
+        ``take_over`` is what happens until the poller continues.
         """
         reached: list[str] = []
 
@@ -173,7 +173,7 @@ class Rivals:
             reached.append(write)
             if len(reached) == at + 1:
                 self.clock.seconds += 31
-                await meanwhile()
+                await take_over()
 
         with suppress(TransientError):
             await self.work(STOPPED, stop)

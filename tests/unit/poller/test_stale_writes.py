@@ -42,7 +42,7 @@ def change_a_few(rivals: Rivals) -> None:
 
 
 def change_many(rivals: Rivals) -> None:
-    """Changes so many employees that the run of the next owner is held."""
+    """Changes half of the employees, so that the run of the next owner is held."""
     for number in range(14, MANY):
         rivals.people[str(number)]["last_name"] = "Unusual"
 
@@ -64,7 +64,7 @@ async def test_work_reaches_every_kind_of_write(rivals: Rivals) -> None:
 
 
 async def suspend_and_dump(
-    rivals: Rivals, at: int, meanwhile: Callable[[], Awaitable[None]]
+    rivals: Rivals, at: int, take_over: Callable[[], Awaitable[None]]
 ) -> tuple[str | None, dict[str, Any]]:
     """Suspends a poller before a write. Returns the write, None if there are fewer, and what was stored when it continued.
 
@@ -73,7 +73,7 @@ async def suspend_and_dump(
     before: dict[str, Any] = {}
 
     async def look() -> None:
-        await meanwhile()
+        await take_over()
         before.update(rivals.dump())
 
     write = await rivals.suspend(at, look)
@@ -90,11 +90,11 @@ async def suspend_and_dump(
 async def check_stale_write(rivals: Rivals, at: int, change: Callable[[Rivals], None]) -> str | None:
     """Suspends a poller before a write, and checks that its late writes change nothing. Returns the write."""
 
-    async def meanwhile() -> None:
+    async def take_over() -> None:
         change(rivals)
         await rivals.work(OTHER)
 
-    write, before = await suspend_and_dump(rivals, at, meanwhile)
+    write, before = await suspend_and_dump(rivals, at, take_over)
     assert write is None or rivals.dump() == before, f"suspended before {write}, number {at}"
     return write
 
@@ -176,12 +176,12 @@ async def test_late_write_leaves_work_in_progress(monkeypatch: pytest.MonkeyPatc
         rivals, halt, others = Rivals(), Halt(halted_at), list[asyncio.Task[None]]()
         await rivals.prepare()
 
-        async def meanwhile(rivals: Rivals = rivals, halt: Halt = halt, others: list[Any] = others) -> None:
+        async def take_over(rivals: Rivals = rivals, halt: Halt = halt, others: list[Any] = others) -> None:
             change_a_few(rivals)
             others.append(asyncio.create_task(rivals.work(OTHER, halt)))
             await halt.is_reached.wait()
 
-        _, before = await suspend_and_dump(rivals, at, meanwhile)
+        _, before = await suspend_and_dump(rivals, at, take_over)
         assert rivals.dump() == before, f"suspended before {write}"
         halt.may_continue.set()
         with suppress(VerificationInterruptedError):  # it continues after the step of the suspended poller
