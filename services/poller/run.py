@@ -90,7 +90,7 @@ class Runner:
         try:
             changes = self._open_changes(plan, run, dry_run=dry_run)
             tally = await self._scan(plan, run, changes, is_full=is_full, dry_run=dry_run, progress=progress)
-            result = await self._release_or_hold(plan, tally, changes, dry_run=dry_run)
+            result = await self._release_or_hold(plan, run, tally, changes, dry_run=dry_run)
         except asyncio.CancelledError:
             await self._end_cancelled(run, dry_run=dry_run)
             raise
@@ -131,7 +131,7 @@ class Runner:
         return await runs.begin(plan.connection_id, now=now, is_stored=not plan.has_succeeded)
 
     async def _release_or_hold(
-        self, plan: PollPlan, tally: Tally, changes: DryRun | Staging, *, dry_run: bool
+        self, plan: PollPlan, run: Run, tally: Tally, changes: DryRun | Staging, *, dry_run: bool
     ) -> dict[str, object]:
         """Returns the result of the run after its scan."""
         unusual = await self._find_unusual(plan, tally, changes)

@@ -31,6 +31,8 @@ STOPPED, OTHER = ProcessIdentity("a", 1, "stopped"), ProcessIdentity("b", 1, "ot
 """The poller that is suspended, and the next lease owner."""
 MANY = 30
 """Number of employees."""
+EVERYTHING = SETTINGS.model_copy(update={"poll_full_scan_seconds": 0})
+"""Settings with full scans alone."""
 OLD = NOW - timedelta(days=1)
 TRIMMED = "15"
 """An employee with a stored attribute that the mapping no longer reads."""
@@ -79,7 +81,7 @@ class Rivals:
             personio = FakePersonio(page=10)
             personio.people = self.people
             work = ConnectionWork(
-                settings=SETTINGS,
+                settings=EVERYTHING,
                 repositories=self._fence(guard, before_write),
                 source=personio.source,
                 accounts=self.accounts.source,

@@ -9,6 +9,8 @@ import pytest
 
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.ids import EmployeeId, PersonKey
+from services.contracts.mappings import EmploymentDates
+from services.contracts.polls import PollProgress, ScanBasis
 from services.contracts.runs import RunState
 from services.contracts.tasks import Poll
 from services.poller.repositories import Repositories
@@ -53,6 +55,9 @@ class StillFence:
             raise FenceError
 
 
+BASIS = ScanBasis(attributes=(), employment=EmploymentDates(), source="x")
+PROGRESS = PollProgress(released_until=LATER, full_scan_at=LATER, basis=BASIS)
+"""Progress that is not stored yet."""
 Write = Callable[[Repositories], Awaitable[Any]]
 PEOPLE: dict[str, Write] = {
     "snapshots.save": lambda s: s.snapshots.save([(make_snapshot("1", 2_000), 1_000)]),
@@ -90,7 +95,7 @@ RUNS: dict[str, Write] = {
     "schedule.set_next_poll": lambda s: s.schedule.set_next_poll(CONNECTION, LATER),
     "schedule.set_rejected_resent_on": lambda s: s.schedule.set_rejected_resent_on(CONNECTION, LATER.date()),
     "schedule.set_verified_on": lambda s: s.schedule.set_verified_on(CONNECTION, LATER.date()),
-    "schedule.set_imported": lambda s: s.schedule.set_imported(CONNECTION, LATER),
+    "schedule.set_progress": lambda s: s.schedule.set_progress(CONNECTION, PROGRESS),
 }
 """A write of each kind about runs, tasks and verifications, and about the connection."""
 WRITES = PEOPLE | RUNS

@@ -27,7 +27,7 @@ GUARDED: Mapping[str, frozenset[str]] = {
     "observations": frozenset({"drop", "drop_person", "drop_others"}),
     "tasks": frozenset({"start", "set_progress", "finish", "fail", "reopen_running"}),
     "verifications": frozenset({"begin", "restart", "note_repaired", "finish"}),
-    "schedule": frozenset({"set_next_poll", "set_rejected_resent_on", "set_verified_on", "set_imported"}),
+    "schedule": frozenset({"set_next_poll", "set_rejected_resent_on", "set_verified_on", "set_progress"}),
 }
 """The writes that a fence guards, by repository."""
 UNGUARDED: Mapping[str, frozenset[str]] = {
