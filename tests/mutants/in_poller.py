@@ -14,6 +14,8 @@ OF_HELD = "tests/unit/poller/test_held_runs.py"
 OF_LEASE = "tests/unit/poller/test_lease.py"
 OF_LIMITS = "tests/unit/poller/test_scan_limits.py"
 OF_OBSERVE = "tests/unit/poller/test_observe.py"
+OF_SCHEDULE = "tests/unit/poller/test_schedule.py"
+OF_STALE = "tests/unit/poller/test_stale_writes.py"
 OF_SCAN = "tests/unit/poller/test_scan.py"
 
 POLLER = (
@@ -168,8 +170,8 @@ POLLER = (
     Mutant(
         "unusual changes are published",
         "services/poller/run.py",
-        "            if unusual:\n                await changes.keep()",
-        "            if False:\n                await changes.keep()",
+        "            if unusual:\n                # as a run in progress",
+        "            if False:\n                # as a run in progress",
         f"{OF_HELD}::test_unusual_changes_of_each_kind_are_held[left]",
     ),
     Mutant(
@@ -178,6 +180,27 @@ POLLER = (
         "if run.state not in begun and not await",
         "if run.state not in begun and await",
         f"{OF_HELD}::test_replaced_run_with_other_changes_is_not_decided[True]",
+    ),
+    Mutant(
+        "a hold of a former lease owner counts",
+        "services/poller/run.py",
+        "                await self._repositories.runs.save(run)\n                self._outbox.ensure_lease()\n",
+        "",
+        f"{OF_STALE}::test_late_hold_is_refused",
+    ),
+    Mutant(
+        "a task replaces a change that is not published",
+        "services/poller/work.py",
+        'if plan.needs_any("pending_event"):',
+        'if plan.needs_any("held_run") and False:',
+        f"{OF_STALE}::test_late_write_of_any_kind_harms_nothing",
+    ),
+    Mutant(
+        "work writes without a fence",
+        "services/poller/schedule.py",
+        "self._repositories.fence(guard)",
+        "self._repositories",
+        f"{OF_SCHEDULE}::test_work_on_a_connection_has_a_fence",
     ),
     Mutant(
         "observations of a crashed run stay",

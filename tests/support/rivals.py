@@ -70,6 +70,8 @@ class Rivals:
         ).people
         """The employees in Personio."""
         self.accounts = FakeAccounts(create_app(Declaree(api_key=DECLAREE.key.get_secret_value())), self.clock)
+        self.page = 10
+        """Number of employees on a page."""
         self.log: list[Record] = []
         """The records in Kafka."""
 
@@ -78,7 +80,7 @@ class Rivals:
         keeper = LeaseKeeper(self.store.leases, owner, self.clock, 30)
         async with keeper.hold(CONNECTION) as guard:
             assert guard is not None
-            personio = FakePersonio(page=10)
+            personio = FakePersonio(page=self.page)
             personio.people = self.people
             work = ConnectionWork(
                 settings=EVERYTHING,

@@ -14,9 +14,10 @@ from services.contracts.runs import RunState
 from services.contracts.tasks import TaskState
 from services.poller import staging
 from services.poller.account_reader import VerificationInterruptedError
+from services.poller.lease import LeaseLostError
 from tests.support.builders import CONNECTION
 from tests.support.fake_store.fenced import GUARDED, UNGUARDED
-from tests.support.rivals import MANY, OTHER, TRIMMED, Rivals
+from tests.support.rivals import MANY, OTHER, STOPPED, TRIMMED, Rivals
 
 NOT_REACHED = {"snapshots.mark_oversized", "verifications.restart", "tasks.file"}
 """Writes for damaged or oversized data, and of the first verification of a day."""
@@ -213,3 +214,28 @@ async def test_late_write_leaves_the_held_run_of_the_next_owner(monkeypatch: pyt
         at += 1
 
     assert at > 50
+
+
+@pytest.mark.promise("P6")
+async def test_late_hold_is_refused() -> None:
+    """An administrator would decide about changes that the next owner has not found any longer."""
+    rivals, reached = Rivals(), list[str]()
+    rivals.page = MANY + 1  # a run with one page is stored at its end
+    await rivals.work(OTHER)
+    rivals.clock.seconds += 60
+    change_many(rivals)
+
+    async def stop(write: str) -> None:
+        if write == "runs.save" and "observations.save" in reached and "stop" not in reached:
+            reached.append("stop")
+            rivals.clock.seconds += 31
+            for number in range(14, MANY):
+                rivals.people[str(number)]["last_name"] = f"N{number}"
+            await rivals.work(OTHER)
+        reached.append(write)
+
+    with suppress(LeaseLostError):
+        await rivals.work(STOPPED, stop)
+
+    assert "stop" in reached
+    assert RunState.HELD not in {run.state for run in rivals.store.runs.content.values()}
