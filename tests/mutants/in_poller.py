@@ -135,8 +135,8 @@ POLLER = (
     Mutant(
         "a lease counts from the answer of MongoDB",
         LEASE,
-        "guard.deadline = requested_at + self._seconds",
-        "guard.deadline = self._clock.monotonic() + self._seconds",
+        "guard.deadline, guard.ends_at = requested_at + self._seconds, renewed",
+        "guard.deadline, guard.ends_at = self._clock.monotonic() + self._seconds, renewed",
         f"{OF_LEASE}::test_slow_renewal_counts_from_its_request",
     ),
     Mutant(
