@@ -84,8 +84,6 @@ class ConnectionWork:
         tasks = TaskRunner(repositories.tasks, runner, resender, verifier, departures, decider, clock)
         has_tasks = plan.needs_any("open_task", "running_task")
         if has_tasks:
-            if plan.needs_any("pending_event"):  # before a task replaces them: an earlier owner may still send them
-                await outbox.emit_pending(connection, self._limits.places)
             await repositories.tasks.reopen_running(connection)
             await tasks.run_open(connection, with_verifications=False)
             plan = await repositories.polls.plan(connection)

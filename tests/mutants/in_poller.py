@@ -190,9 +190,9 @@ POLLER = (
     ),
     Mutant(
         "a task replaces a change that is not published",
-        "services/poller/work.py",
-        'if plan.needs_any("pending_event"):',
-        'if plan.needs_any("held_run") and False:',
+        "services/poller/departures.py",
+        "[s for s in stored.values() if s.is_pending]",
+        "[]",
         f"{OF_STALE}::test_late_write_of_any_kind_harms_nothing",
     ),
     Mutant(
