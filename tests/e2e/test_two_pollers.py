@@ -226,7 +226,6 @@ async def wait_until_stopped(process: Process) -> None:
     ("stop_at", "clock", "other_clock"),
     [
         ("save", 0, 0),
-        ("publish", 0, 0),
         ("published", 0, 0),
         ("save", TEN_MINUTES, 0),
         ("publish", -TEN_MINUTES, 0),
