@@ -70,7 +70,7 @@ def _list_poll(connection: ConnectionId) -> Mapping[str, Query]:
         "schedule: due connections": lambda s: s.schedule.find_due(NOW + timedelta(days=1), limit=100),
         "schedule: unfinished tasks": lambda s: s.tasks.find_connections_with_unfinished(limit=100),
         "schedule: next poll": lambda s: s.schedule.set_next_poll(connection, NOW),
-        "poll: lease": lambda s: s.leases.acquire(lease, OWNER, now=NOW, seconds=30),
+        "poll: lease": lambda s: s.leases.acquire(lease, OWNER, seconds=30),
         "poll: connection": lambda s: s.connections.find(connection),
         "poll: plan": lambda s: s.polls.plan(connection),
         "poll: unfinished runs": lambda s: s.runs.fail_unfinished(connection, "x", now=NOW),

@@ -38,7 +38,7 @@ async def _examine_mongodb(store: Store, clock: Clock) -> tuple[Finding, ...]:
     if not can_use(MONGODB, server):
         return server
     indexes, pollers = await asyncio.gather(
-        run_check("MongoDB indexes", _check_indexes(store)), run_check("poller", _check_pollers(store, clock))
+        run_check("MongoDB indexes", _check_indexes(store)), run_check("poller", _check_pollers(store))
     )
     return (*server, *indexes, *pollers)
 
@@ -65,8 +65,8 @@ async def _check_indexes(store: Store) -> tuple[Finding, ...]:
     return (Finding("MongoDB indexes", problem if missing else None),)
 
 
-async def _check_pollers(store: Store, clock: Clock) -> tuple[Finding, ...]:
-    running = await store.leases.count_held(POLLER_PREFIX, now=clock.now())
+async def _check_pollers(store: Store) -> tuple[Finding, ...]:
+    running = await store.leases.count_held(POLLER_PREFIX)
     if not running:
         problem = "none has shown itself within POLL_LEASE_SECONDS: start it, and see its log if it runs"
         return (Finding("poller", problem),)

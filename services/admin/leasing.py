@@ -37,7 +37,7 @@ async def hold_connection(
     lease = await _acquire(store, clock, connection, owner, clock.monotonic() + seconds)
 
     async def keep() -> None:
-        if not await store.leases.renew(lease, now=clock.now(), seconds=LEASE_SECONDS):
+        if not await store.leases.renew(lease, seconds=LEASE_SECONDS):
             raise ConnectionBusyError(f"the lease of connection {connection} was lost: repeat the command")
 
     try:
@@ -51,9 +51,7 @@ async def _acquire(
 ) -> Lease:
     is_dead = make_death_check(owner)
     while True:
-        lease = await store.leases.acquire(
-            f"connection/{connection}", owner, now=clock.now(), seconds=LEASE_SECONDS, is_dead=is_dead
-        )
+        lease = await store.leases.acquire(f"connection/{connection}", owner, seconds=LEASE_SECONDS, is_dead=is_dead)
         if lease is not None:
             return lease
         if clock.monotonic() >= deadline:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 POLLER_PREFIX = "poller/"
 """Beginning of the names of the leases that show a running poller."""
@@ -30,4 +31,17 @@ class Lease:
     fence: int
     """Grows with every acquisition, so that an older lease can be told from a newer one."""
     expires_at: datetime
-    """When the lease ends unless it is renewed, by the owner's clock."""
+    """When the lease ends unless it is renewed, by MongoDB's clock."""
+
+
+class Fence(Protocol):
+    """Keeps the writes of a process from taking effect after its lease has ended."""
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the lease ends, by MongoDB's clock. MongoDB refuses what arrives later."""
+        ...
+
+    def ensure_held(self) -> None:
+        """Raises a ``TransientError`` if the lease is or may be lost."""
+        ...

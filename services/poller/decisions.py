@@ -78,9 +78,13 @@ class Decider:
     async def _release(self, connection: ConnectionId, run: Run) -> dict[str, int]:
         await self._begin(run, RunState.RELEASING, RunState.RELEASING, RunState.RELEASED)
         await self._allow_departures(run)
-        catalogue = (await self._polls.plan(connection)).catalogue
-        stored = None if catalogue is None else frozenset(catalogue.stored)
-        released = await release_stored(run.id, self._observations, self._build_releaser(connection), stored)
+        plan, releaser = await self._polls.plan(connection), self._build_releaser(connection)
+        if plan.needs_any(
+            "pending_event"
+        ):  # before the release replaces them: a former lease owner may still send them
+            await releaser.emit_pending()
+        stored = None if plan.catalogue is None else frozenset(plan.catalogue.stored)
+        released = await release_stored(run.id, self._observations, releaser, stored)
         await self._runs.decide(run.id, RunState.RELEASING, RunState.RELEASED)
         await self._observations.drop(run.id)
         logger.info("held run was released", extra={"connection": connection, "counts": {"emitted": released.emitted}})

@@ -27,6 +27,8 @@ class Departures:
     async def remove(self, connection: ConnectionId, people: Sequence[EmployeeId]) -> int:
         """Stores and publishes the departure of those that are absent. Returns their number."""
         stored = await self._snapshots.read(connection, people)
+        # before a departure replaces them: a former lease owner may still send them
+        await self._outbox.emit(connection, [s for s in stored.values() if s.is_pending], SendReason.DETECTED)
         absent = [snapshot for snapshot in stored.values() if snapshot.absent_since is not None]
         removed = [(build_removed(snapshot, self._clock.now()), snapshot.revision) for snapshot in absent]
         self._outbox.ensure_lease()

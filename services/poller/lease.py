@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import ClassVar
 
 from services.contracts.ids import ConnectionId
@@ -27,13 +28,16 @@ class LeaseGuard:
     """Local view of a lease.
 
     ``ensure_held`` raises ``LeaseLostError`` after a failed renewal, or once the deadline has passed on the monotonic
-    clock. The deadline covers a process that was suspended and has not yet noticed the loss.
+    clock. The deadline covers a process that was suspended and has not yet noticed the loss. A process that is suspended
+    after that check is covered by ``ends_at``: MongoDB refuses its write.
     """
 
-    def __init__(self, clock: Clock, deadline: float) -> None:
+    def __init__(self, clock: Clock, deadline: float, ends_at: datetime) -> None:
         """``deadline`` is in monotonic seconds."""
         self._clock = clock
         self.deadline = deadline
+        self.ends_at = ends_at
+        """When the lease ends, by MongoDB's clock."""
 
     def ensure_held(self) -> None:
         """Raises ``LeaseLostError`` if the lease is or may be lost."""
@@ -60,7 +64,7 @@ class LeaseKeeper:
         names = {_name(connection): connection for connection in connections}
         if len(names) <= 1:
             return frozenset()
-        held = await self._leases.find_held(names, now=self._clock.now())
+        held = await self._leases.find_held(names)
         return frozenset(
             names[lease.name]
             for lease in held
@@ -71,17 +75,11 @@ class LeaseKeeper:
     async def hold(self, connection: ConnectionId) -> AsyncIterator[LeaseGuard | None]:
         """Yields the guard of the connection's lease; None if another replica owns the lease."""
         requested_at = self._clock.monotonic()
-        lease = await self._leases.acquire(
-            _name(connection),
-            self._owner,
-            now=self._clock.now(),
-            seconds=self._seconds,
-            is_dead=self._is_dead,
-        )
+        lease = await self._leases.acquire(_name(connection), self._owner, seconds=self._seconds, is_dead=self._is_dead)
         if lease is None:
             yield None
             return
-        guard = LeaseGuard(self._clock, requested_at + self._seconds)
+        guard = LeaseGuard(self._clock, requested_at + self._seconds, lease.expires_at)
         renewal = asyncio.create_task(self._renew(lease, guard), name=f"lease {connection}")
         try:
             yield guard
@@ -96,13 +94,14 @@ class LeaseKeeper:
             await self._clock.sleep(self._seconds / 3)
             requested_at = self._clock.monotonic()
             try:
-                if not await self._leases.renew(lease, now=self._clock.now(), seconds=self._seconds):
-                    guard.deadline = -math.inf
-                    return
+                renewed = await self._leases.renew(lease, seconds=self._seconds)
             except ConnectorError as error:
                 logger.warning("lease cannot be renewed now: %s", error, extra={"lease": lease.name})
             else:
-                guard.deadline = requested_at + self._seconds
+                if renewed is None:
+                    guard.deadline = -math.inf
+                    return
+                guard.deadline, guard.ends_at = requested_at + self._seconds, renewed.expires_at
 
 
 def _name(connection: ConnectionId) -> str:

@@ -5,7 +5,6 @@ Personio counts requests by IP address. Pollers on one machine, or behind one ro
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 
 from services.contracts.leases import POLLER_PREFIX, Lease, ProcessIdentity
 from services.errors import ConnectorError
@@ -16,8 +15,8 @@ from services.runtime.identity import make_death_check
 
 logger = logging.getLogger(__name__)
 
-FORGET_AFTER = timedelta(days=1)
-"""Time after which the ended lease of a former poller is deleted."""
+FORGET_AFTER_SECONDS = 24 * 3600
+"""Seconds after which the ended lease of a former poller is deleted."""
 
 
 class Presence:
@@ -45,7 +44,7 @@ class Presence:
 
     async def start(self) -> None:
         """Shows this poller before it sends its first request. Raises ``TransientError`` without MongoDB."""
-        await self._leases.forget_ended(POLLER_PREFIX, before=self._clock.now() - FORGET_AFTER)
+        await self._leases.forget_ended(POLLER_PREFIX, seconds=FORGET_AFTER_SECONDS)
         await self._show()
         await self._background.start()
 
@@ -64,9 +63,6 @@ class Presence:
                 logger.warning("number of pollers cannot be read now: %s", error)
 
     async def _show(self) -> None:
-        now = self._clock.now()
         name = f"{POLLER_PREFIX}{self._owner.host}/{self._owner.pid}"
-        self._lease = await self._leases.acquire(
-            name, self._owner, now=now, seconds=self._seconds, is_dead=self._is_dead
-        )
-        self._share(max(1, await self._leases.count_held(POLLER_PREFIX, now=now)))
+        self._lease = await self._leases.acquire(name, self._owner, seconds=self._seconds, is_dead=self._is_dead)
+        self._share(max(1, await self._leases.count_held(POLLER_PREFIX)))

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from services.contracts.leases import Fence
 from services.poller.expiry import SnapshotExpiry
 from services.poller.observation_ports import Observations
 from services.poller.schedule_ports import Leases, Polls, PollSchedule
@@ -11,7 +12,7 @@ from services.poller.work_ports import FollowUps, Runs, Tasks
 
 
 class Repositories(Protocol):
-    """The repositories of the database, which ``Store`` provides."""
+    """The repositories that the work on one connection uses."""
 
     @property
     def snapshots(self) -> Snapshots:
@@ -83,7 +84,15 @@ class Repositories(Protocol):
         """The snapshots of leavers."""
         ...
 
+
+class PollerStore(Repositories, Protocol):
+    """The repositories of the database, which ``Store`` provides."""
+
     @property
     def leases(self) -> Leases:
         """The leases."""
+        ...
+
+    def fence(self, fence: Fence) -> Repositories:
+        """Returns the repositories of the work that this fence guards."""
         ...

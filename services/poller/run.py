@@ -89,7 +89,7 @@ class Runner:
         try:
             changes = self._open_changes(plan, run, dry_run=dry_run)
             tally = await self._scan(plan, run, changes, is_full=is_full, dry_run=dry_run, progress=progress)
-            result = await self._release_or_hold(plan, tally, changes, dry_run=dry_run)
+            result = await self._release_or_hold(plan, run, tally, changes, dry_run=dry_run)
         except asyncio.CancelledError:
             await self._end_cancelled(run, dry_run=dry_run)
             raise
@@ -130,12 +130,15 @@ class Runner:
         return await runs.begin(plan.connection_id, now=now, is_stored=not plan.has_succeeded)
 
     async def _release_or_hold(
-        self, plan: PollPlan, tally: Tally, changes: DryRun | Staging, *, dry_run: bool
+        self, plan: PollPlan, run: Run, tally: Tally, changes: DryRun | Staging, *, dry_run: bool
     ) -> dict[str, object]:
         """Returns the result of the run after its scan."""
         unusual = await self._find_unusual(plan, tally, changes)
         if isinstance(changes, Staging):
             if unusual:
+                # as a run in progress: the next lease owner ends it, and the end that this process stores is refused
+                await self._repositories.runs.save(run)
+                self._outbox.ensure_lease()
                 await changes.keep()
             else:
                 tally.count_released(await changes.release())

@@ -214,8 +214,8 @@ class Scan:
         Those that exist are compared like listed ones.
         """
         tally.stopped = tally.describe_gap()
-        due = await self._snapshots.find_due(self._connection, self._calendar.today, MAX_LOOKUPS)
-        if due:
+        if self._plan.needs_any("next_day"):
+            due = await self._snapshots.find_due(self._connection, self._calendar.today, MAX_LOOKUPS)
             await self._compare_existing(await self._absences.look_up(due, reader), tally, selection)
         if self._plan.needs_any("undecided_absence"):
             found = await self._absences.follow_up(self._connection, reader)

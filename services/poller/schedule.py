@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from services.contracts.ids import ConnectionId
 from services.contracts.leases import ProcessIdentity
@@ -11,7 +12,7 @@ from services.errors import ConnectorError
 from services.poller.lease import LeaseKeeper
 from services.poller.pauses import Pauses
 from services.poller.ports import Publisher, Source
-from services.poller.repositories import Repositories
+from services.poller.repositories import PollerStore
 from services.poller.scan_limits import ScanLimits
 from services.poller.settings import PollerSettings
 from services.poller.verification_ports import AccountSource
@@ -41,7 +42,7 @@ class Schedule:
         self,
         *,
         settings: PollerSettings,
-        repositories: Repositories,
+        repositories: PollerStore,
         source: Source,
         accounts: AccountSource,
         publisher: Publisher,
@@ -61,9 +62,9 @@ class Schedule:
             pages=settings.poll_scan_pages,
             places=settings.poll_concurrency,
         )
-        self._work = ConnectionWork(
+        self._build_work = partial(
+            ConnectionWork,
             settings=settings,
-            repositories=repositories,
             source=source,
             accounts=accounts,
             publisher=publisher,
@@ -140,7 +141,8 @@ class Schedule:
                 if guard is None:
                     self._pauses.begin_elsewhere(connection)
                     return
-                await self._work.carry_out(connection, guard, is_due=is_due)
+                work = self._build_work(repositories=self._repositories.fence(guard))
+                await work.carry_out(connection, guard, is_due=is_due)
             self._pauses.end(connection)
         except ProducerDeadError as error:
             self._fatal(str(error))
@@ -155,6 +157,6 @@ class Schedule:
     async def _postpone(self, connection: ConnectionId) -> None:
         """Delays the next poll by one interval after an unexpected error, to avoid a tight retry loop."""
         try:
-            await self._work.postpone(connection)
+            await self._build_work(repositories=self._repositories).postpone(connection)
         except ConnectorError as error:
             logger.warning("next poll cannot be set: %s", describe(error), extra={"connection": connection})

@@ -52,27 +52,26 @@ class Leases(Protocol):
         name: str,
         owner: ProcessIdentity,
         *,
-        now: datetime,
         seconds: float,
         is_dead: Callable[[ProcessIdentity], bool],
     ) -> Lease | None:
         """Returns the lease; None if another live process owns it."""
         ...
 
-    async def find_held(self, names: Iterable[str], *, now: datetime) -> tuple[Lease, ...]:
+    async def find_held(self, names: Iterable[str]) -> tuple[Lease, ...]:
         """Returns those leases of these names that have not ended."""
         ...
 
-    async def count_held(self, prefix: str, *, now: datetime) -> int:
+    async def count_held(self, prefix: str) -> int:
         """Returns the number of leases with names that begin like this and have not ended."""
         ...
 
-    async def forget_ended(self, prefix: str, *, before: datetime) -> None:
-        """Deletes the leases with names that begin like this and ended before that time."""
+    async def forget_ended(self, prefix: str, *, seconds: float) -> None:
+        """Deletes the leases with names that begin like this and ended more than ``seconds`` ago."""
         ...
 
-    async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
-        """Extends the lease. Returns False if it was lost."""
+    async def renew(self, lease: Lease, *, seconds: float) -> Lease | None:
+        """Extends the lease and returns it. None if it was lost."""
         ...
 
     async def release(self, lease: Lease) -> None:

@@ -70,6 +70,10 @@ class Releaser:
         self._outbox = outbox
         self._clock = clock
 
+    async def emit_pending(self) -> None:
+        """Publishes the changes that are stored and not known to be published."""
+        await self._outbox.emit_pending(self._connection, self._places)
+
     async def release_in_turn(self, observations: Sequence[Observation]) -> Released:
         """Releases changes in one of the places, so that other companies take turns with a long list."""
         async with self._places:

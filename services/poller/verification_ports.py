@@ -90,8 +90,8 @@ class Verifications(Protocol):
         """Yields the stored steps of a verification, in order. Raises ``ConnectorError`` for a damaged one."""
         ...
 
-    async def save_step(self, connection: ConnectionId, run: str, step: VerificationStep) -> None:
-        """Stores a step."""
+    async def save_step(self, connection: ConnectionId, run: str, step: VerificationStep) -> bool:
+        """Stores the next step. Returns False if another process has stored a step of this number."""
         ...
 
     async def note_repaired(self, connection: ConnectionId, run: str, step: int) -> None:

@@ -17,7 +17,7 @@ from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.tasks import Verify
 from services.contracts.verifications import VerificationStep
 from services.errors import ConnectorError, PermanentError, TransientError
-from services.poller.account_reader import AccountReader, ListedPage, UnreadableError
+from services.poller.account_reader import AccountReader, ListedPage, UnreadableError, VerificationInterruptedError
 from services.poller.known_people import KnownPeople
 from services.poller.page_comparison import PageComparison
 from services.poller.ports import ProgressCallback
@@ -142,7 +142,10 @@ class Verifier:
         step = step.model_copy(update={"drifts": tuple(repaired), "counts": counts, "to_repair": tuple(sorted(people))})
         work.reader.counts.clear()
         self._ensure_lease()
-        await self._repositories.verifications.save_step(work.connection, work.run, step)
+        if not await self._repositories.verifications.save_step(work.connection, work.run, step):
+            raise VerificationInterruptedError(
+                "another poller has stored this step: the verification continues after it"
+            )
         work.state.add(step)
         await self._repair(work, step)
         await work.report_progress(work.state.get_counts())

@@ -21,7 +21,7 @@ class Runs(Protocol):
         ...
 
     async def save(self, run: Run) -> None:
-        """Stores the new state of a run."""
+        """Stores the new state of a run that has not ended."""
         ...
 
     async def get(self, run: str) -> Run | None:

@@ -30,7 +30,7 @@ class Catalogues:
     async def save(self, catalogue: SourceCatalogue) -> None:
         """Stores the catalogue in place of an earlier one."""
         document = catalogue.model_dump(mode="json")
-        await self._collection.update_and_get({"_id": catalogue.connection_id}, {"$set": document}, insert=True)
+        await self._collection.put(catalogue.connection_id, document)
 
 
 def read_catalogue(document: Document | None) -> SourceCatalogue | None:

@@ -8,22 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClientSession, AsyncIOMotorCollection
 from pydantic import BaseModel, ValidationError
 from pymongo import InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
-from pymongo.errors import (
-    BulkWriteError,
-    ConnectionFailure,
-    DuplicateKeyError,
-    ExecutionTimeout,
-    OperationFailure,
-    PyMongoError,
-    WriteConcernError,
-)
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
-from services.errors import ConnectorError
-from services.store.errors import StoreAccessError, StoreFailedError, StoreSetupError, StoreUnavailableError
+from services.contracts.leases import Fence
+from services.store.errors import StoreFailedError, StoreUnavailableError
+from services.store.translation import DUPLICATE_KEY, translate, translate_errors
 
 Document: TypeAlias = dict[str, Any]
 """A stored document."""
@@ -33,8 +25,30 @@ Update: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """A change of documents: update operators, or a pipeline."""
 Session: TypeAlias = AsyncIOMotorClientSession
 """The session of a transaction, from ``Store.transaction``."""
-Operation: TypeAlias = InsertOne[Document] | ReplaceOne[Document] | UpdateOne | UpdateMany
-"""One write of a bulk."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOne:
+    """A change of one document in a bulk. A fence guards it."""
+
+    where: Filter
+    """The condition that selects the document."""
+    change: Update
+    """What changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAll:
+    """A change of all matching documents in a bulk. A fence guards it."""
+
+    where: Filter
+    """The condition that selects the documents."""
+    change: Update
+    """What changes."""
+
+
+Operation: TypeAlias = ChangeOne | ChangeAll | InsertOne[Document] | ReplaceOne[Document] | UpdateOne | UpdateMany
+"""One write of a bulk. Those of the driver's own types may insert a document, and no fence guards them."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -42,45 +56,6 @@ PAGE_SIZE = 500
 """Number of documents per query while paging."""
 FIRST_BATCH = 10 * PAGE_SIZE
 """Number of documents in the first answer to a query. With its default of 101, MongoDB is asked twice for a page."""
-
-# Error codes of the server: https://www.mongodb.com/docs/manual/reference/error-codes/
-_DUPLICATE_KEY = 11000
-_NO_REPLICA_SET = frozenset({20, 76})
-_ACCESS_DENIED = frozenset({13, 18, 8000})
-_AUTHENTICATION_FAILED = "AuthenticationFailed"
-_TEMPORARY = frozenset(
-    {6, 7, 43, 50, 64, 79, 89, 91, 100, 112, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
-)
-
-
-def translate(error: PyMongoError) -> ConnectorError:
-    """Returns our error for an error of the driver. Its text is left out, because it can quote documents."""
-    code = error.code if isinstance(error, OperationFailure) else None
-    # Only the first of several concurrent commands fails with the server's code.
-    # The others fail with a ConnectionFailure that has the reason in its text.
-    if code in _ACCESS_DENIED or (isinstance(error, ConnectionFailure) and _AUTHENTICATION_FAILED in str(error)):
-        return StoreAccessError("MongoDB rejects the user in MONGODB_URL: check the user, password and rights")
-    if code in _NO_REPLICA_SET:
-        return StoreSetupError("MongoDB runs without a replica set: start it with --replSet, one member is enough")
-    if isinstance(error, ConnectionFailure):
-        return StoreUnavailableError("MongoDB does not answer: check that it runs and that MONGODB_URL is right")
-    detail = f"{type(error).__name__}, code {code}"
-    if code in _TEMPORARY or isinstance(error, WriteConcernError | ExecutionTimeout) or error.timeout:
-        return StoreUnavailableError(f"MongoDB cannot run a command now ({detail})")
-    return StoreFailedError(f"MongoDB rejects a command ({detail})")
-
-
-@contextmanager
-def translate_errors() -> Iterator[None]:
-    """Raises our errors in place of the driver's."""
-    try:
-        yield
-    except ConnectionFailure as error:
-        raise translate(error) from error
-    except PyMongoError as error:
-        raise translate(error) from None
-    except (BSONError, OverflowError, UnicodeEncodeError) as error:
-        raise StoreFailedError(f"a document contains a value that cannot be stored ({type(error).__name__})") from None
 
 
 def to_model(model: type[M], document: Document) -> M:
@@ -108,11 +83,17 @@ class BulkResult:
 
 
 class Collection:
-    """A collection. Its read and write concern are ``majority``; ``Store`` sets them."""
+    """A collection. Its read and write concern are ``majority``; ``Store`` sets them.
 
-    def __init__(self, motor: AsyncIOMotorCollection[Document]) -> None:
+    With a fence, changes and deletions that arrive after the end of the lease match no document, and raise the error of the
+    fence. Inserts are not guarded: MongoDB allows no expression in their filters.
+    """
+
+    def __init__(self, motor: AsyncIOMotorCollection[Document], fence: Fence | None = None) -> None:
+        """``fence`` is that of the work that uses this collection; None guards nothing."""
         self.motor = motor
         self.name = motor.name
+        self._fence = fence
 
     async def find_one(self, where: Filter, fields: Sequence[str] | None = None) -> Document | None:
         """Returns one matching document, reduced to ``fields``; None if no document matches."""
@@ -180,13 +161,13 @@ class Collection:
 
     async def update(self, where: Filter, change: Update) -> bool:
         """Changes one document. Returns False if no document matches."""
-        with translate_errors():
-            return (await self.motor.update_one(where, change)).matched_count == 1
+        with translate_errors(), self._ensure_held_after():
+            return (await self.motor.update_one(self._guard(where), change)).matched_count == 1
 
     async def update_all(self, where: Filter, change: Update) -> int:
         """Changes all matching documents. Returns their number."""
-        with translate_errors():
-            return (await self.motor.update_many(where, change)).matched_count
+        with translate_errors(), self._ensure_held_after():
+            return (await self.motor.update_many(self._guard(where), change)).matched_count
 
     async def update_and_get(self, where: Filter, change: Update, *, insert: bool = False) -> Document | None:
         """Changes one document and returns it; None if no document matches.
@@ -204,19 +185,46 @@ class Collection:
 
     async def delete_all(self, where: Filter) -> int:
         """Deletes all matching documents. Returns their number."""
-        with translate_errors():
-            return (await self.motor.delete_many(where)).deleted_count
+        with translate_errors(), self._ensure_held_after():
+            return (await self.motor.delete_many(self._guard(where))).deleted_count
 
     async def write_bulk(self, operations: Sequence[Operation]) -> BulkResult:
         """Runs all operations in any order. An error other than an existing id fails the whole bulk."""
         if not operations:
             return BulkResult(0, frozenset())
-        with translate_errors():
+        with translate_errors(), self._ensure_held_after():
             try:
-                result = await self.motor.bulk_write(operations, ordered=False)
+                result = await self.motor.bulk_write([self._to_driver(one) for one in operations], ordered=False)
             except BulkWriteError as error:
                 return _read_partial_result(error)
             return BulkResult(result.matched_count, frozenset())
+
+    async def put(self, key: str, values: Mapping[str, Any]) -> None:
+        """Sets fields of the document of this id, and inserts it if it does not exist. A fence guards the change."""
+        if not await self.update({"_id": key}, {"$set": values}):
+            await self.insert({"_id": key, **values})
+
+    def _guard(self, where: Filter) -> Filter:
+        """Returns the condition, which nothing matches after the end of the lease."""
+        if self._fence is None:
+            return where
+        return {"$and": [where, {"$expr": {"$lt": ["$$NOW", self._fence.ends_at]}}]}
+
+    @contextmanager
+    def _ensure_held_after(self) -> Iterator[None]:
+        """Raises the error of the fence after a command that MongoDB may have refused."""
+        yield
+        if self._fence is not None:
+            self._fence.ensure_held()
+
+    def _to_driver(self, operation: Operation) -> InsertOne[Document] | ReplaceOne[Document] | UpdateOne | UpdateMany:
+        match operation:
+            case ChangeOne(where, change):
+                return UpdateOne(self._guard(where), change)
+            case ChangeAll(where, change):
+                return UpdateMany(self._guard(where), change)
+            case _:
+                return operation
 
 
 def _read_partial_result(error: BulkWriteError) -> BulkResult:
@@ -225,7 +233,7 @@ def _read_partial_result(error: BulkWriteError) -> BulkResult:
         raise StoreUnavailableError("MongoDB cannot confirm a write now: check that a majority of the replica set runs")
     problems = details.get("writeErrors", [])
     for problem in problems:
-        if problem["code"] != _DUPLICATE_KEY:
+        if problem["code"] != DUPLICATE_KEY:
             raise translate(OperationFailure("a write of a bulk", problem["code"]))
     return BulkResult(details["nMatched"], frozenset(problem["index"] for problem in problems))
 

@@ -12,10 +12,11 @@ from pymongo.errors import InvalidURI
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from services.contracts.leases import Fence
 from services.store.brakes import Brakes
 from services.store.catalogues import Catalogues
 from services.store.claims import Claims
-from services.store.collection import Collection, Document, Session, translate_errors
+from services.store.collection import Collection, Document, Session
 from services.store.connections import Connections
 from services.store.counters import Counters
 from services.store.damage_notes import DamageNotes
@@ -24,6 +25,7 @@ from services.store.encryption import Cipher
 from services.store.erasure import Erasure
 from services.store.errors import StoreSetupError
 from services.store.expiry import SnapshotExpiry
+from services.store.fenced import FencedStore
 from services.store.followups import FollowUps
 from services.store.forgotten import Forgotten
 from services.store.indexes import INDEXES, ensure_index, find_missing
@@ -39,6 +41,7 @@ from services.store.schedule import PollSchedule
 from services.store.settlement_marks import SettlementMarks
 from services.store.snapshots import Snapshots
 from services.store.tasks import Tasks
+from services.store.translation import translate_errors
 from services.store.verifications import Verifications
 from services.store.work_ranges import WorkRanges
 
@@ -129,6 +132,10 @@ class Store:
             client.close()
             raise
 
+    def fence(self, fence: Fence) -> FencedStore:
+        """Returns the repositories of the work that this fence guards."""
+        return FencedStore(self, lambda name: self._get_collection(name, fence))
+
     async def ping(self) -> None:
         """Raises ``StoreUnavailableError`` if MongoDB does not answer."""
         with translate_errors():
@@ -182,8 +189,8 @@ class Store:
         """Closes the client without waiting."""
         self._client.close()
 
-    def _get_collection(self, name: str) -> Collection:
-        return Collection(self._database[name])
+    def _get_collection(self, name: str, fence: Fence | None = None) -> Collection:
+        return Collection(self._database[name], fence)
 
 
 def _build_client(url: SecretStr, timeout_ms: int) -> AsyncIOMotorClient[Document]:

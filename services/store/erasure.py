@@ -2,10 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from pymongo import UpdateMany
-
 from services.contracts.ids import ConnectionId, PersonKey
-from services.store.collection import PAGE_SIZE, Collection, Filter
+from services.store.collection import PAGE_SIZE, ChangeAll, Collection, Filter
 from services.store.contents import CONTENTS, CollectionContent
 from services.store.damaged import parse_keys
 
@@ -45,7 +43,7 @@ class Erasure:
             if content.of_person is not None:
                 counts[content.collection] = await collection.delete_all(content.of_person(person))
             elif content.mention is not None:
-                change = UpdateMany(content.mention.find(person), content.mention.erase(person))
+                change = ChangeAll(content.mention.find(person), content.mention.erase(person))
                 counts[content.collection] = (await collection.write_bulk([change])).matched
         return counts
 

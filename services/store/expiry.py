@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from pymongo import UpdateOne
 
 from services.contracts.ids import ConnectionId
-from services.store.collection import Collection, Document
+from services.store.collection import ChangeOne, Collection, Document
 
 KEPT = "status"
 """The attribute that a reduced snapshot keeps: the life cycle follows from it, so that a resend still disables the account."""
@@ -90,6 +89,6 @@ def reduce_attributes(attributes: str) -> str:
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
 
-def _build_reduction(document: Document) -> UpdateOne:
+def _build_reduction(document: Document) -> ChangeOne:
     change = {"attributes": reduce_attributes(str(document.get("attributes"))), "is_reduced": True}
-    return UpdateOne({"_id": document["_id"], "revision": document["revision"]}, {"$set": change})
+    return ChangeOne({"_id": document["_id"], "revision": document["revision"]}, {"$set": change})

@@ -7,7 +7,8 @@ from typing import Any
 import pymongo
 from pymongo.errors import OperationFailure
 
-from services.store.collection import Collection, translate, translate_errors
+from services.store.collection import Collection
+from services.store.translation import translate, translate_errors
 
 # IndexOptionsConflict, IndexKeySpecsConflict: an index of this name has another definition
 _OTHER_DEFINITION = frozenset({85, 86})

@@ -1,30 +1,42 @@
 """Leases: a name has one owner at a time, and another process takes over when the owner dies.
 
-The times come from the clocks of the callers. If the clocks of two hosts differ by more than the duration of a lease,
-both can believe that they own it. The conditional writes of snapshots and ledger entries then reject one of them, as
-they do after a suspended process. ``fence`` grows with every acquisition, so that an older lease can be recognised.
+All times come from MongoDB's clock, so the clocks of the callers do not matter. It is the clock of the primary: a new primary
+with another clock ends the leases earlier or later, by the difference. Earlier, a process still works for up to that time
+beside the next owner, and then only the conditional writes of snapshots and ledger entries reject one of them. ``fence``
+grows with every acquisition, so that an older lease can be recognised.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from services.contracts.leases import Lease, ProcessIdentity
 from services.store.collection import Collection, Document
 
 _EXPIRED = datetime(1970, 1, 1, tzinfo=UTC)
-_LONGEST = timedelta(days=1)
-"""Time until the end of a lease above which the lease is damaged: one lasts some minutes at most."""
-_DAMAGED: tuple[Document, ...] = (
-    {"owner.token": {"$not": {"$type": "string"}}},
-    {"fence": {"$not": {"$type": "number"}}},
-)
-"""Leases that lack what a lease needs to be renewed."""
+_LONGEST_SECONDS = 24 * 3600.0
+"""Seconds until the end of a lease above which the lease is damaged: one lasts some minutes at most."""
 
 
 def _assume_alive(_owner: ProcessIdentity) -> bool:
     """Says of no process that it is dead."""
     return False
+
+
+def _add_to_now(seconds: float) -> Document:
+    return {"$add": ["$$NOW", round(seconds * 1000)]}
+
+
+_LASTS: Document = {
+    "$and": [
+        {"$eq": [{"$type": "$expires_at"}, "date"]},
+        {"$gt": ["$expires_at", "$$NOW"]},
+        {"$lte": ["$expires_at", _add_to_now(_LONGEST_SECONDS)]},
+    ]
+}
+"""Expression: the lease has not ended. With an end of another type than a time, or too late, it is damaged."""
+_IS_SOUND: Document = {"$and": [{"$eq": [{"$type": "$owner.token"}, "string"]}, {"$isNumber": "$fence"}]}
+"""Expression: the lease has what a lease needs to be renewed."""
 
 
 class Leases:
@@ -38,7 +50,6 @@ class Leases:
         name: str,
         owner: ProcessIdentity,
         *,
-        now: datetime,
         seconds: float,
         is_dead: Callable[[ProcessIdentity], bool] = _assume_alive,
     ) -> Lease | None:
@@ -47,43 +58,47 @@ class Leases:
         Takes over at once if ``is_dead`` returns True for the owner. If the caller owns the lease already, a new lease with
         a higher fence begins. A damaged lease is free: it would not expire for a long time, or never.
         """
-        fence = {"$cond": [{"$isNumber": "$fence"}, "$fence", 0]}
-        values = {"owner": asdict(owner), "expires_at": now + timedelta(seconds=seconds)}
-        literal = {field: {"$literal": value} for field, value in values.items()}
-        change = [{"$set": {**literal, "fence": {"$add": [fence, 1]}}}]
-        free = {"_id": name, "$or": [{"expires_at": {"$not": _lasts(now)}}, {"owner.token": owner.token}, *_DAMAGED]}
-        document = await self._collection.update_and_get(free, change, insert=True)
-        if document is not None:
-            return _to_lease(document)
-        stored = await self._collection.find_one({"_id": name})
-        stored_owner = _read_owner(stored) if stored is not None else None
-        if stored is None or stored_owner is None or not is_dead(stored_owner):
+        is_kept = {"$and": [_LASTS, _IS_SOUND, {"$ne": ["$owner.token", {"$literal": owner.token}]}]}
+        new = _build_lease(owner, seconds)
+        # The condition is part of the change: MongoDB allows no expression in the filter of a write that may insert.
+        change = [{"$replaceWith": {"$cond": [is_kept, "$$ROOT", {"$mergeObjects": ["$$ROOT", new]}]}}]
+        document = await self._collection.update_and_get({"_id": name}, change, insert=True)
+        if document is None:  # another process has inserted it at the same moment
             return None
-        document = await self._collection.update_and_get({"_id": name, "fence": stored["fence"]}, change)
+        stored_owner = _read_owner(document)
+        if stored_owner == owner:
+            return _to_lease(document)
+        if stored_owner is None or not is_dead(stored_owner):
+            return None
+        current = {"_id": name, "fence": document["fence"]}
+        document = await self._collection.update_and_get(current, [{"$set": new}])
         return None if document is None else _to_lease(document)
 
-    async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
-        """Extends the lease to ``seconds`` from now. Returns False if it was lost: the caller stops its work at once."""
-        return await self._collection.update(
-            _match_current(lease), {"$set": {"expires_at": now + timedelta(seconds=seconds)}}
-        )
+    async def renew(self, lease: Lease, *, seconds: float) -> Lease | None:
+        """Extends the lease to ``seconds`` from now, and returns it. None if it was lost: the caller stops its work at once."""
+        change = [{"$set": {"expires_at": _add_to_now(seconds)}}]
+        document = await self._collection.update_and_get(_match_current(lease), change)
+        return None if document is None else _to_lease(document)
 
     async def release(self, lease: Lease) -> None:
         """Gives the lease back, so that it is free at once. Does nothing for a lost lease."""
         await self._collection.update(_match_current(lease), {"$set": {"expires_at": _EXPIRED}})
 
-    async def find_held(self, names: Iterable[str], *, now: datetime) -> tuple[Lease, ...]:
+    async def find_held(self, names: Iterable[str]) -> tuple[Lease, ...]:
         """Returns those leases of these names that have not ended, in any order, except those that cannot be read."""
-        documents = await self._collection.find({"_id": {"$in": sorted(names)}, "expires_at": _lasts(now)})
+        documents = await self._collection.find({"_id": {"$in": sorted(names)}, "$expr": _LASTS})
         return tuple(_to_lease(document) for document in documents if _is_readable(document))
 
-    async def count_held(self, prefix: str, *, now: datetime) -> int:
+    async def count_held(self, prefix: str) -> int:
         """Returns the number of leases with names that begin like this and have not ended."""
-        return await self._collection.count({"_id": _begins_with(prefix), "expires_at": _lasts(now)})
+        return await self._collection.count({"_id": _begins_with(prefix), "$expr": _LASTS})
 
-    async def forget_ended(self, prefix: str, *, before: datetime) -> None:
-        """Deletes the leases with names that begin like this and ended before that time."""
-        await self._collection.delete_all({"_id": _begins_with(prefix), "expires_at": {"$lt": before}})
+    async def forget_ended(self, prefix: str, *, seconds: float) -> None:
+        """Deletes the leases with names that begin like this and ended more than ``seconds`` ago."""
+        ended = {"$lt": ["$expires_at", _add_to_now(-seconds)]}
+        await self._collection.delete_all(
+            {"_id": _begins_with(prefix), "expires_at": {"$type": "date"}, "$expr": ended}
+        )
 
     async def find(self, name: str) -> Lease | None:
         """Returns the current or last lease of this name; None if there was none, or if its owner cannot be read."""
@@ -91,9 +106,10 @@ class Leases:
         return None if document is None or not _is_readable(document) else _to_lease(document)
 
 
-def _lasts(now: datetime) -> Document:
-    """Matches the end of a lease that has not ended. Of another type than a time, or too late, it is damaged."""
-    return {"$gt": now, "$lte": now + _LONGEST}
+def _build_lease(owner: ProcessIdentity, seconds: float) -> Document:
+    """Returns the expressions of the fields of a new lease."""
+    fence = {"$add": [{"$cond": [{"$isNumber": "$fence"}, "$fence", 0]}, 1]}
+    return {"owner": {"$literal": asdict(owner)}, "fence": fence, "expires_at": _add_to_now(seconds)}
 
 
 def _begins_with(prefix: str) -> Document:

@@ -36,6 +36,7 @@ NEEDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "observation": ("observations", {}),
     "pending_event": ("snapshots", {"pending": True}),
     "unsettled": ("snapshots", {"unsettled": True}),
+    "next_day": ("snapshots", {"next_day": {"$exists": True}}),
     "undecided_absence": ("snapshots", UNDECIDED_ABSENCE),
     "conflict": ("ledger", {"blocked_by": {"$exists": True}}),
     "open_reference": ("ledger", {"open_reference": True}),

@@ -9,7 +9,8 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
-from services.store.collection import Document, translate, translate_errors
+from services.store.collection import Document
+from services.store.translation import translate, translate_errors
 
 _ALREADY_INITIATED = 23
 """MongoDB's error code for a replica set that another process has initiated at the same time."""

@@ -72,8 +72,11 @@ class Runs:
         return await self._collection.update({"_id": run, "state": before.value}, {"$set": {"state": after.value}})
 
     async def save(self, run: Run) -> None:
-        """Stores the state of a run, new or not."""
-        await self._collection.update_and_get({"_id": run.id}, {"$set": _to_document(run)}, insert=True)
+        """Stores the state of a run, new or in progress. A run that has ended stays as it is: the next lease owner may have
+        ended it.
+        """
+        where = {"_id": run.id, "state": RunState.RUNNING.value}
+        await self._collection.update_and_get(where, {"$set": _to_document(run)}, insert=True)
 
     async def get(self, run: str) -> Run | None:
         """Returns the run of this id; None if it does not exist."""

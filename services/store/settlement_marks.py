@@ -9,11 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pymongo import UpdateMany
-
 from services.contracts.ids import ConnectionId, PersonKey
 from services.contracts.ledger import LedgerEntry
-from services.store.collection import Collection, Document
+from services.store.collection import ChangeAll, Collection, Document
 
 UNSETTLED: dict[str, Any] = {"unsettled": True}
 """Snapshots with a newest change that is not decided. Oversized changes have no mark, because they are never decided."""
@@ -74,23 +72,23 @@ class SettlementMarks:
         return count
 
 
-def _mark_newest(keys: Sequence[str], revision: int, is_enabled: bool) -> UpdateMany:  # noqa: FBT001 - a key of a group
+def _mark_newest(keys: Sequence[str], revision: int, is_enabled: bool) -> ChangeAll:  # noqa: FBT001 - a key of a group
     """Marks snapshots with this decided ``revision`` as their newest change. They are settled."""
     change = {"$unset": UNSETTLED, "$set": ENABLED} if is_enabled else {"$unset": {**UNSETTLED, **ENABLED}}
-    return UpdateMany({"_id": {"$in": keys}, "revision": revision}, change)
+    return ChangeAll({"_id": {"$in": keys}, "revision": revision}, change)
 
 
-def _mark_others(keys: Sequence[str], revision: int, is_enabled: bool) -> list[UpdateMany]:  # noqa: FBT001
+def _mark_others(keys: Sequence[str], revision: int, is_enabled: bool) -> list[ChangeAll]:  # noqa: FBT001
     """Marks snapshots with another newest change. Those with a newer one stay as unsettled as before."""
     others = {"_id": {"$in": keys}, "revision": {"$ne": revision}}
     account = {"$set": ENABLED} if is_enabled else {"$unset": ENABLED}
     return [
-        UpdateMany({"_id": {"$in": keys}, "revision": {"$lt": revision}, **UNSETTLED}, {"$unset": UNSETTLED}),
-        UpdateMany({**others, "account_enabled": {"$ne": True} if is_enabled else True}, account),
+        ChangeAll({"_id": {"$in": keys}, "revision": {"$lt": revision}, **UNSETTLED}, {"$unset": UNSETTLED}),
+        ChangeAll({**others, "account_enabled": {"$ne": True} if is_enabled else True}, account),
     ]
 
 
-def _correct(snapshot: Document, entry: Document) -> UpdateMany | None:
+def _correct(snapshot: Document, entry: Document) -> ChangeAll | None:
     """Returns the change of the marks; None if they are right. A damaged field counts as missing."""
     revision, oversized = snapshot.get("revision"), snapshot.get("oversized_revision")
     decided = entry["decided"].get("revision") if isinstance(entry.get("decided"), dict) else None
@@ -105,6 +103,6 @@ def _correct(snapshot: Document, entry: Document) -> UpdateMany | None:
         operator: {name: True for name, is_marked in wanted.items() if is_marked is is_set}
         for operator, is_set in (("$set", True), ("$unset", False))
     }
-    return UpdateMany(
+    return ChangeAll(
         {"_id": snapshot["_id"], "revision": revision}, {name: part for name, part in change.items() if part}
     )

@@ -6,13 +6,13 @@ from datetime import date, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pymongo import InsertOne, UpdateMany, UpdateOne
+from pymongo import InsertOne
 
 from services.contracts.damage import DocumentKind
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
-from services.store.collection import PAGE_SIZE, Collection, Document, split, to_model
+from services.store.collection import PAGE_SIZE, ChangeAll, ChangeOne, Collection, Document, split, to_model
 from services.store.damage_notes import DamageNotes
 from services.store.damaged import parse_keys
 from services.store.errors import StoreFailedError
@@ -33,7 +33,7 @@ _SETS_PENDING = {"$set": {"pending": {"$gt": ["$revision", "$emitted_revision"]}
 class Snapshots:
     """The snapshots of all connections. Only the lease owner of a connection writes them.
 
-    Each write is conditional on the stored ``revision``, so that a poller with a lost lease overwrites nothing.
+    A change of an employee is conditional on the stored ``revision``, so that a poller with a lost lease overwrites nothing.
     Concurrent writes never decrease ``emitted_revision``.
     """
 
@@ -256,7 +256,7 @@ def _to_keys(connection: ConnectionId, employees: Iterable[EmployeeId]) -> list[
     return sorted(str(PersonKey(connection, employee)) for employee in set(employees))
 
 
-def _build_write(snapshot: Snapshot, previous: int | None) -> InsertOne[Document] | UpdateOne:
+def _build_write(snapshot: Snapshot, previous: int | None) -> InsertOne[Document] | ChangeOne:
     document = {**_to_document(snapshot), **UNSETTLED}
     if previous is None:
         return InsertOne({**document, "pending": snapshot.is_pending})
@@ -264,22 +264,22 @@ def _build_write(snapshot: Snapshot, previous: int | None) -> InsertOne[Document
         "emitted_revision": {"$max": ["$emitted_revision", snapshot.emitted_revision]},
         "account_enabled": "$account_enabled",
     }
-    return UpdateOne(
+    return ChangeOne(
         {"_id": document["_id"], "revision": previous},
         [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, kept]}}, _SETS_PENDING],
     )
 
 
-def _build_replacement(snapshot: Snapshot) -> UpdateOne:
+def _build_replacement(snapshot: Snapshot) -> ChangeOne:
     document = _to_document(snapshot)
     fields = ("attributes", "content_hash", "oversized")
     change: Document = {"$set": {field: document[field] for field in fields if field in document}}
     if "oversized" not in document:
         change["$unset"] = {"oversized": True}
-    return UpdateOne({"_id": document["_id"], "revision": snapshot.revision}, change)
+    return ChangeOne({"_id": document["_id"], "revision": snapshot.revision}, change)
 
 
-def _mark_newest(keys: Sequence[str], revision: int, fields: Sequence[str]) -> UpdateMany:
+def _mark_newest(keys: Sequence[str], revision: int, fields: Sequence[str]) -> ChangeAll:
     """Marks snapshots with ``revision`` as their newest change. They are no longer pending.
 
     One command is enough for a page, because its changes were detected at the same time.
@@ -287,12 +287,12 @@ def _mark_newest(keys: Sequence[str], revision: int, fields: Sequence[str]) -> U
     marks: dict[str, Any] = {"$max": dict.fromkeys(fields, revision), "$set": {"pending": False}}
     if "oversized_revision" in fields:
         marks["$unset"] = UNSETTLED
-    return UpdateMany({"_id": {"$in": keys}, "revision": revision}, marks)
+    return ChangeAll({"_id": {"$in": keys}, "revision": revision}, marks)
 
 
-def _mark_older(keys: Sequence[str], revision: int, fields: Sequence[str]) -> UpdateMany:
+def _mark_older(keys: Sequence[str], revision: int, fields: Sequence[str]) -> ChangeAll:
     """Marks snapshots with a newer change than ``revision``. They stay as pending as before."""
-    return UpdateMany({"_id": {"$in": keys}, "revision": {"$gt": revision}}, {"$max": dict.fromkeys(fields, revision)})
+    return ChangeAll({"_id": {"$in": keys}, "revision": {"$gt": revision}}, {"$max": dict.fromkeys(fields, revision)})
 
 
 def _to_document(snapshot: Snapshot) -> Document:

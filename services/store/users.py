@@ -12,9 +12,10 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
-from services.store.collection import Document, translate_errors
+from services.store.collection import Document
 from services.store.errors import StoreSetupError, StoreUnavailableError
 from services.store.replica_set import initiate
+from services.store.translation import translate_errors
 
 ADMIN = "admin"
 """The user with all rights."""

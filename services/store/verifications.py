@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Any
 
-from pymongo import ReplaceOne
-
 from services.contracts.drift import Drift
 from services.contracts.ids import ConnectionId
 from services.contracts.verifications import VerificationReport, VerificationStep
@@ -33,15 +31,15 @@ class Verifications:
             for document in page:
                 yield to_model(VerificationStep, document)
 
-    async def save_step(self, connection: ConnectionId, run: str, step: VerificationStep) -> None:
-        """Stores a step. Repeating a call is safe."""
+    async def save_step(self, connection: ConnectionId, run: str, step: VerificationStep) -> bool:
+        """Stores the next step. Returns False if another process has stored a step of this number."""
         document: Document = {
             "_id": _build_key(connection, run, step.number),
             "connection_id": connection,
             "of_run": run,
             **step.model_dump(mode="json", exclude_none=True),
         }
-        await self._collection.write_bulk([ReplaceOne({"_id": document["_id"]}, document, upsert=True)])
+        return await self._collection.insert(document)
 
     async def note_repaired(self, connection: ConnectionId, run: str, step: int) -> None:
         """Notes that the employees of a step were resent."""
@@ -50,7 +48,7 @@ class Verifications:
     async def finish(self, connection: ConnectionId, run: str, counts: dict[str, int], *, now: datetime) -> None:
         """Stores the report of a verification, and removes the steps of all others."""
         report = VerificationReport(run=run, finished_at=now, counts=counts).model_dump(mode="json")
-        await self._collection.update_and_get({"_id": connection}, {"$set": {"report": report}}, insert=True)
+        await self._collection.put(connection, {"report": report})
         await self._remove_others(connection, run)
 
     async def get_report(self, connection: ConnectionId) -> VerificationReport | None:

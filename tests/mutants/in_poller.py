@@ -14,6 +14,8 @@ OF_HELD = "tests/unit/poller/test_held_runs.py"
 OF_LEASE = "tests/unit/poller/test_lease.py"
 OF_LIMITS = "tests/unit/poller/test_scan_limits.py"
 OF_OBSERVE = "tests/unit/poller/test_observe.py"
+OF_SCHEDULE = "tests/unit/poller/test_schedule.py"
+OF_STALE = "tests/unit/poller/test_stale_writes.py"
 OF_SCAN = "tests/unit/poller/test_scan.py"
 
 POLLER = (
@@ -41,8 +43,8 @@ POLLER = (
     Mutant(
         "the first day of an employment is noticed with the next change alone",
         SCAN,
-        "due = await self._snapshots.find_due(self._connection, self._calendar.today, MAX_LOOKUPS)",
-        "due: list[EmployeeId] = []",
+        'if self._plan.needs_any("next_day"):',
+        'if self._plan.needs_any("nothing"):',
         "tests/unit/poller/test_dates.py::test_first_day_is_noticed_without_a_change_in_personio",
     ),
     Mutant(
@@ -133,8 +135,8 @@ POLLER = (
     Mutant(
         "a lease counts from the answer of MongoDB",
         LEASE,
-        "guard.deadline = requested_at + self._seconds",
-        "guard.deadline = self._clock.monotonic() + self._seconds",
+        "guard.deadline, guard.ends_at = requested_at + self._seconds, renewed",
+        "guard.deadline, guard.ends_at = self._clock.monotonic() + self._seconds, renewed",
         f"{OF_LEASE}::test_slow_renewal_counts_from_its_request",
     ),
     Mutant(
@@ -168,8 +170,8 @@ POLLER = (
     Mutant(
         "unusual changes are published",
         "services/poller/run.py",
-        "            if unusual:\n                await changes.keep()",
-        "            if False:\n                await changes.keep()",
+        "            if unusual:\n                # as a run in progress",
+        "            if False:\n                # as a run in progress",
         f"{OF_HELD}::test_unusual_changes_of_each_kind_are_held[left]",
     ),
     Mutant(
@@ -178,6 +180,27 @@ POLLER = (
         "if run.state not in begun and not await",
         "if run.state not in begun and await",
         f"{OF_HELD}::test_replaced_run_with_other_changes_is_not_decided[True]",
+    ),
+    Mutant(
+        "a hold of a former lease owner counts",
+        "services/poller/run.py",
+        "                await self._repositories.runs.save(run)\n                self._outbox.ensure_lease()\n",
+        "",
+        f"{OF_STALE}::test_late_hold_is_refused",
+    ),
+    Mutant(
+        "a task replaces a change that is not published",
+        "services/poller/departures.py",
+        "[s for s in stored.values() if s.is_pending]",
+        "[]",
+        f"{OF_STALE}::test_late_write_of_any_kind_harms_nothing",
+    ),
+    Mutant(
+        "work writes without a fence",
+        "services/poller/schedule.py",
+        "self._repositories.fence(guard)",
+        "self._repositories",
+        f"{OF_SCHEDULE}::test_work_on_a_connection_has_a_fence",
     ),
     Mutant(
         "observations of a crashed run stay",

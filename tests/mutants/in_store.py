@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 FOLLOWUPS = "services/store/followups.py"
 LEDGER = "services/store/ledger.py"
 
+OF_FENCES = "tests/contract/store/test_fences.py"
 OF_DAMAGED = "tests/contract/store/test_damaged.py"
 OF_LEDGER = "tests/contract/store/test_ledger.py"
 OF_WAITING = "tests/contract/store/test_waiting.py"
@@ -76,9 +77,30 @@ STORE = (
     Mutant(
         "a lease is given to a second owner",
         "services/store/leases.py",
-        'free = {"_id": name, "$or": [{"expires_at": {"$not": _lasts(now)}}, {"owner.token"',
-        'free = {"_id": name, "$or": [{"expires_at": _lasts(now)}, {"owner.token"',
+        'is_kept = {"$and": [_LASTS, ',
+        'is_kept = {"$and": [{"$not": [_LASTS]}, ',
         "tests/contract/store/test_leases.py::test_lease_of_a_live_owner_is_not_given_to_another[mongodb]",
+    ),
+    Mutant(
+        "a late write takes effect",
+        "services/store/collection.py",
+        'return {"$and": [where, {"$expr": {"$lt": ["$$NOW", self._fence.ends_at]}}]}',
+        "return where",
+        f"{OF_FENCES}::test_late_writes_change_nothing[mongodb]",
+    ),
+    Mutant(
+        "work goes on after a write that was refused",
+        "services/store/collection.py",
+        "            self._fence.ensure_held()\n",
+        "            pass\n",
+        f"{OF_FENCES}::test_late_writes_change_nothing[mongodb]",
+    ),
+    Mutant(
+        "a run that the next lease owner has ended is held",
+        "services/store/runs.py",
+        'where = {"_id": run.id, "state": RunState.RUNNING.value}',
+        'where = {"_id": run.id}',
+        f"{OF_FENCES}::test_run_that_has_ended_stays_as_it_is[mongodb]",
     ),
     Mutant(
         "a range in progress loses the end of the one before",

@@ -5,10 +5,10 @@ from typing import Any
 
 import detangle
 
+from services.contracts.leases import Fence
 from services.store.errors import StoreUnavailableError
 from tests.simulation.faults import Fault
 from tests.simulation.process import Life
-from tests.support.fake_store import FakeStore
 
 READS = ("get", "read", "find", "filter", "list", "count", "is_", "has_", "ensure", "stream", "page")
 """Beginnings of the names of commands that change nothing."""
@@ -21,11 +21,17 @@ SLOW_SECONDS = (0.5, 4.0, 15.0)
 class GuardedStore:
     """All repositories, each behind the faults of one life."""
 
-    def __init__(self, store: FakeStore, life: Life, see_write: Callable[[str], None]) -> None:
-        """``see_write`` receives the names of repository and method after each write."""
+    def __init__(self, store: Any, life: Life, see_write: Callable[[str], None]) -> None:
+        """``store`` is a fake one, or its repositories with a fence. ``see_write`` receives the names of repository and method
+        after each write.
+        """
         self._store = store
         self._life = life
         self._see_write = see_write
+
+    def fence(self, fence: Fence) -> "GuardedStore":
+        """Returns the repositories of the work that this fence guards."""
+        return GuardedStore(self._store.fence(fence), self._life, self._see_write)
 
     def __getattr__(self, name: str) -> Any:
         repository = _GuardedRepository(name, getattr(self._store, name), self._life, self._see_write)

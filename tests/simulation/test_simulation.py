@@ -20,7 +20,7 @@ SEARCH = 400
 """Number of schedules of which one finds a broken rule."""
 FIRST_SEEDS = {
     Rule.CONDITIONAL_LEDGER: 57,
-    Rule.OWNERSHIP: 76,
+    Rule.OWNERSHIP: 599,
     Rule.LATE_LOOK: 621,
     Rule.REDELIVERED_RECORD: 23,
     Rule.UNKNOWN_LEAVER: 215,

@@ -120,6 +120,7 @@ def make_store(broken: Rule | None) -> FakeStore:
     """Returns an empty store with one connection and its mapping. Ids are counted, so that they are the same in every run."""
     numbers = count(1)
     store = FakeStore()
+    store.leases.now = LifeClock().now
     store.tasks = FakeTasks(lambda: f"task-{next(numbers):05}")
     store.runs = FakeRuns(lambda: f"run-{next(numbers):05}")
     if broken in BROKEN_LEDGERS:

@@ -16,7 +16,9 @@ from services.runtime.metrics import Metrics
 from services.store.database import Store
 from tests.support.builders import DECLAREE, PERSONIO
 from tests.support.fake_accounts import FakeAccounts
+from tests.support.fake_store import FakeLeases
 from tests.support.fakes import FakePersonio, FakePublisher, StillClock
+from tests.support.leases import age_leases, set_lease_clock
 from tests.support.run_stage import PEOPLE
 from tests.support.waiting import wait_until
 
@@ -41,6 +43,7 @@ class ScheduleStage:
         """``pollers`` stops the pollers after the test."""
         self.store = store
         self.clock = StillClock()
+        set_lease_clock(store, self.clock)
         self.personio = FakePersonio(PEOPLE)
         self.declaree = Declaree(api_key=DECLAREE.key.get_secret_value())
         self.accounts = FakeAccounts(create_app(self.declaree), self.clock)
@@ -75,8 +78,7 @@ class ScheduleStage:
 
     async def take_lease(self, connection: ConnectionId, owner: ProcessIdentity, seconds: float = 30) -> None:
         """Takes the lease for another process. Fails the test if a live process owns it."""
-        now = self.clock.now()
-        assert await self.store.leases.acquire(f"connection/{connection}", owner, now=now, seconds=seconds)
+        assert await self.store.leases.acquire(f"connection/{connection}", owner, seconds=seconds)
 
     async def is_renewed(self, connection: ConnectionId) -> bool:
         """Returns whether the lease has its full time left."""
@@ -113,8 +115,14 @@ class ScheduleStage:
 
     async def pass_time(self, seconds: float) -> None:
         """Moves the clock, and waits until all pollers are idle."""
+        await self._let_leases_age(seconds)
         self.clock.advance(seconds)
         await self.wait_until_idle()
+
+    async def _let_leases_age(self, seconds: float) -> None:
+        """Lets time pass for a real database, which has a clock of its own."""
+        if not isinstance(self.store.leases, FakeLeases):
+            await age_leases(self.store, seconds)
 
     async def wait_until_idle(self) -> None:
         """Waits until every schedule sleeps and no connection is worked on."""
@@ -153,6 +161,7 @@ class ScheduleStage:
         """Starts a long poll, suspends it until its lease has ended, and gives the lease to another process."""
         resume = await self.start_long_poll()
         self.clock.seconds += 31
+        await self._let_leases_age(31)
         await self.take_lease(connection, OTHER_HOST)
         self.clock.advance(0)
         await self.wait_until_renewal_ends(connection)

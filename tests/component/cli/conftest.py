@@ -179,6 +179,7 @@ async def store_report(
     found = Counter(drift.kind.value for drift in drifts)
     repaired = {"repaired": sum(drift.is_repaired for drift in drifts)}
     step = VerificationStep(number=0, kind="page", taken_at=NOW, drifts=drifts)
+    await store.verifications.restart(connection, "r1")
     await store.verifications.save_step(connection, "r1", step)
     await store.verifications.finish(connection, "r1", {**counts, **found, **repaired}, now=NOW)
 

@@ -52,8 +52,7 @@ async def store(mongo: MongoServers, database: str) -> AsyncIterator[Store]:
 @pytest.fixture
 async def services(kafka_cli: Cli, store: Store) -> AsyncIterator[None]:
     """What poller, mapper and writer show of themselves while they run."""
-    now = SystemClock().now()
-    await store.leases.acquire(f"{POLLER_PREFIX}h/1", ProcessIdentity("h", 1, "t"), now=now, seconds=600)
+    await store.leases.acquire(f"{POLLER_PREFIX}h/1", ProcessIdentity("h", 1, "t"), seconds=600)
     settings = kafka_cli.environment
     async with AsyncExitStack() as stack:
         for service, topic in CONSUMERS.items():

@@ -10,7 +10,7 @@ from services.clients.personio.rate_limit import BURST
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import PersonioAccess
 from services.poller.app import create_app
-from services.poller.ports import Personio, PollPlan
+from services.poller.ports import Personio, PollPlan, Source
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.store.database import Store
@@ -29,6 +29,11 @@ def build_schedule(store: Store, clock: FakeClock, settings: PollerSettings = SE
     return schedule
 
 
+def find_source(schedule: Schedule, store: Store) -> Source:
+    """Returns what opens a connection's Personio."""
+    return schedule._build_work(repositories=store)._source
+
+
 async def test_connections_of_a_poller_share_the_rate_limit(store: Store) -> None:
     """Personio counts requests by IP address, so the setting applies to all connections together."""
     clock = FakeClock()
@@ -37,7 +42,7 @@ async def test_connections_of_a_poller_share_the_rate_limit(store: Store) -> Non
     for name in ("one", "another"):
         access = PersonioAccess(client_id=name, client_secret=PERSONIO.client_secret)
         connection = await store.connections.add(name, access, DECLAREE, now=NOW)
-        async with schedule._work._source(await store.polls.plan(connection.id)) as client:
+        async with find_source(schedule, store)(await store.polls.plan(connection.id)) as client:
             assert isinstance(client, PersonioClient)
             assert client._limits is not None
             for _ in range(BURST):
@@ -53,7 +58,7 @@ async def test_polls_of_a_connection_share_the_token(store: Store) -> None:
 
     tokens = []
     for _ in range(2):
-        async with schedule._work._source(await store.polls.plan(connection.id)) as client:
+        async with find_source(schedule, store)(await store.polls.plan(connection.id)) as client:
             assert isinstance(client, PersonioClient)
             tokens.append(client._auth._cached)
 
@@ -73,7 +78,8 @@ async def test_poll_opens_each_secret_once(store: Store, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Cipher, "open", record)
     schedule = build_schedule(store, FakeClock())
-    source = schedule._work._source
+    work = schedule._build_work(repositories=store)
+    source = work._source
     personio = FakePersonio({"1": {}})
 
     @asynccontextmanager
@@ -81,11 +87,11 @@ async def test_poll_opens_each_secret_once(store: Store, monkeypatch: pytest.Mon
         async with source(plan):
             yield personio
 
-    schedule._work._source = open_source
-    schedule._work._publisher = FakePublisher()
+    work._source = open_source
+    work._publisher = FakePublisher()
     async with schedule._leases.hold(connection.id) as guard:
         assert guard is not None
-        await schedule._work.carry_out(connection.id, guard, is_due=True)
+        await work.carry_out(connection.id, guard, is_due=True)
 
     assert opened
     assert len(opened) == len(set(opened))

@@ -71,7 +71,7 @@ async def fill(store: Store, connection: ConnectionId, people: int) -> None:
     await store.runs.save(held.model_copy(update={"state": RunState.HELD}))
     keys = [str(number) for number in range(people)]
     await store.observations.save([make_observation(key, held.id, **identity) for key in keys], now=NOW)
-    await store.leases.acquire(f"connection/{connection}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=30)
+    await store.leases.acquire(f"connection/{connection}", ProcessIdentity("h", 1, "t"), seconds=30)
     access = PERSONIO.model_copy(update={"client_id": f"papi-{connection}"})
     stored = await store.connections.add(connection, access, DECLAREE, now=NOW)
     await store.schedule.set_next_poll(stored.id, NOW)

@@ -112,7 +112,7 @@ async def look(store: Store, stored: ConnectionId) -> dict[str, Any]:
     await store.schedule.find_due(LATE, limit=100, without=due)
     waiting = await store.tasks.find_connections_with_unfinished(limit=100)
     await store.tasks.find_connections_with_unfinished(limit=100, without=waiting)
-    held = await store.leases.find_held([f"connection/{one}" for one in every], now=NOW)
+    held = await store.leases.find_held([f"connection/{one}" for one in every])
     entries = await store.ledger.read(all_people)
     summaries = {summary.id: summary for summary in await store.connections.list_all()}
     await store.connections.get_readable(summaries)

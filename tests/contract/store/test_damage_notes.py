@@ -19,6 +19,7 @@ from services.store.errors import EncryptionKeyError, StoreFailedError
 from services.store.links import build_link_key
 from services.store.tasks import UNREADABLE
 from tests.support.builders import CONNECTION, DECLAREE, NOW, OTHER, PERSONIO, make_snapshot
+from tests.support.leases import age_leases
 
 pytestmark = pytest.mark.mongo
 
@@ -271,27 +272,30 @@ async def test_keys_of_damaged_snapshots_stop_no_list(mongodb_store: Store, raw:
 async def test_damaged_lease_is_free(mongodb_store: Store, raw: Raw, content: dict[str, Any]) -> None:
     """Its company would never be polled again. Afterwards, the lease has one owner as before."""
     leases, first, second = mongodb_store.leases, make_owner("a"), make_owner("b")
-    lease = await leases.acquire("x", first, now=NOW, seconds=60)
+    lease = await leases.acquire("x", first, seconds=60)
     assert lease is not None
     await raw["leases"].update_one({"_id": "x"}, {"$set": content} if content else {"$unset": {"owner": True}})
 
-    assert "expires_at" not in content or not await leases.find_held(["x"], now=NOW)
+    assert "expires_at" not in content or not await leases.find_held(["x"])
 
-    taken = await leases.acquire("x", second, now=NOW, seconds=60)
+    taken = await leases.acquire("x", second, seconds=60)
 
     assert taken is not None
     assert taken.owner == second
     assert taken.fence == (1 if content == {"fence": "many"} else 2)
-    assert not await leases.renew(lease, now=NOW, seconds=60)
-    assert await leases.acquire("x", first, now=NOW, seconds=60) is None
+    assert not await leases.renew(lease, seconds=60)
+    assert await leases.acquire("x", first, seconds=60) is None
 
 
 async def test_lease_with_an_owner_of_a_newer_version_ends_by_its_time(mongodb_store: Store, raw: Raw) -> None:
     """The owner may live, although this version cannot tell."""
     leases, first, second = mongodb_store.leases, make_owner("a"), make_owner("b")
-    await leases.acquire("x", first, now=NOW, seconds=60)
+    await leases.acquire("x", first, seconds=60)
     await raw["leases"].update_one({"_id": "x"}, {"$set": {"owner.colour": "blue"}})
 
-    assert await leases.acquire("x", second, now=NOW, seconds=60, is_dead=lambda _: True) is None
+    assert await leases.acquire("x", second, seconds=60, is_dead=lambda _: True) is None
     assert await leases.find("x") is None
-    assert await leases.acquire("x", second, now=NOW + timedelta(seconds=61), seconds=60) is not None
+
+    await age_leases(mongodb_store, 61)
+
+    assert await leases.acquire("x", second, seconds=60) is not None

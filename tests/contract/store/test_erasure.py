@@ -73,7 +73,7 @@ async def store_people(store: Store, connection: ConnectionId) -> None:
     await store.observations.save([make_observation(employee, run.id, **identity) for employee in both], now=NOW)
     await store.catalogues.save(SourceCatalogue(connection_id=connection, attributes=()))
     await store.mappings.publish(connection, default_mapping(), now=NOW, expected_version=None)
-    await store.leases.acquire(f"connection/{connection}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=30)
+    await store.leases.acquire(f"connection/{connection}", ProcessIdentity("h", 1, "t"), seconds=30)
 
 
 async def list_steps(store: Store, connection: ConnectionId) -> list[VerificationStep]:

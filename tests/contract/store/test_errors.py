@@ -23,9 +23,10 @@ from sandbox.stack.ports import reserve_port
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.work_ranges import WorkRange
 from services.errors import ConnectorError, TransientError
-from services.store.collection import Collection, translate
+from services.store.collection import Collection
 from services.store.database import Store
 from services.store.errors import StoreAccessError, StoreFailedError, StoreSetupError, StoreUnavailableError
+from services.store.translation import translate
 from tests.support.builders import CONNECTION, NOW, make_entry, make_person, make_snapshot
 from tests.support.keys import make_key
 from tests.support.servers import MongoServers

@@ -1,30 +1,27 @@
 """Leases: one owner at a time, and a take-over from an owner that is late or dead."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
 
 import pytest
 
 from services.contracts.leases import Lease, ProcessIdentity
 from services.store.database import Store
-from tests.support.builders import NOW
+from tests.support.leases import age_leases
 
 ONE, TWO = ProcessIdentity("host-a", 11, "t1"), ProcessIdentity("host-b", 22, "t2")
 NAME = "connection/c1"
 
 
-async def acquire(
-    store: Store, owner: ProcessIdentity, *, at: float = 0, name: str = NAME, dead: bool = False
-) -> Lease | None:
-    """Asks for a lease of 30 seconds, ``at`` seconds after the start. With ``dead``, all other processes are dead."""
-    return await store.leases.acquire(
-        name, owner, now=NOW + timedelta(seconds=at), seconds=30, is_dead=lambda other: dead and other != owner
-    )
+async def acquire(store: Store, owner: ProcessIdentity, *, name: str = NAME, dead: bool = False) -> Lease | None:
+    """Asks for a lease of 30 seconds. With ``dead``, all other processes are dead."""
+    return await store.leases.acquire(name, owner, seconds=30, is_dead=lambda other: dead and other != owner)
 
 
-async def acquire_free(store: Store, owner: ProcessIdentity, at: float = 0) -> Lease:
+async def acquire_free(store: Store, owner: ProcessIdentity) -> Lease:
     """Acquires a lease that must be free."""
-    lease = await acquire(store, owner, at=at)
+    lease = await acquire(store, owner)
     assert lease is not None
     return lease
 
@@ -32,10 +29,13 @@ async def acquire_free(store: Store, owner: ProcessIdentity, at: float = 0) -> L
 async def test_lease_of_a_live_owner_is_not_given_to_another(store: Store) -> None:
     """Other names are free."""
     lease = await acquire_free(store, ONE)
+    await age_leases(store, 20)
 
-    assert lease == Lease(NAME, ONE, 1, NOW + timedelta(seconds=30))
-    assert await store.leases.find(NAME) == lease
-    assert await acquire(store, TWO, at=29.999) is None
+    stored = await store.leases.find(NAME)
+
+    assert lease == Lease(NAME, ONE, 1, lease.expires_at)
+    assert stored == replace(lease, expires_at=lease.expires_at - timedelta(seconds=20))
+    assert await acquire(store, TWO) is None
     assert await acquire(store, TWO, name="connection/c2") is not None
     assert await store.leases.find("connection/c3") is None
 
@@ -43,12 +43,13 @@ async def test_lease_of_a_live_owner_is_not_given_to_another(store: Store) -> No
 async def test_expired_lease_is_taken_over_with_a_higher_fence(store: Store) -> None:
     """The former owner can neither renew nor release it."""
     old = await acquire_free(store, ONE)
+    await age_leases(store, 30)
 
-    new = await acquire_free(store, TWO, at=30)
+    new = await acquire_free(store, TWO)
 
     assert new.owner == TWO
     assert new.fence == 2
-    assert not await store.leases.renew(old, now=NOW + timedelta(seconds=31), seconds=30)
+    assert await store.leases.renew(old, seconds=30) is None
     await store.leases.release(old)
     assert await store.leases.find(NAME) == new
 
@@ -56,22 +57,28 @@ async def test_expired_lease_is_taken_over_with_a_higher_fence(store: Store) -> 
 async def test_renewed_lease_ends_later(store: Store) -> None:
     """The new end counts from the renewal."""
     lease = await acquire_free(store, ONE)
+    await age_leases(store, 20)
 
-    renewed = await store.leases.renew(lease, now=NOW + timedelta(seconds=20), seconds=30)
+    renewed = await store.leases.renew(lease, seconds=30)
 
-    assert renewed is True
-    assert await acquire(store, TWO, at=49) is None
-    assert (await acquire_free(store, TWO, at=50)).fence == 2
+    assert renewed is not None
+    assert renewed == await store.leases.find(NAME)
+    assert renewed.expires_at >= lease.expires_at
+    await age_leases(store, 20)
+    assert await acquire(store, TWO) is None
+    await age_leases(store, 10)
+    assert (await acquire_free(store, TWO)).fence == 2
 
 
 async def test_expired_lease_without_a_new_owner_can_be_renewed(store: Store) -> None:
     """A process that was late keeps its work if no other process has taken it."""
     lease = await acquire_free(store, ONE)
+    await age_leases(store, 60)
 
-    renewed = await store.leases.renew(lease, now=NOW + timedelta(seconds=60), seconds=30)
+    renewed = await store.leases.renew(lease, seconds=30)
 
-    assert renewed is True
-    assert await acquire(store, TWO, at=70) is None
+    assert renewed is not None
+    assert await acquire(store, TWO) is None
 
 
 async def test_released_lease_is_free_at_once(store: Store) -> None:
@@ -81,32 +88,42 @@ async def test_released_lease_is_free_at_once(store: Store) -> None:
     await store.leases.release(lease)
 
     assert (await acquire_free(store, TWO)).fence == 2
-    assert not await store.leases.renew(lease, now=NOW, seconds=30)
+    assert await store.leases.renew(lease, seconds=30) is None
 
 
 async def test_own_lease_is_acquired_again_with_a_higher_fence(store: Store) -> None:
     """The older lease of the same owner is lost: it can neither be renewed nor release the newer one."""
     old = await acquire_free(store, ONE)
 
-    new = await acquire_free(store, ONE, at=1)
+    new = await acquire_free(store, ONE)
 
     assert new.fence == 2
-    assert not await store.leases.renew(old, now=NOW, seconds=30)
+    assert await store.leases.renew(old, seconds=30) is None
     await store.leases.release(old)
-    assert await acquire(store, TWO, at=2) is None
+    assert await acquire(store, TWO) is None
 
 
 async def test_lease_of_a_dead_owner_is_taken_over_at_once(store: Store) -> None:
     """The new owner does not wait until the lease expires."""
     await acquire_free(store, ONE)
-    from_a_live_owner = await acquire(store, TWO, at=1)
+    from_a_live_owner = await acquire(store, TWO)
 
-    lease = await acquire(store, TWO, at=1, dead=True)
+    lease = await acquire(store, TWO, dead=True)
 
     assert from_a_live_owner is None
     assert lease is not None
     assert lease.owner == TWO
     assert lease.fence == 2
+
+
+async def test_lease_ends_by_the_clock_of_mongodb(mongodb_store: Store) -> None:
+    """The clocks of the hosts of two pollers may differ by more than a lease lasts."""
+    lease = await mongodb_store.leases.acquire(NAME, ONE, seconds=30)
+    hello = await mongodb_store._database.command("hello")
+
+    assert lease is not None
+    left = lease.expires_at - hello["localTime"].replace(tzinfo=UTC)
+    assert timedelta(seconds=20) < left <= timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("dead", [True, False])
@@ -119,7 +136,7 @@ async def test_one_of_many_concurrent_processes_gets_the_lease(store: Store, dea
 
     leases = await asyncio.gather(
         *(
-            store.leases.acquire(NAME, rival, now=NOW, seconds=30, is_dead=lambda other: other.token not in alive)
+            store.leases.acquire(NAME, rival, seconds=30, is_dead=lambda other: other.token not in alive)
             for rival in rivals
         )
     )
@@ -134,27 +151,33 @@ async def test_one_of_many_concurrent_processes_gets_the_lease(store: Store, dea
 
 async def test_held_leases_are_found_with_one_query(store: Store) -> None:
     """Neither a free one nor one that has ended is held."""
-    held = await store.leases.acquire("held", ONE, now=NOW, seconds=30)
-    await store.leases.acquire("ended", ONE, now=NOW, seconds=10)
-    free = await store.leases.acquire("released", TWO, now=NOW, seconds=30)
+    held = await store.leases.acquire("held", ONE, seconds=60)
+    await store.leases.acquire("ended", ONE, seconds=10)
+    free = await store.leases.acquire("released", TWO, seconds=60)
+    assert held is not None
     assert free is not None
     await store.leases.release(free)
+    await age_leases(store, 10)
 
-    found = await store.leases.find_held(["held", "ended", "released", "unknown"], now=NOW + timedelta(seconds=10))
+    found = await store.leases.find_held(["held", "ended", "released", "unknown"])
 
-    assert found == (held,)
+    assert [lease.name for lease in found] == ["held"]
+    assert found[0].owner == ONE
 
 
 async def test_held_leases_are_counted_by_the_beginning_of_their_names(store: Store) -> None:
     """Ended ones are not counted, and are deleted after a time."""
-    for name, seconds in (("poller/a/1", 30), ("poller/b/1", 30), ("poller/c/1", 10), ("poll/other", 30)):
-        await store.leases.acquire(name, ONE, now=NOW, seconds=seconds)
-    later = NOW + timedelta(seconds=10)
+    for name, seconds in (("poller/a/1", 90), ("poller/b/1", 90), ("poller/c/1", 10), ("poll/other", 10)):
+        await store.leases.acquire(name, ONE, seconds=seconds)
+    await age_leases(store, 30)
 
-    before = await store.leases.count_held("poller/", now=later)
-    await store.leases.forget_ended("poller/", before=NOW + timedelta(seconds=20))
+    counted = await store.leases.count_held("poller/")
+    await store.leases.forget_ended("poller/", seconds=60)
+    early = await store.leases.find("poller/c/1")
+    await store.leases.forget_ended("poller/", seconds=5)
 
-    assert before == 2
-    assert await store.leases.count_held("poller/", now=NOW) == 2
+    assert counted == 2
+    assert early is not None
+    assert await store.leases.count_held("poller/") == 2
     assert await store.leases.find("poller/c/1") is None
     assert await store.leases.find("poll/other") is not None

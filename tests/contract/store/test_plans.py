@@ -6,9 +6,10 @@ A listener records the commands that the store sends, and MongoDB explains each 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -18,12 +19,15 @@ from services.contracts.brakes import Brake
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.claims import Decision
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
-from services.contracts.leases import ProcessIdentity
+from services.contracts.leases import Lease, ProcessIdentity
 from services.contracts.runs import RunState
 from services.contracts.tasks import Resend
+from services.poller.repositories import Repositories
 from services.store.database import Store
+from services.store.errors import UnknownConnectionError
 from tests.contract.store.conftest import make_key
-from tests.contract.store.population import SERVER, fill, make_question, make_range, make_step
+from tests.contract.store.population import SERVER, fill, make_question, make_range
+from tests.contract.store.test_fences import WRITES
 from tests.support.builders import (
     CONNECTION,
     DECLAREE,
@@ -33,6 +37,7 @@ from tests.support.builders import (
     make_person,
     make_snapshot,
 )
+from tests.support.fake_store.fenced import GUARDED
 from tests.support.servers import MongoServers
 
 pytestmark = pytest.mark.mongo
@@ -200,6 +205,12 @@ OUTBOX = {
     "oversized": lambda store: store.snapshots.find_oversized(CONNECTION),
     "unsettled": lambda store: store.snapshots.find_unsettled([make_person("1"), make_person("2")]),
 }
+LEASE = Lease(f"connection/{CONNECTION}", ProcessIdentity("h", 1, "t"), 1, NOW)
+"""The lease of the connection with few employees."""
+BY_ID = {"_id_"}
+"""The index of a plan. A filter with nothing but an id uses it without naming it."""
+LEASES = [f"connection/c{number}" for number in range(200)]
+"""As many leases as the schedule asks for at once, all held."""
 OTHERS = {
     "claim owner": lambda store: store.claims.find_owner(SERVER, AccountId("a-1")),
     "claim owners": lambda store: store.claims.find_owners(SERVER, [AccountId("a-1"), AccountId("a-2")]),
@@ -222,7 +233,6 @@ OTHERS = {
     "verification begun": lambda store: store.verifications.begin(CONNECTION, "r2"),
     "verification steps": lambda store: _exhaust(store.verifications.iterate_steps(CONNECTION, "r1")),
     "verification findings": lambda store: _exhaust(store.verifications.iterate_drifts(CONNECTION, "r1")),
-    "verification step": lambda store: store.verifications.save_step(CONNECTION, "r1", make_step(0)),
     "verification repaired": lambda store: store.verifications.note_repaired(CONNECTION, "r1", 0),
     "verification report": lambda store: store.verifications.get_report(CONNECTION),
     "verification finished": lambda store: store.verifications.finish(CONNECTION, "r1", {}, now=NOW),
@@ -268,9 +278,8 @@ OTHERS = {
     "missing expired": lambda store: store.expiry.remove_missing(CONNECTION, NOW + timedelta(days=1), 10),
     "leavers reduced": lambda store: store.expiry.reduce_leavers(CONNECTION, NOW + timedelta(days=1), 10),
     "forgotten": lambda store: store.forgotten.find([make_person("1"), make_person("2")]),
-    "lease acquire": lambda store: store.leases.acquire(
-        f"connection/{CONNECTION}", ProcessIdentity("h", 1, "t"), now=NOW, seconds=1
-    ),
+    "lease acquire": lambda store: store.leases.acquire(LEASE.name, LEASE.owner, seconds=1),
+    "lease renew": lambda store: store.leases.renew(LEASE, seconds=1),
     "connections many": lambda store: store.connections.get_readable([CONNECTION]),
     "connections existing": lambda store: store.connections.filter_existing([CONNECTION]),
     "letters retried": lambda store: store.dead_letters.filter_retried(["0/1"]),
@@ -317,6 +326,44 @@ async def test_query_of_one_connection_reads_no_other(planner: Planner, name: st
         assert "COLLSCAN" not in plan.stages, plan
         assert plan.examined <= (2 * FEW if name in WIDE else FEW * 2 // 3), plan
         assert "SORT" not in plan.stages or name in SORTED_IN_MEMORY, plan
+
+
+class LastingFence:
+    """A lease that does not end."""
+
+    ends_at = datetime(2200, 1, 1, tzinfo=UTC)
+
+    def ensure_held(self) -> None:
+        """Does nothing."""
+
+
+@pytest.mark.parametrize(
+    "name", [f"{repository}.{name}" for repository in sorted(GUARDED) for name in sorted(GUARDED[repository])]
+)
+async def test_fence_changes_no_plan(planner: Planner, name: str) -> None:
+    """The time is compared with the end of the lease after an index has found the documents."""
+
+    async def write(store: object) -> None:
+        with suppress(UnknownConnectionError):
+            await WRITES[name](cast("Repositories", store))
+
+    await write(planner.store)  # the second time, a write may find that it has taken effect before
+    free = await planner.explain(write)
+    fenced = await planner.explain(lambda store: write(store.fence(LastingFence())))
+
+    assert [plan.indexes or BY_ID for plan in fenced] == [plan.indexes or BY_ID for plan in free]
+    assert [plan.examined for plan in fenced] == [plan.examined for plan in free]
+    assert all("COLLSCAN" not in plan.stages for plan in fenced)
+
+
+async def test_held_leases_are_found_by_their_names(planner: Planner) -> None:
+    """Each round of the schedule asks for up to 200. The times are compared after the names are found."""
+    await asyncio.gather(*(planner.store.leases.acquire(name, LEASE.owner, seconds=60) for name in LEASES))
+
+    (plan,) = await planner.explain(lambda store: store.leases.find_held(LEASES))
+
+    assert plan.indexes == BY_ID
+    assert len(LEASES) <= plan.examined <= len(LEASES) + 1, plan
 
 
 @pytest.mark.parametrize("name", OF_ALL_CONNECTIONS)

@@ -5,6 +5,7 @@ that a test can use one alone. The attribute ``content`` of a repository is a di
 read and change it. Every method gives other coroutines a turn before its work, and then works without interruption.
 """
 
+from services.contracts.leases import Fence
 from tests.support.fake_store.brakes import FakeBrakes
 from tests.support.fake_store.catalogues import FakeCatalogues
 from tests.support.fake_store.claims import FakeClaims, FakeLinks, FakeWorkRanges
@@ -13,6 +14,7 @@ from tests.support.fake_store.counters import FakeCounters
 from tests.support.fake_store.damage import FakeDamageNotes
 from tests.support.fake_store.erasure import FakeErasure
 from tests.support.fake_store.expiry import FakeSnapshotExpiry
+from tests.support.fake_store.fenced import FencedFakeStore
 from tests.support.fake_store.followups import FakeFollowUps
 from tests.support.fake_store.forgotten import FakeForgotten
 from tests.support.fake_store.leases import FakeLeases
@@ -51,6 +53,7 @@ __all__ = [
     "FakeTasks",
     "FakeVerifications",
     "FakeWorkRanges",
+    "FencedFakeStore",
 ]
 
 
@@ -82,6 +85,10 @@ class FakeStore:
         self.forgotten = FakeForgotten()
         self.erasure = FakeErasure(self)
         self.expiry = FakeSnapshotExpiry(self.snapshots, self.ledger)
+
+    def fence(self, fence: Fence) -> FencedFakeStore:
+        """Returns the repositories of the work that this fence guards."""
+        return FencedFakeStore(self, fence)
 
     async def start(self) -> None:
         """Does nothing; the real store checks that MongoDB answers."""

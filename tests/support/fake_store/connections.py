@@ -223,7 +223,8 @@ class FakePollSchedule:
             for connection in self._connections.content.values()
             if connection.state is ConnectionState.ACTIVE
         }
-        due = [connection for connection, time in times.items() if time <= now and connection not in set(without)]
+        others = set(without)
+        due = [connection for connection, time in times.items() if time <= now and connection not in others]
         return tuple(sorted(due, key=lambda connection: (times[connection], connection)))[:limit]
 
     async def count_due(self, before: datetime) -> int:

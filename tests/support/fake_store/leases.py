@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from services.contracts.leases import Lease, ProcessIdentity
+from tests.support.builders import NOW
 from tests.support.fake_store.pages import give_turn
 
 
@@ -17,33 +18,35 @@ class FakeLeases:
 
     def __init__(self) -> None:
         self.content: dict[str, Lease] = {}
+        self.now: Callable[[], datetime] = lambda: NOW
+        """The clock of the database. It stands still unless a test sets another one."""
 
     async def acquire(
         self,
         name: str,
         owner: ProcessIdentity,
         *,
-        now: datetime,
         seconds: float,
         is_dead: Callable[[ProcessIdentity], bool] = _assume_alive,
     ) -> Lease | None:
         """Returns the lease; None if another live process owns it."""
         await give_turn()
         stored = self.content.get(name)
-        is_free = stored is None or stored.expires_at <= now or stored.owner.token == owner.token
+        is_free = stored is None or stored.expires_at <= self.now() or stored.owner.token == owner.token
         if stored is not None and not is_free and not is_dead(stored.owner):
             return None
         fence = 1 if stored is None else stored.fence + 1
-        self.content[name] = Lease(name, owner, fence, now + timedelta(seconds=seconds))
+        self.content[name] = Lease(name, owner, fence, self.now() + timedelta(seconds=seconds))
         return self.content[name]
 
-    async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
-        """Extends the lease. Returns False if it was lost."""
+    async def renew(self, lease: Lease, *, seconds: float) -> Lease | None:
+        """Extends the lease and returns it. None if it was lost."""
         await give_turn()
         if not self._is_current(lease):
-            return False
-        self.content[lease.name] = replace(self.content[lease.name], expires_at=now + timedelta(seconds=seconds))
-        return True
+            return None
+        ends_at = self.now() + timedelta(seconds=seconds)
+        self.content[lease.name] = replace(self.content[lease.name], expires_at=ends_at)
+        return self.content[lease.name]
 
     async def release(self, lease: Lease) -> None:
         """Gives the lease back. Does nothing for a lost lease."""
@@ -52,20 +55,21 @@ class FakeLeases:
             long_ago = datetime(1970, 1, 1, tzinfo=UTC)
             self.content[lease.name] = replace(self.content[lease.name], expires_at=long_ago)
 
-    async def find_held(self, names: Iterable[str], *, now: datetime) -> tuple[Lease, ...]:
+    async def find_held(self, names: Iterable[str]) -> tuple[Lease, ...]:
         """Returns those leases of these names that have not ended."""
         await give_turn()
         known = [self.content[name] for name in names if name in self.content]
-        return tuple(lease for lease in known if lease.expires_at > now)
+        return tuple(lease for lease in known if lease.expires_at > self.now())
 
-    async def count_held(self, prefix: str, *, now: datetime) -> int:
+    async def count_held(self, prefix: str) -> int:
         """Returns the number of leases with names that begin like this and have not ended."""
         await give_turn()
-        return sum(name.startswith(prefix) and lease.expires_at > now for name, lease in self.content.items())
+        return sum(name.startswith(prefix) and lease.expires_at > self.now() for name, lease in self.content.items())
 
-    async def forget_ended(self, prefix: str, *, before: datetime) -> None:
-        """Deletes the leases with names that begin like this and ended before that time."""
+    async def forget_ended(self, prefix: str, *, seconds: float) -> None:
+        """Deletes the leases with names that begin like this and ended more than ``seconds`` ago."""
         await give_turn()
+        before = self.now() - timedelta(seconds=seconds)
         ended = [name for name, lease in self.content.items() if name.startswith(prefix) and lease.expires_at < before]
         for name in ended:
             del self.content[name]

@@ -66,6 +66,7 @@ class FakePolls:
             "observation": any(seen.connection_id == connection for seen in store.observations.content.values()),
             "pending_event": any(snapshot.is_pending for snapshot in snapshots),
             "unsettled": any(map(store.counters.is_behind, snapshots)),
+            "next_day": any(snapshot.next_day for snapshot in snapshots),
             "undecided_absence": any(
                 seen.absent_since and not seen.is_absence_acknowledged and seen.kind is not ChangeKind.REMOVED
                 for seen in snapshots

@@ -172,9 +172,10 @@ class FakeRuns:
         return True
 
     async def save(self, run: Run) -> None:
-        """Stores the state of a run, new or not."""
+        """Stores the state of a run, new or in progress. A run that has ended stays as it is."""
         await give_turn()
-        self.content[run.id] = run
+        if self.content.get(run.id, run).state is RunState.RUNNING or run.id not in self.content:
+            self.content[run.id] = run
 
     async def get(self, run: str) -> Run | None:
         """Returns the run; None if it does not exist."""

@@ -34,10 +34,10 @@ class FakeVerifications:
             if key[:2] == (connection, run):
                 yield self.content[key]
 
-    async def save_step(self, connection: ConnectionId, run: str, step: VerificationStep) -> None:
-        """Stores a step."""
+    async def save_step(self, connection: ConnectionId, run: str, step: VerificationStep) -> bool:
+        """Stores the next step. Returns False if there is one of this number."""
         await give_turn()
-        self.content[connection, run, step.number] = step
+        return self.content.setdefault((connection, run, step.number), step) is step
 
     async def note_repaired(self, connection: ConnectionId, run: str, step: int) -> None:
         """Notes that the employees of a step were resent."""

@@ -20,6 +20,7 @@ from services.store.errors import UnknownConnectionError
 from tests.support.builders import NOW, OTHER, make_entry, make_outcome, make_snapshot
 from tests.support.erasing import ErasedRecords
 from tests.support.fakes import FakeClock
+from tests.support.leases import set_lease_clock
 
 LEAVER = EmployeeId("7")
 WAITING = Waiting(cause=WaitingCause.SERVER_UNAVAILABLE, since=NOW, version=Version(2_000, 3))
@@ -51,6 +52,7 @@ async def forget_leaver(
 ) -> None:
     """Forgets the leaver."""
     clock = FakeClock()
+    set_lease_clock(store, clock)
     await forget(store, clock, records.make_eraser(store, clock), connection.id, LEAVER, force=force, seconds=seconds)
 
 
@@ -159,7 +161,7 @@ async def test_forgetting_respects_the_lease_of_a_poller(store: Store, connectio
     """A poller that works on the connection may be publishing the person."""
     person = await store_leaver(store, connection)
     poller = ProcessIdentity("another host", 1, "t")
-    await store.leases.acquire(f"connection/{connection.id}", poller, now=NOW, seconds=30)
+    await store.leases.acquire(f"connection/{connection.id}", poller, seconds=30)
     records = ErasedRecords()
 
     with pytest.raises(ConnectionBusyError, match="a poller or another command"):

@@ -12,7 +12,7 @@ from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.leases import ProcessIdentity
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
-from tests.support.builders import NOW, OTHER, make_entry, make_snapshot
+from tests.support.builders import OTHER, make_entry, make_snapshot
 from tests.support.erasing import ErasedRecords
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
@@ -75,9 +75,7 @@ async def test_failed_removal_leaves_the_connection_paused(store: Store, connect
 
 async def test_removal_respects_the_lease_of_a_poller(store: Store, connection: Connection) -> None:
     """A poller that works on the connection may be publishing people."""
-    await store.leases.acquire(
-        f"connection/{connection.id}", ProcessIdentity("another host", 1, "t"), now=NOW, seconds=30
-    )
+    await store.leases.acquire(f"connection/{connection.id}", ProcessIdentity("another host", 1, "t"), seconds=30)
 
     with pytest.raises(ConnectionBusyError):
         await remove_connection(store, connection, ErasedRecords())

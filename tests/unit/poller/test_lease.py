@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from datetime import datetime
 from typing import Any, cast
 
 import pytest
@@ -130,8 +129,7 @@ async def test_long_poll_renews_its_lease(stage: ScheduleStage) -> None:
         stage.clock.advance(10)
         await wait_until(lambda: stage.is_renewed(connection))
 
-    name, now = f"connection/{connection}", stage.clock.now()
-    assert await stage.store.leases.acquire(name, OTHER_HOST, now=now, seconds=30) is None
+    assert await stage.store.leases.acquire(f"connection/{connection}", OTHER_HOST, seconds=30) is None
 
     resume.set()
     await stage.wait_until_idle()
@@ -183,9 +181,9 @@ async def test_slow_renewal_counts_from_its_request() -> None:
     clock = StillClock()
 
     class SlowLeases(FakeLeases):
-        async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
+        async def renew(self, lease: Lease, *, seconds: float) -> Lease | None:
             clock.seconds += 7
-            return await super().renew(lease, now=now, seconds=seconds)
+            return await super().renew(lease, seconds=seconds)
 
     keeper = LeaseKeeper(SlowLeases(), SELF, clock, 30)
     async with keeper.hold(CONNECTION) as guard:
@@ -204,10 +202,10 @@ async def test_refused_renewal_ends_the_work_at_once() -> None:
     renewals = 0
 
     class LostLeases(FakeLeases):
-        async def renew(self, lease: Lease, *, now: datetime, seconds: float) -> bool:
+        async def renew(self, lease: Lease, *, seconds: float) -> Lease | None:
             nonlocal renewals
             renewals += 1
-            return False
+            return None
 
     async with LeaseKeeper(LostLeases(), SELF, clock, 30).hold(CONNECTION) as guard:
         assert guard is not None

@@ -20,6 +20,7 @@ class Pollers:
         """No poller runs."""
         self.leases = FakeLeases()
         self.clock = StillClock()
+        self.leases.now = self.clock.now
         self.counted: dict[str, int] = {}
         """The number of pollers that each one has counted last, by its token."""
 
@@ -63,7 +64,7 @@ async def test_pollers_count_each_other_within_seconds() -> None:
 async def test_killed_poller_is_counted_until_its_lease_ends() -> None:
     """It may still run on a host that does not answer."""
     pollers = Pollers()
-    await pollers.leases.acquire("poller/elsewhere/1", OTHER, now=pollers.clock.now(), seconds=15)
+    await pollers.leases.acquire("poller/elsewhere/1", OTHER, seconds=15)
     one = await pollers.start(ONE)
 
     assert pollers.counted == {"one": 2}
@@ -80,7 +81,7 @@ async def test_restarted_poller_is_counted_once() -> None:
     """The lease of its earlier life has the same host and process id."""
     pollers = Pollers()
     await (await pollers.start(ONE)).stop()
-    await pollers.leases.acquire("poller/host-a/1", ONE, now=pollers.clock.now(), seconds=30)
+    await pollers.leases.acquire("poller/host-a/1", ONE, seconds=30)
 
     restarted = await pollers.start(ProcessIdentity(ONE.host, ONE.pid, "after the restart"))
 
@@ -101,7 +102,7 @@ async def test_poller_counts_again_after_an_outage_of_mongodb() -> None:
     pollers.leases.acquire = fail  # type: ignore[method-assign]
     await pollers.pass_time(10, sleepers=1)
     pollers.leases.acquire = acquire  # type: ignore[method-assign]
-    await pollers.leases.acquire("poller/elsewhere/1", OTHER, now=pollers.clock.now(), seconds=30)
+    await pollers.leases.acquire("poller/elsewhere/1", OTHER, seconds=30)
     await pollers.pass_time(10, sleepers=1)
 
     assert pollers.counted == {"one": 2}

@@ -9,13 +9,14 @@ import pytest
 from services.clients.declaree.errors import DeclareeUnavailableError
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.leases import ProcessIdentity
+from services.contracts.leases import Fence, ProcessIdentity
 from services.contracts.outcomes import Outcome
 from services.contracts.runs import RunState
 from services.contracts.tasks import Poll, Resend, TaskState, Verify
 from services.poller.pauses import FIRST_PAUSE_SECONDS
 from services.provisioning.calls import Call
 from services.runtime.kafka.publisher import KafkaUnavailableError, ProducerDeadError
+from services.store.fenced import FencedStore
 from services.store.tasks import Tasks
 from tests.support.builders import make_entry, make_outcome, make_snapshot
 from tests.support.fake_store import FakeTasks
@@ -385,3 +386,20 @@ async def test_stop_ends_the_work_and_releases_the_lease(stage: ScheduleStage) -
 
     await stage.take_lease(connection, OTHER_HOST)
     assert EmployeeId("9") in await stage.store.snapshots.read(connection, [EmployeeId("9")])
+
+
+async def test_work_on_a_connection_has_a_fence(stage: ScheduleStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with the lease: MongoDB then refuses what a suspended process still writes."""
+    ends = []
+    fence = stage.store.fence
+
+    def note(guard: Fence) -> FencedStore:
+        ends.append(guard.ends_at)
+        return fence(guard)
+
+    monkeypatch.setattr(stage.store, "fence", note)
+    await stage.connect()
+
+    await stage.start_poller()
+
+    assert ends == [stage.clock.now() + timedelta(seconds=30)]
