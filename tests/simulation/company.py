@@ -1,9 +1,10 @@
 """The company of a schedule: its people in Personio, and the script of what happens to them."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeAlias
 
 from services.clients.personio.errors import PersonioUnavailableError
@@ -138,18 +139,23 @@ def write_script(rng: random.Random, taken_addresses: Sequence[str]) -> Script:
 class Company:
     """The company as Personio shows it."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, now: Callable[[], datetime]) -> None:
+        """``now`` returns the time that Personio notes for a change."""
         self.people = {employee: dict(values) for employee, values in script.people.items()}
         """Attribute values by employee id."""
+        self._now = now
+        self._changed_at: dict[str, datetime] = {}
 
     def apply(self, change: Change) -> None:
         """Makes a change visible in Personio."""
+        self._changed_at[change.employee] = self._now()
         self.people[change.employee] = self.people.get(change.employee, {}) | change.values
 
     @asynccontextmanager
     async def open(self, life: Life, plan: PollPlan) -> AsyncIterator[FakePersonio]:
         """Opens Personio for a run of one life."""
         personio = FakePersonio(self.people, PAGE)
+        personio.changed_at = self._changed_at
 
         async def answer_page(number: int) -> None:
             await life.reach(f"page {number} of Personio")

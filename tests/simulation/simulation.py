@@ -55,7 +55,7 @@ class Simulation:
                 "mapper": Group("mapper", Topic.EMPLOYEES_CHANGED, self.faults, self.history),
                 "writer": Group("writer", Topic.ACCOUNTS_REQUESTED, self.faults, self.history),
             },
-            company=Company(plan.script),
+            company=Company(plan.script, clock.now),
             network=Network(declaree, accounts),
             watch=watch,
             batch=plan.batch,
