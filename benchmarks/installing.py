@@ -9,6 +9,9 @@ from pydantic import SecretStr
 from sandbox.installation import Installation
 from services.store.database import Store
 
+DATABASE = "personio_declaree"
+"""Name of the database."""
+
 JOURNAL_SIZE = 1_000_000
 """Requests that the sandbox Declaree keeps: more than an import sends."""
 
@@ -45,7 +48,7 @@ def open_store(installation: Installation) -> Iterator[Store]:
     """Opens the database of an installation."""
     environment = installation.environment
     keys = [SecretStr(environment["ENCRYPTION_KEYS"])]
-    store = Store.connect(SecretStr(environment["MONGODB_URL"]), "personio_declaree", keys)
+    store = Store.connect(SecretStr(environment["MONGODB_URL"]), DATABASE, keys)
     try:
         yield store
     finally:

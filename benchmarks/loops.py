@@ -20,6 +20,8 @@ class LoopResult:
     """Duration of the loop, without the start of its process."""
     usage: Mapping[str, Usage]
     """Usage of the loop and the servers, by name; the loop's own name is ``loop``."""
+    growth_mib: float
+    """Peak memory of the loop above its level before it began, in MiB."""
 
 
 async def run(module: str, *arguments: str, servers: Mapping[str, int]) -> LoopResult:
@@ -42,4 +44,4 @@ async def run(module: str, *arguments: str, servers: Mapping[str, int]) -> LoopR
     result = json.loads(output)
     own = Usage(result["cpu_seconds"], result["peak_mib"], result["peak_mib"])
     usage = {"loop": own, **subtract_usages(read_usages(servers), before)}
-    return LoopResult(result["counts"], result["seconds"], usage)
+    return LoopResult(result["counts"], result["seconds"], usage, result["growth_mib"])

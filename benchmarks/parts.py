@@ -16,6 +16,8 @@ from benchmarks.queries.measure import measure_queries
 from benchmarks.queries.report import find_slow_queries, format_readings
 from benchmarks.report import find_misses, format_report
 from benchmarks.rounds import Plan, play_all
+from benchmarks.unchanged.measure import measure_unchanged
+from benchmarks.unchanged.report import find_unchanged_misses, format_unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ async def _measure_idle(sizes: Sizes) -> Result:
     return Result(format_idle(idle), find_idle_misses(idle))
 
 
+async def _measure_unchanged(sizes: Sizes) -> Result:
+    measured = await measure_unchanged(sizes.employees, _print_progress)
+    return Result(format_unchanged(measured), find_unchanged_misses(measured))
+
+
 async def _measure_memory(sizes: Sizes) -> Result:
     growths = await measure_memory(sizes.people, _print_progress)
     return Result(format_growths(growths), find_growing_services(growths))
@@ -92,6 +99,7 @@ PARTS: Mapping[str, Part] = {
     "import": Part("first imports, and each stage beside its bare loop", _measure_import),
     "mapper-full": Part("the mapper beside a bare loop on events with all attributes", _measure_full_events),
     "idle": Part("polls of companies without changes", _measure_idle),
+    "unchanged": Part("polls of one large company without changes", _measure_unchanged, is_default=False),
     "memory": Part("memory of the services in first imports of several sizes", _measure_memory),
     "queries": Part("all queries at 100,000 people: some minutes", _measure_queries, is_default=False),
 }

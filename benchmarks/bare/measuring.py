@@ -2,24 +2,27 @@
 
 import asyncio
 import json
-import resource
+import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from benchmarks.processes import read_usage
+
 
 def run_measured(loop: Callable[[], Awaitable[Counter[str]]]) -> None:
-    """Runs ``loop`` on uvloop, as the services run; prints its counts, seconds, CPU seconds and peak memory as JSON."""
+    """Runs ``loop`` on uvloop, as the services run; prints its counts, seconds, CPU seconds and memory as JSON."""
 
     async def measure() -> dict[str, object]:
+        before = read_usage(os.getpid()).resident_mib
         began, cpu = time.perf_counter(), time.process_time()
         counts = await loop()
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
-        return {"counts": counts, "seconds": seconds, "cpu_seconds": cpu_seconds}
+        peak = read_usage(os.getpid()).peak_mib
+        memory = {"peak_mib": peak, "growth_mib": peak - before}
+        return {"counts": counts, "seconds": seconds, "cpu_seconds": cpu_seconds, **memory}
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        result = runner.run(measure())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({**result, "peak_mib": peak}))
+        print(json.dumps(runner.run(measure())))

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from services.contracts.ids import EmployeeId
 from services.contracts.values import Value
@@ -44,8 +45,7 @@ def get_parent(key: str) -> str:
     return key.partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Employee:
+class Employee(NamedTuple):
     """One employee as Personio shows it now."""
 
     id: EmployeeId

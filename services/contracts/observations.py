@@ -140,9 +140,12 @@ def _find_groups(previous: Snapshot | None, snapshot: Snapshot) -> tuple[Group, 
 
 def was_active(snapshot: Snapshot) -> bool:
     """Returns whether an employee could have an enabled account: neither inactive nor removed, nor after the last day."""
-    if snapshot.kind is ChangeKind.REMOVED or snapshot.phase is EmploymentPhase.ENDED:
-        return False
-    return snapshot.status != INACTIVE
+    return snapshot.kind is not ChangeKind.REMOVED and is_active(snapshot.status, snapshot.phase)
+
+
+def is_active(status: str | None, phase: EmploymentPhase) -> bool:
+    """Returns whether an employee with this status and phase could have an enabled account."""
+    return status != INACTIVE and phase is not EmploymentPhase.ENDED
 
 
 def _find_kinds(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
+from typing import NamedTuple
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
@@ -20,6 +21,19 @@ _EMPTY_ATTRIBUTES = b"{}}"
 def attributes_to_json(attributes: Mapping[str, Value]) -> str:
     """Returns the attributes as JSON, in the form that an event contains."""
     return _ATTRIBUTES.dump_json(dict(attributes)).decode()
+
+
+class SnapshotState(NamedTuple):
+    """What of a snapshot decides whether its employee has changed, if Personio lists the employee and no value is oversized."""
+
+    content_hash: str
+    """Hash of keys and values."""
+    phase: EmploymentPhase
+    """Whether the employment has begun or ended."""
+    next_day: date | None
+    """The day on which the phase changes next; None for no such day."""
+    status: str | None
+    """Personio's status of the employee; None if it is not a string."""
 
 
 class Snapshot(FrozenModel):

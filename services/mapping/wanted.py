@@ -1,6 +1,7 @@
 """The wanted attributes of a connection: what its mapping reads, and the minimum. Nothing else is stored or sent."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from services.contracts.employees import HIRE_DATE, LAST_DAYS, REQUIRED_ATTRIBUTES, get_parent
 from services.contracts.mappings import AttributeSource, MappingDocument
@@ -28,10 +29,13 @@ def find_needed_attributes(mapping: MappingDocument | None) -> frozenset[str]:
     return frozenset({*REQUIRED_ATTRIBUTES, mapping.user_name_attribute, *read})
 
 
-def select_wanted(wanted: Collection[str], sent: Mapping[str, Value]) -> dict[str, Value]:
-    """Returns the wanted attributes among those that Personio has sent.
+def select_wanted(wanted: AbstractSet[str], sent: Mapping[str, Value]) -> dict[str, Value]:
+    """Returns the wanted attributes among those that Personio has sent, in the order of their keys.
 
     Personio sends an empty nested attribute without its parts, or without some of them. A missing part is then empty.
     """
+    ordered = sorted(wanted)
+    if wanted <= sent.keys():
+        return {key: sent[key] for key in ordered}
     parents = {get_parent(key) for key in sent}
-    return {key: sent.get(key) for key in sorted(wanted) if key in sent or ("." in key and get_parent(key) in parents)}
+    return {key: sent.get(key) for key in ordered if key in sent or ("." in key and get_parent(key) in parents)}

@@ -1,17 +1,18 @@
 """Compares an employee in Personio with the snapshot. Pure: it compares the content, not Personio's timestamps."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from services.contracts.employees import Employee, get_string
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId
-from services.contracts.snapshots import Snapshot, attributes_to_json
+from services.contracts.snapshots import Snapshot, SnapshotState, attributes_to_json
 from services.contracts.values import Value
 from services.mapping.employment import EmploymentCalendar
 from services.mapping.wanted import select_wanted
@@ -22,13 +23,29 @@ REMOVED = "removed"
 """Content hash of a removed employee. It differs from every computed hash, so that a return counts as a change."""
 MAX_CONTENT_LENGTH = 16 * 1024
 """Maximum length in characters of an employee's wanted attributes as JSON. Hundreds of employees are in memory at once."""
-_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
-"""Encodes values for comparison. JSON distinguishes 1 from true, Python's equality does not."""
 
 
 def hash_content(attributes: Mapping[str, Value]) -> str:
     """Returns a hash of keys and values."""
-    return hashlib.sha256(_canonical(attributes).encode()).hexdigest()
+    return _hash_ordered(dict(sorted(attributes.items())))
+
+
+def _hash_ordered(attributes: Mapping[str, Value]) -> str:
+    return hashlib.sha256(to_json(attributes)).hexdigest()
+
+
+def is_unchanged(
+    state: SnapshotState, employee: Employee, wanted: AbstractSet[str], calendar: EmploymentCalendar
+) -> bool:
+    """Returns True if ``detect_change`` certainly finds no change, without the stored attributes.
+
+    The same hash means the same attributes, so no wanted attribute is absent that was there before.
+    """
+    attributes = select_wanted(wanted, employee.attributes)
+    if _hash_ordered(attributes) != state.content_hash:
+        return False
+    before = (state.phase, state.next_day)
+    return calendar.find_phase(attributes, before) == before
 
 
 def detect_change(
@@ -36,7 +53,7 @@ def detect_change(
     previous: Snapshot | None,
     employee: Employee,
     now: datetime,
-    wanted: Collection[str],
+    wanted: AbstractSet[str],
     calendar: EmploymentCalendar,
 ) -> Snapshot | None:
     """Returns the snapshot to store; None if neither a wanted attribute nor the phase of the employment has changed.
@@ -76,9 +93,9 @@ def detect_change(
 def leave_out_oversized(attributes: Mapping[str, Value]) -> tuple[dict[str, Value], tuple[str, ...]]:
     """Returns the attributes without the largest ones if all are too long together, and the keys of those left out."""
     kept = dict(attributes)
-    if len(_canonical(kept)) <= MAX_CONTENT_LENGTH:
+    if len(_to_text(kept)) <= MAX_CONTENT_LENGTH:
         return kept, ()
-    lengths = {key: len(_canonical({key: value})) for key, value in kept.items()}
+    lengths = {key: len(_to_text({key: value})) for key, value in kept.items()}
     total = sum(lengths.values())
     for key in sorted(lengths, key=lambda key: (-lengths[key], key)):
         if total <= MAX_CONTENT_LENGTH:
@@ -118,5 +135,10 @@ def _hash_previous(previous: Snapshot, before: Mapping[str, Value]) -> str:
     return previous.content_hash if is_whole else hash_content(before)
 
 
+def _to_text(value: Value | Mapping[str, Value]) -> str:
+    """Returns JSON for comparison. It distinguishes 1 from true, Python's equality does not."""
+    return to_json(value).decode()
+
+
 def _differs(before: Mapping[str, Value], after: Mapping[str, Value], key: str) -> bool:
-    return (key in before) != (key in after) or _canonical(before.get(key)) != _canonical(after.get(key))
+    return (key in before) != (key in after) or _to_text(before.get(key)) != _to_text(after.get(key))

@@ -1,10 +1,10 @@
 """One scan of a connection, of all employees or of the changed ones: page by page, with at most two pages in memory."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from services.contracts.cloudevents import SendReason
-from services.contracts.employees import Employee, EmployeePage, get_parent
+from services.contracts.employees import Employee, EmployeePage
 from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
 from services.contracts.observations import Observation, observe_change, was_active
@@ -15,7 +15,7 @@ from services.errors import ConnectorError, PermanentError
 from services.mapping.employment import EmploymentCalendar
 from services.poller.absences import MAX_LOOKUPS, Absences, Found
 from services.poller.cursor import Cursor
-from services.poller.observe import detect_change
+from services.poller.observe import detect_change, is_unchanged
 from services.poller.outbox import Outbox
 from services.poller.ports import Personio, PollPlan
 from services.poller.scan_limits import PageReader, ScanLimits, ScanStoppedError
@@ -147,10 +147,12 @@ class Scan:
             raise ScanStoppedError(str(error)) from error
 
     async def _compare(self, employees: dict[EmployeeId, Employee], tally: Tally, selection: Selection) -> None:
-        stored = await self._snapshots.read(self._connection, employees)
+        tally.count_values(employees.values(), selection.requested)
+        doubtful, known = await self._pass_over_unchanged(employees, tally, selection)
+        stored = await self._snapshots.read(self._connection, doubtful.keys() & known)
         tally.known += len(stored)
         tally.gone += sum(not was_active(snapshot) for snapshot in stored.values())
-        observations = self._observe(employees, stored, tally, selection)
+        observations = self._observe(doubtful, stored, tally, selection)
         if not self._dry_run:
             self._outbox.ensure_lease()  # the process may have been suspended past its lease since it fetched this page
             returned = [key for key, snapshot in stored.items() if snapshot.absent_since is not None]
@@ -158,6 +160,23 @@ class Scan:
                 await self._snapshots.clear_absent(self._connection, returned)
                 await self._resend_unchanged([stored[key] for key in returned], observations)
         tally.count_released(await self._changes.add(observations))
+
+    async def _pass_over_unchanged(
+        self, employees: dict[EmployeeId, Employee], tally: Tally, selection: Selection
+    ) -> tuple[dict[EmployeeId, Employee], Collection[EmployeeId]]:
+        """Counts the employees that certainly have not changed. Returns the others, and all employees that have a snapshot.
+
+        In most scans this is the whole work, so it does without the stored attributes.
+        """
+        states = await self._snapshots.read_states(self._connection, employees)
+        doubtful = {}
+        for key, employee in employees.items():
+            state = states.get(key)
+            if state is not None and is_unchanged(state, employee, selection.stored, self._calendar):
+                tally.count_unchanged(state)
+            else:
+                doubtful[key] = employee
+        return doubtful, states.keys()
 
     async def _resend_unchanged(self, returned: Sequence[Snapshot], observations: Sequence[Observation]) -> None:
         """Resends employees that are listed again without a change: nothing was provisioned while they were absent."""
@@ -177,8 +196,6 @@ class Scan:
         now = self._clock.now()
         for employee in employees.values():
             previous = stored.get(employee.id)
-            filled = {get_parent(key) for key, value in employee.attributes.items() if value is not None}
-            tally.filled.update(filled & selection.requested)
             snapshot = detect_change(self._connection, previous, employee, now, selection.stored, self._calendar)
             if snapshot is None:
                 tally.unchanged += 1

@@ -33,7 +33,7 @@ class Selection:
         visible = {definition.key for definition in self.definitions}
         return frozenset(key for key in self.wanted if get_parent(key) in visible)
 
-    @property
+    @cached_property
     def requested(self) -> frozenset[str]:
         """Keys of the attributes that Personio is asked for. A nested attribute is requested as a whole."""
         return frozenset(map(get_parent, self.stored))

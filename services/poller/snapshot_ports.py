@@ -6,7 +6,7 @@ from typing import Protocol
 
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.snapshots import Snapshot
+from services.contracts.snapshots import Snapshot, SnapshotState
 
 
 class Snapshots(Protocol):
@@ -14,6 +14,12 @@ class Snapshots(Protocol):
 
     async def read(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> dict[EmployeeId, Snapshot]:
         """Returns the existing snapshots of these employees."""
+        ...
+
+    async def read_states(
+        self, connection: ConnectionId, employees: Iterable[EmployeeId]
+    ) -> dict[EmployeeId, SnapshotState | None]:
+        """Returns the states of the existing snapshots; None for one that is needed as a whole."""
         ...
 
     async def save(self, snapshots: Sequence[tuple[Snapshot, int | None]]) -> frozenset[EmployeeId]:

@@ -1,12 +1,15 @@
 """The counts of a scan in progress, and what is wrong with the list."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from services.contracts.employees import EmployeePage
+from services.contracts.employees import Employee, EmployeePage, get_parent
 from services.contracts.ids import EmployeeId
+from services.contracts.observations import is_active
 from services.contracts.polls import ScanBasis
 from services.contracts.runs import RunCounts, RunKind
+from services.contracts.snapshots import SnapshotState
 from services.contracts.vendor_notes import VendorNotes
 from services.poller.scan_limits import ALL_SAFE
 from services.poller.staging import Released
@@ -77,6 +80,21 @@ class Tally:
         self.repeated += len(page.employees) - len(ids) + len(again)
         self.ids |= ids
         return again
+
+    def count_values(self, employees: Iterable[Employee], requested: frozenset[str]) -> None:
+        """Counts which of the ``requested`` attributes these employees have a value of."""
+        # most employees have values of the same keys
+        alike = Counter(
+            frozenset(key for key, value in employee.attributes.items() if value is not None) for employee in employees
+        )
+        for keys, number in alike.items():
+            self.filled.update(dict.fromkeys(requested.intersection(map(get_parent, keys)), number))
+
+    def count_unchanged(self, state: SnapshotState) -> None:
+        """Counts an employee without a change."""
+        self.known += 1
+        self.unchanged += 1
+        self.gone += not is_active(state.status, state.phase)
 
     def describe_gap(self) -> str | None:
         """Returns why the scan is not complete, with the announced and the listed number; None if it is complete."""

@@ -9,9 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 from pymongo import InsertOne
 
 from services.contracts.damage import DocumentKind
+from services.contracts.employees import EmploymentPhase
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.snapshots import Snapshot
+from services.contracts.snapshots import Snapshot, SnapshotState
 from services.store.collection import PAGE_SIZE, ChangeAll, ChangeOne, Collection, Document, split, to_model
 from services.store.damage_notes import DamageNotes
 from services.store.damaged import parse_keys
@@ -26,6 +27,8 @@ NOT_LISTED = {"absent_since": {"$exists": True}, "is_absence_acknowledged": {"$n
 UNDECIDED_ABSENCE = {**NOT_LISTED, "kind": {"$ne": ChangeKind.REMOVED.value}}
 """Those of them that do not count as deleted yet."""
 
+_STATE = ("content_hash", "phase", "next_day", "status", "absent_since", "oversized")
+"""The fields that a state is read from."""
 _TIME = TypeAdapter(datetime)
 _SETS_PENDING = {"$set": {"pending": {"$gt": ["$revision", "$emitted_revision"]}}}
 
@@ -52,6 +55,19 @@ class Snapshots:
         keys = _to_keys(connection, employees)
         documents = await self._collection.find({"_id": {"$in": keys}}) if keys else []
         return {snapshot.employee_id: snapshot for snapshot in await self._read_all(documents)}
+
+    async def read_states(
+        self, connection: ConnectionId, employees: Iterable[EmployeeId]
+    ) -> dict[EmployeeId, SnapshotState | None]:
+        """Returns the states of the existing snapshots of these employees. They are a small part of what ``read`` returns.
+
+        None stands for a snapshot that is needed as a whole: of an employee that is absent or has an oversized value, and a damaged
+        one, which ``read`` then notes. Damage in a field that is not part of the state is found once the snapshot is read.
+        """
+        keys = _to_keys(connection, employees)
+        documents = await self._collection.find({"_id": {"$in": keys}}, fields=_STATE) if keys else []
+        start = len(f"{connection}/")
+        return {EmployeeId(document["_id"][start:]): _read_state(document) for document in documents}
 
     async def _read_all(self, documents: Iterable[Document]) -> tuple[Snapshot, ...]:
         return tuple((await self._damage.read_all(DocumentKind.SNAPSHOT, documents, _read)).valid)
@@ -304,6 +320,20 @@ def _to_document(snapshot: Snapshot) -> Document:
     if not snapshot.oversized:  # the index of these employees has only documents with this field
         del document["oversized"]
     return {"_id": str(snapshot.person), **document, "attributes": snapshot.attributes_json}
+
+
+def _read_state(document: Document) -> SnapshotState | None:
+    """Returns the state; None if the snapshot is needed as a whole."""
+    content_hash, status, day = document.get("content_hash"), document.get("status"), document.get("next_day")
+    if "absent_since" in document or "oversized" in document:
+        return None
+    if not isinstance(content_hash, str) or not (status is None or isinstance(status, str)):
+        return None
+    try:
+        phase, next_day = EmploymentPhase(str(document.get("phase"))), None if day is None else date.fromisoformat(day)
+    except (TypeError, ValueError):
+        return None
+    return SnapshotState(content_hash, phase, next_day, status)
 
 
 def _read(document: Document) -> Snapshot:

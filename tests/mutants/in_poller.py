@@ -98,6 +98,20 @@ POLLER = (
         f"{OF_HELD}::test_dry_run_tells_what_would_be_held",
     ),
     Mutant(
+        "an employee with the same attributes is passed over on the day on which the phase changes",
+        OBSERVE,
+        "return calendar.find_phase(attributes, before) == before",
+        "return True",
+        f"{OF_OBSERVE}::test_employee_on_the_next_day_is_not_passed_over",
+    ),
+    Mutant(
+        "an absent employee that is listed again without a change is passed over",
+        "services/store/snapshots.py",
+        'if "absent_since" in document or "oversized" in document:',
+        'if "oversized" in document:',
+        "tests/contract/store/test_snapshots.py::test_absent_or_oversized_employee_is_needed_whole[mongodb]",
+    ),
+    Mutant(
         "an attribute that is no longer wanted stays in the snapshot",
         OBSERVE,
         "before = {key: value for key, value in stored.items() if key in wanted}",

@@ -110,7 +110,7 @@ class Authenticator:
         secret = self._access.client_secret.get_secret_value()
         credentials = json.dumps({"client_id": self._access.client_id, "client_secret": secret})
         response = await self._send(
-            "POST", AUTH_PATH, content=credentials, headers={"Content-Type": "application/json"}
+            "POST", AUTH_PATH, content=credentials.encode(), headers={"Content-Type": "application/json"}
         )
         if response.status_code in {400, 401, 403, 422}:
             raise PersonioCredentialsError(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import urlencode
 
 import httpx
 
@@ -66,7 +67,7 @@ class RequestSender:
         *,
         headers: Mapping[str, str],
         params: Query | None = None,
-        content: str | None = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         """Returns a response with a status other than 429 and 5xx. Retries after any failure.
 
@@ -82,13 +83,13 @@ class RequestSender:
         return result
 
     async def _send_once(
-        self, method: str, path: str, headers: Mapping[str, str], params: Query | None, content: str | None
+        self, method: str, path: str, headers: Mapping[str, str], params: Query | None, content: bytes | None
     ) -> "httpx.Response | _Failure":
         await self._wait_for_turn(path)
         sent_at = self._clock.now()
         try:
-            response = await self._http.request(
-                method, self._base + path, headers=headers, params=params, content=content
+            response = await self._http.send_request(
+                method, self._build_url(path, params), headers=headers, content=content
             )
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             raise PersonioAddressError(f"a request to Personio cannot be sent: {ADDRESS_HINT}") from error
@@ -103,6 +104,9 @@ class RequestSender:
             wait = parse_retry_after(response, self._clock.now())
             return _Failure(f"Personio answers {path} with a server error ({status})", wait)
         return response
+
+    def _build_url(self, path: str, params: Query | None) -> str:
+        return f"{self._base}{path}?{urlencode(params, doseq=True)}" if params else self._base + path
 
     async def _wait_for_turn(self, path: str) -> None:
         if self._limits is None:

@@ -53,6 +53,7 @@ MAX_ELEMENTS, MAX_PARTS = 1_000, 100
 """Maximum number of elements of a nested attribute, and of their parts. Their product decides what the attribute costs."""
 
 _INVALID = re.compile("[\0\ud800-\udfff]")
+_CONTAINERS = (list, dict)
 _DATE_WITH_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 
 
@@ -68,9 +69,9 @@ def parse_employee(item: object, requested: Collection[str] | None = None) -> Em
     if employee is None:
         return None
     values: dict[str, Value] = {}
-    for key, raw in attributes.items():
-        if key != "id" and (requested is None or key in requested):
-            values |= _parse_attribute(replace_invalid_characters(key), raw)
+    for key in attributes if requested is None else requested:
+        if key != "id" and key in attributes:
+            _add_attribute(values, key, attributes[key])
     return Employee(employee, values, _parse_timestamp(get_string(values, MODIFIED_AT)))
 
 
@@ -79,35 +80,40 @@ def count_values(item: object) -> int:
     attributes = item.get("attributes") if isinstance(item, dict) else None
     if not isinstance(attributes, dict):
         return 1
-    values = (raw.get("value") if isinstance(raw, dict) else raw for raw in attributes.values())
-    return sum(len(value) if isinstance(value, list) else 1 for value in values)
+    count = len(attributes)
+    for raw in attributes.values():
+        value = raw.get("value") if isinstance(raw, dict) else raw
+        if isinstance(value, list):
+            count += len(value) - 1
+    return count
 
 
 def _parse_id(raw: object) -> EmployeeId | None:
     """Returns the id of an employee; None for one that could change a terminal, or is far longer than a number."""
-    number = _parse_attribute("id", raw).get("id")
+    number = raw.get("value") if isinstance(raw, dict) else raw
     if not isinstance(number, int | str) or isinstance(number, bool):
         return None
-    text = str(number)
+    text = replace_invalid_characters(str(number))
     return EmployeeId(text) if 0 < len(text) <= MAX_ID_LENGTH and text.isprintable() else None
 
 
-def _parse_attribute(key: str, raw: object) -> dict[str, Value]:
-    """Returns the value of an attribute by key. A nested attribute has one entry for each part."""
+def _add_attribute(values: dict[str, Value], key: str, raw: object) -> None:
+    """Adds the value of an attribute. A nested attribute has one entry for each part."""
     value, kind = (raw.get("value"), raw.get("type")) if isinstance(raw, dict) else (raw, None)
-    if key in PARTS or _is_nested(value):
-        return {f"{key}.{part}": entry for part, entry in _parse_parts(key, value).items()}
-    return {key: _parse_value(key, kind, value)}
+    key = replace_invalid_characters(key)
+    if key in PARTS or (isinstance(value, _CONTAINERS) and _is_nested(value)):
+        for part, entry in _parse_parts(key, value).items():
+            values[f"{key}.{part}"] = entry
+    else:
+        values[key] = _parse_value(key, kind, value)
 
 
-def _is_nested(value: object) -> bool:
-    if isinstance(value, list):
-        return any(isinstance(entry, dict) for entry in value)
-    return isinstance(value, dict)
+def _is_nested(value: list[object] | dict[str, object]) -> bool:
+    return isinstance(value, dict) or any(isinstance(entry, dict) for entry in value)
 
 
 def _parse_parts(key: str, value: object) -> dict[str, Value]:
-    names = dict.fromkeys(PARTS.get(key, ("id", "name")))
+    names: dict[str, Value] = dict.fromkeys(PARTS.get(key, ("id", "name")))
     if isinstance(value, list):
         if len(value) > MAX_ELEMENTS:
             return dict.fromkeys(names, UNREADABLE_VALUE)
@@ -117,9 +123,7 @@ def _parse_parts(key: str, value: object) -> dict[str, Value]:
             name: tuple(_parse_scalar(members.get(name)) for members in elements) or None
             for name in islice(names, MAX_PARTS)
         }
-    members = _get_members(value)
-    names |= dict.fromkeys(members)
-    return {name: _parse_scalar(members.get(name)) for name in names}
+    return names | {name: _parse_scalar(entry) for name, entry in _get_members(value).items()}
 
 
 def _get_members(value: object) -> dict[str, Any]:
@@ -137,10 +141,11 @@ def _get_members(value: object) -> dict[str, Any]:
 def _parse_value(key: str, kind: object, value: object) -> Value:
     if kind == "tags":
         return _parse_tags(value)
+    if isinstance(value, str):
+        is_day = kind == "date" and key not in TIMESTAMPS and _DATE_WITH_TIME.match(value)
+        return value[:10] if is_day else replace_invalid_characters(value) or None
     if isinstance(value, list):
         return tuple(_parse_scalar(entry) for entry in value[:MAX_ENTRIES]) or None
-    if kind == "date" and key not in TIMESTAMPS and isinstance(value, str) and _DATE_WITH_TIME.match(value):
-        return value[:10]
     return _parse_scalar(value)
 
 

@@ -223,6 +223,23 @@ async def test_damaged_mark_keeps_an_employee_forgotten(mongodb_store: Store, ra
     assert found[person] > NOW + timedelta(days=365)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{"content_hash": 5}, {"phase": "later"}, {"phase": None}, {"next_day": "soon"}, {"next_day": 5}, {"status": 5}],
+)
+async def test_snapshot_with_a_damaged_state_is_needed_whole(
+    mongodb_store: Store, raw: Raw, values: dict[str, Any]
+) -> None:
+    """A scan then reads the snapshot, which notes the damage. It hides no other state."""
+    await mongodb_store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2"), None)])
+    await raw["snapshots"].update_one({"_id": KEY}, {"$set": values})
+
+    states = await mongodb_store.snapshots.read_states(CONNECTION, [EmployeeId("1"), EmployeeId("2")])
+
+    assert states[EmployeeId("1")] is None
+    assert states[EmployeeId("2")] is not None
+
+
 async def test_snapshot_with_a_revision_below_zero_is_damaged(mongodb_store: Store, raw: Raw) -> None:
     """No event can have it, so a resend of all employees would end at this one."""
     await mongodb_store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2"), None)])

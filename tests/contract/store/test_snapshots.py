@@ -1,14 +1,15 @@
 """Snapshots: exact content, conditional writes, and the outbox of changes that are not yet published."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from services.contracts.employees import EmploymentPhase
 from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
-from services.contracts.snapshots import Snapshot
+from services.contracts.snapshots import Snapshot, SnapshotState
 from services.store.collection import PAGE_SIZE
 from services.store.database import Store
 from tests.support.builders import (
@@ -136,6 +137,35 @@ async def test_empty_work_is_done_without_an_error(store: Store) -> None:
     assert await store.snapshots.save([]) == frozenset()
     await store.snapshots.mark_emitted(CONNECTION, [])
     assert await store.snapshots.read(CONNECTION, []) == {}
+
+
+# ------------------------------------------------------------ states
+
+
+async def test_state_tells_what_decides_about_a_change(store: Store) -> None:
+    """An employee without a snapshot has no state."""
+    upcoming: dict[str, Any] = {"phase": EmploymentPhase.UPCOMING, "next_day": date(2026, 4, 1)}
+    await store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2", status=None, **upcoming), None)])
+
+    states = await store.snapshots.read_states(CONNECTION, [ONE, TWO, THREE])
+
+    assert states == {
+        ONE: SnapshotState("hash-1-1000", EmploymentPhase.CURRENT, None, "active"),
+        TWO: SnapshotState("hash-2-1000", EmploymentPhase.UPCOMING, date(2026, 4, 1), None),
+    }
+    assert await store.snapshots.read_states(CONNECTION, []) == {}
+
+
+async def test_absent_or_oversized_employee_is_needed_whole(store: Store) -> None:
+    """The hash alone does not decide about them. A listed employee has a state again."""
+    await store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2", oversized=("position",)), None)])
+    await store.snapshots.mark_absent(CONNECTION, [ONE], NOW)
+
+    assert await store.snapshots.read_states(CONNECTION, [ONE, TWO]) == {ONE: None, TWO: None}
+
+    await store.snapshots.clear_absent(CONNECTION, [ONE])
+
+    assert (await store.snapshots.read_states(CONNECTION, [ONE]))[ONE] is not None
 
 
 # ------------------------------------------------------------ the outbox

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.snapshots import Snapshot
+from services.contracts.snapshots import Snapshot, SnapshotState
 from services.store.collection import PAGE_SIZE
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.pages import give_turn, page_people, sort_by_person
@@ -23,6 +23,18 @@ class FakeSnapshots:
         """Returns the existing snapshots of these employees."""
         await give_turn()
         return {snapshot.employee_id: snapshot for snapshot in self._select(connection, employees)}
+
+    async def read_states(
+        self, connection: ConnectionId, employees: Iterable[EmployeeId]
+    ) -> dict[EmployeeId, SnapshotState | None]:
+        """Returns the states of the existing snapshots; None for one that is needed as a whole."""
+        await give_turn()
+        return {
+            seen.employee_id: None
+            if seen.absent_since is not None or seen.oversized
+            else SnapshotState(seen.content_hash, seen.phase, seen.next_day, seen.status)
+            for seen in self._select(connection, employees)
+        }
 
     async def save(self, snapshots: Sequence[tuple[Snapshot, int | None]]) -> frozenset[EmployeeId]:
         """Stores each snapshot if the stored revision is the paired one. Returns the employees with another one."""

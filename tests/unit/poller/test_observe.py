@@ -11,10 +11,18 @@ from services.contracts.employees import Employee
 from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
 from services.contracts.mappings import EmploymentDates
-from services.contracts.snapshots import Snapshot
+from services.contracts.snapshots import Snapshot, SnapshotState
 from services.contracts.values import Value
 from services.mapping.employment import EmploymentCalendar
-from services.poller.observe import MAX_CONTENT_LENGTH, REMOVED, detect_change, hash_content, leave_out_oversized, trim
+from services.poller.observe import (
+    MAX_CONTENT_LENGTH,
+    REMOVED,
+    detect_change,
+    hash_content,
+    is_unchanged,
+    leave_out_oversized,
+    trim,
+)
 from services.store.collection import PAGE_SIZE
 from tests.support.builders import ADA, CONNECTION, NOW, make_attributes
 
@@ -203,6 +211,60 @@ def test_any_history_has_growing_revisions_and_all_values(contents: list[dict[st
     assert snapshot is not None
     last = {key: value for content in contents for key, value in content.items() if key in KEYS}
     assert snapshot.attributes == last
+
+
+# ---------------------------------------------------------------- unchanged by the hash alone
+
+
+def can_pass_over(previous: Snapshot, employee: Employee, now: datetime = NOW, wanted: frozenset[str] = WANTED) -> bool:
+    """Returns whether the state of the snapshot is enough to know that nothing has changed."""
+    state = SnapshotState(previous.content_hash, previous.phase, previous.next_day, previous.status)
+    return is_unchanged(state, employee, wanted, EmploymentCalendar(EmploymentDates(), now.date()))
+
+
+@given(contents=st.lists(CONTENTS, min_size=1, max_size=3), content=CONTENTS)
+def test_employee_that_is_passed_over_has_not_changed(
+    contents: list[dict[str, Value]], content: dict[str, Value]
+) -> None:
+    """After any history. One with all stored attributes and no change is passed over."""
+    snapshot: Snapshot | None = None
+    for before in contents:
+        snapshot = detect(snapshot, build_employee(exactly=before), NOW, KEYS) or snapshot
+    assert snapshot is not None
+    employee = build_employee(exactly=content)
+
+    has_changed = detect(snapshot, employee, NOW, KEYS) is not None
+    is_complete = snapshot.attributes.keys() <= content.keys()
+
+    assert can_pass_over(snapshot, employee, NOW, KEYS) == (is_complete and not has_changed)
+
+
+def test_employee_on_the_next_day_is_not_passed_over() -> None:
+    """The phase changes without a change of an attribute."""
+    employee, wanted = build_employee({"hire_date": "2026-12-01"}), WANTED | {"hire_date"}
+    hired = NOW.replace(year=2026, month=12, day=1)
+    snapshot = detect(None, employee, hired - timedelta(days=2), wanted)
+    assert snapshot is not None
+
+    assert can_pass_over(snapshot, employee, hired - timedelta(days=1), wanted)
+    assert not can_pass_over(snapshot, employee, hired, wanted)
+
+
+def test_other_wanted_attributes_pass_over_no_employee() -> None:
+    """A further one is a change, also without a value. One that is no longer wanted has to be compared."""
+    snapshot = build_snapshot({"position": "Engineer"})
+    employee = build_employee({"position": "Engineer", "team.name": None})
+
+    assert can_pass_over(snapshot, employee)
+    assert not can_pass_over(snapshot, employee, wanted=WANTED | {"team.name"})
+    assert not can_pass_over(snapshot, employee, wanted=frozenset(ADA))
+
+
+def test_removed_employee_is_not_passed_over() -> None:
+    """A return is a change."""
+    removed = build_snapshot().model_copy(update={"content_hash": REMOVED})
+
+    assert not can_pass_over(removed, build_employee())
 
 
 # ---------------------------------------------------------------- changes of what is wanted

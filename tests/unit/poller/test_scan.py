@@ -1,6 +1,6 @@
 """A scan: what it stores and sends, when it is complete, and what a dry run leaves unchanged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from services.clients.personio.errors import PersonioUnavailableError
 from services.contracts.cloudevents import SendReason, parse_send_reason, read_event
 from services.contracts.employees import REQUIRED_ATTRIBUTES, EmployeePage
 from services.contracts.events import ChangeKind, EmployeeChanged
-from services.contracts.ids import EmployeeId
+from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import MANAGER, EmploymentDates, default_mapping
 from services.contracts.observations import Observation
 from services.contracts.snapshots import Snapshot
@@ -150,6 +150,35 @@ async def test_only_the_changed_employee_is_sent(stage: ScanStage) -> None:
     assert event.kind is ChangeKind.CHANGED
     assert event.changed == ("first_name",)
     assert event.attributes["last_name"] == "Lovelace"
+
+
+async def test_unchanged_employees_are_not_read_whole(stage: ScanStage) -> None:
+    """Of a page of employees, only those are read whole that may have changed. New ones have nothing to read."""
+    await stage.scan()
+    stage.personio.people["3"]["first_name"] = "Eva"
+    stage.personio.people["6"] = {"email": "e6@x.example"}
+    await stage.store.snapshots.mark_absent(CONNECTION, [EmployeeId("4")], stage.clock.now())
+    read_whole: list[str] = []
+
+    class WatchedSnapshots:
+        """Snapshots that note which employees are read whole."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(stage.store.snapshots, name)
+
+        async def read(self, connection: ConnectionId, employees: Iterable[EmployeeId]) -> object:
+            read_whole.extend(employees)
+            return await stage.store.snapshots.read(connection, employees)
+
+    scan = await stage.make_scan(WatchedSnapshots())
+
+    tally = await scan.run(stage.personio, frozenset(ADA), ignore_progress, is_full=True)
+
+    assert sorted(read_whole) == ["3", "4"]
+    assert tally.unchanged == 4
+    assert tally.changed == 1
+    assert tally.created == 1
+    assert tally.known == 5
 
 
 async def test_scan_of_an_empty_company_is_complete(store: Store) -> None:

@@ -1,0 +1,1 @@
+"""What polls of one large company without changes cost."""
