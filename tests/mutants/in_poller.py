@@ -77,13 +77,6 @@ POLLER = (
         seconds=120.0,  # the test waits for a condition that never comes
     ),
     Mutant(
-        "a scan without a lease stores its page",
-        SCAN,
-        "        self._outbox.ensure_lease()\n",
-        "",
-        f"{OF_LEASE}::test_suspended_process_stops_before_it_notices_the_loss",
-    ),
-    Mutant(
         "a change that another poller has stored is sent with the wrong content",
         "services/poller/staging.py",
         "saved = [snapshot for snapshot, _ in changes if snapshot.employee_id not in lost]",
