@@ -19,11 +19,11 @@ SCHEDULES = 60
 SEARCH = 400
 """Number of schedules of which one finds a broken rule."""
 FIRST_SEEDS = {
-    Rule.CONDITIONAL_LEDGER: 57,
-    Rule.OWNERSHIP: 599,
-    Rule.LATE_LOOK: 621,
-    Rule.REDELIVERED_RECORD: 23,
-    Rule.UNKNOWN_LEAVER: 215,
+    Rule.CONDITIONAL_LEDGER: 70,
+    Rule.OWNERSHIP: 39,
+    Rule.LATE_LOOK: 102,
+    Rule.REDELIVERED_RECORD: 179,
+    Rule.UNKNOWN_LEAVER: 234,
 }
 """The seeds at which a search begins that would take long from 0: each finds the broken rule."""
 
