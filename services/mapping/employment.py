@@ -34,8 +34,8 @@ class EmploymentCalendar:
     def find_phase(self, attributes: Mapping[str, Value], before: Phase | None = None) -> Phase:
         """Returns the phase of an employment, and the day on which it changes next; None for no such day.
 
-        An empty hire date has passed, and an empty last day does not come. A last day before the hire date belongs to an earlier
-        employment. Dates that the credential no longer shows stay as they were ``before``.
+        An empty hire date has passed, and an empty last day does not come. Dates that the credential no longer shows stay as they
+        were ``before``.
         """
         if before is not None and self._is_hidden(attributes, before):
             return self._carry_on(before)
@@ -44,7 +44,7 @@ class EmploymentCalendar:
         if begins is not None and self.today < begins:
             return EmploymentPhase.UPCOMING, begins
         last = find_last_day(attributes) if self.dates.disable_after_last_day else None
-        if last is None or (first is not None and last < first):
+        if last is None:
             return EmploymentPhase.CURRENT, None
         ends = last + timedelta(days=1)
         return (EmploymentPhase.CURRENT, ends) if self.today < ends else (EmploymentPhase.ENDED, None)
@@ -65,9 +65,13 @@ class EmploymentCalendar:
 
 
 def find_last_day(attributes: Mapping[str, Value]) -> date | None:
-    """Returns the last working day, or else the end of the employment; None if neither is known."""
+    """Returns the last working day, or else the end of the employment; None if neither is known.
+
+    A day before the hire date belongs to an earlier employment.
+    """
+    first = read_date(attributes, HIRE_DATE)
     days = (read_date(attributes, key) for key in LAST_DAYS)
-    return next((day for day in days if day is not None), None)
+    return next((day for day in days if day is not None and (first is None or day >= first)), None)
 
 
 def read_date(attributes: Mapping[str, Value], key: str) -> date | None:

@@ -94,6 +94,13 @@ def test_last_day_before_the_hire_date_is_of_an_earlier_time(hire_date: str, exp
     assert find_phase(ENDING, hire_date=hire_date, termination_date="2026-01-31") == expected
 
 
+def test_last_working_day_of_an_earlier_time_hides_no_later_end() -> None:
+    """Only one of both dates was replaced when the employee was hired again."""
+    dates = {"hire_date": "2026-02-01", "last_working_day": "2026-01-31", "termination_date": "2026-03-08"}
+
+    assert find_phase(ENDING, **dates) == (ENDED, None)
+
+
 @pytest.mark.parametrize(
     ("zone", "now", "today"),
     [
