@@ -109,12 +109,14 @@ class Scan:
         return selection
 
     async def _try_incremental(self, reader: PageReader, selection: Selection, tally: Tally) -> None:
-        """Asks for all employees if Personio refuses the filter by time."""
+        """Asks for all employees if Personio refuses the filter by time, or does not answer it and the newest run failed too."""
         try:
             await reader.wait(reader.prefetch())
         except ScanStoppedError:
             raise
-        except PermanentError as error:
+        except ConnectorError as error:
+            if self._plan.has_succeeded and not isinstance(error, PermanentError):
+                raise
             logger.warning("full scan, because %s", error, extra={"connection": self._connection})
             reader.open_list(selection, None)
         else:
