@@ -216,6 +216,22 @@ def test_full_scan_is_due_each_morning(full_scan_at: datetime, now: datetime, is
     assert (since is None) == is_full
 
 
+@pytest.mark.parametrize(
+    ("zone", "night"),
+    [
+        ("Antarctica/Troll", datetime(2026, 3, 29, 22, 0, tzinfo=UTC)),
+        ("Pacific/Apia", datetime(2011, 12, 30, 10, 0, tzinfo=UTC)),
+    ],
+)
+def test_short_or_missing_day_is_after_an_earlier_morning(zone: str, night: datetime) -> None:
+    """Just after midnight, the latest morning that the settings allow has not come since the day before began."""
+    cursor = Cursor(overlap=timedelta(), full_scan_every=timedelta(days=9), morning=timedelta(hours=22, minutes=59))
+    plan = Plan(night - timedelta(days=2), night)
+    plan.time_zone = ZoneInfo(zone)
+
+    assert cursor.find_since(cast("PollPlan", plan), plan.progress.basis, night) is None
+
+
 def test_mornings_of_many_companies_are_spread() -> None:
     """All of them begin within the hours after the setting, and not at once."""
     cursor = Cursor(overlap=timedelta(), full_scan_every=timedelta(days=2), morning=timedelta(hours=5))
