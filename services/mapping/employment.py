@@ -38,7 +38,11 @@ class EmploymentCalendar:
         were ``before``.
         """
         if before is not None and self._is_hidden(attributes, before):
-            return self._carry_on(before)
+            phase, next_day = before
+            if next_day is None or self.today < next_day:
+                return before
+            if phase is not EmploymentPhase.UPCOMING:
+                return EmploymentPhase.ENDED, None
         first = read_date(attributes, HIRE_DATE)
         begins = None if first is None else first - timedelta(days=self.dates.days_before_start or 0)
         if begins is not None and self.today < begins:
@@ -56,12 +60,6 @@ class EmploymentCalendar:
             return HIRE_DATE not in attributes
         has_end = phase is EmploymentPhase.ENDED or next_day is not None
         return has_end and self.dates.disable_after_last_day and not any(key in attributes for key in LAST_DAYS)
-
-    def _carry_on(self, before: Phase) -> Phase:
-        phase, next_day = before
-        if next_day is None or self.today < next_day:
-            return before
-        return (EmploymentPhase.CURRENT if phase is EmploymentPhase.UPCOMING else EmploymentPhase.ENDED), None
 
 
 def find_last_day(attributes: Mapping[str, Value]) -> date | None:

@@ -155,6 +155,14 @@ def test_hidden_dates_stay_as_they_were(dates: EmploymentDates, before: Phase, e
     assert EmploymentCalendar(dates, TODAY).find_phase({}, before) == expected
 
 
+def test_last_day_is_known_although_the_hire_date_is_hidden() -> None:
+    """Otherwise, only the full scan of the next day would find it."""
+    calendar = EmploymentCalendar(ENDING, TODAY)
+
+    assert calendar.find_phase({"termination_date": "2026-03-09"}, (UPCOMING, TODAY)) == (CURRENT, date(2026, 3, 10))
+    assert calendar.find_phase({"termination_date": "2026-03-08"}, (UPCOMING, TODAY)) == (ENDED, None)
+
+
 def test_empty_date_is_not_hidden() -> None:
     """The date was removed in Personio."""
     assert EmploymentCalendar(BY_STATUS, TODAY).find_phase({"hire_date": None}, (UPCOMING, date(2026, 4, 1))) == (
