@@ -1,9 +1,15 @@
 """How far the polls of a connection have come."""
 
-from pydantic import AwareDatetime
+from datetime import UTC, datetime
+from typing import Annotated, TypeAlias
+
+from pydantic import AwareDatetime, Field
 
 from services.contracts.mappings import EmploymentDates
 from services.contracts.values import FrozenModel
+
+PollTime: TypeAlias = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC))]
+"""When a run started. An earlier time is damaged, and no overlap could be subtracted from one in the year 1."""
 
 
 class ScanBasis(FrozenModel):
@@ -20,9 +26,9 @@ class ScanBasis(FrozenModel):
 class PollProgress(FrozenModel):
     """Up to when the changes of a connection are released. The next incremental poll asks for later ones."""
 
-    released_until: AwareDatetime
+    released_until: PollTime
     """Start of the newest run with changes that were all released."""
-    full_scan_at: AwareDatetime
+    full_scan_at: PollTime
     """Start of the newest complete scan of all employees with changes that were all released."""
     basis: ScanBasis
     """What this scan has compared."""

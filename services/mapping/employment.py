@@ -34,17 +34,21 @@ class EmploymentCalendar:
     def find_phase(self, attributes: Mapping[str, Value], before: Phase | None = None) -> Phase:
         """Returns the phase of an employment, and the day on which it changes next; None for no such day.
 
-        An empty hire date has passed, and an empty last day does not come. A last day before the hire date belongs to an earlier
-        employment. Dates that the credential no longer shows stay as they were ``before``.
+        An empty hire date has passed, and an empty last day does not come. Dates that the credential no longer shows stay as they
+        were ``before``.
         """
         if before is not None and self._is_hidden(attributes, before):
-            return self._carry_on(before)
+            phase, next_day = before
+            if next_day is None or self.today < next_day:
+                return before
+            if phase is not EmploymentPhase.UPCOMING:
+                return EmploymentPhase.ENDED, None
         first = read_date(attributes, HIRE_DATE)
         begins = None if first is None else first - timedelta(days=self.dates.days_before_start or 0)
         if begins is not None and self.today < begins:
             return EmploymentPhase.UPCOMING, begins
         last = find_last_day(attributes) if self.dates.disable_after_last_day else None
-        if last is None or (first is not None and last < first):
+        if last is None:
             return EmploymentPhase.CURRENT, None
         ends = last + timedelta(days=1)
         return (EmploymentPhase.CURRENT, ends) if self.today < ends else (EmploymentPhase.ENDED, None)
@@ -57,17 +61,15 @@ class EmploymentCalendar:
         has_end = phase is EmploymentPhase.ENDED or next_day is not None
         return has_end and self.dates.disable_after_last_day and not any(key in attributes for key in LAST_DAYS)
 
-    def _carry_on(self, before: Phase) -> Phase:
-        phase, next_day = before
-        if next_day is None or self.today < next_day:
-            return before
-        return (EmploymentPhase.CURRENT if phase is EmploymentPhase.UPCOMING else EmploymentPhase.ENDED), None
-
 
 def find_last_day(attributes: Mapping[str, Value]) -> date | None:
-    """Returns the last working day, or else the end of the employment; None if neither is known."""
+    """Returns the last working day, or else the end of the employment; None if neither is known.
+
+    A day before the hire date belongs to an earlier employment.
+    """
+    first = read_date(attributes, HIRE_DATE)
     days = (read_date(attributes, key) for key in LAST_DAYS)
-    return next((day for day in days if day is not None), None)
+    return next((day for day in days if day is not None and (first is None or day >= first)), None)
 
 
 def read_date(attributes: Mapping[str, Value], key: str) -> date | None:

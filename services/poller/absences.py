@@ -4,6 +4,7 @@ A list can lack an employee that exists. So an employee that is not listed is ab
 pause in between. Only a 404 of the API counts. After the second one, the employee counts as deleted.
 """
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +20,8 @@ from services.runtime.clock import Clock
 
 MAX_LOOKUPS = 100
 """Maximum number of employees that one scan looks up. The others follow with the next scans."""
+MAX_CANDIDATES = 10 * MAX_LOOKUPS
+"""Maximum number of employees of each kind from which a scan selects those that it looks up."""
 MAX_FAILURES = 3
 """Number of lookups in a row without an answer after which a scan ends its lookups."""
 
@@ -50,9 +53,7 @@ class Absences:
         self._pause = timedelta(seconds=pause_seconds)
 
     async def examine(self, connection: ConnectionId, missing: Sequence[EmployeeId], reader: PageReader) -> Found:
-        """Returns what has become of employees that a complete scan does not list. Looks up at most ``MAX_LOOKUPS`` of them,
-        the second lookups first.
-        """
+        """Returns what has become of employees that a complete scan does not list. Looks up at most ``MAX_LOOKUPS`` of them."""
         marked = await self._snapshots.find_marked_absent(connection)
         new = [employee for employee in missing if employee not in marked]
         found = await self._examine(connection, set(missing), new, reader)
@@ -78,12 +79,15 @@ class Absences:
     ) -> Found:
         """``missing`` are the employees to look up, and None for all that are absent; ``new`` are those without a mark."""
         found = Found()
-        due = await self._snapshots.find_unknown(connection, self._clock.now() - self._pause, MAX_LOOKUPS)
-        waiting = await self._snapshots.find_not_looked_up(connection, MAX_LOOKUPS)
+        due = await self._snapshots.find_unknown(connection, self._clock.now() - self._pause, MAX_CANDIDATES)
+        waiting = await self._snapshots.find_not_looked_up(connection, MAX_CANDIDATES)
         second = [employee for employee in due if missing is None or employee in missing]
         first = [*(employee for employee in waiting if missing is None or employee in missing), *new]
-        departed = await self._look_up(second, MAX_LOOKUPS, reader, found)
-        unknown = set(await self._look_up(first, MAX_LOOKUPS - len(second), reader, found))
+        most = MAX_LOOKUPS - min(
+            len(first), MAX_LOOKUPS // 2
+        )  # second lookups that always fail leave room for first ones
+        departed = await self._look_up(second, most, reader, found)
+        unknown = set(await self._look_up(first, MAX_LOOKUPS - min(len(second), most), reader, found))
         for snapshot in (await self._snapshots.read(connection, departed)).values():
             removed = build_removed(snapshot, self._clock.now())
             found.observations.append(observe_change(self._run, snapshot, removed))
@@ -97,10 +101,13 @@ class Absences:
     async def _look_up(
         self, employees: Sequence[EmployeeId], limit: int, reader: PageReader, found: Found
     ) -> list[EmployeeId]:
-        """Returns those that Personio does not know. One failure concerns its employee alone; several in a row end the lookups."""
+        """Returns those that Personio does not know. One failure concerns its employee alone; several in a row end the lookups.
+
+        Each run has another order, so that lookups that always fail do not keep the other employees waiting.
+        """
         unknown: list[EmployeeId] = []
         failures = 0
-        for employee in employees[: max(0, limit)]:
+        for employee in sorted(employees, key=self._rank)[:limit]:
             if failures == MAX_FAILURES:
                 break
             try:
@@ -118,3 +125,6 @@ class Absences:
             else:
                 found.existing.append(answer)
         return unknown
+
+    def _rank(self, employee: EmployeeId) -> bytes:
+        return hashlib.sha256(f"{self._run} {employee}".encode()).digest()

@@ -50,7 +50,7 @@ class Cursor:
         today = now.astimezone(plan.time_zone).date()
         mornings = (
             datetime.combine(day, time(), plan.time_zone).astimezone(UTC) + offset
-            for day in (today, today - timedelta(days=1))
+            for day in (today, today - timedelta(days=1), today - timedelta(days=2))  # a day can have 22 hours, or none
         )
         return next(moment for moment in mornings if moment <= now)
 

@@ -73,7 +73,8 @@ _MODULUS = 1 << 256
 
 def _hash(observation: Observation) -> int:
     """Returns a number for what has changed for an employee. A sum of such numbers depends on no order."""
-    content = observation.snapshot.content_hash if observation.snapshot else "absent"
+    snapshot = observation.snapshot
+    content = f"{snapshot.content_hash} {snapshot.phase} {snapshot.next_day}" if snapshot else "absent"
     text = f"{observation.employee_id} {observation.replaces} {content}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest())
 

@@ -40,7 +40,8 @@ class Outbox:
         if unsent:
             await self._snapshots.mark_oversized(connection, unsent)
         sent = [(s.employee_id, s.revision) for s in snapshots if bytes(s.person) not in oversized]
-        pending = {s.employee_id for s in snapshots if s.is_pending}
+        # one that is stored as pending by damage would be sent for ever
+        pending = {s.employee_id for s in snapshots if s.is_pending or reason is SendReason.DETECTED}
         await self._snapshots.mark_emitted(connection, [revision for revision in sent if revision[0] in pending])
         return len(sent), len(unsent)
 

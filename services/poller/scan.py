@@ -13,7 +13,7 @@ from services.contracts.runs import RunKind
 from services.contracts.snapshots import Snapshot
 from services.errors import ConnectorError, PermanentError
 from services.mapping.employment import EmploymentCalendar
-from services.poller.absences import MAX_LOOKUPS, Absences, Found
+from services.poller.absences import MAX_CANDIDATES, Absences, Found
 from services.poller.cursor import Cursor
 from services.poller.observe import detect_change, is_unchanged
 from services.poller.outbox import Outbox
@@ -109,12 +109,14 @@ class Scan:
         return selection
 
     async def _try_incremental(self, reader: PageReader, selection: Selection, tally: Tally) -> None:
-        """Asks for all employees if Personio refuses the filter by time."""
+        """Asks for all employees if Personio refuses the filter by time, or does not answer it and the newest run failed too."""
         try:
             await reader.wait(reader.prefetch())
         except ScanStoppedError:
             raise
-        except PermanentError as error:
+        except ConnectorError as error:
+            if self._plan.has_succeeded and not isinstance(error, PermanentError):
+                raise
             logger.warning("full scan, because %s", error, extra={"connection": self._connection})
             reader.open_list(selection, None)
         else:
@@ -210,6 +212,7 @@ class Scan:
 
     async def _finish_full(self, reader: PageReader, selection: Selection, tally: Tally) -> None:
         """Looks up employees that are no longer listed. If one of them exists, the list is wrong, and the scan is not complete.
+        The one that exists is compared nevertheless: a list that lacks a leaver for ever would keep the account enabled.
 
         If as many employees with a snapshot were listed as there are, none is absent.
         """
@@ -222,7 +225,9 @@ class Scan:
         found = await self._absences.examine(self._connection, missing, reader)
         tally.absent, tally.existing = len(missing), len(found.existing)
         tally.gone += found.absent_before
-        if not found.existing:
+        if found.existing:
+            await self._compare_existing(found, tally, selection)
+        else:
             await self._take_absences(found, tally)
 
     async def _finish_incremental(self, reader: PageReader, selection: Selection, tally: Tally) -> None:
@@ -232,7 +237,7 @@ class Scan:
         """
         tally.stopped = tally.describe_gap()
         if self._plan.needs_any("next_day"):
-            due = await self._snapshots.find_due(self._connection, self._calendar.today, MAX_LOOKUPS)
+            due = await self._snapshots.find_due(self._connection, self._calendar.today, MAX_CANDIDATES)
             await self._compare_existing(await self._absences.look_up(due, reader), tally, selection)
         if self._plan.needs_any("undecided_absence"):
             found = await self._absences.follow_up(self._connection, reader)
@@ -241,7 +246,8 @@ class Scan:
 
     async def _compare_existing(self, found: Found, tally: Tally, selection: Selection) -> None:
         existing = {employee.id: employee for employee in found.existing if employee.id not in tally.ids}
-        tally.ids |= existing.keys()
+        if tally.kind is RunKind.INCREMENTAL:
+            tally.ids |= existing.keys()
         tally.stopped = tally.stopped or found.error
         async with self._limits.places:
             await self._compare(existing, tally, selection)

@@ -6,10 +6,13 @@ from pymongo import UpdateOne
 
 from services.contracts.brakes import Brake
 from services.contracts.ids import ConnectionId
-from services.store.collection import Collection, to_model
+from services.store.collection import Collection, Document, to_model
 from services.store.errors import StoreFailedError
 
 logger = logging.getLogger(__name__)
+
+_MAX_SEQ = 1 << 62
+"""A ``seq`` that only damage can have made. It can still be increased."""
 
 
 class Brakes:
@@ -24,7 +27,7 @@ class Brakes:
         if document is None:
             return Brake(connection_id=connection)
         try:
-            return to_model(Brake, {**document, "connection_id": connection})
+            return _read({**document, "connection_id": connection})
         except StoreFailedError as error:
             logger.warning("a brake cannot be read: %s", error, extra={"connection": connection})
             return Brake(connection_id=connection, is_damaged=True)
@@ -44,7 +47,16 @@ class Brakes:
         """Forgets the disabled accounts of a connection: the count begins at 0. Repairs a damaged document."""
         empty = Brake(connection_id=connection).model_dump(mode="json", exclude_none=True)
         # it grows, so that a writer that has read the brake before does not write it back
-        is_countable = {"$in": [{"$type": "$seq"}, ["int", "long"]]}
+        is_number = {"$in": [{"$type": "$seq"}, ["int", "long"]]}
+        is_countable = {"$and": [is_number, {"$gte": ["$seq", 0]}, {"$lt": ["$seq", _MAX_SEQ]}]}
         seq = {"$cond": [is_countable, {"$add": ["$seq", 1]}, 1]}
         replacement = {"$mergeObjects": [{"$literal": {"_id": connection, **empty}}, {"seq": seq}]}
         await self._collection.write_bulk([UpdateOne({"_id": connection}, [{"$replaceWith": replacement}])])
+
+
+def _read(document: Document) -> Brake:
+    """Returns the brake of a document. Raises ``StoreFailedError`` also for a ``seq`` that no writer could ever replace."""
+    seq = document.get("seq")
+    if not isinstance(seq, int) or isinstance(seq, bool) or not 1 <= seq < _MAX_SEQ:
+        raise StoreFailedError(f"the stored Brake {document['connection_id']} has invalid fields (seq)")
+    return to_model(Brake, document)

@@ -226,8 +226,8 @@ POLLER = (
     Mutant(
         "a list that lacks an employee proves departures",
         "services/poller/scan.py",
-        "        if not found.existing:\n",
-        "        if True:\n",
+        "        else:\n            await self._take_absences(found, tally)\n",
+        "        await self._take_absences(found, tally)\n",
         f"{OF_ABSENCES}::test_employee_that_exists_makes_the_list_incomplete",
     ),
     Mutant(

@@ -106,6 +106,24 @@ async def test_damaged_brake_is_repaired_by_a_reset(
     assert await count_again(mongodb_store)
 
 
+@pytest.mark.mongo
+@pytest.mark.promise("P10")
+@pytest.mark.parametrize("seq", [None, 0, "1", True, 1.0, -1, (1 << 63) - 1])
+async def test_brake_that_no_writer_can_replace_is_damaged(
+    mongodb_store: Store, raw: AsyncIOMotorDatabase[dict[str, Any]], seq: object
+) -> None:
+    """A writer would try to count for ever. After a reset it can."""
+    await count_again(mongodb_store)
+    await raw["brakes"].update_one({"_id": CONNECTION}, {"$set": {"seq": seq}})
+
+    assert (await mongodb_store.brakes.read(CONNECTION)).is_damaged
+
+    await mongodb_store.brakes.reset(CONNECTION)
+
+    assert not (await mongodb_store.brakes.read(CONNECTION)).is_damaged
+    assert await count_again(mongodb_store)
+
+
 async def test_enabled_accounts_of_every_status_count(store: Store) -> None:
     """A mapping can disable employees that Personio lists as active, and those with any other status."""
     states: dict[str, dict[str, Any]] = {"1": {}, "2": {"status": "inactive"}, "3": {"status": "leave"}, "4": {}}

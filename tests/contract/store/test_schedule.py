@@ -1,6 +1,10 @@
 """When each connection is polled next, and the days of the last resend and the last verification."""
 
 from datetime import timedelta
+from typing import Any
+
+import pytest
+from motor.motor_asyncio import AsyncIOMotorDatabase
 
 from services.contracts.connections import Connection, ConnectionState
 from services.contracts.ids import ConnectionId
@@ -109,3 +113,23 @@ async def test_progress_of_the_polls_is_stored(store: Store) -> None:
     assert after.progress == progress
     assert after.is_imported
     assert (await store.polls.plan(ConnectionId("cunknown"))).progress is None
+
+
+@pytest.mark.mongo
+@pytest.mark.promise("P10")
+@pytest.mark.parametrize("field", ["released_until", "full_scan_at"])
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "soon", None, {"$x": 1}])
+async def test_progress_with_a_damaged_time_is_unknown(
+    mongodb_store: Store, raw: AsyncIOMotorDatabase[dict[str, Any]], field: str, value: object
+) -> None:
+    """The next poll is a full scan then, which replaces it. The overlap could not be subtracted from the first time."""
+    connection = await add(mongodb_store)
+    basis = ScanBasis(attributes=("email", "status"), employment=EmploymentDates(), source="x")
+    progress = PollProgress(released_until=NOW, full_scan_at=NOW, basis=basis)
+    await mongodb_store.schedule.set_progress(connection.id, progress)
+
+    await raw["connections"].update_one({"_id": connection.id}, {"$set": {f"progress.{field}": value}})
+
+    plan = await mongodb_store.polls.plan(connection.id)
+    assert plan.progress is None
+    assert plan.is_imported

@@ -94,6 +94,13 @@ def test_last_day_before_the_hire_date_is_of_an_earlier_time(hire_date: str, exp
     assert find_phase(ENDING, hire_date=hire_date, termination_date="2026-01-31") == expected
 
 
+def test_last_working_day_of_an_earlier_time_hides_no_later_end() -> None:
+    """Only one of both dates was replaced when the employee was hired again."""
+    dates = {"hire_date": "2026-02-01", "last_working_day": "2026-01-31", "termination_date": "2026-03-08"}
+
+    assert find_phase(ENDING, **dates) == (ENDED, None)
+
+
 @pytest.mark.parametrize(
     ("zone", "now", "today"),
     [
@@ -146,6 +153,14 @@ def test_phase_changes_on_its_next_day_and_not_before(
 def test_hidden_dates_stay_as_they_were(dates: EmploymentDates, before: Phase, expected: Phase) -> None:
     """The credential no longer shows them: that opens and ends no account."""
     assert EmploymentCalendar(dates, TODAY).find_phase({}, before) == expected
+
+
+def test_last_day_is_known_although_the_hire_date_is_hidden() -> None:
+    """Otherwise, only the full scan of the next day would find it."""
+    calendar = EmploymentCalendar(ENDING, TODAY)
+
+    assert calendar.find_phase({"termination_date": "2026-03-09"}, (UPCOMING, TODAY)) == (CURRENT, date(2026, 3, 10))
+    assert calendar.find_phase({"termination_date": "2026-03-08"}, (UPCOMING, TODAY)) == (ENDED, None)
 
 
 def test_empty_date_is_not_hidden() -> None:

@@ -224,3 +224,55 @@ async def test_many_deleted_employees_are_looked_up_scan_by_scan(
 
     assert sorted(company.list_events()) == [(employee, ChangeKind.REMOVED) for employee in "1235"]
     assert all(company.is_absent(employee) for employee in "1235")
+
+
+@pytest.mark.parametrize("failing", [{"1", "2", "3"}, {"1", "2", "3", "5"}])
+async def test_failing_lookups_keep_no_other_employee_waiting(
+    company: Company, monkeypatch: pytest.MonkeyPatch, failing: set[str]
+) -> None:
+    """Personio never answers for some deleted employees, which were deleted first. The last one is removed nevertheless."""
+    monkeypatch.setattr(absences, "MAX_LOOKUPS", 2)
+    for employee in failing:
+        company.delete(employee)
+        company.personio.failing_lookups[employee] = PersonioUnavailableError(
+            "Personio answers with a server error (502)"
+        )
+    await company.poll()
+    company.delete("4")
+
+    for _ in range(40):
+        await company.poll()
+
+    assert company.list_events() == [("4", ChangeKind.REMOVED)]
+
+
+async def test_second_lookups_that_fail_leave_room_for_first_ones(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Personio answers the first lookup of some deleted employees, and never the second one."""
+    monkeypatch.setattr(absences, "MAX_LOOKUPS", 2)
+    for employee in "123":
+        company.delete(employee)
+    while any(company.personio.lookups.count(employee) < 1 for employee in "123"):
+        await company.poll(after=1)
+    for employee in "123":
+        company.personio.failing_lookups[employee] = PersonioUnavailableError(
+            "Personio answers with a server error (502)"
+        )
+    company.delete("4")
+
+    await company.poll()
+
+    assert "4" in company.personio.lookups
+
+
+async def test_unlisted_leaver_is_compared(company: Company) -> None:
+    """The list lacks an employee in every scan, and the lookup shows that the employee has left."""
+    company.personio.unlisted = {GONE}
+    company.personio.people[GONE] = company.personio.people[GONE] | {"status": "inactive"}
+
+    runs = [await company.poll() for _ in range(2)]
+
+    assert {run.state for run in runs} == {RunState.INCOMPLETE}
+    assert "listed 4, 1 exist that it does not list" in str(runs[0].error)
+    assert company.list_events() == [(GONE, ChangeKind.CHANGED)]

@@ -13,8 +13,10 @@ from services.contracts.events import EmployeeChanged
 from services.contracts.mappings import EmploymentDates, default_mapping
 from services.contracts.observations import GroupKind
 from services.contracts.polls import PollProgress, ScanBasis
-from services.contracts.runs import Run, RunKind, RunState
+from services.contracts.runs import Run, RunKind, RunNotHeldError, RunState
+from services.contracts.tasks import DecideRun
 from services.poller.cursor import SPREAD, Cursor
+from services.poller.decisions import Decider
 from services.store.database import Store
 from services.store.polls import PollPlan
 from tests.support.builders import CONNECTION, make_connection
@@ -38,6 +40,9 @@ class Company(RunStage):
         self.fakes.connections.content[CONNECTION] = make_connection()
         self.personio.visible = (*self.personio.visible, "hire_date", "last_working_day", "termination_date")
         self.runner._cursor = NO_SCAN
+        self.decider = Decider(
+            self.store.polls, self.store.runs, self.store.observations, self.store.ledger, self.runner.build_releaser
+        )
 
     async def publish(self, **dates: object) -> None:
         """Publishes a mapping with these rules for dates."""
@@ -124,6 +129,30 @@ async def test_many_ends_on_one_day_are_held(company: Company) -> None:
     assert GroupKind.LEFT in {count.group.kind for count in run.unusual}
 
 
+async def test_decision_before_a_last_day_does_not_count_after_it(company: Company) -> None:
+    """The administrator has checked a change of the date alone. By now, the same values end the employments."""
+    company.fakes.connections.content[CONNECTION] = make_connection().model_copy(
+        update={"guard": Guard(share=0.3, people=1)}
+    )
+    await company.publish(disable_after_last_day=True)
+    for key in "123":
+        company.personio.people[key]["termination_date"] = None
+    await company.poll(at(9, 12))
+    company.publisher.log.clear()
+    for key in "123":
+        company.personio.people[key]["termination_date"] = "2026-03-09"
+    checked = await company.poll(at(9, 13), is_full=True)
+    ended = await company.poll(at(10, 1))
+    decision = DecideRun(run=checked.id, is_released=True)
+
+    with pytest.raises(RunNotHeldError, match="replaced, not held"):
+        await company.decider.decide(CONNECTION, decision)
+
+    assert GroupKind.LEFT not in {count.group.kind for count in checked.unusual}
+    assert GroupKind.LEFT in {count.group.kind for count in ended.unusual}
+    assert company.publisher.log == []
+
+
 async def test_changed_rule_leads_to_a_full_scan(company: Company) -> None:
     """All phases are found again."""
     await company.publish()
@@ -185,6 +214,22 @@ def test_full_scan_is_due_each_morning(full_scan_at: datetime, now: datetime, is
     since = cursor.find_since(cast("PollPlan", plan), plan.progress.basis, now.astimezone(UTC))
 
     assert (since is None) == is_full
+
+
+@pytest.mark.parametrize(
+    ("zone", "night"),
+    [
+        ("Antarctica/Troll", datetime(2026, 3, 29, 22, 0, tzinfo=UTC)),
+        ("Pacific/Apia", datetime(2011, 12, 30, 10, 0, tzinfo=UTC)),
+    ],
+)
+def test_short_or_missing_day_is_after_an_earlier_morning(zone: str, night: datetime) -> None:
+    """Just after midnight, the latest morning that the settings allow has not come since the day before began."""
+    cursor = Cursor(overlap=timedelta(), full_scan_every=timedelta(days=9), morning=timedelta(hours=22, minutes=59))
+    plan = Plan(night - timedelta(days=2), night)
+    plan.time_zone = ZoneInfo(zone)
+
+    assert cursor.find_since(cast("PollPlan", plan), plan.progress.basis, night) is None
 
 
 def test_mornings_of_many_companies_are_spread() -> None:

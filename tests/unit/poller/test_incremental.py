@@ -172,6 +172,20 @@ async def test_refused_filter_leads_to_a_full_scan(company: Company) -> None:
     assert company.list_events() == [("5", ChangeKind.CHANGED)]
 
 
+async def test_filter_without_an_answer_leads_to_a_full_scan(company: Company) -> None:
+    """Personio fails at the filter each time, and answers without it. The first failure may be an outage."""
+    company.personio.refused_filter = PersonioUnavailableError("500")
+    company.change("5")
+    first = await company.poll()
+    assert first.state is RunState.FAILED
+
+    second = await company.poll()
+
+    assert second.kind is RunKind.FULL
+    assert second.state is RunState.SUCCEEDED
+    assert company.list_events() == [("5", ChangeKind.CHANGED)]
+
+
 # ---------------------------------------------------------------- what is not lost
 
 

@@ -1,13 +1,17 @@
 """The snapshots as the outbox: each stored change is sent, and sent again as the same bytes after a crash."""
 
 import asyncio
+from collections.abc import Iterable
+from typing import cast
 
 import pytest
 
 from services.contracts.cloudevents import SendReason, parse_send_reason
-from services.contracts.ids import EmployeeId
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.snapshots import Snapshot
 from services.poller.lease import LeaseLostError
 from services.poller.outbox import Outbox
+from services.poller.snapshot_ports import Snapshots
 from services.runtime.kafka.publisher import KafkaUnavailableError
 from services.store.database import Store
 from tests.support.builders import CONNECTION, NOW, make_person, make_snapshot
@@ -126,3 +130,34 @@ async def test_resent_event_differs_only_in_its_reason(store: Store) -> None:
     assert publisher.log == [change.to_record(SendReason.RESENT) for change in (emitted, pending)]
     assert {parse_send_reason(record.headers) for record in publisher.log} == {SendReason.RESENT}
     assert await list_pending(store) == []
+
+
+class DamagedSnapshots:
+    """Snapshots of which one is stored as pending, although its revision is known to be published."""
+
+    def __init__(self) -> None:
+        self.pending = [make_snapshot("1", revision=1_000, emitted_revision=1_000)]
+
+    async def read_pending(self, _connection: ConnectionId, _limit: int) -> tuple[Snapshot, ...]:
+        """Returns what is stored as pending."""
+        return tuple(self.pending)
+
+    async def mark_emitted(self, _connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
+        """Notes that Kafka has these revisions."""
+        marked = set(revisions)
+        self.pending = [one for one in self.pending if (one.employee_id, one.revision) not in marked]
+
+
+@pytest.mark.promise("P10")
+async def test_change_that_is_pending_by_damage_is_sent_once() -> None:
+    """It would fill the topic otherwise, as fast as Kafka takes it."""
+    publisher = FakePublisher()
+
+    def limit(_: str) -> None:
+        assert len(publisher.log) < 3
+
+    publisher.effect = limit
+    outbox = Outbox(cast("Snapshots", DamagedSnapshots()), publisher, lambda: None)
+
+    assert await outbox.emit_pending(CONNECTION, asyncio.Semaphore(1)) == 1
+    assert len(publisher.log) == 1
