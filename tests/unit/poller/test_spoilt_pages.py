@@ -57,7 +57,7 @@ async def test_deleted_employees_are_removed_within_two_scans(world: World) -> N
 
 @pytest.mark.parametrize("kind", ["drop", "repeat", "empty", "shrink", "duplicate", "skip", "not_json", "cut"])
 async def test_spoilt_page_of_every_scan_removes_no_employee(world: World, kind: str) -> None:
-    """Whichever page it is: the scan is not complete, and says so."""
+    """On any page: the scan is not complete, and says so."""
     for page in range(PAGES - 1):
         for _ in range(SCANS):
             world.state.faults.clear()
