@@ -6,20 +6,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.contracts.cloudevents import read_event
 from services.contracts.connections import Guard
 from services.contracts.employees import EmploymentPhase
-from services.contracts.events import EmployeeChanged
 from services.contracts.mappings import EmploymentDates, default_mapping
 from services.contracts.observations import GroupKind
 from services.contracts.polls import PollProgress, ScanBasis
 from services.contracts.runs import Run, RunKind, RunState
 from services.poller.cursor import SPREAD, Cursor
-from services.store.database import Store
 from services.store.polls import PollPlan
 from tests.support.builders import CONNECTION, make_connection
-from tests.support.fake_store import FakeStore
-from tests.support.run_stage import RunStage
+from tests.support.run_stage import MemoryRunStage
 
 pytestmark = pytest.mark.promise("P9")
 
@@ -29,13 +25,11 @@ NO_SCAN = Cursor(overlap=timedelta(hours=2), full_scan_every=timedelta(days=365)
 """Rules that lead to no full scan in these tests, before 21 o'clock."""
 
 
-class Company(RunStage):
+class Company(MemoryRunStage):
     """A company with five employees that releases the dates of employments."""
 
     def __init__(self) -> None:
-        self.fakes = FakeStore()
-        super().__init__(cast("Store", self.fakes))
-        self.fakes.connections.content[CONNECTION] = make_connection()
+        super().__init__()
         self.personio.visible = (*self.personio.visible, "hire_date", "last_working_day", "termination_date")
         self.runner._cursor = NO_SCAN
 
@@ -52,8 +46,7 @@ class Company(RunStage):
 
     def list_events(self) -> list[tuple[str, EmploymentPhase]]:
         """Returns the employees and phases of the events."""
-        events = [read_event(EmployeeChanged, record.value) for record in self.publisher.log]
-        return [(event.employee_id, event.phase) for event in events]
+        return [(event.employee_id, event.phase) for event in self.read_events()]
 
 
 @pytest.fixture
@@ -84,7 +77,7 @@ async def test_first_day_is_noticed_without_a_change_in_personio(company: Compan
 
 
 async def test_moved_hire_date_is_seen_on_the_old_day(company: Company) -> None:
-    """The look-up shows the new date, also if the filter by time has missed it."""
+    """The lookup shows the new date, also if the filter by time has missed it."""
     company.personio.people["2"]["hire_date"] = "2026-03-11"
     await company.poll(at(9, 12))
     company.personio.people["2"]["hire_date"] = "2026-03-13"
