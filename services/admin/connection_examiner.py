@@ -136,4 +136,4 @@ def _judge_keys(facts: Sequence[StoredFacts]) -> Finding:
             f"{len(unusable)} of {len(facts)} cannot be used ({', '.join(unusable[:MAX_PROBED])}): see their findings"
         )
         return Finding("connections", problem)
-    return Finding("connections", note=f"ENCRYPTION_KEYS opens the secrets of all {len(facts)}")
+    return Finding("connections", note=f"ENCRYPTION_KEYS opens all secrets (connections: {len(facts)})")

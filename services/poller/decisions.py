@@ -92,5 +92,5 @@ class Decider:
 
 
 def _is_departure(group: Group) -> bool:
-    """Whether a change can disable an account."""
+    """Returns whether a change can disable an account."""
     return group.kind in DEPARTURES or group.attribute == STATUS

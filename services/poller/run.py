@@ -142,7 +142,9 @@ class Runner:
         return changes.census.find_unusual(plan.guard, of)
 
     def _open_changes(self, plan: PollPlan, run: Run, *, dry_run: bool) -> DryRun | Staging:
-        """Before the first complete scan was released, new employees are released at once: every employee is new, and a large
+        """Returns what takes the changes of the run.
+
+        Before the first complete scan was released, new employees are released at once: every employee is new, and a large
         company would wait for its last page.
         """
         if dry_run:
