@@ -42,7 +42,7 @@ class AttributeNews:
             case AttributeChangeKind.TYPE_CHANGED:
                 return (
                     f"the type of {key} changed from {self.change.type_before} to {self.change.type} ({day}): "
-                    f"compare {fields} of some employees with `people show`"
+                    f"compare {fields} of some employees with `people show ID EMPLOYEE`"
                 )
             case AttributeChangeKind.RETURNED:
                 return f"Personio releases {key} again since {day}: {fields} follows Personio again"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.admin.runs import find_name
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.store.collection import PAGE_SIZE
 from services.store.database import Store
@@ -34,7 +33,8 @@ async def list_held(store: Store, connection: ConnectionId, *, with_names: bool)
         snapshots = await store.snapshots.read(connection, page) if with_names else {}
         for entry in entries.values():
             since = entry.waiting.since if entry.waiting is not None else None
-            held.append(HeldDisabling(entry.employee_id, since, find_name(snapshots.get(entry.employee_id))))
+            snapshot = snapshots.get(entry.employee_id)
+            held.append(HeldDisabling(entry.employee_id, since, None if snapshot is None else snapshot.full_name))
     return tuple(sorted(held, key=lambda one: one.employee))
 
 

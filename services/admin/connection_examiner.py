@@ -18,8 +18,9 @@ from services.runtime.settings import PollingSettings
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
 
-MAX_ASKED = 10
-"""Number of connections up to which the systems of all of them are asked. Of more, each is named in a command of its own."""
+MAX_PROBED = 10
+"""Number of connections up to which `doctor` sends requests to the systems of all of them. If there are more, it examines the
+systems of one that is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class ConnectionExaminer:
         chosen = [one for one in facts if only in {None, one.summary.id}]
         if only is not None and not chosen:
             raise UnknownConnectionError(only)
-        is_asked = len(chosen) <= MAX_ASKED
-        reports = await asyncio.gather(*(self._examine(one, is_asked=is_asked) for one in chosen))
+        is_probed = len(chosen) <= MAX_PROBED
+        reports = await asyncio.gather(*(self._examine(one, is_probed=is_probed) for one in chosen))
         return (_judge_keys(facts),), tuple(reports)
 
     async def _read_facts(self, facts: list[StoredFacts]) -> tuple[Finding, ...]:
@@ -81,38 +82,38 @@ class ConnectionExaminer:
         ]
         return ()
 
-    async def _examine(self, facts: StoredFacts, *, is_asked: bool) -> ConnectionReport:
-        """Examines one connection. ``is_asked`` sends requests to its systems."""
+    async def _examine(self, facts: StoredFacts, *, is_probed: bool) -> ConnectionReport:
+        """Examines one connection. ``is_probed`` sends requests to its systems."""
         connection, run = facts.summary.id, facts.status.last_run
         polled = VendorNotes() if run is None else run.notes
         notes = polled
-        asked: list[Finding] = []
-        if is_asked and facts.summary.problem is None:
-            personio, declaree = await self._ask(connection)
+        probed: list[Finding] = []
+        if is_probed and facts.summary.problem is None:
+            personio, declaree = await self._probe(connection)
             mapping = await run_check("mapping", self._check_mapping(connection, personio))
-            asked = [*personio.findings, *declaree.findings, *mapping, *self._judge_notes("Declaree", declaree.notes)]
+            probed = [*personio.findings, *declaree.findings, *mapping, *self._judge_notes("Declaree", declaree.notes)]
             notes = personio.notes.add_ends(polled)  # a poll uses further endpoints
-        elif not is_asked:
-            asked = [Finding("Personio and Declaree", note=f"not asked: see `doctor {connection}`")]
+        elif not is_probed:
+            probed = [Finding("Personio and Declaree", note=f"not asked: see `doctor {connection}`")]
         findings = (
-            *asked,
+            *probed,
             *self._judge_notes("Personio", notes),
             *judge_stored(facts, self._clock.now()),
         )
         return ConnectionReport(connection, facts.summary.name, findings)
 
-    async def _ask(self, connection: ConnectionId) -> tuple[SystemCheck, SystemCheck]:
+    async def _probe(self, connection: ConnectionId) -> tuple[SystemCheck, SystemCheck]:
         """Sends read requests to both systems."""
         checks: dict[str, SystemCheck] = {}
 
-        async def ask(system: str) -> tuple[Finding, ...]:
+        async def probe(system: str) -> tuple[Finding, ...]:
             stored = await self._store.connections.get(connection)
             check = check_personio if system == "Personio" else check_declaree
             checks[system] = await check(stored, self._clock, allow_private=self._allow_private)
             return checks[system].findings
 
         systems = ("Personio", "Declaree")
-        found = await asyncio.gather(*(run_check(system, ask(system)) for system in systems))
+        found = await asyncio.gather(*(run_check(system, probe(system)) for system in systems))
         personio, declaree = (
             checks.get(system, SystemCheck(findings, VendorNotes()))
             for system, findings in zip(systems, found, strict=True)
@@ -132,7 +133,7 @@ def _judge_keys(facts: Sequence[StoredFacts]) -> Finding:
     unusable = [one.summary.id for one in facts if one.summary.problem is not None]
     if unusable:
         problem = (
-            f"{len(unusable)} of {len(facts)} cannot be used ({', '.join(unusable[:MAX_ASKED])}): see their findings"
+            f"{len(unusable)} of {len(facts)} cannot be used ({', '.join(unusable[:MAX_PROBED])}): see their findings"
         )
         return Finding("connections", problem)
-    return Finding("connections", note=f"ENCRYPTION_KEYS opens the secrets of all {len(facts)}")
+    return Finding("connections", note=f"ENCRYPTION_KEYS opens all secrets (connections: {len(facts)})")

@@ -68,7 +68,7 @@ async def _check_indexes(store: Store) -> tuple[Finding, ...]:
 async def _check_pollers(store: Store) -> tuple[Finding, ...]:
     running = await store.leases.count_held(POLLER_PREFIX)
     if not running:
-        problem = "none has shown itself within POLL_LEASE_SECONDS: start it, and see its log if it runs"
+        problem = "none has renewed its lease within POLL_LEASE_SECONDS: start one, and see its log if it runs"
         return (Finding("poller", problem),)
     return (Finding("poller", note=f"running: {running}"),)
 

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from services.admin.prefixes import ensure_distinct
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import MappingDocument, PublishedMapping
+from services.contracts.mappings import EmploymentDates, MappingDocument, PublishedMapping
 from services.contracts.tasks import Poll, Resend
 from services.errors import ConfigurationError
 from services.mapping.wanted import find_wanted_attributes
@@ -78,10 +78,10 @@ async def publish_document(store: Store, clock: Clock, connection: ConnectionId,
         raise UnknownConnectionError(connection)
     await ensure_distinct(store, summaries[connection].declaree_url, mapping.external_id_prefix, connection)
     earlier = await store.mappings.get_published(connection)
-    further = find_wanted_attributes(mapping) - find_wanted_attributes(earlier.mapping if earlier else None)
-    is_poll_needed = (
-        further or mapping.employment != (earlier.mapping if earlier else MappingDocument(rules=())).employment
-    )
+    before = None if earlier is None else earlier.mapping
+    has_further_attributes = bool(find_wanted_attributes(mapping) - find_wanted_attributes(before))
+    dates_before = EmploymentDates() if before is None else before.employment
+    is_poll_needed = has_further_attributes or mapping.employment != dates_before
     now = clock.now()
     # one transaction: without the tasks, the new version would reach only employees that change later
     async with store.transaction() as session:

@@ -110,12 +110,10 @@ async def _find_all(store: Store, connection: ConnectionId) -> AsyncIterator[Nee
 
 async def _find_undone(store: Store, connection: ConnectionId) -> AsyncIterator[NeedsAttention]:
     """Yields the employees that wait, are rejected or are incomplete."""
-    async for entry in _read_entries(store, connection, store.followups.page_waiting):
-        if entry.waiting is not None:
-            yield NeedsAttention(entry.employee_id, "waiting", entry.waiting.cause.text, entry.waiting.since)
-    async for entry in _read_entries(store, connection, store.followups.page_held_disablings):
-        if entry.waiting is not None:
-            yield NeedsAttention(entry.employee_id, "waiting", entry.waiting.cause.text, entry.waiting.since)
+    for page_waiting in (store.followups.page_waiting, store.followups.page_held_disablings):
+        async for entry in _read_entries(store, connection, page_waiting):
+            if entry.waiting is not None:
+                yield NeedsAttention(entry.employee_id, "waiting", entry.waiting.cause.text, entry.waiting.since)
     async for entry in _read_entries(store, connection, store.followups.page_rejected):
         if entry.waiting is None and entry.decided is not None:
             field = f"{entry.decided.field}: " if entry.decided.field else ""

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from services.contracts.connections import Guard
-from services.contracts.employees import NAMES, get_string
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.runs import Run, RunNotHeldError, RunState
-from services.contracts.snapshots import Snapshot
 from services.errors import PermanentError
 from services.store.database import Store
 
@@ -68,15 +66,8 @@ async def stream_held(store: Store, run: str, *, with_names: bool) -> AsyncItera
     async for page in store.observations.stream(run):
         for observation in page:
             what = tuple(" ".join(filter(None, (group.attribute, group.kind.value))) for group in observation.groups)
-            yield HeldChange(observation.employee_id, what, find_name(observation.snapshot) if with_names else None)
-
-
-def find_name(snapshot: Snapshot | None) -> str | None:
-    """Returns first and last name of an employee; None without a snapshot, or if both are empty."""
-    if snapshot is None:
-        return None
-    names = [get_string(snapshot.attributes, key) for key in NAMES]
-    return " ".join(name for name in names if name) or None
+            snapshot = observation.snapshot if with_names else None
+            yield HeldChange(observation.employee_id, what, None if snapshot is None else snapshot.full_name)
 
 
 async def set_guard(

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from services.contracts.employees import HIRE_DATE, NAMES, EmploymentPhase, get_string
+from services.contracts.employees import HIRE_DATE, INACTIVE, EmploymentPhase
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.snapshots import Snapshot
 from services.mapping.employment import find_last_day, read_date
@@ -39,18 +39,17 @@ async def stream_upcoming(
     today = clock.now().astimezone((await store.polls.plan(connection)).time_zone).date()
     async for page in store.snapshots.page_upcoming(connection, today + timedelta(days=days)):
         for snapshot in page:
-            if snapshot.next_day is not None and snapshot.status != "inactive":
+            if snapshot.next_day is not None and snapshot.status != INACTIVE:
                 yield _describe(snapshot, snapshot.next_day, with_names=with_names)
 
 
 def _describe(snapshot: Snapshot, day: date, *, with_names: bool) -> Upcoming:
     attributes = snapshot.attributes
     begins = snapshot.phase is EmploymentPhase.UPCOMING
-    names = [get_string(attributes, key) for key in NAMES] if with_names else []
     return Upcoming(
         snapshot.employee_id,
         day,
         begins,
         read_date(attributes, HIRE_DATE) if begins else find_last_day(attributes),
-        " ".join(name for name in names if name) or None,
+        snapshot.full_name if with_names else None,
     )

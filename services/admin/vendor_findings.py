@@ -9,7 +9,7 @@ from services.contracts.vendor_notes import EndpointEnd, VendorNotes
 NEAR_END = timedelta(days=90)
 """Time before the end of an endpoint from which the announcement is a problem: an update has to be planned."""
 TOLERATED_CLOCK_SECONDS, HARMFUL_CLOCK_SECONDS = 5.0, 60.0
-"""Differences of two clocks above which they are a hint, and a problem. Leases and the overlap of polls last longer."""
+"""Differences of two clocks above which they are a hint, and a problem. The overlap of polls is longer."""
 
 
 def describe_end(end: EndpointEnd) -> str:
@@ -25,7 +25,7 @@ def describe_end(end: EndpointEnd) -> str:
 def judge_ends(system: str, notes: VendorNotes, now: datetime) -> Iterator[Finding]:
     """Yields a finding for each announced end of an endpoint."""
     for end in notes.ends:
-        text = f"{system} {describe_end(end)}: install a version of this product that uses another one before"
+        text = f"{system} {describe_end(end)}: install a version of this product that no longer uses it"
         is_near = end.sunset_at is not None and end.sunset_at - now < NEAR_END
         subject = f"{system} announcements"
         yield Finding(subject, problem=text) if is_near else Finding(subject, hint=text)
@@ -37,8 +37,8 @@ def judge_clock(system: str, ahead_seconds: float) -> Finding:
     if difference <= TOLERATED_CLOCK_SECONDS:
         return Finding(subject, note=f"within {TOLERATED_CLOCK_SECONDS:.0f} s of this machine's")
     text = (
-        f"it is {difference:.0f} s {'ahead of' if ahead_seconds > 0 else 'behind'} this machine's. The order of changes, "
-        "leases and the search for changes rely on the time: synchronise this machine's clock (NTP)"
+        f"it is {difference:.0f} s {'ahead of' if ahead_seconds > 0 else 'behind'} this machine's. The order of changes "
+        "and the search for changes rely on the time: synchronise this machine's clock (NTP)"
     )
     return Finding(subject, problem=text) if difference > HARMFUL_CLOCK_SECONDS else Finding(subject, hint=text)
 

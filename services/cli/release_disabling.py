@@ -36,6 +36,9 @@ def release_disabling(
 
 
 def _describe(held: tuple[admin_brake.HeldDisabling, ...], *, with_names: bool) -> str:
-    rows = [(one.employee, one.name or "-", f"{one.since:%Y-%m-%d %H:%M} UTC" if one.since else "-") for one in held]
+    rows = [
+        (one.employee, one.name or "-", f"waits since {one.since:%Y-%m-%d %H:%M} UTC" if one.since else "-")
+        for one in held
+    ]
     listed = [format_columns(rows)] if with_names else []
     return "\n".join([*listed, f"accounts that stay enabled until you decide: {len(held)}"])

@@ -46,7 +46,7 @@ class AttributeChangeKind(StrEnum):
 
 
 class AttributeChange(FrozenModel):
-    """The newest change of one attribute, as a full scan found it."""
+    """The newest change of one attribute, as a poll found it."""
 
     key: str
     """Personio's key of the attribute."""
@@ -55,7 +55,7 @@ class AttributeChange(FrozenModel):
     kind: AttributeChangeKind
     """What has changed."""
     at: AwareDatetime
-    """When a scan found it."""
+    """When a poll found it."""
     type: str
     """The type; the last known one of an attribute that vanished."""
     type_before: str | None = None
@@ -63,7 +63,7 @@ class AttributeChange(FrozenModel):
 
 
 class SourceCatalogue(FrozenModel):
-    """The attributes that the credential of one connection can read, as the last full scan found them."""
+    """The attributes that the credential of one connection can read. The numbers are those of the last full scan."""
 
     connection_id: ConnectionId
     """The connection."""
@@ -74,4 +74,4 @@ class SourceCatalogue(FrozenModel):
     stored: tuple[str, ...] = ()
     """Keys of the attributes that snapshots may contain: wanted and visible. Parts have keys of their own."""
     changes: tuple[AttributeChange, ...] = ()
-    """The changes of visible attributes since the first full scan, newest first: one for each attribute, and a limited number."""
+    """The changes of visible attributes since the first poll, newest first: one for each attribute, and a limited number."""

@@ -21,6 +21,8 @@ LAST_DAYS = ("last_working_day", "termination_date")
 """Keys of the last day: the last working day, or else the end of the employment."""
 REQUIRED_ATTRIBUTES = (*NAMES, EMAIL, STATUS)
 """Keys of the attributes that every synchronisation needs."""
+ACTIVE, ONBOARDING, INACTIVE = "active", "onboarding", "inactive"
+"""The statuses of Personio that dates and the guard depend on. The life cycle of a mapping has an intent for every status."""
 
 
 class EmploymentPhase(StrEnum):

@@ -6,14 +6,11 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from services.contracts.employees import EMAIL, NAMES, STATUS, EmploymentPhase
+from services.contracts.employees import ACTIVE, EMAIL, INACTIVE, NAMES, STATUS, EmploymentPhase
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot
 from services.contracts.values import FrozenModel
-
-INACTIVE = "inactive"
-"""The status of a leaver."""
 
 
 class GroupKind(StrEnum):
@@ -154,7 +151,7 @@ def _find_kinds(
     kinds = []
     if was_active(previous) and not was_active(snapshot):
         kinds.append(GroupKind.LEFT)
-    if not was_active(previous) and was_active(snapshot) and after.get(STATUS) == "active":
+    if not was_active(previous) and was_active(snapshot) and after.get(STATUS) == ACTIVE:
         kinds.append(GroupKind.REACTIVATED)
     if EMAIL in before and before[EMAIL] != after.get(EMAIL):
         kinds.append(GroupKind.EMAIL_CHANGED)

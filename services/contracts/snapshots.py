@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from services.contracts.cloudevents import Record, SendReason, to_record
-from services.contracts.employees import EmploymentPhase
+from services.contracts.employees import NAMES, EmploymentPhase, get_string
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.values import FrozenModel, NonNegativeInt64, Value
@@ -83,6 +83,12 @@ class Snapshot(FrozenModel):
     def person(self) -> PersonKey:
         """The person that the snapshot is about."""
         return PersonKey(self.connection_id, self.employee_id)
+
+    @property
+    def full_name(self) -> str | None:
+        """First and last name; None if both are empty or unknown."""
+        names = [get_string(self.attributes, key) for key in NAMES]
+        return " ".join(name for name in names if name) or None
 
     @property
     def is_pending(self) -> bool:

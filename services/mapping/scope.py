@@ -1,13 +1,10 @@
 """The scope of a mapping: which employees have an account."""
 
-from services.contracts.employees import HIRE_DATE, STATUS, EmploymentPhase, get_string
+from services.contracts.employees import ACTIVE, HIRE_DATE, ONBOARDING, STATUS, EmploymentPhase, get_string
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.mappings import MappingDocument
 from services.contracts.outcomes import Intent
 from services.mapping.employment import read_date
-
-ACTIVE, ONBOARDING = "active", "onboarding"
-"""Statuses that the dates of an employment can change the intent of."""
 
 
 def decide_intent(event: EmployeeChanged, mapping: MappingDocument) -> Intent:

@@ -79,9 +79,8 @@ class Decider:
         await self._begin(run, RunState.RELEASING, RunState.RELEASING, RunState.RELEASED)
         await self._allow_departures(run)
         plan, releaser = await self._polls.plan(connection), self._build_releaser(connection)
-        if plan.needs_any(
-            "pending_event"
-        ):  # before the release replaces them: a former lease owner may still send them
+        if plan.needs_any("pending_event"):
+            # before the release replaces them: a former lease owner may still send them
             await releaser.emit_pending()
         stored = None if plan.catalogue is None else frozenset(plan.catalogue.stored)
         released = await release_stored(run.id, self._observations, releaser, stored)
@@ -93,5 +92,5 @@ class Decider:
 
 
 def _is_departure(group: Group) -> bool:
-    """Whether a change can disable an account."""
+    """Returns whether a change can disable an account."""
     return group.kind in DEPARTURES or group.attribute == STATUS

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.observations import GroupCount
-from services.contracts.polls import PollProgress, ScanBasis
 from services.contracts.runs import Run, RunKind, RunState
 from services.errors import ConnectorError
 from services.poller.absences import Absences
@@ -17,6 +16,7 @@ from services.poller.lookup import Lookup
 from services.poller.outbox import Outbox
 from services.poller.ports import PollPlan, ProgressCallback, Source
 from services.poller.repositories import Repositories
+from services.poller.run_recorder import DryRunRecorder, RunRecorder
 from services.poller.scan import Scan
 from services.poller.scan_limits import ScanLimits
 from services.poller.selection import read_mapping
@@ -28,9 +28,6 @@ from services.runtime.log import describe
 from services.runtime.metrics import Metrics
 
 logger = logging.getLogger(__name__)
-
-LEFT_UNFINISHED = "the poller stopped during this run: the next run picks up the remaining changes"
-"""The error of a run that a poller left unfinished."""
 
 
 async def ignore_progress(_: Mapping[str, int]) -> None:
@@ -63,6 +60,7 @@ class Runner:
         self._cursor = cursor
         self._clock = clock
         self._metrics = metrics
+        self._recorder = RunRecorder(repositories, outbox, clock, metrics)
         self._departure_seconds = departure_seconds
 
     async def poll(
@@ -82,21 +80,20 @@ class Runner:
         Raises ``LeaseLostError`` and ``ProducerDeadError``.
         """
         plan = plan or await self._repositories.polls.plan(connection)
-        run = Run(id="dry-run", connection_id=connection, started_at=self._clock.now())
-        if not dry_run:
-            run = await self._begin(plan)
+        recorder = DryRunRecorder(self._clock) if dry_run else self._recorder
+        run = await recorder.begin(plan)
         tally = Tally()
         try:
             changes = self._open_changes(plan, run, dry_run=dry_run)
             tally = await self._scan(plan, run, changes, is_full=is_full, dry_run=dry_run, progress=progress)
             result = await self._release_or_hold(plan, run, tally, changes, dry_run=dry_run)
         except asyncio.CancelledError:
-            await self._end_cancelled(run, dry_run=dry_run)
+            await recorder.end_cancelled(run)
             raise
         except ProducerDeadError:
             raise
         except LeaseLostError as error:
-            await self._end(run, {"state": RunState.FAILED, "error": str(error)}, dry_run=dry_run)
+            await recorder.end(run, {"state": RunState.FAILED, "error": str(error)})
             raise
         except ConnectorError as error:
             logger.warning("poll failed: %s", error, extra={"connection": connection})
@@ -107,9 +104,9 @@ class Runner:
                 "state": RunState.FAILED,
                 "error": f"unexpected error ({describe(error)}): see the poller's log",
             }
-        run = await self._end(run, result, dry_run=dry_run)
-        if not dry_run and run.state is not RunState.FAILED:
-            await self._follow_up(plan, run, tally)
+        run = await recorder.end(run, result)
+        if run.state is not RunState.FAILED:
+            await recorder.follow_up(plan, run, tally.basis)
         return run
 
     async def look_up(self, connection: ConnectionId, people: Sequence[EmployeeId]) -> dict[str, int]:
@@ -117,17 +114,6 @@ class Runner:
         plan = await self._repositories.polls.plan(connection)
         lookup = Lookup(self._repositories, self._source, self._outbox, self._limits, self._clock)
         return await lookup.look_up(plan, people)
-
-    async def _begin(self, plan: PollPlan) -> Run:
-        runs, now = self._repositories.runs, self._clock.now()
-        if plan.needs_any("unfinished_run"):
-            await runs.fail_unfinished(plan.connection_id, LEFT_UNFINISHED, now=now)
-        if plan.needs_any("observation"):  # a run that a crash ended has left some
-            self._outbox.ensure_lease()  # the next lease owner may be storing some by now
-            keep = await runs.find_undecided(plan.connection_id)
-            await self._repositories.observations.drop_others(plan.connection_id, keep)
-        # a writer asks for first runs in progress
-        return await runs.begin(plan.connection_id, now=now, is_stored=not plan.has_succeeded)
 
     async def _release_or_hold(
         self, plan: PollPlan, run: Run, tally: Tally, changes: DryRun | Staging, *, dry_run: bool
@@ -156,7 +142,9 @@ class Runner:
         return changes.census.find_unusual(plan.guard, of)
 
     def _open_changes(self, plan: PollPlan, run: Run, *, dry_run: bool) -> DryRun | Staging:
-        """Before the first complete scan was released, new employees are released at once: every employee is new, and a large
+        """Returns what takes the changes of the run.
+
+        Before the first complete scan was released, new employees are released at once: every employee is new, and a large
         company would wait for its last page.
         """
         if dry_run:
@@ -196,31 +184,6 @@ class Runner:
             "unusual": tuple(unusual),
         }
 
-    async def _follow_up(self, plan: PollPlan, run: Run, tally: Tally) -> None:
-        """Ends an earlier held run if this one has compared everything again, and notes up to when changes are released."""
-        if plan.needs_any("held_run") and run.kind is RunKind.FULL and run.state is not RunState.INCOMPLETE:
-            self._outbox.ensure_lease()  # a run that is held by now may be one of the next lease owner
-            await self._repositories.runs.replace_held(plan.connection_id, by=run.id)
-            keep = await self._repositories.runs.find_undecided(plan.connection_id)
-            await self._repositories.observations.drop_others(plan.connection_id, keep)
-        if run.state is RunState.SUCCEEDED and tally.basis is not None and (plan.progress or run.counts.seen):
-            self._outbox.ensure_lease()
-            await self._repositories.schedule.set_progress(plan.connection_id, _advance(plan, run, tally.basis))
-
-    async def _end_cancelled(self, run: Run, *, dry_run: bool) -> None:
-        """Stores the end of a run because the process stops. If MongoDB does not answer, the next run ends it."""
-        try:
-            await self._end(run, {"state": RunState.FAILED, "error": LEFT_UNFINISHED}, dry_run=dry_run)
-        except ConnectorError as error:
-            logger.warning("end of a run cannot be stored: %s", error, extra={"connection": run.connection_id})
-
-    async def _end(self, run: Run, result: Mapping[str, object], *, dry_run: bool) -> Run:
-        run = run.model_copy(update={**result, "finished_at": self._clock.now()})
-        if not dry_run:
-            self._metrics.runs.labels(run.state.value).inc()
-            await self._repositories.runs.save(run)
-        return run
-
     async def _scan(
         self, plan: PollPlan, run: Run, changes: Changes, *, is_full: bool, dry_run: bool, progress: ProgressCallback
     ) -> Tally:
@@ -254,10 +217,3 @@ class Runner:
         )
         async with self._source(plan) as personio:
             return await scan.run(personio, wanted, report, is_full=is_full or dry_run)
-
-
-def _advance(plan: PollPlan, run: Run, basis: ScanBasis) -> PollProgress:
-    """Returns how far the connection is after a run with changes that were all released."""
-    if run.kind is RunKind.INCREMENTAL and plan.progress is not None:
-        return plan.progress.model_copy(update={"released_until": run.started_at})
-    return PollProgress(released_until=run.started_at, full_scan_at=run.started_at, basis=basis)

@@ -4,13 +4,12 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
-from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry, Waiting
-from services.contracts.outcomes import WaitingCause
 from services.store.collection import Collection, Document
-from services.store.damaged import COUNTABLE, parse_keys, select_named
+from services.store.damaged import parse_keys, select_named
+from services.store.ledger_writes import build_allowed, build_lost, build_verify, build_waiting, build_write
 from services.store.settlement_marks import SettlementMarks
 
 logger = logging.getLogger(__name__)
@@ -31,8 +30,6 @@ _DECISIONS = (
     "disabling_allowed_from",
 )
 """What ``reset`` removes from an entry."""
-_RELEASED = {"cause": WaitingCause.BACKLOG.value, "attempts": 0, "retry_at": None}
-"""What changes of a held change that was released: writers take it as soon as they have room."""
 
 
 class Ledger:
@@ -74,7 +71,7 @@ class Ledger:
 
         An entry with a newer change stays as it is. Increases ``seq``, so that a concurrent write of the same entry fails.
         """
-        await self._collection.write_bulk([_build_waiting(person, change) for person, change in waiting.items()])
+        await self._collection.write_bulk([build_waiting(person, change) for person, change in waiting.items()])
 
     async def write(self, entries: Sequence[LedgerEntry]) -> frozenset[PersonKey]:
         """Writes each entry if the stored ``seq`` is one below. An entry with ``seq`` 1 must not exist yet.
@@ -84,7 +81,7 @@ class Ledger:
         """
         if len({entry.person for entry in entries}) != len(entries):
             raise ValueError("a batch holds one entry per person: pass only the last one")
-        result = await self._collection.write_bulk([_build_write(entry) for entry in entries])
+        result = await self._collection.write_bulk([build_write(entry) for entry in entries])
         updates = sum(entry.seq > 1 for entry in entries)
         doubtful = [
             entry
@@ -101,7 +98,7 @@ class Ledger:
 
         Creates missing entries. Increases ``seq``, so that a concurrent write of the same entry fails.
         """
-        await self._collection.write_bulk([_build_verify(person) for person in set(people)])
+        await self._collection.write_bulk([build_verify(person) for person in set(people)])
 
     async def mark_lost(self, entries: Sequence[LedgerEntry]) -> None:
         """Marks entries for verification with a new state that was not written, because another writer changed them.
@@ -109,7 +106,7 @@ class Ledger:
         Keeps what the unwritten entries know of writes without an answer: the attempted creates, and ``look_at`` if it is
         later than the stored one.
         """
-        await self._collection.write_bulk([_build_lost(entry) for entry in entries])
+        await self._collection.write_bulk([build_lost(entry) for entry in entries])
 
     async def allow_disabling(self, revisions: Mapping[PersonKey, int]) -> None:
         """Notes that an administrator has decided to disable the accounts of these employees, from this revision on.
@@ -117,7 +114,7 @@ class Ledger:
         A change that the brake holds is retried now. Missing entries stay missing. Increases ``seq``, so that a concurrent write
         of the same entry fails.
         """
-        await self._collection.write_bulk([_build_allowed(person, revision) for person, revision in revisions.items()])
+        await self._collection.write_bulk([build_allowed(person, revision) for person, revision in revisions.items()])
 
     async def forget_applied(self, connection: ConnectionId) -> int:
         """Removes every ``applied``, so that the next change compares the live account. Returns the number of entries."""
@@ -179,93 +176,3 @@ def _find_invalid(document: Document) -> frozenset[str]:
     except ValidationError as error:
         return frozenset(str(problem["loc"][0]) for problem in error.errors(include_input=False, include_url=False))
     return frozenset()
-
-
-def _build_waiting(person: PersonKey, waiting: Waiting) -> UpdateOne:
-    version = {"$literal": list(waiting.version)}
-    decided = [{"$ifNull": ["$decided.revision", 0]}, {"$ifNull": ["$decided.mapping_version", 0]}]
-    is_undecided = {"$and": [{"$gt": ["$waiting.version", decided]}, {"$lt": ["$waiting.version", version]}]}
-    earlier = {"$ifNull": ["$replaced", []]}
-    changes = {
-        "connection_id": {"$ifNull": ["$connection_id", {"$literal": person.connection_id}]},
-        "employee_id": {"$ifNull": ["$employee_id", {"$literal": person.employee_id}]},
-        "waiting": {"$literal": waiting.model_dump(mode="json", exclude_none=True)},
-        "replaced": {"$cond": [is_undecided, {"$concatArrays": [earlier, ["$waiting"]]}, earlier]},
-        "retryable": True,
-        "retry_due": waiting.retry_at,
-        "seq": {"$cond": [{"$isNumber": "$seq"}, {"$add": ["$seq", 1]}, {"$ifNull": ["$seq", 1]}]},
-    }
-    is_older = {"$or": [{"$gt": ["$waiting.version", version]}, {"$gt": [decided, version]}]}
-    replacement = {"$cond": [is_older, "$$ROOT", {"$mergeObjects": ["$$ROOT", changes]}]}
-    return UpdateOne({"_id": str(person)}, [{"$replaceWith": replacement}], upsert=True)
-
-
-def _build_write(entry: LedgerEntry) -> InsertOne[Document] | ReplaceOne[Document] | UpdateOne:
-    document = {
-        "_id": str(entry.person),
-        **entry.model_dump(mode="json", exclude_none=True),
-        "retryable": entry.is_retryable,
-    }
-    # The times of the model are text, which has no order across time zones: these are times of MongoDB.
-    if entry.look_at is not None:
-        document["look_due"] = entry.look_at
-    if entry.waiting is not None and entry.waiting.retry_at is not None:
-        document["retry_due"] = entry.waiting.retry_at
-    if entry.refused:
-        document["oldest_refusal"] = min(field.tried_at for field in entry.refused)
-    if entry.has_open_reference:
-        document["open_reference"] = True
-    if entry.seq == 1:
-        return InsertOne(document)
-    previous = {"_id": document["_id"], "seq": entry.seq - 1}
-    if entry.account_id is None:
-        return ReplaceOne(previous, document)
-    # reports can be written with the former account: the mark stays until ``FollowUps`` has found none of them
-    is_other = {"$ne": ["$account_id", {"$literal": entry.account_id}]}
-    mark = {"account_changed": {"$cond": [is_other, True, "$account_changed"]}}
-    return UpdateOne(previous, [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, mark]}}])
-
-
-def _build_verify(person: PersonKey) -> UpdateOne:
-    identity = {"connection_id": person.connection_id, "employee_id": person.employee_id}
-    return UpdateOne(
-        {"_id": str(person), **COUNTABLE},
-        {
-            "$set": {"verify": True, "retryable": True},
-            "$unset": {"retry_due": True},
-            "$inc": {"seq": 1},
-            "$setOnInsert": identity,
-        },
-        upsert=True,
-    )
-
-
-def _build_allowed(person: PersonKey, revision: int) -> UpdateOne:
-    is_held = {"$eq": ["$waiting.cause", WaitingCause.DISABLING_HELD.value]}
-    changes = {
-        "disabling_allowed_from": revision,
-        "is_disabling_held": False,
-        "waiting": {"$cond": [is_held, {"$mergeObjects": ["$waiting", _RELEASED]}, "$waiting"]},
-        "retryable": {"$cond": [is_held, True, "$retryable"]},
-        "retry_due": {"$cond": [is_held, "$$REMOVE", "$retry_due"]},
-        "seq": {"$add": [{"$ifNull": ["$seq", 0]}, 1]},
-    }
-    return UpdateOne({"_id": str(person), **COUNTABLE}, [{"$set": changes}])
-
-
-def _build_lost(entry: LedgerEntry) -> UpdateOne:
-    """Adds what the unwritten entry knows to the stored one. The later of two times for a look counts."""
-    document = entry.model_dump(mode="json", include={"attempted", "suspected_since"}, exclude_none=True)
-    changes: Document = {name: {"$literal": value} for name, value in document.items()}
-    if entry.look_at is not None:
-        text = entry.model_dump(mode="json", include={"look_at"})["look_at"]
-        # in the order of MongoDB, a missing time is below each time
-        changes["look_at"] = {"$cond": [{"$gt": [entry.look_at, "$look_due"]}, {"$literal": text}, "$look_at"]}
-        changes["look_due"] = {"$max": ["$look_due", entry.look_at]}
-    if entry.attempted_names:
-        known = {"$ifNull": ["$attempted_names", []]}
-        names = {"$literal": list(entry.attempted_names)}
-        unknown = {"$filter": {"input": names, "cond": {"$not": {"$in": ["$$this", known]}}}}
-        changes["attempted_names"] = {"$concatArrays": [known, unknown]}
-    marks = {"verify": True, "retryable": True, "seq": {"$add": ["$seq", 1]}}
-    return UpdateOne({"_id": str(entry.person)}, [{"$set": marks | changes}])

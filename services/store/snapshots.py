@@ -219,7 +219,7 @@ class Snapshots:
         return tuple(person.employee_id for person in parse_keys(documents))
 
     async def page_upcoming(self, connection: ConnectionId, until: date) -> AsyncIterator[tuple[Snapshot, ...]]:
-        """Yields listed employees with a ``next_day`` on or before this day, in pages, the earliest first."""
+        """Yields listed employees with a ``next_day`` on or before this day, in pages, by employee id."""
         where = {"connection_id": connection, "next_day": {"$lte": until.isoformat()}}
         async for page in self._collection.iterate_pages(where):
             yield tuple(seen for seen in await self._read_all(page) if seen.absent_since is None)

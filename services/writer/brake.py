@@ -14,8 +14,8 @@ from services.runtime.clock import Clock
 from services.writer.ports import Brakes, Counters, FollowUps
 
 RECOUNT = timedelta(minutes=10)
-"""Time after which the enabled accounts of a connection are counted again. The ledger lags behind a batch, so that those that the
-batch has disabled would count twice. The first account of an hour comes before them."""
+"""Time after which the enabled accounts of a connection are counted again. The ledger still has the accounts as enabled that the
+present batch has disabled, so that they count twice in a new count. The first count of an hour comes before them."""
 
 
 def is_unusual(guard: Guard, disabled: int, accounts: int) -> bool:

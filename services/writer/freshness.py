@@ -2,7 +2,7 @@
 
 A change counts once: when a batch settles its revision first, and the account is written. So neither a replay, nor a resend
 of an old change, nor a new mapping of it counts. A resent change counts if the ledger knows that it has waited, with all of
-that time. A lost ledger therefore spoils nothing. Time in which a run was held counts as well: the account was wrong.
+that time. After a loss of the ledger, no old change counts. Time in which a run was held counts as well: the account was wrong.
 
 Personio's own stamp is less reliable than the detection, and not every change sets it. It counts only if it is newer than the
 stamp of the employee's previous change, which a first import and a new employee do not have. It must also not be later than
@@ -36,7 +36,7 @@ OLDEST_STAMP = timedelta(days=7)
 IDLE_SECONDS = 86_400.0
 """Seconds after which the histograms of a connection without changes in this replica are removed."""
 MAX_CONNECTIONS = 5_000
-"""Largest number of connections with histograms. The one that is idle for the longest time gives way."""
+"""Largest number of connections with histograms. Above it, those of the connection that is idle for the longest time are removed."""
 
 
 def is_first_write(stored: LedgerEntry, outcome: AccountSynced, *, is_detected: bool) -> bool:

@@ -1,28 +1,16 @@
-"""Settles the requests of one person, strictly in their order: performs what the settlement asks for."""
+"""Settles the requests of one person, the newest first, and notes why a change waits."""
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
 
 from services.contracts.cloudevents import SendReason
 from services.contracts.events import AccountRequested
 from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import ABOUT_ONE_LOOKUP, WaitingCause
 from services.errors import TransientError
-from services.provisioning.calls import (
-    AskBrake,
-    AskOwnership,
-    Braked,
-    ClaimAccount,
-    FindAccounts,
-    Pause,
-    ReadAccount,
-    Refused,
-    Reply,
-    Step,
-)
+from services.provisioning.calls import FindAccounts, ReadAccount
 from services.provisioning.circumstances import Circumstances
 from services.provisioning.manager import FindManagerAccount
 from services.provisioning.settlement import Settlement
@@ -38,28 +26,11 @@ from services.writer.breaker import BreakerOpenError, find_waiting_cause
 from services.writer.causes import UNRELATED, is_parked
 from services.writer.endpoint import Endpoint
 from services.writer.ownership import AccountOwners
+from services.writer.performer import LedgerUnavailableError, Performer
 from services.writer.takeover import Takeover
 from services.writer.work import PersonWork
 
 logger = logging.getLogger(__name__)
-
-PAUSES = (0.2, 0.5, 1.0)
-"""Seconds before each further attempt, if the server names no time."""
-LONGEST_PAUSE_SECONDS = 10.0
-"""Longest pause between two attempts, in seconds. If a server asks for a longer one, the change waits and is resent."""
-
-
-class WritesForbiddenError(TransientError):
-    """The server answered 403 to a write, and this key has never written successfully.
-
-    Treated as a missing permission of the key, not as a problem with one employee.
-    """
-
-    code: ClassVar[str] = WaitingCause.WRITES_FORBIDDEN
-
-
-class LedgerUnavailableError(Exception):
-    """MongoDB did not answer a question. Says nothing about the SCIM server, so it must not open the circuit breaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +71,8 @@ class Worker:
         """
         self._endpoint = endpoint
         self._owners = owners
-        self._brake = brake
         self._context = context
-        self._ensure_owned = ensure_owned
+        self._performer = Performer(endpoint, owners, brake, ensure_owned, clock)
         self._clock = clock
         self._settle_seconds = settle_seconds
         self._late_write_time = timedelta(seconds=late_write_seconds)
@@ -179,7 +149,7 @@ class Worker:
     async def _settle(self, settling: Settlement, person: PersonWork) -> WaitingCause | None:
         """Performs a settlement, and notes what its result says about the endpoint. Returns why the change waits."""
         try:
-            await self._perform_all(settling, person)
+            await self._performer.perform_all(settling, person)
             if settling.cause is WaitingCause.MANAGER_PENDING:
                 # the manager waits for the same server: what blocks it is the cause that an administrator can remove
                 self._endpoint.breaker.ensure_closed()
@@ -211,50 +181,3 @@ class Worker:
     async def _record_failure(self, cause: WaitingCause, person: PersonWork) -> None:
         if cause not in UNRELATED and not is_parked(person):
             await self._endpoint.breaker.record_failure(cause)
-
-    async def _perform_all(self, settling: Settlement, person: PersonWork) -> None:
-        """Performs steps until the settlement has a result. Retries a step without an answer a few times."""
-        attempt = 0
-        if settling.step is not None:
-            await self._endpoint.describe()
-        while settling.step is not None:
-            try:
-                settling.receive(await self._perform(settling.step, settling, person))
-            except BreakerOpenError:
-                raise
-            except TransientError as error:
-                settling.note_unsent()
-                pause = error.retry_after if error.retry_after is not None else PAUSES[min(attempt, len(PAUSES) - 1)]
-                if attempt >= len(PAUSES) or pause > LONGEST_PAUSE_SECONDS:
-                    raise
-                attempt += 1
-                await self._clock.sleep(pause)
-
-    async def _perform(self, step: Step, settling: Settlement, person: PersonWork) -> Reply:
-        match step:
-            case Pause(attempt):
-                await self._clock.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
-                return None
-            case AskOwnership() | ClaimAccount() | AskBrake():
-                return await self._answer(step, person)
-
-        def before_sending() -> None:
-            self._ensure_owned()
-            settling.note_sent()
-
-        answer = await self._endpoint.perform(step, before_sending)
-        if isinstance(answer, Refused) and answer.is_forbidden and not self._endpoint.memory.has_written:
-            raise WritesForbiddenError("Declaree forbids this key to write (403)")
-        return answer
-
-    async def _answer(self, question: AskOwnership | ClaimAccount | AskBrake, person: PersonWork) -> Reply:
-        try:
-            if isinstance(question, AskBrake):
-                self._ensure_owned()
-                return Braked(await self._brake.hold(person.stored.connection_id, self._endpoint.guard))
-            if isinstance(question, ClaimAccount):
-                self._ensure_owned()
-                return await self._owners.claim(person.stored.person, question)
-            return await self._owners.ask(person.stored.person, question, person.entry.account_id)
-        except TransientError as error:
-            raise LedgerUnavailableError(describe(error)) from error

@@ -21,9 +21,9 @@ OF_SCAN = "tests/unit/poller/test_scan.py"
 POLLER = (
     Mutant(
         "the time from which changes are asked for moves with a run that released nothing",
-        "services/poller/run.py",
-        "if run.state is RunState.SUCCEEDED and tally.basis",
-        "if run.state is not RunState.FAILED and tally.basis",
+        "services/poller/run_recorder.py",
+        "if run.state is RunState.SUCCEEDED and basis",
+        "if run.state is not RunState.FAILED and basis",
         "tests/unit/poller/test_incremental.py::test_list_with_a_gap_is_asked_for_again",
     ),
     Mutant(
@@ -211,7 +211,7 @@ POLLER = (
     ),
     Mutant(
         "observations of a crashed run stay",
-        "services/poller/run.py",
+        "services/poller/run_recorder.py",
         'if plan.needs_any("observation"):',
         'if plan.needs_any("held_run"):',
         f"{OF_HELD}::test_crash_in_a_large_run_loses_no_change",

@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 FOLLOWUPS = "services/store/followups.py"
 LEDGER = "services/store/ledger.py"
+LEDGER_WRITES = "services/store/ledger_writes.py"
 
 OF_FENCES = "tests/contract/store/test_fences.py"
 OF_DAMAGED = "tests/contract/store/test_damaged.py"
@@ -13,21 +14,21 @@ OF_WAITING = "tests/contract/store/test_waiting.py"
 STORE = (
     Mutant(
         "a waiting change replaces a newer one",
-        LEDGER,
+        LEDGER_WRITES,
         'is_older = {"$or": [{"$gt": ["$waiting.version", version]}, {"$gt": [decided, version]}]}',
         'is_older = {"$gt": [decided, version]}',
         f"{OF_WAITING}::test_newer_change_of_an_entry_stays[mongodb]",
     ),
     Mutant(
         "a writer does not notice that a change waits since it has read the entry",
-        LEDGER,
+        LEDGER_WRITES,
         '{"$add": ["$seq", 1]}, {"$ifNull"',
         '"$seq", {"$ifNull"',
         f"{OF_WAITING}::test_noted_change_makes_a_concurrent_write_lose[mongodb]",
     ),
     Mutant(
         "a ledger entry is written over that of another writer",
-        LEDGER,
+        LEDGER_WRITES,
         'previous = {"_id": document["_id"], "seq": entry.seq - 1}',
         'previous = {"_id": document["_id"]}',
         f"{OF_LEDGER}::test_entry_without_its_predecessor_is_not_written[mongodb]",

@@ -129,7 +129,7 @@ WRITER = (
     ),
     Mutant(
         "a request is sent without a look at the ownership",
-        WORKER,
+        "services/writer/performer.py",
         "            self._ensure_owned()\n            settling.note_sent()\n",
         "            settling.note_sent()\n",
         f"{OF_RACES}::test_ownership_is_checked_before_each_request",

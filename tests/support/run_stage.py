@@ -30,8 +30,17 @@ from services.runtime.clock import Clock
 from services.runtime.metrics import Metrics
 from services.store.database import Store
 from services.store.polls import PollPlan
-from tests.support.builders import CONNECTION, DECLAREE, NOW, make_entry, make_outcome, make_snapshot
+from tests.support.builders import (
+    CONNECTION,
+    DECLAREE,
+    NOW,
+    make_connection,
+    make_entry,
+    make_outcome,
+    make_snapshot,
+)
 from tests.support.fake_accounts import FakeAccounts
+from tests.support.fake_store import FakeStore
 from tests.support.fakes import CrashError, Crashes, FakeClock, FakePersonio, FakePublisher, group_by_person
 
 PEOPLE: dict[str, dict[str, Value]] = {key: {"email": f"e{key}@x.example"} for key in "12345"}
@@ -77,8 +86,8 @@ class RunStage:
         self.accounts = FakeAccounts(create_app(self.declaree), self.clock)
         verifier = Verifier(store, self.accounts.source, self.resender, self.clock, lambda: None, PATIENCE)
         departures = Departures(store.snapshots, store.ledger, outbox, self.clock)
-        decider = Decider(store.polls, store.runs, store.observations, store.ledger, self.runner.build_releaser)
-        self.tasks = TaskRunner(store.tasks, self.runner, self.resender, verifier, departures, decider, self.clock)
+        self.decider = Decider(store.polls, store.runs, store.observations, store.ledger, self.runner.build_releaser)
+        self.tasks = TaskRunner(store.tasks, self.runner, self.resender, verifier, departures, self.decider, self.clock)
 
     async def plan(self) -> PollPlan:
         """Returns what the connection needs."""
@@ -93,6 +102,10 @@ class RunStage:
         """Returns the ids of the employees that were sent for this reason, sorted."""
         records = [record for record in self.publisher.log if parse_send_reason(record.headers) is reason]
         return sorted(read_event(EmployeeChanged, record.value).employee_id for record in records)
+
+    def read_events(self) -> list[EmployeeChanged]:
+        """Returns the published events, in order."""
+        return [read_event(EmployeeChanged, record.value) for record in self.publisher.log]
 
     def fail_publishing(self, error: ConnectorError) -> None:
         """Makes every publication fail."""
@@ -115,6 +128,15 @@ class RunStage:
         await self.tasks.run_open(CONNECTION)
         tasks = [await self.store.tasks.get(task.id) for task in filed]
         return [task for task in tasks if task is not None]
+
+
+class MemoryRunStage(RunStage):
+    """The stage of a company with five employees, with everything in memory."""
+
+    def __init__(self) -> None:
+        self.fakes = FakeStore()
+        super().__init__(cast("Store", self.fakes))
+        self.fakes.connections.content[CONNECTION] = make_connection()
 
 
 async def store_open_changes(store: Store) -> None:

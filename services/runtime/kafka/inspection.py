@@ -22,7 +22,7 @@ _UNKNOWN_GROUP = 69
 
 
 class InspectionDeniedError(PermanentError):
-    """Kafka does not let the user look at something."""
+    """Kafka does not allow the user to describe a topic or a group."""
 
     code: ClassVar[str] = "inspection-denied"
 
@@ -123,7 +123,7 @@ async def _open(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
         name = type(error).__name__
         if name.endswith("AuthorizationFailedError"):
             raise InspectionDeniedError(
-                f"Kafka does not let the user look at it ({name}): `users kafka` gives the user cli the rights"
+                f"Kafka does not allow this user to describe it ({name}): run `users kafka`, which gives the user cli the rights"
             ) from error
         raise KafkaUnavailableError(
             f"Kafka does not answer ({name}): check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right"

@@ -9,7 +9,7 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from services.clients.personio.v1 import PAGE_SIZE
+from services.clients.personio.v1_messages import PAGE_SIZE
 from services.contracts.ids import ConnectionId
 from services.store.database import Store
 from tests.contract.store.conftest import make_key

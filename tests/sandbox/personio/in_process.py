@@ -66,6 +66,12 @@ class PersonioSandbox:
         assert response.is_success, response.text
         return response.json() if response.content else None
 
+    async def change_employee(self, number: int, **attributes: object) -> int:
+        """Changes an employee, selected by the position of its id, and returns the id."""
+        employee_id = sorted(employee.id for employee in self.state.company.list_employees())[number]
+        await self.call_control("PATCH", f"/employees/{employee_id}", attributes)
+        return employee_id
+
     def advance_clock(self, **duration: float) -> None:
         """Moves the clock forward by the arguments of a ``timedelta``."""
         self.state.clock.advance(timedelta(**duration))

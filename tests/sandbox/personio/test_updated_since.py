@@ -10,13 +10,6 @@ from tests.sandbox.personio.in_process import EMPLOYEES, PersonioSandbox, extrac
 TODAY = "2026-03-02"
 
 
-async def _change_employee(personio: PersonioSandbox, number: int, **attributes: object) -> int:
-    """Changes an employee, selected by the position of its id, and returns the id."""
-    employee_id = sorted(employee.id for employee in personio.state.company.list_employees())[number]
-    await personio.call_control("PATCH", f"/employees/{employee_id}", attributes)
-    return employee_id
-
-
 async def test_updated_since_without_changes_is_empty(personio: PersonioSandbox) -> None:
     """Without changes since the date the list is empty."""
     page = await personio.list_page(f"?updated_since={TODAY}")
@@ -34,7 +27,7 @@ async def test_updated_since_an_early_date_lists_all_employees(personio: Personi
 
 async def test_updated_since_accepts_both_forms_and_is_strict(personio: PersonioSandbox) -> None:
     """A day and a time are accepted, and a change at exactly that time is not reported."""
-    employee_id = await _change_employee(personio, 5, position="Lotse")
+    employee_id = await personio.change_employee(5, position="Lotse")
 
     assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == [employee_id]
     assert extract_ids(await personio.list_page(f"?updated_since={TODAY}T11:59:59")) == [employee_id]
@@ -51,17 +44,17 @@ async def test_updated_since_reports_a_new_employee(personio: PersonioSandbox) -
 async def test_updated_since_ignores_attributes_outside_whitelist(personio: PersonioSandbox) -> None:
     """A change of an attribute that the credential may not read is not reported."""
     await personio.call_control("PATCH", "/whitelist", {"remove": ["position"]})
-    await _change_employee(personio, 5, position="Lotse")
+    await personio.change_employee(5, position="Lotse")
 
-    other = await _change_employee(personio, 6, team=None, first_name="Lotte")
+    other = await personio.change_employee(6, team=None, first_name="Lotte")
 
     assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == [other]
 
 
 async def test_updated_since_with_attributes_limits_the_changes(personio: PersonioSandbox) -> None:
     """Together with attributes[], only changes of these attributes are reported."""
-    await _change_employee(personio, 5, position="Lotse")
-    renamed = await _change_employee(personio, 6, first_name="Lotte")
+    await personio.change_employee(5, position="Lotse")
+    renamed = await personio.change_employee(6, first_name="Lotte")
 
     page = await personio.list_page(f"?updated_since={TODAY}&attributes[]=first_name&attributes[]=last_name")
 
@@ -79,7 +72,7 @@ async def test_updated_since_ignores_a_write_of_the_same_value(personio: Personi
 
 async def test_updated_since_overrides_the_email_filter(personio: PersonioSandbox) -> None:
     """The vendor documents that email has no effect together with updated_since."""
-    employee_id = await _change_employee(personio, 5, position="Lotse")
+    employee_id = await personio.change_employee(5, position="Lotse")
     page = await personio.list_page(f"?updated_since={TODAY}&email=unknown@nordlicht.example")
 
     assert extract_ids(page) == [employee_id]
@@ -87,7 +80,7 @@ async def test_updated_since_overrides_the_email_filter(personio: PersonioSandbo
 
 async def test_updated_since_result_is_paged(personio: PersonioSandbox) -> None:
     """Limit, offset and metadata apply to the changed employees."""
-    changed = {await _change_employee(personio, number, position="Lotse") for number in range(5)}
+    changed = {await personio.change_employee(number, position="Lotse") for number in range(5)}
     pages = [await personio.list_page(f"?updated_since={TODAY}&limit=2&offset={offset}") for offset in (0, 2, 4)]
 
     assert [len(page["data"]) for page in pages] == [2, 2, 1]
@@ -97,7 +90,7 @@ async def test_updated_since_result_is_paged(personio: PersonioSandbox) -> None:
 
 async def test_updated_since_without_zone_uses_the_switch(personio: PersonioSandbox) -> None:
     """The vendor does not document the zone, so a switch selects it; a zone in the value takes precedence."""
-    employee_id = await _change_employee(personio, 5, position="Lotse")
+    employee_id = await personio.change_employee(5, position="Lotse")
     await personio.call_control("PATCH", "/behaviour", {"updated_since_zone_minutes": 60})
 
     assert extract_ids(await personio.list_page(f"?updated_since={TODAY}T12:59:59")) == [employee_id]
@@ -108,7 +101,7 @@ async def test_updated_since_without_zone_uses_the_switch(personio: PersonioSand
 async def test_updated_since_can_report_changes_with_a_delay(personio: PersonioSandbox) -> None:
     """The vendor's filter is eventually consistent, so a change can appear later."""
     await personio.call_control("PATCH", "/behaviour", {"visibility_delay_seconds": 300})
-    employee_id = await _change_employee(personio, 5, position="Lotse")
+    employee_id = await personio.change_employee(5, position="Lotse")
 
     personio.advance_clock(seconds=299)
 
@@ -121,7 +114,7 @@ async def test_updated_since_can_report_changes_with_a_delay(personio: PersonioS
 
 async def test_updated_since_can_repeat_older_changes(personio: PersonioSandbox) -> None:
     """A switch reports changes before the specified time as well."""
-    employee_id = await _change_employee(personio, 5, position="Lotse")
+    employee_id = await personio.change_employee(5, position="Lotse")
     await personio.call_control("PATCH", "/behaviour", {"repeats_seconds": 3600})
 
     assert extract_ids(await personio.list_page(f"?updated_since={TODAY}T12:45:00")) == [employee_id]
@@ -129,7 +122,7 @@ async def test_updated_since_can_repeat_older_changes(personio: PersonioSandbox)
 
 async def test_updated_since_can_miss_changes(personio: PersonioSandbox) -> None:
     """A missed employee is still returned by its id, so only a complete scan is reliable."""
-    employee_id = await _change_employee(personio, 5, position="Lotse")
+    employee_id = await personio.change_employee(5, position="Lotse")
     await personio.call_control("PATCH", "/behaviour", {"misses_every": employee_id})
 
     assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == []

@@ -13,19 +13,12 @@ def _format(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
-async def _change(personio: PersonioSandbox, number: int, **attributes: object) -> int:
-    """Changes an employee, selected by the position of its id, and returns the id."""
-    employee_id = sorted(employee.id for employee in personio.state.company.list_employees())[number]
-    await personio.call_control("PATCH", f"/employees/{employee_id}", attributes)
-    return employee_id
-
-
 async def test_late_change_keeps_the_earlier_one_visible(personio: PersonioSandbox) -> None:
     """An employee that changes again is listed for the first change until the second one becomes visible."""
     await personio.call_control("PATCH", "/behaviour", {"visibility_delay_seconds": 300})
-    employee_id = await _change(personio, 5, position="Lotse")
+    employee_id = await personio.change_employee(5, position="Lotse")
     personio.advance_clock(seconds=299)
-    await _change(personio, 5, position="Kapitän")
+    await personio.change_employee(5, position="Kapitän")
     personio.advance_clock(seconds=1)
 
     assert extract_ids(await personio.list_page(f"?updated_since={TODAY}")) == [employee_id]
@@ -51,7 +44,10 @@ async def test_new_employee_is_listed_after_the_delay(personio: PersonioSandbox)
 
 async def test_delay_repeats_and_misses_apply_together(personio: PersonioSandbox) -> None:
     """A change is listed between its delay and the end of its repetitions, unless its employee is missed."""
-    first, missed = await _change(personio, 5, position="Lotse"), await _change(personio, 6, position="Lotse")
+    first, missed = (
+        await personio.change_employee(5, position="Lotse"),
+        await personio.change_employee(6, position="Lotse"),
+    )
     switches = {"visibility_delay_seconds": 120, "repeats_seconds": 600, "misses_every": missed}
     await personio.call_control("PATCH", "/behaviour", switches)
     listed = {}
@@ -66,10 +62,10 @@ async def test_delay_repeats_and_misses_apply_together(personio: PersonioSandbox
 async def test_delay_and_repeats_respect_the_attributes(personio: PersonioSandbox) -> None:
     """With attributes[], only a visible or repeated change of one of them selects an employee."""
     await personio.call_control("PATCH", "/behaviour", {"visibility_delay_seconds": 60, "repeats_seconds": 600})
-    renamed = await _change(personio, 5, first_name="Lotte")
+    renamed = await personio.change_employee(5, first_name="Lotte")
     personio.advance_clock(seconds=60)
-    await _change(personio, 5, position="Lotse")
-    await _change(personio, 6, position="Lotse")
+    await personio.change_employee(5, position="Lotse")
+    await personio.change_employee(6, position="Lotse")
     query = f"?updated_since={_format(NOW + timedelta(seconds=60))}"
 
     assert extract_ids(await personio.list_page(f"{query}&attributes[]=first_name")) == [renamed]
@@ -92,7 +88,7 @@ async def test_updated_since_can_be_ignored(personio: PersonioSandbox) -> None:
 
 async def test_updated_since_can_find_nothing(personio: PersonioSandbox) -> None:
     """With a restricted credential the filter may find nothing, although employees changed."""
-    await _change(personio, 5, position="Lotse")
+    await personio.change_employee(5, position="Lotse")
     await personio.call_control("PATCH", "/behaviour", {"updated_since": "empty"})
 
     page = await personio.list_page(f"?updated_since={TODAY}")

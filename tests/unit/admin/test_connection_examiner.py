@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.stack.ports import reserve_port
 from services.admin.checks import Finding
-from services.admin.connection_examiner import MAX_ASKED, ConnectionExaminer
+from services.admin.connection_examiner import MAX_PROBED, ConnectionExaminer
 from services.contracts.connections import Connection, DeclareeAccess, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
@@ -69,7 +69,7 @@ async def test_systems_that_do_not_answer_are_one_finding_each(store: Store, exa
 
 async def test_systems_of_many_connections_are_not_asked(store: Store, examiner: ConnectionExaminer) -> None:
     """Thousands of requests would take the rate away from the polls."""
-    added = [await add(store, number) for number in range(MAX_ASKED + 1)]
+    added = [await add(store, number) for number in range(MAX_PROBED + 1)]
 
     every = await examine(examiner)
     (one,) = await examine(examiner, added[3].id)

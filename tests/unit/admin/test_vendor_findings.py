@@ -57,7 +57,7 @@ def test_difference_of_clocks_is_judged_by_its_size(ahead: float, level: str, te
     found = getattr(finding, level)
     assert found is not None
     assert text in found
-    assert ("leases" in found) is (level != "note")
+    assert ("order of changes" in found) is (level != "note")
 
 
 def test_requests_left_are_told_only_if_known() -> None:

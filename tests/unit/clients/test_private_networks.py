@@ -73,7 +73,7 @@ def test_public_address_or_other_name_is_not_private(host: str) -> None:
 
 
 def test_only_public_addresses_get_a_socket() -> None:
-    """The address is that of the connection, not that of an earlier look-up."""
+    """The address is that of the connection, not that of an earlier lookup."""
     with open_public_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", (PUBLIC, 443))) as opened:
         assert opened.family is socket.AF_INET
     with pytest.raises(PrivateAddressError):

@@ -1,24 +1,18 @@
 """Deleted employees: an employee that is not listed is looked up twice, with a pause in between, and then loses the account."""
 
-from typing import cast
-
 import pytest
 
 from services.clients.personio.errors import PersonioUnavailableError
-from services.contracts.cloudevents import read_event
 from services.contracts.connections import Guard
 from services.contracts.employees import EmployeePage
-from services.contracts.events import ChangeKind, EmployeeChanged
+from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.runs import Run, RunState
 from services.contracts.tasks import DecideRun
 from services.poller import absences
-from services.poller.decisions import Decider
-from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION, make_connection
-from tests.support.fake_store import FakeStore
 from tests.support.fakes import make_employee
-from tests.support.run_stage import DEPARTURE_SECONDS, RunStage
+from tests.support.run_stage import DEPARTURE_SECONDS, MemoryRunStage
 
 pytestmark = [pytest.mark.promise("P6"), pytest.mark.promise("P9")]
 
@@ -26,13 +20,11 @@ GONE = "2"
 """The employee that Personio has deleted."""
 
 
-class Company(RunStage):
+class Company(MemoryRunStage):
     """A company with five employees, all of them imported."""
 
     def __init__(self) -> None:
-        self.fakes = FakeStore()
-        super().__init__(cast("Store", self.fakes))
-        self.fakes.connections.content[CONNECTION] = make_connection()
+        super().__init__()
         self.people = dict(self.personio.people)
 
     async def poll(self, after: float = DEPARTURE_SECONDS) -> Run:
@@ -46,15 +38,11 @@ class Company(RunStage):
 
     def list_events(self) -> list[tuple[str, ChangeKind]]:
         """Returns the employees and kinds of the events since the import."""
-        events = [read_event(EmployeeChanged, record.value) for record in self.publisher.log]
-        return [(event.employee_id, event.kind) for event in events]
+        return [(event.employee_id, event.kind) for event in self.read_events()]
 
     async def decide(self, run: str) -> dict[str, int]:
         """Releases a held run."""
-        decider = Decider(
-            self.store.polls, self.store.runs, self.store.observations, self.store.ledger, self.runner.build_releaser
-        )
-        return await decider.decide(CONNECTION, DecideRun(run=run, is_released=True))
+        return await self.decider.decide(CONNECTION, DecideRun(run=run, is_released=True))
 
     def is_absent(self, employee: str = GONE) -> bool:
         """Returns whether an employee is stored as absent."""

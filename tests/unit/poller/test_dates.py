@@ -6,22 +6,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.contracts.cloudevents import read_event
 from services.contracts.connections import Guard
 from services.contracts.employees import EmploymentPhase
-from services.contracts.events import EmployeeChanged
 from services.contracts.mappings import EmploymentDates, default_mapping
 from services.contracts.observations import GroupKind
 from services.contracts.polls import PollProgress, ScanBasis
 from services.contracts.runs import Run, RunKind, RunNotHeldError, RunState
 from services.contracts.tasks import DecideRun
 from services.poller.cursor import SPREAD, Cursor
-from services.poller.decisions import Decider
-from services.store.database import Store
 from services.store.polls import PollPlan
 from tests.support.builders import CONNECTION, make_connection
-from tests.support.fake_store import FakeStore
-from tests.support.run_stage import RunStage
+from tests.support.run_stage import MemoryRunStage
 
 pytestmark = pytest.mark.promise("P9")
 
@@ -31,18 +26,13 @@ NO_SCAN = Cursor(overlap=timedelta(hours=2), full_scan_every=timedelta(days=365)
 """Rules that lead to no full scan in these tests, before 21 o'clock."""
 
 
-class Company(RunStage):
+class Company(MemoryRunStage):
     """A company with five employees that releases the dates of employments."""
 
     def __init__(self) -> None:
-        self.fakes = FakeStore()
-        super().__init__(cast("Store", self.fakes))
-        self.fakes.connections.content[CONNECTION] = make_connection()
+        super().__init__()
         self.personio.visible = (*self.personio.visible, "hire_date", "last_working_day", "termination_date")
         self.runner._cursor = NO_SCAN
-        self.decider = Decider(
-            self.store.polls, self.store.runs, self.store.observations, self.store.ledger, self.runner.build_releaser
-        )
 
     async def publish(self, **dates: object) -> None:
         """Publishes a mapping with these rules for dates."""
@@ -57,8 +47,7 @@ class Company(RunStage):
 
     def list_events(self) -> list[tuple[str, EmploymentPhase]]:
         """Returns the employees and phases of the events."""
-        events = [read_event(EmployeeChanged, record.value) for record in self.publisher.log]
-        return [(event.employee_id, event.phase) for event in events]
+        return [(event.employee_id, event.phase) for event in self.read_events()]
 
 
 @pytest.fixture
@@ -89,7 +78,7 @@ async def test_first_day_is_noticed_without_a_change_in_personio(company: Compan
 
 
 async def test_moved_hire_date_is_seen_on_the_old_day(company: Company) -> None:
-    """The look-up shows the new date, also if the filter by time has missed it."""
+    """The lookup shows the new date, also if the filter by time has missed it."""
     company.personio.people["2"]["hire_date"] = "2026-03-11"
     await company.poll(at(9, 12))
     company.personio.people["2"]["hire_date"] = "2026-03-13"

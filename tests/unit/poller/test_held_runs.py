@@ -23,11 +23,9 @@ from services.poller.lease import LeaseLostError
 from services.poller.outbox import Outbox
 from services.poller.run import Runner
 from services.runtime.metrics import Metrics
-from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION, make_connection, make_entry, make_observation
-from tests.support.fake_store import FakeStore
 from tests.support.fakes import CrashError, Crashes, make_employee
-from tests.support.run_stage import CURSOR, DEPARTURE_SECONDS, RunStage, make_limits
+from tests.support.run_stage import CURSOR, DEPARTURE_SECONDS, MemoryRunStage, make_limits
 
 MANY = 40
 """Employees of the company."""
@@ -43,13 +41,11 @@ def make_people(*numbers: int) -> People:
     return {str(n): {**ADA, "last_name": f"N{n}", "email": f"e{n}@x.example", "office.name": "Kiel"} for n in numbers}
 
 
-class Company(RunStage):
+class Company(MemoryRunStage):
     """A company of ``MANY`` employees, all of them imported. Every tenth is inactive."""
 
     def __init__(self) -> None:
-        self.fakes = FakeStore()
-        super().__init__(cast("Store", self.fakes))
-        self.fakes.connections.content[CONNECTION] = make_connection()
+        super().__init__()
         self.personio.page = 7
         self.personio.visible = (*self.personio.visible, "office")
         self.people: People = make_people(*range(MANY))
@@ -75,10 +71,7 @@ class Company(RunStage):
 
     async def decide(self, run: str, *, is_released: bool) -> dict[str, int]:
         """Carries out a decision."""
-        decider = Decider(
-            self.store.polls, self.store.runs, self.store.observations, self.store.ledger, self.runner.build_releaser
-        )
-        return await decider.decide(CONNECTION, DecideRun(run=run, is_released=is_released))
+        return await self.decider.decide(CONNECTION, DecideRun(run=run, is_released=is_released))
 
     async def find_run(self, run: str) -> Run:
         """Returns a stored run."""
@@ -558,7 +551,7 @@ async def test_release_stores_nothing_that_is_no_longer_wanted(company: Company)
 
 
 async def test_found_employee_is_not_absent_after_a_release(company: Company) -> None:
-    """A look-up has found one that the held run did not list."""
+    """A lookup has found one that the held run did not list."""
     KINDS[GroupKind.ABSENT](company)
     run = await company.poll()
     company.people |= make_people(1)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.clients.personio import v1
+from services.clients.personio import v1, v1_messages
 from tests.unit.contracts.strategies import repeatable
 from tests.unit.poller.history_world import World
 
@@ -60,7 +60,8 @@ def make_histories(names: tuple[str, ...]) -> st.SearchStrategy[list[Step]]:
 @pytest.fixture(autouse=True, scope="module")
 def _small_pages() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(v1, "PAGE_SIZE", 3)
+        for module in (v1, v1_messages):
+            patch.setattr(module, "PAGE_SIZE", 3)
         yield
 
 

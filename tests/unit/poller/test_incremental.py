@@ -2,23 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import cast
 
 import pytest
 
 from services.clients.personio.errors import PersonioRefusedError, PersonioUnavailableError
-from services.contracts.cloudevents import read_event
 from services.contracts.connections import Guard
 from services.contracts.employees import EmployeePage
-from services.contracts.events import ChangeKind, EmployeeChanged
+from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.mappings import AttributeSource, Rule, default_mapping
 from services.contracts.runs import Run, RunKind, RunState
-from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION, NOW, make_connection
-from tests.support.fake_store import FakeStore
 from tests.support.fakes import make_employee
-from tests.support.run_stage import CURSOR, DEPARTURE_SECONDS, RunStage
+from tests.support.run_stage import CURSOR, DEPARTURE_SECONDS, MemoryRunStage
 
 pytestmark = [pytest.mark.promise("P1"), pytest.mark.promise("P6")]
 
@@ -26,13 +22,8 @@ INTERVAL = 900.0
 """Seconds between two polls."""
 
 
-class Company(RunStage):
+class Company(MemoryRunStage):
     """A company with five employees."""
-
-    def __init__(self) -> None:
-        self.fakes = FakeStore()
-        super().__init__(cast("Store", self.fakes))
-        self.fakes.connections.content[CONNECTION] = make_connection()
 
     async def poll(self, after: float = INTERVAL) -> Run:
         """Polls on schedule, this number of seconds later."""
@@ -47,8 +38,7 @@ class Company(RunStage):
 
     def list_events(self) -> list[tuple[str, ChangeKind]]:
         """Returns the employees and kinds of the events since the import."""
-        events = [read_event(EmployeeChanged, record.value) for record in self.publisher.log]
-        return [(event.employee_id, event.kind) for event in events]
+        return [(event.employee_id, event.kind) for event in self.read_events()]
 
     @property
     def asked_since(self) -> datetime | None:

@@ -10,7 +10,7 @@ from services.contracts.mappings import AttributeSource, MappingDocument, Rule, 
 from services.contracts.runs import RunState
 from services.contracts.vendor_notes import EndpointEnd, VendorNotes
 from services.errors import ConnectorError
-from services.poller.run import LEFT_UNFINISHED
+from services.poller.run_recorder import LEFT_UNFINISHED
 from services.runtime.kafka.publisher import ProducerDeadError
 from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION, NOW, make_snapshot

@@ -19,7 +19,7 @@ from services.contracts.connections import PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import Run, RunState
 from services.poller.ports import Personio, PollPlan
-from services.poller.run import LEFT_UNFINISHED
+from services.poller.run_recorder import LEFT_UNFINISHED
 from services.poller.schedule import Schedule
 from services.poller.settings import PollerSettings
 from services.poller.verification_ports import AccountSource

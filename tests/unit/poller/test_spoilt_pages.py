@@ -3,13 +3,14 @@
 import pytest
 
 from sandbox.personio.faults import Fault
-from services.clients.personio import v1
+from services.clients.personio import v1, v1_messages
 from services.contracts.cloudevents import read_event
 from services.contracts.connections import Guard
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.runs import RunState
 from tests.support.builders import CONNECTION
-from tests.unit.poller.history_world import LIST, World
+from tests.unit.poller.history_company import LIST
+from tests.unit.poller.history_world import World
 
 pytestmark = [pytest.mark.promise("P6"), pytest.mark.promise("P9")]
 
@@ -21,7 +22,8 @@ SCANS = 2
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(v1, "PAGE_SIZE", 3)
+    for module in (v1, v1_messages):
+        monkeypatch.setattr(module, "PAGE_SIZE", 3)
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ async def test_deleted_employees_are_removed_within_two_scans(world: World) -> N
 
 @pytest.mark.parametrize("kind", ["drop", "repeat", "empty", "shrink", "duplicate", "skip", "not_json", "cut"])
 async def test_spoilt_page_of_every_scan_removes_no_employee(world: World, kind: str) -> None:
-    """On any page: the scan is not complete, and says so."""
+    """The scan is not complete, and says so, for each of the pages."""
     for page in range(PAGES - 1):
         for _ in range(SCANS):
             world.state.faults.clear()

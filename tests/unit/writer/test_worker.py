@@ -13,7 +13,7 @@ from services.errors import TransientError
 from services.provisioning.calls import Answer, Call, Lost, PatchAccount, ReplaceAccount
 from services.provisioning.server import Way
 from services.store.errors import StoreUnavailableError
-from services.writer.worker import LONGEST_PAUSE_SECONDS, PAUSES
+from services.writer.performer import LONGEST_PAUSE_SECONDS, PAUSES
 from tests.support.builders import OTHER, make_request, make_request_with_intent
 from tests.support.writer_stage import EVA, WriterStage
 
