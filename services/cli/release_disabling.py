@@ -21,7 +21,7 @@ def release_disabling(
 ) -> None:
     """Let the writer disable the accounts that it holds, because unusually many were to be disabled within an hour.
 
-    Exactly those that are held now are released. If they are wrong, correct and publish the mapping, or correct the data in
+    Exactly those that are held now are released. If they are wrong, correct the mapping and import it, or correct the data in
     Personio: the newest change counts. Exit code 1 if you do not agree.
     """
     held = run(lambda _, store: admin_brake.list_held(store, ConnectionId(connection), with_names=names))
@@ -36,6 +36,8 @@ def release_disabling(
 
 
 def _describe(held: tuple[admin_brake.HeldDisabling, ...], *, with_names: bool) -> str:
-    rows = [(one.employee, one.name or "-", f"{one.since:%Y-%m-%d %H:%M} UTC" if one.since else "-") for one in held]
+    rows = [
+        (one.employee, one.name or "-", f"since {one.since:%Y-%m-%d %H:%M} UTC" if one.since else "-") for one in held
+    ]
     listed = [format_columns(rows)] if with_names else []
     return "\n".join([*listed, f"accounts that stay enabled until you decide: {len(held)}"])
