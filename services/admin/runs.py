@@ -61,9 +61,10 @@ async def get_decidable(store: Store, connection: ConnectionId, run: str, *, is_
     found = await find_successor(store, found) or found
     is_interrupted = is_released and found.state is RunState.RELEASING
     if found.state is not RunState.HELD and not is_interrupted:
-        raise RunNotHeldError(
-            f"the run {run} is {found.state.value}, not held: see `runs list {connection}` for a run that is held now"
-        )
+        is_replaced = found.state is RunState.REPLACED
+        reason = f"a later run has replaced {run}, and " if is_replaced else f"the run {run} is {found.state.value}, "
+        same = "no run holds the same changes" if is_replaced else "not held"
+        raise RunNotHeldError(f"{reason}{same}: see `runs list {connection}` for a run that is held now")
     return found
 
 

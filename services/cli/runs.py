@@ -56,9 +56,10 @@ def show(
         return found, successor, [change async for change in held]
 
     found, successor, held = run(work)
-    rows = [(change.employee, change.name or "-", ", ".join(change.what)) for change in held]
+    rows = [(change.employee, change.name or "-", ", ".join(change.what) or "other change") for change in held]
     changes = format_columns(rows) if rows else "This run holds no changes."
-    shown = [_describe(found), *_describe_successor(found, successor), *([changes] if people or names else [])]
+    is_listed = (people or names) and (held or found.state is not RunState.REPLACED)
+    shown = [_describe(found), *_describe_successor(found, successor), *([changes] if is_listed else [])]
     result = {"run": found, "successor": successor.id if successor else None, "held": held}
     print_result("\n".join(shown), result, as_json=as_json)
 
@@ -131,7 +132,9 @@ def _describe_successor(one: Run, successor: Run | None) -> list[str]:
     if one.state is not RunState.REPLACED:
         return []
     if successor is None:
-        return [f"A later run has replaced this one: see `runs list {one.connection_id}`"]
+        return [
+            f"A later run has replaced this one, and no run holds the same changes: see `runs list {one.connection_id}`"
+        ]
     return [f"A later run has replaced this one, and holds the same changes: {successor.id}"]
 
 

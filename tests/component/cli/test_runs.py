@@ -70,23 +70,26 @@ async def test_show_of_a_replaced_run_lists_the_same_changes(cli: Cli, store: St
     later = NOW + timedelta(minutes=15)
     held = await store_run(store, connection, now=later, state=RunState.HELD, digest="equal", unusual=UNUSUAL)
     seen = make_observation("7", held.id, connection_id=connection, replaces=1, groups=(UNUSUAL[0].group,))
-    await store.observations.save([seen], now=NOW)
+    usual = make_observation("8", held.id, connection_id=connection, replaces=1, groups=())
+    await store.observations.save([seen, usual], now=NOW)
 
     shown = (await asyncio.to_thread(cli, "runs", "show", connection, replaced.id, "--people")).output
     asked = (await asyncio.to_thread(cli, "runs", "reject", connection, replaced.id)).output
 
     assert f"A later run has replaced this one, and holds the same changes: {held.id}\n7  -  office.name" in shown
+    assert "8  -  other change\n" in shown
     assert f"A later run has replaced the run {replaced.id}, and holds the same changes:\nrun {held.id}" in asked
 
 
-async def test_show_of_a_run_without_held_changes_says_so(cli: Cli, store: Store, connection: ConnectionId) -> None:
+async def test_show_of_a_replaced_run_without_the_same_leads_on(
+    cli: Cli, store: Store, connection: ConnectionId
+) -> None:
     """The changes of a replaced run are removed."""
     run = await store_run(store, connection, state=RunState.REPLACED)
 
     result = await asyncio.to_thread(cli, "runs", "show", connection, run.id, "--people")
 
-    assert f"A later run has replaced this one: see `runs list {connection}`" in result.output
-    assert "This run holds no changes." in result.output
+    assert f"replaced this one, and no run holds the same changes: see `runs list {connection}`" in result.output
 
 
 @pytest.mark.parametrize(
@@ -204,7 +207,7 @@ async def test_run_that_is_not_held_is_not_decided(cli: Cli, store: Store, conne
     result = await asyncio.to_thread(cli, "runs", "release", connection, run.id, "--yes")
 
     assert result.exit_code == 1
-    assert f"the run {run.id} is replaced, not held: see `runs list {connection}`" in result.output
+    assert f"a later run has replaced {run.id}, and no run holds the same changes: see `runs list" in result.output
 
 
 async def test_guard_is_shown_and_changed(cli: Cli, store: Store, connection: ConnectionId) -> None:
