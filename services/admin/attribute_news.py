@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.contracts.catalogues import AttributeChange, AttributeChangeKind
+from services.contracts.employees import HIRE_DATE, LAST_DAYS
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import PublishedMapping
-from services.mapping.readers import find_reading_fields
+from services.mapping.readers import ACTIVE, find_reading_fields
 from services.store.database import Store
 
 NEWS_LIFETIME = timedelta(days=30)
 """Time after which a change that harms nothing is no longer shown."""
+EMPLOYMENT_DATES = (HIRE_DATE, *LAST_DAYS)
+"""Attributes with dates of an employment. Without one of them, the other dates and the status decide about access."""
 MAX_SHOWN = 5
 """Number of keys that one line shows."""
 
@@ -35,9 +38,15 @@ class AttributeNews:
         key, day, fields = self.change.key, f"{self.change.at:%Y-%m-%d}", ", ".join(self.fields)
         match self.change.kind:
             case AttributeChangeKind.VANISHED:
+                is_date = key in EMPLOYMENT_DATES and self.fields == (ACTIVE,)
+                effect = (
+                    "Access begins and ends by the other dates and the status"
+                    if is_date
+                    else f"In Declaree, {fields} stays as it is"
+                )
                 return (
-                    f"Personio no longer releases {key} (seen on {day}), and the mapping reads it. In Declaree, {fields} stays "
-                    "as it is: release the attribute for the credential again, or change the mapping"
+                    f"Personio no longer releases {key} (seen on {day}), and the mapping reads it. {effect}: "
+                    "release the attribute for the credential again, or change the mapping"
                 )
             case AttributeChangeKind.TYPE_CHANGED:
                 return (

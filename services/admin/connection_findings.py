@@ -85,7 +85,10 @@ def _judge_polls(facts: StoredFacts) -> Iterator[Finding]:
         return
     at = f"{run.finished_at or run.started_at:%Y-%m-%d %H:%M} UTC"
     if facts.is_overdue:
-        yield Finding("polls", f"the next poll is overdue, the last one ended at {at}: see the log of the poller")
+        yield Finding(
+            "polls",
+            f"the next poll is overdue, the last one ended at {at}: see whether Personio answers, and the log of the poller",
+        )
     if run.state is RunState.HELD:
         command = f"runs show {run.connection_id} {run.id} --people"
         yield Finding("last poll", f"it is held ({at}), see `{command}`, then release or reject it: {run.error}")
@@ -106,7 +109,8 @@ def _judge_leavers(status: Status) -> Iterator[Finding]:
         yield Finding(
             "leavers",
             f"{status.held_disablings} accounts stay enabled, because unusually many were to be disabled within an hour: "
-            f"if the employees have left, use `connections release-disabling {status.connection}`",
+            f"if the employees have left, use `connections release-disabling {status.connection}`, else correct the mapping "
+            "or the data in Personio",
         )
 
 

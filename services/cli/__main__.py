@@ -145,12 +145,12 @@ def _format_status(connection: admin_status.Status) -> str:
     if connection.overdue_since is not None:
         lines.append(
             f"  overdue: the poll that was due at {connection.overdue_since:%Y-%m-%d %H:%M} UTC has not ended: "
-            "see the log of the poller, or start another poller"
+            f"look at Personio with `connections check {connection.connection}`, and at the log of the poller"
         )
     lines += _format_brake(connection)
     if connection.attributes:
         lines.append(
-            f"  Personio releases other attributes: {summarise_keys(connection.attributes)}, see `doctor {connection.connection}`"
+            f"  released attributes have changed ({summarise_keys(connection.attributes)}): see `doctor {connection.connection}`"
         )
     lines += [f"  unreadable: {problem}" for problem in connection.problems]
     people = f"see `people list {connection.connection}`"
@@ -174,7 +174,7 @@ def _format_brake(connection: admin_status.Status) -> Iterator[str]:
         held, name = connection.held_disablings, connection.connection
         yield f"  held {held}: these accounts stay enabled, because unusually many were to be disabled within an hour;"
         yield f"  if the employees have left, use `connections release-disabling {name}`,"
-        yield "  else correct the mapping and publish it, or correct the data in Personio"
+        yield "  else correct the mapping and import it, or correct the data in Personio"
 
 
 def _format_last_poll(run: Run | None) -> Iterator[str]:

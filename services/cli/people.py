@@ -14,9 +14,11 @@ from services.cli.forget import forget
 from services.cli.inputs import confirm
 from services.cli.output import format_columns, print_error, print_result
 from services.cli.sync import Seconds
-from services.contracts.employees import get_parent
+from services.contracts.employees import EmploymentPhase, get_parent
+from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.ledger import LedgerEntry
+from services.contracts.snapshots import Snapshot
 from services.contracts.tasks import Disable, Task
 from services.contracts.values import Value
 from services.runtime.clock import SystemClock
@@ -45,6 +47,7 @@ def show(
         _format_attribute(key, value, person.labels.get(get_parent(key), ""))
         for key, value in sorted(person.snapshot.attributes.items())
     ]
+    lines += _format_phase(person.snapshot)
     absence = admin_people.describe_absence(person)
     if absence:
         lines.append(f"absent since {person.snapshot.absent_since:%Y-%m-%d %H:%M} UTC: {absence}")
@@ -59,6 +62,21 @@ def show(
 def _format_attribute(key: str, value: Value, label: str) -> str:
     has_label = key.startswith(CUSTOM_ATTRIBUTE_PREFIX) and label
     return f"{key}{f' ({_join_lines(label)})' if has_label else ''}: {_join_lines(value)}"
+
+
+def _format_phase(snapshot: Snapshot) -> Iterator[str]:
+    """Yields when the dates of the employment begin or end the access, and nothing if they do not."""
+    if snapshot.status == "inactive" or snapshot.kind is ChangeKind.REMOVED:
+        return
+    day = snapshot.next_day
+    match snapshot.phase:
+        case EmploymentPhase.UPCOMING:
+            yield f"access begins on {day or '-'}, by the hire date"
+        case EmploymentPhase.ENDED:
+            yield "access has ended, because the last day is over"
+        case EmploymentPhase.CURRENT:
+            if day is not None:
+                yield f"access ends on {day}, because the last day is over then"
 
 
 def _join_lines(value: Value) -> str:

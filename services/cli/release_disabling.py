@@ -21,7 +21,7 @@ def release_disabling(
 ) -> None:
     """Let the writer disable the accounts that it holds, because unusually many were to be disabled within an hour.
 
-    Exactly those that are held now are released. If they are wrong, correct and publish the mapping, or correct the data in
+    Exactly those that are held now are released. If they are wrong, correct the mapping and import it, or correct the data in
     Personio: the newest change counts. Exit code 1 if you do not agree.
     """
     held = run(lambda _, store: admin_brake.list_held(store, ConnectionId(connection), with_names=names))

@@ -10,8 +10,8 @@ from services.cli.inputs import confirm
 from services.cli.output import format_columns, print_error, print_result
 from services.cli.sync import Seconds, run_task
 from services.contracts.ids import ConnectionId
-from services.contracts.runs import Run
-from services.contracts.tasks import DecideRun
+from services.contracts.runs import Run, RunState
+from services.contracts.tasks import DecideRun, Task
 from services.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Show the polls of a connection, and decide about those that are held.")
@@ -42,18 +42,26 @@ def show(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show one run, with its counts, and why it failed, was incomplete or was held."""
+    """Show one run, with its counts, and why it failed, was incomplete or was held.
 
-    async def work(_: CliSettings, store: Store) -> tuple[Run, list[admin_runs.HeldChange]]:
+    If a later run has replaced it and holds the same changes, these are listed.
+    """
+
+    async def work(_: CliSettings, store: Store) -> tuple[Run, Run | None, list[admin_runs.HeldChange]]:
         found = await admin_runs.get_run(store, ConnectionId(connection), run_id)
-        held = admin_runs.stream_held(store, run_id, with_names=names) if people or names else None
-        return found, [change async for change in held] if held is not None else []
+        successor = await admin_runs.find_successor(store, found)
+        if not people and not names:
+            return found, successor, []
+        held = admin_runs.stream_held(store, (successor or found).id, with_names=names)
+        return found, successor, [change async for change in held]
 
-    found, held = run(work)
-    rows = [(change.employee, change.name or "-", ", ".join(change.what)) for change in held]
+    found, successor, held = run(work)
+    rows = [(change.employee, change.name or "-", ", ".join(change.what) or "other change") for change in held]
     changes = format_columns(rows) if rows else "This run holds no changes."
-    shown = [_describe(found), *([changes] if people or names else [])]
-    print_result("\n".join(shown), {"run": found, "held": held}, as_json=as_json)
+    is_listed = (people or names) and (held or found.state is not RunState.REPLACED)
+    shown = [_describe(found), *_describe_successor(found, successor), *([changes] if is_listed else [])]
+    result = {"run": found, "successor": successor.id if successor else None, "held": held}
+    print_result("\n".join(shown), result, as_json=as_json)
 
 
 @app.command()
@@ -83,11 +91,13 @@ def _decide(
         lambda _, store: admin_runs.get_decidable(store, ConnectionId(connection), run_id, is_released=is_released)
     )
     if not yes:
+        if held.id != run_id:
+            print_error(f"A later run has replaced the run {run_id}, and holds the same changes:")
         print_error(_describe(held))
         if not confirm(question):
             raise typer.Exit(1)
     action = DecideRun(run=held.id, is_released=is_released)
-    run_task(ConnectionId(connection), action, seconds, as_json=as_json)
+    run_task(ConnectionId(connection), action, seconds, as_json=as_json, describe=_describe_decision)
 
 
 def _format_row(one: Run) -> tuple[str, ...]:
@@ -100,6 +110,32 @@ def _format_row(one: Run) -> tuple[str, ...]:
         one.state.value,
         ", ".join(f"{name} {number}" for name, number in numbers.items() if number) or "no change",
     )
+
+
+def _describe_decision(task: Task) -> str:
+    """Returns what a decision has done."""
+    if not (isinstance(task.action, DecideRun) and task.action.is_released):
+        return "rejected: the changes are dropped, and the next poll holds them again, unless they are corrected in Personio"
+    published, superseded = task.counts.get("emitted", 0), task.counts.get("superseded", 0)
+    oversized = task.counts.get("oversized", 0)
+    return ", ".join(
+        [
+            f"released: {published} changes are published",
+            *([f"{superseded} left out, because these employees have changed since"] if superseded else []),
+            *([f"{oversized} oversized, see `people list {task.connection_id}`"] if oversized else []),
+        ]
+    )
+
+
+def _describe_successor(one: Run, successor: Run | None) -> list[str]:
+    """Returns what became of a run that a later one has replaced."""
+    if one.state is not RunState.REPLACED:
+        return []
+    if successor is None:
+        return [
+            f"A later run has replaced this one, and no run holds the same changes: see `runs list {one.connection_id}`"
+        ]
+    return [f"A later run has replaced this one, and holds the same changes: {successor.id}"]
 
 
 def _describe(one: Run) -> str:

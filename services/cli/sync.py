@@ -1,5 +1,6 @@
 """The commands ``poll``, ``resync`` and ``replay``, which detect changes or publish them again."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -22,10 +23,22 @@ STATE_TEXTS = {TaskState.OPEN: "waiting for a poller", TaskState.RUNNING: "a pol
 """What the terminal shows while a task is unfinished."""
 
 
-def run_task(connection: ConnectionId, action: Action, seconds: float, *, as_json: bool) -> None:
+def _describe_counts(task: Task) -> str:
+    return ", ".join(f"{name} {count}" for name, count in task.counts.items())
+
+
+def run_task(
+    connection: ConnectionId,
+    action: Action,
+    seconds: float,
+    *,
+    as_json: bool,
+    describe: Callable[[Task], str] = _describe_counts,
+) -> None:
     """Files a task, waits for it with its progress, and prints its result.
 
-    ``seconds`` is the maximum wait. Ends the command with exit code 1 if the task failed, 75 if it is not finished in time.
+    ``seconds`` is the maximum wait. ``describe`` returns the text for a task that succeeded.
+    Ends the command with exit code 1 if the task failed, 75 if it is not finished in time.
     """
     with show_progress(STATE_TEXTS[TaskState.OPEN]) as step:
 
@@ -39,8 +52,7 @@ def run_task(connection: ConnectionId, action: Action, seconds: float, *, as_jso
             )
 
         task = run(work)
-    text = task.error or ", ".join(f"{name} {count}" for name, count in task.counts.items())
-    print_result(text, task, as_json=as_json)
+    print_result(task.error or describe(task), task, as_json=as_json)
     if task.state is TaskState.FAILED:
         raise typer.Exit(1)
 

@@ -13,7 +13,7 @@ from services.contracts.runs import Run, RunCounts, RunState
 from services.contracts.tasks import DecideRun
 from services.poller.guard import explain
 from services.store.database import Store
-from tests.component.cli.conftest import store_run
+from tests.component.cli.conftest import store_run, take_task
 from tests.support.builders import NOW, OTHER, make_observation
 from tests.support.command_line import Cli
 
@@ -64,13 +64,58 @@ def test_show_tells_what_has_happened_to_how_many(cli: Cli, connection: Connecti
     assert "7  Zoë" in cli("runs", "show", connection, held.id, "--names").output
 
 
-async def test_show_of_a_run_without_held_changes_says_so(cli: Cli, store: Store, connection: ConnectionId) -> None:
+async def test_show_of_a_replaced_run_lists_the_same_changes(cli: Cli, store: Store, connection: ConnectionId) -> None:
+    """An administrator has the id from the command `status`, and the next poll replaces that run."""
+    replaced = await store_run(store, connection, state=RunState.REPLACED, digest="equal")
+    later = NOW + timedelta(minutes=15)
+    held = await store_run(store, connection, now=later, state=RunState.HELD, digest="equal", unusual=UNUSUAL)
+    seen = make_observation("7", held.id, connection_id=connection, replaces=1, groups=(UNUSUAL[0].group,))
+    usual = make_observation("8", held.id, connection_id=connection, replaces=1, groups=())
+    await store.observations.save([seen, usual], now=NOW)
+
+    shown = (await asyncio.to_thread(cli, "runs", "show", connection, replaced.id, "--people")).output
+    asked = (await asyncio.to_thread(cli, "runs", "reject", connection, replaced.id)).output
+
+    assert f"A later run has replaced this one, and holds the same changes: {held.id}\n7  -  office.name" in shown
+    assert "8  -  other change\n" in shown
+    assert f"A later run has replaced the run {replaced.id}, and holds the same changes:\nrun {held.id}" in asked
+
+
+async def test_show_of_a_replaced_run_without_the_same_leads_on(
+    cli: Cli, store: Store, connection: ConnectionId
+) -> None:
     """The changes of a replaced run are removed."""
     run = await store_run(store, connection, state=RunState.REPLACED)
 
     result = await asyncio.to_thread(cli, "runs", "show", connection, run.id, "--people")
 
-    assert "This run holds no changes." in result.output
+    assert f"replaced this one, and no run holds the same changes: see `runs list {connection}`" in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "counts", "text"),
+    [
+        ("release", {"emitted": 15, "oversized": 0, "superseded": 0}, "released: 15 changes are published\n"),
+        (
+            "release",
+            {"emitted": 13, "oversized": 0, "superseded": 2},
+            "released: 13 changes are published, 2 left out, because these employees have changed since\n",
+        ),
+        ("reject", {"emitted": 0}, "rejected: the changes are dropped, and the next poll holds them again"),
+    ],
+)
+async def test_decision_says_what_it_has_done(
+    cli: Cli, store: Store, connection: ConnectionId, held: Run, command: str, counts: dict[str, int], text: str
+) -> None:
+    """An administrator does not know the names of the counts."""
+    waiting = asyncio.create_task(asyncio.to_thread(cli, "runs", command, connection, held.id, "--yes"))
+    task = await take_task(store, connection)
+    await store.tasks.finish(task.id, counts, now=NOW)
+
+    result = await waiting
+
+    assert result.exit_code == 0
+    assert text in result.output
 
 
 @pytest.mark.parametrize("state", [RunState.RELEASING, RunState.RELEASED, RunState.REJECTED])
@@ -162,7 +207,7 @@ async def test_run_that_is_not_held_is_not_decided(cli: Cli, store: Store, conne
     result = await asyncio.to_thread(cli, "runs", "release", connection, run.id, "--yes")
 
     assert result.exit_code == 1
-    assert f"the run {run.id} is replaced, not held: see `runs list {connection}`" in result.output
+    assert f"a later run has replaced {run.id}, and no run holds the same changes: see `runs list" in result.output
 
 
 async def test_guard_is_shown_and_changed(cli: Cli, store: Store, connection: ConnectionId) -> None:

@@ -132,7 +132,7 @@ async def test_status_tells_news_of_personio_on_one_line_each(cli: Cli, store: S
     result = await asyncio.to_thread(cli, "status")
 
     assert result.exit_code == 0
-    assert f"  Personio releases other attributes: vanished: supervisor, see `doctor {connection}`\n" in result.output
+    assert f"  released attributes have changed (vanished: supervisor): see `doctor {connection}`\n" in result.output
     assert (
         f"  Personio announces the end of /v1/company/employees for 2026-03-09: see `doctor {connection}`\n"
         in result.output

@@ -1,7 +1,8 @@
 """`people upcoming` and `connections time-zone` on a real MongoDB."""
 
+import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -30,6 +31,30 @@ async def today(store: Store, connection: ConnectionId) -> datetime:
         snapshots.append(make_snapshot(key, connection_id=connection, attributes=values, phase=phase, next_day=day))
     await store.snapshots.save([(snapshot, None) for snapshot in snapshots])
     return today
+
+
+@pytest.mark.parametrize(
+    ("phase", "has_day", "status", "text"),
+    [
+        (EmploymentPhase.UPCOMING, True, "active", "access begins on 2026-03-20, by the hire date\n"),
+        (EmploymentPhase.CURRENT, True, "active", "access ends on 2026-03-20, because the last day is over then\n"),
+        (EmploymentPhase.ENDED, False, "active", "access has ended, because the last day is over\n"),
+        (EmploymentPhase.CURRENT, False, "active", ""),
+        (EmploymentPhase.UPCOMING, True, "inactive", ""),
+    ],
+)
+async def test_show_says_when_the_dates_decide(
+    cli: Cli, store: Store, connection: ConnectionId, phase: EmploymentPhase, has_day: bool, status: str, text: str
+) -> None:
+    """An active employee without an enabled account is otherwise a riddle."""
+    day = date(2026, 3, 20) if has_day else None
+    attributes = {"status": status}
+    snapshot = make_snapshot(connection_id=connection, attributes=attributes, phase=phase, next_day=day)
+    await store.snapshots.save([(snapshot, None)])
+
+    output = (await asyncio.to_thread(cli, "people", "show", connection, "1")).output
+
+    assert [line for line in output.splitlines(keepends=True) if line.startswith("access")] == [text] * bool(text)
 
 
 def test_changes_of_the_next_days_are_listed(cli: Cli, connection: ConnectionId, today: datetime) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from services.admin.attribute_news import NEWS_LIFETIME, find_changes, judge_changes, summarise_keys
 from services.contracts.catalogues import AttributeChange, AttributeChangeKind, SourceCatalogue
-from services.contracts.mappings import AttributeSource, MappingDocument, PublishedMapping, Rule
+from services.contracts.mappings import AttributeSource, EmploymentDates, MappingDocument, PublishedMapping, Rule
 from services.store.database import Store
 from tests.support.builders import CONNECTION, NOW, OTHER
 
@@ -76,6 +76,16 @@ def test_vanished_attribute_is_told_with_the_fields_that_stay() -> None:
     assert "title, locale stays as it is" in vanished.describe()
     assert not changed.is_harmful
     assert "from tags to standard" in changed.describe()
+
+
+def test_vanished_date_leaves_the_other_dates_to_decide() -> None:
+    """Access does not stay as it is: a termination date still ends it without the last working day."""
+    employment = EmploymentDates(disable_after_last_day=True)
+    dated = PUBLISHED.model_copy(update={"mapping": PUBLISHED.mapping.model_copy(update={"employment": employment})})
+
+    (vanished,) = judge_changes([make_change("last_working_day", VANISHED)], dated, LATER)
+
+    assert "Access begins and ends by the other dates and the status" in vanished.describe()
 
 
 def test_keys_are_summarised_on_one_line() -> None:
