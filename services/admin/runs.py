@@ -44,11 +44,6 @@ async def get_run(store: Store, connection: ConnectionId, run: str) -> Run:
     return found
 
 
-async def find_successor(store: Store, run: Run) -> Run | None:
-    """Returns the held run that has replaced this one and holds the same changes; None without one."""
-    return await store.runs.find_same(run) if run.state is RunState.REPLACED else None
-
-
 async def get_decidable(store: Store, connection: ConnectionId, run: str, *, is_released: bool) -> Run:
     """Returns the held run to decide about: this one, or one that has replaced it and holds the same changes. To be released,
     it may also be one with a release that ended with an error.
@@ -56,7 +51,7 @@ async def get_decidable(store: Store, connection: ConnectionId, run: str, *, is_
     Raises ``UnknownConnectionError``, ``UnknownRunError`` and ``RunNotHeldError``.
     """
     found = await get_run(store, connection, run)
-    found = await find_successor(store, found) or found
+    found = await store.runs.find_successor(found) or found
     is_interrupted = is_released and found.state is RunState.RELEASING
     if found.state is not RunState.HELD and not is_interrupted:
         is_replaced = found.state is RunState.REPLACED

@@ -14,7 +14,7 @@ from services.cli.forget import forget
 from services.cli.inputs import confirm
 from services.cli.output import format_columns, print_error, print_result
 from services.cli.sync import Seconds
-from services.contracts.employees import EmploymentPhase, get_parent
+from services.contracts.employees import INACTIVE, EmploymentPhase, get_parent
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.ledger import LedgerEntry
@@ -66,7 +66,7 @@ def _format_attribute(key: str, value: Value, label: str) -> str:
 
 def _format_phase(snapshot: Snapshot) -> Iterator[str]:
     """Yields when the dates of the employment begin or end the access, and nothing if they do not."""
-    if snapshot.status == "inactive" or snapshot.kind is ChangeKind.REMOVED:
+    if snapshot.status == INACTIVE or snapshot.kind is ChangeKind.REMOVED:
         return
     day = snapshot.next_day
     match snapshot.phase:

@@ -49,7 +49,7 @@ def show(
 
     async def work(_: CliSettings, store: Store) -> tuple[Run, Run | None, list[admin_runs.HeldChange]]:
         found = await admin_runs.get_run(store, ConnectionId(connection), run_id)
-        successor = await admin_runs.find_successor(store, found)
+        successor = await store.runs.find_successor(found)
         if not people and not names:
             return found, successor, []
         held = admin_runs.stream_held(store, (successor or found).id, with_names=names)

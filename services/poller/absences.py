@@ -83,9 +83,8 @@ class Absences:
         waiting = await self._snapshots.find_not_looked_up(connection, MAX_CANDIDATES)
         second = [employee for employee in due if missing is None or employee in missing]
         first = [*(employee for employee in waiting if missing is None or employee in missing), *new]
-        most = MAX_LOOKUPS - min(
-            len(first), MAX_LOOKUPS // 2
-        )  # second lookups that always fail leave room for first ones
+        # second lookups that always fail leave room for first ones
+        most = MAX_LOOKUPS - min(len(first), MAX_LOOKUPS // 2)
         departed = await self._look_up(second, most, reader, found)
         unknown = set(await self._look_up(first, MAX_LOOKUPS - min(len(second), most), reader, found))
         for snapshot in (await self._snapshots.read(connection, departed)).values():

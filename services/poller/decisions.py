@@ -48,8 +48,7 @@ class Decider:
         run = await self._runs.get(action.run)
         if run is None or run.connection_id != connection:
             raise RunNotHeldError(f"unknown run {action.run} of connection {connection}: see `runs list {connection}`")
-        if run.state is RunState.REPLACED:
-            run = await self._runs.find_same(run) or run
+        run = await self._runs.find_successor(run) or run
         if action.is_released:
             return await self._release(connection, run)
         await self._begin(run, RunState.REJECTED, RunState.REJECTED)

@@ -32,8 +32,8 @@ class Runs(Protocol):
         """Returns the ids of the runs that are held or being released. Their observations are still needed."""
         ...
 
-    async def find_same(self, run: Run) -> Run | None:
-        """Returns a held run with the same changes as this one; None without one."""
+    async def find_successor(self, run: Run) -> Run | None:
+        """Returns the held run that holds the same changes as this one, which it has replaced; None without one."""
         ...
 
     async def replace_held(self, connection: ConnectionId, *, by: str) -> int:

@@ -51,11 +51,11 @@ class Runs:
         documents = await self._collection.find({"$or": either}, fields=["_id"])
         return tuple(document["_id"] for document in select_named(documents))
 
-    async def find_same(self, run: Run) -> Run | None:
-        """Returns a held run with the same changes as this one; None without one."""
-        held = {"connection_id": run.connection_id, "state": RunState.HELD.value}
-        if run.digest is None:
+    async def find_successor(self, run: Run) -> Run | None:
+        """Returns the held run that holds the same changes as this one, which it has replaced; None without one."""
+        if run.state is not RunState.REPLACED or run.digest is None:
             return None
+        held = {"connection_id": run.connection_id, "state": RunState.HELD.value}
         documents = await self._collection.find(held)
         same = (document for document in documents if document.get("digest") == run.digest)
         return next(iter((await self._damage.read_all(DocumentKind.RUN, same, _read)).valid), None)

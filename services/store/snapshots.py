@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from pymongo import InsertOne
 
 from services.contracts.damage import DocumentKind
-from services.contracts.employees import EmploymentPhase
+from services.contracts.employees import INACTIVE, EmploymentPhase
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.snapshots import Snapshot, SnapshotState
@@ -231,7 +231,7 @@ class Snapshots:
     async def count_present(self, connection: ConnectionId) -> int:
         """Returns the number of employees that are listed, and neither inactive nor removed."""
         gone = [
-            {"connection_id": connection, "status": "inactive"},
+            {"connection_id": connection, "status": INACTIVE},
             {"connection_id": connection, "absent_since": {"$exists": True}},
         ]  # those that were removed are absent
         return await self.count(connection) - await self._collection.count({"$or": gone})

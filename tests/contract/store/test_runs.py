@@ -117,3 +117,22 @@ async def test_newest_ended_run_is_found_behind_one_in_progress(store: Store) ->
     await store.runs.save(ended[1])
 
     assert await store.runs.find_last_finished([CONNECTION, OTHER]) == {CONNECTION: ended[1], OTHER: ended[2]}
+
+
+async def test_successor_holds_the_same_changes(store: Store) -> None:
+    """A run that was not replaced has none, and neither do other changes, another connection, or a run without a digest."""
+    states = {"old": RunState.REPLACED, "other": RunState.REPLACED, "new": RunState.HELD, "plain": RunState.REPLACED}
+    digests = {"old": "d1", "other": "d2", "new": "d1", "plain": None}
+    runs = {}
+    for name, state in states.items():
+        begun = await store.runs.begin(CONNECTION, now=NOW)
+        runs[name] = begun.model_copy(update={"state": state, "digest": digests[name]})
+        await store.runs.save(runs[name])
+    elsewhere = await store.runs.begin(OTHER, now=NOW)
+    stranger = elsewhere.model_copy(update={"state": RunState.REPLACED, "digest": "d1"})
+
+    assert await store.runs.find_successor(runs["old"]) == runs["new"]
+    assert await store.runs.find_successor(runs["other"]) is None
+    assert await store.runs.find_successor(runs["plain"]) is None
+    assert await store.runs.find_successor(runs["new"]) is None
+    assert await store.runs.find_successor(stranger) is None

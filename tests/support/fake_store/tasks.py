@@ -148,11 +148,13 @@ class FakeRuns:
         states = {RunState.HELD, RunState.RELEASING}
         return tuple(run.id for run in self._sort(connection) if run.state in states)
 
-    async def find_same(self, run: Run) -> Run | None:
-        """Returns a held run with the same changes as this one; None without one."""
+    async def find_successor(self, run: Run) -> Run | None:
+        """Returns the held run that holds the same changes as this one, which it has replaced; None without one."""
         await give_turn()
+        if run.state is not RunState.REPLACED or run.digest is None:
+            return None
         held = (other for other in self._sort(run.connection_id) if other.state is RunState.HELD)
-        return next((other for other in held if run.digest is not None and other.digest == run.digest), None)
+        return next((other for other in held if other.digest == run.digest), None)
 
     async def replace_held(self, connection: ConnectionId, *, by: str) -> int:
         """Ends the held runs of a connection, except the run ``by``. Returns their number."""
