@@ -17,7 +17,10 @@ from services.runtime.clock import SystemClock
 async def _parse(url: str, client_id: str, client_secret: str) -> Counter[str]:
     access = PersonioAccess(url=url, client_id=client_id, client_secret=SecretStr(client_secret), insecure_http=True)
     async with PersonioClient(access, clock=SystemClock(), allow_private=True) as personio:
-        return Counter(employees=sum([len(page.employees) async for page in personio.iterate_pages()]))
+        employees = [
+            sum(listed.read() is not None for listed in page.employees) async for page in personio.iterate_pages()
+        ]
+        return Counter(employees=sum(employees))
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ async def _read_employees(installation: Installation) -> dict[EmployeeId, Attrib
     async with PersonioClient(access, clock=SystemClock(), allow_private=True) as personio:
         catalogue = {definition.key: definition for definition in await personio.list_attributes()}
         async for page in personio.iterate_pages():
-            for employee in page.employees:
+            for employee in filter(None, (listed.read() for listed in page.employees)):
                 employees[employee.id] = {
                     key: FullAttribute(
                         value=value, label=catalogue[get_parent(key)].label, type=catalogue[get_parent(key)].type

@@ -28,16 +28,16 @@ class Incremental:
 
 @dataclass(frozen=True, slots=True)
 class FullScan:
-    """One full scan of a new process, and the bare loop before and after it."""
+    """Full scans, each of a new process, and the bare loops between them. The CPU times are medians."""
 
     cpu_seconds: float
     """CPU seconds of the poller."""
     bare_cpu_seconds: float
-    """CPU seconds of the bare loop, the mean of both runs."""
+    """CPU seconds of the bare loop."""
     mongo_cpu_seconds: float
     """CPU seconds of MongoDB."""
     growth_mib: float
-    """The poller's peak memory above its level before the poll, in MiB."""
+    """The largest growth of the poller's peak memory above its level before the poll, in MiB."""
 
     @property
     def cpu_ratio(self) -> float:

@@ -105,7 +105,10 @@ async def preview_start(
         async with PersonioClient(stored.personio, clock=clock, allow_private=allow_private) as personio:
             visible = {definition.key for definition in await personio.list_attributes()}
             async for page in personio.iterate_pages(visible & set(map(get_parent, wanted))):
-                for employee in page.employees:
+                for listed in page.employees:
+                    employee = listed.read()
+                    if employee is None:
+                        continue
                     attributes = select_wanted(wanted, employee.attributes)
                     phase, _ = calendar.find_phase(attributes)
                     request = engine.map(_build_event(connection, employee.id, attributes, phase, clock.now()))

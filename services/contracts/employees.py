@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from services.contracts.ids import EmployeeId
 from services.contracts.values import Value
@@ -57,19 +57,45 @@ class Employee(NamedTuple):
     modified_at: datetime | None
     """Personio's own timestamp of the last change; None if it sends none."""
 
+    @property
+    def digest(self) -> None:
+        """What Personio has sent is not known by now."""
+
+    def read(self) -> "Employee":
+        """Returns the employee, which is read already."""
+        return self
+
+
+class ListedEmployee(Protocol):
+    """An element of a list of employees. It is read on demand, because most employees are listed as before."""
+
+    @property
+    def id(self) -> EmployeeId:
+        """Personio's id of the employee."""
+        ...
+
+    @property
+    def digest(self) -> str | None:
+        """Identifies what Personio has sent: with the same digest, ``read`` returns the same. None if it is not known."""
+        ...
+
+    def read(self) -> Employee | None:
+        """Returns the employee; None if the element cannot be read."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class EmployeePage:
     """One page of the list of employees."""
 
-    employees: tuple[Employee, ...]
+    employees: tuple[ListedEmployee, ...]
     """The employees of the page."""
     offset: int
     """Number of employees before this page."""
     total: int | None
     """Number of employees that Personio announces; None if it announces none."""
     skipped: int = 0
-    """Number of elements without an id, which cannot be employees."""
+    """Number of elements without a valid id, which cannot be employees."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,30 @@ def attributes_to_json(attributes: Mapping[str, Value]) -> str:
     return _ATTRIBUTES.dump_json(dict(attributes)).decode()
 
 
+class Listing(NamedTuple):
+    """How Personio lists an employee."""
+
+    digest: str | None = None
+    """Identifies what Personio has sent, and the conditions under which it was compared; None if it is not known."""
+    empty: tuple[str, ...] = ()
+    """Keys of the requested attributes without a value, in order."""
+
+
+NOT_LISTED = Listing()
+"""Of an employee that no list has shown, such as one that was looked up."""
+
+
+class NotedListing(NamedTuple):
+    """How Personio lists an employee that has not changed."""
+
+    employee_id: EmployeeId
+    """The employee."""
+    content_hash: str
+    """Content hash of the snapshot that the employee was compared with."""
+    listing: Listing
+    """How Personio lists the employee, with a digest."""
+
+
 class SnapshotState(NamedTuple):
     """What of a snapshot decides whether its employee has changed, if Personio lists the employee and no value is oversized."""
 
@@ -34,6 +58,8 @@ class SnapshotState(NamedTuple):
     """The day on which the phase changes next; None for no such day."""
     status: str | None
     """Personio's status of the employee; None if it is not a string."""
+    listing: Listing = NOT_LISTED
+    """How Personio lists the employee with this content."""
 
 
 class Snapshot(FrozenModel):
@@ -63,6 +89,10 @@ class Snapshot(FrozenModel):
     """The day in the company's time zone on which the phase changes next; None for no such day."""
     status: str | None = None
     """Personio's status of the employee; None if it is not a string."""
+    digest: str | None = None
+    """Digest of how Personio lists the employee with this content; None if it is not known, as after a lookup."""
+    empty: tuple[str, ...] = ()
+    """Keys of the requested attributes without a value in that listing, in order."""
     detected_at: AwareDatetime
     """When the poller detected the change."""
     source_modified_at: AwareDatetime | None = None

@@ -49,6 +49,8 @@ def build_removed(snapshot: Snapshot, now: datetime) -> Snapshot:
             "changed": (),
             "next_day": None,
             "content_hash": REMOVED,
+            "digest": None,
+            "empty": (),
             "detected_at": now,
             "source_modified_at": None,
         }

@@ -1,21 +1,19 @@
-"""One scan of a connection, of all employees or of the changed ones: page by page, with at most two pages in memory."""
+"""One scan of a connection, of all employees or of the changed ones, with a few pages in memory."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
-from services.contracts.cloudevents import SendReason
-from services.contracts.employees import Employee, EmployeePage
-from services.contracts.events import ChangeKind
+from services.contracts.employees import EmployeePage, ListedEmployee
 from services.contracts.ids import EmployeeId
-from services.contracts.observations import Observation, observe_change, was_active
 from services.contracts.polls import ScanBasis
 from services.contracts.runs import RunKind
-from services.contracts.snapshots import Snapshot
 from services.errors import ConnectorError, PermanentError
 from services.mapping.employment import EmploymentCalendar
 from services.poller.absences import MAX_CANDIDATES, Absences, Found
+from services.poller.comparison import Comparison
 from services.poller.cursor import Cursor
-from services.poller.observe import detect_change, is_unchanged
+from services.poller.listings import Recogniser
 from services.poller.outbox import Outbox
 from services.poller.ports import Personio, PollPlan
 from services.poller.scan_limits import PageReader, ScanLimits, ScanStoppedError
@@ -30,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class Scan:
-    """Compares employees in Personio with their snapshots. A dry run stores nothing."""
+    """Reads the list of employees in Personio, and has each page compared. A dry run stores nothing."""
 
     def __init__(
         self,
@@ -77,12 +75,13 @@ class Scan:
         tally = Tally()
         async with self._limits.open(personio) as reader:
             try:
-                selection = await self._begin(reader, wanted, personio.fingerprint, tally, is_full=is_full)
-                await self._read_list(reader, selection, tally, progress)
+                selection, basis = await self._begin(reader, wanted, personio.fingerprint, tally, is_full=is_full)
+                comparison = self._open_comparison(selection, basis)
+                await self._read_list(reader, comparison, tally, progress)
                 if tally.kind is RunKind.FULL:
-                    await self._finish_full(reader, selection, tally)
+                    await self._finish_full(reader, selection, comparison, tally)
                 else:
-                    await self._finish_incremental(reader, selection, tally)
+                    await self._finish_incremental(reader, comparison, tally)
             except ScanStoppedError as error:
                 tally.stopped = str(error)
         tally.notes = personio.notes
@@ -90,23 +89,38 @@ class Scan:
 
     async def _begin(
         self, reader: PageReader, wanted: frozenset[str], source: str, tally: Tally, *, is_full: bool
-    ) -> Selection:
+    ) -> tuple[Selection, ScanBasis]:
         selection = await reader.begin(wanted)
         tally.invisible = selection.invisible
-        tally.basis = ScanBasis(
+        tally.basis = basis = ScanBasis(
             attributes=tuple(sorted(selection.stored)), employment=self._calendar.dates, source=source
         )
         if not self._dry_run:
             async with self._limits.places:
                 await self._catalogue.begin(selection)
         now = self._clock.now()
-        since = None if is_full else self._cursor.find_since(self._plan, tally.basis, now)
+        since = None if is_full else self._cursor.find_since(self._plan, basis, now)
         reader.open_list(selection, since)
         if since is not None:
             await self._try_incremental(reader, selection, tally)
         if tally.kind is RunKind.FULL:
             tally.before = await self._snapshots.count(self._connection)
-        return selection
+        return selection, basis
+
+    def _open_comparison(self, selection: Selection, basis: ScanBasis) -> Comparison:
+        return Comparison(
+            self._run,
+            self._plan,
+            selection,
+            Recogniser(basis, self._plan.time_zone, self._calendar.today),
+            self._snapshots,
+            self._outbox,
+            self._changes,
+            self._calendar,
+            self._cursor,
+            self._clock,
+            dry_run=self._dry_run,
+        )
 
     async def _try_incremental(self, reader: PageReader, selection: Selection, tally: Tally) -> None:
         """Asks for all employees if Personio refuses the filter by time, or does not answer it and the newest run failed too."""
@@ -123,19 +137,38 @@ class Scan:
             tally.kind = RunKind.INCREMENTAL
 
     async def _read_list(
-        self, reader: PageReader, selection: Selection, tally: Tally, progress: Callable[[Tally], Awaitable[None]]
+        self, reader: PageReader, comparison: Comparison, tally: Tally, progress: Callable[[Tally], Awaitable[None]]
     ) -> None:
-        while (page := await self._read(reader, tally)) is not None:
-            known = len(tally.ids)
-            async with self._limits.places:
-                reader.prefetch()
-                employees = {employee.id: employee for employee in page.employees}
-                # a second listing would count a change twice
-                for again in tally.count_page(page, set(employees)):
-                    del employees[again]
-                await self._compare(employees, tally, selection)
+        """Has the listed employees compared, those of several pages at once if there is room. Those before a limit count too."""
+        batch = _Batch()
+        try:
+            while (page := await self._read(reader, tally)) is not None:
+                new = tally.count_page(page)
+                batch.add(new)
+                if batch.pages >= self._get_batch_pages() or batch.has_read:
+                    await self._compare(batch, comparison, tally, reader)
+                    batch = _Batch()
                 await progress(tally)
-            reader.note_new(len(tally.ids) - known)
+                reader.note_new(len(new))
+        except ScanStoppedError:
+            await self._compare(batch, comparison, tally)
+            raise
+        await self._compare(batch, comparison, tally)
+
+    def _get_batch_pages(self) -> int:
+        """Returns the number of pages to compare at once. The new employees of a first import do not wait for the next page."""
+        return self._limits.batch_pages if self._plan.is_imported else 1
+
+    async def _compare(
+        self, batch: "_Batch", comparison: Comparison, tally: Tally, reader: PageReader | None = None
+    ) -> None:
+        """``reader`` fetches the next page in the meantime; None for no such page."""
+        if not batch.pages:
+            return
+        async with self._limits.places:
+            if reader is not None:
+                reader.prefetch()
+            await comparison.compare(batch.listed, tally)
 
     async def _read(self, reader: PageReader, tally: Tally) -> EmployeePage | None:
         """Returns the next page; None after the last. An error after the first page stops the scan, so that its changes are kept."""
@@ -148,69 +181,9 @@ class Scan:
                 raise
             raise ScanStoppedError(str(error)) from error
 
-    async def _compare(self, employees: dict[EmployeeId, Employee], tally: Tally, selection: Selection) -> None:
-        tally.count_values(employees.values(), selection.requested)
-        doubtful, known = await self._pass_over_unchanged(employees, tally, selection)
-        stored = await self._snapshots.read(self._connection, doubtful.keys() & known)
-        tally.known += len(stored)
-        tally.gone += sum(not was_active(snapshot) for snapshot in stored.values())
-        observations = self._observe(doubtful, stored, tally, selection)
-        if not self._dry_run:
-            self._outbox.ensure_lease()  # the process may have been suspended past its lease since it fetched this page
-            returned = [key for key, snapshot in stored.items() if snapshot.absent_since is not None]
-            if returned:
-                await self._snapshots.clear_absent(self._connection, returned)
-                await self._resend_unchanged([stored[key] for key in returned], observations)
-        tally.count_released(await self._changes.add(observations))
-
-    async def _pass_over_unchanged(
-        self, employees: dict[EmployeeId, Employee], tally: Tally, selection: Selection
-    ) -> tuple[dict[EmployeeId, Employee], Collection[EmployeeId]]:
-        """Counts the employees that certainly have not changed. Returns the others, and all employees that have a snapshot.
-
-        In most scans this is the whole work, so it does without the stored attributes.
-        """
-        states = await self._snapshots.read_states(self._connection, employees)
-        doubtful = {}
-        for key, employee in employees.items():
-            state = states.get(key)
-            if state is not None and is_unchanged(state, employee, selection.stored, self._calendar):
-                tally.count_unchanged(state)
-            else:
-                doubtful[key] = employee
-        return doubtful, states.keys()
-
-    async def _resend_unchanged(self, returned: Sequence[Snapshot], observations: Sequence[Observation]) -> None:
-        """Resends employees that are listed again without a change: nothing was provisioned while they were absent."""
-        changed = {observation.employee_id for observation in observations}
-        unchanged = [snapshot for snapshot in returned if snapshot.employee_id not in changed]
-        await self._outbox.emit(self._connection, unchanged, SendReason.RESENT)
-
-    def _observe(
-        self,
-        employees: dict[EmployeeId, Employee],
-        stored: dict[EmployeeId, Snapshot],
-        tally: Tally,
-        selection: Selection,
-    ) -> list[Observation]:
-        """Returns the changes of the employees of a page."""
-        observations: list[Observation] = []
-        now = self._clock.now()
-        for employee in employees.values():
-            previous = stored.get(employee.id)
-            snapshot = detect_change(self._connection, previous, employee, now, selection.stored, self._calendar)
-            if snapshot is None:
-                tally.unchanged += 1
-                continue
-            tally.created += snapshot.kind is ChangeKind.CREATED
-            tally.changed += snapshot.kind is ChangeKind.CHANGED
-            tally.oversized += bool(snapshot.oversized)
-            is_full = tally.kind is RunKind.FULL
-            tally.missed += is_full and self._cursor.is_missed(self._plan.progress, employee.modified_at)
-            observations.append(observe_change(self._run, previous, snapshot))
-        return observations
-
-    async def _finish_full(self, reader: PageReader, selection: Selection, tally: Tally) -> None:
+    async def _finish_full(
+        self, reader: PageReader, selection: Selection, comparison: Comparison, tally: Tally
+    ) -> None:
         """Looks up employees that are no longer listed. If one of them exists, the list is wrong, and the scan is not complete.
         The one that exists is compared nevertheless: a list that lacks a leaver for ever would keep the account enabled.
 
@@ -226,11 +199,11 @@ class Scan:
         tally.absent, tally.existing = len(missing), len(found.existing)
         tally.gone += found.absent_before
         if found.existing:
-            await self._compare_existing(found, tally, selection)
+            await self._compare_existing(found, comparison, tally)
         else:
             await self._take_absences(found, tally)
 
-    async def _finish_incremental(self, reader: PageReader, selection: Selection, tally: Tally) -> None:
+    async def _finish_incremental(self, reader: PageReader, comparison: Comparison, tally: Tally) -> None:
         """Looks up employees that a day makes due, and those that an earlier full scan no longer listed.
 
         Those that exist are compared like listed ones.
@@ -238,19 +211,19 @@ class Scan:
         tally.stopped = tally.describe_gap()
         if self._plan.needs_any("next_day"):
             due = await self._snapshots.find_due(self._connection, self._calendar.today, MAX_CANDIDATES)
-            await self._compare_existing(await self._absences.look_up(due, reader), tally, selection)
+            await self._compare_existing(await self._absences.look_up(due, reader), comparison, tally)
         if self._plan.needs_any("undecided_absence"):
             found = await self._absences.follow_up(self._connection, reader)
-            await self._compare_existing(found, tally, selection)
+            await self._compare_existing(found, comparison, tally)
             await self._take_absences(found, tally)
 
-    async def _compare_existing(self, found: Found, tally: Tally, selection: Selection) -> None:
+    async def _compare_existing(self, found: Found, comparison: Comparison, tally: Tally) -> None:
         existing = {employee.id: employee for employee in found.existing if employee.id not in tally.ids}
         if tally.kind is RunKind.INCREMENTAL:
-            tally.ids |= existing.keys()
+            tally.ids.update(existing)
         tally.stopped = tally.stopped or found.error
         async with self._limits.places:
-            await self._compare(existing, tally, selection)
+            await comparison.compare(existing, tally)
 
     async def _take_absences(self, found: Found, tally: Tally) -> None:
         """Takes what the lookups have found. The scan is not complete if they ended early."""
@@ -260,3 +233,21 @@ class Scan:
         if found.unknown and not self._dry_run:
             self._outbox.ensure_lease()
             await self._snapshots.mark_unknown(self._connection, found.unknown, self._clock.now())
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Pages that are compared at once. MongoDB is asked once for their employees."""
+
+    listed: dict[EmployeeId, ListedEmployee] = field(default_factory=dict)
+    """The employees, without those that an earlier page has listed."""
+    pages: int = 0
+    """Number of pages."""
+    has_read: bool = False
+    """Whether an employee is read already, and so takes several times the memory."""
+
+    def add(self, listed: dict[EmployeeId, ListedEmployee]) -> None:
+        """Adds the employees of a page."""
+        self.listed |= listed
+        self.pages += 1
+        self.has_read = self.has_read or any(entry.digest is None for entry in listed.values())

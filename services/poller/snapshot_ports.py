@@ -6,7 +6,7 @@ from typing import Protocol
 
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.snapshots import Snapshot, SnapshotState
+from services.contracts.snapshots import NotedListing, Snapshot, SnapshotState
 
 
 class Snapshots(Protocol):
@@ -28,6 +28,10 @@ class Snapshots(Protocol):
 
     async def replace_attributes(self, snapshots: Sequence[Snapshot]) -> None:
         """Stores the attributes of these snapshots, unless their revision has changed. All else stays as it is."""
+        ...
+
+    async def note_listings(self, connection: ConnectionId, noted: Sequence[NotedListing]) -> None:
+        """Notes how Personio lists employees, unless their content has changed since the comparison."""
         ...
 
     async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:

@@ -1,10 +1,10 @@
 """The counts of a scan in progress, and what is wrong with the list."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from services.contracts.employees import Employee, EmployeePage, get_parent
+from services.contracts.employees import EmployeePage, ListedEmployee
 from services.contracts.ids import EmployeeId
 from services.contracts.observations import is_active
 from services.contracts.polls import ScanBasis
@@ -38,7 +38,7 @@ class Tally:
     repeated: int = 0
     """Number of employees that Personio listed more than once."""
     skipped: int = 0
-    """Number of list elements without an employee id."""
+    """Number of list elements without an employee id, and of those that cannot be read."""
     total: int | None = None
     """The maximum of the numbers of employees that Personio announced; None if it announced none."""
     last_total: int | None = None
@@ -68,33 +68,29 @@ class Tally:
     stopped: str | None = None
     """Why the scan ended before the last page; None if it did not."""
 
-    def count_page(self, page: EmployeePage, ids: set[EmployeeId]) -> set[EmployeeId]:
-        """Counts a page that lists the employees ``ids``. Returns those that an earlier page has listed too."""
+    def count_page(self, page: EmployeePage) -> dict[EmployeeId, ListedEmployee]:
+        """Counts a page, and returns its employees without those of earlier pages: a second listing would count a change twice."""
         is_first = self.last_total is None and self.is_steady
         self.is_steady = page.total is not None and (is_first or (self.is_steady and page.total == self.last_total))
         self.last_total = page.total
         if page.total is not None:
             self.total = max(page.total, self.total or 0)
-        again = self.ids & ids
+        new = {entry.id: entry for entry in page.employees if entry.id not in self.ids}
         self.skipped += page.skipped
-        self.repeated += len(page.employees) - len(ids) + len(again)
-        self.ids |= ids
-        return again
+        self.repeated += len(page.employees) - len(new)
+        self.ids.update(new)  # `|=` with the keys of a dictionary would copy the whole set
+        return new
 
-    def count_values(self, employees: Iterable[Employee], requested: frozenset[str]) -> None:
-        """Counts which of the ``requested`` attributes these employees have a value of."""
-        # most employees have values of the same keys
-        alike = Counter(
-            frozenset(key for key, value in employee.attributes.items() if value is not None) for employee in employees
-        )
-        for keys, number in alike.items():
-            self.filled.update(dict.fromkeys(requested.intersection(map(get_parent, keys)), number))
+    def count_values(self, empty: Iterable[tuple[str, ...]], requested: frozenset[str]) -> None:
+        """Counts the employees with a value by ``requested`` attribute. ``empty`` has the keys of each without a value."""
+        for keys, number in Counter(empty).items():  # most employees have values of the same attributes
+            self.filled.update(dict.fromkeys(requested.difference(keys), number))
 
-    def count_unchanged(self, state: SnapshotState) -> None:
-        """Counts an employee without a change."""
-        self.known += 1
-        self.unchanged += 1
-        self.gone += not is_active(state.status, state.phase)
+    def count_unchanged(self, states: Sequence[SnapshotState]) -> None:
+        """Counts employees without a change."""
+        self.known += len(states)
+        self.unchanged += len(states)
+        self.gone += sum([not is_active(state.status, state.phase) for state in states])
 
     def describe_gap(self) -> str | None:
         """Returns why the scan is not complete, with the announced and the listed number; None if it is complete."""
@@ -105,7 +101,7 @@ class Tally:
         announced = "no number of" if self.total is None else f"{self.total}"
         details = [f"Personio announced {announced} employees and listed {len(self.ids)}"]
         details += [f"{self.repeated} were listed more than once"] if self.repeated else []
-        details += [f"{self.skipped} had no valid id"] if self.skipped else []
+        details += [f"{self.skipped} could not be read"] if self.skipped else []
         details += [f"{self.existing} exist that it does not list"] if self.existing else []
         details += (
             ["the announced number changed during the scan"] if self.total is not None and not self.is_steady else []

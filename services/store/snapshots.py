@@ -1,8 +1,9 @@
 """Snapshots of employees as the poller last saw them. They are the outbox of the poller."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from types import NoneType
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,7 +13,7 @@ from services.contracts.damage import DocumentKind
 from services.contracts.employees import INACTIVE, EmploymentPhase
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.snapshots import Snapshot, SnapshotState
+from services.contracts.snapshots import Listing, NotedListing, Snapshot, SnapshotState
 from services.store.collection import PAGE_SIZE, ChangeAll, ChangeOne, Collection, Document, split, to_model
 from services.store.damage_notes import DamageNotes
 from services.store.damaged import parse_keys
@@ -27,8 +28,10 @@ NOT_LISTED = {"absent_since": {"$exists": True}, "is_absence_acknowledged": {"$n
 UNDECIDED_ABSENCE = {**NOT_LISTED, "kind": {"$ne": ChangeKind.REMOVED.value}}
 """Those of them that do not count as deleted yet."""
 
-_STATE = ("content_hash", "phase", "next_day", "status", "absent_since", "oversized")
+_STATE = ("content_hash", "phase", "next_day", "status", "digest", "empty", "absent_since", "oversized")
 """The fields that a state is read from."""
+_PHASES: Mapping[Any, EmploymentPhase] = {phase.value: phase for phase in EmploymentPhase}
+_OPTIONAL = (str, NoneType)
 _TIME = TypeAdapter(datetime)
 _SETS_PENDING = {"$set": {"pending": {"$gt": ["$revision", "$emitted_revision"]}}}
 
@@ -66,7 +69,7 @@ class Snapshots:
         """
         keys = _to_keys(connection, employees)
         documents = await self._collection.find({"_id": {"$in": keys}}, fields=_STATE) if keys else []
-        start = len(f"{connection}/")
+        start = len(_to_prefix(connection))
         return {EmployeeId(document["_id"][start:]): _read_state(document) for document in documents}
 
     async def _read_all(self, documents: Iterable[Document]) -> tuple[Snapshot, ...]:
@@ -97,8 +100,12 @@ class Snapshots:
         )
 
     async def replace_attributes(self, snapshots: Sequence[Snapshot]) -> None:
-        """Stores the attributes of these snapshots, unless their revision has changed. All else stays as it is."""
+        """Stores the attributes of these snapshots, unless their revision has changed. They are no longer known to be listed so."""
         await self._collection.write_bulk([_build_replacement(snapshot) for snapshot in snapshots])
+
+    async def note_listings(self, connection: ConnectionId, noted: Sequence[NotedListing]) -> None:
+        """Notes how Personio lists employees, unless their content has changed since the comparison."""
+        await self._collection.write_bulk([_build_note(connection, note) for note in noted])
 
     async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
         """Notes that Kafka has acknowledged these revisions."""
@@ -269,7 +276,13 @@ class Snapshots:
 
 
 def _to_keys(connection: ConnectionId, employees: Iterable[EmployeeId]) -> list[str]:
-    return sorted(str(PersonKey(connection, employee)) for employee in set(employees))
+    prefix = _to_prefix(connection)
+    return sorted({prefix + employee for employee in employees})
+
+
+def _to_prefix(connection: ConnectionId) -> str:
+    """Returns what the keys of all employees of a connection begin with."""
+    return str(PersonKey(connection, EmployeeId("")))
 
 
 def _build_write(snapshot: Snapshot, previous: int | None) -> InsertOne[Document] | ChangeOne:
@@ -289,10 +302,22 @@ def _build_write(snapshot: Snapshot, previous: int | None) -> InsertOne[Document
 def _build_replacement(snapshot: Snapshot) -> ChangeOne:
     document = _to_document(snapshot)
     fields = ("attributes", "content_hash", "oversized")
-    change: Document = {"$set": {field: document[field] for field in fields if field in document}}
+    change: Document = {
+        "$set": {field: document[field] for field in fields if field in document},
+        "$unset": {"digest": True, "empty": True},
+    }
     if "oversized" not in document:
-        change["$unset"] = {"oversized": True}
+        change["$unset"]["oversized"] = True
     return ChangeOne({"_id": document["_id"], "revision": snapshot.revision}, change)
+
+
+def _build_note(connection: ConnectionId, note: NotedListing) -> ChangeOne:
+    digest, empty = note.listing
+    key = str(PersonKey(connection, note.employee_id))
+    change: Document = {"$set": {"digest": digest, "empty": empty}}
+    if not empty:
+        change = {"$set": {"digest": digest}, "$unset": {"empty": True}}
+    return ChangeOne({"_id": key, "content_hash": note.content_hash}, change)
 
 
 def _mark_newest(keys: Sequence[str], revision: int, fields: Sequence[str]) -> ChangeAll:
@@ -317,23 +342,33 @@ def _to_document(snapshot: Snapshot) -> Document:
     Their names come from Personio and can contain dots. MongoDB would convert some of their numbers and times.
     """
     document = snapshot.model_dump(mode="json", exclude={"attributes_json"}, exclude_none=True)
-    if not snapshot.oversized:  # the index of these employees has only documents with this field
-        del document["oversized"]
+    for field in ("oversized", "empty"):
+        if not document[field]:  # the index of employees with an oversized value has only documents with this field
+            del document[field]
     return {"_id": str(snapshot.person), **document, "attributes": snapshot.attributes_json}
 
 
 def _read_state(document: Document) -> SnapshotState | None:
     """Returns the state; None if the snapshot is needed as a whole."""
-    content_hash, status, day = document.get("content_hash"), document.get("status"), document.get("next_day")
     if "absent_since" in document or "oversized" in document:
         return None
-    if not isinstance(content_hash, str) or not (status is None or isinstance(status, str)):
+    get = document.get
+    content_hash, status, day, digest = get("content_hash"), get("status"), get("next_day"), get("digest")
+    if not isinstance(content_hash, str) or not isinstance(status, _OPTIONAL) or not isinstance(digest, _OPTIONAL):
         return None
     try:
-        phase, next_day = EmploymentPhase(str(document.get("phase"))), None if day is None else date.fromisoformat(day)
-    except (TypeError, ValueError):
+        phase, next_day = _PHASES[get("phase")], None if day is None else date.fromisoformat(day)
+        listing = Listing(digest, _read_keys(document["empty"]) if "empty" in document else ())
+    except (KeyError, TypeError, ValueError):
         return None
-    return SnapshotState(content_hash, phase, next_day, status)
+    return SnapshotState(content_hash, phase, next_day, status, listing)
+
+
+def _read_keys(keys: Any) -> tuple[str, ...]:
+    """Returns the keys of a list. Raises ``TypeError`` for a damaged one."""
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise TypeError("the keys are damaged")
+    return tuple(keys)
 
 
 def _read(document: Document) -> Snapshot:

@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 LEASE = "services/poller/lease.py"
+LISTINGS = "services/poller/listings.py"
 OBSERVE = "services/poller/observe.py"
 SCAN = "services/poller/scan.py"
 SCHEDULE = "services/poller/schedule.py"
@@ -13,12 +14,55 @@ OF_FAIRNESS = "tests/unit/poller/test_fairness.py"
 OF_HELD = "tests/unit/poller/test_held_runs.py"
 OF_LEASE = "tests/unit/poller/test_lease.py"
 OF_LIMITS = "tests/unit/poller/test_scan_limits.py"
+OF_LISTINGS = "tests/unit/poller/test_listings.py"
 OF_OBSERVE = "tests/unit/poller/test_observe.py"
 OF_SCHEDULE = "tests/unit/poller/test_schedule.py"
 OF_STALE = "tests/unit/poller/test_stale_writes.py"
 OF_SCAN = "tests/unit/poller/test_scan.py"
 
 POLLER = (
+    Mutant(
+        "a deleted employee that returns unchanged is passed over",
+        "services/poller/departures.py",
+        '"digest": None,',
+        '"digest": snapshot.digest,',
+        f"{OF_SCAN}::test_deleted_employee_that_returns_unchanged_is_read",
+    ),
+    Mutant(
+        "an employee that is listed as before is passed over on the day on which the employment begins or ends",
+        LISTINGS,
+        "or self._today < state.next_day",
+        "or True",
+        f"{OF_LISTINGS}::test_employee_is_read_from_the_next_day_on",
+    ),
+    Mutant(
+        "another version of the product does not read employees again",
+        LISTINGS,
+        "json.dumps([version, str(zone)",
+        "json.dumps([str(zone)",
+        f"{OF_LISTINGS}::test_other_conditions_recognise_no_employee",
+    ),
+    Mutant(
+        "attributes are removed from a snapshot that stays recognised",
+        OBSERVE,
+        '"digest": None,',
+        '"digest": snapshot.digest,',
+        f"{OF_OBSERVE}::test_trimmed_snapshot_is_not_recognised",
+    ),
+    Mutant(
+        "the pages before the end of a stopped scan are lost",
+        SCAN,
+        "            await self._compare(batch, comparison, tally)\n            raise\n",
+        "            raise\n",
+        f"{OF_LIMITS}::test_pages_before_a_stop_are_compared",
+    ),
+    Mutant(
+        "an element of a list passes for another employee",
+        "services/clients/personio/v1_lists.py",
+        "and employee.id == self.id else",
+        "else",
+        "tests/unit/clients/test_personio_lists.py::test_element_that_names_another_employee_is_not_read",
+    ),
     Mutant(
         "the time from which changes are asked for moves with a run that released nothing",
         "services/poller/run_recorder.py",

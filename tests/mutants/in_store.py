@@ -76,6 +76,13 @@ STORE = (
         "tests/contract/store/test_snapshots.py::test_snapshot_is_stored_over_the_paired_revision_only[mongodb]",
     ),
     Mutant(
+        "an employee is recognised by a content that was replaced",
+        "services/store/snapshots.py",
+        'return ChangeOne({"_id": key, "content_hash": note.content_hash}, change)',
+        'return ChangeOne({"_id": key}, change)',
+        "tests/contract/store/test_snapshots.py::test_listing_is_noted_with_the_content_it_was_compared_with[mongodb]",
+    ),
+    Mutant(
         "a lease is given to a second owner",
         "services/store/leases.py",
         'is_kept = {"$and": [_LASTS, ',

@@ -130,8 +130,26 @@ class FakePublisher:
         return [record for record in self.log if record.key == person]
 
 
+UNREADABLE = "unreadable"
+"""First name of an employee with an element that cannot be read."""
 LONG_AGO = NOW - timedelta(days=400)
 """A time before every poll."""
+
+
+class Listed:
+    """An element of a list that notes when it is read."""
+
+    def __init__(self, employee: Employee, note: Callable[[str], object]) -> None:
+        """``note`` receives the id of the employee that is read."""
+        self.id = employee.id
+        self.digest = repr(employee)
+        self._employee = employee
+        self._note = note
+
+    def read(self) -> Employee | None:
+        """Returns the employee; None if its first name says that the element cannot be read."""
+        self._note(self.id)
+        return None if self._employee.attributes.get("first_name") == UNREADABLE else self._employee
 
 
 class FakePersonio:
@@ -164,6 +182,10 @@ class FakePersonio:
         """Ids of employees that exist and are missing in the list, which does not count them."""
         self.changed_at: dict[str, datetime] = {}
         """When each employee was changed for Personio's filter by time, by id; ``LONG_AGO`` for any other."""
+        self.touched_at: dict[str, datetime] = {}
+        """Personio's own timestamp of the last change, by employee id; ``NOW`` for any other."""
+        self.read: list[str] = []
+        """Ids of the listed employees that were read, in order."""
         self.asked_since: list[datetime | None] = []
         """The times from which lists were asked for; None for a list of all employees."""
         self.refused_filter: Exception | None = None
@@ -219,12 +241,16 @@ class FakePersonio:
         total = len(people)
         return [
             EmployeePage(
-                tuple(make_employee(key, self._select(values)) for key, values in people[start : start + self.page]),
+                tuple(self._list(key, values) for key, values in people[start : start + self.page]),
                 start,
                 total,
             )
             for start in range(0, total + 1, self.page)
         ]
+
+    def _list(self, key: str, values: Mapping[str, Value]) -> Listed:
+        employee = make_employee(key, self._select(values), self.touched_at.get(key, NOW))
+        return Listed(employee, self.read.append)
 
     def _select(self, values: Mapping[str, Value]) -> dict[str, Value]:
         return {

@@ -179,6 +179,7 @@ def build_crashing_runner(
         "mark_unknown",
         "clear_absent",
         "replace_attributes",
+        "note_listings",
     ]
     repositories = SimpleNamespace(
         snapshots=crashes.wrap(store.snapshots, snapshot_effects),

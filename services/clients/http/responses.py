@@ -134,21 +134,24 @@ def parse_media_type(response: httpx.Response) -> str:
 
 
 def _parse_json(response: httpx.Response) -> Any:
+    try:
+        return parse_json(response.content)
+    except UnicodeDecodeError:
+        return json.loads(_decode(response.content, response.charset_encoding))
+
+
+def parse_json(content: bytes) -> Any:
     """Returns the value and raises the errors of ``json.loads``, in half of its time for valid JSON.
 
     Vendors also send unpaired surrogates. pydantic's parser rejects them, ``json.loads`` accepts them. JSON that is nested
     more than some 200 levels deep is refused: the code that works on it would exceed Python's limit of recursion.
     """
-    content = response.content
     try:
         return from_json(content)
     except ValueError as error:
         if str(error).startswith(_TOO_DEEP):
             raise
-    try:
-        return json.loads(content)
-    except UnicodeDecodeError:
-        return json.loads(_decode(content, response.charset_encoding))
+    return json.loads(content)
 
 
 def _decode(content: bytes, charset: str | None) -> str:

@@ -40,7 +40,7 @@ class NoteTaker:
     def take(self, response: httpx.Response, path: str, sent_at: datetime) -> None:
         """Notes what a response says. ``path`` is that of the request, which was sent at ``sent_at`` by the client's clock."""
         now = self._clock.now()
-        self._note_end(response, _remove_ids(path))
+        self._note_end(response, path)
         self._note_clock(response, sent_at, now)
         quota = read_quota(response, now)
         if quota is not None and quota.remaining is not None:
@@ -58,9 +58,12 @@ class NoteTaker:
     def _note_end(self, response: httpx.Response, path: str) -> None:
         deprecation, sunset = (response.headers.get(name, "").strip() for name in ("Deprecation", "Sunset"))
         is_deprecated, sunset_at = deprecation.lower() not in _NOT_DEPRECATED, _parse_time(sunset)
-        if (is_deprecated or sunset_at is not None) and (path in self._ends or len(self._ends) < MAX_ENDPOINTS):
-            self._ends[path] = EndpointEnd(
-                path=path,
+        if not is_deprecated and sunset_at is None:
+            return
+        endpoint = _remove_ids(path)
+        if endpoint in self._ends or len(self._ends) < MAX_ENDPOINTS:
+            self._ends[endpoint] = EndpointEnd(
+                path=endpoint,
                 is_deprecated=is_deprecated,
                 deprecated_at=_parse_time(deprecation),
                 sunset_at=sunset_at,
@@ -93,7 +96,7 @@ def _remove_ids(path: str) -> str:
 
 def _parse_time(value: str) -> datetime | None:
     """Returns the time of a header, in UTC; None for anything else."""
-    if len(value) > MAX_HEADER_LENGTH:
+    if not value or len(value) > MAX_HEADER_LENGTH:
         return None
     seconds = _EPOCH_SECONDS.match(value)
     try:

@@ -17,16 +17,14 @@ from services.clients.personio.errors import RETRY_HINT, PersonioUnavailableErro
 from services.clients.personio.rate_limit import HostLimits
 from services.clients.personio.requests import Query, RequestSender
 from services.clients.personio.v1_attributes import parse_employee
+from services.clients.personio.v1_lists import read_pages
 from services.clients.personio.v1_messages import (
     PAGE_SIZE,
     build_selection,
     get_list,
-    get_total,
     list_keys,
     parse_body,
     parse_definitions,
-    parse_page,
-    split_page,
 )
 from services.contracts.connections import PersonioAccess
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
@@ -102,28 +100,12 @@ class PersonioClient:
         return attributes
 
     # https://developer.personio.de/reference/get_company-employees
-    async def list_page(
-        self, offset: int = 0, limit: int = PAGE_SIZE, *, requested: Collection[str] | None = None
-    ) -> EmployeePage:
-        """Returns one page of employees (``GET /v1/company/employees``). ``offset`` counts employees, not pages.
-
-        Personio is asked for the ``requested`` attributes, and for its timestamp of the last change. What it sends beside
-        them is dropped. None requests all attributes that the credential may read.
-        """
-        keys = list_keys(requested)
-        entries, total = await self._read_list(offset, limit, build_selection(keys, None))
-        return parse_page(entries, keys, offset, total)
-
-    async def _read_list(self, offset: int, limit: int, selection: Query) -> tuple[list[object], int | None]:
-        """Returns the elements of a page, and the announced number of employees; None without a usable one."""
-        body = await self._get("/v1/company/employees", {"limit": limit, "offset": offset, **selection})
-        return get_list(body), get_total(body)
-
     async def iterate_pages(
         self, requested: Collection[str] | None = None, since: datetime | None = None
     ) -> AsyncGenerator[EmployeePage, None]:
-        """Yields employees with the ``requested`` attributes, page by page; None requests all attributes.
+        """Yields employees with the ``requested`` attributes, page by page (``GET /v1/company/employees``); None requests all.
 
+        Personio is also asked for its timestamp of the last change. What it sends beside the requested attributes is dropped.
         With ``since``, Personio lists only employees with a change of one of these attributes after that time. It shows changes
         late, repeats and misses some, and can lower the total while it lists them.
 
@@ -138,10 +120,10 @@ class PersonioClient:
         offset = 0
         previous: tuple[EmployeeId, ...] = ()
         while True:
-            entries, total = await self._read_list(offset, PAGE_SIZE, selection)
-            for start, part_entries in split_page(entries):
-                part = parse_page(part_entries, keys, offset + start, total)
-                if start == 0:
+            response = await self._fetch_list(offset, selection)
+            listed, total = 0, None
+            for part in read_pages(response, keys, offset):
+                if listed == 0:
                     ids = tuple(employee.id for employee in part.employees)
                     if ids and ids == previous:
                         raise PersonioUnavailableError(
@@ -149,8 +131,10 @@ class PersonioClient:
                         )
                     previous = ids
                 yield part
-            offset += len(entries)
-            if not entries or (len(entries) < PAGE_SIZE and total is not None and offset >= total):
+                listed += len(part.employees) + part.skipped
+                total = part.total
+            offset += listed
+            if not listed or (listed < PAGE_SIZE and total is not None and offset >= total):
                 return
             if offset > (MAX_EMPLOYEES if total is None else total + MAX_EXCESS):
                 raise PersonioUnavailableError(
@@ -168,6 +152,10 @@ class PersonioClient:
         if employee is None or employee.id != employee_id:
             raise PersonioUnavailableError(f"Personio answers with another employee than {employee_id}: {RETRY_HINT}")
         return employee
+
+    async def _fetch_list(self, offset: int, selection: Query) -> httpx.Response:
+        query: Query = {"limit": PAGE_SIZE, "offset": offset, **selection}
+        return await self._auth.send_get("/v1/company/employees", query)
 
     async def _get(self, path: str, params: Query) -> dict[str, Any]:
         return parse_body(await self._auth.send_get(path, params))

@@ -65,7 +65,7 @@ def parse_employee(item: object, requested: Collection[str] | None = None) -> Em
     attributes = item.get("attributes") if isinstance(item, dict) else None
     if not isinstance(attributes, dict):
         return None
-    employee = _parse_id(attributes.get("id"))
+    employee = parse_id(attributes.get("id"))
     if employee is None:
         return None
     values: dict[str, Value] = {}
@@ -88,12 +88,17 @@ def count_values(item: object) -> int:
     return count
 
 
-def _parse_id(raw: object) -> EmployeeId | None:
+def parse_id(raw: object) -> EmployeeId | None:
     """Returns the id of an employee; None for one that could change a terminal, or is far longer than a number."""
     number = raw.get("value") if isinstance(raw, dict) else raw
-    if not isinstance(number, int | str) or isinstance(number, bool):
+    if isinstance(number, bool):
         return None
-    text = replace_invalid_characters(str(number))
+    if isinstance(number, int):
+        text = str(number)
+    elif isinstance(number, str):
+        text = replace_invalid_characters(number)
+    else:
+        return None
     return EmployeeId(text) if 0 < len(text) <= MAX_ID_LENGTH and text.isprintable() else None
 
 

@@ -77,9 +77,11 @@ def split_page(entries: Sequence[object]) -> Iterator[tuple[int, Sequence[object
     yield start, entries[start:]
 
 
-def parse_page(entries: Sequence[object], keys: Collection[str] | None, offset: int, total: int | None) -> EmployeePage:
+def parse_page(
+    entries: Sequence[object], requested: Collection[str] | None, offset: int, total: int | None
+) -> EmployeePage:
     """Returns the employees of a page or of a part of it. ``offset`` is the position of its first element in the whole list."""
-    parsed = [parse_employee(entry, keys) for entry in entries]
+    parsed = [parse_employee(entry, requested) for entry in entries]
     employees = tuple(employee for employee in parsed if employee is not None)
     return EmployeePage(employees, offset, total, len(parsed) - len(employees))
 

@@ -225,7 +225,17 @@ async def test_damaged_mark_keeps_an_employee_forgotten(mongodb_store: Store, ra
 
 @pytest.mark.parametrize(
     "values",
-    [{"content_hash": 5}, {"phase": "later"}, {"phase": None}, {"next_day": "soon"}, {"next_day": 5}, {"status": 5}],
+    [
+        *(
+            {"content_hash": 5},
+            {"phase": "later"},
+            {"phase": None},
+            {"next_day": "soon"},
+            {"next_day": 5},
+            {"status": 5},
+        ),
+        *({"phase": ["current"]}, {"digest": 5}, {"empty": "email"}, {"empty": [5]}, {"empty": [["email"]]}),
+    ],
 )
 async def test_snapshot_with_a_damaged_state_is_needed_whole(
     mongodb_store: Store, raw: Raw, values: dict[str, Any]

@@ -12,6 +12,7 @@ from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.mappings import EmploymentDates
 from services.contracts.polls import PollProgress, ScanBasis
 from services.contracts.runs import RunState
+from services.contracts.snapshots import Listing, NotedListing
 from services.contracts.tasks import Poll
 from services.poller.repositories import Repositories
 from services.store.database import Store
@@ -62,6 +63,9 @@ Write = Callable[[Repositories], Awaitable[Any]]
 PEOPLE: dict[str, Write] = {
     "snapshots.save": lambda s: s.snapshots.save([(make_snapshot("1", 2_000), 1_000)]),
     "snapshots.replace_attributes": lambda s: s.snapshots.replace_attributes([make_snapshot("1", attributes={})]),
+    "snapshots.note_listings": lambda s: s.snapshots.note_listings(
+        CONNECTION, [NotedListing(ONE, "hash-1-1000", Listing("digest", ("email",)))]
+    ),
     "snapshots.mark_emitted": lambda s: s.snapshots.mark_emitted(CONNECTION, [(ONE, 1_000)]),
     "snapshots.mark_oversized": lambda s: s.snapshots.mark_oversized(CONNECTION, [(ONE, 1_000)]),
     "snapshots.mark_absent": lambda s: s.snapshots.mark_absent(CONNECTION, [ONE], NOW),

@@ -9,7 +9,7 @@ import pytest
 from services.contracts.employees import EmploymentPhase
 from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
-from services.contracts.snapshots import Snapshot, SnapshotState
+from services.contracts.snapshots import Listing, NotedListing, Snapshot, SnapshotState
 from services.store.collection import PAGE_SIZE
 from services.store.database import Store
 from tests.support.builders import (
@@ -166,6 +166,38 @@ async def test_absent_or_oversized_employee_is_needed_whole(store: Store) -> Non
     await store.snapshots.clear_absent(CONNECTION, [ONE])
 
     assert (await store.snapshots.read_states(CONNECTION, [ONE]))[ONE] is not None
+
+
+async def test_listing_is_noted_with_the_content_it_was_compared_with(store: Store) -> None:
+    """Another content needs a comparison of its own."""
+    await store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2", digest="old", empty=("email",)), None)])
+    listings = {ONE: Listing("new", ("office", "team")), TWO: Listing("new")}
+    await store.snapshots.note_listings(
+        CONNECTION, [NotedListing(ONE, "hash-1-1000", listings[ONE]), NotedListing(TWO, "other", listings[TWO])]
+    )
+    assert await read_listings(store) == {ONE: listings[ONE], TWO: Listing("old", ("email",))}
+
+    await store.snapshots.note_listings(CONNECTION, [NotedListing(TWO, "hash-2-1000", listings[TWO])])
+
+    assert await read_listings(store) == listings
+    assert (await store.snapshots.read(CONNECTION, [ONE]))[ONE].digest == "new"
+
+
+async def test_listing_ends_with_the_content(store: Store) -> None:
+    """A change that no list has shown, and attributes that were removed, do not belong to it."""
+    listed: dict[str, Any] = {"digest": "digest", "empty": ("email",)}
+    await store.snapshots.save([(make_snapshot(key, **listed), None) for key in "12"])
+
+    await store.snapshots.save([(make_snapshot("1", 2_000), 1_000)])
+    await store.snapshots.replace_attributes([make_snapshot("2", attributes={"status": "active"})])
+
+    assert await read_listings(store) == {ONE: Listing(), TWO: Listing()}
+
+
+async def read_listings(store: Store) -> dict[EmployeeId, Listing | None]:
+    """Returns how the two employees are listed."""
+    states = await store.snapshots.read_states(CONNECTION, [ONE, TWO])
+    return {key: state and state.listing for key, state in states.items()}
 
 
 # ------------------------------------------------------------ the outbox

@@ -13,6 +13,7 @@ GUARDED: Mapping[str, frozenset[str]] = {
         {
             "save",
             "replace_attributes",
+            "note_listings",
             "mark_emitted",
             "mark_oversized",
             "mark_absent",

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.snapshots import Snapshot, SnapshotState
+from services.contracts.snapshots import Listing, NotedListing, Snapshot, SnapshotState
 from services.store.collection import PAGE_SIZE
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.pages import give_turn, page_people, sort_by_person
@@ -32,7 +32,13 @@ class FakeSnapshots:
         return {
             seen.employee_id: None
             if seen.absent_since is not None or seen.oversized
-            else SnapshotState(seen.content_hash, seen.phase, seen.next_day, seen.status)
+            else SnapshotState(
+                seen.content_hash,
+                seen.phase,
+                seen.next_day,
+                seen.status,
+                Listing(seen.digest, seen.empty),
+            )
             for seen in self._select(connection, employees)
         }
 
@@ -59,7 +65,18 @@ class FakeSnapshots:
             stored = self.content.get(snapshot.person)
             if stored is not None and stored.revision == snapshot.revision:
                 fields = snapshot.model_dump(include={"attributes_json", "content_hash", "oversized"})
-                self.content[snapshot.person] = Snapshot.model_validate(stored.model_dump() | fields)
+                self.content[snapshot.person] = Snapshot.model_validate(
+                    stored.model_dump() | fields | {"digest": None, "empty": ()}
+                )
+
+    async def note_listings(self, connection: ConnectionId, noted: Sequence[NotedListing]) -> None:
+        """Notes how Personio lists employees, unless their content has changed since the comparison."""
+        await give_turn()
+        for note in noted:
+            person = PersonKey(connection, note.employee_id)
+            stored = self.content.get(person)
+            if stored is not None and stored.content_hash == note.content_hash:
+                self.content[person] = stored.model_copy(update=note.listing._asdict())
 
     async def mark_emitted(self, connection: ConnectionId, revisions: Iterable[tuple[EmployeeId, int]]) -> None:
         """Notes that Kafka has acknowledged these revisions."""

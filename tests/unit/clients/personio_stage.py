@@ -1,8 +1,9 @@
 """A Personio client with the sandbox or a scripted transport."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sandbox.personio.state import State
 from services.clients.personio.rate_limit import HostLimits
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import PersonioAccess
-from services.contracts.employees import EmployeePage
+from services.contracts.employees import Employee, EmployeePage
 from tests.support.fakes import FakeClock
 from tests.unit.clients.transports import InProcessTransport, Reply, ScriptedTransport, build_reply
 
@@ -77,6 +78,20 @@ class PersonioStage:
     async def read_pages(self) -> list[EmployeePage]:
         """Reads all pages of employees."""
         return [page async for page in self.client.iterate_pages()]
+
+
+async def read_first_page(client: PersonioClient, requested: Collection[str] | None = None) -> EmployeePage:
+    """Returns the first page of the list, with employees that are read."""
+    async with aclosing(client.iterate_pages(requested)) as pages:
+        page = await anext(pages)
+    return replace(page, employees=tuple(read_employees(page)))
+
+
+def read_employees(page: EmployeePage) -> list[Employee]:
+    """Returns the employees of a page."""
+    employees = [listed.read() for listed in page.employees]
+    assert None not in employees
+    return [employee for employee in employees if employee is not None]
 
 
 @asynccontextmanager

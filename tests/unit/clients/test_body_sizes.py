@@ -18,6 +18,7 @@ from tests.support.fakes import FakeClock
 from tests.unit.clients.declaree_stage import ACCESS, CREATE, FIND_EXTERNAL, LIST, PATCH, READ, build_user
 from tests.unit.clients.faulty_server import Respond, build_response, run_server, send
 from tests.unit.clients.personio_stage import ACCESS as PERSONIO_ACCESS
+from tests.unit.clients.personio_stage import read_first_page
 
 
 def build_body(megabytes: float) -> bytes:
@@ -77,7 +78,7 @@ async def test_page_of_employees_has_eight_megabytes() -> None:
         access = PERSONIO_ACCESS.model_copy(update={"url": server.url})
         async with PersonioClient(access, clock=FakeClock(), allow_private=True) as client:
             with pytest.raises(PersonioUnavailableError, match="more than 8 MB"):
-                await client.list_page()
+                await read_first_page(client)
 
 
 async def test_announced_size_is_refused_before_the_body() -> None:

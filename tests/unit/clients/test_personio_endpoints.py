@@ -16,7 +16,9 @@ from tests.unit.clients.personio_stage import (
     TOKEN,
     open_client,
     open_stage,
+    read_employees,
     read_example,
+    read_first_page,
     read_golden,
 )
 from tests.unit.clients.transports import LOGIN_PAGE, Reply, build_reply
@@ -27,7 +29,7 @@ from tests.unit.clients.transports import LOGIN_PAGE, Reply, build_reply
 async def test_vendor_example_of_the_list_is_read() -> None:
     """The documented list gives its employee and its total."""
     async with open_client(read_example("auth-200"), read_example("employees-list-200")) as (client, transport):
-        page = await client.list_page()
+        page = await read_first_page(client)
 
     expected = parse_employee(read_golden("employees-list-200")["data"][0])
     assert expected is not None
@@ -74,7 +76,7 @@ async def test_vendor_example_of_an_error_has_its_own_class(replies: list[Reply]
     """The class decides whether the poller retries or reports."""
     async with open_client(*replies) as (client, _):
         with pytest.raises(error):
-            await client.list_page()
+            await read_first_page(client)
 
 
 # ---------------------------------------------------------------- single employees
@@ -129,7 +131,7 @@ async def test_requested_attributes_are_asked_of_personio() -> None:
 
     request = next(request for request in stage.transport.requests if request.url.path == LIST)
     assert request.url.params.get_list("attributes[]") == ["first_name", "last_modified_at", "office"]
-    for employee in page.employees:
+    for employee in read_employees(page):
         assert employee.attributes.keys() == {"first_name", "last_modified_at", "office.id", "office.name"}
         assert employee.modified_at is not None
 
@@ -138,17 +140,17 @@ async def test_requested_attributes_are_asked_of_personio() -> None:
 async def test_attributes_sent_unasked_are_dropped() -> None:
     """A Personio that ignores the request sends what the credential may read."""
     async with open_client(TOKEN, read_example("employees-list-200")) as (client, _):
-        page = await client.list_page(requested={"status"})
+        page = await read_first_page(client, requested={"status"})
 
-    assert [employee.attributes.keys() for employee in page.employees] == [{"status", "last_modified_at"}]
+    assert [employee.attributes.keys() for employee in read_employees(page)] == [{"status", "last_modified_at"}]
 
 
 async def test_all_attributes_are_read_without_a_selection() -> None:
     """A caller of a single page may want everything."""
     async with open_client(TOKEN, read_example("employees-list-200")) as (client, transport):
-        page = await client.list_page()
+        page = await read_first_page(client)
 
-    assert "dynamic_33400" in page.employees[0].attributes
+    assert "dynamic_33400" in read_employees(page)[0].attributes
     assert "attributes" not in str(transport.requests[-1].url)
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 import traceback
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
@@ -20,11 +21,14 @@ from tests.unit.clients.personio_stage import (
     SECRET,
     TOKEN,
     open_client,
+    read_first_page,
 )
 from tests.unit.clients.transports import LOGIN_PAGE, Reply, ScriptedTransport, build_reply
 
 
-@pytest.mark.parametrize("call", ["list_page", "list_attributes", "get_employee"])
+@pytest.mark.parametrize(
+    "call", [read_first_page, PersonioClient.list_attributes, lambda client: client.get_employee(EmployeeId("7"))]
+)
 @pytest.mark.parametrize(
     "reply",
     [
@@ -35,11 +39,13 @@ from tests.unit.clients.transports import LOGIN_PAGE, Reply, ScriptedTransport, 
         build_reply(304),
     ],
 )
-async def test_answer_of_another_server_is_unavailable(call: str, reply: Reply) -> None:
+async def test_answer_of_another_server_is_unavailable(
+    call: Callable[[PersonioClient], Awaitable[object]], reply: Reply
+) -> None:
     """A login page or a gateway's page must not pass for an empty list."""
     async with open_client(TOKEN, reply) as (client, _):
         with pytest.raises(PersonioUnavailableError):
-            await (client.get_employee(EmployeeId("7")) if call == "get_employee" else getattr(client, call)())
+            await call(client)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 405, 409, 410, 418, 422])
@@ -50,7 +56,7 @@ async def test_unexpected_status_is_an_error_with_the_status(status: int, endpoi
 
     async with open_client(*((reply,) if endpoint == "auth" else (TOKEN, reply))) as (client, transport):
         with pytest.raises(ConnectorError, match=str(status)):
-            await client.list_page()
+            await read_first_page(client)
 
     assert all(request.url.host == "personio.test" for request in transport.requests)
 
@@ -66,7 +72,7 @@ async def test_every_httpx_error_is_translated(kind: type[Exception]) -> None:
     """The poller knows only errors of the product."""
     async with open_client(kind("broken")) as (client, _):
         with pytest.raises((PersonioUnavailableError, PersonioAddressError)):
-            await client.list_page()
+            await read_first_page(client)
 
 
 @pytest.mark.parametrize("url", ["personio.test", "ftp://personio.test", "http://personio.test:x", "", "http://"])
@@ -76,7 +82,7 @@ async def test_invalid_address_is_reported_without_a_retry(url: str) -> None:
 
     async with PersonioClient(ACCESS.model_copy(update={"url": url}), clock=clock, allow_private=False) as client:
         with pytest.raises(PersonioAddressError, match=r"https://api\.personio\.de"):
-            await client.list_page()
+            await read_first_page(client)
 
     assert clock.slept == []
 
@@ -95,7 +101,7 @@ async def test_error_or_repr_contains_neither_secret_nor_token(reply: Reply | Ex
             access, clock=FakeClock(), transport=ScriptedTransport(*replies), allow_private=False
         ) as client:
             with pytest.raises(ConnectorError) as caught:
-                await client.list_page()
+                await read_first_page(client)
             texts += [repr(client), repr(access), repr(caught.value), *traceback.format_exception(caught.value)]
 
     assert secret not in "".join(texts)

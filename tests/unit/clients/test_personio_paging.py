@@ -20,6 +20,7 @@ from tests.unit.clients.personio_stage import (
     build_page,
     open_client,
     open_stage,
+    read_employees,
 )
 from tests.unit.clients.transports import ScriptedTransport, build_reply
 
@@ -98,7 +99,7 @@ async def test_sandbox_lists_changed_employees() -> None:
 
         pages = [page async for page in stage.client.iterate_pages({"first_name"}, before)]
 
-    assert [listed.attributes["first_name"] for page in pages for listed in page.employees] == ["Eva"]
+    assert [employee.attributes["first_name"] for page in pages for employee in read_employees(page)] == ["Eva"]
 
 
 async def test_pages_below_the_requested_size_are_read_to_the_end() -> None:

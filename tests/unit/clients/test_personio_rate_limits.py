@@ -16,7 +16,16 @@ from services.clients.personio.rate_limit import (
 from services.clients.personio.v1 import PersonioClient
 from tests.support.fakes import FakeClock
 from tests.support.virtual_time import VirtualClock, run_in_virtual_time
-from tests.unit.clients.personio_stage import ACCESS, AUTH, EMPTY_LIST, LIST, LOGINS_PER_MINUTE, TOKEN, open_stage
+from tests.unit.clients.personio_stage import (
+    ACCESS,
+    AUTH,
+    EMPTY_LIST,
+    LIST,
+    LOGINS_PER_MINUTE,
+    TOKEN,
+    open_stage,
+    read_first_page,
+)
 from tests.unit.clients.transports import Reply, ScriptedTransport, build_reply
 
 PERSONIO_URL = "https://api.personio.de"
@@ -28,7 +37,7 @@ async def test_rate_limiter_stays_below_the_vendor_limits() -> None:
         start = stage.clock.monotonic()
 
         for _ in range(700):
-            await stage.client.list_page()
+            await read_first_page(stage.client)
 
         assert set(stage.statuses) == {200}
         assert stage.clock.monotonic() - start == pytest.approx((700 - BURST) * 60 / 250)
@@ -54,7 +63,7 @@ async def test_client_authenticates_by_the_limit_of_authentications() -> None:
         for _ in range(LOGIN_BURST):
             await stage.client._limits.logins.wait_for_turn()
 
-        await stage.client.list_page()
+        await read_first_page(stage.client)
 
         assert stage.clock.monotonic() == pytest.approx(60 / LOGINS_PER_MINUTE)
 
@@ -124,7 +133,7 @@ def test_retry_after_concerns_its_connection_alone() -> None:
             async with PersonioClient(
                 access, clock=clock, limits=limits, transport=transport, allow_private=False
             ) as client:
-                await client.list_page()
+                await read_first_page(client)
             ended[name] = clock.monotonic()
 
         busy = build_reply(429, {}, Retry_After="50")
@@ -156,7 +165,7 @@ async def test_time_in_the_queue_is_counted() -> None:
     """It belongs to the poller, and a scan must not blame Personio for it."""
     async with open_stage(1, per_minute=60) as stage:
         for _ in range(BURST + 3):
-            await stage.client.list_page()
+            await read_first_page(stage.client)
 
         assert stage.client.queued_seconds == pytest.approx(3.0)
 
@@ -181,7 +190,7 @@ async def test_list_of_attributes_is_known_while_requests_wait() -> None:
         before = stage.paths.count(f"{LIST}/attributes")
         stage.clock.seconds += MAX_AGE_SECONDS
         for _ in range(10 * BURST):
-            await stage.client.list_page()
+            await read_first_page(stage.client)
 
         await stage.client.list_attributes()
 

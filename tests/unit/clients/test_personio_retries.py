@@ -11,6 +11,7 @@ from tests.unit.clients.personio_stage import (
     TOKEN,
     open_client,
     open_stage,
+    read_first_page,
 )
 from tests.unit.clients.transports import build_reply
 
@@ -20,7 +21,7 @@ async def test_rate_limit_without_time_is_waited_out() -> None:
     async with open_stage() as stage:
         await stage.client.list_attributes()
         stage.add_fault("too_many_requests", count=6)
-        await stage.client.list_page()
+        await read_first_page(stage.client)
 
         assert stage.clock.slept == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
 
@@ -43,7 +44,7 @@ async def test_retry_after_is_waited_for(value: str, seconds: float) -> None:
     clock = FakeClock()
 
     async with open_client(TOKEN, build_reply(429, Retry_After=value), EMPTY_LIST, clock=clock) as (client, _):
-        await client.list_page()
+        await read_first_page(client)
 
     assert clock.slept == [pytest.approx(seconds)]
 
@@ -54,7 +55,7 @@ async def test_retry_after_too_long_for_a_poll_is_an_error() -> None:
 
     async with open_client(TOKEN, build_reply(429, Retry_After="61"), clock=clock) as (client, _):
         with pytest.raises(PersonioUnavailableError) as caught:
-            await client.list_page()
+            await read_first_page(client)
 
     assert caught.value.retry_after == 61.0
     assert clock.slept == []
@@ -65,13 +66,13 @@ async def test_failures_are_retried_then_reported(kind: str) -> None:
     """Four retries bridge a short outage; a longer one is an error."""
     async with open_stage() as stage:
         stage.add_fault(kind, count=4)
-        await stage.client.list_page()
+        await read_first_page(stage.client)
 
         assert stage.clock.slept == [1.0, 2.0, 4.0, 8.0]
 
         stage.add_fault(kind, count=100)
         with pytest.raises(PersonioUnavailableError, match="the next poll tries again"):
-            await stage.client.list_page()
+            await read_first_page(stage.client)
         assert len(stage.clock.slept) == 8
 
 

@@ -24,6 +24,7 @@ from tests.unit.clients.personio_stage import (
     TOKEN,
     open_client,
     open_stage,
+    read_first_page,
 )
 from tests.unit.clients.transports import LOGIN_PAGE, Reply, ScriptedTransport, build_reply
 
@@ -34,7 +35,7 @@ async def test_credentials_are_sent_in_the_body_only() -> None:
     transport = ScriptedTransport(TOKEN, EMPTY_LIST)
 
     async with PersonioClient(access, clock=FakeClock(), transport=transport, allow_private=False) as client:
-        await client.list_page()
+        await read_first_page(client)
 
     auth, listing = transport.requests
     assert auth.method == "POST"
@@ -77,7 +78,7 @@ async def test_clients_with_one_cache_share_a_token() -> None:
         async with PersonioClient(
             access, clock=FakeClock(), tokens=tokens, transport=transport, allow_private=False
         ) as client:
-            await client.list_page()
+            await read_first_page(client)
 
     assert [request.method for request in transport.requests] == ["POST", "GET", "GET", "POST", "GET"]
     assert SECRET not in repr(tokens.get(ACCESS))
@@ -119,7 +120,7 @@ async def test_token_with_any_lifetime_is_used(lifetime: Any) -> None:
     data = {"token": "papi-1", "expires_in": lifetime}
 
     async with open_client(build_reply(200, {"success": True, "data": data}), EMPTY_LIST) as (client, transport):
-        await client.list_page()
+        await read_first_page(client)
 
     assert transport.request_lines == ["POST /v1/auth", "GET /v1/company/employees?limit=100&offset=0"]
 
@@ -152,7 +153,7 @@ async def test_token_refused_twice_is_an_error() -> None:
         stage.add_fault("unauthorized", count=100)
 
         with pytest.raises(PersonioRefusedError, match=r"right to read employees"):
-            await stage.client.list_page()
+            await read_first_page(stage.client)
 
         assert stage.paths == [AUTH, LIST, AUTH, LIST]
 
@@ -161,7 +162,7 @@ async def test_missing_right_is_reported_after_one_new_token() -> None:
     """The same token again shows that the right is missing."""
     async with open_stage(may_read=False) as stage:
         with pytest.raises(PersonioRefusedError, match=r"/v1/company/employees \(403\)"):
-            await stage.client.list_page()
+            await read_first_page(stage.client)
 
         assert stage.paths == [AUTH, LIST, AUTH]
 
@@ -170,7 +171,7 @@ async def test_wrong_credentials_are_reported_with_the_next_step() -> None:
     """A retry cannot help, so the client sends no second request."""
     async with open_stage(secret="another") as stage:
         with pytest.raises(PersonioCredentialsError, match="connections secrets"):
-            await stage.client.list_page()
+            await read_first_page(stage.client)
 
         assert stage.paths == [AUTH]
         assert stage.clock.slept == []
@@ -198,4 +199,4 @@ async def test_authentication_without_token_is_unavailable(reply: Reply) -> None
     """Such an answer comes from another server and says nothing about the credentials."""
     async with open_client(reply) as (client, _):
         with pytest.raises(PersonioUnavailableError):
-            await client.list_page()
+            await read_first_page(client)

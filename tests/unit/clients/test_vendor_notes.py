@@ -13,7 +13,14 @@ from services.clients.personio.errors import PersonioUnavailableError
 from services.contracts.vendor_notes import EndpointEnd, VendorNotes
 from services.runtime.clock import Clock
 from tests.support.fakes import FakeClock
-from tests.unit.clients.personio_stage import AUTH, EMPTY_LIST, LIST, TOKEN, open_client
+from tests.unit.clients.personio_stage import (
+    AUTH,
+    EMPTY_LIST,
+    LIST,
+    TOKEN,
+    open_client,
+    read_first_page,
+)
 from tests.unit.clients.transports import Reply
 
 SUNSET = datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC)
@@ -155,9 +162,9 @@ async def test_client_takes_notes_of_every_response() -> None:
     deprecated = {"Deprecation": "true"}
     token = Reply(TOKEN.status, TOKEN.content, {"Sunset": SUNSET_HEADER})
     async with open_client(token, EMPTY_LIST, Reply(500, b"", deprecated)) as (client, _):
-        await client.list_page()
+        await read_first_page(client)
         with pytest.raises(PersonioUnavailableError):
-            await client.list_page()
+            await read_first_page(client)
 
         ends = client.notes.ends
 

@@ -1,6 +1,7 @@
 """A scan: what it stores and sends, when it is complete, and what a dry run leaves unchanged."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from services.contracts.values import Value
 from services.mapping.employment import EmploymentCalendar
 from services.poller.absences import Absences
 from services.poller.guard import Census
+from services.poller.observe import MAX_CONTENT_LENGTH
 from services.poller.outbox import Outbox
 from services.poller.scan import Scan
 from services.poller.selection import MissingAttributesError, read_selection
@@ -26,7 +28,15 @@ from services.poller.tally import Tally
 from services.store.database import Store
 from services.store.polls import PollPlan
 from tests.support.builders import ADA, CONNECTION
-from tests.support.fakes import Crashes, FakeClock, FakePersonio, FakePublisher, make_employee
+from tests.support.fakes import (
+    UNREADABLE,
+    CrashError,
+    Crashes,
+    FakeClock,
+    FakePersonio,
+    FakePublisher,
+    make_employee,
+)
 from tests.support.run_stage import CURSOR, PEOPLE, make_limits
 
 
@@ -179,6 +189,141 @@ async def test_unchanged_employees_are_not_read_whole(stage: ScanStage) -> None:
     assert tally.changed == 1
     assert tally.created == 1
     assert tally.known == 5
+
+
+async def test_employee_that_is_listed_as_before_is_not_read(stage: ScanStage) -> None:
+    """The counts are the same as if it had been read."""
+    await stage.scan()
+    stage.personio.read.clear()
+    stage.personio.people["3"]["first_name"] = "Eva"
+    stage.personio.people["4"]["status"] = "inactive"
+    await stage.scan()
+    stage.personio.read.clear()
+
+    tally = await stage.scan()
+
+    assert stage.personio.read == []
+    assert tally.unchanged == 5
+    assert tally.known == 5
+    assert tally.gone == 1
+    assert tally.filled["first_name"] == 5
+
+
+async def test_change_of_another_attribute_is_noted_without_an_event(stage: ScanStage) -> None:
+    """Personio's timestamp shows that something has changed that no mapping reads. The employee is read once."""
+    await stage.scan()
+    stage.personio.touched_at["3"] = stage.clock.now() + timedelta(hours=1)
+    stage.personio.read.clear()
+    stage.publisher.log.clear()
+
+    first = await stage.scan()
+    second = await stage.scan()
+
+    assert stage.personio.read == ["3"]
+    assert [first.unchanged, second.unchanged] == [5, 5]
+    assert stage.publisher.log == []
+
+
+async def test_value_that_is_kept_is_noted_without_an_event(stage: ScanStage) -> None:
+    """Personio leaves out an attribute. Its old value stays, and the employee is read once."""
+    await stage.scan()
+    del stage.personio.people["3"]["last_name"]
+    stage.personio.read.clear()
+
+    await stage.scan()
+    tally = await stage.scan()
+
+    assert stage.personio.read == ["3"]
+    assert tally.unchanged == 5
+
+
+async def test_dry_run_notes_nothing(stage: ScanStage) -> None:
+    """It reads an employee with another timestamp each time."""
+    await stage.scan()
+    stage.personio.touched_at["3"] = stage.clock.now() + timedelta(hours=1)
+    before = await stage.read_snapshots()
+
+    await stage.scan(dry_run=True)
+
+    assert await stage.read_snapshots() == before
+
+
+async def test_oversized_value_is_noted_never(store: Store) -> None:
+    """The employee would be read and noted in each scan."""
+    stage = ScanStage(store, {"1": {"last_name": "x" * MAX_CONTENT_LENGTH}})
+    await stage.scan()
+    record = Crashes()
+    scan = await stage.make_scan(record.wrap(store.snapshots, ["note_listings"]))
+
+    tally = await scan.run(stage.personio, frozenset(ADA), ignore_progress, is_full=True)
+
+    assert record.effects == []
+    assert tally.unchanged == 1
+
+
+@pytest.mark.promise("P6")
+async def test_element_that_cannot_be_read_makes_the_scan_incomplete(stage: ScanStage) -> None:
+    """The others are compared, and none counts as absent."""
+    await stage.scan()
+    stage.personio.people["2"]["first_name"] = UNREADABLE
+    stage.personio.people["3"]["first_name"] = "Eva"
+    del stage.personio.people["5"]
+
+    tally = await stage.scan()
+
+    assert tally.skipped == 1
+    assert tally.changed == 1
+    assert "1 could not be read" in (tally.describe_gap() or "")
+    assert await stage.list_absent() == set()
+
+
+async def test_other_credential_recognises_no_employee(stage: ScanStage) -> None:
+    """What an employee was compared with may be different now. After one scan, all are recognised again."""
+    await stage.scan()
+    stage.personio.fingerprint = "another"
+    stage.personio.read.clear()
+
+    await stage.scan()
+    await stage.scan()
+
+    assert stage.personio.read == ["1", "2", "3", "4", "5"]
+
+
+async def test_attribute_that_returns_is_read_again(stage: ScanStage) -> None:
+    """Its values were removed from the snapshots, and with them the digest."""
+    await stage.scan()
+    visible = stage.personio.visible
+    stage.personio.visible = tuple(key for key in visible if key != "supervisor")
+    stage.personio.failure = PersonioUnavailableError("the list ends after the removal")
+    await stage.scan()
+    stage.personio.visible, stage.personio.failure = visible, None
+
+    await stage.scan()
+
+    assert all("supervisor.id" in snapshot.attributes for snapshot in (await stage.read_snapshots()).values())
+
+
+@pytest.mark.promise("P6")
+async def test_deleted_employee_that_returns_unchanged_is_read(stage: ScanStage) -> None:
+    """The process ends after it has noted the return, and before the change that enables the account is stored."""
+    await stage.scan()
+    values = stage.personio.people.pop("2")
+    await stage.scan()
+    stage.clock.seconds += 700
+    await stage.scan()
+    stage.clock.seconds += 700
+    await stage.scan()
+    assert (await stage.read_snapshots())["2"].kind is ChangeKind.REMOVED
+    stage.personio.people["2"] = values
+    record = Crashes(0, "save")
+    scan = await stage.make_scan(record.wrap(stage.store.snapshots, ["save"]))
+    with pytest.raises(CrashError):
+        await scan.run(stage.personio, frozenset(ADA), ignore_progress, is_full=True)
+    assert await stage.list_absent() == set()
+
+    await stage.scan()
+
+    assert (await stage.read_snapshots())["2"].kind is ChangeKind.CHANGED
 
 
 async def test_scan_of_an_empty_company_is_complete(store: Store) -> None:

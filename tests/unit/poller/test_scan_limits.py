@@ -1,17 +1,20 @@
 """The limits of a scan: the time it may wait for Personio, its pages, and pages without a new employee."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import AsyncExitStack
 from datetime import datetime
+from typing import cast
 
 import pytest
 
 from services.contracts.employees import EmployeePage
-from services.contracts.ids import EmployeeId
+from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.runs import RunState
-from services.poller.scan_limits import MAX_PAGES_WITHOUT_NEW
+from services.poller.scan_limits import MAX_BATCH_PAGES, MAX_PAGES_WITHOUT_NEW, WAITING_PAGES
 from services.store.database import Store
-from tests.support.builders import ADA, CONNECTION, make_snapshot
+from tests.support.builders import ADA, CONNECTION, make_connection, make_snapshot
+from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakePersonio, make_employee
 from tests.support.run_stage import PEOPLE, RunStage, make_limits
 from tests.support.waiting import wait_until
@@ -55,6 +58,74 @@ async def list_absent(stage: RunStage) -> set[str]:
     """Returns the employees that are stored as absent."""
     stored = await stage.store.snapshots.read(CONNECTION, [EmployeeId(key) for key in PEOPLE])
     return {key for key, snapshot in stored.items() if snapshot.absent_since is not None}
+
+
+# ---------------------------------------------------------------- batches
+
+
+async def count_batches(stage: RunStage) -> list[int]:
+    """Returns the numbers of employees that a run compares at once."""
+    sizes: list[int] = []
+    read_states = stage.store.snapshots.read_states
+
+    async def watch(connection: ConnectionId, employees: Iterable[EmployeeId]) -> object:
+        listed = list(employees)
+        sizes.append(len(listed))
+        return await read_states(connection, listed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage.store.snapshots, "read_states", watch)
+        await stage.runner.poll(CONNECTION)
+    return sizes
+
+
+@pytest.fixture
+async def large(store: Store) -> RunStage:
+    """A connection with eleven employees on six pages, which are not imported."""
+    cast("FakeStore", store).connections.content[CONNECTION] = make_connection()
+    stage = RunStage(store)
+    stage.personio = FakePersonio({str(number): {} for number in range(11)})
+    stage.runner._source = stage.personio.source
+    return stage
+
+
+async def test_pages_are_compared_together_after_the_first_import(large: RunStage) -> None:
+    """A new employee of a first import does not wait for the next page."""
+    assert await count_batches(large) == [2, 2, 2, 2, 2, 1]
+    assert await count_batches(large) == [2 * MAX_BATCH_PAGES, 3]
+
+
+async def test_many_scans_compare_page_by_page(large: RunStage) -> None:
+    """The pages of all of them are in memory."""
+    await large.runner.poll(CONNECTION)
+
+    async with AsyncExitStack() as others:
+        for _ in range(WAITING_PAGES):
+            await others.enter_async_context(large.limits.open(FakePersonio()))
+
+        assert await count_batches(large) == [2, 2, 2, 2, 2, 1]
+
+
+async def test_page_that_was_read_at_once_does_not_wait(large: RunStage) -> None:
+    """It takes several times the memory."""
+    await large.runner.poll(CONNECTION)
+    employees = [make_employee(str(number), ADA) for number in range(11)]
+    large.personio.odd_pages = [EmployeePage((employee,), 0, 11) for employee in employees]
+
+    assert await count_batches(large) == [1] * 11
+
+
+async def test_pages_before_a_stop_are_compared(large: RunStage) -> None:
+    """The scan stops while they wait for the next one."""
+    await large.runner.poll(CONNECTION)
+    large.personio.people["1"]["first_name"] = "Eva"
+    use(large, large.personio, pages=2)
+
+    run = await large.runner.poll(CONNECTION)
+
+    assert run.state is RunState.INCOMPLETE
+    assert run.counts.seen == 4
+    assert run.counts.changed == 1
 
 
 # ---------------------------------------------------------------- pages

@@ -1,0 +1,118 @@
+"""Reads pages of API v1's list of employees. Pure.
+
+Most employees are listed byte for byte as before. So a usual page is only split into its elements, each with a digest of its
+bytes, and an element is read on demand. An unusual page is read at once.
+"""
+
+from collections.abc import Collection, Iterator
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import httpx
+import msgspec
+
+from services.clients.http.large_json import LARGE_BYTES
+from services.clients.http.responses import parse_json
+from services.clients.personio.v1_attributes import parse_employee, parse_id
+from services.clients.personio.v1_messages import (
+    MAX_PART_VALUES,
+    PAGE_SIZE,
+    get_list,
+    get_total,
+    parse_body,
+    parse_page,
+    split_page,
+)
+from services.contracts.employees import Employee, EmployeePage
+from services.contracts.ids import EmployeeId
+
+
+class _Id(msgspec.Struct):
+    value: int | str
+
+
+class _Attributes(msgspec.Struct):
+    id: _Id
+
+
+class _Element(msgspec.Struct):
+    attributes: _Attributes
+
+
+class _Ids(msgspec.Struct):
+    data: list[_Element]
+
+
+class _Page(msgspec.Struct):
+    data: list[msgspec.Raw]
+    success: Any = None
+    metadata: Any = None
+
+
+_read_ids = msgspec.json.Decoder(_Ids).decode
+_read_page = msgspec.json.Decoder(_Page).decode
+
+
+class UnreadEmployee(NamedTuple):
+    """An element of a page that is not read yet."""
+
+    id: EmployeeId
+    """Personio's id of the employee."""
+    digest: str
+    """Identifies the bytes of the element."""
+    content: msgspec.Raw
+    """The element: JSON in UTF-8."""
+    requested: Collection[str] | None
+    """Keys of the attributes to read; None reads all."""
+
+    def read(self) -> Employee | None:
+        """Returns the employee; None if the element cannot be read, or names another employee."""
+        try:
+            item = parse_json(bytes(self.content))
+        except (ValueError, RecursionError):
+            return None
+        employee = parse_employee(item, self.requested)
+        return employee if employee is not None and employee.id == self.id else None
+
+
+def read_pages(response: httpx.Response, requested: Collection[str] | None, offset: int) -> Iterator[EmployeePage]:
+    """Yields the page of a response. One with more employees than a page has, or with very many values, is yielded in parts.
+
+    ``requested`` are the keys of the attributes to read; None reads all. ``offset`` is the number of employees before the page.
+    Raises the errors of ``parse_body`` and ``get_list``.
+    """
+    page = _split(response, requested, offset)
+    if page is not None:
+        yield page
+        return
+    body = parse_body(response)
+    entries, total = get_list(body), get_total(body)
+    for start, part in split_page(entries):
+        yield parse_page(part, requested, offset + start, total)
+
+
+def _split(response: httpx.Response, requested: Collection[str] | None, offset: int) -> EmployeePage | None:
+    """Returns the page with unread employees; None for an unusual one.
+
+    A usual page is valid JSON in UTF-8 with few values, and each of its elements has an id in the usual form.
+    """
+    content = response.content
+    is_small = len(content) <= LARGE_BYTES and content.count(b",") <= MAX_PART_VALUES
+    if response.status_code != httpx.codes.OK or not is_small:
+        return None
+    try:
+        content.decode()
+        ids = [parse_id(element.attributes.id.value) for element in _read_ids(content).data]
+        page = _read_page(content)
+    except (ValueError, RecursionError):  # including the errors of msgspec
+        return None
+    if page.success is False or len(ids) > PAGE_SIZE:
+        return None
+    employees = tuple(
+        [
+            UnreadEmployee(employee, sha256(element).hexdigest(), element, requested)
+            for employee, element in zip(ids, page.data, strict=True)
+            if employee is not None
+        ]
+    )
+    return EmployeePage(employees, offset, get_total({"metadata": page.metadata}), len(ids) - len(employees))
