@@ -1,4 +1,4 @@
-"""Imports one company, and then measures an incremental poll and a full scan of it, neither of which finds a change."""
+"""Imports one company, and then measures an incremental poll and full scans of it, none of which finds a change."""
 
 import sys
 import tempfile
@@ -33,7 +33,7 @@ from services.store.database import Store
 
 FULL_SCAN, INCREMENTAL = 0, 86_400
 """Seconds between two full scans: with 0, each poll is a full scan."""
-FULL_SCANS = 5
+MEASURED_SCANS = 5
 """Number of measured full scans, with a bare loop before and after each: their CPU times vary by a tenth and more."""
 START_SECONDS = 600.0
 """Time limit for the start of the sandbox Personio, which generates the company."""
@@ -147,7 +147,7 @@ async def _measure_incremental(company: _Company) -> Incremental:
 
 async def _measure_full(company: _Company, people: int, attributes: list[str]) -> FullScan:
     bare, polls = [await company.fetch(attributes)], []
-    for _ in range(FULL_SCANS):
+    for _ in range(MEASURED_SCANS):
         polls.append(await company.poll(FULL_SCAN))
         bare.append(await company.fetch(attributes))
     for poll in polls:

@@ -59,7 +59,7 @@ class Employee(NamedTuple):
 
     @property
     def digest(self) -> None:
-        """What Personio has sent is not known by now."""
+        """None: an employee that is read already is always compared."""
 
     def read(self) -> "Employee":
         """Returns the employee, which is read already."""
@@ -76,7 +76,7 @@ class ListedEmployee(Protocol):
 
     @property
     def digest(self) -> str | None:
-        """Identifies what Personio has sent: with the same digest, ``read`` returns the same. None if it is not known."""
+        """Identifies what Personio has sent, in the list of the same requested attributes; None for an employee that is read already."""
         ...
 
     def read(self) -> Employee | None:

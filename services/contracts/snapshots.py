@@ -28,12 +28,12 @@ class Listing(NamedTuple):
 
     digest: str | None = None
     """Identifies what Personio has sent, and the conditions under which it was compared; None if it is not known."""
-    empty: tuple[str, ...] = ()
-    """Keys of the requested attributes without a value, in order."""
+    unfilled: tuple[str, ...] = ()
+    """Keys of the requested attributes without a value, in order; empty without a digest."""
 
 
-NOT_LISTED = Listing()
-"""Of an employee that no list has shown, such as one that was looked up."""
+UNKNOWN_LISTING = Listing()
+"""No digest is known: the employee was looked up, or read at once."""
 
 
 class NotedListing(NamedTuple):
@@ -58,7 +58,7 @@ class SnapshotState(NamedTuple):
     """The day on which the phase changes next; None for no such day."""
     status: str | None
     """Personio's status of the employee; None if it is not a string."""
-    listing: Listing = NOT_LISTED
+    listing: Listing = UNKNOWN_LISTING
     """How Personio lists the employee with this content."""
 
 
@@ -91,8 +91,8 @@ class Snapshot(FrozenModel):
     """Personio's status of the employee; None if it is not a string."""
     digest: str | None = None
     """Digest of how Personio lists the employee with this content; None if it is not known, as after a lookup."""
-    empty: tuple[str, ...] = ()
-    """Keys of the requested attributes without a value in that listing, in order."""
+    unfilled: tuple[str, ...] = ()
+    """Keys of the requested attributes without a value in that listing, in order; empty without a digest."""
     detected_at: AwareDatetime
     """When the poller detected the change."""
     source_modified_at: AwareDatetime | None = None

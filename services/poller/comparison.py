@@ -12,7 +12,7 @@ from services.contracts.runs import RunKind
 from services.contracts.snapshots import Listing, NotedListing, Snapshot, SnapshotState
 from services.mapping.employment import EmploymentCalendar
 from services.poller.cursor import Cursor
-from services.poller.listings import Recogniser, find_empty
+from services.poller.listings import Recogniser, find_unfilled
 from services.poller.observe import detect_change, is_unchanged
 from services.poller.outbox import Outbox
 from services.poller.ports import PollPlan
@@ -24,15 +24,20 @@ from services.runtime.clock import Clock
 
 
 @dataclass(slots=True)
-class _Page:
-    """The employees of a page that need a closer look."""
+class _Outcome:
+    """What a first look at a batch of employees has found."""
 
     employees: dict[EmployeeId, Employee] = field(default_factory=dict)
-    """Those that may have changed."""
+    """The employees that may have changed."""
     listings: dict[EmployeeId, Listing] = field(default_factory=dict)
     """How Personio lists them."""
     noted: list[NotedListing] = field(default_factory=list)
-    """How Personio lists others, which have not changed."""
+    """The listings to note, of employees that have not changed."""
+
+    def note(self, employee: EmployeeId, content_hash: str, listing: Listing) -> None:
+        """Adds a listing to note, if it has a digest."""
+        if listing.digest is not None:
+            self.noted.append(NotedListing(employee, content_hash, listing))
 
 
 class Comparison:
@@ -40,6 +45,7 @@ class Comparison:
 
     def __init__(
         self,
+        *,
         run: str,
         plan: PollPlan,
         selection: Selection,
@@ -50,7 +56,6 @@ class Comparison:
         calendar: EmploymentCalendar,
         cursor: Cursor,
         clock: Clock,
-        *,
         dry_run: bool,
     ) -> None:
         """``changes`` takes the changes of the run with the id ``run``. ``outbox`` resends employees that are listed again."""
@@ -70,68 +75,69 @@ class Comparison:
     async def compare(self, listed: Mapping[EmployeeId, ListedEmployee], tally: Tally) -> None:
         """Compares employees, and hands on the changes. An employee that cannot be read is counted and passed over."""
         states = await self._snapshots.read_states(self._connection, listed)
-        page = self._look_closer(listed, states, tally)
-        stored = await self._snapshots.read(self._connection, page.employees.keys() & states.keys())
+        outcome = self._sort_out_unchanged(listed, states, tally)
+        stored = await self._snapshots.read(self._connection, outcome.employees.keys() & states.keys())
         tally.known += len(stored)
         tally.gone += sum(not was_active(snapshot) for snapshot in stored.values())
-        observations = self._observe(page, stored, tally)
+        observations = self._observe(outcome, stored, tally)
         if not self._dry_run:
-            self._outbox.ensure_lease()  # the process may have been suspended past its lease since it fetched this page
+            self._outbox.ensure_lease()  # the process may have been suspended past its lease since it fetched the pages
             returned = [key for key, snapshot in stored.items() if snapshot.absent_since is not None]
             if returned:
                 await self._snapshots.clear_absent(self._connection, returned)
                 await self._resend_unchanged([stored[key] for key in returned], observations)
-            if page.noted:
-                await self._snapshots.note_listings(self._connection, page.noted)
+            if outcome.noted:
+                await self._snapshots.note_listings(self._connection, outcome.noted)
         tally.count_released(await self._changes.add(observations))
 
-    def _look_closer(
+    def _sort_out_unchanged(
         self,
         listed: Mapping[EmployeeId, ListedEmployee],
         states: Mapping[EmployeeId, SnapshotState | None],
         tally: Tally,
-    ) -> _Page:
+    ) -> _Outcome:
         """Counts the employees that certainly have not changed, and returns the others.
 
         In most scans this is the whole work. So it does without the stored attributes, and reads no employee that is recognised.
         """
-        page = _Page()
+        outcome = _Outcome()
         unchanged: list[SnapshotState] = []
-        empty: list[tuple[str, ...]] = []
+        all_unfilled: list[tuple[str, ...]] = []
         for key, entry in listed.items():
             state = states.get(key)
             if state is not None and self._recogniser.recognises(state, entry):
                 unchanged.append(state)
-                empty.append(state.listing.empty)
+                all_unfilled.append(state.listing.unfilled)
                 continue
             employee = entry.read()
             if employee is None:
                 tally.skipped += 1
                 continue
-            listing = self._recogniser.describe(entry, find_empty(employee, self._selection.requested))
-            empty.append(listing.empty)
+            unfilled = find_unfilled(employee, self._selection.requested)
+            all_unfilled.append(unfilled)
+            listing = self._recogniser.build_listing(entry, unfilled)
             if state is not None and is_unchanged(state, employee, self._selection.stored, self._calendar):
                 unchanged.append(state)
-                page.noted += [] if listing.digest is None else [NotedListing(key, state.content_hash, listing)]
+                outcome.note(key, state.content_hash, listing)
             else:
-                page.employees[key], page.listings[key] = employee, listing
+                outcome.employees[key], outcome.listings[key] = employee, listing
         tally.count_unchanged(unchanged)
-        tally.count_values(empty, self._selection.requested)
-        return page
+        tally.count_values(all_unfilled, self._selection.requested)
+        return outcome
 
-    def _observe(self, page: _Page, stored: Mapping[EmployeeId, Snapshot], tally: Tally) -> list[Observation]:
-        """Returns the changes of the employees of a page."""
+    def _observe(self, outcome: _Outcome, stored: Mapping[EmployeeId, Snapshot], tally: Tally) -> list[Observation]:
+        """Returns the changes of the employees of a batch."""
         observations: list[Observation] = []
         now = self._clock.now()
-        for key, employee in page.employees.items():
-            previous, listing = stored.get(key), page.listings[key]
+        for key, employee in outcome.employees.items():
+            previous, listing = stored.get(key), outcome.listings[key]
             snapshot = detect_change(
                 self._connection, previous, employee, now, self._selection.stored, self._calendar, listing
             )
             if snapshot is None:
                 tally.unchanged += 1
-                if previous is not None and listing.digest is not None and not previous.oversized:
-                    page.noted.append(NotedListing(key, previous.content_hash, listing))
+                if previous is not None and not previous.oversized:
+                    outcome.note(key, previous.content_hash, listing)
                 continue
             tally.created += snapshot.kind is ChangeKind.CREATED
             tally.changed += snapshot.kind is ChangeKind.CHANGED

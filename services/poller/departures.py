@@ -50,7 +50,7 @@ def build_removed(snapshot: Snapshot, now: datetime) -> Snapshot:
             "next_day": None,
             "content_hash": REMOVED,
             "digest": None,
-            "empty": (),
+            "unfilled": (),
             "detected_at": now,
             "source_modified_at": None,
         }

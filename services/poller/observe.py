@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from services.contracts.employees import Employee, get_string
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId
-from services.contracts.snapshots import NOT_LISTED, Listing, Snapshot, SnapshotState, attributes_to_json
+from services.contracts.snapshots import UNKNOWN_LISTING, Listing, Snapshot, SnapshotState, attributes_to_json
 from services.contracts.values import Value
 from services.mapping.employment import EmploymentCalendar
 from services.mapping.wanted import select_wanted
@@ -55,7 +55,7 @@ def detect_change(
     now: datetime,
     wanted: AbstractSet[str],
     calendar: EmploymentCalendar,
-    listing: Listing = NOT_LISTED,
+    listing: Listing = UNKNOWN_LISTING,
 ) -> Snapshot | None:
     """Returns the snapshot to store; None if neither a wanted attribute nor the phase of the employment has changed.
 
@@ -67,11 +67,11 @@ def detect_change(
     stored = previous.attributes if previous else {}
     before = {key: value for key, value in stored.items() if key in wanted}
     attributes, oversized = leave_out_oversized({**before, **select_wanted(wanted, employee.attributes)})
-    digest = hash_content(attributes)
+    content_hash = hash_content(attributes)
     phase, next_day = calendar.find_phase(attributes, (previous.phase, previous.next_day) if previous else None)
     if (
         previous is not None
-        and _hash_previous(previous, before) == digest
+        and _hash_previous(previous, before) == content_hash
         and (previous.oversized, previous.phase, previous.next_day) == (oversized, phase, next_day)
     ):
         return None
@@ -83,13 +83,13 @@ def detect_change(
         kind=ChangeKind.CREATED if previous is None else ChangeKind.CHANGED,
         changed=tuple(sorted(key for key in {*before, *attributes} if _differs(before, attributes, key))),
         oversized=oversized,
-        content_hash=digest,
+        content_hash=content_hash,
         attributes_json=attributes_to_json(attributes),
         phase=phase,
         next_day=next_day,
         status=get_string(attributes, "status"),
         digest=listing.digest,
-        empty=listing.empty,
+        unfilled=listing.unfilled,
         detected_at=now,
         source_modified_at=employee.modified_at,
     )
@@ -131,7 +131,7 @@ def trim(snapshot: Snapshot, stored: Collection[str]) -> Snapshot | None:
             "content_hash": REMOVED if snapshot.content_hash == REMOVED else hash_content(kept),
             "attributes_json": attributes_to_json(kept),
             "digest": None,
-            "empty": (),
+            "unfilled": (),
         }
     )
 

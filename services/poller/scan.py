@@ -27,6 +27,24 @@ from services.runtime.clock import Clock
 logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Pages that are compared at once. MongoDB is asked once for their employees."""
+
+    listed: dict[EmployeeId, ListedEmployee] = field(default_factory=dict)
+    """The employees, without those that an earlier page has listed."""
+    pages: int = 0
+    """Number of pages."""
+    has_read_employee: bool = False
+    """Whether an employee is read already, and so takes several times the memory."""
+
+    def add(self, listed: dict[EmployeeId, ListedEmployee]) -> None:
+        """Adds the employees of a page."""
+        self.listed |= listed
+        self.pages += 1
+        self.has_read_employee = self.has_read_employee or any(entry.digest is None for entry in listed.values())
+
+
 class Scan:
     """Reads the list of employees in Personio, and has each page compared. A dry run stores nothing."""
 
@@ -109,16 +127,16 @@ class Scan:
 
     def _open_comparison(self, selection: Selection, basis: ScanBasis) -> Comparison:
         return Comparison(
-            self._run,
-            self._plan,
-            selection,
-            Recogniser(basis, self._plan.time_zone, self._calendar.today),
-            self._snapshots,
-            self._outbox,
-            self._changes,
-            self._calendar,
-            self._cursor,
-            self._clock,
+            run=self._run,
+            plan=self._plan,
+            selection=selection,
+            recogniser=Recogniser(basis, self._plan.time_zone, self._calendar.today),
+            snapshots=self._snapshots,
+            outbox=self._outbox,
+            changes=self._changes,
+            calendar=self._calendar,
+            cursor=self._cursor,
+            clock=self._clock,
             dry_run=self._dry_run,
         )
 
@@ -139,13 +157,13 @@ class Scan:
     async def _read_list(
         self, reader: PageReader, comparison: Comparison, tally: Tally, progress: Callable[[Tally], Awaitable[None]]
     ) -> None:
-        """Has the listed employees compared, those of several pages at once if there is room. Those before a limit count too."""
+        """Compares the listed employees in batches of pages. If the scan stops, the pages before are compared first."""
         batch = _Batch()
         try:
             while (page := await self._read(reader, tally)) is not None:
                 new = tally.count_page(page)
                 batch.add(new)
-                if batch.pages >= self._get_batch_pages() or batch.has_read:
+                if batch.pages >= self._get_batch_pages() or batch.has_read_employee:
                     await self._compare(batch, comparison, tally, reader)
                     batch = _Batch()
                 await progress(tally)
@@ -160,9 +178,9 @@ class Scan:
         return self._limits.batch_pages if self._plan.is_imported else 1
 
     async def _compare(
-        self, batch: "_Batch", comparison: Comparison, tally: Tally, reader: PageReader | None = None
+        self, batch: _Batch, comparison: Comparison, tally: Tally, reader: PageReader | None = None
     ) -> None:
-        """``reader`` fetches the next page in the meantime; None for no such page."""
+        """Compares a batch, unless it is empty. ``reader`` fetches the next page at the same time; None if the list has ended."""
         if not batch.pages:
             return
         async with self._limits.places:
@@ -233,21 +251,3 @@ class Scan:
         if found.unknown and not self._dry_run:
             self._outbox.ensure_lease()
             await self._snapshots.mark_unknown(self._connection, found.unknown, self._clock.now())
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Pages that are compared at once. MongoDB is asked once for their employees."""
-
-    listed: dict[EmployeeId, ListedEmployee] = field(default_factory=dict)
-    """The employees, without those that an earlier page has listed."""
-    pages: int = 0
-    """Number of pages."""
-    has_read: bool = False
-    """Whether an employee is read already, and so takes several times the memory."""
-
-    def add(self, listed: dict[EmployeeId, ListedEmployee]) -> None:
-        """Adds the employees of a page."""
-        self.listed |= listed
-        self.pages += 1
-        self.has_read = self.has_read or any(entry.digest is None for entry in listed.values())

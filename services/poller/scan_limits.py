@@ -19,8 +19,8 @@ from services.runtime.clock import Clock
 
 MAX_BATCH_PAGES = 4
 """Maximum number of pages that a scan compares at once."""
-WAITING_PAGES = 20
-"""Number of pages that all scans together keep in memory to compare them at once. With more scans, each has one page."""
+SHARED_PAGES = 20
+"""Number of pages that all open scans share for their batches. Each scan has at least one."""
 MAX_PAGES_WITHOUT_NEW = 3
 """Number of pages in a row without a new employee after which a scan stops.
 
@@ -62,8 +62,8 @@ class ScanLimits:
 
     @property
     def batch_pages(self) -> int:
-        """Number of pages that a scan may compare at once: with many scans, their pages would take too much memory."""
-        return max(1, min(MAX_BATCH_PAGES, WAITING_PAGES // max(1, len(self._open))))
+        """Number of pages that an open scan may compare at once: with many scans, their pages would take too much memory."""
+        return max(1, min(MAX_BATCH_PAGES, SHARED_PAGES // len(self._open)))
 
     def stop_overdue(self) -> None:
         """Stops the scans that have waited too long for Personio. Call it at least every few seconds."""

@@ -28,8 +28,8 @@ class PollerSettings(
     """Maximum number of connections that one poller polls at the same time; most of them wait for Personio. As many others may
     have their tasks carried out."""
     poll_concurrency: int = Field(4, ge=1)
-    """Maximum number of pages of employees that one poller works on at the same time. Connections take turns, and waiting for
-    Personio does not count."""
+    """Maximum number of batches of employees, of up to four pages, that one poller works on at the same time. Connections take
+    turns, and waiting for Personio does not count."""
     poll_scan_seconds: float = Field(3600, gt=0)
     """Seconds that one poll may wait for Personio before it stops. The employees read until then are synchronised."""
     poll_scan_pages: int = Field(5000, ge=1)

@@ -81,16 +81,19 @@ class Tally:
         self.ids.update(new)  # `|=` with the keys of a dictionary would copy the whole set
         return new
 
-    def count_values(self, empty: Iterable[tuple[str, ...]], requested: frozenset[str]) -> None:
-        """Counts the employees with a value by ``requested`` attribute. ``empty`` has the keys of each without a value."""
-        for keys, number in Counter(empty).items():  # most employees have values of the same attributes
+    def count_values(self, unfilled: Iterable[tuple[str, ...]], requested: frozenset[str]) -> None:
+        """Counts, for each ``requested`` attribute, the employees with a value of it.
+
+        ``unfilled`` has the keys without a value, one tuple for each employee.
+        """
+        for keys, number in Counter(unfilled).items():  # most employees have values of the same attributes
             self.filled.update(dict.fromkeys(requested.difference(keys), number))
 
     def count_unchanged(self, states: Sequence[SnapshotState]) -> None:
         """Counts employees without a change."""
         self.known += len(states)
         self.unchanged += len(states)
-        self.gone += sum([not is_active(state.status, state.phase) for state in states])
+        self.gone += sum(not is_active(state.status, state.phase) for state in states)
 
     def describe_gap(self) -> str | None:
         """Returns why the scan is not complete, with the announced and the listed number; None if it is complete."""

@@ -3,4 +3,4 @@
 from importlib.metadata import version
 
 VERSION = version("personio-declaree")
-"""The version of the product."""
+"""The released version, such as ``0.1.0``."""

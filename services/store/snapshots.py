@@ -28,10 +28,11 @@ NOT_LISTED = {"absent_since": {"$exists": True}, "is_absence_acknowledged": {"$n
 UNDECIDED_ABSENCE = {**NOT_LISTED, "kind": {"$ne": ChangeKind.REMOVED.value}}
 """Those of them that do not count as deleted yet."""
 
-_STATE = ("content_hash", "phase", "next_day", "status", "digest", "empty", "absent_since", "oversized")
+_STATE = ("content_hash", "phase", "next_day", "status", "digest", "unfilled", "absent_since", "oversized")
 """The fields that a state is read from."""
 _PHASES: Mapping[Any, EmploymentPhase] = {phase.value: phase for phase in EmploymentPhase}
-_OPTIONAL = (str, NoneType)
+"""The phases by their stored values: faster than the constructor of the enumeration, for each listed employee."""
+_OPTIONAL_STRING = (str, NoneType)
 _TIME = TypeAdapter(datetime)
 _SETS_PENDING = {"$set": {"pending": {"$gt": ["$revision", "$emitted_revision"]}}}
 
@@ -100,7 +101,10 @@ class Snapshots:
         )
 
     async def replace_attributes(self, snapshots: Sequence[Snapshot]) -> None:
-        """Stores the attributes of these snapshots, unless their revision has changed. They are no longer known to be listed so."""
+        """Stores the attributes of these snapshots, unless their revision has changed.
+
+        Removes the digest, so that the next scan reads the employees.
+        """
         await self._collection.write_bulk([_build_replacement(snapshot) for snapshot in snapshots])
 
     async def note_listings(self, connection: ConnectionId, noted: Sequence[NotedListing]) -> None:
@@ -304,7 +308,7 @@ def _build_replacement(snapshot: Snapshot) -> ChangeOne:
     fields = ("attributes", "content_hash", "oversized")
     change: Document = {
         "$set": {field: document[field] for field in fields if field in document},
-        "$unset": {"digest": True, "empty": True},
+        "$unset": {"digest": True, "unfilled": True},
     }
     if "oversized" not in document:
         change["$unset"]["oversized"] = True
@@ -312,11 +316,13 @@ def _build_replacement(snapshot: Snapshot) -> ChangeOne:
 
 
 def _build_note(connection: ConnectionId, note: NotedListing) -> ChangeOne:
-    digest, empty = note.listing
+    digest, unfilled = note.listing
     key = str(PersonKey(connection, note.employee_id))
-    change: Document = {"$set": {"digest": digest, "empty": empty}}
-    if not empty:
-        change = {"$set": {"digest": digest}, "$unset": {"empty": True}}
+    change = (
+        {"$set": {"digest": digest, "unfilled": unfilled}}
+        if unfilled
+        else {"$set": {"digest": digest}, "$unset": {"unfilled": True}}
+    )
     return ChangeOne({"_id": key, "content_hash": note.content_hash}, change)
 
 
@@ -342,8 +348,9 @@ def _to_document(snapshot: Snapshot) -> Document:
     Their names come from Personio and can contain dots. MongoDB would convert some of their numbers and times.
     """
     document = snapshot.model_dump(mode="json", exclude={"attributes_json"}, exclude_none=True)
-    for field in ("oversized", "empty"):
-        if not document[field]:  # the index of employees with an oversized value has only documents with this field
+    # the index of employees with an oversized value has only documents with this field; the other one is often empty
+    for field in ("oversized", "unfilled"):
+        if not document[field]:
             del document[field]
     return {"_id": str(snapshot.person), **document, "attributes": snapshot.attributes_json}
 
@@ -354,11 +361,13 @@ def _read_state(document: Document) -> SnapshotState | None:
         return None
     get = document.get
     content_hash, status, day, digest = get("content_hash"), get("status"), get("next_day"), get("digest")
-    if not isinstance(content_hash, str) or not isinstance(status, _OPTIONAL) or not isinstance(digest, _OPTIONAL):
+    if not isinstance(content_hash, str) or not isinstance(status, _OPTIONAL_STRING):
+        return None
+    if not isinstance(digest, _OPTIONAL_STRING):
         return None
     try:
         phase, next_day = _PHASES[get("phase")], None if day is None else date.fromisoformat(day)
-        listing = Listing(digest, _read_keys(document["empty"]) if "empty" in document else ())
+        listing = Listing(digest, _read_keys(document["unfilled"]) if "unfilled" in document else ())
     except (KeyError, TypeError, ValueError):
         return None
     return SnapshotState(content_hash, phase, next_day, status, listing)

@@ -17,7 +17,7 @@ from services.clients.personio.errors import RETRY_HINT, PersonioUnavailableErro
 from services.clients.personio.rate_limit import HostLimits
 from services.clients.personio.requests import Query, RequestSender
 from services.clients.personio.v1_attributes import parse_employee
-from services.clients.personio.v1_lists import read_pages
+from services.clients.personio.v1_lists import read_page
 from services.clients.personio.v1_messages import (
     PAGE_SIZE,
     build_selection,
@@ -122,7 +122,7 @@ class PersonioClient:
         while True:
             response = await self._fetch_list(offset, selection)
             listed, total = 0, None
-            for part in read_pages(response, keys, offset):
+            for part in read_page(response, keys, offset):
                 if listed == 0:
                     ids = tuple(employee.id for employee in part.employees)
                     if ids and ids == previous:

@@ -4,7 +4,7 @@ Most employees are listed byte for byte as before. So a usual page is only split
 bytes, and an element is read on demand. An unusual page is read at once.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -13,18 +13,19 @@ import msgspec
 
 from services.clients.http.large_json import LARGE_BYTES
 from services.clients.http.responses import parse_json
-from services.clients.personio.v1_attributes import parse_employee, parse_id
+from services.clients.personio.v1_attributes import count_values, parse_employee, parse_id
 from services.clients.personio.v1_messages import (
-    MAX_PART_VALUES,
     PAGE_SIZE,
     get_list,
     get_total,
     parse_body,
-    parse_page,
-    split_page,
 )
 from services.contracts.employees import Employee, EmployeePage
 from services.contracts.ids import EmployeeId
+
+MAX_PART_VALUES = 20_000
+"""Number of values of the employees in a part of a page from which on no further employee is added to it: some hundredths of a
+second of work."""
 
 
 class _Id(msgspec.Struct):
@@ -49,8 +50,8 @@ class _Page(msgspec.Struct):
     metadata: Any = None
 
 
-_read_ids = msgspec.json.Decoder(_Ids).decode
-_read_page = msgspec.json.Decoder(_Page).decode
+_decode_ids = msgspec.json.Decoder(_Ids).decode
+_decode_page = msgspec.json.Decoder(_Page).decode
 
 
 class UnreadEmployee(NamedTuple):
@@ -59,7 +60,7 @@ class UnreadEmployee(NamedTuple):
     id: EmployeeId
     """Personio's id of the employee."""
     digest: str
-    """Identifies the bytes of the element."""
+    """SHA-256 of the element's bytes, in hexadecimal."""
     content: msgspec.Raw
     """The element: JSON in UTF-8."""
     requested: Collection[str] | None
@@ -75,13 +76,13 @@ class UnreadEmployee(NamedTuple):
         return employee if employee is not None and employee.id == self.id else None
 
 
-def read_pages(response: httpx.Response, requested: Collection[str] | None, offset: int) -> Iterator[EmployeePage]:
-    """Yields the page of a response. One with more employees than a page has, or with very many values, is yielded in parts.
+def read_page(response: httpx.Response, requested: Collection[str] | None, offset: int) -> Iterator[EmployeePage]:
+    """Yields the page of a response, in parts if it has more than ``PAGE_SIZE`` employees or very many values.
 
     ``requested`` are the keys of the attributes to read; None reads all. ``offset`` is the number of employees before the page.
     Raises the errors of ``parse_body`` and ``get_list``.
     """
-    page = _split(response, requested, offset)
+    page = _list_unread(response, requested, offset)
     if page is not None:
         yield page
         return
@@ -91,28 +92,49 @@ def read_pages(response: httpx.Response, requested: Collection[str] | None, offs
         yield parse_page(part, requested, offset + start, total)
 
 
-def _split(response: httpx.Response, requested: Collection[str] | None, offset: int) -> EmployeePage | None:
+def _list_unread(response: httpx.Response, requested: Collection[str] | None, offset: int) -> EmployeePage | None:
     """Returns the page with unread employees; None for an unusual one.
 
-    A usual page is valid JSON in UTF-8 with few values, and each of its elements has an id in the usual form.
+    A usual page is a successful response with valid JSON in UTF-8, not large, with at most ``PAGE_SIZE`` employees and few values.
+    Each of its elements has an id in the usual form.
     """
     content = response.content
     is_small = len(content) <= LARGE_BYTES and content.count(b",") <= MAX_PART_VALUES
     if response.status_code != httpx.codes.OK or not is_small:
         return None
     try:
-        content.decode()
-        ids = [parse_id(element.attributes.id.value) for element in _read_ids(content).data]
-        page = _read_page(content)
+        content.decode()  # msgspec does not check the strings that it passes over
+        # msgspec returns an element either as bytes or as the values of a structure: both passes together take half as long as one
+        # that builds all values
+        ids = [parse_id(element.attributes.id.value) for element in _decode_ids(content).data]
+        page = _decode_page(content)
     except (ValueError, RecursionError):  # including the errors of msgspec
         return None
     if page.success is False or len(ids) > PAGE_SIZE:
         return None
     employees = tuple(
-        [
-            UnreadEmployee(employee, sha256(element).hexdigest(), element, requested)
-            for employee, element in zip(ids, page.data, strict=True)
-            if employee is not None
-        ]
+        UnreadEmployee(employee, sha256(element).hexdigest(), element, requested)
+        for employee, element in zip(ids, page.data, strict=True)
+        if employee is not None
     )
     return EmployeePage(employees, offset, get_total({"metadata": page.metadata}), len(ids) - len(employees))
+
+
+def split_page(entries: Sequence[object]) -> Iterator[tuple[int, Sequence[object]]]:
+    """Yields the elements of a page in parts, each with the index of its first element. An empty page is one part."""
+    start, values = 0, 0
+    for index, entry in enumerate(entries):
+        if index - start >= PAGE_SIZE or values >= MAX_PART_VALUES:
+            yield start, entries[start:index]
+            start, values = index, 0
+        values += count_values(entry)
+    yield start, entries[start:]
+
+
+def parse_page(
+    entries: Sequence[object], requested: Collection[str] | None, offset: int, total: int | None
+) -> EmployeePage:
+    """Returns the employees of a page or of a part of it. ``offset`` is the position of its first element in the whole list."""
+    parsed = [parse_employee(entry, requested) for entry in entries]
+    employees = tuple(employee for employee in parsed if employee is not None)
+    return EmployeePage(employees, offset, total, len(parsed) - len(employees))

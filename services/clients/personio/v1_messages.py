@@ -1,6 +1,6 @@
 """Builds the parameters of requests to Personio's API v1, and reads its answers. Pure."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,19 +18,14 @@ from services.clients.personio.requests import Query
 from services.clients.personio.v1_attributes import (
     MODIFIED_AT,
     PARTS,
-    count_values,
-    parse_employee,
     replace_invalid_characters,
 )
-from services.contracts.employees import AttributeDefinition, EmployeePage
+from services.contracts.employees import AttributeDefinition
 
 PAGE_SIZE = 100
 """Maximum number of employees in a page. Personio enforces it since January 2025."""
 MAX_LABEL_LENGTH = 200
 """Maximum number of characters that are kept of an attribute's display name and of its type."""
-MAX_PART_VALUES = 20_000
-"""Number of values of the employees in a part of a page from which on no further employee is added to it: some hundredths of a
-second of work."""
 MAX_TOTAL = (1 << 63) - 1
 """Maximum number of employees that is believed: a larger one cannot be stored."""
 
@@ -64,26 +59,6 @@ def build_selection(keys: Sequence[str] | None, since: datetime | None) -> Query
     if since is None:
         return attributes
     return {**attributes, "updated_since": [since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")]}
-
-
-def split_page(entries: Sequence[object]) -> Iterator[tuple[int, Sequence[object]]]:
-    """Yields the elements of a page in parts, each with the index of its first element. An empty page is one part."""
-    start, values = 0, 0
-    for index, entry in enumerate(entries):
-        if index - start >= PAGE_SIZE or values >= MAX_PART_VALUES:
-            yield start, entries[start:index]
-            start, values = index, 0
-        values += count_values(entry)
-    yield start, entries[start:]
-
-
-def parse_page(
-    entries: Sequence[object], requested: Collection[str] | None, offset: int, total: int | None
-) -> EmployeePage:
-    """Returns the employees of a page or of a part of it. ``offset`` is the position of its first element in the whole list."""
-    parsed = [parse_employee(entry, requested) for entry in entries]
-    employees = tuple(employee for employee in parsed if employee is not None)
-    return EmployeePage(employees, offset, total, len(parsed) - len(employees))
 
 
 def get_list(body: dict[str, Any]) -> list[object]:

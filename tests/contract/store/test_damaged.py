@@ -234,7 +234,7 @@ async def test_damaged_mark_keeps_an_employee_forgotten(mongodb_store: Store, ra
             {"next_day": 5},
             {"status": 5},
         ),
-        *({"phase": ["current"]}, {"digest": 5}, {"empty": "email"}, {"empty": [5]}, {"empty": [["email"]]}),
+        *({"phase": ["current"]}, {"digest": 5}, {"unfilled": "email"}, {"unfilled": [5]}, {"unfilled": [["email"]]}),
     ],
 )
 async def test_snapshot_with_a_damaged_state_is_needed_whole(

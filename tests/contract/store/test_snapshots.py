@@ -170,7 +170,9 @@ async def test_absent_or_oversized_employee_is_needed_whole(store: Store) -> Non
 
 async def test_listing_is_noted_with_the_content_it_was_compared_with(store: Store) -> None:
     """Another content needs a comparison of its own."""
-    await store.snapshots.save([(make_snapshot("1"), None), (make_snapshot("2", digest="old", empty=("email",)), None)])
+    await store.snapshots.save(
+        [(make_snapshot("1"), None), (make_snapshot("2", digest="old", unfilled=("email",)), None)]
+    )
     listings = {ONE: Listing("new", ("office", "team")), TWO: Listing("new")}
     await store.snapshots.note_listings(
         CONNECTION, [NotedListing(ONE, "hash-1-1000", listings[ONE]), NotedListing(TWO, "other", listings[TWO])]
@@ -185,7 +187,7 @@ async def test_listing_is_noted_with_the_content_it_was_compared_with(store: Sto
 
 async def test_listing_ends_with_the_content(store: Store) -> None:
     """A change that no list has shown, and attributes that were removed, do not belong to it."""
-    listed: dict[str, Any] = {"digest": "digest", "empty": ("email",)}
+    listed: dict[str, Any] = {"digest": "digest", "unfilled": ("email",)}
     await store.snapshots.save([(make_snapshot(key, **listed), None) for key in "12"])
 
     await store.snapshots.save([(make_snapshot("1", 2_000), 1_000)])

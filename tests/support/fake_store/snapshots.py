@@ -37,7 +37,7 @@ class FakeSnapshots:
                 seen.phase,
                 seen.next_day,
                 seen.status,
-                Listing(seen.digest, seen.empty),
+                Listing(seen.digest, seen.unfilled),
             )
             for seen in self._select(connection, employees)
         }
@@ -66,7 +66,7 @@ class FakeSnapshots:
             if stored is not None and stored.revision == snapshot.revision:
                 fields = snapshot.model_dump(include={"attributes_json", "content_hash", "oversized"})
                 self.content[snapshot.person] = Snapshot.model_validate(
-                    stored.model_dump() | fields | {"digest": None, "empty": ()}
+                    stored.model_dump() | fields | {"digest": None, "unfilled": ()}
                 )
 
     async def note_listings(self, connection: ConnectionId, noted: Sequence[NotedListing]) -> None:

@@ -1,4 +1,4 @@
-"""Pages of API v1: splitting a page into unread employees changes nothing but when they are read."""
+"""Pages of API v1: an unread page has the same employees as one that is read at once."""
 
 import json
 from collections.abc import Collection
@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 
 from services.clients.http.large_json import LARGE_BYTES
 from services.clients.personio.errors import PersonioUnavailableError
-from services.clients.personio.v1_lists import UnreadEmployee, read_pages
-from services.clients.personio.v1_messages import (
-    MAX_PART_VALUES,
-    PAGE_SIZE,
-    get_list,
-    get_total,
-    parse_body,
-    parse_page,
-)
+from services.clients.personio.v1_lists import MAX_PART_VALUES, UnreadEmployee, parse_page, read_page
+from services.clients.personio.v1_messages import PAGE_SIZE, get_list, get_total, parse_body
 from services.contracts.employees import Employee, EmployeePage
 from services.contracts.ids import EmployeeId
 from tests.unit.clients.personio_stage import open_stage, read_employees
@@ -46,17 +39,17 @@ def encode(*elements: object, **members: object) -> bytes:
 
 
 def read(response: httpx.Response, requested: Collection[str] | None = REQUESTED) -> list[EmployeePage]:
-    """Returns the parts of a page, with unread employees where it can be split."""
-    return list(read_pages(response, requested, 0))
+    """Returns the parts of a page, with unread employees if it is a usual one."""
+    return list(read_page(response, requested, 0))
 
 
-def is_split(body: bytes, **options: Any) -> bool:
+def is_unread(body: bytes, **options: Any) -> bool:
     """Returns whether the employees of a page are read on demand."""
     (page,) = read(build_response(body, **options))
     return any(isinstance(listed, UnreadEmployee) for listed in page.employees)
 
 
-def read_whole(body: bytes) -> EmployeePage:
+def read_at_once(body: bytes) -> EmployeePage:
     """Returns the page as it is read at once."""
     content = parse_body(build_response(body))
     return parse_page(get_list(content), REQUESTED, 0, get_total(content))
@@ -78,19 +71,19 @@ ELEMENTS = st.builds(build_element, IDS, email=VALUES, office=VALUES, last_modif
 @example(elements=[build_element(10**30)], total=1)
 @example(elements=[build_element("")], total=1)
 @example(elements=[build_element(True)], total=1)
-def test_split_page_has_the_same_employees(elements: list[object], total: object) -> None:
+def test_unread_page_has_the_same_employees(elements: list[object], total: object) -> None:
     """For all ids, values, numbers of elements without an id, and totals."""
     body = encode(*elements, metadata={"total_elements": total})
 
     (page,) = read(build_response(body))
 
-    expected = read_whole(body)
+    expected = read_at_once(body)
     assert read_employees(page) == list(expected.employees)
     assert page.skipped == expected.skipped
     assert page.total == expected.total
 
 
-async def test_sandbox_pages_are_split() -> None:
+async def test_sandbox_pages_are_unread() -> None:
     """All of their employees are read on demand, and with another digest for each."""
     async with open_stage(employees=120) as stage:
         pages = [page async for page in stage.client.iterate_pages({"email", "office", "status", "supervisor"})]
@@ -115,9 +108,9 @@ USUAL = build_element(1, email="a@x.example")
 LATIN_1 = encode(build_element(1, email="J\xfcrgen")).replace(b"\\u00fc", b"\xfc")
 
 
-def test_usual_page_is_split() -> None:
+def test_usual_page_is_unread() -> None:
     """Otherwise the other tests would prove nothing."""
-    assert is_split(encode(USUAL))
+    assert is_unread(encode(USUAL))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +128,7 @@ def test_usual_page_is_split() -> None:
 )
 def test_unusual_page_is_read_at_once(body: bytes, options: dict[str, Any]) -> None:
     """It is read as before, and its employees are never recognised."""
-    assert not is_split(body, **options)
+    assert not is_unread(body, **options)
 
     (page,) = read(build_response(body, **options))
 
@@ -152,7 +145,7 @@ def test_page_with_too_many_employees_is_read_in_parts() -> None:
 
 @pytest.mark.parametrize("body", [encode(USUAL, success=False), encode(data=None), b"[]", b"<html>"])
 def test_body_without_a_list_is_an_error(body: bytes) -> None:
-    """Splitting passes over no sign of a failure."""
+    """An unread page passes over no sign of a failure."""
     with pytest.raises(PersonioUnavailableError):
         read(build_response(body))
 

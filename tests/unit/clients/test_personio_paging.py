@@ -9,7 +9,7 @@ import pytest
 
 from services.clients.personio.errors import PersonioUnavailableError
 from services.clients.personio.v1 import PersonioClient
-from services.clients.personio.v1_messages import MAX_PART_VALUES
+from services.clients.personio.v1_lists import MAX_PART_VALUES
 from tests.support.fakes import FakeClock
 from tests.unit.clients.personio_stage import (
     ACCESS,

@@ -9,8 +9,8 @@ from services.contracts.employees import Employee, EmploymentPhase
 from services.contracts.ids import EmployeeId
 from services.contracts.mappings import EmploymentDates
 from services.contracts.polls import ScanBasis
-from services.contracts.snapshots import Listing, SnapshotState
-from services.poller.listings import Recogniser, find_empty
+from services.contracts.snapshots import UNKNOWN_LISTING, SnapshotState
+from services.poller.listings import Recogniser, find_unfilled
 from tests.support.fakes import Listed, make_employee
 
 BASIS = ScanBasis(attributes=("email", "status"), employment=EmploymentDates(), source="credential")
@@ -26,7 +26,7 @@ def list_employee(employee: Employee = EVA) -> Listed:
 
 def build_state(recogniser: Recogniser, listed: Listed, next_day: date | None = None) -> SnapshotState:
     """Returns the state of an employee that was compared under the conditions of a scan."""
-    return SnapshotState("hash", EmploymentPhase.CURRENT, next_day, "active", recogniser.describe(listed, ()))
+    return SnapshotState("hash", EmploymentPhase.CURRENT, next_day, "active", recogniser.build_listing(listed, ()))
 
 
 def test_same_bytes_under_the_same_conditions_are_recognised() -> None:
@@ -79,10 +79,10 @@ def test_employee_without_a_digest_is_not_recognised() -> None:
 
     assert not recogniser.recognises(unknown, list_employee())
     assert not recogniser.recognises(build_state(recogniser, list_employee()), EVA)
-    assert recogniser.describe(EVA, ("email",)) == Listing(None, ("email",))
+    assert recogniser.build_listing(EVA, ("email",)) == UNKNOWN_LISTING
 
 
-def test_empty_attributes_are_those_without_a_value() -> None:
+def test_unfilled_attributes_are_those_without_a_value() -> None:
     """A nested attribute has a value if one of its parts has one."""
     employee = Employee(
         EmployeeId("1"),
@@ -90,4 +90,8 @@ def test_empty_attributes_are_those_without_a_value() -> None:
         None,
     )
 
-    assert find_empty(employee, frozenset({"email", "office", "team", "status", "gone"})) == ("email", "gone", "team")
+    assert find_unfilled(employee, frozenset({"email", "office", "team", "status", "gone"})) == (
+        "email",
+        "gone",
+        "team",
+    )

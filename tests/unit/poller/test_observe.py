@@ -322,13 +322,13 @@ def test_trimmed_snapshot_keeps_its_revision() -> None:
 
 def test_trimmed_snapshot_is_not_recognised() -> None:
     """If the attribute is wanted again, Personio may list the employee as before."""
-    listed = build_snapshot({"position": "Engineer"}).model_copy(update={"digest": "digest", "empty": ("office",)})
+    listed = build_snapshot({"position": "Engineer"}).model_copy(update={"digest": "digest", "unfilled": ("office",)})
 
     trimmed = trim(listed, frozenset(ADA))
 
     assert trimmed is not None
     assert trimmed.digest is None
-    assert trimmed.empty == ()
+    assert trimmed.unfilled == ()
 
 
 def test_trimmed_snapshot_of_a_removed_employee_stays_removed() -> None:

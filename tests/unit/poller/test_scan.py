@@ -248,7 +248,7 @@ async def test_dry_run_notes_nothing(stage: ScanStage) -> None:
     assert await stage.read_snapshots() == before
 
 
-async def test_oversized_value_is_noted_never(store: Store) -> None:
+async def test_oversized_value_is_never_noted(store: Store) -> None:
     """The employee would be read and noted in each scan."""
     stage = ScanStage(store, {"1": {"last_name": "x" * MAX_CONTENT_LENGTH}})
     await stage.scan()

@@ -11,7 +11,7 @@ import pytest
 from services.contracts.employees import EmployeePage
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.runs import RunState
-from services.poller.scan_limits import MAX_BATCH_PAGES, MAX_PAGES_WITHOUT_NEW, WAITING_PAGES
+from services.poller.scan_limits import MAX_BATCH_PAGES, MAX_PAGES_WITHOUT_NEW, SHARED_PAGES
 from services.store.database import Store
 from tests.support.builders import ADA, CONNECTION, make_connection, make_snapshot
 from tests.support.fake_store import FakeStore
@@ -100,7 +100,7 @@ async def test_many_scans_compare_page_by_page(large: RunStage) -> None:
     await large.runner.poll(CONNECTION)
 
     async with AsyncExitStack() as others:
-        for _ in range(WAITING_PAGES):
+        for _ in range(SHARED_PAGES):
             await others.enter_async_context(large.limits.open(FakePersonio()))
 
         assert await count_batches(large) == [2, 2, 2, 2, 2, 1]
