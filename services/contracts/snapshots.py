@@ -5,7 +5,7 @@ from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter, field_validator
 
 from services.contracts.cloudevents import Record, SendReason, to_record
 from services.contracts.employees import NAMES, EmploymentPhase, get_string
@@ -23,11 +23,16 @@ def attributes_to_json(attributes: Mapping[str, Value]) -> str:
     return _ATTRIBUTES.dump_json(dict(attributes)).decode()
 
 
+def read_keys(keys: object) -> tuple[str, ...]:
+    """Returns the keys of a list; none of anything else."""
+    return tuple(key for key in keys if isinstance(key, str)) if isinstance(keys, list | tuple) else ()
+
+
 class Listing(NamedTuple):
     """How Personio lists an employee."""
 
     digest: str | None = None
-    """Identifies what Personio has sent, and the conditions under which it was compared; None if it is not known."""
+    """Identifies what Personio has sent, what it was compared with, and how, with the day of it; None if it is not known."""
     unfilled: tuple[str, ...] = ()
     """Keys of the requested attributes without a value, in order; empty without a digest."""
 
@@ -90,7 +95,7 @@ class Snapshot(FrozenModel):
     status: str | None = None
     """Personio's status of the employee; None if it is not a string."""
     digest: str | None = None
-    """Digest of how Personio lists the employee with this content; None if it is not known, as after a lookup."""
+    """Digest of how Personio lists the employee with this content; None if it is not known, as after a lookup, or damaged."""
     unfilled: tuple[str, ...] = ()
     """Keys of the requested attributes without a value in that listing, in order; empty without a digest."""
     detected_at: AwareDatetime
@@ -103,6 +108,18 @@ class Snapshot(FrozenModel):
     """Since when Personio does not know the id of the absent employee, by a lookup; None before the first one."""
     is_absence_acknowledged: bool = False
     """Whether an administrator decided that the account of the absent employee stays as it is."""
+
+    @field_validator("digest", mode="before")
+    @classmethod
+    def _drop_damaged_digest(cls, digest: object) -> str | None:
+        """The next scan reads the employee, and notes another one."""
+        return digest if isinstance(digest, str) else None
+
+    @field_validator("unfilled", mode="before")
+    @classmethod
+    def _drop_damaged_keys(cls, keys: object) -> tuple[str, ...]:
+        """The digest covers the keys, so that damaged ones have the employee read."""
+        return read_keys(keys)
 
     @cached_property
     def attributes(self) -> dict[str, Value]:

@@ -1,7 +1,8 @@
 """Compares listed employees with their snapshots, and notes how Personio lists them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from services.contracts.cloudevents import SendReason
 from services.contracts.employees import Employee, ListedEmployee
@@ -9,7 +10,7 @@ from services.contracts.events import ChangeKind
 from services.contracts.ids import EmployeeId
 from services.contracts.observations import Observation, observe_change, was_active
 from services.contracts.runs import RunKind
-from services.contracts.snapshots import Listing, NotedListing, Snapshot, SnapshotState
+from services.contracts.snapshots import NotedListing, Snapshot, SnapshotState
 from services.mapping.employment import EmploymentCalendar
 from services.poller.cursor import Cursor
 from services.poller.listings import Recogniser, find_unfilled
@@ -22,22 +23,20 @@ from services.poller.staging import Changes
 from services.poller.tally import Tally
 from services.runtime.clock import Clock
 
+EMPLOYEES_IN_A_ROW = 20
+"""Number of employees that are read or compared in a row. Then other tasks run: one employee can take milliseconds."""
+
 
 @dataclass(slots=True)
-class _Outcome:
-    """What a first look at a batch of employees has found."""
+class _Read:
+    """An employee that may have changed."""
 
-    employees: dict[EmployeeId, Employee] = field(default_factory=dict)
-    """The employees that may have changed."""
-    listings: dict[EmployeeId, Listing] = field(default_factory=dict)
-    """How Personio lists them."""
-    noted: list[NotedListing] = field(default_factory=list)
-    """The listings to note, of employees that have not changed."""
-
-    def note(self, employee: EmployeeId, content_hash: str, listing: Listing) -> None:
-        """Adds a listing to note, if it has a digest."""
-        if listing.digest is not None:
-            self.noted.append(NotedListing(employee, content_hash, listing))
+    listed: ListedEmployee
+    """How Personio lists the employee."""
+    employee: Employee
+    """The employee."""
+    unfilled: tuple[str, ...]
+    """Keys of the requested attributes without a value."""
 
 
 class Comparison:
@@ -72,80 +71,119 @@ class Comparison:
         self._clock = clock
         self._dry_run = dry_run
 
-    async def compare(self, listed: Mapping[EmployeeId, ListedEmployee], tally: Tally) -> None:
-        """Compares employees, and hands on the changes. An employee that cannot be read is counted and passed over."""
-        states = await self._snapshots.read_states(self._connection, listed)
-        outcome = self._sort_out_unchanged(listed, states, tally)
-        stored = await self._snapshots.read(self._connection, outcome.employees.keys() & states.keys())
+    async def compare(self, pages: Sequence[Mapping[EmployeeId, ListedEmployee]], tally: Tally) -> None:
+        """Compares the employees of some pages, and hands on the changes. One command reads the states of all of them.
+
+        An employee that cannot be read is counted and passed over.
+        """
+        states = await self._snapshots.read_states(self._connection, [key for page in pages for key in page])
+        for page in pages:
+            await self._compare_page(page, states, tally)
+
+    async def _compare_page(
+        self,
+        page: Mapping[EmployeeId, ListedEmployee],
+        states: Mapping[EmployeeId, SnapshotState | None],
+        tally: Tally,
+    ) -> None:
+        noted: list[NotedListing] = []
+        doubtful = await self._sort_out_unchanged(page, states, tally, noted)
+        stored = await self._snapshots.read(self._connection, doubtful.keys() & states.keys())
         tally.known += len(stored)
         tally.gone += sum(not was_active(snapshot) for snapshot in stored.values())
-        observations = self._observe(outcome, stored, tally)
+        observations = await self._observe(doubtful, stored, tally, noted)
         if not self._dry_run:
-            self._outbox.ensure_lease()  # the process may have been suspended past its lease since it fetched the pages
+            self._outbox.ensure_lease()  # the process may have been suspended past its lease since it fetched the page
             returned = [key for key, snapshot in stored.items() if snapshot.absent_since is not None]
             if returned:
                 await self._snapshots.clear_absent(self._connection, returned)
                 await self._resend_unchanged([stored[key] for key in returned], observations)
-            if outcome.noted:
-                await self._snapshots.note_listings(self._connection, outcome.noted)
-        tally.count_released(await self._changes.add(observations))
+            if noted:
+                await self._snapshots.note_listings(self._connection, noted)
+        if observations:
+            tally.count_released(await self._changes.add(observations))
 
-    def _sort_out_unchanged(
+    async def _sort_out_unchanged(
         self,
-        listed: Mapping[EmployeeId, ListedEmployee],
+        page: Mapping[EmployeeId, ListedEmployee],
         states: Mapping[EmployeeId, SnapshotState | None],
         tally: Tally,
-    ) -> _Outcome:
-        """Counts the employees that certainly have not changed, and returns the others.
+        noted: list[NotedListing],
+    ) -> dict[EmployeeId, _Read]:
+        """Counts the employees that certainly have not changed, and returns the others. Adds listings to note to ``noted``.
 
         In most scans this is the whole work. So it does without the stored attributes, and reads no employee that is recognised.
         """
-        outcome = _Outcome()
+        doubtful: dict[EmployeeId, _Read] = {}
         unchanged: list[SnapshotState] = []
         all_unfilled: list[tuple[str, ...]] = []
-        for key, entry in listed.items():
+        reads = 0
+        for key, listed in page.items():
             state = states.get(key)
-            if state is not None and self._recogniser.recognises(state, entry):
+            if state is not None and self._recogniser.recognises(state, listed):
                 unchanged.append(state)
                 all_unfilled.append(state.listing.unfilled)
                 continue
-            employee = entry.read()
+            reads += 1
+            if reads % EMPLOYEES_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+            employee = listed.read()
             if employee is None:
                 tally.skipped += 1
                 continue
             unfilled = find_unfilled(employee, self._selection.requested)
             all_unfilled.append(unfilled)
-            listing = self._recogniser.build_listing(entry, unfilled)
             if state is not None and is_unchanged(state, employee, self._selection.stored, self._calendar):
                 unchanged.append(state)
-                outcome.note(key, state.content_hash, listing)
+                self._note(noted, key, listed, state, unfilled)
             else:
-                outcome.employees[key], outcome.listings[key] = employee, listing
+                doubtful[key] = _Read(listed, employee, unfilled)
         tally.count_unchanged(unchanged)
         tally.count_values(all_unfilled, self._selection.requested)
-        return outcome
+        return doubtful
 
-    def _observe(self, outcome: _Outcome, stored: Mapping[EmployeeId, Snapshot], tally: Tally) -> list[Observation]:
-        """Returns the changes of the employees of a batch."""
+    async def _observe(
+        self,
+        doubtful: Mapping[EmployeeId, _Read],
+        stored: Mapping[EmployeeId, Snapshot],
+        tally: Tally,
+        noted: list[NotedListing],
+    ) -> list[Observation]:
+        """Returns the changes of the employees of a page. Adds listings to note to ``noted``."""
         observations: list[Observation] = []
         now = self._clock.now()
-        for key, employee in outcome.employees.items():
-            previous, listing = stored.get(key), outcome.listings[key]
-            snapshot = detect_change(
-                self._connection, previous, employee, now, self._selection.stored, self._calendar, listing
-            )
+        for number, (key, read) in enumerate(doubtful.items(), 1):
+            if number % EMPLOYEES_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+            previous, employee = stored.get(key), read.employee
+            snapshot = detect_change(self._connection, previous, employee, now, self._selection.stored, self._calendar)
             if snapshot is None:
                 tally.unchanged += 1
                 if previous is not None and not previous.oversized:
-                    outcome.note(key, previous.content_hash, listing)
+                    self._note(noted, key, read.listed, previous, read.unfilled)
                 continue
             tally.created += snapshot.kind is ChangeKind.CREATED
             tally.changed += snapshot.kind is ChangeKind.CHANGED
             tally.oversized += bool(snapshot.oversized)
             is_full = tally.kind is RunKind.FULL
             tally.missed += is_full and self._cursor.is_missed(self._plan.progress, employee.modified_at)
-            observations.append(observe_change(self._run, previous, snapshot))
+            listing = self._recogniser.build_listing(read.listed, snapshot, read.unfilled)
+            listed = snapshot.model_copy(update=listing._asdict())
+            observations.append(observe_change(self._run, previous, listed))
         return observations
+
+    def _note(
+        self,
+        noted: list[NotedListing],
+        employee: EmployeeId,
+        listed: ListedEmployee,
+        state: SnapshotState | Snapshot,
+        unfilled: tuple[str, ...],
+    ) -> None:
+        """Adds the listing of an employee that has not changed, if it has a digest."""
+        listing = self._recogniser.build_listing(listed, state, unfilled)
+        if listing.digest is not None:
+            noted.append(NotedListing(employee, state.content_hash, listing))
 
     async def _resend_unchanged(self, returned: Sequence[Snapshot], observations: Sequence[Observation]) -> None:
         """Resends employees that are listed again without a change: nothing was provisioned while they were absent."""

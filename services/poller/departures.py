@@ -49,8 +49,6 @@ def build_removed(snapshot: Snapshot, now: datetime) -> Snapshot:
             "changed": (),
             "next_day": None,
             "content_hash": REMOVED,
-            "digest": None,
-            "unfilled": (),
             "detected_at": now,
             "source_modified_at": None,
         }

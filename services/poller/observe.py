@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from services.contracts.employees import Employee, get_string
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId
-from services.contracts.snapshots import UNKNOWN_LISTING, Listing, Snapshot, SnapshotState, attributes_to_json
+from services.contracts.snapshots import Snapshot, SnapshotState, attributes_to_json
 from services.contracts.values import Value
 from services.mapping.employment import EmploymentCalendar
 from services.mapping.wanted import select_wanted
@@ -55,11 +55,8 @@ def detect_change(
     now: datetime,
     wanted: AbstractSet[str],
     calendar: EmploymentCalendar,
-    listing: Listing = UNKNOWN_LISTING,
 ) -> Snapshot | None:
     """Returns the snapshot to store; None if neither a wanted attribute nor the phase of the employment has changed.
-
-    ``listing`` is how Personio lists the employee.
 
     A wanted attribute that is absent now keeps its old value, because absent does not mean empty. The parts of an empty
     nested attribute are empty. A value that is too large is left out, and so unknown to readers of the event.
@@ -88,8 +85,6 @@ def detect_change(
         phase=phase,
         next_day=next_day,
         status=get_string(attributes, "status"),
-        digest=listing.digest,
-        unfilled=listing.unfilled,
         detected_at=now,
         source_modified_at=employee.modified_at,
     )
@@ -130,8 +125,6 @@ def trim(snapshot: Snapshot, stored: Collection[str]) -> Snapshot | None:
             "oversized": oversized,
             "content_hash": REMOVED if snapshot.content_hash == REMOVED else hash_content(kept),
             "attributes_json": attributes_to_json(kept),
-            "digest": None,
-            "unfilled": (),
         }
     )
 

@@ -31,18 +31,15 @@ logger = logging.getLogger(__name__)
 class _Batch:
     """Pages that are compared at once. MongoDB is asked once for their employees."""
 
-    listed: dict[EmployeeId, ListedEmployee] = field(default_factory=dict)
-    """The employees, without those that an earlier page has listed."""
-    pages: int = 0
-    """Number of pages."""
+    pages: list[dict[EmployeeId, ListedEmployee]] = field(default_factory=list)
+    """The employees of each page, without those that an earlier page has listed."""
     has_read_employee: bool = False
     """Whether an employee is read already, and so takes several times the memory."""
 
-    def add(self, listed: dict[EmployeeId, ListedEmployee]) -> None:
-        """Adds the employees of a page."""
-        self.listed |= listed
-        self.pages += 1
-        self.has_read_employee = self.has_read_employee or any(entry.digest is None for entry in listed.values())
+    def add(self, page: dict[EmployeeId, ListedEmployee]) -> None:
+        """Adds a page."""
+        self.pages.append(page)
+        self.has_read_employee = self.has_read_employee or any(listed.digest is None for listed in page.values())
 
 
 class Scan:
@@ -163,7 +160,7 @@ class Scan:
             while (page := await self._read(reader, tally)) is not None:
                 new = tally.count_page(page)
                 batch.add(new)
-                if batch.pages >= self._get_batch_pages() or batch.has_read_employee:
+                if len(batch.pages) >= self._get_batch_pages() or batch.has_read_employee:
                     await self._compare(batch, comparison, tally, reader)
                     batch = _Batch()
                 await progress(tally)
@@ -186,7 +183,7 @@ class Scan:
         async with self._limits.places:
             if reader is not None:
                 reader.prefetch()
-            await comparison.compare(batch.listed, tally)
+            await comparison.compare(batch.pages, tally)
 
     async def _read(self, reader: PageReader, tally: Tally) -> EmployeePage | None:
         """Returns the next page; None after the last. An error after the first page stops the scan, so that its changes are kept."""
@@ -241,7 +238,7 @@ class Scan:
             tally.ids.update(existing)
         tally.stopped = tally.stopped or found.error
         async with self._limits.places:
-            await comparison.compare(existing, tally)
+            await comparison.compare([existing], tally)
 
     async def _take_absences(self, found: Found, tally: Tally) -> None:
         """Takes what the lookups have found. The scan is not complete if they ended early."""

@@ -27,7 +27,7 @@ class Snapshots(Protocol):
         ...
 
     async def replace_attributes(self, snapshots: Sequence[Snapshot]) -> None:
-        """Stores the attributes of these snapshots, unless their revision has changed. Removes the digest."""
+        """Stores the attributes of these snapshots, unless their revision has changed. All else stays as it is."""
         ...
 
     async def note_listings(self, connection: ConnectionId, noted: Sequence[NotedListing]) -> None:

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from types import NoneType
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,7 +12,7 @@ from services.contracts.damage import DocumentKind
 from services.contracts.employees import INACTIVE, EmploymentPhase
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
-from services.contracts.snapshots import Listing, NotedListing, Snapshot, SnapshotState
+from services.contracts.snapshots import UNKNOWN_LISTING, Listing, NotedListing, Snapshot, SnapshotState, read_keys
 from services.store.collection import PAGE_SIZE, ChangeAll, ChangeOne, Collection, Document, split, to_model
 from services.store.damage_notes import DamageNotes
 from services.store.damaged import parse_keys
@@ -32,7 +31,6 @@ _STATE = ("content_hash", "phase", "next_day", "status", "digest", "unfilled", "
 """The fields that a state is read from."""
 _PHASES: Mapping[Any, EmploymentPhase] = {phase.value: phase for phase in EmploymentPhase}
 """The phases by their stored values: faster than the constructor of the enumeration, for each listed employee."""
-_OPTIONAL_STRING = (str, NoneType)
 _TIME = TypeAdapter(datetime)
 _SETS_PENDING = {"$set": {"pending": {"$gt": ["$revision", "$emitted_revision"]}}}
 
@@ -101,10 +99,7 @@ class Snapshots:
         )
 
     async def replace_attributes(self, snapshots: Sequence[Snapshot]) -> None:
-        """Stores the attributes of these snapshots, unless their revision has changed.
-
-        Removes the digest, so that the next scan reads the employees.
-        """
+        """Stores the attributes of these snapshots, unless their revision has changed. All else stays as it is."""
         await self._collection.write_bulk([_build_replacement(snapshot) for snapshot in snapshots])
 
     async def note_listings(self, connection: ConnectionId, noted: Sequence[NotedListing]) -> None:
@@ -306,12 +301,9 @@ def _build_write(snapshot: Snapshot, previous: int | None) -> InsertOne[Document
 def _build_replacement(snapshot: Snapshot) -> ChangeOne:
     document = _to_document(snapshot)
     fields = ("attributes", "content_hash", "oversized")
-    change: Document = {
-        "$set": {field: document[field] for field in fields if field in document},
-        "$unset": {"digest": True, "unfilled": True},
-    }
+    change: Document = {"$set": {field: document[field] for field in fields if field in document}}
     if "oversized" not in document:
-        change["$unset"]["oversized"] = True
+        change["$unset"] = {"oversized": True}
     return ChangeOne({"_id": document["_id"], "revision": snapshot.revision}, change)
 
 
@@ -361,23 +353,16 @@ def _read_state(document: Document) -> SnapshotState | None:
         return None
     get = document.get
     content_hash, status, day, digest = get("content_hash"), get("status"), get("next_day"), get("digest")
-    if not isinstance(content_hash, str) or not isinstance(status, _OPTIONAL_STRING):
-        return None
-    if not isinstance(digest, _OPTIONAL_STRING):
+    if not isinstance(content_hash, str) or not (status is None or isinstance(status, str)):
         return None
     try:
         phase, next_day = _PHASES[get("phase")], None if day is None else date.fromisoformat(day)
-        listing = Listing(digest, _read_keys(document["unfilled"]) if "unfilled" in document else ())
     except (KeyError, TypeError, ValueError):
         return None
+    listing = UNKNOWN_LISTING
+    if isinstance(digest, str):
+        listing = Listing(digest, read_keys(document["unfilled"]) if "unfilled" in document else ())
     return SnapshotState(content_hash, phase, next_day, status, listing)
-
-
-def _read_keys(keys: Any) -> tuple[str, ...]:
-    """Returns the keys of a list. Raises ``TypeError`` for a damaged one."""
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise TypeError("the keys are damaged")
-    return tuple(keys)
 
 
 def _read(document: Document) -> Snapshot:

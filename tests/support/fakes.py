@@ -186,6 +186,8 @@ class FakePersonio:
         """Personio's own timestamp of the last change, by employee id; ``NOW`` for any other."""
         self.read: list[str] = []
         """Ids of the listed employees that were read, in order."""
+        self.note_read: Callable[[str], object] = self.read.append
+        """Receives the id of each listed employee that is read."""
         self.asked_since: list[datetime | None] = []
         """The times from which lists were asked for; None for a list of all employees."""
         self.refused_filter: Exception | None = None
@@ -250,7 +252,7 @@ class FakePersonio:
 
     def _list(self, key: str, values: Mapping[str, Value]) -> Listed:
         employee = make_employee(key, self._select(values), self.touched_at.get(key, NOW))
-        return Listed(employee, self.read.append)
+        return Listed(employee, self.note_read)
 
     def _select(self, values: Mapping[str, Value]) -> dict[str, Value]:
         return {

@@ -12,6 +12,7 @@ from services.contracts.events import Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
 from services.contracts.ledger import Waiting
 from services.contracts.outcomes import WaitingCause
+from services.contracts.snapshots import Listing
 from services.contracts.topics import Topic
 from services.contracts.verifications import VerificationStep
 from services.contracts.work_ranges import WorkRange
@@ -234,7 +235,7 @@ async def test_damaged_mark_keeps_an_employee_forgotten(mongodb_store: Store, ra
             {"next_day": 5},
             {"status": 5},
         ),
-        *({"phase": ["current"]}, {"digest": 5}, {"unfilled": "email"}, {"unfilled": [5]}, {"unfilled": [["email"]]}),
+        {"phase": ["current"]},
     ],
 )
 async def test_snapshot_with_a_damaged_state_is_needed_whole(
@@ -248,6 +249,32 @@ async def test_snapshot_with_a_damaged_state_is_needed_whole(
 
     assert states[EmployeeId("1")] is None
     assert states[EmployeeId("2")] is not None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"digest": 5},
+        {"digest": ["digest"]},
+        {"unfilled": None},
+        {"unfilled": "email"},
+        {"unfilled": [["email"], 5]},
+        {"unfilled": {"email": 5}},
+    ],
+)
+async def test_damaged_listing_concerns_no_change(mongodb_store: Store, raw: Raw, values: dict[str, Any]) -> None:
+    """It is only an abbreviation: the employee is read, and another listing is noted."""
+    snapshot = make_snapshot("1", digest="digest", unfilled=("office",))
+    await mongodb_store.snapshots.save([(snapshot, None)])
+    await raw["snapshots"].update_one({"_id": KEY}, {"$set": values})
+
+    states = await mongodb_store.snapshots.read_states(CONNECTION, [EmployeeId("1")])
+    stored = await mongodb_store.snapshots.read(CONNECTION, [EmployeeId("1")])
+
+    state = states[EmployeeId("1")]
+    assert state is not None
+    assert state.listing != Listing("digest", ("office",))
+    assert stored[EmployeeId("1")].attributes == snapshot.attributes
 
 
 async def test_snapshot_with_a_revision_below_zero_is_damaged(mongodb_store: Store, raw: Raw) -> None:

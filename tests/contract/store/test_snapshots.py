@@ -185,15 +185,14 @@ async def test_listing_is_noted_with_the_content_it_was_compared_with(store: Sto
     assert (await store.snapshots.read(CONNECTION, [ONE]))[ONE].digest == "new"
 
 
-async def test_listing_ends_with_the_content(store: Store) -> None:
-    """A change that no list has shown, and attributes that were removed, do not belong to it."""
+async def test_change_that_no_list_has_shown_has_no_listing(store: Store) -> None:
+    """It replaces the listing of the former content."""
     listed: dict[str, Any] = {"digest": "digest", "unfilled": ("email",)}
     await store.snapshots.save([(make_snapshot(key, **listed), None) for key in "12"])
 
     await store.snapshots.save([(make_snapshot("1", 2_000), 1_000)])
-    await store.snapshots.replace_attributes([make_snapshot("2", attributes={"status": "active"})])
 
-    assert await read_listings(store) == {ONE: Listing(), TWO: Listing()}
+    assert await read_listings(store) == {ONE: Listing(), TWO: Listing("digest", ("email",))}
 
 
 async def read_listings(store: Store) -> dict[EmployeeId, Listing | None]:

@@ -37,7 +37,7 @@ class FakeSnapshots:
                 seen.phase,
                 seen.next_day,
                 seen.status,
-                Listing(seen.digest, seen.unfilled),
+                Listing(seen.digest, seen.unfilled if seen.digest else ()),
             )
             for seen in self._select(connection, employees)
         }
@@ -65,9 +65,7 @@ class FakeSnapshots:
             stored = self.content.get(snapshot.person)
             if stored is not None and stored.revision == snapshot.revision:
                 fields = snapshot.model_dump(include={"attributes_json", "content_hash", "oversized"})
-                self.content[snapshot.person] = Snapshot.model_validate(
-                    stored.model_dump() | fields | {"digest": None, "unfilled": ()}
-                )
+                self.content[snapshot.person] = Snapshot.model_validate(stored.model_dump() | fields)
 
     async def note_listings(self, connection: ConnectionId, noted: Sequence[NotedListing]) -> None:
         """Notes how Personio lists employees, unless their content has changed since the comparison."""

@@ -320,17 +320,6 @@ def test_trimmed_snapshot_keeps_its_revision() -> None:
     assert detect(trimmed, build_employee(), wanted=frozenset(ADA)) is None
 
 
-def test_trimmed_snapshot_is_not_recognised() -> None:
-    """If the attribute is wanted again, Personio may list the employee as before."""
-    listed = build_snapshot({"position": "Engineer"}).model_copy(update={"digest": "digest", "unfilled": ("office",)})
-
-    trimmed = trim(listed, frozenset(ADA))
-
-    assert trimmed is not None
-    assert trimmed.digest is None
-    assert trimmed.unfilled == ()
-
-
 def test_trimmed_snapshot_of_a_removed_employee_stays_removed() -> None:
     """A return is a change even if the rest of the content is the same."""
     removed = build_snapshot({"position": "x"}).model_copy(update={"content_hash": REMOVED})

@@ -1,5 +1,6 @@
 """A scan: what it stores and sends, when it is complete, and what a dry run leaves unchanged."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from services.contracts.snapshots import Snapshot
 from services.contracts.values import Value
 from services.mapping.employment import EmploymentCalendar
 from services.poller.absences import Absences
+from services.poller.comparison import EMPLOYEES_IN_A_ROW
 from services.poller.guard import Census
 from services.poller.observe import MAX_CONTENT_LENGTH
 from services.poller.outbox import Outbox
@@ -275,6 +277,29 @@ async def test_element_that_cannot_be_read_makes_the_scan_incomplete(stage: Scan
     assert tally.changed == 1
     assert "1 could not be read" in (tally.describe_gap() or "")
     assert await stage.list_absent() == set()
+
+
+@pytest.mark.promise("P10")
+async def test_other_work_goes_on_while_employees_are_read(store: Store) -> None:
+    """One page has a hundred employees, and each of them may take long."""
+    stage = ScanStage(store, {str(number): {} for number in range(5 * EMPLOYEES_IN_A_ROW)})
+    stage.personio.page = 100
+    turns = 0
+    turns_at_reads: list[int] = []
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    stage.personio.note_read = lambda _: turns_at_reads.append(turns)
+    async with asyncio.timeout(60):
+        others = asyncio.ensure_future(take_turns())
+        await stage.scan()
+        others.cancel()
+
+    assert len(set(turns_at_reads)) >= 5
 
 
 async def test_other_credential_recognises_no_employee(stage: ScanStage) -> None:
