@@ -23,8 +23,8 @@ from services.poller.staging import Changes
 from services.poller.tally import Tally
 from services.runtime.clock import Clock
 
-EMPLOYEES_IN_A_ROW = 20
-"""Number of employees that are read or compared in a row. Then other tasks run: one employee can take milliseconds."""
+TURN_SECONDS = 0.02
+"""Seconds for which employees are read or compared until other tasks run. A single employee can take as long."""
 
 
 @dataclass(slots=True)
@@ -70,6 +70,7 @@ class Comparison:
         self._cursor = cursor
         self._clock = clock
         self._dry_run = dry_run
+        self._turn_at = clock.monotonic()
 
     async def compare(self, pages: Sequence[Mapping[EmployeeId, ListedEmployee]], tally: Tally) -> None:
         """Compares the employees of some pages, and hands on the changes. One command reads the states of all of them.
@@ -117,16 +118,13 @@ class Comparison:
         doubtful: dict[EmployeeId, _Read] = {}
         unchanged: list[SnapshotState] = []
         all_unfilled: list[tuple[str, ...]] = []
-        reads = 0
         for key, listed in page.items():
             state = states.get(key)
             if state is not None and self._recogniser.recognises(state, listed):
                 unchanged.append(state)
                 all_unfilled.append(state.listing.unfilled)
                 continue
-            reads += 1
-            if reads % EMPLOYEES_IN_A_ROW == 0:
-                await asyncio.sleep(0)
+            await self._give_turn()
             employee = listed.read()
             if employee is None:
                 tally.skipped += 1
@@ -152,9 +150,8 @@ class Comparison:
         """Returns the changes of the employees of a page. Adds listings to note to ``noted``."""
         observations: list[Observation] = []
         now = self._clock.now()
-        for number, (key, read) in enumerate(doubtful.items(), 1):
-            if number % EMPLOYEES_IN_A_ROW == 0:
-                await asyncio.sleep(0)
+        for key, read in doubtful.items():
+            await self._give_turn()
             previous, employee = stored.get(key), read.employee
             snapshot = detect_change(self._connection, previous, employee, now, self._selection.stored, self._calendar)
             if snapshot is None:
@@ -171,6 +168,12 @@ class Comparison:
             listed = snapshot.model_copy(update=listing._asdict())
             observations.append(observe_change(self._run, previous, listed))
         return observations
+
+    async def _give_turn(self) -> None:
+        """Lets other tasks run if employees have taken ``TURN_SECONDS`` since the last turn."""
+        if self._clock.monotonic() - self._turn_at >= TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._turn_at = self._clock.monotonic()
 
     def _note(
         self,
