@@ -134,7 +134,15 @@ class Store:
 
     def fence(self, fence: Fence) -> FencedStore:
         """Returns the repositories of the work that this fence guards."""
-        return FencedStore(self, lambda name: self._get_collection(name, fence))
+        return FencedStore(
+            lambda name: self._get_collection(name, fence),
+            self.damage,
+            polls=self.polls,
+            ledger=self.ledger,
+            followups=self.followups,
+            claims=self.claims,
+            mappings=self.mappings,
+        )
 
     async def ping(self) -> None:
         """Raises ``StoreUnavailableError`` if MongoDB does not answer."""
