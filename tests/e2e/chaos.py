@@ -16,9 +16,12 @@ FAULTS = (
     {"kind": "cut", "method": "POST", "after_commit": True, "rate": 0.02, "count": None},
     {"kind": "cut", "method": "PATCH", "after_commit": True, "rate": 0.02, "count": None},
     {"kind": "status", "status": 503, "rate": 0.01, "count": None},
-    {"kind": "status", "status": 429, "rate": 0.005, "count": None},
+    {"kind": "status", "status": 429, "rate": 0.005, "count": 3},
 )
-"""Faults of the sandbox Declaree: answers that are lost after the write, and an overloaded server."""
+"""Faults of the sandbox Declaree: answers that are lost after the write, and an overloaded server.
+
+Few requests are refused with 429: each refusal lowers the pace, so that a round with refusals at random takes minutes.
+"""
 
 
 @dataclass
