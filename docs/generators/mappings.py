@@ -15,12 +15,17 @@ from services.contracts.mappings import (
     ENTERPRISE,
     LIFE_CYCLE,
     MANAGER,
+    MAX_EXPRESSION_LENGTH,
     WORK_EMAIL,
     AttributeSource,
+    AttributesSource,
+    Condition,
     ConstantSource,
+    ExpressionSource,
     MappingDocument,
     PublishedMapping,
     Rule,
+    Scope,
     default_mapping,
 )
 from services.contracts.outcomes import Intent
@@ -28,6 +33,14 @@ from services.contracts.targets import NOT_MAPPABLE
 from services.contracts.transforms import DateFormat, Default, Lower, Transform, Trim, ValueTable
 from services.contracts.values import Value
 from services.mapping.engine import Engine
+from services.mapping.expressions.evaluation import (
+    MAX_INPUT_ENTRIES,
+    MAX_INPUT_LENGTH,
+    MAX_LOOP_INPUT_LENGTH,
+    CompiledExpression,
+)
+from services.mapping.expressions.functions import FUNCTIONS
+from services.mapping.expressions.translation import MAX_LOOP_TOKENS, MAX_MACROS, MAX_TOKENS
 from services.mapping.transforms import UnfitValueError, compile_transform
 
 INTRODUCTION = """\
@@ -69,6 +82,47 @@ it by the id of the manager's account, as soon as that account exists."""
 EMPTY_VALUES = """\
 A value is empty if it is null, an empty string or an empty list. Every transform except `default` leaves an empty value
 unchanged. Each value of a list is transformed separately."""
+
+EXPRESSIONS = f"""\
+An expression is written in [CEL](https://cel.dev), the Common Expression Language: `==`, `!=`, `<`, `>`, `+`, `-`, `*`, `/`,
+`&&` (and), `||` (or), `!` (not), `in`, and `condition ? value : other value`. Texts are in quotation marks. An attribute is
+named by its key. If the key is not a name of letters, digits and underscores, write `attribute("2nd-phone")`. What differs from
+CEL:
+
+- An empty attribute is the empty text, and `null` means the same: `middle_name == null` and `middle_name == ""` are both true.
+  It can be tested, compared for equality and joined: `first_name + " " + middle_name` gives `Ada`, without a space at the end.
+  An operation that is not possible with an empty attribute, such as `weekly_hours > 20`, has an empty result.
+- All numbers are decimal numbers: `weekly_hours / 2` is half of the hours. Of a text and a number, `+` makes nothing:
+  write `"Room " + string(room)`.
+- A list has the entries `list[0]`, `list[1]` and so on. `list.map(entry, …)`, `list.filter(entry, …)`, `list.all(entry, …)`,
+  `list.exists(entry, …)` and `list.exists_one(entry, …)` go through it: at most {MAX_MACROS} times, and not inside each other.
+- An expression has at most {MAX_EXPRESSION_LENGTH:,} characters and {MAX_TOKENS} words and symbols ({MAX_LOOP_TOKENS} if it goes
+  through a list). The values of an employee that it reads have at most {MAX_INPUT_LENGTH:,} characters
+  ({MAX_LOOP_INPUT_LENGTH:,}), and a list {MAX_INPUT_ENTRIES} entries; an employee with more is rejected.
+
+An attribute that the credential does not show is unknown, not empty: the field then stays as it is, and so does the account
+if the condition of `scope` reads it.
+
+Functions are called as `trim(x)` or as `x.trim()`:"""
+
+SOURCES = (
+    AttributeSource(attribute="office.name"),
+    AttributeSource(attribute="cost_centers.name", largest_by="cost_centers.percentage"),
+    AttributesSource(attributes=("dynamic_1", "dynamic_2")),
+    ConstantSource(value="de"),
+    ExpressionSource(expression='last_name + ", " + first_name'),
+)
+"""An example of each source."""
+
+EXPRESSION_EXAMPLES: tuple[tuple[str, Mapping[str, Value]], ...] = (
+    ('office.name == "Kiel" ? "KI" : "HH"', {"office.name": "Kiel"}),
+    ('first_name + " " + middle_name', {"first_name": "Ada", "middle_name": None}),
+    ("first(mobile, phone)", {"mobile": None, "phone": "+49 431 5550"}),
+    ('cost_centers.name.map(n, n.substring(0, 4)).join("; ")', {"cost_centers.name": ("4711 Sales", "4712 IT")}),
+    ('"Room " + string(room)', {"room": 12}),
+    ("weekly_hours > 20", {"weekly_hours": None}),
+)
+"""Expressions with the attributes that they read."""
 
 EXAMPLES: tuple[tuple[Transform, Value], ...] = (
     (Trim(), "  Berlin "),
@@ -135,6 +189,8 @@ def generate() -> str:
         ),
         "`provision` creates, links or updates the account and enables it. `disable` disables an account that the "
         "connection manages. `ignore` leaves the account unchanged.",
+        "### Scope",
+        _build_fields(Scope),
         "## A rule",
         _build_fields(Rule),
         "### Targets",
@@ -148,12 +204,24 @@ def generate() -> str:
         "### Sources",
         build_table(
             ("Source", "Value"),
-            [
-                (format_code(_to_json(source)), format_docstring(type(source).__doc__))
-                for source in (AttributeSource(attribute="office.name"), ConstantSource(value="de"))
-            ],
+            [(format_code(_to_json(source)), format_docstring(type(source).__doc__)) for source in SOURCES],
         ),
         KEYS,
+        "### Expressions",
+        EXPRESSIONS,
+        build_table(
+            ("Function", "Gives"), [(format_code(name), function.meaning) for name, function in FUNCTIONS.items()]
+        ),
+        build_table(
+            ("Expression", "Attributes", "Result"),
+            [
+                (format_code(text), format_code(_to_json(values)), format_code(_to_json(_evaluate(text, values))))
+                for text, values in EXPRESSION_EXAMPLES
+            ],
+        ),
+        "### Conditions",
+        "`when` says to which employees a rule applies:",
+        _build_fields(Condition),
         "### Transforms",
         build_table(
             ("Transform", "Value", "Result", "Meaning"),
@@ -184,6 +252,10 @@ def _build_fields(model: type[BaseModel]) -> str:
 def _to_json(value: Any) -> str:
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return json.dumps(plain, ensure_ascii=False)
+
+
+def _evaluate(expression: str, attributes: Mapping[str, Value]) -> Value:
+    return CompiledExpression(expression).evaluate(attributes)
 
 
 def _list_not_mappable() -> str:

@@ -16,6 +16,18 @@ from services.contracts.targets import find_misuse, identify_field
 from services.contracts.transforms import Transform, Trim
 from services.contracts.values import FrozenModel, Value
 
+MAX_RULES = 500
+"""Largest number of rules of a mapping."""
+MAX_EXPRESSION_LENGTH = 1_000
+"""Largest number of characters of an expression."""
+MAX_TRANSFORMS = 20
+"""Largest number of transforms of a rule."""
+MAX_ATTRIBUTES = 20
+"""Largest number of attributes that one source lists."""
+
+Expression = Annotated[str, Field(min_length=1, max_length=MAX_EXPRESSION_LENGTH)]
+"""An expression in CEL (Common Expression Language). Its variables are attributes, by their keys."""
+
 
 class AttributeSource(FrozenModel):
     """The value of a Personio attribute."""
@@ -23,6 +35,25 @@ class AttributeSource(FrozenModel):
     kind: Literal["attribute"] = "attribute"
     attribute: str = Field(min_length=1)
     """Key of the attribute."""
+    largest_by: str | None = Field(None, min_length=1)
+    """Key of an attribute with a list of numbers beside the list of `attribute`, such as `cost_centers.percentage`. The value is
+    the entry with the largest number, the first one of several. Null: the whole list."""
+
+
+class AttributesSource(FrozenModel):
+    """The list of the values of several Personio attributes, in this order. The entries of a list follow each other."""
+
+    kind: Literal["attributes"] = "attributes"
+    attributes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1, max_length=MAX_ATTRIBUTES)
+    """Keys of the attributes."""
+
+
+class ExpressionSource(FrozenModel):
+    """The result of an expression."""
+
+    kind: Literal["expression"] = "expression"
+    expression: Expression
+    """The expression, in CEL."""
 
 
 class ConstantSource(FrozenModel):
@@ -33,8 +64,18 @@ class ConstantSource(FrozenModel):
     """The value."""
 
 
-Source = Annotated[AttributeSource | ConstantSource, Field(discriminator="kind")]
+Source = Annotated[AttributeSource | AttributesSource | ConstantSource | ExpressionSource, Field(discriminator="kind")]
 """Where the value of a field comes from."""
+
+
+class Condition(FrozenModel):
+    """When a rule applies to an employee."""
+
+    expression: Expression
+    """The condition, in CEL. The rule applies if the result is true."""
+    otherwise: Literal["leave", "clear", "reject"] = "leave"
+    """What happens to the field of an employee that the condition does not fit: `leave` keeps it as it is in Declaree, `clear`
+    clears it, `reject` rejects the employee."""
 
 
 class Rule(FrozenModel):
@@ -44,7 +85,9 @@ class Rule(FrozenModel):
     """Field of the Declaree account, as a SCIM path."""
     source: Source
     """Where the value comes from."""
-    transforms: tuple[Transform, ...] = ()
+    when: Condition | None = None
+    """When the rule applies. Null: to every employee."""
+    transforms: tuple[Transform, ...] = Field((), max_length=MAX_TRANSFORMS)
     """Transforms of the value, applied in this order."""
     on_missing: Literal["leave", "clear", "reject"] = "leave"
     """What happens if the value is empty: `leave` keeps the field as it is in Declaree, `clear` clears it, `reject`
@@ -55,9 +98,9 @@ class Rule(FrozenModel):
         misuse = find_misuse(self.target)
         if misuse is not None and self.target != MANAGER:
             raise ValueError(misuse)
-        if self.target == MANAGER and self.source.kind != "attribute":
+        if self.target == MANAGER and self.source.kind == "constant":
             raise ValueError(
-                "the source of the manager is not an attribute: use one with an employee id, such as supervisor.id"
+                "the source of the manager is a constant: use an attribute with an employee id, such as supervisor.id"
             )
         return self
 
@@ -83,12 +126,23 @@ class EmploymentDates(FrozenModel):
     status changes. Needs the right to read these attributes."""
 
 
+class Scope(FrozenModel):
+    """Which employees have an account, beside status and dates."""
+
+    only: Expression | None = None
+    """Condition in CEL for employees with an account, such as `subcompany.name == "Nordlicht GmbH"`. Null: all employees. If it
+    cannot be evaluated for an employee because an attribute is empty or unknown, the account stays as it is."""
+    otherwise: Literal["ignore", "disable"] = "ignore"
+    """What happens to the account of an employee that the condition does not fit: `ignore` leaves it as it is, `disable` disables
+    it."""
+
+
 class MappingDocument(FrozenModel):
     """All rules of one connection."""
 
     format_version: Literal[1] = 1
     """Version of the document format."""
-    rules: tuple[Rule, ...]
+    rules: tuple[Rule, ...] = Field(max_length=MAX_RULES)
     """The rules, one for each field. A field without a rule is never written."""
     user_name_attribute: str = Field("email", min_length=1)
     """Key of the attribute with the e-mail address. The address becomes user name and work e-mail of the account."""
@@ -100,6 +154,8 @@ class MappingDocument(FrozenModel):
     default."""
     employment: EmploymentDates = EmploymentDates()
     """When accounts begin and end by the dates of an employment."""
+    scope: Scope = Scope()
+    """Which employees have an account. A leaver is disabled in any case."""
 
     @field_validator("life_cycle")
     @classmethod

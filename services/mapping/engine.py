@@ -16,8 +16,8 @@ from services.contracts.mappings import MANAGER, PublishedMapping
 from services.contracts.outcomes import Intent
 from services.contracts.values import Value
 from services.mapping.addresses import InvalidAddressError, clean_address
-from services.mapping.rules import CompiledRule, FieldProvenance, RejectedError
-from services.mapping.scope import decide_intent
+from services.mapping.rules import CompiledRule, RejectedError
+from services.mapping.scope import CompiledScope
 
 NO_MAPPING = (
     "no mapping is published for this connection: publish one with `mapping import`, then all employees are resent"
@@ -35,27 +35,23 @@ class Engine:
         """Compiles the rules of ``published``. None rejects all employees."""
         self._published = published
         self._rules = tuple(CompiledRule(rule) for rule in published.mapping.rules) if published else ()
+        self._scope = CompiledScope(published.mapping) if published else None
 
     @property
     def version(self) -> int:
         """Version of the mapping; 0 if none was published."""
         return self._published.version if self._published else 0
 
-    @property
-    def provenance(self) -> tuple[FieldProvenance, ...]:
-        """Attribute and transforms of each field, in the order of the rules."""
-        return tuple(rule.provenance for rule in self._rules)
-
     def map(self, event: EmployeeChanged) -> AccountRequested:
         """Returns the request for a change. Data that does not fit the mapping gives the intent ``REJECT``, no error."""
-        if self._published is None:
+        if self._published is None or self._scope is None:
             return self._build_request(event, Intent.REJECT, reason=NO_MAPPING)
-        intent = decide_intent(event, self._published.mapping)
-        if intent is Intent.DISABLE:
-            return self._build_request(event, intent, identity=self._build_identity(event, self._published))
-        if intent is not Intent.PROVISION:
-            return self._build_request(event, intent)
         try:
+            intent = self._scope.decide_intent(event)
+            if intent is Intent.DISABLE:
+                return self._build_request(event, intent, identity=self._build_identity(event, self._published))
+            if intent is not Intent.PROVISION:
+                return self._build_request(event, intent)
             desired = self._build_account(event, self._published)
         except RejectedError as error:
             return self._build_request(event, Intent.REJECT, reason=error.reason, field=error.field)
@@ -70,12 +66,12 @@ class Engine:
             if not is_written:
                 continue
             if rule.target == MANAGER:
-                manager = _build_manager_reference(value)
+                manager = build_manager_reference(value)
             else:
                 fields[rule.target] = value
         return DesiredAccount(
             external_id=mapping.external_id_prefix + event.employee_id,
-            user_name=_read_user_name(attributes, mapping.user_name_attribute),
+            user_name=read_user_name(attributes, mapping.user_name_attribute),
             fields=fields,
             manager=manager,
         )
@@ -91,7 +87,7 @@ class Engine:
                     if isinstance(value, str):
                         names[_NAMES[rule.target]] = value
         with suppress(RejectedError):
-            names["user_name"] = _read_user_name(attributes, mapping.user_name_attribute)
+            names["user_name"] = read_user_name(attributes, mapping.user_name_attribute)
         return AccountIdentity(external_id=mapping.external_id_prefix + event.employee_id, **names)
 
     def _build_request(
@@ -119,13 +115,15 @@ class Engine:
         )
 
 
-def _build_manager_reference(value: Value) -> ManagerReference:
+def build_manager_reference(value: Value) -> ManagerReference:
+    """Returns the reference to the manager with this employee id; to none for None. Raises ``RejectedError``."""
     if isinstance(value, tuple | bool | float):
         raise RejectedError("the value for the manager is not one employee id: change the rule", MANAGER)
     return ManagerReference(employee_id=EmployeeId(str(value)) if value is not None else None)
 
 
-def _read_user_name(attributes: Mapping[str, Value], key: str) -> str:
+def read_user_name(attributes: Mapping[str, Value], key: str) -> str:
+    """Returns the e-mail address in an attribute as the account has it. Raises ``RejectedError``."""
     try:
         return clean_address(get_string(attributes, key) or "")
     except InvalidAddressError as error:

@@ -1,7 +1,9 @@
 """Which fields of an account depend on an attribute. Pure."""
 
 from services.contracts.employees import HIRE_DATE, LAST_DAYS, STATUS, get_parent
-from services.contracts.mappings import AttributeSource, MappingDocument
+from services.contracts.mappings import MappingDocument
+from services.mapping.expressions.translation import find_attributes
+from services.mapping.sources import find_rule_attributes
 
 USER_NAME = "userName"
 """The field that the attribute of the user name fills."""
@@ -15,7 +17,6 @@ def find_reading_fields(mapping: MappingDocument, attribute: str) -> tuple[str, 
     sources = [(USER_NAME, mapping.user_name_attribute), (ACTIVE, STATUS)]
     sources += [(ACTIVE, HIRE_DATE)] if dates.days_before_start is not None else []
     sources += [(ACTIVE, key) for key in LAST_DAYS] if dates.disable_after_last_day else []
-    sources += [
-        (rule.target, rule.source.attribute) for rule in mapping.rules if isinstance(rule.source, AttributeSource)
-    ]
-    return tuple(field for field, key in sources if attribute in {key, get_parent(key)})
+    sources += [(ACTIVE, key) for key in find_attributes(mapping.scope.only or "")]
+    sources += [(rule.target, key) for rule in mapping.rules for key in find_rule_attributes(rule)]
+    return tuple(dict.fromkeys(field for field, key in sources if attribute in {key, get_parent(key)}))

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from services.contracts.employees import HIRE_DATE, LAST_DAYS, REQUIRED_ATTRIBUTES, get_parent
-from services.contracts.mappings import AttributeSource, MappingDocument
+from services.contracts.mappings import MappingDocument
 from services.contracts.values import Value
+from services.mapping.expressions.translation import find_attributes
+from services.mapping.sources import find_rule_attributes
 
 
 def find_wanted_attributes(mapping: MappingDocument | None) -> frozenset[str]:
@@ -21,8 +23,8 @@ def find_needed_attributes(mapping: MappingDocument | None) -> frozenset[str]:
     """Returns the wanted attributes that the mapping does not work without as its author expects."""
     if mapping is None:
         return frozenset(REQUIRED_ATTRIBUTES)
-    sources = (rule.source for rule in mapping.rules)
-    read = {source.attribute for source in sources if isinstance(source, AttributeSource)}
+    read = {key for rule in mapping.rules for key in find_rule_attributes(rule)}
+    read |= set(find_attributes(mapping.scope.only or ""))
     dates = mapping.employment
     read |= {HIRE_DATE} if dates.days_before_start is not None else set()
     read |= set(LAST_DAYS) if dates.disable_after_last_day else set()

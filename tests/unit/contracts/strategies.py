@@ -16,7 +16,17 @@ from services.contracts.events import (
     Event,
     ManagerReference,
 )
-from services.contracts.mappings import MANAGER, AttributeSource, ConstantSource, MappingDocument, Rule
+from services.contracts.mappings import (
+    MANAGER,
+    AttributeSource,
+    AttributesSource,
+    Condition,
+    ConstantSource,
+    ExpressionSource,
+    MappingDocument,
+    Rule,
+    Scope,
+)
 from services.contracts.outcomes import Intent, Outcome
 from services.contracts.topics import Topic
 from services.contracts.transforms import DateFormat, Default, Lower, Trim, ValueTable
@@ -110,14 +120,22 @@ transforms = st.one_of(
     ),
 )
 _attribute = st.builds(AttributeSource, attribute=names)
+_largest = st.builds(AttributeSource, attribute=names, largest_by=names)
+_several = st.builds(AttributesSource, attributes=st.lists(names, min_size=1, max_size=3).map(tuple))
+expressions = st.sampled_from(
+    ['first_name + " " + last_name', "has(office.name)", "weekly_hours > 20", "no expression ="]
+)
+_computed = st.builds(ExpressionSource, expression=expressions)
+_conditions = st.builds(Condition, expression=expressions, otherwise=st.sampled_from(["leave", "clear", "reject"]))
 _on_missing = st.sampled_from(["leave", "clear", "reject"])
 _rules = st.builds(
     Rule,
     target=targets,
-    source=_attribute | st.builds(ConstantSource, value=values),
+    source=_attribute | _largest | _several | _computed | st.builds(ConstantSource, value=values),
+    when=st.none() | _conditions,
     transforms=st.lists(transforms, max_size=3).map(tuple),
     on_missing=_on_missing,
-) | st.builds(Rule, target=st.just(MANAGER), source=_attribute, on_missing=_on_missing)
+) | st.builds(Rule, target=st.just(MANAGER), source=_attribute | _computed, on_missing=_on_missing)
 mappings = st.builds(
     MappingDocument,
     rules=st.lists(_rules, max_size=5, unique_by=lambda rule: rule.target.lower()).map(tuple),
@@ -126,4 +144,5 @@ mappings = st.builds(
     life_cycle=st.dictionaries(
         st.from_regex(r"[a-zß]{1,10}", fullmatch=True), st.sampled_from(sorted({*Intent} - {Intent.REJECT}))
     ),
+    scope=st.builds(Scope, only=st.none() | expressions, otherwise=st.sampled_from(["ignore", "disable"])),
 )

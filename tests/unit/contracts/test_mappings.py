@@ -106,11 +106,11 @@ def test_manager_can_be_a_target() -> None:
     assert MappingDocument.model_validate(build_document(MANAGER)).rules[0].target == MANAGER
 
 
-def test_manager_requires_an_attribute_as_source() -> None:
+def test_manager_cannot_be_a_constant() -> None:
     """A constant would give all employees the same manager."""
     rule = {"target": MANAGER, "source": {"kind": "constant", "value": "20114"}}
 
-    assert "the source of the manager is not an attribute" in read_error({"rules": [rule]})
+    assert "the source of the manager is a constant" in read_error({"rules": [rule]})
 
 
 # ------------------------------------------------------------ life cycle

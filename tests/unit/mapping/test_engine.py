@@ -11,7 +11,6 @@ from services.contracts.outcomes import Intent
 from services.contracts.transforms import DateFormat, Default, Lower, Trim, ValueTable
 from services.contracts.values import Value
 from services.mapping.engine import NO_MAPPING, Engine
-from services.mapping.rules import FieldProvenance
 from tests.support.builders import CONNECTION, make_attributes, make_change, make_published_mapping, make_rule
 
 
@@ -320,22 +319,6 @@ def test_manager_must_be_one_employee_id(supervisor: Value) -> None:
 
     assert request.intent == Intent.REJECT
     assert request.field == MANAGER
-
-
-# ---------------------------------------------------------------- provenance
-
-
-def test_provenance_names_attribute_and_transforms() -> None:
-    """An administrator must be able to see where a value comes from."""
-    constant = Rule(target="locale", source=ConstantSource(value="de-DE"))
-    engine = Engine(
-        make_published_mapping(make_rule("title", "position", transforms=(Trim(), Default(value="-"))), constant)
-    )
-
-    assert engine.provenance == (
-        FieldProvenance("title", "position", ("trim", "default")),
-        FieldProvenance("locale", None, ()),
-    )
 
 
 # ---------------------------------------------------------------- any values

@@ -1,0 +1,1 @@
+"""Expressions of a mapping: CEL with values for what is empty."""

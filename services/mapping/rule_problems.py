@@ -1,0 +1,90 @@
+"""Finds what is wrong with a mapping before it is published: expressions and transforms that cannot be used. Pure.
+
+Everything is found from the document alone, or with the types of the attributes. ``target_problems`` compares the targets with
+the fields of Declaree.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from services.contracts.mappings import ExpressionSource, MappingDocument, Rule
+from services.contracts.values import Value
+from services.mapping.expressions.evaluation import CompiledExpression, UnfitOperationError
+from services.mapping.expressions.tokens import InvalidExpressionError
+from services.mapping.transforms import UnfitValueError
+
+SCOPE = "scope.only"
+"""Where the condition for accounts stands in a document."""
+SAMPLES: Mapping[str, Value] = {
+    "standard": "sample",
+    "multiline": "sample",
+    "link": "https://sample.example",
+    "list": "sample",
+    "date": "2026-01-15T00:00:00+01:00",
+    "integer": 5,
+    "decimal": 5.5,
+    "tags": ("sample", "other"),
+}
+"""A value of each type of Personio's attributes, to try an expression with."""
+READING_FUNCTIONS = frozenset({"matches", "number"})
+"""Functions with a result that depends on what a text contains: a sample says nothing about the types of the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleProblem:
+    """One problem of one rule, or of the condition for accounts."""
+
+    rule: int | None
+    """Number of the rule in the mapping, from 1; None for the condition for accounts."""
+    place: str
+    """Where it is: the target with ``when``, ``source`` or the number of a transform, or ``scope.only``."""
+    text: str
+    """What is wrong and what to write instead."""
+
+    def describe(self) -> str:
+        """Returns a sentence that names the rule."""
+        return f"{self.place}: {self.text}" if self.rule is None else f"rule {self.rule} ({self.place}): {self.text}"
+
+
+def find_rule_problems(mapping: MappingDocument, types: Mapping[str, str] | None = None) -> tuple[RuleProblem, ...]:
+    """Returns the problems, in the order of the rules.
+
+    ``types`` are the types of the attributes by their keys, as Personio names them. With None, expressions are not tried.
+    """
+    problems = [
+        problem for number, rule in enumerate(mapping.rules, start=1) for problem in _check(rule, number, types)
+    ]
+    if mapping.scope.only and (text := find_expression_problem(mapping.scope.only, types)):
+        problems.append(RuleProblem(None, SCOPE, text))
+    return tuple(problems)
+
+
+def _check(rule: Rule, number: int, types: Mapping[str, str] | None) -> Iterator[RuleProblem]:
+    if rule.when and (text := find_expression_problem(rule.when.expression, types)):
+        yield RuleProblem(number, f"{rule.target}, when", text)
+    if isinstance(rule.source, ExpressionSource) and (text := find_expression_problem(rule.source.expression, types)):
+        yield RuleProblem(number, f"{rule.target}, source", text)
+
+
+def find_expression_problem(expression: str, types: Mapping[str, str] | None = None) -> str | None:
+    """Returns what is wrong with an expression; None if it can be used, as far as is known.
+
+    It is tried with a value of the type of each attribute, if all their types are known: an operation on a text and a number
+    would reject every employee.
+    """
+    try:
+        compiled = CompiledExpression(expression)
+    except InvalidExpressionError as error:
+        return str(error)
+    if compiled.functions & READING_FUNCTIONS:
+        return None
+    samples = {key: SAMPLES.get((types or {}).get(key, "")) for key in compiled.attributes}
+    if any(sample is None for sample in samples.values()):
+        return None
+    try:
+        compiled.evaluate(samples)
+    except UnfitOperationError as error:
+        return f"the result {error}"
+    except UnfitValueError:
+        return None  # a sample has too few entries, for example
+    return None
