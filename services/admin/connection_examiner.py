@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.admin.bounds import run_check
-from services.admin.checks import Finding, SystemCheck, check_declaree, check_mapping, check_personio
+from services.admin.checks import Finding, SystemCheck, check_declaree, check_fields, check_mapping, check_personio
 from services.admin.connection_findings import StoredFacts, judge_stored
 from services.admin.status import get_status
 from services.admin.vendor_findings import judge_clock, judge_ends, judge_pace
@@ -91,7 +91,14 @@ class ConnectionExaminer:
         if is_probed and facts.summary.problem is None:
             personio, declaree = await self._probe(connection)
             mapping = await run_check("mapping", self._check_mapping(connection, personio))
-            probed = [*personio.findings, *declaree.findings, *mapping, *self._judge_notes("Declaree", declaree.notes)]
+            fields = await run_check("Declaree fields", self._check_fields(connection, personio, declaree))
+            probed = [
+                *personio.findings,
+                *declaree.findings,
+                *mapping,
+                *fields,
+                *self._judge_notes("Declaree", declaree.notes),
+            ]
             notes = personio.notes.add_ends(polled)  # a poll uses further endpoints
         elif not is_probed:
             probed = [Finding("Personio and Declaree", note=f"not asked: see `doctor {connection}`")]
@@ -122,6 +129,11 @@ class ConnectionExaminer:
 
     async def _check_mapping(self, connection: ConnectionId, personio: SystemCheck) -> tuple[Finding, ...]:
         return (await check_mapping(self._store, connection, personio.definitions),)
+
+    async def _check_fields(
+        self, connection: ConnectionId, personio: SystemCheck, declaree: SystemCheck
+    ) -> tuple[Finding, ...]:
+        return await check_fields(self._store, self._clock, connection, personio, declaree, is_stored=False)
 
     def _judge_notes(self, system: str, notes: VendorNotes) -> tuple[Finding, ...]:
         clock = [] if notes.clock_ahead_seconds is None else [judge_clock(system, notes.clock_ahead_seconds)]

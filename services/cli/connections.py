@@ -127,8 +127,9 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def check(connection: Id, as_json: Json = False) -> None:
-    """Check both systems with the stored credentials, and the attributes that the mapping reads. Writes nothing.
+    """Check both systems with the stored credentials, the attributes that the mapping reads, and the fields that it writes.
 
+    Changes nothing in either system. The fields that Declaree lists are stored, so that the next check tells what has changed.
     Exit code 1 if a check failed.
     """
 

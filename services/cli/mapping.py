@@ -1,12 +1,15 @@
 """The commands ``mapping …``."""
 
 import json
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.admin import catalogues as admin_catalogues
+from services.admin import fields as admin_fields
 from services.admin import mappings as admin_mappings
 from services.admin.connections import get_summary
 from services.cli import inputs
@@ -14,8 +17,10 @@ from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import format_columns, print_result
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.connections import ConnectionState
+from services.contracts.fields import FieldCatalogue, TargetField
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import PublishedMapping
+from services.mapping.target_fields import describe_type
 from services.runtime.clock import SystemClock
 from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
@@ -84,3 +89,55 @@ def _describe_effect(connection: ConnectionSummary) -> str:
             f"all employees are resent; further attributes have no value until `poll {connection.id}` or the next poll"
         )
     return "all employees are resent"
+
+
+MAX_SHOWN_VALUES = 10
+"""Maximum number of allowed values of a field that a line shows."""
+
+
+class Language(StrEnum):
+    """A language of labels."""
+
+    ENGLISH = "en"
+    """English."""
+    GERMAN = "de"
+    """German."""
+
+
+@app.command("fields")
+def fields(
+    connection: Id,
+    lang: Annotated[Language, typer.Option(help="Language of the labels of documented fields.")] = Language.ENGLISH,
+    as_json: Json = False,
+) -> None:
+    """List the fields of Declaree that a mapping can write: path, label, type, what is to be known, and allowed values.
+
+    A rule names a field by its path. The server is asked for its fields. If it lists none, only the documented ones are known, and a
+    rule may write others.
+    """
+
+    async def work(settings: CliSettings, store: Store) -> FieldCatalogue:
+        return await admin_fields.read_field_catalogue(
+            store, SystemClock(), ConnectionId(connection), allow_private=settings.allow_private_addresses
+        )
+
+    catalogue = run(work)
+    rows = [_format_field(field, lang, is_listed=catalogue.is_listed) for field in catalogue.fields]
+    print_result(format_columns(rows), catalogue, as_json=as_json)
+
+
+def _format_field(field: TargetField, lang: Language, *, is_listed: bool) -> tuple[str, ...]:
+    """Returns the row of a field. ``is_listed`` says whether the server lists any fields."""
+    label = field.label_de if lang is Language.GERMAN else field.label_en
+    remarks = {
+        "required": field.is_required,
+        "read-only": not field.is_writable,
+        "not listed": is_listed and not field.is_listed,
+    }
+    remark = ", ".join(text for text, applies in remarks.items() if applies)
+    return field.path, label, describe_type(field), remark or "-", _format_values(field.values)
+
+
+def _format_values(values: Sequence[str]) -> str:
+    more = len(values) - MAX_SHOWN_VALUES
+    return ", ".join([*values[:MAX_SHOWN_VALUES], *([f"and {more} more"] if more > 0 else [])]) or "-"

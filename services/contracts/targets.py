@@ -26,6 +26,10 @@ excluded below the URN of an extension, too, because a server may ignore a URN t
 _NOT_MAPPABLE = frozenset(name.lower() for name in NOT_MAPPABLE)
 _MANAGERS = frozenset({"manager", "managerid"})
 """Attributes that name the manager, in lowercase; Declaree's own page has the second one."""
+_RESERVED = _NOT_MAPPABLE | _MANAGERS | {"emails"}
+"""Attributes that are not mappable in every form, in lowercase. No URN may end in one of them."""
+_RIGHTS = frozenset({"entitlements", "externalid", "groups", "password", "roles", "username", "x509certificates"})
+"""Attributes that decide about identity and rights also as a part of another one, in lowercase."""
 
 _NAME = r"[a-z][\w$-]*"
 _TARGET = re.compile(
@@ -46,7 +50,7 @@ _EMAIL_TYPE = re.compile(r"(?!work$)[a-z0-9_-]+", re.IGNORECASE | re.ASCII)
 def find_misuse(target: str) -> str | None:
     """Returns why a field cannot be written by a rule; None if it can. Refuses ``MANAGER``, which only a mapping allows."""
     match = _TARGET.fullmatch(target)
-    if match is None or (match["extension"] and match["attribute"].lower() == "user"):
+    if match is None or match["attribute"].lower() == "user" or _names_attribute(match["extension"] or ""):
         return (
             f"{target!r} is not the path of a field: write a path such as name.givenName "
             'or phoneNumbers[type eq "mobile"].value'
@@ -54,7 +58,12 @@ def find_misuse(target: str) -> str | None:
     attribute = match["attribute"].lower()
     if attribute in _MANAGERS:
         return f"{target} cannot be the target of a rule: for the manager, write {MANAGER}"
-    if attribute in _NOT_MAPPABLE or (attribute == "emails" and not _is_other_email(match)):
+    parts = {(match[name] or "").lower() for name in ("key", "sub")}
+    if (
+        attribute in _NOT_MAPPABLE
+        or not _RIGHTS.isdisjoint(parts)
+        or (attribute == "emails" and not _is_other_email(match))
+    ):
         return (
             f"{target} cannot be the target of a rule: it comes from the employee's id, e-mail or status, "
             "or Declaree or its administrator sets it"
@@ -70,6 +79,13 @@ def identify_field(target: str) -> tuple[str, ...]:
     parts = match.groupdict(default="")
     sub = parts["sub"] or ("value" if parts["key"] else "")
     return tuple(part.lower() for part in (parts["extension"], parts["attribute"], parts["key"], parts["value"], sub))
+
+
+def _names_attribute(urn: str) -> bool:
+    """Whether a URN ends in a reserved attribute, or has one behind the resource: a server may end the URN before it."""
+    segments = urn.lower().split(":")
+    behind = segments[segments.index("user") + 1 :] if "user" in segments else []
+    return not _RESERVED.isdisjoint({segments[-1], *behind})
 
 
 def _is_other_email(match: re.Match[str]) -> bool:

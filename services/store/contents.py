@@ -106,6 +106,7 @@ CONTENTS = (
         mention=Mention(_match_steps, _erase_from_step),
     ),
     CollectionContent("source_catalogues", lambda connection: {"_id": connection}),
+    CollectionContent("field_catalogues", lambda connection: {"_id": connection}),
     CollectionContent("mappings", _match_keys),
     CollectionContent("runs", _match_field),
     CollectionContent("brakes", lambda connection: {"_id": connection}),

@@ -26,6 +26,7 @@ from services.store.erasure import Erasure
 from services.store.errors import StoreSetupError
 from services.store.expiry import SnapshotExpiry
 from services.store.fenced import FencedStore
+from services.store.field_catalogues import FieldCatalogues
 from services.store.followups import FollowUps
 from services.store.forgotten import Forgotten
 from services.store.indexes import INDEXES, ensure_index, find_missing
@@ -99,6 +100,7 @@ class Store:
         self.schedule = PollSchedule(self._get_collection("connections"))
         self.snapshots = Snapshots(self._get_collection("snapshots"), self.damage, ledger="ledger")
         self.catalogues = Catalogues(self._get_collection("source_catalogues"))
+        self.field_catalogues = FieldCatalogues(self._get_collection("field_catalogues"))
         self.mappings = Mappings(self._get_collection("mappings"), self.damage)
         self.marks = SettlementMarks(self._get_collection("snapshots"), self._get_collection("ledger"))
         self.ledger = Ledger(self._get_collection("ledger"), self.marks)

@@ -50,6 +50,7 @@ COMMANDS = (
     "links hand-over",
     "mapping attributes",
     "mapping export",
+    "mapping fields",
     "mapping import",
     "people show",
     "people list",

@@ -8,7 +8,7 @@ import httpx
 from prometheus_client import Counter
 
 from services.clients.declaree.answers import is_scim_answer, parse_missing, parse_refusal, parse_write_answer
-from services.clients.declaree.discovery import discover
+from services.clients.declaree.discovery import discover, discover_fields
 from services.clients.declaree.errors import ADDRESS_HINT, DeclareeUnavailableError, DeclareeWrongAddressError
 from services.clients.declaree.exchange import ScimExchange, ScimRequest, allow
 from services.clients.declaree.probe import Probe
@@ -16,6 +16,7 @@ from services.clients.declaree.resources import parse_page, parse_user, parse_us
 from services.clients.declaree.turns import LONGEST_HOLD_SECONDS, Paces
 from services.clients.http.vendor_notes import NoteTaker
 from services.contracts.connections import DeclareeAccess
+from services.contracts.fields import TargetField
 from services.contracts.ids import AccountId
 from services.provisioning.calls import (
     Answer,
@@ -89,6 +90,10 @@ class DeclareeClient:
     async def discover(self) -> ServerDescription:
         """Returns what the server says about itself. Raises the errors of ``services.clients.declaree.discovery``."""
         return await discover(self._exchange)
+
+    async def list_fields(self) -> tuple[TargetField, ...]:
+        """Returns the fields that the server lists in its schemas; none if it lists no schemas. Raises the errors of ``discover``."""
+        return await discover_fields(self._exchange)
 
     async def perform(self, call: Call, *, before: Callable[[], None] = allow) -> Answer:
         """Performs a call and returns the answer.

@@ -9,7 +9,9 @@ from itertools import islice
 from services.clients.declaree.errors import DeclareeWrongAddressError
 from services.clients.declaree.exchange import ScimExchange
 from services.clients.declaree.resources import get_member
+from services.clients.declaree.schema_fields import parse_fields
 from services.clients.http.responses import parse_json_object
+from services.contracts.fields import TargetField
 from services.provisioning.calls import Body
 from services.provisioning.server import ServerDescription
 
@@ -35,9 +37,7 @@ async def discover(exchange: ScimExchange) -> ServerDescription:
     Raises the errors of a lookup for 401, 429, 503, and without an answer.
     """
     config = await _get_object(exchange, "/ServiceProviderConfig")
-    schemas = list_schemas(await _get_object(exchange, "/Schemas"))
-    if not schemas:
-        schemas = list_schemas(await _get_object(exchange, VENDOR_USER_SCHEMA))
+    schemas = await _get_schemas(exchange)
     listed = (attribute for schema in schemas for attribute in _list_attributes(schema))
     attributes = dict(islice(listed, MAX_ATTRIBUTES))
     return ServerDescription(
@@ -46,6 +46,19 @@ async def discover(exchange: ScimExchange) -> ServerDescription:
         manager_by_external_id=_is_manager_external(attributes),
         unique_user_names=_has_unique_user_names(attributes),
         schema=_compute_hash(attributes) if attributes else None,
+    )
+
+
+async def discover_fields(exchange: ScimExchange) -> tuple[TargetField, ...]:
+    """Asks the server for the fields of its users; none if it lists no schemas. Raises the errors of ``discover``."""
+    schemas = await _get_schemas(exchange)
+    return parse_fields(schemas, await _get_object(exchange, "/ResourceTypes")) if schemas else ()
+
+
+async def _get_schemas(exchange: ScimExchange) -> list[Body]:
+    """Returns the schemas of users, from where the RFC or the vendor's page has them."""
+    return list_schemas(await _get_object(exchange, "/Schemas")) or list_schemas(
+        await _get_object(exchange, VENDOR_USER_SCHEMA)
     )
 
 

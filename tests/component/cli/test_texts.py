@@ -22,6 +22,7 @@ from services.contracts.drift import DriftKind
 from services.contracts.employees import REQUIRED_ATTRIBUTES
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
+from services.contracts.targets import ENTERPRISE
 from services.contracts.topics import Topic
 from services.runtime.kafka.publisher import Publisher
 from services.store.database import Store
@@ -101,9 +102,11 @@ def test_texts_of_connections_check(cli: Cli, serve: Serve, tmp_path: Path, monk
     check.record("All checks pass.", "connections", "check", good)
     document = json.loads(cli("mapping", "export", good).output)
     document["rules"][0]["source"]["attribute"] = "frist_name"
+    document["rules"].append({"target": f"{ENTERPRISE}:costCentre", "source": {"kind": "constant", "value": 7}})
+    document["rules"].append({"target": "title", "source": {"kind": "constant", "value": 7}})
     Path("mapping.json").write_text(json.dumps(document))
     cli("mapping", "import", good, "mapping.json")
-    check.record("A mapping with a key that does not exist.", "connections", "check", good)
+    check.record("A mapping with a key and a field that do not exist.", "connections", "check", good)
     check.record("Missing attributes, and a wrong key.", "connections", "check", bad)
     cli("connections", "secrets", good, "--personio", PERSONIO_CLIENT_SECRET="wrong")
     check.record("A wrong Personio secret.", "connections", "check", good)
@@ -188,6 +191,22 @@ async def test_texts_of_mapping_attributes(cli: Cli, store: Store, serve: Serve)
     await asyncio.to_thread(attributes.record, "After a poll of 10 employees.", *command)
 
     attributes.compare("mapping-attributes")
+
+
+async def test_texts_of_mapping_fields(cli: Cli, serve: Serve) -> None:
+    """A documented field has a label in each language, and a server without schemas leaves the documented fields alone."""
+    fields = Transcript(cli)
+    server = Declaree(api_key=KEY)
+    declaree = serve(create_declaree(server)) + BASE_PATH
+    connection = await asyncio.to_thread(add_connection, cli, "--declaree-url", declaree)
+    command = ("mapping", "fields", connection)
+
+    await asyncio.to_thread(fields.record, "A server with schemas.", *command)
+    server.behaviour = server.behaviour.model_copy(update={"schemas": False})
+    await asyncio.to_thread(fields.record, "A server without schemas, and labels in German.", *command, "--lang", "de")
+    await asyncio.to_thread(fields.record, "An unknown connection.", "mapping", "fields", "c-unknown")
+
+    fields.compare("mapping-fields")
 
 
 # ------------------------------------------------------------ status and people

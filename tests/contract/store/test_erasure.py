@@ -10,6 +10,7 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.claims import Decision
 from services.contracts.drift import Drift, DriftKind
+from services.contracts.fields import FieldCatalogue
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.leases import ProcessIdentity
 from services.contracts.ledger import ManagerLink
@@ -72,6 +73,7 @@ async def store_people(store: Store, connection: ConnectionId) -> None:
     run = await store.runs.begin(connection, now=NOW)
     await store.observations.save([make_observation(employee, run.id, **identity) for employee in both], now=NOW)
     await store.catalogues.save(SourceCatalogue(connection_id=connection, attributes=()))
+    await store.field_catalogues.save(FieldCatalogue(connection_id=connection))
     await store.mappings.publish(connection, default_mapping(), now=NOW, expected_version=None)
     await store.leases.acquire(f"connection/{connection}", ProcessIdentity("h", 1, "t"), seconds=30)
 
@@ -159,7 +161,7 @@ async def test_erased_connection_is_in_no_collection(store: Store) -> None:
     erased = await store.erasure.erase_connection(connection, lambda counts: seen.append(sum(counts.values())))
 
     assert erased == before
-    assert sum(erased.values()) == 20
+    assert sum(erased.values()) == 21
     assert seen[-1] == 20
     assert set((await store.erasure.count_connection(connection)).values()) == {0}
     assert await store.erasure.count_connection(OTHER) == others

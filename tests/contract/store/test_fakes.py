@@ -15,6 +15,7 @@ from services.store.damage_notes import DamageNotes
 from services.store.dead_letters import DeadLetters
 from services.store.erasure import Erasure
 from services.store.expiry import SnapshotExpiry
+from services.store.field_catalogues import FieldCatalogues
 from services.store.followups import FollowUps
 from services.store.forgotten import Forgotten
 from services.store.leases import Leases
@@ -42,6 +43,7 @@ REPOSITORIES: dict[str, type] = {
     "dead_letters": DeadLetters,
     "erasure": Erasure,
     "expiry": SnapshotExpiry,
+    "field_catalogues": FieldCatalogues,
     "followups": FollowUps,
     "forgotten": Forgotten,
     "leases": Leases,

@@ -18,6 +18,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 from services.contracts.brakes import Brake
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.claims import Decision
+from services.contracts.fields import FieldCatalogue
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.leases import Lease, ProcessIdentity
 from services.contracts.runs import RunState
@@ -238,6 +239,8 @@ OTHERS = {
     "verification finished": lambda store: store.verifications.finish(CONNECTION, "r1", {}, now=NOW),
     "catalogue": lambda store: store.catalogues.get(CONNECTION),
     "catalogue saved": lambda store: store.catalogues.save(SourceCatalogue(connection_id=CONNECTION, attributes=())),
+    "field catalogue": lambda store: store.field_catalogues.get(CONNECTION),
+    "field catalogue saved": lambda store: store.field_catalogues.save(FieldCatalogue(connection_id=CONNECTION)),
     "mapping published": lambda store: store.mappings.get_published(CONNECTION),
     "poll plan": lambda store: store.polls.plan(CONNECTION),
     "brake": lambda store: store.brakes.read(CONNECTION),

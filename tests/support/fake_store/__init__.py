@@ -15,6 +15,7 @@ from tests.support.fake_store.damage import FakeDamageNotes
 from tests.support.fake_store.erasure import FakeErasure
 from tests.support.fake_store.expiry import FakeSnapshotExpiry
 from tests.support.fake_store.fenced import FencedFakeStore
+from tests.support.fake_store.field_catalogues import FakeFieldCatalogues
 from tests.support.fake_store.followups import FakeFollowUps
 from tests.support.fake_store.forgotten import FakeForgotten
 from tests.support.fake_store.leases import FakeLeases
@@ -36,6 +37,7 @@ __all__ = [
     "FakeDamageNotes",
     "FakeDeadLetters",
     "FakeErasure",
+    "FakeFieldCatalogues",
     "FakeFollowUps",
     "FakeForgotten",
     "FakeLeases",
@@ -66,6 +68,7 @@ class FakeStore:
         self.ledger = FakeLedger()
         self.snapshots = FakeSnapshots(self.ledger)
         self.catalogues = FakeCatalogues()
+        self.field_catalogues = FakeFieldCatalogues()
         self.mappings = FakeMappings()
         self.followups = FakeFollowUps(self.ledger)
         self.brakes = FakeBrakes()

@@ -119,6 +119,7 @@ class FakeErasure:
             "tasks": (store.tasks.content, lambda key: store.tasks.content[key].connection_id),
             "verifications": (store.verifications.content, lambda key: key[0]),
             "source_catalogues": (store.catalogues.content, lambda key: key),
+            "field_catalogues": (store.field_catalogues.content, lambda key: key),
             "damage": (store.damage.content, lambda key: store.damage.content[key].connection_id),
             "mappings": (store.mappings.content, lambda key: key[0]),
             "brakes": (store.brakes.content, lambda key: key),

@@ -94,6 +94,15 @@ SPELLINGS = [
     '{}[not (type eq "x")].value',
     '{}[type eq "x"][type eq "y"].value',
     '{}[type eq "\\"x"].value',
+    f"{CORE}:{{}}:value",
+    f"{ENTERPRISE}:{{}}:value",
+    f"{ENTERPRISE}:{{}}:value.x",
+    f"{OWN}:{{}}:2.0:value",
+    "urn:x:{}:value",
+    "User.{}",
+    "User.{}.value",
+    "User:{}",
+    f"{ENTERPRISE}.{{}}",
 ]
 """Paths with an attribute; a lenient server may understand each of them."""
 
@@ -105,6 +114,25 @@ def test_protected_attributes_are_refused_in_any_spelling(spelling: str, change:
     protected = [*NOT_MAPPABLE, "manager", "managerId"]
 
     assert [name for name in protected if find_misuse(spelling.replace("{}", change(name))) is None] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["entitlements", "externalId", "groups", "password", "roles", "userName", "x509Certificates"]
+)
+@pytest.mark.parametrize(
+    "spelling", ["name.{}", f"{OWN}:account.{{}}", '{0}:x[{1} eq "a"].value', '{0}:x[a eq "b"].{1}']
+)
+def test_rights_are_refused_as_a_part_of_an_attribute(spelling: str, name: str) -> None:
+    """An extension may keep the rights of a user in an object of its own."""
+    target = spelling.format(OWN, name) if "{0}" in spelling else spelling.format(name)
+
+    assert "Declaree or its administrator sets it" in str(find_misuse(target))
+
+
+@pytest.mark.parametrize("urn", ["urn:roles:2.0:User", "urn:groups:id:1.0", "urn:x:meta:2.0:User"])
+def test_urn_with_a_common_word_can_be_an_extension(urn: str) -> None:
+    """Only what follows the resource, or ends the URN, may be an attribute."""
+    assert find_misuse(f"{urn}:code") is None
 
 
 def test_protected_attributes_are_those_of_the_rfc() -> None:
