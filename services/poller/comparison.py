@@ -12,9 +12,9 @@ from services.contracts.observations import Observation, observe_change, was_act
 from services.contracts.runs import RunKind
 from services.contracts.snapshots import NotedListing, Snapshot, SnapshotState
 from services.mapping.employment import EmploymentCalendar
+from services.mapping.observe import detect_change, is_unchanged
 from services.poller.cursor import Cursor
 from services.poller.listings import Recogniser, find_unfilled
-from services.poller.observe import detect_change, is_unchanged
 from services.poller.outbox import Outbox
 from services.poller.ports import PollPlan
 from services.poller.selection import Selection

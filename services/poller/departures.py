@@ -7,7 +7,7 @@ from services.contracts.cloudevents import SendReason
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.snapshots import Snapshot
-from services.poller.observe import REMOVED
+from services.mapping.observe import REMOVED
 from services.poller.outbox import Outbox
 from services.poller.snapshot_ports import Snapshots
 from services.poller.verification_ports import Ledger

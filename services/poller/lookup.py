@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.observations import observe_change
-from services.poller.observe import detect_change
+from services.mapping.observe import detect_change
 from services.poller.outbox import Outbox
 from services.poller.ports import PollPlan, Source
 from services.poller.repositories import Repositories

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from services.contracts.catalogues import AttributeChange, AttributeChangeKind, SourceAttribute, SourceCatalogue
+from services.mapping.observe import trim
 from services.mapping.readers import find_reading_fields
 from services.poller.attribute_changes import note_changes
-from services.poller.observe import trim
 from services.poller.outbox import Outbox
 from services.poller.ports import PollPlan
 from services.poller.selection import Selection

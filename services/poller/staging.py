@@ -13,9 +13,9 @@ from services.contracts.cloudevents import SendReason
 from services.contracts.events import ChangeKind
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.observations import Observation
+from services.mapping.observe import trim
 from services.poller.guard import Census
 from services.poller.observation_ports import Observations
-from services.poller.observe import trim
 from services.poller.outbox import Outbox
 from services.poller.snapshot_ports import Snapshots
 from services.runtime.clock import Clock

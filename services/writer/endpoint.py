@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from services.accounts.lookups import AccountLookups
 from services.clients.declaree.exchange import allow
 from services.contracts.connections import DeclareeAccess, Guard, LinkPolicy, normalise_host, normalise_server
 from services.contracts.ids import ConnectionId
@@ -24,7 +25,6 @@ from services.provisioning.server import ServerMemory
 from services.runtime.clock import Clock
 from services.runtime.log import describe
 from services.writer.breaker import BreakerOpenError, CircuitBreaker, find_waiting_cause
-from services.writer.lookups import AccountLookups
 from services.writer.ports import ScimServer
 
 SILENT_SECONDS = 5.0

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from services.accounts.brake import BrakeKeeper
+from services.accounts.owners import AccountOwners
 from services.contracts.cloudevents import Record, to_record
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.events import AccountRequested
@@ -21,13 +23,11 @@ from services.runtime.clock import Clock
 from services.runtime.kafka.decoding import Batch, build_dead_letter
 from services.runtime.kafka.ownership import Ownership, PartitionsMovedError
 from services.runtime.metrics import Metrics
-from services.writer.brake import BrakeKeeper
 from services.writer.endpoint import Endpoint
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
 from services.writer.freshness import Freshness
 from services.writer.order import Queues, Turns
-from services.writer.ownership import AccountOwners
 from services.writer.people import BatchPeople, Request, group_by_person
 from services.writer.repositories import Repositories
 from services.writer.results import ResultWriter

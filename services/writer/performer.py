@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+from services.accounts.brake import BrakeKeeper
+from services.accounts.owners import AccountOwners
 from services.contracts.outcomes import WaitingCause
 from services.errors import TransientError
 from services.provisioning.calls import (
@@ -18,10 +20,8 @@ from services.provisioning.calls import (
 from services.provisioning.settlement import Settlement
 from services.runtime.clock import Clock
 from services.runtime.log import describe
-from services.writer.brake import BrakeKeeper
 from services.writer.breaker import BreakerOpenError
 from services.writer.endpoint import Endpoint
-from services.writer.ownership import AccountOwners
 from services.writer.work import PersonWork
 
 PAUSES = (0.2, 0.5, 1.0)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from services.contracts.brakes import Brake
+from services.accounts.ports import Brakes as Brakes
+from services.accounts.ports import Counters as Counters
 from services.contracts.claims import LinkDecision
 from services.contracts.connections import Connection
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
@@ -176,26 +177,6 @@ class FollowUps(Protocol):
 
     async def take_due_looks(self, now: datetime) -> dict[ConnectionId, tuple[EmployeeId, ...]]:
         """Marks entries with a due look for verification, and removes their ``look_at``. Returns their employees."""
-        ...
-
-
-class Brakes(Protocol):
-    """What the writers have counted of the accounts that were disabled within the last hour."""
-
-    async def read(self, connection: ConnectionId) -> Brake:
-        """Returns the brake of a connection. A missing document is an empty brake, and a damaged one has ``is_damaged``."""
-        ...
-
-    async def write(self, brake: Brake) -> bool:
-        """Writes a brake if its stored ``seq`` is one below. Returns False if another writer was first."""
-        ...
-
-
-class Counters(Protocol):
-    """Numbers of employees."""
-
-    async def count_accounts(self, connection: ConnectionId) -> int:
-        """Returns the number of employees with an enabled account."""
         ...
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from services.accounts.brake import BrakeKeeper
+from services.accounts.owners import AccountOwners
 from services.contracts.cloudevents import SendReason
 from services.contracts.events import AccountRequested
 from services.contracts.ids import EmployeeId
@@ -21,11 +23,9 @@ from services.runtime.kafka.ownership import PartitionsMovedError
 from services.runtime.log import describe
 from services.runtime.time_limit import TimeLimit
 from services.store.errors import StoreFailedError
-from services.writer.brake import BrakeKeeper
 from services.writer.breaker import BreakerOpenError, find_waiting_cause
 from services.writer.causes import UNRELATED, is_parked
 from services.writer.endpoint import Endpoint
-from services.writer.ownership import AccountOwners
 from services.writer.performer import LedgerUnavailableError, Performer
 from services.writer.takeover import Takeover
 from services.writer.work import PersonWork

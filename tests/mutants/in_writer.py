@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-BRAKE = "services/writer/brake.py"
+BRAKE = "services/accounts/brake.py"
 BREAKER = "services/writer/breaker.py"
 HANDLER = "services/writer/handler.py"
 LANE = "services/writer/lane.py"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.clients.personio.v1_attributes import PARTS, parse_employee
 from services.contracts.employees import Employee
 from services.contracts.snapshots import attributes_to_json
-from services.poller.observe import leave_out_oversized
+from services.mapping.observe import leave_out_oversized
 from tests.unit.clients.personio_stage import read_golden
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

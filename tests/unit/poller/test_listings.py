@@ -12,8 +12,8 @@ import pytest
 import services.clients.personio.v1_attributes
 import services.contracts.employees
 import services.mapping.employment
+import services.mapping.observe
 import services.mapping.wanted
-import services.poller.observe
 from services.contracts.employees import Employee, EmploymentPhase
 from services.contracts.ids import EmployeeId
 from services.contracts.mappings import EmploymentDates
@@ -142,7 +142,7 @@ MODULES: tuple[ModuleType, ...] = (
     services.contracts.employees,
     services.mapping.employment,
     services.mapping.wanted,
-    services.poller.observe,
+    services.mapping.observe,
 )
 """The modules that decide what an employee is read as, and whether that is a change."""
 READINGS = {1: "9a504f6fe8074f8a593a55618480345dbf202c7aad20144451a42666fde1696a"}

@@ -17,10 +17,10 @@ from services.contracts.observations import Observation
 from services.contracts.snapshots import Snapshot
 from services.contracts.values import Value
 from services.mapping.employment import EmploymentCalendar
+from services.mapping.observe import MAX_CONTENT_LENGTH
 from services.poller.absences import Absences
 from services.poller.comparison import TURN_SECONDS
 from services.poller.guard import Census
-from services.poller.observe import MAX_CONTENT_LENGTH
 from services.poller.outbox import Outbox
 from services.poller.scan import Scan
 from services.poller.selection import MissingAttributesError, read_selection

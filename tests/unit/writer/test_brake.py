@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from services.accounts.brake import is_unusual
 from services.contracts.brakes import Brake
 from services.contracts.cloudevents import SendReason
 from services.contracts.connections import Guard
 from services.contracts.outcomes import Outcome, WaitingCause
-from services.writer.brake import is_unusual
 from tests.support.builders import CONNECTION, OTHER, make_person, make_request
 from tests.support.writer_stage import EVA
 from tests.unit.writer.company import Company, make_leaver

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from services.accounts import index, lookups
+from services.accounts.lookups import LONGEST_BUILD_SECONDS, MANY_LOOKUPS, AccountLookups
 from services.contracts.ids import AccountId
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning.calls import Answer, Call, FindAccounts, Found, ListAccounts, Page, ReadAccount, Resource
-from services.writer import index, lookups
-from services.writer.lookups import LONGEST_BUILD_SECONDS, MANY_LOOKUPS, AccountLookups
 from tests.support.builders import OTHER, make_request
 from tests.support.fakes import FakeClock
 from tests.support.writer_stage import WriterStage, summarize

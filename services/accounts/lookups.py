@@ -4,13 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from services.accounts.index import AccountIndex, build_index, select_found
 from services.clients.declaree.listing import Perform
 from services.contracts.ids import AccountId
 from services.errors import TransientError
 from services.provisioning import paths
 from services.provisioning.calls import Answer, Body, Call, FindAccounts, Found, ReadAccount, Resource, Unsupported
 from services.runtime.clock import Clock
-from services.writer.index import AccountIndex, build_index, select_found
 
 logger = logging.getLogger(__name__)
 

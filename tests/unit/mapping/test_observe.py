@@ -14,7 +14,7 @@ from services.contracts.mappings import EmploymentDates
 from services.contracts.snapshots import Snapshot, SnapshotState
 from services.contracts.values import Value
 from services.mapping.employment import EmploymentCalendar
-from services.poller.observe import (
+from services.mapping.observe import (
     MAX_CONTENT_LENGTH,
     REMOVED,
     detect_change,

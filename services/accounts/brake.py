@@ -7,11 +7,11 @@ import asyncio
 from collections import defaultdict
 from datetime import timedelta
 
+from services.accounts.ports import Brakes, Counters, HeldDisablings
 from services.contracts.brakes import Brake
 from services.contracts.connections import Guard
 from services.contracts.ids import ConnectionId
 from services.runtime.clock import Clock
-from services.writer.ports import Brakes, Counters, FollowUps
 
 RECOUNT = timedelta(minutes=10)
 """Time after which the enabled accounts of a connection are counted again. The ledger still has the accounts as enabled that the
@@ -26,7 +26,7 @@ def is_unusual(guard: Guard, disabled: int, accounts: int) -> bool:
 class BrakeKeeper:
     """Decides about each account just before it is disabled. Counts with the writers of all replicas together."""
 
-    def __init__(self, brakes: Brakes, followups: FollowUps, counters: Counters, clock: Clock) -> None:
+    def __init__(self, brakes: Brakes, followups: HeldDisablings, counters: Counters, clock: Clock) -> None:
         """Counts in ``brakes``. A connection with a held change, as ``followups`` tell, disables no further account."""
         self._brakes = brakes
         self._followups = followups

@@ -2,9 +2,9 @@
 
 import tracemalloc
 
+from services.accounts.index import AccountIndex
 from services.contracts.ids import AccountId
 from services.provisioning.calls import FindAccounts, Resource
-from services.writer.index import AccountIndex
 
 ACCOUNTS = 2_000
 MAX_BYTES = 600

@@ -1,11 +1,10 @@
 """Answers the questions of settlements about the owner of an account: from the claims, the link decisions and the ledger."""
 
+from services.accounts.ports import Claims, Entries, Links, People
 from services.contracts.claims import Decision
 from services.contracts.ids import AccountId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.provisioning.calls import AskOwnership, ClaimAccount, Claimed, Ownership
-from services.writer.people import BatchPeople
-from services.writer.ports import Claims, Ledger, Links
 
 MAX_CYCLE = 10
 """Maximum number of employees in an exchange of e-mail addresses that is recognised."""
@@ -19,10 +18,10 @@ class AccountOwners:
         server: str,
         claims: Claims,
         links: Links,
-        ledger: Ledger,
-        people: BatchPeople,
+        ledger: Entries,
+        people: People,
     ) -> None:
-        """``server`` is the normalised address. ``people`` are those of the present batch."""
+        """``server`` is the normalised address. ``people`` are those in progress."""
         self._server = server
         self._claims = claims
         self._links = links
