@@ -111,6 +111,9 @@ class DesiredAccount(FrozenModel):
     """User name and work e-mail of the account. Declaree allows one account for each e-mail address."""
     fields: dict[str, Value]
     """Values by SCIM path; null clears the field. Each path must be one that a rule of a mapping may write."""
+    withdrawn: dict[str, Value] = Field(default_factory=dict)
+    """Values by SCIM path that an earlier version of the mapping wrote and this one withdraws. A field that still has the value
+    is cleared; one that was changed since stays as it is."""
     manager: ManagerReference | None = None
     """The manager that the employee reports to; null leaves the account's manager unchanged."""
 
@@ -122,7 +125,7 @@ class DesiredAccount(FrozenModel):
             raise ValueError("an account is found by its external id and its user name, which are empty here")
         return text
 
-    @field_validator("fields")
+    @field_validator("fields", "withdrawn")
     @classmethod
     def _validate_fields(cls, fields: dict[str, Value]) -> dict[str, Value]:
         """Rejects fields of identity, life cycle and rights: a forged event would take an account over."""

@@ -3,6 +3,7 @@
 ``format_version`` is the version of the document format. ``version`` counts the published documents of a connection.
 """
 
+from collections import Counter
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
@@ -154,6 +155,9 @@ class MappingDocument(FrozenModel):
     default."""
     employment: EmploymentDates = EmploymentDates()
     """When accounts begin and end by the dates of an employment."""
+    withdrawn: tuple[Rule, ...] = Field((), max_length=MAX_RULES)
+    """Rules of earlier versions with values to be removed: a field that still has the value of such a rule is cleared. One that was
+    changed in Declaree since stays as it is. The manager is cleared in any case."""
     scope: Scope = Scope()
     """Which employees have an account. A leaver is disabled in any case."""
 
@@ -169,10 +173,9 @@ class MappingDocument(FrozenModel):
 
     @model_validator(mode="after")
     def _validate_consistency(self) -> Self:
-        fields = [identify_field(rule.target) for rule in self.rules]
-        twice = sorted(
-            {rule.target.lower() for rule, field in zip(self.rules, fields, strict=True) if fields.count(field) > 1}
-        )
+        rules = (*self.rules, *self.withdrawn)
+        counts = Counter(identify_field(rule.target) for rule in rules)
+        twice = sorted({rule.target.lower() for rule in rules if counts[identify_field(rule.target)] > 1})
         if twice:
             raise ValueError(f"a field has more than one rule: keep one rule for {', '.join(twice)}")
         if Intent.REJECT in self.life_cycle.values():

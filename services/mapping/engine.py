@@ -35,6 +35,7 @@ class Engine:
         """Compiles the rules of ``published``. None rejects all employees."""
         self._published = published
         self._rules = tuple(CompiledRule(rule) for rule in published.mapping.rules) if published else ()
+        self._withdrawn = tuple(CompiledRule(rule) for rule in published.mapping.withdrawn) if published else ()
         self._scope = CompiledScope(published.mapping) if published else None
 
     @property
@@ -73,8 +74,23 @@ class Engine:
             external_id=mapping.external_id_prefix + event.employee_id,
             user_name=read_user_name(attributes, mapping.user_name_attribute),
             fields=fields,
-            manager=manager,
+            withdrawn=self._find_withdrawn(attributes),
+            manager=ManagerReference(employee_id=None) if self._is_manager_withdrawn else manager,
         )
+
+    @property
+    def _is_manager_withdrawn(self) -> bool:
+        return any(rule.target == MANAGER for rule in self._withdrawn)
+
+    def _find_withdrawn(self, attributes: Mapping[str, Value]) -> dict[str, Value]:
+        """Returns the values that withdrawn rules give the employee: none where they would clear the field or reject."""
+        values: dict[str, Value] = {}
+        for rule in self._withdrawn:
+            with suppress(RejectedError):
+                is_written, value = rule.evaluate(attributes)
+                if is_written and value is not None and rule.target != MANAGER:
+                    values[rule.target] = value
+        return values
 
     def _build_identity(self, event: EmployeeChanged, published: PublishedMapping) -> AccountIdentity:
         """Returns what the account of a leaver looks like, as far as the employee's data still fits the mapping."""

@@ -18,5 +18,7 @@ def find_reading_fields(mapping: MappingDocument, attribute: str) -> tuple[str, 
     sources += [(ACTIVE, HIRE_DATE)] if dates.days_before_start is not None else []
     sources += [(ACTIVE, key) for key in LAST_DAYS] if dates.disable_after_last_day else []
     sources += [(ACTIVE, key) for key in find_attributes(mapping.scope.only or "")]
-    sources += [(rule.target, key) for rule in mapping.rules for key in find_rule_attributes(rule)]
+    sources += [
+        (rule.target, key) for rule in (*mapping.rules, *mapping.withdrawn) for key in find_rule_attributes(rule)
+    ]
     return tuple(dict.fromkeys(field for field, key in sources if attribute in {key, get_parent(key)}))

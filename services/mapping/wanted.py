@@ -23,7 +23,7 @@ def find_needed_attributes(mapping: MappingDocument | None) -> frozenset[str]:
     """Returns the wanted attributes that the mapping does not work without as its author expects."""
     if mapping is None:
         return frozenset(REQUIRED_ATTRIBUTES)
-    read = {key for rule in mapping.rules for key in find_rule_attributes(rule)}
+    read = {key for rule in (*mapping.rules, *mapping.withdrawn) for key in find_rule_attributes(rule)}
     read |= set(find_attributes(mapping.scope.only or ""))
     dates = mapping.employment
     read |= {HIRE_DATE} if dates.days_before_start is not None else set()

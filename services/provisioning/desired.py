@@ -43,14 +43,17 @@ class DesiredState:
     """Pairs of SCIM path and value; None clears the field. The value of the manager is the id of the manager's account."""
     manager_external_id: str | None = None
     """The external id of the manager's account; None if it is unknown or no manager is written."""
+    withdrawn: tuple[tuple[str, Value], ...] = ()
+    """Pairs of SCIM path and value: a field that has this value is cleared. None of these paths is in ``fields``."""
 
     @property
     def hash(self) -> str:
         """SHA-256 of the content as hex digits. The order of the fields makes no difference."""
-        return hash_value(sorted(self.fields))
+        content = sorted(self.fields)
+        return hash_value([content, sorted(self.withdrawn)] if self.withdrawn else content)
 
     def find_difference(self, body: Body, *, is_spelling_sent: bool = False) -> "DesiredState":
-        """Returns the fields that the live account in ``body`` does not have yet.
+        """Returns the fields that the live account in ``body`` does not have yet, with those that are to be cleared.
 
         With ``is_spelling_sent``, user name and e-mail were sent before in this spelling. Another case is then equal: the
         server keeps addresses in its own case, and a further write would change nothing.
@@ -64,7 +67,9 @@ class DesiredState:
                 return fold_address(live) == fold_address(value)
             return _is_same(live, value)
 
-        return self.select(path for path, value in self.fields if not is_equal(path, value))
+        missing = self.select(path for path, value in self.fields if not is_equal(path, value))
+        cleared = tuple((path, None) for path, value in self.withdrawn if _is_same(paths.read(body, path), value))
+        return replace(missing, fields=(*missing.fields, *cleared), withdrawn=())
 
     def list_changes(self, body: Body) -> tuple[Change, ...]:
         """Returns the change that each field means for the live account in ``body``."""
@@ -118,7 +123,11 @@ def build_enabled_state(desired: DesiredAccount, manager: ManagerAccount | None)
         fields[MANAGER] = None
     elif manager is not None:
         fields[MANAGER] = manager.id
-    return DesiredState(tuple(fields.items()), manager.external_id if manager else None)
+    return DesiredState(
+        tuple(fields.items()),
+        manager.external_id if manager else None,
+        tuple((path, value) for path, value in desired.withdrawn.items() if path not in fields),
+    )
 
 
 def hash_value(value: Any) -> str:

@@ -6,12 +6,19 @@ from hypothesis import strategies as st
 
 from services.contracts.cloudevents import read_event, to_record
 from services.contracts.events import AccountIdentity, AccountRequested, ChangeKind, ManagerReference
-from services.contracts.mappings import LIFE_CYCLE, MANAGER, ConstantSource, Rule
+from services.contracts.mappings import LIFE_CYCLE, MANAGER, ConstantSource, PublishedMapping, Rule
 from services.contracts.outcomes import Intent
 from services.contracts.transforms import DateFormat, Default, Lower, Trim, ValueTable
 from services.contracts.values import Value
 from services.mapping.engine import NO_MAPPING, Engine
-from tests.support.builders import CONNECTION, make_attributes, make_change, make_published_mapping, make_rule
+from tests.support.builders import (
+    CONNECTION,
+    NO_MANAGER,
+    make_attributes,
+    make_change,
+    make_published_mapping,
+    make_rule,
+)
 
 
 def map_event(*rules: Rule, kind: ChangeKind = ChangeKind.CHANGED, **values: Value) -> AccountRequested:
@@ -319,6 +326,44 @@ def test_manager_must_be_one_employee_id(supervisor: Value) -> None:
 
     assert request.intent == Intent.REJECT
     assert request.field == MANAGER
+
+
+# ---------------------------------------------------------------- withdrawn rules
+
+
+def withdraw(*rules: Rule) -> PublishedMapping:
+    """Returns a published mapping that withdraws these rules."""
+    published = make_published_mapping()
+    return published.model_copy(update={"mapping": published.mapping.model_copy(update={"withdrawn": rules})})
+
+
+def test_withdrawn_rule_gives_the_value_to_remove() -> None:
+    """It is computed as the rule computed it."""
+    engine = Engine(withdraw(make_rule("title", "position", transforms=(Lower(),)), make_rule("nickName", "dynamic_7")))
+
+    request = engine.map(make_change({"position": "Countess"}))
+
+    assert request.desired is not None
+    assert request.desired.withdrawn == {"title": "countess"}
+
+
+@pytest.mark.parametrize("value", [None, "x"])
+def test_withdrawn_rule_rejects_and_clears_nothing(value: Value) -> None:
+    """Without a value, or with one that does not fit, nothing of ours is in the field."""
+    table = make_rule("title", "position", transforms=(ValueTable(table={"y": 1}),), on_missing="reject")
+
+    request = Engine(withdraw(table)).map(make_change({"position": value}))
+
+    assert request.desired is not None
+    assert request.desired.withdrawn == {}
+
+
+def test_withdrawn_manager_is_cleared() -> None:
+    """The manager of an account is no value that can be compared."""
+    request = Engine(withdraw(make_rule(MANAGER, "supervisor.id"))).map(make_change({"supervisor.id": 5}))
+
+    assert request.desired is not None
+    assert request.desired.manager == NO_MANAGER
 
 
 # ---------------------------------------------------------------- any values

@@ -145,7 +145,7 @@ MODULES: tuple[ModuleType, ...] = (
     services.mapping.observe,
 )
 """The modules that decide what an employee is read as, and whether that is a change."""
-READINGS = {1: "9a504f6fe8074f8a593a55618480345dbf202c7aad20144451a42666fde1696a"}
+READINGS = {1: "6403cadacfbf12894e2d6a9256ffabc6af8027c88e57b06a422587c6598f7845"}
 """The hash of these modules by ``READING``."""
 
 

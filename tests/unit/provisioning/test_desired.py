@@ -90,6 +90,24 @@ def test_difference_omits_equal_values(live: Any, desired: Value, is_same: bool)
     assert bool(DesiredState((("x", desired),)).find_difference({"x": live}).fields) is not is_same
 
 
+@pytest.mark.parametrize(
+    ("live", "is_cleared"),
+    [({"title": "Countess"}, True), ({"title": "Duchess"}, False), ({"title": "countess"}, False), ({}, False)],
+)
+def test_withdrawn_value_is_cleared_where_the_account_has_it(live: dict[str, str], *, is_cleared: bool) -> None:
+    """A value that was changed in Declaree since is another one's."""
+    state = DesiredState((("nickName", "A"),), withdrawn=(("title", "Countess"),))
+
+    difference = state.find_difference({"nickName": "A", **live})
+
+    assert difference == DesiredState((("title", None),) if is_cleared else ())
+
+
+def test_withdrawn_value_is_part_of_the_content() -> None:
+    """An account that was confirmed before the withdrawal is compared again."""
+    assert DesiredState((), withdrawn=(("title", "Countess"),)).hash != DesiredState(()).hash
+
+
 def test_difference_has_desired_fields_only() -> None:
     """Fields of the account that are not mapped cannot differ."""
     live = build_live(title="Countess", nickName="A", emails=[{"type": "home", "value": "h@x.example"}])
