@@ -104,9 +104,9 @@ def test_documented_requirement_stays() -> None:
 
 def test_further_fields_follow_the_documented_ones() -> None:
     """The first of two with the same path counts."""
-    fields = merge_fields([make_field(), make_field("locale"), make_field(f"{OWN}:CODE", label_en="Again")])
+    fields = merge_fields([make_field(f"{OWN}:car"), make_field("locale"), make_field(f"{OWN}:CAR", label_en="Again")])
 
-    assert [field.path for field in fields] == [*DOCUMENTED, f"{OWN}:code"]
+    assert [field.path for field in fields] == [*DOCUMENTED, f"{OWN}:car"]
     assert fields[-1].label_en == "Label"
     assert fields[-1].origin is FieldOrigin.LISTED
 
@@ -140,6 +140,25 @@ def test_field_is_found_in_any_spelling(target: str, path: str | None) -> None:
 def test_type_is_described_with_its_number_of_values(*, is_list: bool, text: str) -> None:
     """A list is another type than its entries."""
     assert describe_type(make_field(type=FieldType.INTEGER, is_multi_valued=is_list)) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "english", "german"),
+    [
+        (f"{OWN}:licensePlate", "License plate", "Kennzeichen"),
+        (f"{OWN}:EXPIRES_AT", "Expires at", "Erlischt am"),
+        (f"{OWN}:companyCar", "Label", "Label"),
+        ("initials", "Label", "Label"),
+        (f"{OWN}:code.code", "Label", "Label"),
+    ],
+)
+def test_documented_name_in_an_extension_has_its_labels(path: str, english: str, german: str) -> None:
+    """The vendor documents labels of more fields than paths. Another field has the text of the server."""
+    field = merge_fields([make_field(path)])[-1]
+
+    assert field.label_en == english
+    assert field.label_de == german
+    assert field.origin is FieldOrigin.LISTED
 
 
 # ------------------------------------------------------------ changes
