@@ -4,8 +4,36 @@ The vendor's page about SCIM names the attributes of the enterprise extension an
 follow RFC 7643. What a server lists about itself has precedence over this table.
 """
 
+import re
+
 from services.contracts.fields import FieldOrigin, FieldType, TargetField
 from services.contracts.targets import ENTERPRISE, MANAGER
+
+LABELS = {
+    "accountno": ("Account number", "Kontonummer"),
+    "accountnumber": ("Account number", "Kontonummer"),
+    "administration": ("Administration", "Administration"),
+    "approvesto": ("Approves to", "Wenn genehmigt"),
+    "assistants": ("Assistants", "Assistenten"),
+    "code": ("Code (creditor number)", "Code (Kreditorennummer)"),
+    "code2": ("Code (2)", "Code (2)"),
+    "emailnotifications": ("E-mail notifications", "E-Mail-Benachrichtigungen"),
+    "expiresat": ("Expires at", "Erlischt am"),
+    "fixedproject": ("Fixed project", "Festes Projekt"),
+    "initials": ("Initials", "Initialen"),
+    "lastnameprefix": ("Lastname prefix", "Nachname Präfix"),
+    "licenseplate": ("License plate", "Kennzeichen"),
+    "project": ("Project", "Projekt"),
+    "subdomain": ("Subdomain", "Subdomain"),
+}
+"""English and German labels of documented fields without a known path, by the name that an extension would give them: in lowercase,
+letters and digits alone."""
+
+
+def find_labels(path: str) -> tuple[str, str] | None:
+    """Returns the English and the German label of a documented field in an extension; None if its name is not documented."""
+    extension, name = path.rpartition(":")[::2]
+    return LABELS.get(re.sub(r"[^a-z0-9]", "", name.lower())) if extension else None
 
 
 def _document(
@@ -24,7 +52,7 @@ def _document(
 DOCUMENTED_FIELDS = (
     _document("name.givenName", "First name", "Vorname", is_required=True),
     _document("name.familyName", "Last name", "Nachname", is_required=True),
-    _document("name.middleName", "Last name prefix", "Namenspräfix"),
+    _document("name.middleName", *LABELS["lastnameprefix"]),
     _document("displayName", "Display name", "Anzeigename"),
     _document("title", "Job title", "Position"),
     _document(MANAGER, "Submits to (manager)", "Einreichen an (Vorgesetzte)", type_=FieldType.REFERENCE),

@@ -15,7 +15,7 @@ from services.contracts.fields import (
 )
 from services.contracts.ids import ConnectionId
 from services.contracts.targets import identify_field
-from services.mapping.documented_fields import DOCUMENTED_FIELDS
+from services.mapping.documented_fields import DOCUMENTED_FIELDS, find_labels
 
 
 def build_field_catalogue(
@@ -47,11 +47,7 @@ def merge_fields(listed: Sequence[TargetField]) -> tuple[TargetField, ...]:
     """
     by_field = {identify_field(field.path): field for field in reversed(listed)}
     documented = [_merge(field, by_field.pop(identify_field(field.path), None)) for field in DOCUMENTED_FIELDS]
-    further = [
-        field.model_copy(update={"origin": FieldOrigin.LISTED})
-        for field in listed
-        if by_field.pop(identify_field(field.path), None) is not None
-    ]
+    further = [_label(field) for field in listed if by_field.pop(identify_field(field.path), None) is not None]
     return tuple([*documented, *further][:MAX_FIELDS])
 
 
@@ -69,6 +65,12 @@ def _merge(documented: TargetField, listed: TargetField | None) -> TargetField:
             "origin": FieldOrigin.BOTH,
         }
     )
+
+
+def _label(listed: TargetField) -> TargetField:
+    """Returns a listed field, with the labels of the documentation if its name is documented."""
+    english, german = find_labels(listed.path) or (listed.label_en, listed.label_de)
+    return listed.model_copy(update={"label_en": english, "label_de": german, "origin": FieldOrigin.LISTED})
 
 
 def note_field_changes(

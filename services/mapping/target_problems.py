@@ -143,7 +143,11 @@ def _describe_unknown(target: str, catalogue: FieldCatalogue, names: Mapping[str
 
 def _list_names(fields: Sequence[TargetField]) -> dict[str, str]:
     """Returns the writable paths by their names without a URN, in lowercase. The first of several with one name counts."""
-    return {_shorten(field.path): field.path for field in reversed(fields) if field.is_writable}
+    names: dict[str, str] = {}
+    for field in fields:
+        if field.is_writable:
+            names.setdefault(_shorten(field.path), field.path)
+    return names
 
 
 def _find_similar(target: str, names: Mapping[str, str]) -> str | None:

@@ -1,13 +1,27 @@
-"""`mapping export` and `mapping import` on a real MongoDB."""
+"""The commands ``mapping`` on a real MongoDB."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
+from sandbox.declaree.app import create_app as create_declaree
+from sandbox.declaree.endpoint import BASE_PATH
+from sandbox.declaree.faults import Fault
+from sandbox.declaree.state import Declaree
+from sandbox.personio.app import create_app as create_personio
+from sandbox.personio.credentials import Credential
+from sandbox.personio.state import State
+from services.admin.fields import refresh_field_catalogue
+from services.contracts.fields import FieldCatalogue, FieldOrigin, TargetField
 from services.contracts.ids import ConnectionId
 from services.runtime.environment import EX_CONFIG
-from tests.support.command_line import Cli
+from services.store.database import Store
+from tests.component.cli.conftest import Serve, add_connection
+from tests.support.builders import NOW
+from tests.support.command_line import KEY, SECRET, Cli
 
 pytestmark = pytest.mark.mongo
 
@@ -77,3 +91,116 @@ def test_mapping_file_that_is_not_text_is_wrong_use(cli: Cli, connection: Connec
 
     assert result.exit_code == 2
     assert "Invalid value for 'file'" in result.output
+
+
+# ------------------------------------------------------------ fields of Declaree
+
+
+@pytest.fixture
+def declaree() -> Declaree:
+    """A sandbox of Declaree."""
+    return Declaree(api_key=KEY)
+
+
+@pytest.fixture
+async def served(cli: Cli, serve: Serve, declaree: Declaree) -> ConnectionId:
+    """A connection with both sandboxes."""
+    personio = State.generate(employees=1, credential=Credential("papi-1", SECRET))
+    personio_url = serve(create_personio(personio))
+    declaree_url = serve(create_declaree(declaree)) + BASE_PATH
+    return await asyncio.to_thread(add_connection, cli, "--personio-url", personio_url, "--declaree-url", declaree_url)
+
+
+async def run_command(cli: Cli, *arguments: str) -> Result:
+    """Runs a command while the sandboxes answer."""
+    return await asyncio.to_thread(cli, *arguments)
+
+
+async def test_fields_as_json_are_the_catalogue(cli: Cli, served: ConnectionId, store: Store) -> None:
+    """Programs get both labels. Nothing is stored."""
+    result = await run_command(cli, "mapping", "fields", served, "--json")
+
+    catalogue = FieldCatalogue.model_validate_json(result.output)
+    title = catalogue.find("title")
+
+    assert catalogue.connection_id == served
+    assert title is not None
+    assert title.label_de == "Position"
+    assert title.origin is FieldOrigin.BOTH
+    assert await store.field_catalogues.get(served) is None
+
+
+async def test_fields_of_a_server_that_refuses_the_key_are_an_error(
+    cli: Cli, served: ConnectionId, declaree: Declaree
+) -> None:
+    """The documented fields would hide the reason."""
+    declaree.api_key = "other"
+
+    result = await run_command(cli, "mapping", "fields", served)
+
+    assert result.exit_code == EX_CONFIG
+    assert "refuses the key" in result.output
+
+
+async def test_language_of_fields_is_english_or_german(cli: Cli, served: ConnectionId) -> None:
+    """Another language is named as the option."""
+    german = await run_command(cli, "mapping", "fields", served, "--lang", "de")
+    other = await run_command(cli, "mapping", "fields", served, "--lang", "nl")
+
+    assert "Mobiltelefon" in german.output
+    assert other.exit_code == 2
+    assert "--lang" in other.output
+
+
+async def test_check_names_a_vanished_field_of_the_mapping(
+    cli: Cli, served: ConnectionId, store: Store, file: Path
+) -> None:
+    """An earlier version of the server listed it. The check fails each time, until the mapping is right."""
+    document = json.loads((await run_command(cli, "mapping", "export", served)).output)
+    document["rules"].append({"target": "urn:x:2.0:User:code", "source": {"kind": "constant", "value": "K1"}})
+    file.write_text(json.dumps(document))
+    await run_command(cli, "mapping", "import", served, str(file))
+    code = TargetField(path="urn:x:2.0:User:code", label_en="", label_de="")
+    await refresh_field_catalogue(store, served, [code], NOW)
+
+    first = await run_command(cli, "connections", "check", served)
+    second = await run_command(cli, "connections", "check", served)
+    stored = await store.field_catalogues.get(served)
+
+    assert "Declaree fields: rule 4 (urn:x:2.0:User:code): the server no longer lists the field" in first.output
+    assert first.exit_code == 1
+    assert second.output == first.output
+    assert stored is not None
+    assert stored.find("urn:x:2.0:User:code") is None
+
+
+async def test_check_tells_of_new_fields_and_of_a_silent_server(
+    cli: Cli, served: ConnectionId, store: Store, declaree: Declaree
+) -> None:
+    """A new version lists a further field. Another one lists nothing, and the last list stays in use."""
+    await run_command(cli, "connections", "check", served)
+    stored = await store.field_catalogues.get(served)
+    assert stored is not None
+    fields = tuple(field for field in stored.fields if not field.path.endswith(":travelPolicy"))
+    await store.field_catalogues.save(stored.model_copy(update={"fields": fields}))
+
+    new = await run_command(cli, "connections", "check", served)
+    declaree.behaviour = declaree.behaviour.model_copy(update={"schemas": False, "resource_types": False})
+    silent = await run_command(cli, "connections", "check", served)
+
+    assert (
+        "Declaree fields: ok, but a mapping can now write urn:ietf:params:scim:schemas:extension:declaree" in new.output
+    )
+    assert "the server no longer lists its fields" in silent.output
+    assert silent.exit_code == 0
+
+
+async def test_check_reports_fields_that_cannot_be_read(cli: Cli, served: ConnectionId, declaree: Declaree) -> None:
+    """The server works, so that its accounts are right nevertheless."""
+    declaree.faults.order(Fault(kind="status", status=503, path="/Schemas", count=None))
+
+    result = await run_command(cli, "connections", "check", served)
+
+    assert "Declaree: ok\n" in result.output
+    assert "Declaree fields: ok, but they cannot be read now: " in result.output
+    assert result.exit_code == 0
