@@ -30,7 +30,27 @@ from services.contracts.mappings import (
 )
 from services.contracts.outcomes import Intent
 from services.contracts.targets import NOT_MAPPABLE
-from services.contracts.transforms import DateFormat, Default, Lower, Transform, Trim, ValueTable
+from services.contracts.transforms import (
+    DateFormat,
+    Default,
+    Extract,
+    First,
+    Iban,
+    Join,
+    LanguageTag,
+    Lower,
+    Matching,
+    NumberFormat,
+    Phone,
+    Split,
+    Title,
+    ToNumber,
+    Transform,
+    Transliterate,
+    Trim,
+    Upper,
+    ValueTable,
+)
 from services.contracts.values import Value
 from services.mapping.engine import Engine
 from services.mapping.expressions.evaluation import (
@@ -41,6 +61,7 @@ from services.mapping.expressions.evaluation import (
 )
 from services.mapping.expressions.functions import FUNCTIONS
 from services.mapping.expressions.translation import MAX_LOOP_TOKENS, MAX_MACROS, MAX_TOKENS
+from services.mapping.functions.values import MAX_CHARACTERS, MAX_ENTRIES
 from services.mapping.transforms import UnfitValueError, compile_transform
 
 INTRODUCTION = """\
@@ -79,9 +100,19 @@ MANAGERS = """\
 The manager ("Submits to" in Declaree) has a target of its own. Its value is the Personio id of the manager. The writer replaces
 it by the id of the manager's account, as soon as that account exists."""
 
-EMPTY_VALUES = """\
+TRANSFORMS = f"""\
+A rule names transforms by `kind`, with the settings that differ from the defaults. They are applied in their order.
+
 A value is empty if it is null, an empty string or an empty list. Every transform except `default` leaves an empty value
-unchanged. Each value of a list is transformed separately."""
+unchanged. Each value of a list is transformed separately, except by `join`, `split` and `first`. Transforms of texts leave
+numbers and booleans as they are, unless the table says otherwise.
+
+A value has at most {MAX_CHARACTERS:,} characters before and after a transform, and a list has at most {MAX_ENTRIES:,} entries. A
+large pattern takes shorter texts. A larger value, and one that does not fit a transform, rejects the employee."""
+
+SETTINGS = """\
+The setting `otherwise` says what happens to a value that does not fit: `keep` keeps the value, `missing` replaces it by an empty
+value, so that `default` or `on_missing` decides, and `reject` rejects the employee."""
 
 EXPRESSIONS = f"""\
 An expression is written in [CEL](https://cel.dev), the Common Expression Language: `==`, `!=`, `<`, `>`, `+`, `-`, `*`, `/`,
@@ -127,14 +158,39 @@ EXPRESSION_EXAMPLES: tuple[tuple[str, Mapping[str, Value]], ...] = (
 EXAMPLES: tuple[tuple[Transform, Value], ...] = (
     (Trim(), "  Berlin "),
     (Lower(), "DE"),
+    (Upper(), "kst-12"),
+    (Title(), "ANNA-LENA O'NEIL"),
+    (Transliterate(), "Jürgen Müßig"),
+    (Transliterate(german=False), "Jürgen Müßig"),
     (Default(value="Berlin"), None),
-    (DateFormat(format="%d.%m.%Y"), "2026-03-01"),
     (ValueTable(table={"Deutsch": "de", "Englisch": "en"}), "Deutsch"),
+    (ValueTable(table={"Deutsch": "de"}, ignore_case=True), "DEUTSCH"),
     (ValueTable(table={"Deutsch": "de"}, otherwise="keep"), "Niederländisch"),
     (ValueTable(table={"Deutsch": "de"}, otherwise="missing"), "Niederländisch"),
     (ValueTable(table={"Deutsch": "de"}, otherwise="reject"), "Niederländisch"),
+    (DateFormat(format="dd.MM.yyyy"), "2026-03-01"),
+    (DateFormat(format="d. MMMM yyyy", locale="de"), "2026-03-01T00:00:00+01:00"),
+    (DateFormat(format="full", locale="de"), "2026-03-01"),
+    (NumberFormat(decimals=2, locale="de"), 1234.5),
+    (NumberFormat(grouping=False), 1234.5),
+    (ToNumber(locale="de"), "1.234,5"),
+    (ToNumber(), "40"),
+    (Join(separator=" / "), ("Berlin", "Hamburg")),
+    (Split(separator=";"), "Berlin; Hamburg;"),
+    (First(), ("", "Berlin", "Hamburg")),
+    (Extract(pattern=r"KST-(\d+)"), "KST-4711 Vertrieb"),
+    (Extract(pattern=r"^(?P<code>\w+) (?P<name>.+)$", group="name"), "4711 Vertrieb"),
+    (Extract(pattern=r"\d+", otherwise="missing"), "Vertrieb"),
+    (Matching(pattern="^KST"), ("KST-4711", "Team Nord")),
+    (Phone(), "0171 2345678"),
+    (Phone(region="AT"), "+49 (0)171 2345678"),
+    (Phone(), "0171 2345678 (privat)"),
+    (Iban(), "de89 3704 0044 0532 0130 00"),
+    (LanguageTag(), "Deutsch"),
+    (LanguageTag(separator="_", region="add"), "Englisch"),
+    (LanguageTag(region="remove"), "DE_at"),
 )
-"""Each transform, with a value that shows its effect."""
+"""Each transform, with a value that shows its effect. The first example of a transform decides about the order on the page."""
 
 LARGER = MappingDocument(
     external_id_prefix="nord-",
@@ -223,11 +279,27 @@ def generate() -> str:
         "`when` says to which employees a rule applies:",
         _build_fields(Condition),
         "### Transforms",
+        TRANSFORMS,
         build_table(
-            ("Transform", "Value", "Result", "Meaning"),
-            [_build_transform(transform, value) for transform, value in EXAMPLES],
+            ("Transform", "Meaning"),
+            [(format_code(_get_kind(model)), format_docstring(model.__doc__)) for model in _list_transforms()],
         ),
-        EMPTY_VALUES,
+        "#### Settings of transforms",
+        SETTINGS,
+        build_table(
+            ("Transform", "Setting", "Meaning", "Default"),
+            [
+                (format_code(_get_kind(model)), *row)
+                for model in _list_transforms()
+                for row in _list_fields(model)
+                if row[0] != "`kind`"
+            ],
+        ),
+        "#### Examples of transforms",
+        build_table(
+            ("Transform", "Value", "Result"),
+            [_build_example(transform, value) for transform, value in EXAMPLES],
+        ),
         "## A larger example",
         format_block(format_document(LARGER), "json"),
         "For an employee with these attributes",
@@ -241,12 +313,24 @@ def generate() -> str:
 
 
 def _build_fields(model: type[BaseModel]) -> str:
-    rows = []
+    return build_table(("Field", "Meaning", "Default"), _list_fields(model))
+
+
+def _list_fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
+    """Yields name, meaning and default of each field."""
     for name, field in model.model_fields.items():
         value = field.get_default(call_default_factory=True)
         default = "required" if field.is_required() else format_code(_to_json(value))
-        rows.append((format_code(name), format_docstring(field.description), default))
-    return build_table(("Field", "Meaning", "Default"), rows)
+        yield format_code(name), format_docstring(field.description), default
+
+
+def _list_transforms() -> list[type[Transform]]:
+    """Returns the models of all transforms, in the order of the examples."""
+    return list(dict.fromkeys(type(transform) for transform, _ in EXAMPLES))
+
+
+def _get_kind(model: type[Transform]) -> str:
+    return str(model.model_fields["kind"].get_default())
 
 
 def _to_json(value: Any) -> str:
@@ -263,13 +347,14 @@ def _list_not_mappable() -> str:
     return ", ".join(map(format_code, NOT_MAPPABLE))
 
 
-def _build_transform(transform: Transform, value: Value) -> tuple[str, str, str, str]:
+def _build_example(transform: Transform, value: Value) -> tuple[str, str, str]:
+    """Returns a transform with the settings that differ from the defaults, a value and the result."""
     try:
         result = format_code(_to_json(compile_transform(transform)(value)))
     except UnfitValueError as error:
         result = f"rejected: *the value … {error}*"
-    meaning = format_docstring(type(transform).__doc__)
-    return format_code(_to_json(transform)), format_code(_to_json(value)), result, meaning
+    settings = {"kind": transform.kind, **transform.model_dump(mode="json", exclude_defaults=True)}
+    return format_code(_to_json(settings)), format_code(_to_json(value)), result
 
 
 def _map_example() -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ FULL = MappingDocument(
             target="urn:example:2.0:User:birth.day",
             source=AttributeSource(attribute="dynamic_1"),
             transforms=(
-                DateFormat(format="%d.%m.%Y"),
+                DateFormat(format="dd.MM.yyyy"),
                 ValueTable(table={"a.b": None, "$c": 1, "": True}, otherwise="keep"),
                 Default(value=("x", None, 1.5)),
             ),

@@ -29,7 +29,26 @@ from services.contracts.mappings import (
 )
 from services.contracts.outcomes import Intent, Outcome
 from services.contracts.topics import Topic
-from services.contracts.transforms import DateFormat, Default, Lower, Trim, ValueTable
+from services.contracts.transforms import (
+    DateFormat,
+    Default,
+    Extract,
+    First,
+    Iban,
+    Join,
+    LanguageTag,
+    Lower,
+    Matching,
+    NumberFormat,
+    Phone,
+    Split,
+    Title,
+    ToNumber,
+    Transliterate,
+    Trim,
+    Upper,
+    ValueTable,
+)
 
 repeatable = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 """The same examples on every machine, without a time limit."""
@@ -108,16 +127,28 @@ dead_letters = st.builds(
     is_copied=st.booleans(),
 )
 
+_otherwise = st.sampled_from(["keep", "missing", "reject"])
+_locales = st.sampled_from(["en", "de_AT", "zh-Hant"])
+_filled = st.text(min_size=1, max_size=20)
 transforms = st.one_of(
     st.builds(Trim),
     st.builds(Lower),
+    st.builds(Upper),
+    st.builds(Title),
     st.builds(Default, value=values),
-    st.builds(DateFormat, format=texts),
-    st.builds(
-        ValueTable,
-        table=st.dictionaries(texts, scalars, max_size=3),
-        otherwise=st.sampled_from(["keep", "missing", "reject"]),
-    ),
+    st.builds(DateFormat, format=_filled, locale=_locales),
+    st.builds(NumberFormat, decimals=st.none() | st.integers(0, 6), locale=_locales, grouping=st.booleans()),
+    st.builds(ToNumber, locale=_locales),
+    st.builds(ValueTable, table=st.dictionaries(texts, scalars, max_size=3), otherwise=_otherwise),
+    st.builds(Join, separator=st.text(max_size=20)),
+    st.builds(Split, separator=_filled),
+    st.builds(First),
+    st.builds(Extract, pattern=_filled, group=st.none() | st.integers() | texts, otherwise=_otherwise),
+    st.builds(Matching, pattern=_filled),
+    st.builds(Phone, region=st.sampled_from(["DE", "CH"]), otherwise=_otherwise),
+    st.builds(Iban, otherwise=_otherwise),
+    st.builds(LanguageTag, separator=st.sampled_from("-_"), region=st.sampled_from(["keep", "add", "remove"])),
+    st.builds(Transliterate, german=st.booleans()),
 )
 _attribute = st.builds(AttributeSource, attribute=names)
 _largest = st.builds(AttributeSource, attribute=names, largest_by=names)

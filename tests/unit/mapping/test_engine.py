@@ -373,7 +373,7 @@ VALUES = SCALARS | st.lists(SCALARS, max_size=3).map(tuple)
 EVERYTHING = make_published_mapping(
     make_rule("name.givenName", "first_name", transforms=(Trim(),), on_missing="reject"),
     make_rule("a", "one", transforms=(Trim(), Lower(), Default(value="-"))),
-    make_rule("b", "two", transforms=(DateFormat(format="%d.%m.%Y"),), on_missing="clear"),
+    make_rule("b", "two", transforms=(DateFormat(format="dd.MM.yyyy"),), on_missing="clear"),
     make_rule("c", "three", transforms=(ValueTable(table={"x": 1}, otherwise="missing"),)),
     make_rule("d", "four", transforms=(ValueTable(table={"x": 1}), DateFormat())),
     make_rule(MANAGER, "supervisor.id", on_missing="clear"),
