@@ -20,7 +20,7 @@ import services
 from docs.generate import DOCUMENTS
 from docs.generators import cli, mappings
 from docs.generators.settings import CONNECTION_SECRETS, READERS, list_settings
-from services.admin.mappings import format_document, parse_document
+from services.admin.mapping_documents import format_document, parse_document
 from services.cli.inputs import DECLAREE_KEY, PERSONIO_SECRET
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.drift import DriftKind

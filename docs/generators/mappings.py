@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from docs.generators.markdown import build_page, build_table, format_block, format_code, format_docstring
-from services.admin.mappings import format_document
+from services.admin.mapping_documents import format_document
 from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import (

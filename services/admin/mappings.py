@@ -1,94 +1,208 @@
-"""Exports and publishes mappings as JSON documents."""
+"""The versions of a connection's mapping: one draft, and published versions that never change."""
 
-import json
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
+from services.admin.connections import get_summary
+from services.admin.mapping_documents import InvalidMappingError
 from services.admin.prefixes import ensure_distinct
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import EmploymentDates, MappingDocument, PublishedMapping
+from services.contracts.mappings import EmploymentDates, MappingDocument, MappingDraft, PublishedMapping
 from services.contracts.tasks import Poll, Resend
 from services.errors import ConfigurationError
+from services.mapping.differences import find_dropped_rules
 from services.mapping.wanted import find_wanted_attributes
 from services.runtime.clock import Clock
 from services.store.database import Store
-from services.store.errors import UnknownConnectionError
+from services.store.errors import DraftConflictError, StoreFailedError
+
+MAX_NOTE_LENGTH = 500
+"""Largest number of characters of a note."""
+DroppedFields: TypeAlias = Literal["leave", "clear"]
+"""What happens with the values of fields that the earlier version wrote and the new one does not mention."""
 
 
-class InvalidMappingError(ConfigurationError):
-    """The document is not a mapping, or no mapping is published. The message names each location and its problem."""
+class NoSuchVersionError(ConfigurationError):
+    """A version or a draft of a mapping does not exist."""
 
-    code: ClassVar[str] = "invalid-mapping"
+    code: ClassVar[str] = "no-such-version"
 
 
-async def export_document(store: Store, connection: ConnectionId) -> str:
-    """Returns the published mapping as a JSON document that ``publish_document`` accepts.
+class DroppedFieldsError(ConfigurationError):
+    """A mapping does not mention fields that the published version writes, and nothing says what happens with their values."""
 
-    Raises ``UnknownConnectionError`` if the connection does not exist, and ``InvalidMappingError`` if no mapping is published.
+    code: ClassVar[str] = "dropped-fields"
+
+    def __init__(self, targets: tuple[str, ...]) -> None:
+        """``targets`` are the fields."""
+        super().__init__(
+            f"the published version writes {', '.join(targets)}, and this one does not mention these fields: "
+            "say what happens with their values, with `--dropped leave` or `--dropped clear`"
+        )
+        self.targets = targets
+
+
+async def get_published(store: Store, connection: ConnectionId) -> PublishedMapping:
+    """Returns the newest version.
+
+    Raises ``UnknownConnectionError``, ``InvalidMappingError`` if no mapping is published, and ``StoreFailedError`` if it cannot be
+    read.
     """
     await store.connections.ensure_exists(connection)
     published = await store.mappings.get_published(connection)
     if published is None:
         raise InvalidMappingError(f"connection {connection} has no published mapping: import one with `mapping import`")
-    return format_document(published.mapping)
+    return published
 
 
-def format_document(mapping: MappingDocument) -> str:
-    """Returns the mapping as indented JSON."""
-    return json.dumps(mapping.model_dump(mode="json"), indent=2, ensure_ascii=False)
+async def get_version(store: Store, connection: ConnectionId, version: int) -> PublishedMapping:
+    """Returns one version. Raises ``UnknownConnectionError``, ``NoSuchVersionError`` and ``StoreFailedError``."""
+    await store.connections.ensure_exists(connection)
+    published = await store.mappings.get_version(connection, version)
+    if published is None:
+        raise NoSuchVersionError(
+            f"connection {connection} has no version {version} of its mapping: `mapping history {connection}` lists them"
+        )
+    return published
 
 
-def parse_document(document: str) -> MappingDocument:
-    """Returns the mapping of a JSON document. Raises ``InvalidMappingError``.
+async def get_draft(store: Store, connection: ConnectionId) -> MappingDraft:
+    """Returns the draft. Raises ``UnknownConnectionError``, ``NoSuchVersionError`` and ``StoreFailedError``."""
+    await store.connections.ensure_exists(connection)
+    draft = await store.drafts.get(connection)
+    if draft is None:
+        raise NoSuchVersionError(
+            f"connection {connection} has no draft of its mapping: save one with `mapping import --draft`"
+        )
+    return draft
 
-    A field that this version does not know is an error here: in a file it is a mistake. In MongoDB a newer version may
-    have stored it.
+
+async def list_versions(store: Store, connection: ConnectionId) -> tuple[PublishedMapping, ...]:
+    """Returns all versions that can be read, newest first. Raises ``UnknownConnectionError``."""
+    await store.connections.ensure_exists(connection)
+    return await store.mappings.list_versions(connection)
+
+
+async def save_draft(
+    store: Store, clock: Clock, connection: ConnectionId, mapping: MappingDocument, *, by: str, revision: int
+) -> MappingDraft:
+    """Saves the draft under the next revision, and changes nothing else.
+
+    ``revision`` is the one that the caller has seen; 0 if there was none. Raises ``UnknownConnectionError``, and
+    ``DraftConflictError`` if the draft has another one.
     """
-    try:
-        return MappingDocument.model_validate_json(document, extra="forbid")
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        details = "; ".join(map(_format_problem, problems))
-        raise InvalidMappingError(f"nothing was published, because the document is not a mapping: {details}") from None
+    await store.connections.ensure_exists(connection)
+    newest = (await store.mappings.find_newest_versions([connection])).get(connection, 0)
+    return await store.drafts.save(
+        connection, mapping, based_on=newest, expected_revision=revision, by=by, now=clock.now()
+    )
 
 
-def _format_problem(problem: ErrorDetails) -> str:
-    location = ".".join(map(str, problem["loc"])) or "document"
-    is_unknown = problem["type"] == "extra_forbidden"
-    return f"{location}: {'unknown field' if is_unknown else problem['msg'].removeprefix('Value error, ')}"
+async def discard_draft(store: Store, connection: ConnectionId) -> bool:
+    """Removes the draft, also one that cannot be read. Returns whether there was one. Raises ``UnknownConnectionError``."""
+    await store.connections.ensure_exists(connection)
+    return await store.drafts.discard(connection)
 
 
-async def publish_document(store: Store, clock: Clock, connection: ConnectionId, document: str) -> PublishedMapping:
+def settle_dropped(
+    before: MappingDocument | None, after: MappingDocument, dropped: DroppedFields | None
+) -> MappingDocument:
+    """Returns the mapping to publish after ``before``.
+
+    ``dropped`` says what happens with the values of fields that only ``before`` mentions: ``leave`` leaves them in the accounts,
+    ``clear`` withdraws them. With None, such fields raise ``DroppedFieldsError``.
+    """
+    rules = find_dropped_rules(before, after)
+    if not rules:
+        return after
+    if dropped is None:
+        raise DroppedFieldsError(tuple(rule.target for rule in rules))
+    withdrawn = rules if dropped == "clear" else ()
+    return after.model_copy(update={"withdrawn": (*after.withdrawn, *withdrawn)})
+
+
+async def publish_draft(
+    store: Store, clock: Clock, draft: MappingDraft, *, by: str, note: str | None, dropped: DroppedFields | None
+) -> PublishedMapping:
+    """Publishes a draft and removes it.
+
+    Raises what ``publish`` raises, ``MappingConflictError`` if another version was published since the draft was begun, and
+    ``DraftConflictError`` if the draft has changed since the caller read it.
+    """
+    current = await store.drafts.get(draft.connection_id)
+    if current is None or current.revision != draft.revision:
+        raise DraftConflictError(draft.connection_id)
+    published = await publish(
+        store,
+        clock,
+        draft.connection_id,
+        draft.mapping,
+        by=by,
+        note=note,
+        dropped=dropped,
+        expected_version=draft.based_on,
+    )
+    await store.drafts.discard(draft.connection_id, revision=draft.revision)
+    return published
+
+
+async def publish(
+    store: Store,
+    clock: Clock,
+    connection: ConnectionId,
+    mapping: MappingDocument,
+    *,
+    by: str,
+    note: str | None = None,
+    dropped: DroppedFields | None = None,
+    expected_version: int | None = None,
+) -> PublishedMapping:
     """Publishes the mapping as the next version and files a task that resends all employees.
 
     If the mapping reads further attributes, or dates in another way, all employees are polled before. Until then the values of
     these attributes are unknown, and the fields stay as they are. A paused connection has the values from its next poll on. The
-    writer then writes real differences only.
+    writer then writes real differences only. ``expected_version`` is the newest version that the caller has seen; None skips the
+    check.
 
-    Raises ``InvalidMappingError``, ``UnknownConnectionError``, ``InvalidPrefixError``, and ``PrefixConflictError`` if another
-    connection to the same Declaree could have equal external ids.
+    Raises ``UnknownConnectionError``, ``DroppedFieldsError``, ``MappingConflictError``, ``InvalidPrefixError``, and
+    ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids.
     """
-    mapping = parse_document(document)
-    summaries = {summary.id: summary for summary in await store.connections.list_all()}
-    if connection not in summaries:
-        raise UnknownConnectionError(connection)
-    await ensure_distinct(store, summaries[connection].declaree_url, mapping.external_id_prefix, connection)
-    earlier = await store.mappings.get_published(connection)
-    before = None if earlier is None else earlier.mapping
-    has_further_attributes = bool(find_wanted_attributes(mapping) - find_wanted_attributes(before))
-    dates_before = EmploymentDates() if before is None else before.employment
-    is_poll_needed = has_further_attributes or mapping.employment != dates_before
+    summary = await get_summary(store, connection)
+    await ensure_distinct(store, summary.declaree_url, mapping.external_id_prefix, connection)
+    before = await _read_before(store, connection)
+    mapping = settle_dropped(before, mapping, dropped)
+    if expected_version is None:
+        expected_version = (await store.mappings.find_newest_versions([connection])).get(connection, 0)
     now = clock.now()
     # one transaction: without the tasks, the new version would reach only employees that change later
     async with store.transaction() as session:
-        published = await store.mappings.publish(connection, mapping, now=now, expected_version=None, session=session)
-        if is_poll_needed and summaries[connection].state is ConnectionState.ACTIVE:
+        published = await store.mappings.publish(
+            connection,
+            mapping,
+            now=now,
+            expected_version=expected_version,
+            by=by,
+            note=note,
+            session=session,
+        )
+        if _needs_poll(before, mapping) and summary.state is ConnectionState.ACTIVE:
             await store.tasks.file_within(session, connection, Poll(), now=now)
         task = Resend(scope="all", reason=f"mapping version {published.version} was published")
         # tasks are carried out in the order of their times
         await store.tasks.file_within(session, connection, task, now=now + timedelta(milliseconds=1))
     return published
+
+
+async def _read_before(store: Store, connection: ConnectionId) -> MappingDocument | None:
+    """Returns the mapping in force; None without one, and for one that cannot be read: publishing replaces it."""
+    try:
+        published = await store.mappings.get_published(connection)
+    except StoreFailedError:
+        return None
+    return None if published is None else published.mapping
+
+
+def _needs_poll(before: MappingDocument | None, after: MappingDocument) -> bool:
+    dates_before = EmploymentDates() if before is None else before.employment
+    return bool(find_wanted_attributes(after) - find_wanted_attributes(before)) or after.employment != dates_before

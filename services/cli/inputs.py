@@ -16,6 +16,7 @@ from typing import Any
 import typer
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from services.admin.mappings import MAX_NOTE_LENGTH
 from services.contracts.connections import UNENCRYPTED, Address, Credential, Label, Secret, TimeZone, is_unencrypted
 
 INTERRUPTED = 130
@@ -73,6 +74,13 @@ def parse_optional_id(value: str | None) -> str | None:
     """
     if value is not None and not value.strip():
         raise typer.BadParameter("the id is empty")
+    return value
+
+
+def parse_optional_note(value: str | None) -> str | None:
+    """Returns a note, if one is given. Raises ``BadParameter`` if it is too long."""
+    if value is not None and len(value) > MAX_NOTE_LENGTH:
+        raise typer.BadParameter(f"write at most {MAX_NOTE_LENGTH} characters")
     return value
 
 

@@ -1,31 +1,27 @@
 """The commands ``mapping …``."""
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.admin import catalogues as admin_catalogues
 from services.admin import fields as admin_fields
-from services.admin import mappings as admin_mappings
-from services.admin.connections import get_summary
-from services.cli import inputs
+from services.cli import mapping_versions
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import format_columns, print_result
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
-from services.contracts.connections import ConnectionState
 from services.contracts.fields import FieldCatalogue, TargetField
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import PublishedMapping
 from services.mapping.target_fields import describe_type
 from services.runtime.clock import SystemClock
-from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
 
-app = typer.Typer(no_args_is_help=True, help="Export and import the mapping of Personio attributes to Declaree fields.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Draft, check, publish and roll back the mapping of Personio attributes to Declaree fields.",
+)
 
 
 @app.command("attributes")
@@ -50,45 +46,6 @@ def _format_attribute(attribute: SourceAttribute, employees: int) -> list[tuple[
     filled = "-" if attribute.filled is None else f"{attribute.filled} of {employees}"
     label = " ".join(attribute.label.split())
     return [(key, attribute.type, filled, label) for key in attribute.parts or (attribute.key,)]
-
-
-@app.command("export")
-def export(connection: Id, as_json: Json = False) -> None:
-    """Print the published mapping as a JSON document; with --json, on one line."""
-    document = run(lambda _, store: admin_mappings.export_document(store, ConnectionId(connection)))
-    print_result(document, json.loads(document), as_json=as_json)
-
-
-@app.command("import")
-def import_(
-    connection: Id,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON document with the mapping.")],
-    as_json: Json = False,
-) -> None:
-    """Publish a mapping from a file as the next version, and resend all employees.
-
-    If the mapping reads further attributes, all employees are polled before. While the connection is paused, the next poll
-    reads them.
-    """
-    document = inputs.read_text(file, "file")
-
-    async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
-        published = await admin_mappings.publish_document(store, SystemClock(), ConnectionId(connection), document)
-        return published, await get_summary(store, ConnectionId(connection))
-
-    published, summary = run(work)
-    text = f"mapping version {published.version} is published: {_describe_effect(summary)}"
-    print_result(text, published, as_json=as_json)
-
-
-def _describe_effect(connection: ConnectionSummary) -> str:
-    if not connection.is_started:
-        return f"`connections check {connection.id}` compares it with Personio, `connections start {connection.id}` uses it"
-    if connection.state is ConnectionState.PAUSED:
-        return (
-            f"all employees are resent; further attributes have no value until `poll {connection.id}` or the next poll"
-        )
-    return "all employees are resent"
 
 
 MAX_SHOWN_VALUES = 10
@@ -141,3 +98,7 @@ def _format_field(field: TargetField, lang: Language, *, is_listed: bool) -> tup
 def _format_values(values: Sequence[str]) -> str:
     more = len(values) - MAX_SHOWN_VALUES
     return ", ".join([*values[:MAX_SHOWN_VALUES], *([f"and {more} more"] if more > 0 else [])]) or "-"
+
+
+for _name, _command in mapping_versions.COMMANDS.items():
+    app.command(_name)(_command)

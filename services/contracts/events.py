@@ -111,7 +111,7 @@ class DesiredAccount(FrozenModel):
     """User name and work e-mail of the account. Declaree allows one account for each e-mail address."""
     fields: dict[str, Value]
     """Values by SCIM path; null clears the field. Each path must be one that a rule of a mapping may write."""
-    withdrawn: dict[str, Value] = Field(default_factory=dict)
+    withdrawn: dict[str, Value] = Field({})
     """Values by SCIM path that an earlier version of the mapping wrote and this one withdraws. A field that still has the value
     is cleared; one that was changed since stays as it is."""
     manager: ManagerReference | None = None

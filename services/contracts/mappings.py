@@ -194,6 +194,27 @@ class PublishedMapping(FrozenModel):
     """The document."""
     published_at: AwareDatetime
     """When the version was published."""
+    published_by: str | None = None
+    """Name of the person that published it, as the command line knows it; None for the first version of a connection."""
+    note: str | None = None
+    """Why it was published, in the words of that person; None without a note."""
+
+
+class MappingDraft(FrozenModel):
+    """The draft of a connection's mapping: it maps nothing until it is published. A connection has at most one."""
+
+    connection_id: ConnectionId
+    """The connection."""
+    revision: int = Field(ge=1)
+    """Number of times that the draft was saved. To save or publish it, a caller names the revision that it has seen."""
+    based_on: int = Field(ge=0)
+    """The newest published version when the draft was begun; 0 if nothing was published."""
+    mapping: MappingDocument
+    """The document."""
+    saved_at: AwareDatetime
+    """When it was saved last."""
+    saved_by: str
+    """Name of the person that saved it last, as the command line knows it."""
 
 
 class UnreadableMapping(FrozenModel):

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from services.contracts.mappings import ExpressionSource, MappingDocument, Rule
 from services.contracts.values import Value
-from services.mapping.expressions.evaluation import CompiledExpression, UnfitOperationError
 from services.mapping.expressions.tokens import InvalidExpressionError
-from services.mapping.transforms import UnfitValueError
+from services.mapping.transforms import UnfitValueError, find_transform_problem
 
 SCOPE = "scope.only"
 """Where the condition for accounts stands in a document."""
@@ -35,7 +34,7 @@ class RuleProblem:
     """One problem of one rule, or of the condition for accounts."""
 
     rule: int | None
-    """Number of the rule in the mapping, from 1; None for the condition for accounts."""
+    """Number of the rule in the mapping, from 1, withdrawn ones after the others; None for the condition for accounts."""
     place: str
     """Where it is: the target with ``when``, ``source`` or the number of a transform, or ``scope.only``."""
     text: str
@@ -52,7 +51,9 @@ def find_rule_problems(mapping: MappingDocument, types: Mapping[str, str] | None
     ``types`` are the types of the attributes by their keys, as Personio names them. With None, expressions are not tried.
     """
     problems = [
-        problem for number, rule in enumerate(mapping.rules, start=1) for problem in _check(rule, number, types)
+        problem
+        for number, rule in enumerate((*mapping.rules, *mapping.withdrawn), start=1)
+        for problem in _check(rule, number, types)
     ]
     if mapping.scope.only and (text := find_expression_problem(mapping.scope.only, types)):
         problems.append(RuleProblem(None, SCOPE, text))
@@ -64,6 +65,9 @@ def _check(rule: Rule, number: int, types: Mapping[str, str] | None) -> Iterator
         yield RuleProblem(number, f"{rule.target}, when", text)
     if isinstance(rule.source, ExpressionSource) and (text := find_expression_problem(rule.source.expression, types)):
         yield RuleProblem(number, f"{rule.target}, source", text)
+    for position, transform in enumerate(rule.transforms, start=1):
+        if text := find_transform_problem(transform):
+            yield RuleProblem(number, f"{rule.target}, transform {position}", text)
 
 
 def find_expression_problem(expression: str, types: Mapping[str, str] | None = None) -> str | None:
@@ -72,6 +76,8 @@ def find_expression_problem(expression: str, types: Mapping[str, str] | None = N
     It is tried with a value of the type of each attribute, if all their types are known: an operation on a text and a number
     would reject every employee.
     """
+    from services.mapping.expressions.evaluation import CompiledExpression, UnfitOperationError  # noqa: PLC0415 - CEL
+
     try:
         compiled = CompiledExpression(expression)
     except InvalidExpressionError as error:

@@ -13,7 +13,6 @@ from services.contracts.mappings import (
     Source,
 )
 from services.contracts.values import Scalar, Value
-from services.mapping.expressions.evaluation import CompiledExpression
 from services.mapping.expressions.tokens import InvalidExpressionError
 from services.mapping.expressions.translation import find_attributes
 from services.mapping.transforms import UnfitValueError, is_empty
@@ -73,6 +72,8 @@ def compile_source(source: Source) -> CompiledSource:
 
 def compile_expression(expression: str) -> CompiledSource:
     """Returns an expression as a source. One that cannot be used raises ``UnfitValueError`` for each employee."""
+    from services.mapping.expressions.evaluation import CompiledExpression  # noqa: PLC0415 - CEL
+
     try:
         compiled = CompiledExpression(expression)
     except InvalidExpressionError as error:

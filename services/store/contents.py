@@ -108,6 +108,7 @@ CONTENTS = (
     CollectionContent("source_catalogues", lambda connection: {"_id": connection}),
     CollectionContent("field_catalogues", lambda connection: {"_id": connection}),
     CollectionContent("mappings", _match_keys),
+    CollectionContent("mapping_drafts", lambda connection: {"_id": connection}),
     CollectionContent("runs", _match_field),
     CollectionContent("brakes", lambda connection: {"_id": connection}),
     CollectionContent("damage", _match_field, _match_notes),

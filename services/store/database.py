@@ -21,6 +21,7 @@ from services.store.connections import Connections
 from services.store.counters import Counters
 from services.store.damage_notes import DamageNotes
 from services.store.dead_letters import DeadLetters
+from services.store.drafts import MappingDrafts
 from services.store.encryption import Cipher
 from services.store.erasure import Erasure
 from services.store.errors import StoreSetupError
@@ -101,6 +102,7 @@ class Store:
         self.snapshots = Snapshots(self._get_collection("snapshots"), self.damage, ledger="ledger")
         self.catalogues = Catalogues(self._get_collection("source_catalogues"))
         self.field_catalogues = FieldCatalogues(self._get_collection("field_catalogues"))
+        self.drafts = MappingDrafts(self._get_collection("mapping_drafts"))
         self.mappings = Mappings(self._get_collection("mappings"), self.damage)
         self.marks = SettlementMarks(self._get_collection("snapshots"), self._get_collection("ledger"))
         self.ledger = Ledger(self._get_collection("ledger"), self.marks)

@@ -5,6 +5,7 @@ TransientError
     └── StoreAccessError           MongoDB rejects the user
 PermanentError
 ├── UnknownConnectionError         no connection has the id
+├── DraftConflictError             another draft was saved in between
 ├── MappingConflictError           another mapping was published in between
 └── ConfigurationError
     ├── EncryptionKeyError         ENCRYPTION_KEYS does not decrypt a stored secret
@@ -70,6 +71,19 @@ class DuplicateConnectionError(ConfigurationError):
         super().__init__(
             f"{f'connection {existing}' if existing else 'another connection'} already connects Personio client "
             f"{personio_client_id} with {declaree_url}: use that one, because two would overwrite each other's accounts"
+        )
+
+
+class DraftConflictError(PermanentError):
+    """The draft of a mapping is not the one that the caller has seen."""
+
+    code: ClassVar[str] = "draft-conflict"
+
+    def __init__(self, connection: ConnectionId) -> None:
+        """The message names the connection."""
+        super().__init__(
+            f"the draft of the mapping of connection {connection} was saved, published or discarded in between: "
+            "look at it with `mapping export --draft`, then repeat the command"
         )
 
 

@@ -76,20 +76,35 @@ class Mappings:
         *,
         now: datetime,
         expected_version: int | None,
+        by: str | None = None,
+        note: str | None = None,
         session: Session | None = None,
     ) -> PublishedMapping:
         """Publishes a mapping under the next version and returns it.
 
         ``expected_version`` is the newest version that the caller has seen: 0 means that nothing was published, None skips
-        the check. Raises ``MappingConflictError`` if another version is the newest, and for a concurrent publication.
+        the check. ``by`` and ``note`` are kept with the version. Raises ``MappingConflictError`` if another version is the
+        newest, and for a concurrent publication.
         """
         version = (await self.find_newest_versions([connection])).get(connection, 0)
         if expected_version not in {None, version}:
             raise MappingConflictError(connection, version)
-        published = PublishedMapping(connection_id=connection, version=version + 1, mapping=mapping, published_at=now)
+        published = PublishedMapping(
+            connection_id=connection,
+            version=version + 1,
+            mapping=mapping,
+            published_at=now,
+            published_by=by,
+            note=note,
+        )
         if not await self._collection.insert(_to_document(published), session):
             raise MappingConflictError(connection, version + 1)
         return published
+
+    async def get_version(self, connection: ConnectionId, version: int) -> PublishedMapping | None:
+        """Returns one version; None if it does not exist. Raises ``StoreFailedError`` if it cannot be read."""
+        document = await self._collection.find_one({"_id": f"{connection}/{version}"})
+        return None if document is None else read_published(document)
 
     async def list_versions(self, connection: ConnectionId) -> tuple[PublishedMapping, ...]:
         """Returns all versions, newest first."""

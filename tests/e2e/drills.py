@@ -124,7 +124,7 @@ async def start_drill(
         company = Company(connection, running.personio, running.declaree)
         drill = Drill(running, company, await add_strangers(company), prefix)
         if mapping is not None:
-            await drill.run("mapping", "import", connection, str(mapping))
+            await drill.run("mapping", "import", connection, str(mapping), "--yes")
         await drill.run("connections", "start", connection, "--yes", "--links", "none")
         await drill.wait_until_exact()
         yield drill

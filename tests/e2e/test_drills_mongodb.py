@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.installation import SERVICES
-from services.admin.mappings import format_document
+from services.admin.mapping_documents import format_document
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.drift import DriftKind
 from services.contracts.ids import ConnectionId
@@ -106,7 +106,7 @@ async def test_mongodb_lost(tmp_path: Path, kafka: KafkaServers, mongo: MongoSer
             await old.installation.connect("Acme", options=("--external-id-prefix", PREFIX), start=False)
         )
         drill = replace(old, company=replace(company, id=added), strangers={**old.strangers, orphan["id"]: orphan})
-        await drill.run("mapping", "import", added, str(mapping))
+        await drill.run("mapping", "import", added, str(mapping), "--yes")
         await drill.run("connections", "start", added, "--yes", "--links", "none")
         await drill.verify(repair=True)
         await drill.wait_until_exact()

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from sandbox.installation import DECLAREE_KEY, PERSONIO_SECRET, SERVICES, Installation
 from services.admin import mappings
+from services.admin.mapping_documents import format_document
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import EmployeeId
 from services.contracts.topics import Topic
@@ -223,7 +224,8 @@ async def test_missing_mapping(
     """Employees of a connection without a mapping are rejected until a mapping is imported."""
     file = tmp_path / "mapping.json"
     async with open_store(installation) as store:
-        file.write_text(await mappings.export_document(store, company.id))
+        published = await mappings.get_published(store, company.id)
+        file.write_text(format_document(published.mapping))
     async with open_database(installation) as database:
         await database["mappings"].delete_many({"connection_id": other.id})
     person = await hire(installation)
@@ -238,7 +240,7 @@ async def test_missing_mapping(
     assert checked.code == 1
     assert "import one with `mapping import`" in checked.output
 
-    await installation.run_cli("mapping", "import", other.id, str(file))
+    await installation.run_cli("mapping", "import", other.id, str(file), "--yes")
     await wait_for_account(other, person)
 
 

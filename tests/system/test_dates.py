@@ -27,11 +27,9 @@ def name_day(pipeline: Pipeline, days: int) -> str:
 
 async def publish(pipeline: Pipeline, **dates: object) -> None:
     """Publishes the mapping with these rules for dates."""
-    document = await mappings.export_document(pipeline.store, pipeline.connection)
-    mapping = mappings.parse_document(document).model_copy(update={"employment": EmploymentDates.model_validate(dates)})
-    await mappings.publish_document(
-        pipeline.store, pipeline.clock, pipeline.connection, mappings.format_document(mapping)
-    )
+    published = await mappings.get_published(pipeline.store, pipeline.connection)
+    mapping = published.mapping.model_copy(update={"employment": EmploymentDates.model_validate(dates)})
+    await mappings.publish(pipeline.store, pipeline.clock, pipeline.connection, mapping, by="ada")
     await pipeline.settle()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.personio.catalogue import NOTES, TITLE
-from services.admin.mappings import format_document, publish_document
+from services.admin import mappings
 from services.admin.people import find_people_needing_attention
 from services.contracts.cloudevents import read_event
 from services.contracts.events import EmployeeChanged
@@ -24,7 +24,7 @@ async def publish(pipeline: Pipeline, **rules: str) -> None:
         Rule(target=target, source=AttributeSource(attribute=key), on_missing="clear") for target, key in rules.items()
     )
     mapping = MappingDocument(rules=(*default_mapping().rules, *further))
-    await publish_document(pipeline.store, pipeline.clock, pipeline.connection, format_document(mapping))
+    await mappings.publish(pipeline.store, pipeline.clock, pipeline.connection, mapping, by="ada", dropped="leave")
     pipeline.clock.seconds += 60
     await pipeline.settle()
 

@@ -7,9 +7,14 @@ raises an error: the library would print it together with the values.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from services.mapping.patterns import InvalidPatternError, compile_pattern
+from services.contracts.transforms import MAX_PATTERN
+from services.mapping.functions.values import InvalidTransformError, UnfitValueError
+
+if TYPE_CHECKING:
+    from services.mapping.functions.patterns import CompiledPattern
 
 Data: TypeAlias = str | bool | int | float | list[object]
 """A value inside an expression. Numbers are decimal numbers; the empty value is the empty text."""
@@ -41,6 +46,16 @@ def to_text(value: object) -> str:
     return str(value) if isinstance(value, str | int | float) else EMPTY
 
 
+@lru_cache(maxsize=256)
+def compile_pattern(pattern: str) -> "CompiledPattern":
+    """Returns a compiled pattern. Raises ``InvalidTransformError``."""
+    from services.mapping.functions.patterns import CompiledPattern  # noqa: PLC0415 - RE2
+
+    if len(pattern) > MAX_PATTERN:
+        raise InvalidTransformError(f"the pattern has more than {MAX_PATTERN} characters: shorten it")
+    return CompiledPattern(pattern)
+
+
 def _to_number(value: object) -> Data:
     try:
         number = float(cast("str", value)) if not isinstance(value, list) else math.nan
@@ -65,8 +80,8 @@ def _count(value: object) -> Data:
 
 def _matches(value: object, pattern: object) -> Data:
     try:
-        return compile_pattern(to_text(pattern)).search(to_text(value)) is not None
-    except InvalidPatternError:
+        return compile_pattern(to_text(pattern)).find(to_text(value)) is not None
+    except (InvalidTransformError, UnfitValueError):
         return EMPTY
 
 

@@ -9,9 +9,9 @@ import ast
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from services.mapping.expressions.functions import EMPTY, FUNCTIONS
+from services.mapping.expressions.functions import EMPTY, FUNCTIONS, compile_pattern
 from services.mapping.expressions.tokens import InvalidExpressionError, Token, split_tokens
-from services.mapping.patterns import InvalidPatternError, compile_pattern
+from services.mapping.functions.values import InvalidTransformError
 
 MAX_DEPTH = 30
 """Largest number of brackets inside each other."""
@@ -267,8 +267,8 @@ class _Translator:
             return
         try:
             compile_pattern(_read_text(last))
-        except InvalidPatternError as error:
-            raise InvalidExpressionError(f"the pattern {error}: correct it", last.position) from None
+        except InvalidTransformError as error:
+            raise InvalidExpressionError(str(error), last.position) from None
 
 
 def _read_text(token: Token) -> str:

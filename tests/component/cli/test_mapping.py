@@ -43,8 +43,8 @@ def test_exported_mapping_is_imported_as_the_next_version(cli: Cli, connection: 
     document = cli("mapping", "export", connection).output
     file.write_text(document)
 
-    first = cli("mapping", "import", connection, str(file), "--json")
-    second = cli("mapping", "import", connection, str(file))
+    first = cli("mapping", "import", connection, str(file), "--yes", "--json")
+    second = cli("mapping", "import", connection, str(file), "--yes")
 
     assert json.loads(first.output)["version"] == 2
     assert second.exit_code == 0
@@ -63,9 +63,9 @@ def test_exported_mapping_as_json_is_one_line(cli: Cli, connection: ConnectionId
 @pytest.mark.parametrize(
     ("document", "location"),
     [
-        ("{", "document"),
+        ("{", "not JSON"),
         ("[]", "document"),
-        ('{"rules": [{"target": "userName", "source": {"kind": "constant", "value": 1}}]}', "rules.0"),
+        ('{"rules": [{"target": "userName", "source": {"kind": "constant", "value": 1}}]}', "rule 1: userName"),
         ('{"rules": [{"target": "name.", "source": {"kind": "constant", "value": 1}}]}', "name."),
         ('{"rules": [], "format_version": 2}', "format_version"),
     ],
@@ -159,7 +159,7 @@ async def test_check_names_a_vanished_field_of_the_mapping(
     document = json.loads((await run_command(cli, "mapping", "export", served)).output)
     document["rules"].append({"target": "urn:x:2.0:User:code", "source": {"kind": "constant", "value": "K1"}})
     file.write_text(json.dumps(document))
-    await run_command(cli, "mapping", "import", served, str(file))
+    await run_command(cli, "mapping", "import", served, str(file), "--yes", "--accept-problems")
     code = TargetField(path="urn:x:2.0:User:code", label_en="", label_de="")
     await refresh_field_catalogue(store, served, [code], NOW)
 

@@ -105,7 +105,7 @@ def test_texts_of_connections_check(cli: Cli, serve: Serve, tmp_path: Path, monk
     document["rules"].append({"target": f"{ENTERPRISE}:costCentre", "source": {"kind": "constant", "value": 7}})
     document["rules"].append({"target": "title", "source": {"kind": "constant", "value": 7}})
     Path("mapping.json").write_text(json.dumps(document))
-    cli("mapping", "import", good, "mapping.json")
+    cli("mapping", "import", good, "mapping.json", "--yes", "--accept-problems")
     check.record("A mapping with a key and a field that do not exist.", "connections", "check", good)
     check.record("Missing attributes, and a wrong key.", "connections", "check", bad)
     cli("connections", "secrets", good, "--personio", PERSONIO_CLIENT_SECRET="wrong")
@@ -146,6 +146,57 @@ def test_texts_of_connections_rotate_keys(cli: Cli, connection: ConnectionId) ->
 # ------------------------------------------------------------ mapping
 
 
+YAML = """\
+rules:
+  - target: name.givenName
+    source: {kind: attribute, attribute: first_name}
+  - target: title
+    source: {kind: expression, expression: 'first_name + " " + last_name'}
+    transforms: [{kind: upper}]
+"""
+
+
+def test_texts_of_drafts_and_versions(
+    cli: Cli, connection: ConnectionId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A draft is saved, compared, published; a version is rolled back."""
+    monkeypatch.chdir(tmp_path)
+    Path("mapping.yaml").write_text(YAML)
+    Path("wrong.yaml").write_text(YAML.replace(" + ", " = "))
+    Path("unknown.yaml").write_text(YAML.replace("title", "costCentre"))
+    times = {r"\d{4}-\d\d-\d\d \d\d:\d\d UTC": "TIME"}
+    diff, discard, publish_, rollback, history, lint, schema = (Transcript(cli, times) for _ in range(7))
+
+    lint.record("A mapping.", "mapping", "lint", "mapping.yaml")
+    lint.record("A wrong expression.", "mapping", "lint", "wrong.yaml")
+    schema.record("The schema.", "mapping", "schema")
+    diff.record("Without a draft.", "mapping", "diff", connection)
+    discard.record("Without a draft.", "mapping", "discard", connection)
+    cli("mapping", "import", connection, "unknown.yaml", "--draft", "--by", "Ada")
+    discard.record("With a draft.", "mapping", "discard", connection)
+    cli("mapping", "import", connection, "mapping.yaml", "--draft", "--by", "Ada")
+    publish_.record("An older revision.", "mapping", "import", connection, "mapping.yaml", "--draft", "--by", "Ben")
+    diff.record("The draft.", "mapping", "diff", connection)
+    publish_.record("Without a decision.", "mapping", "publish", connection, "--yes", "--by", "Ada")
+    publish_.record(
+        "Answers.", "mapping", "publish", connection, "--by", "Ada", "--note", "shorter titles", stdin="y\ny\n"
+    )
+    history.record("Two versions.", "mapping", "history", connection)
+    rollback.record("An unknown version.", "mapping", "rollback", connection, "9", "--yes")
+    rollback.record("No.", "mapping", "rollback", connection, "1", stdin="n\nn\n")
+    rollback.record("Yes.", "mapping", "rollback", connection, "1", "--yes", "--dropped", "leave", "--by", "Ben")
+    history.record("After a roll back.", "mapping", "history", connection)
+    diff.record("Two versions.", "mapping", "diff", connection, "1", "3")
+
+    diff.compare("mapping-diff")
+    discard.compare("mapping-discard")
+    publish_.compare("mapping-publish")
+    rollback.compare("mapping-rollback")
+    history.compare("mapping-history")
+    lint.compare("mapping-lint")
+    schema.compare("mapping-schema")
+
+
 def test_texts_of_mapping_export_and_import(
     cli: Cli, connection: ConnectionId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,14 +209,16 @@ def test_texts_of_mapping_export_and_import(
         "A target of the sync.": '{"rules": [{"target": "userName", "source": {"kind": "constant", "value": 1}}]}',
         "An invalid target.": '{"rules": [{"target": "name.", "source": {"kind": "constant", "value": 1}}]}',
     }
-    command = ("mapping", "import", connection, "mapping.json")
+    command = ("mapping", "import", connection, "mapping.json", "--yes")
 
     document = export.record("The default mapping.", "mapping", "export", connection).output
+    export.record("As YAML.", "mapping", "export", connection, "--yaml")
+    export.record("A version that does not exist.", "mapping", "export", connection, "--version", "7")
     export.record("An unknown connection.", "mapping", "export", "c-unknown")
     Path("mapping.json").write_text(document)
     new = add_connection(cli, "--external-id-prefix", "new-", "--personio-client-id", "papi-2")
     Path("new.json").write_text(document.replace('"external_id_prefix": ""', '"external_id_prefix": "new-"'))
-    import_.record("Before the first start.", "mapping", "import", new, "new.json")
+    import_.record("Before the first start.", "mapping", "import", new, "new.json", "--yes")
     import_.record("An active connection.", *command)
     cli("connections", "pause", connection)
     import_.record("A paused connection.", *command)

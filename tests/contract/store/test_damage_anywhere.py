@@ -23,7 +23,7 @@ from tests.support.builders import NOW, make_person
 pytestmark = [pytest.mark.mongo, pytest.mark.promise("P10"), pytest.mark.timeout(120)]
 
 Raw = AsyncIOMotorDatabase[dict[str, Any]]
-UNUSED = frozenset({"damage", "dead_letters", "field_catalogues", "source_catalogues"})
+UNUSED = frozenset({"damage", "dead_letters", "field_catalogues", "mapping_drafts", "source_catalogues"})
 """Collections that queries read by the id of one document alone, or not at all."""
 DEPTH = 2
 """Number of levels of fields: what lies deeper is read by the model of its document alone."""

@@ -202,7 +202,7 @@ async def test_all_repositories_read_and_write_with_a_majority(mongodb_store: St
     ]
     collections = [value for one in repositories for value in vars(one).values() if isinstance(value, Collection)]
 
-    assert len(repositories) == 25
+    assert len(repositories) == 26
     assert len(collections) >= len(repositories)
     for collection in collections:
         motor = collection.motor

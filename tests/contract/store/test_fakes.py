@@ -13,6 +13,7 @@ from services.store.connections import Connections
 from services.store.counters import Counters
 from services.store.damage_notes import DamageNotes
 from services.store.dead_letters import DeadLetters
+from services.store.drafts import MappingDrafts
 from services.store.erasure import Erasure
 from services.store.expiry import SnapshotExpiry
 from services.store.field_catalogues import FieldCatalogues
@@ -41,6 +42,7 @@ REPOSITORIES: dict[str, type] = {
     "counters": Counters,
     "damage": DamageNotes,
     "dead_letters": DeadLetters,
+    "drafts": MappingDrafts,
     "erasure": Erasure,
     "expiry": SnapshotExpiry,
     "field_catalogues": FieldCatalogues,

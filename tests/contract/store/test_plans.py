@@ -21,6 +21,7 @@ from services.contracts.claims import Decision
 from services.contracts.fields import FieldCatalogue
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.leases import Lease, ProcessIdentity
+from services.contracts.mappings import default_mapping
 from services.contracts.runs import RunState
 from services.contracts.tasks import Resend
 from services.poller.repositories import Repositories
@@ -241,6 +242,12 @@ OTHERS = {
     "catalogue saved": lambda store: store.catalogues.save(SourceCatalogue(connection_id=CONNECTION, attributes=())),
     "field catalogue": lambda store: store.field_catalogues.get(CONNECTION),
     "field catalogue saved": lambda store: store.field_catalogues.save(FieldCatalogue(connection_id=CONNECTION)),
+    "draft": lambda store: store.drafts.get(CONNECTION),
+    "draft saved": lambda store: store.drafts.save(
+        CONNECTION, default_mapping(), based_on=1, expected_revision=1, by="ada", now=NOW
+    ),
+    "draft discarded": lambda store: store.drafts.discard(CONNECTION, revision=1),
+    "mapping version": lambda store: store.mappings.get_version(CONNECTION, 1),
     "mapping published": lambda store: store.mappings.get_published(CONNECTION),
     "poll plan": lambda store: store.polls.plan(CONNECTION),
     "brake": lambda store: store.brakes.read(CONNECTION),

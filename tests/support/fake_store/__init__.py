@@ -12,6 +12,7 @@ from tests.support.fake_store.claims import FakeClaims, FakeLinks, FakeWorkRange
 from tests.support.fake_store.connections import FakeConnections, FakePollSchedule
 from tests.support.fake_store.counters import FakeCounters
 from tests.support.fake_store.damage import FakeDamageNotes
+from tests.support.fake_store.drafts import FakeMappingDrafts
 from tests.support.fake_store.erasure import FakeErasure
 from tests.support.fake_store.expiry import FakeSnapshotExpiry
 from tests.support.fake_store.fenced import FencedFakeStore
@@ -43,6 +44,7 @@ __all__ = [
     "FakeLeases",
     "FakeLedger",
     "FakeLinks",
+    "FakeMappingDrafts",
     "FakeMappings",
     "FakeObservations",
     "FakePollSchedule",
@@ -69,6 +71,7 @@ class FakeStore:
         self.snapshots = FakeSnapshots(self.ledger)
         self.catalogues = FakeCatalogues()
         self.field_catalogues = FakeFieldCatalogues()
+        self.drafts = FakeMappingDrafts()
         self.mappings = FakeMappings()
         self.followups = FakeFollowUps(self.ledger)
         self.brakes = FakeBrakes()

@@ -121,6 +121,7 @@ class FakeErasure:
             "source_catalogues": (store.catalogues.content, lambda key: key),
             "field_catalogues": (store.field_catalogues.content, lambda key: key),
             "damage": (store.damage.content, lambda key: store.damage.content[key].connection_id),
+            "mapping_drafts": (store.drafts.content, lambda key: key),
             "mappings": (store.mappings.content, lambda key: key[0]),
             "brakes": (store.brakes.content, lambda key: key),
             "runs": (store.runs.content, lambda key: store.runs.content[key].connection_id),

@@ -38,6 +38,8 @@ class FakeMappings:
         *,
         now: datetime,
         expected_version: int | None,
+        by: str | None = None,
+        note: str | None = None,
         session: object | None = None,
     ) -> PublishedMapping:
         """Publishes a mapping under the next version. The session has no effect: transactions are missing here."""
@@ -45,12 +47,24 @@ class FakeMappings:
         version = newest.version if newest else 0
         if expected_version not in {None, version}:
             raise MappingConflictError(connection, version)
-        published = PublishedMapping(connection_id=connection, version=version + 1, mapping=mapping, published_at=now)
+        published = PublishedMapping(
+            connection_id=connection,
+            version=version + 1,
+            mapping=mapping,
+            published_at=now,
+            published_by=by,
+            note=note,
+        )
         await give_turn()
         if (connection, published.version) in self.content:
             raise MappingConflictError(connection, published.version)
         self.content[connection, published.version] = published
         return published
+
+    async def get_version(self, connection: ConnectionId, version: int) -> PublishedMapping | None:
+        """Returns one version; None if it does not exist."""
+        await give_turn()
+        return self.content.get((connection, version))
 
     async def list_versions(self, connection: ConnectionId) -> tuple[PublishedMapping, ...]:
         """Returns all versions, newest first."""

@@ -359,7 +359,7 @@ def test_withdrawn_rule_rejects_and_clears_nothing(value: Value) -> None:
 
 
 def test_withdrawn_manager_is_cleared() -> None:
-    """The manager of an account is no value that can be compared."""
+    """The manager of an account cannot be compared by value."""
     request = Engine(withdraw(make_rule(MANAGER, "supervisor.id"))).map(make_change({"supervisor.id": 5}))
 
     assert request.desired is not None

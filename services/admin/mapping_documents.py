@@ -1,0 +1,127 @@
+"""Mapping documents as text: JSON and YAML, read with every problem named, and written for people and for version control."""
+
+import json
+import re
+from typing import Any, ClassVar
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from services.contracts.mappings import MappingDocument
+from services.errors import ConfigurationError
+from services.mapping.rule_problems import find_rule_problems
+
+MAX_DOCUMENT_LENGTH = 1_000_000
+"""Largest number of characters of a document."""
+MAX_SHOWN_PROBLEMS = 20
+"""Largest number of problems that a message names."""
+
+
+_KINDS = frozenset({"attribute", "attributes", "constant", "expression"})
+"""Kinds of sources: behind ``source``, Pydantic has them in a place, but a document has not."""
+
+
+class InvalidMappingError(ConfigurationError):
+    """The document is not a mapping, or no mapping is published. The message names each location and its problem."""
+
+    code: ClassVar[str] = "invalid-mapping"
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads the part of YAML that JSON has: ``no`` and dates are texts, and nothing is repeated by reference."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuses references: few lines of them can stand for a document of any size."""
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("a reference (*name) is not part of a mapping: write the value again")
+        return super().compose_node(parent, index)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in {"int", "float", "null"}]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
+
+
+def format_document(mapping: MappingDocument, *, as_yaml: bool = False) -> str:
+    """Returns the mapping as indented JSON, or as YAML."""
+    content = mapping.model_dump(mode="json")
+    if as_yaml:
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def format_schema() -> str:
+    """Returns the JSON schema of a document. Editors complete and check a file with it."""
+    schema = MappingDocument.model_json_schema()
+    return json.dumps(
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2, ensure_ascii=False
+    )
+
+
+def parse_document(document: str) -> MappingDocument:
+    """Returns the mapping of a JSON or YAML document. Raises ``InvalidMappingError``.
+
+    A field that this version does not know is an error here: in a file it is a mistake. In MongoDB a newer version may
+    have stored it. So is an expression or a transform that cannot be used.
+    """
+    mapping = _validate(_read(document))
+    problems = [problem.describe() for problem in find_rule_problems(mapping)]
+    if problems:
+        raise _refuse(problems)
+    return mapping
+
+
+def _read(document: str) -> Any:
+    if len(document) > MAX_DOCUMENT_LENGTH:
+        raise _refuse([f"it has more than {MAX_DOCUMENT_LENGTH:,} characters"])
+    if document.lstrip().startswith("{"):
+        try:
+            return json.loads(document)
+        except ValueError as error:
+            raise _refuse([f"it is not JSON: {error}"]) from None
+        except RecursionError:
+            raise _refuse(["it is nested too deeply"]) from None
+    try:
+        return yaml.load(document, Loader=_Loader)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}, character {mark.column + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or str(error) or "it cannot be read"
+        raise _refuse([f"it is not YAML{place}: {problem}"]) from None
+    except RecursionError:
+        raise _refuse(["it is nested too deeply"]) from None
+
+
+def _validate(content: Any) -> MappingDocument:
+    try:
+        # as JSON, so that lists and texts are read as in an export
+        return MappingDocument.model_validate_json(json.dumps(content), extra="forbid")
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        raise _refuse([_format_problem(problem) for problem in problems]) from None
+    except (TypeError, ValueError):
+        raise _refuse(["it contains a value that is neither a text, a number, true, false nor empty"]) from None
+
+
+def _refuse(problems: list[str]) -> InvalidMappingError:
+    shown = "; ".join(problems[:MAX_SHOWN_PROBLEMS])
+    more = f"; and {len(problems) - MAX_SHOWN_PROBLEMS} more" if len(problems) > MAX_SHOWN_PROBLEMS else ""
+    return InvalidMappingError(f"nothing was saved, because the document is not a mapping: {shown}{more}")
+
+
+def _format_problem(problem: ErrorDetails) -> str:
+    """Returns the place and the problem. Rules and transforms have the numbers that a person counts."""
+    names: list[str] = []
+    places = problem["loc"]
+    for before, part in zip((None, *places), places, strict=False):
+        if isinstance(part, int):
+            kind = names.pop() if names else "entry"
+            names.append(f"{kind.removesuffix('s')} {part + 1}")
+        elif part not in _KINDS or before != "source":
+            names.append(part)
+    place = ", ".join(names) or "document"
+    is_unknown = problem["type"] == "extra_forbidden"
+    return f"{place}: {'unknown field' if is_unknown else problem['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,157 @@
+"""Versions of a mapping, from publishing to the accounts: expressions, withdrawn values, roll backs, and many cost centres."""
+
+from typing import Any, Literal
+
+import pytest
+
+from sandbox.personio.catalogue import TITLE
+from services.admin import mappings
+from services.contracts.mappings import (
+    AttributeSource,
+    Condition,
+    ExpressionSource,
+    MappingDocument,
+    Rule,
+    Scope,
+    default_mapping,
+)
+from services.contracts.targets import ENTERPRISE
+from services.contracts.transforms import Join, Upper
+from tests.system.pipeline import Pipeline
+
+pytestmark = pytest.mark.mongo
+
+COST_CENTER = f"{ENTERPRISE}:costCenter"
+JOB = Rule(target="title", source=AttributeSource(attribute=TITLE))
+
+
+def extend(*rules: Rule, **more: Any) -> MappingDocument:
+    """Returns the default mapping with further rules."""
+    return MappingDocument(rules=(*default_mapping().rules, *rules), **more)
+
+
+async def publish(
+    pipeline: Pipeline, mapping: MappingDocument, dropped: Literal["leave", "clear"] | None = None
+) -> None:
+    """Publishes a mapping, and settles what follows."""
+    await mappings.publish(pipeline.store, pipeline.clock, pipeline.connection, mapping, by="ada", dropped=dropped)
+    pipeline.clock.seconds += 60
+    await pipeline.settle()
+
+
+def get_cost_center(account: dict[str, Any]) -> object:
+    """Returns the cost centre of an account."""
+    return account.get(ENTERPRISE, {}).get("costCenter")
+
+
+async def test_expressions_and_conditions_reach_the_accounts(pipeline: Pipeline) -> None:
+    """An empty attribute is a value; a condition that does not fit leaves the field."""
+    first, second = (pipeline.hire(status="active") for _ in range(2))
+    pipeline.change(first, **{TITLE: "Cook", "first_name": "Ada", "last_name": "Blum"})
+    pipeline.change(second, **{TITLE: None, "first_name": "Ben", "last_name": "Zorn"})
+    await pipeline.sync()
+
+    await publish(
+        pipeline,
+        extend(
+            Rule(target="displayName", source=ExpressionSource(expression=f'{TITLE} + " " + last_name')),
+            Rule(
+                target="title",
+                source=ExpressionSource(expression="first_name"),
+                when=Condition(expression=f"has({TITLE})"),
+                transforms=(Upper(),),
+            ),
+        ),
+    )
+
+    accounts = [pipeline.get_account(employee) for employee in (first, second)]
+    assert [account["displayName"] for account in accounts] == ["Cook Blum", "Zorn"]
+    assert [account.get("title") for account in accounts] == ["ADA", None]
+
+
+async def test_withdrawn_value_is_cleared_unless_it_was_changed(pipeline: Pipeline) -> None:
+    """Of two accounts with a title from Personio, one has got another title in Declaree since."""
+    ours, changed = (pipeline.hire(status="active") for _ in range(2))
+    for employee in (ours, changed):
+        pipeline.change(employee, **{TITLE: "Cook"})
+    await pipeline.sync()
+    await publish(pipeline, extend(JOB))
+    (entry,) = [one for one in pipeline.declaree.directory.users.values() if one.resource["externalId"] == str(changed)]
+    entry.resource["title"] = "Chef"
+
+    await publish(pipeline, default_mapping(), "clear")
+
+    assert pipeline.get_account(ours).get("title") is None
+    assert pipeline.get_account(changed)["title"] == "Chef"
+
+
+async def test_left_value_stays(pipeline: Pipeline) -> None:
+    """The field belongs to Declaree from then on."""
+    employee = pipeline.hire(status="active")
+    pipeline.change(employee, **{TITLE: "Cook"})
+    await pipeline.sync()
+    await publish(pipeline, extend(JOB))
+
+    await publish(pipeline, default_mapping(), "leave")
+
+    assert pipeline.get_account(employee)["title"] == "Cook"
+
+
+async def test_roll_back_gives_the_earlier_accounts(pipeline: Pipeline) -> None:
+    """The content of version 1 under a higher number: what version 2 wrote is gone."""
+    employee = pipeline.hire(status="active")
+    pipeline.change(employee, **{TITLE: "Cook"})
+    await pipeline.sync()
+    before = pipeline.get_account(employee).copy()
+    first = await mappings.get_version(pipeline.store, pipeline.connection, 1)
+    await publish(pipeline, extend(JOB))
+
+    await publish(pipeline, first.mapping, "clear")
+
+    account = pipeline.get_account(employee)
+    assert {key: value for key, value in account.items() if key != "meta"} == {
+        key: value for key, value in before.items() if key != "meta"
+    }
+
+
+async def test_scope_decides_about_accounts(pipeline: Pipeline) -> None:
+    """Other employees get none, and existing accounts are disabled only if the mapping says so."""
+    inside, outside = pipeline.hire(status="active"), pipeline.hire(status="active")
+    pipeline.change(inside, **{TITLE: "Cook"})
+    pipeline.change(outside, **{TITLE: "Pilot"})
+    await pipeline.sync()
+    only = f'{TITLE} != "Pilot"'
+
+    await publish(pipeline, extend(scope=Scope(only=only)))
+    ignored = pipeline.get_account(outside)["active"]
+    await publish(pipeline, extend(scope=Scope(only=only, otherwise="disable")))
+
+    assert ignored is True
+    assert pipeline.get_account(inside)["active"] is True
+    assert pipeline.get_account(outside)["active"] is False
+
+
+@pytest.mark.parametrize(
+    ("source", "transforms", "expected"),
+    [
+        (AttributeSource(attribute="cost_centers.name", largest_by="cost_centers.percentage"), (), "4712 IT"),
+        (AttributeSource(attribute="cost_centers.name"), (Join(separator="; "),), "4711 Sales; 4712 IT"),
+        (ExpressionSource(expression="cost_centers.name[0].substring(0, 4)"), (), "4711"),
+    ],
+)
+async def test_cost_centre_of_an_employee_with_several(
+    pipeline: Pipeline, source: Any, transforms: Any, expected: str
+) -> None:
+    """Declaree's field has one value, and Personio's attribute has a list."""
+    several, none = pipeline.hire(status="active"), pipeline.hire(status="active")
+    units = pipeline.personio.company.units
+    sales, it = (units.add("cost_centers", name).id for name in ("4711 Sales", "4712 IT"))
+    pipeline.change(several, cost_centers=[[sales, 40], [it, 60]])
+    pipeline.change(none, cost_centers=[])
+    await pipeline.sync()
+
+    await publish(pipeline, extend(Rule(target=COST_CENTER, source=source, transforms=transforms)))
+
+    assert get_cost_center(pipeline.get_account(several)) == expected
+    assert get_cost_center(pipeline.get_account(none)) is None
+    assert await pipeline.count_balance() == 0
