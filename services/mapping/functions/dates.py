@@ -13,7 +13,7 @@ from services.mapping.functions.values import Filled, Function, InvalidTransform
 
 _NAMES = {"short", "medium", "long", "full"}
 _FIELDS = set("yMLdDEcQq")
-_IS_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].{0,100})?").fullmatch
+_is_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].{0,100})?").fullmatch
 _QUOTED = re.compile("'[^']*'")
 
 
@@ -30,7 +30,7 @@ def compile_date_format(transform: DateFormat) -> Function:
 
 
 def _read_date(value: Filled) -> date:
-    if isinstance(value, str) and _IS_DATE(value):
+    if isinstance(value, str) and _is_date(value):
         try:
             return date.fromisoformat(value[:10])
         except ValueError:
