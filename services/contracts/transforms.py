@@ -209,7 +209,7 @@ class LanguageTag(FrozenModel):
 
 
 class Transliterate(FrozenModel):
-    """Changes a text to ASCII. Characters without a counterpart are removed."""
+    """Changes a text to ASCII. Characters without a counterpart are removed, and an emoji becomes its name between colons."""
 
     kind: Literal["transliterate"] = "transliterate"
     german: bool = True

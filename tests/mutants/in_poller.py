@@ -99,6 +99,20 @@ POLLER = (
         "tests/unit/mapping/test_employment.py::test_status_and_phase_decide_the_intent",
     ),
     Mutant(
+        "a published transform that cannot be used stops the mapper",
+        "services/mapping/transforms.py",
+        "return map_entries(_build_rejection(transform.kind))",
+        "raise",
+        "tests/unit/mapping/test_transforms.py::test_stored_transform_with_a_problem_rejects_values",
+    ),
+    Mutant(
+        "a pattern of a mapping takes the time of the mapper without a limit",
+        "services/mapping/functions/patterns.py",
+        "if len(encoded) > self._max_bytes:",
+        "if len(encoded) < 0:",
+        "tests/unit/mapping/test_pattern_transforms.py::test_value_that_does_not_match_is_not_quoted",
+    ),
+    Mutant(
         "a scan that was stopped counts as complete",
         TALLY,
         "if self.stopped is not None or self.skipped",

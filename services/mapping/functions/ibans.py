@@ -29,7 +29,7 @@ def compile_iban(transform: Iban) -> Function:
 def _clean_iban(text: str) -> str | None:
     """Returns a valid IBAN without spaces; None if the text is another thing."""
     compact = _INVISIBLE.sub("", text) if len(text) <= MAX_LENGTH else ""
-    # the library changes some letters to ASCII
+    # the library changes the case of letters, by which a ligature such as ﬁ becomes two letters in ASCII
     if not compact.isascii():
         return None
     try:

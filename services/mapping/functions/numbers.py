@@ -17,7 +17,7 @@ MAX_DIGITS = 15
 
 _NOT_A_NUMBER = "is not a number"
 _TOO_LONG = f"is a number of more than {MAX_DIGITS} digits"
-_IS_PLAIN = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}(?:\.[0-9]{{1,{MAX_DIGITS}}})?").fullmatch
+_is_plain = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}(?:\.[0-9]{{1,{MAX_DIGITS}}})?").fullmatch
 _SPACES = "[ \u00a0\u2009\u202f]"
 _APOSTROPHES = "['’]"
 
@@ -71,7 +71,7 @@ def _group(digits: str, style: _Style) -> str:
 def _read_number(value: Filled) -> Decimal:
     """Returns the number that a value is, or that a text is as in JSON."""
     if isinstance(value, str):
-        if not _IS_PLAIN(value):
+        if not _is_plain(value):
             raise UnfitValueError(_NOT_A_NUMBER)
         return Decimal(value)
     if isinstance(value, bool) or not math.isfinite(value):

@@ -2,11 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from anyascii import anyascii
 
 from services.contracts.values import Value
 from services.mapping.functions.values import (
+    Filled,
     Function,
     check_size,
     is_empty,
@@ -75,14 +77,14 @@ def compile_split(separator: str) -> Function:
     def split(value: Value) -> Value:
         if is_empty(value):
             return value
-        parts = (
-            part
-            for entry in check_size(_list_entries(value))
-            for part in (map(str.strip, entry.split(separator)) if isinstance(entry, str) else (entry,))
-        )
+        parts = (part for entry in check_size(_list_entries(value)) for part in _split_entry(entry, separator))
         return check_size(remove_empty(parts))
 
     return split
+
+
+def _split_entry(entry: Filled, separator: str) -> Iterable[Filled]:
+    return (part.strip() for part in entry.split(separator)) if isinstance(entry, str) else (entry,)
 
 
 def select_first(value: Value) -> Value:
@@ -90,7 +92,7 @@ def select_first(value: Value) -> Value:
     return next(iter(remove_empty(value)), None) if isinstance(value, tuple) else value
 
 
-def _list_entries(value: Value) -> tuple[str | bool | int | float, ...]:
+def _list_entries(value: Value) -> tuple[Filled, ...]:
     return remove_empty(value if isinstance(value, tuple) else (value,))
 
 

@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from babel.localedata import locale_identifiers
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -92,6 +93,23 @@ def test_settings_of_dates_have_limits(settings: dict[str, str]) -> None:
     """The name of a locale becomes a part of a file name in the library."""
     with pytest.raises(ValidationError):
         DateFormat.model_validate(settings)
+
+
+@pytest.mark.parametrize("language", sorted(name for name in locale_identifiers() if "_" not in name))
+def test_each_locale_has_names_for_all_fields(language: str) -> None:
+    """A missing name would stop the mapper at the first employee."""
+    for pattern in (
+        "short",
+        "medium",
+        "long",
+        "full",
+        "E EEEE EEEEE EEEEEE ccc cccc",
+        "MMM MMMM MMMMM LLLL",
+        "QQQ QQQQ qqqq",
+    ):
+        function = compile_transform(DateFormat(format=pattern, locale=language))
+
+        assert all(function(f"{year}-01-31") for year in ("0001", "2026", "9999"))
 
 
 @given(

@@ -59,6 +59,7 @@ YES_NO = {"Ja": True, "Nein": False}
         (Transliterate(german=False), "Jürgen Müßig", "Jurgen Mussig"),
         (Transliterate(german=False), "Åsa Öberg", "Asa Oberg"),
         (Transliterate(), "\u200b", None),
+        (Transliterate(), "Zoë 😀", "Zoe :grinning:"),
         (Transliterate(), ("ä", 3), ("ae", 3)),
         (Join(), ("a", None, "b"), "a, b"),
         (Join(separator=""), ("a", "b"), "ab"),

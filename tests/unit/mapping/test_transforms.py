@@ -1,6 +1,8 @@
 """What all transforms have in common: empty values, lists, limits, and settings that cannot be used."""
 
 import string
+import subprocess
+import sys
 import time
 from typing import get_args
 
@@ -97,6 +99,16 @@ def test_default_replaces_empty_values_only(default: Value, value: Value, expect
 def test_zero_false_and_filled_lists_are_not_empty(value: Value) -> None:
     """Only null, empty strings and lists of such values are empty."""
     assert not is_empty(value)
+
+
+def test_large_libraries_are_imported_for_a_rule_only() -> None:
+    """Commands start faster, and most mappings need none of the libraries."""
+    libraries = ("babel", "re2", "phonenumbers", "schwifty", "pycountry")
+    program = f"import sys, services.mapping.rules; print([name for name in {libraries} if name in sys.modules])"
+
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert process.stdout == "[]\n"
 
 
 # ---------------------------------------------------------------- limits
