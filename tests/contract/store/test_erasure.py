@@ -162,7 +162,7 @@ async def test_erased_connection_is_in_no_collection(store: Store) -> None:
 
     assert erased == before
     assert sum(erased.values()) == 21
-    assert seen[-1] == 20
+    assert seen[-1] == 21
     assert set((await store.erasure.count_connection(connection)).values()) == {0}
     assert await store.erasure.count_connection(OTHER) == others
 

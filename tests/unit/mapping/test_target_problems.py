@@ -81,7 +81,7 @@ def test_default_mapping_has_no_problems(catalogue: FieldCatalogue) -> None:
         ("name", "name.givenName"),
         ("phoneNumbers", 'phoneNumbers[type eq "mobile"].value'),
         ('phoneNumbers[type eq "mobil"].value', 'phoneNumbers[type eq "mobile"].value'),
-        ("Tittle", "title"),
+        ("titles", "title"),
     ],
 )
 def test_unknown_target_is_named_with_a_similar_field(target: str, suggestion: str) -> None:
@@ -104,7 +104,7 @@ def test_unknown_target_without_a_similar_field_names_the_list() -> None:
 
 def test_read_only_field_is_not_suggested() -> None:
     """A rule could not write it either."""
-    (problem,) = find(make_rule(f"{OWN}:numbre"))
+    (problem,) = find(make_rule(f"{OWN}:numbers"))
 
     assert f"{OWN}:number" not in problem.text
 
