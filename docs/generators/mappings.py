@@ -92,9 +92,10 @@ and a number, such as `dynamic_1001`. A part of a nested attribute has a key of 
 
 TARGETS = """\
 Targets are SCIM paths (RFC 7643, RFC 7644 section 3.10). Examples of the core schema are `title`, `preferredLanguage` and
-`phoneNumbers[type eq "mobile"].value`. A field of an extension is written as its URN, a colon and the attribute. Declaree
-lists the fields that it stores, and the name of its own extension, under `/Schemas` of its SCIM address. If Declaree's answer
-to a write does not contain a field, `people show` names this field: Declaree may not store it."""
+`phoneNumbers[type eq "mobile"].value`. A field of an extension is written as its URN, a colon and the attribute.
+`mapping fields ID` lists the targets that Declaree documents, and those that it lists under `/Schemas` of its SCIM address, also of
+its own extension. `connections check ID` names the targets that are on neither list, and the values that do not fit. If Declaree's
+answer to a write does not contain a field, `people show` names this field: Declaree may not store it."""
 
 MANAGERS = """\
 The manager ("Submits to" in Declaree) has a target of its own. Its value is the Personio id of the manager. The writer replaces

@@ -32,6 +32,8 @@ VENDORS_CONNECTOR = (
     "two connectors overwrite each other's changes."
 )
 """A reminder for administrators. The product cannot detect the other connector."""
+FIELDS_SECONDS = 15.0
+"""Seconds that the list of fields may take: a server that does not answer for it is usable nevertheless."""
 MAX_FIELD_FINDINGS = 20
 """Maximum number of findings about the fields of one connection."""
 
@@ -183,9 +185,11 @@ async def check_declaree(connection: Connection, clock: Clock, *, allow_private:
         except ConnectorError as error:
             return SystemCheck((Finding("Declaree", str(error)),), taker.notes)
         try:
-            fields = await client.list_fields()
-        except ConnectorError as error:
-            unknown = Finding("Declaree fields", hint=f"they cannot be read now: {error}")
+            async with asyncio.timeout(FIELDS_SECONDS):
+                fields = await client.list_fields()
+        except (ConnectorError, TimeoutError) as error:
+            reason = str(error) or f"no answer within {FIELDS_SECONDS:.0f} s"
+            unknown = Finding("Declaree fields", hint=f"they cannot be read now: {reason}")
             return SystemCheck((Finding("Declaree"), unknown), taker.notes)
     finally:
         await client.close()

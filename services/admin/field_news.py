@@ -66,11 +66,12 @@ def _judge_rules(
     for problem in problems:
         field = identify_field(problem.target)
         change = changes.get(field)
-        if problem.kind is TargetProblemKind.READ_ONLY and change is not None:
+        is_read_only = problem.kind is TargetProblemKind.READ_ONLY
+        if is_read_only and change is not None and change.kind is FieldChangeKind.READ_ONLY:
             text = f"the server lists it as read-only since {change.at:%Y-%m-%d}: remove the rule"
             yield FieldNews(f"rule {problem.rule} ({problem.target}): {text}", is_harmful=True)
         elif problem.kind is not TargetProblemKind.UNKNOWN or field not in vanished:
-            yield FieldNews(problem.describe(), is_harmful=problem.kind is TargetProblemKind.READ_ONLY)
+            yield FieldNews(problem.describe(), is_harmful=is_read_only)
     for known in catalogue.fields:
         if known.is_required and known.is_writable and identify_field(known.path) not in written:
             yield FieldNews(f"no rule writes {known.path}, which an account needs: add a rule for it")

@@ -108,11 +108,9 @@ def _check_rule(rule: Rule, field: TargetField, types: Mapping[str, str]) -> Ite
         yield TargetProblemKind.LIST, f"{source} has several values, and the field has one: {step}"
     if not field.is_multi_valued and any(isinstance(value, tuple) for value in values):
         yield TargetProblemKind.LIST, "the rule writes a list, and the field has one value: write a single value"
-    if field.is_multi_valued and isinstance(rule.source, ConstantSource) and not isinstance(rule.source.value, tuple):
-        yield (
-            TargetProblemKind.LIST,
-            "the rule writes a single value, and the field is a list: write a list in brackets",
-        )
+    is_single = isinstance(rule.source, ConstantSource) and not all(isinstance(value, tuple) for value in values)
+    if field.is_multi_valued and is_single:
+        yield TargetProblemKind.LIST, "the rule writes a single value, and the field is a list: write it in brackets"
     entries = _list_entries(values)
     unfit = [entry for entry in entries if not _fits(entry, field.type)]
     if unfit:

@@ -28,7 +28,7 @@ MAX_SCHEMAS, MAX_SUB_ATTRIBUTES, MAX_TYPES = 100, 50, 20
 MAX_MEMBERS = 50
 """Number of members of an object that are read. RFC 7643 defines thirteen."""
 MAX_LABEL = 60
-"""Maximum number of characters of a description that is used as a label. A longer one is a sentence."""
+"""Maximum number of characters of a description that is used as a label. A longer one explains the field."""
 
 TYPES = {
     "string": FieldType.TEXT,
@@ -205,12 +205,11 @@ def _read_attribute(raw: object, urn: str) -> _Attribute | None:
     if not name or not name.isascii():
         return None
     parts = members.get("subattributes")
-    label = " ".join(_read_text(members.get("description")).split())
     return _Attribute(
         name=name,
         urn=own if own.lower().startswith("urn:") else urn,
         type=_read_text(members.get("type")).lower(),
-        label=label if len(label) <= MAX_LABEL else "",
+        label=_read_label(members.get("description")),
         is_required=_is_true(members.get("required")),
         is_multi_valued=_is_true(members.get("multivalued")),
         is_read_only=_is_true(members.get("readonly")) or _read_text(members.get("mutability")).lower() == "readonly",
@@ -219,6 +218,13 @@ def _read_attribute(raw: object, urn: str) -> _Attribute | None:
             part for part in (parts[:MAX_SUB_ATTRIBUTES] if isinstance(parts, list) else ()) if isinstance(part, dict)
         ),
     )
+
+
+def _read_label(description: object) -> str:
+    """Returns a short description; empty for a sentence, as RFC 7643, section 8.7.1, has them."""
+    label = " ".join(_read_text(description).split())
+    is_sentence = label.endswith((".", '."'))
+    return label if len(label) <= MAX_LABEL and not is_sentence else ""
 
 
 def _read_values(value: object) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from sandbox.declaree.state import Declaree
 from sandbox.personio.app import create_app as create_personio
 from sandbox.personio.credentials import Credential
 from sandbox.personio.state import State
+from services.admin import checks
 from services.admin.fields import refresh_field_catalogue
 from services.contracts.fields import FieldCatalogue, FieldOrigin, TargetField
 from services.contracts.ids import ConnectionId
@@ -195,9 +196,13 @@ async def test_check_tells_of_new_fields_and_of_a_silent_server(
     assert silent.exit_code == 0
 
 
-async def test_check_reports_fields_that_cannot_be_read(cli: Cli, served: ConnectionId, declaree: Declaree) -> None:
+@pytest.mark.parametrize("fault", [{"kind": "status", "status": 503}, {"kind": "slow", "seconds": 3}])
+async def test_check_reports_fields_that_cannot_be_read(
+    cli: Cli, served: ConnectionId, declaree: Declaree, monkeypatch: pytest.MonkeyPatch, fault: dict[str, object]
+) -> None:
     """The server works, so that its accounts are right nevertheless."""
-    declaree.faults.order(Fault(kind="status", status=503, path="/Schemas", count=None))
+    monkeypatch.setattr(checks, "FIELDS_SECONDS", 1.0)
+    declaree.faults.order(Fault.model_validate({"path": "/Schemas", "count": None} | fault))
 
     result = await run_command(cli, "connections", "check", served)
 

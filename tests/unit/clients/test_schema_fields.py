@@ -115,6 +115,7 @@ async def test_resource_types_are_optional() -> None:
             {"description": "Car  of the\tyear"}, {"label_en": "X"}, id="control character in the description"
         ),
         pytest.param({"description": "Car  of the year"}, {"label_en": "Car of the year"}, id="description"),
+        pytest.param({"description": "The car."}, {"label_en": "X"}, id="sentence"),
         pytest.param({"description": "x" * 61}, {"label_en": "X"}, id="long description"),
         pytest.param({"name": "licensePlate_no2"}, {"label_en": "License plate no2"}, id="name as label"),
     ],

@@ -81,7 +81,7 @@ def test_default_mapping_has_no_problems(catalogue: FieldCatalogue) -> None:
         ("name", "name.givenName"),
         ("phoneNumbers", 'phoneNumbers[type eq "mobile"].value'),
         ('phoneNumbers[type eq "mobil"].value', 'phoneNumbers[type eq "mobile"].value'),
-        ("Tittle", "title"),
+        ("titles", "title"),
     ],
 )
 def test_unknown_target_is_named_with_a_similar_field(target: str, suggestion: str) -> None:
@@ -104,7 +104,7 @@ def test_unknown_target_without_a_similar_field_names_the_list() -> None:
 
 def test_read_only_field_is_not_suggested() -> None:
     """A rule could not write it either."""
-    (problem,) = find(make_rule(f"{OWN}:numbre"))
+    (problem,) = find(make_rule(f"{OWN}:numbers"))
 
     assert f"{OWN}:number" not in problem.text
 
@@ -284,7 +284,7 @@ def test_list_names_the_attribute_and_the_next_step() -> None:
     ("target", "value", "text"),
     [
         ("title", ("a",), "write a single value"),
-        (f"{OWN}:assistants", "a", "write a list in brackets"),
+        (f"{OWN}:assistants", "a", "write it in brackets"),
     ],
 )
 def test_constant_with_another_number_of_values_is_found(target: str, value: Any, text: str) -> None:
@@ -298,14 +298,23 @@ def test_constant_with_another_number_of_values_is_found(target: str, value: Any
 # ------------------------------------------------------------ what is unknown
 
 
+@pytest.mark.parametrize("value", [None, "", (), (None,)])
+def test_empty_constant_has_no_number_of_values(value: Any) -> None:
+    """It clears the field, or leaves it as it is."""
+    assert find_kinds(make_rule(f"{OWN}:assistants", [value]), make_rule("title", [value])) == []
+
+
 @pytest.mark.parametrize("source", ["cost_centers.name", [7]])
 def test_nothing_is_said_behind_an_unknown_transform(source: Any) -> None:
     """It may make a text of a number, or one value of several."""
     rule = make_rule("title", source)
     unknown = Trim.model_construct(kind="of a newer version")  # type: ignore[arg-type]
 
+    newer = {"transforms": (unknown,)}
+
     assert find_kinds(rule) != []
-    assert find_kinds(rule.model_copy(update={"transforms": (unknown,)})) == []
+    assert find_kinds(rule.model_copy(update=newer)) == []
+    assert find_kinds(make_rule(f"{OWN}:assistants", ["a"]).model_copy(update=newer)) == []
 
 
 def test_nothing_is_said_about_an_unknown_source() -> None:
