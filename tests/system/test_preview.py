@@ -19,25 +19,33 @@ from services.admin.preview import preview_person, preview_population
 from services.admin.preview_results import PersonPreview, PopulationPreview, Previewed
 from services.admin.preview_source import Vendors
 from services.admin.preview_tally import CONFIRMED
+from services.admin.tasks import UnknownEmployeesError
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import iterate_accounts
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import Connection, Guard, LinkPolicy
 from services.contracts.ids import AccountId, EmployeeId, PersonKey
-from services.contracts.mappings import MANAGER, WORK_EMAIL, MappingDocument, default_mapping
-from services.contracts.outcomes import Outcome
+from services.contracts.mappings import (
+    MANAGER,
+    WORK_EMAIL,
+    ConstantSource,
+    MappingDocument,
+    Rule,
+    default_mapping,
+)
+from services.contracts.outcomes import Intent, Outcome
 from services.contracts.tasks import Poll
 from services.provisioning import paths
 from services.provisioning.calls import Body
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID
 from tests.system.pipeline import Pipeline
-from tests.system.random_company import FIELDS, add_strangers, change_accounts, change_company, draw_mapping
+from tests.system.random_company import FIELDS, OWN, add_strangers, change_accounts, change_company, draw_mapping
 
 pytestmark = pytest.mark.mongo
 
 COMPARED = ("externalId", "userName", WORK_EMAIL, "active", "name.givenName", "name.familyName", MANAGER, *FIELDS)
 """The fields that a mapping of these tests can write."""
-SEEDS = range(30)
+SEEDS = range(4)
 
 
 class Preview:
@@ -58,7 +66,7 @@ class Preview:
             yield Vendors(personio, declaree)
         await declaree.close()
 
-    async def show_all(self) -> PopulationPreview:
+    async def show_all(self, *, with_names: bool = False) -> PopulationPreview:
         pipeline = self.pipeline
         return await preview_population(
             pipeline.store,
@@ -67,6 +75,7 @@ class Preview:
             self.mapping,
             _ignore,
             allow_private=False,
+            with_names=with_names,
             open_clients=self.open,
         )
 
@@ -217,7 +226,10 @@ async def connect_random(pipeline: Pipeline, random: Random, behaviour: Behaviou
     add_strangers(random, pipeline)
     if random.random() < 0.25:
         return set()  # nothing was imported yet
-    await publish(pipeline, draw_mapping(random) if random.random() < 0.5 else default_mapping())
+    is_rfc = behaviour.dialect == "rfc"
+    await publish(
+        pipeline, draw_mapping(random, may_have_prefix=is_rfc) if random.random() < 0.5 else default_mapping()
+    )
     change_accounts(random, pipeline)
     return change_company(random, pipeline)
 
@@ -228,7 +240,7 @@ async def test_preview_equals_what_the_writer_does(pipeline: Pipeline, dialect: 
     """The results of all employees, the fields of all accounts, and the values of each employee."""
     random = Random(f"{dialect} {seed}")
     moved = await connect_random(pipeline, random, Behaviour(dialect=dialect, id_format="uuid"))
-    preview = Preview(pipeline, draw_mapping(random))
+    preview = Preview(pipeline, draw_mapping(random, may_have_prefix=dialect == "rfc"))
     shown = await preview.show_all()
     people = [employee for members in shown.results.values() for employee in members]
     singles = {employee: await preview.show(employee) for employee in people}
@@ -242,3 +254,81 @@ async def test_preview_equals_what_the_writer_does(pipeline: Pipeline, dialect: 
             changes = name_accounts(single, reality)
             assert (employee, single.result.value) == (employee, reality.results[employee])
             assert (employee, changes) == (employee, reality.list_changes(employee))
+
+
+async def test_preview_writes_nothing(pipeline: Pipeline) -> None:
+    """Neither a document nor an account changes, and Declaree gets no request but GET."""
+    random = Random("nothing")
+    await connect_random(pipeline, random, Behaviour())
+    preview = Preview(pipeline, draw_mapping(random, may_have_prefix=True))
+    employee = str(pipeline.personio.company.list_employees()[0].id)
+    documents, accounts = await dump_documents(pipeline), dict(pipeline.declaree.directory.users)
+    records = pipeline.topics.count_records()
+    pipeline.clear_journal()
+
+    shown = await preview.show_all()
+    await preview.show(employee)
+
+    assert sum(map(len, shown.results.values())) > 30
+    assert {method for method, _ in pipeline.list_requests()} == {"GET"}
+    assert await dump_documents(pipeline) == documents
+    assert pipeline.declaree.directory.users == accounts
+    assert pipeline.topics.count_records() == records
+
+
+async def dump_documents(pipeline: Pipeline) -> dict[str, str]:
+    """Returns the content of all collections."""
+    database = pipeline.store._database
+    names = await database.list_collection_names()
+    return {name: str(await database[name].find().sort("_id", 1).to_list(None)) for name in sorted(names)}
+
+
+@pytest.mark.promise("P6")
+async def test_preview_counts_what_the_brake_holds(pipeline: Pipeline) -> None:
+    """A mapping that disables the whole company disables ten accounts, and the brake holds all others."""
+    await pipeline.sync()
+    mapping = default_mapping().model_copy(update={"life_cycle": {"active": Intent.DISABLE}})
+    preview = Preview(pipeline, MappingDocument.model_validate(mapping.model_dump()))
+
+    shown = await preview.show_all()
+    reality = await sync_really(pipeline, preview.mapping)
+
+    counts = Counter(reality.results.values())
+    assert shown.brake.held == counts["waiting"] > 10
+    assert shown.brake.disabled - shown.brake.held == 10
+    assert {result.value: len(members) for result, members in shown.results.items()} == counts
+
+
+async def test_value_that_was_refused_before_is_refused(pipeline: Pipeline) -> None:
+    """The writer tries the field again with the new mapping, and Declaree refuses it again."""
+    pipeline.declaree.behaviour = Behaviour(refused_attributes=("title",))
+    title = Rule(target="title", source=ConstantSource(value="Head"))
+    mapping = MappingDocument(rules=(*default_mapping().rules, title))
+    await publish(pipeline, mapping)
+    code = Rule(target=f"{OWN}:code", source=ConstantSource(value="A"))
+    preview = Preview(pipeline, mapping.model_copy(update={"rules": (*mapping.rules, code)}))
+
+    shown = await preview.show_all()
+    reality = await sync_really(pipeline, preview.mapping)
+
+    assert list_differences(pipeline, shown, reality) == []
+    assert len(shown.results[Previewed.INCOMPLETE]) > 10
+    assert shown.fields == {f"{OWN}:code": len(shown.results[Previewed.INCOMPLETE])}
+
+
+async def test_names_are_shown_only_on_request(pipeline: Pipeline) -> None:
+    """Without the request, the result contains ids and numbers."""
+    preview = Preview(pipeline, default_mapping())
+
+    without, with_names = await preview.show_all(), await preview.show_all(with_names=True)
+
+    assert without.names == {}
+    assert len(with_names.names) == with_names.employees
+
+
+async def test_unknown_employee_is_an_error(pipeline: Pipeline) -> None:
+    """Neither Personio nor the database knows the id."""
+    preview = Preview(pipeline, default_mapping())
+
+    with pytest.raises(UnknownEmployeesError, match="unknown employee 999999"):
+        await preview.show("999999")
