@@ -64,6 +64,25 @@ class AccountLookups:
         if not self._is_valid():
             self._begin_build()
 
+    async def read_list(self) -> AccountIndex | None:
+        """Lists all accounts unless that was done a short time ago, and returns the index; None if the server cannot list them.
+
+        Raises ``TransientError``.
+        """
+        return await self._get_index(self._lifetime)
+
+    async def stop(self) -> None:
+        """Ends a list in progress."""
+        if self._building is not None:
+            self._building.cancel()
+            await asyncio.wait({self._building})
+
+    def get_content(self, account: AccountId) -> Resource | None:
+        """Returns an account as the list has shown it; None without a list that is young and shows all of an account."""
+        if self._index is None or not self._is_younger_than(self._lifetime):
+            return None
+        return self._index.get_content(account)
+
     def add_created(self, sent: Body, created: Resource) -> None:
         """Adds a new account to the index, with what was sent in case the answer does not show it."""
         account = select_found(Resource(created.id, {**sent, **created.body}))

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from services.accounts.lookups import AccountLookups
+from services.accounts.memory import begin_memory
 from services.clients.declaree.exchange import allow
-from services.contracts.connections import DeclareeAccess, Guard, LinkPolicy, normalise_host, normalise_server
+from services.contracts.connections import DeclareeAccess, Guard, LinkPolicy, normalise_server
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import WaitingCause
 from services.errors import TransientError
@@ -52,8 +53,7 @@ class Endpoint:
         self.policy = policy
         self.guard = guard or Guard()
         self.server_address = normalise_server(access.url) if access else ""
-        self.memory = ServerMemory(prefers_put=access is not None and access.updates == "put")
-        self.memory.host = normalise_host(access.url).rpartition(":")[0] if access else ""
+        self.memory = begin_memory(access) if access else ServerMemory()
         self.breaker = CircuitBreaker(connection, server.probe, clock)
         self._server = server
         self._clock = clock

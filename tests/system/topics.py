@@ -54,6 +54,10 @@ class Topics:
         """Returns all records of a topic, in order within each partition."""
         return [record for partition in self.list_partitions(topic) for record in self.logs[partition]]
 
+    def count_records(self) -> int:
+        """Returns the number of records of all topics."""
+        return sum(map(len, self.logs.values()))
+
     def list_partitions(self, topic: Topic) -> list[TopicPartition]:
         return [TopicPartition(topic.value, number) for number in range(PARTITIONS)]
 

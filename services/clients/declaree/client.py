@@ -160,7 +160,7 @@ class DeclareeClient:
 
     async def _write(self, call: Write, before: Callable[[], None]) -> Answer:
         try:
-            response = await self._exchange.send(_build_request(call), before=before)
+            response = await self._exchange.send(build_request(call), before=before)
         except httpx.InvalidURL as error:
             raise DeclareeWrongAddressError(f"a request to Declaree cannot be sent: {ADDRESS_HINT}") from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -176,7 +176,8 @@ def _build_user_path(account: AccountId) -> str:
     return "/Users/" + quote(account, safe="")
 
 
-def _build_request(call: Write) -> ScimRequest:
+def build_request(call: Write) -> ScimRequest:
+    """Returns the request of a write. It contains no key."""
     match call:
         case CreateAccount(body):  # RFC 7644, section 3.3
             return ScimRequest("POST", "/Users", body=body)

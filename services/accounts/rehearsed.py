@@ -1,0 +1,141 @@
+"""The database during a rehearsal: it is read, and what would be written is kept in memory."""
+
+from collections.abc import Iterable, Mapping
+
+from services.accounts.ports import Brakes, Claims, Entries, HeldDisablings
+from services.contracts.brakes import Brake
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.ledger import LedgerEntry
+from services.contracts.outcomes import WaitingCause
+from services.provisioning.manager import ManagerAccount
+from services.provisioning.rehearsal import Packer
+
+
+class RehearsedPeople:
+    """The employees of one connection that were settled in the rehearsal, and the accounts that they were given."""
+
+    def __init__(self, connection: ConnectionId) -> None:
+        """Starts without employees."""
+        self._connection = connection
+        self._packer = Packer()
+        self._entries: dict[EmployeeId, bytes] = {}
+        self._owners: dict[AccountId, PersonKey] = {}
+
+    def keep(self, entry: LedgerEntry) -> None:
+        """Keeps the entry that the writer would store."""
+        self._entries[entry.employee_id] = self._packer.pack(entry.model_dump_json(exclude_none=True).encode())
+
+    def find_entry(self, person: PersonKey) -> LedgerEntry | None:
+        """Returns the entry of an employee that was settled; None for others."""
+        packed = self._entries.get(person.employee_id) if person.connection_id == self._connection else None
+        return None if packed is None else LedgerEntry.model_validate_json(self._packer.unpack(packed))
+
+    def find_owner(self, server: str, account: AccountId) -> PersonKey | None:  # noqa: ARG002 - the port's signature
+        """Returns the employee that was given the account in the rehearsal; None if none was."""
+        return self._owners.get(account)
+
+    def note_account(self, server: str, account: AccountId, owner: PersonKey) -> None:  # noqa: ARG002 - as above
+        """Notes the account that an employee was given. A former owner no longer has it."""
+        self._owners[account] = owner
+
+    def find_manager_account(self, manager: EmployeeId) -> ManagerAccount | None:
+        """Returns the account of an employee that was settled; None without one."""
+        entry = self.find_entry(PersonKey(self._connection, manager))
+        return ManagerAccount(entry.account_id, entry.external_id) if entry and entry.account_id else None
+
+
+class RehearsedClaims:
+    """The claims of accounts and external ids on one server."""
+
+    def __init__(self, claims: Claims, people: RehearsedPeople) -> None:
+        """``claims`` are those of the database. ``people`` notes the accounts that employees are given."""
+        self._claims = claims
+        self._people = people
+        self._external_ids: dict[str, PersonKey] = {}
+
+    async def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
+        """Returns the employee that owns the account; None if it has no owner."""
+        return self._people.find_owner(server, account) or await self._claims.find_owner(server, account)
+
+    async def find_external_id_owner(self, server: str, external_id: str) -> PersonKey | None:
+        """Returns the owner of an external id; None if it has no owner."""
+        known = self._external_ids.get(external_id)
+        return known or await self._claims.find_external_id_owner(server, external_id)
+
+    async def claim_external_id(self, server: str, external_id: str, person: PersonKey) -> bool:
+        """Claims an external id. Returns False if another employee owns it."""
+        owner = await self.find_external_id_owner(server, external_id)
+        if owner is None:
+            self._external_ids[external_id] = person
+        return owner in {None, person}
+
+    async def claim_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> frozenset[AccountId]:
+        """Claims each account for its employee. Returns the accounts that another employee owns."""
+        taken: set[AccountId] = set()
+        for account, person in owners.items():
+            if await self.find_owner(server, account) in {None, person}:
+                self._people.note_account(server, account, person)
+            else:
+                taken.add(account)
+        return frozenset(taken)
+
+    async def transfer(self, server: str, account: AccountId, former: PersonKey, owner: PersonKey) -> bool:
+        """Passes an account from one employee to another. Returns False if the former one does not own it."""
+        if await self.find_owner(server, account) not in {former, owner}:
+            return False
+        self._people.note_account(server, account, owner)
+        return True
+
+
+class RehearsedEntries:
+    """The ledger entries."""
+
+    def __init__(self, ledger: Entries, people: RehearsedPeople) -> None:
+        """``ledger`` holds the stored entries, ``people`` those of the rehearsal."""
+        self._ledger = ledger
+        self._people = people
+
+    async def read(self, people: Iterable[PersonKey]) -> dict[PersonKey, LedgerEntry]:
+        """Returns the entries of these people: those of the rehearsal, or else the stored ones."""
+        wanted = set(people)
+        known = {person: entry for person in wanted if (entry := self._people.find_entry(person)) is not None}
+        return {**(await self._ledger.read(wanted - known.keys()) if wanted - known.keys() else {}), **known}
+
+    async def release_account(self, person: PersonKey, account: AccountId) -> None:
+        """Removes the account from an entry that has it."""
+        entry = (await self.read([person])).get(person)
+        if entry is not None and entry.account_id == account:
+            self._people.keep(entry.model_copy(update={"account_id": None, "applied": None, "enabled": None}))
+
+
+class RehearsedBrakes:
+    """The brakes, and whether one of them holds a change."""
+
+    def __init__(self, brakes: Brakes, held: HeldDisablings) -> None:
+        """``brakes`` and ``held`` are those of the database."""
+        self._brakes = brakes
+        self._held = held
+        self._counted: dict[ConnectionId, Brake] = {}
+        self._is_held: dict[ConnectionId, bool] = {}
+
+    async def read(self, connection: ConnectionId) -> Brake:
+        """Returns the brake of a connection."""
+        if connection not in self._counted:
+            self._counted[connection] = await self._brakes.read(connection)
+        return self._counted[connection]
+
+    async def write(self, brake: Brake) -> bool:
+        """Keeps a brake."""
+        self._counted[brake.connection_id] = brake
+        return True
+
+    async def has_held_disabling(self, connection: ConnectionId) -> bool:
+        """Returns whether the brake holds a change of the connection."""
+        if connection not in self._is_held:
+            self._is_held[connection] = await self._held.has_held_disabling(connection)
+        return self._is_held[connection]
+
+    def note_cause(self, connection: ConnectionId, cause: WaitingCause | None) -> None:
+        """Notes why a change waits."""
+        if cause is WaitingCause.DISABLING_HELD:
+            self._is_held[connection] = True

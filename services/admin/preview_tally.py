@@ -1,0 +1,146 @@
+"""Counts the results of a preview for all employees, with small codes for each."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from services.accounts.dry_writer import DrySettlement, DryWriter, name_new_account
+from services.admin.preview_results import (
+    BrakePreview,
+    PopulationPreview,
+    Previewed,
+    ReasonGroup,
+    find_reason,
+    find_result,
+    list_changes,
+)
+from services.contracts.connections import Connection
+from services.contracts.ids import AccountId, EmployeeId
+from services.contracts.ledger import LedgerEntry
+from services.contracts.outcomes import WaitingCause
+
+T = TypeVar("T")
+
+CONFIRMED = frozenset({Previewed.CREATED, Previewed.LINKED, Previewed.ENABLED, Previewed.UPDATED, Previewed.UNCHANGED})
+"""The results of accounts that get the whole desired content. Which one it is depends on all settlements of an employee together."""
+_ID = re.compile(r"\b(account|employee) [^\s,:;)]*\d[^\s,:;)]*")
+"""The id of an account or employee in a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocked:
+    """Why an employee may be settled again: another account has the address, or the manager has none."""
+
+    manager: EmployeeId | None
+    """The manager without an account; None if an address is not available."""
+
+
+class Tally:
+    """The results of all employees, as small codes."""
+
+    def __init__(self) -> None:
+        self.writes = 0
+        """Number of writes so far."""
+        self._results: dict[EmployeeId, Previewed] = {}
+        self._accounts: dict[EmployeeId, AccountId | None] = {}
+        self._fields: dict[EmployeeId, frozenset[str]] = {}
+        self._reasons: dict[EmployeeId, tuple[str, str | None]] = {}
+        self._known: dict[object, object] = {}
+        self._blocked: dict[EmployeeId, _Blocked] = {}
+        self._held: set[EmployeeId] = set()
+
+    def add(self, employee: EmployeeId, settlement: DrySettlement) -> None:
+        """Adds a settlement. A later one of the same employee goes on from the earlier one."""
+        result = find_result(settlement)
+        account = self._accounts.setdefault(employee, settlement.account_before)
+        self.writes += sum(sent.is_taken for sent in settlement.sent)
+        changed = frozenset(change.path for change in list_changes(settlement)) | self._fields.pop(
+            employee, frozenset()
+        )
+        if changed:
+            self._fields[employee] = self._share(changed)
+        if result in CONFIRMED:
+            result = _combine(settlement, account, self._fields.get(employee, frozenset()))
+        self._results[employee] = result
+        self._reasons.pop(employee, None)
+        if result in {Previewed.REJECTED, Previewed.WAITING}:
+            reason, field = find_reason(settlement)
+            self._reasons[employee] = self._share((_ID.sub(r"\1 ID", reason or ""), field))
+        self._held.discard(employee)
+        if settlement.cause is WaitingCause.DISABLING_HELD:
+            self._held.add(employee)
+        self._note_blocked(employee, settlement.entry, settlement.cause)
+
+    def _note_blocked(self, employee: EmployeeId, entry: LedgerEntry, cause: WaitingCause | None) -> None:
+        self._blocked.pop(employee, None)
+        if entry.blocked_by is not None or cause is WaitingCause.ADDRESS_EXCHANGE:
+            self._blocked[employee] = _Blocked(None)
+        elif entry.has_open_reference and entry.manager is not None:
+            self._blocked[employee] = _Blocked(entry.manager.employee_id)
+
+    def list_blocked(self, writer: DryWriter) -> list[EmployeeId]:
+        """Returns the employees for which an address or the account of the manager may be available now."""
+        return [
+            employee
+            for employee, blocked in self._blocked.items()
+            if blocked.manager is None or writer.people.find_manager_account(blocked.manager) is not None
+        ]
+
+    def _share(self, value: T) -> T:
+        """Returns an equal value that is kept once for all employees."""
+        return cast("T", self._known.setdefault(value, value))
+
+    def build(
+        self,
+        version: int,
+        connection: Connection,
+        *,
+        unreadable: int,
+        accounts: int | None,
+        names: Mapping[EmployeeId, str],
+    ) -> PopulationPreview:
+        """Returns the preview."""
+        results: dict[Previewed, list[EmployeeId]] = defaultdict(list)
+        for employee in _sort(self._results):
+            results[self._results[employee]].append(employee)
+        disabled = [
+            employee for employee in results[Previewed.DISABLED] if "active" in self._fields.get(employee, frozenset())
+        ]
+        fields = Counter(path for changed in self._fields.values() for path in changed)
+        return PopulationPreview(
+            mapping_version=version,
+            employees=len(self._results),
+            unreadable=unreadable,
+            accounts=accounts,
+            results={result: tuple(results[result]) for result in Previewed if results[result]},
+            fields=dict(sorted(fields.items(), key=lambda item: (-item[1], item[0]))),
+            rejected=self._group(results[Previewed.REJECTED]),
+            waiting=self._group(results[Previewed.WAITING]),
+            brake=BrakePreview(len(disabled) + len(self._held), len(self._held), connection.guard),
+            names=names,
+        )
+
+    def _group(self, employees: Iterable[EmployeeId]) -> tuple[ReasonGroup, ...]:
+        groups: dict[tuple[str, str | None], list[EmployeeId]] = defaultdict(list)
+        for employee in employees:
+            groups[self._reasons[employee]].append(employee)
+        ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0][0]))
+        return tuple(ReasonGroup(reason, field, tuple(members)) for (reason, field), members in ordered)
+
+
+def _combine(settlement: DrySettlement, before: AccountId | None, changed: frozenset[str]) -> Previewed:
+    """Returns what all settlements of an employee together do. ``before`` is the account before the first of them."""
+    entry = settlement.entry
+    if entry.account_id == name_new_account(entry.employee_id):
+        return Previewed.CREATED
+    if entry.account_id != before:
+        return Previewed.LINKED
+    if "active" in changed:
+        return Previewed.ENABLED
+    return Previewed.UPDATED if changed else Previewed.UNCHANGED
+
+
+def _sort(employees: Iterable[EmployeeId]) -> list[EmployeeId]:
+    return sorted(employees, key=lambda employee: (len(employee), employee))

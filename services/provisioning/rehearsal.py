@@ -1,0 +1,178 @@
+"""The accounts of a server during a rehearsal: writes change copies in memory, and lookups show the copies. Pure.
+
+A rehearsal answers each write as a server does that takes it: with the changed account, with a conflict if another account has the
+address, and with the same refusal for a value that the server has refused before.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from services.contracts.addresses import fold_address
+from services.contracts.ids import AccountId
+from services.contracts.ledger import RefusedField
+from services.provisioning import paths
+from services.provisioning.applying import apply_write
+from services.provisioning.calls import (
+    Answer,
+    Body,
+    Conflict,
+    CreateAccount,
+    FindAccounts,
+    Found,
+    Lost,
+    Refused,
+    Resource,
+    Write,
+    Written,
+)
+from services.provisioning.confirmation import STORED_DIFFERENTLY
+from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID, hash_value
+from services.provisioning.states import NOT_STORED, get_external_id, get_folded_name
+
+
+@dataclass(frozen=True, slots=True)
+class SentWrite:
+    """A write that would be sent."""
+
+    call: Write
+    """The call."""
+    account: AccountId
+    """The account; a made-up id for a new one."""
+    is_taken: bool = True
+    """Whether the server takes it. It refuses what it has refused before, and an address of another account."""
+
+
+class Packer:
+    """Keeps many similar JSON objects in little memory: compressed, with the first one as the pattern of all others."""
+
+    def __init__(self) -> None:
+        """Starts without a pattern."""
+        self._pattern = b""
+
+    def pack(self, text: bytes) -> bytes:
+        """Returns the compressed text."""
+        self._pattern = self._pattern or text
+        packer = zlib.compressobj(level=1, zdict=self._pattern)
+        return packer.compress(text) + packer.flush()
+
+    def unpack(self, packed: bytes) -> bytes:
+        """Returns the text that was packed."""
+        return zlib.decompressobj(zdict=self._pattern).decompress(packed)
+
+
+class Rehearsal:
+    """The accounts that a rehearsal has changed. All others are those of the server."""
+
+    def __init__(self) -> None:
+        """Starts without changes."""
+        self._packer = Packer()
+        self._changed: dict[AccountId, bytes] = {}
+        self._marks: dict[AccountId, frozenset[str]] = {}
+        self._by_mark: dict[str, set[AccountId]] = {}
+        self._renamed: dict[str, str] = {}
+
+    def __contains__(self, account: AccountId) -> bool:
+        """Whether the account was changed."""
+        return account in self._changed
+
+    @property
+    def changed(self) -> frozenset[AccountId]:
+        """The accounts that were changed."""
+        return frozenset(self._changed)
+
+    def get(self, account: AccountId) -> Resource | None:
+        """Returns the copy of a changed account; None for any other."""
+        packed = self._changed.get(account)
+        return None if packed is None else Resource(account, json.loads(self._packer.unpack(packed)))
+
+    def show_managers(self, answer: Answer) -> Answer:
+        """Returns an answer with the new external ids of managers, on a server that shows managers by external id."""
+        if not self._renamed or not isinstance(answer, Found):
+            return answer
+        return Found(tuple(map(self._show_manager, answer.resources)))
+
+    def _show_manager(self, live: Resource) -> Resource:
+        named = paths.read(live.body, MANAGER_BY_EXTERNAL_ID)
+        renamed = self._renamed.get(named) if isinstance(named, str) else None
+        if renamed is None:
+            return live
+        return replace(live, body=paths.write(live.body, MANAGER_BY_EXTERNAL_ID, renamed))
+
+    def cover_lookup(self, call: FindAccounts, answer: Answer) -> Answer:
+        """Returns the server's answer to a lookup with the changed accounts in place of the real ones."""
+        mark = _build_mark(call.attribute, call.value)
+        copies = [self.get(account) for account in sorted(self._by_mark.get(mark, ()))]
+        if not isinstance(answer, Found):
+            return answer
+        kept = [live for live in answer.resources if live.id not in self._changed]
+        return Found((*kept, *(copy for copy in copies if copy is not None)))
+
+    def find_owner(self, address: str) -> AccountId | None:
+        """Returns the changed account with this address as user name or e-mail address; None if no changed one has it."""
+        marks = (_build_mark("userName", address), _build_mark("emails.value", address))
+        return min((account for mark in marks for account in self._by_mark.get(mark, ())), default=None)
+
+    def write(
+        self, call: Write, account: AccountId, live: Body, refused: Mapping[str, RefusedField], *, has_conflict: bool
+    ) -> Answer:
+        """Carries out a write on the copy, and returns the server's answer.
+
+        ``live`` is the account before; empty for a create. ``refused`` are the fields that the server has refused for this employee.
+        ``has_conflict`` tells whether another account has an address of the write.
+        """
+        after = apply_write(call, live)
+        for path, field in refused.items():
+            value = paths.read(after, path)
+            if value == paths.read(live, path) or hash_value(value) != field.value:
+                continue
+            if field.code not in {NOT_STORED, STORED_DIFFERENTLY}:
+                return _refuse(field.code)
+            after = paths.write(after, path, paths.read(live, path))
+        if has_conflict:
+            return Conflict()
+        written = Resource(account, {**after, "id": account} if isinstance(call, CreateAccount) else after)
+        external_ids = get_external_id(Resource(account, live)), get_external_id(written)
+        if external_ids[0] and external_ids[0] != external_ids[1]:
+            self._renamed[external_ids[0]] = external_ids[1]
+        self._keep(written)
+        return Written(written)
+
+    def _keep(self, live: Resource) -> None:
+        self._changed[live.id] = self._packer.pack(json.dumps(live.body).encode())
+        for mark in self._marks.get(live.id, ()):
+            self._by_mark[mark].discard(live.id)
+        self._marks[live.id] = marks = frozenset(_list_marks(live))
+        for mark in marks:
+            self._by_mark.setdefault(mark, set()).add(live.id)
+
+
+def list_new_addresses(call: Write, live: Body) -> tuple[str, ...]:
+    """Returns the user name and e-mail addresses that a write gives to an account, without those that it has."""
+    before = {fold_address(address) for address in paths.list_addresses(live)}
+    after = paths.list_addresses(apply_write(call, live))
+    return tuple(dict.fromkeys(address for address in after if fold_address(address) not in before))
+
+
+def _list_marks(live: Resource) -> Iterable[str]:
+    if external_id := get_external_id(live):
+        yield _build_mark("externalId", external_id)
+    if name := get_folded_name(live):
+        yield _build_mark("userName", name)
+    for address in paths.list_addresses(live.body):
+        yield _build_mark("emails.value", address)
+
+
+def _build_mark(attribute: str, value: str) -> str:
+    return f"{attribute} {value if attribute == 'externalId' else fold_address(value)}"
+
+
+def _refuse(code: str) -> Answer:
+    """Returns the answer with this code, as ``attempts`` notes it."""
+    status, _, kind = code.partition(", ")
+    if status == "500":
+        return Lost(500)
+    if status in {"409", "423"}:
+        return Conflict(int(status))
+    return Refused(int(status) if status.isdigit() else 400, kind if kind.isalpha() else None)
