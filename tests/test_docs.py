@@ -270,7 +270,7 @@ def test_commands_on_a_page_exist(page: Path) -> None:
         ("KAFKA_TOPIC_PREFIX=x personio-declaree init && make tset", "make has no target tset"),
         ("personio-declaree state", "unknown command 'state'"),
         ("personio-declaree connections ad NAME", "unknown command 'connections ad'"),
-        ("docker compose run --rm cli mapping publish", "unknown command 'mapping publish'"),
+        ("docker compose run --rm cli mapping polish", "unknown command 'mapping polish'"),
         ("personio-declaree dead-letters list|retry", None),
         ("personio-declaree dead-letters list|burn", "unknown command 'dead-letters burn'"),
         ("personio-declaree poll 7 --dry", "'poll' has no option --dry"),

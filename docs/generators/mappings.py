@@ -208,7 +208,7 @@ LARGER = MappingDocument(
         ),
         Rule(
             target=f"{ENTERPRISE}:costCenter",
-            source=AttributeSource(attribute="cost_centers.name"),
+            source=AttributeSource(attribute="cost_centers.name", largest_by="cost_centers.percentage"),
             transforms=(Trim(),),
             on_missing="clear",
         ),
@@ -223,7 +223,8 @@ EMPLOYEE: Mapping[str, Value] = {
     "status": "onboarding",
     "supervisor.id": 4700,
     "dynamic_1001": "Deutsch",
-    "cost_centers.name": None,
+    "cost_centers.name": ("4711 Sales", "4712 IT"),
+    "cost_centers.percentage": (40, 60),
 }
 """Attributes of the employee that the larger example maps."""
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.employees import get_parent
 from services.contracts.fields import FieldCatalogue, FieldType, TargetField
-from services.contracts.mappings import AttributeSource, ConstantSource, MappingDocument, Rule
+from services.contracts.mappings import AttributeSource, AttributesSource, ConstantSource, MappingDocument, Rule
 from services.contracts.targets import MANAGER, identify_field
 from services.contracts.transforms import ValueTable
 from services.contracts.values import Scalar, Value
@@ -30,7 +30,12 @@ MAX_SHOWN_LENGTH = 60
 SIMILARITY = 0.75
 """Similarity from which a field is suggested, between 0 and 1."""
 
-KNOWN_TRANSFORMS = frozenset({"date_format", "default", "lower", "trim", "value_table"})
+KNOWN_TRANSFORMS = frozenset(
+    {
+        *("date_format", "default", "extract", "iban", "language_tag", "lower", "matching", "number_format", "phone"),
+        *("title", "to_number", "transliterate", "trim", "upper", "value_table"),
+    }
+)
 """Transforms with a known result: a list stays a list. Nothing is said about the result of any other transform."""
 LIST_TYPES = frozenset({"tags"})
 """Types of Personio's attributes with a list as value."""
@@ -104,7 +109,7 @@ def _check_rule(rule: Rule, field: TargetField, types: Mapping[str, str]) -> Ite
     values = _list_values(rule)
     if not field.is_multi_valued and _is_list(rule, types):
         source = rule.source.attribute if isinstance(rule.source, AttributeSource) else "the source"
-        step = "add a transform that makes one of them, or read another attribute"
+        step = "add the transform `first` or `join`, or `largest_by` for the attribute, or read another attribute"
         yield TargetProblemKind.LIST, f"{source} has several values, and the field has one: {step}"
     if not field.is_multi_valued and any(isinstance(value, tuple) for value in values):
         yield TargetProblemKind.LIST, "the rule writes a list, and the field has one value: write a single value"
@@ -171,8 +176,12 @@ def _shorten(path: str) -> str:
 
 
 def _is_list(rule: Rule, types: Mapping[str, str]) -> bool:
-    """Whether the value of the rule is a list for certain: no known transform makes one value of it."""
-    if not isinstance(rule.source, AttributeSource) or not _has_known_transforms(rule):
+    """Whether the value of the rule is a list for certain: no transform makes one value of it."""
+    if not _has_known_transforms(rule):
+        return False
+    if isinstance(rule.source, AttributesSource):
+        return True
+    if not isinstance(rule.source, AttributeSource) or rule.source.largest_by is not None:
         return False
     key = rule.source.attribute
     parent = get_parent(key)

@@ -51,6 +51,7 @@ COMMANDS = (
     "mapping attributes",
     "mapping diff",
     "mapping discard",
+    "mapping explain",
     "mapping export",
     "mapping fields",
     "mapping history",

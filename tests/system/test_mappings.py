@@ -6,7 +6,10 @@ import pytest
 
 from sandbox.personio.catalogue import TITLE
 from services.admin import mappings
+from services.admin.explain import Explanation, build_explanation
+from services.contracts.ids import AccountId, EmployeeId, PersonKey
 from services.contracts.mappings import (
+    MANAGER,
     AttributeSource,
     Condition,
     ExpressionSource,
@@ -15,8 +18,10 @@ from services.contracts.mappings import (
     Scope,
     default_mapping,
 )
+from services.contracts.outcomes import Intent
 from services.contracts.targets import ENTERPRISE
 from services.contracts.transforms import Join, Upper
+from services.provisioning.calls import Resource
 from tests.system.pipeline import Pipeline
 
 pytestmark = pytest.mark.mongo
@@ -155,3 +160,59 @@ async def test_cost_centre_of_an_employee_with_several(
     assert get_cost_center(pipeline.get_account(several)) == expected
     assert get_cost_center(pipeline.get_account(none)) is None
     assert await pipeline.count_balance() == 0
+
+
+async def explain(pipeline: Pipeline, employee: int) -> Explanation:
+    """Returns the explanation of an employee, with the account as the sandbox holds it."""
+    key = EmployeeId(str(employee))
+    published = await mappings.get_published(pipeline.store, pipeline.connection)
+    snapshots = await pipeline.store.snapshots.read(pipeline.connection, [key])
+    entry = await pipeline.store.ledger.get(PersonKey(pipeline.connection, key))
+    account = pipeline.get_account(employee)
+    return build_explanation(published, snapshots[key], entry, Resource(AccountId(account["id"]), account))
+
+
+async def check_explanations(pipeline: Pipeline) -> int:
+    """Compares the value of each explained field with each account. Returns the number of compared fields."""
+    compared = 0
+    for key in sorted(employee.id for employee in pipeline.personio.company.list_employees()):
+        if not pipeline.find_accounts(key):
+            continue
+        explanation = await explain(pipeline, key)
+        for field in explanation.fields:
+            one = field.explanation
+            if explanation.intent is Intent.PROVISION and one.is_written and one.target != MANAGER:
+                assert (key, one.target, field.held) == (key, one.target, one.value)
+                compared += 1
+    return compared
+
+
+async def test_explanations_give_the_values_of_the_accounts(pipeline: Pipeline) -> None:
+    """For each field of each account: after the first version, a second one, and a roll back."""
+    await pipeline.sync()
+    numbers = [await check_explanations(pipeline)]
+    first = await mappings.get_version(pipeline.store, pipeline.connection, 1)
+    for mapping in (
+        extend(JOB, Rule(target="displayName", source=ExpressionSource(expression="last_name"))),
+        first.mapping,
+    ):
+        await publish(pipeline, mapping, "clear")
+        numbers.append(await check_explanations(pipeline))
+
+    assert numbers[0] > 60
+    assert numbers[1] > numbers[0]
+    assert numbers[2] == numbers[0]
+
+
+async def test_explanation_of_a_settled_employee_says_so(pipeline: Pipeline) -> None:
+    """Before the next version has reached the employee, the outcome is that of an earlier one."""
+    employee = pipeline.hire(status="active")
+    await pipeline.sync()
+    settled = await explain(pipeline, employee)
+    await mappings.publish(pipeline.store, pipeline.clock, pipeline.connection, extend(JOB), by="ada")
+
+    outdated = await explain(pipeline, employee)
+
+    assert settled.is_settled
+    assert not outdated.is_settled
+    assert [field.explanation.unknown for field in outdated.fields if field.explanation.target == "title"] == [(TITLE,)]

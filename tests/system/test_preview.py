@@ -14,7 +14,7 @@ import pytest
 from sandbox.declaree.app import create_app as declaree_app
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.personio.app import create_app as personio_app
-from services.admin.mappings import format_document, publish_document
+from services.admin import mappings
 from services.admin.preview import preview_person, preview_population
 from services.admin.preview_results import PersonPreview, PopulationPreview, Previewed
 from services.admin.preview_source import Vendors
@@ -143,7 +143,7 @@ async def publish(pipeline: Pipeline, mapping: MappingDocument) -> int:
     """Polls, publishes a mapping, and settles what follows. Returns its version."""
     store, now = pipeline.store, pipeline.clock.now()
     await store.tasks.file(pipeline.connection, Poll(), now=now - timedelta(seconds=1))
-    published = await publish_document(store, pipeline.clock, pipeline.connection, format_document(mapping))
+    published = await mappings.publish(store, pipeline.clock, pipeline.connection, mapping, by="ada", dropped="leave")
     pipeline.clock.seconds += 1
     await pipeline.settle()
     for _ in range(4):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.declaree.app import create_app as create_declaree
+from sandbox.declaree.directory import Entry
 from sandbox.declaree.endpoint import BASE_PATH
 from sandbox.declaree.state import Declaree
 from sandbox.personio.app import create_app as create_personio
@@ -35,7 +36,7 @@ from tests.component.cli.conftest import (
     store_report,
     store_run,
 )
-from tests.support.builders import CONNECTION, NOW, make_change
+from tests.support.builders import CONNECTION, NOW, make_change, make_entry, make_outcome, make_snapshot
 from tests.support.command_line import ADD_CONNECTION, KEY, SECRET, SECRETS, Cli, Transcript
 from tests.support.keys import make_key
 
@@ -195,6 +196,31 @@ def test_texts_of_drafts_and_versions(
     history.compare("mapping-history")
     lint.compare("mapping-lint")
     schema.compare("mapping-schema")
+
+
+async def test_texts_of_mapping_explain(cli: Cli, serve: Serve, store: Store) -> None:
+    """An employee without an account, one with an account, one field, and what is unknown."""
+    declaree = Declaree(api_key=KEY)
+    content = {"userName": "ada@nord.example", "name": {"givenName": "Ada"}, "active": True}
+    declaree.directory.put(Entry("User", "a-8", content, "2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"))
+    url = serve(create_declaree(declaree)) + BASE_PATH
+    connection = ConnectionId(await asyncio.to_thread(add_connection, cli, "--declaree-url", url))
+    await store_odd_employee(store, connection)
+    await store.snapshots.save([(make_snapshot("8", connection_id=connection), None)])
+    entry = make_entry("8", account_id="a-8", enabled=True, decided=make_outcome("8"))
+    await store.ledger.write([entry.model_copy(update={"connection_id": connection})])
+    explain = Transcript(cli)
+    command = ("mapping", "explain", connection)
+
+    await asyncio.to_thread(explain.record, "An employee with an account.", *command, "8")
+    await asyncio.to_thread(explain.record, "One field.", *command, "8", "--field", "NAME.givenName")
+    await asyncio.to_thread(explain.record, "Odd values, and no account.", *command, "7")
+    await asyncio.to_thread(explain.record, "A field without a rule.", *command, "8", "--field", "title")
+    await asyncio.to_thread(explain.record, "An unknown employee.", *command, "99")
+    declaree.api_key = "other"
+    await asyncio.to_thread(explain.record, "The key is refused.", *command, "8", "--field", "name.givenName")
+
+    explain.compare("mapping-explain")
 
 
 def test_texts_of_mapping_export_and_import(

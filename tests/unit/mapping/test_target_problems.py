@@ -276,7 +276,7 @@ def test_list_names_the_attribute_and_the_next_step() -> None:
 
     assert problem.text == (
         "cost_centers.name has several values, and the field has one: "
-        "add a transform that makes one of them, or read another attribute"
+        "add the transform `first` or `join`, or `largest_by` for the attribute, or read another attribute"
     )
 
 

@@ -1,0 +1,106 @@
+"""The command ``mapping explain``."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Annotated, Any
+
+import typer
+
+from services.admin.explain import ExplainedField, Explanation, explain_employee
+from services.cli.context import CliSettings, Id, Json, run
+from services.cli.output import print_error, print_result
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.outcomes import Intent
+from services.contracts.targets import MANAGER, identify_field
+from services.runtime.clock import SystemClock
+from services.store.database import Store
+
+MAX_SHOWN_LENGTH = 200
+"""Largest number of characters of a value on a line."""
+
+
+def explain(
+    connection: Id,
+    employee: Annotated[str, typer.Argument(help="The employee's Personio id.")],
+    field: Annotated[str | None, typer.Option("--field", help="Path of one field; all fields without.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show where each value of an employee's account comes from, beside what the account has.
+
+    Each field has the attributes that its rule reads, and the value after each step. The output contains personal data.
+    """
+
+    async def work(settings: CliSettings, store: Store) -> Explanation:
+        return await explain_employee(
+            store,
+            SystemClock(),
+            ConnectionId(connection),
+            EmployeeId(employee),
+            allow_private=settings.allow_private_addresses,
+        )
+
+    explanation = run(work)
+    fields = [one for one in explanation.fields if field is None or _is_named(one, field)]
+    if field is not None and not fields:
+        print_error(f"no rule writes {field}: `mapping export {connection}` shows the rules")
+        raise typer.Exit(1)
+    lines = [*_format_head(explanation), *(line for one in fields for line in _format_field(one, explanation))]
+    print_result("\n".join(lines), explanation, as_json=as_json)
+
+
+def _is_named(field: ExplainedField, path: str) -> bool:
+    return identify_field(field.explanation.target) == identify_field(path)
+
+
+def _format_head(explanation: Explanation) -> Iterator[str]:
+    changed = explanation.source_modified_at
+    modified = f", changed in Personio {changed.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if changed else ""
+    yield (
+        f"employee {explanation.employee}: revision {explanation.revision}, "
+        f"detected {explanation.detected_at:%Y-%m-%d %H:%M} UTC{modified}"
+    )
+    reason = f": {explanation.reason}" if explanation.reason else ""
+    yield f"mapping version {explanation.mapping_version} asks to {explanation.intent.value}{reason}"
+    if explanation.intent is not Intent.PROVISION:
+        yield "the fields of an existing account stay as they are; below is what they would get"
+    if explanation.account is None:
+        yield "no account is known"
+    elif not explanation.is_account_read:
+        yield f"account {explanation.account} cannot be read now"
+    else:
+        yield f"account {explanation.account}"
+    outcome = explanation.outcome
+    if outcome is not None:
+        settled = "" if explanation.is_settled else ", with an earlier change or mapping"
+        yield f"last outcome: {outcome.outcome.value}{settled}{f': {outcome.reason}' if outcome.reason else ''}"
+
+
+def _format_field(field: ExplainedField, explanation: Explanation) -> Iterator[str]:
+    one = field.explanation
+    yield ""
+    yield f"{one.target}{f' (rule {one.rule})' if one.rule else ''}"
+    for key, value in one.attributes.items():
+        yield f"  {key}: {_show(value)}"
+    for key in one.unknown:
+        yield f"  {key}: unknown, the credential does not show it"
+    for step in one.steps:
+        yield f"  {step.name} → {_show(step.value)}"
+    if one.problem:
+        yield f"  rejected: {one.problem}"
+    elif not one.is_written:
+        yield "  stays as it is in Declaree"
+    elif one.target == MANAGER:
+        yield f"  written: the account of employee {_show(one.value)}"
+    else:
+        yield f"  written: {_show(one.value)}"
+    if field.refused:
+        yield f"  Declaree did not take the last value ({field.refused})"
+    if explanation.is_account_read:
+        yield f"  in the account: {_show(field.held)}"
+
+
+def _show(value: Any) -> str:
+    """Returns a value on one line, as JSON: a text with several lines could imitate lines of this program."""
+    text = "-" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN_LENGTH else f"{text[:MAX_SHOWN_LENGTH]}…"
