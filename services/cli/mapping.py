@@ -9,7 +9,7 @@ import typer
 from services.admin import catalogues as admin_catalogues
 from services.admin import mappings as admin_mappings
 from services.admin.connections import get_summary
-from services.cli import inputs
+from services.cli import inputs, mapping_preview
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import format_columns, print_result
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
@@ -21,6 +21,7 @@ from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Export and import the mapping of Personio attributes to Declaree fields.")
+app.command("preview")(mapping_preview.preview)
 
 
 @app.command("attributes")
