@@ -92,7 +92,7 @@ async def explain_employee(
 def build_explanation(
     published: PublishedMapping, snapshot: Snapshot, entry: LedgerEntry | None, live: Resource | None
 ) -> Explanation:
-    """Returns the explanation of an employee. ``entry`` and the account ``live`` are None if they are unknown. Pure."""
+    """Returns the explanation of an employee. ``entry`` and the account ``live`` can be unknown. Pure."""
     refused = {field.path: field.code for field in entry.refused} if entry else {}
     request = Engine(published).map(snapshot.to_event())
     return Explanation(

@@ -24,8 +24,9 @@ class PreviewTooLargeError(PermanentError):
 class MappedEmployees:
     """The requests of all employees, compressed, with the manager that each of them asks for."""
 
-    def __init__(self) -> None:
-        """Starts empty."""
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        """Starts empty. ``max_bytes`` is the maximum size of the compressed requests."""
+        self._max_bytes = max_bytes
         self._packer = Packer()
         self._packed: dict[EmployeeId, bytes] = {}
         self._bytes = 0
@@ -50,9 +51,9 @@ class MappedEmployees:
         self._bytes -= len(self._packed.get(employee, b""))
         self._packed[employee] = packed = self._packer.pack(request.model_dump_json().encode())
         self._bytes += len(packed)
-        if self._bytes > MAX_BYTES:
+        if self._bytes > self._max_bytes:
             raise PreviewTooLargeError(
-                f"the data of the employees is too large for a preview (more than {MAX_BYTES} bytes): "
+                f"the data of the employees is too large for a preview (more than {self._max_bytes} bytes): "
                 "preview single employees with --employee"
             )
         if mapped.is_absent:

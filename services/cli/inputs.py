@@ -16,8 +16,12 @@ from typing import Any
 import typer
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from services.admin.mapping_documents import parse_document
 from services.admin.mappings import MAX_NOTE_LENGTH
+from services.cli.context import fail
 from services.contracts.connections import UNENCRYPTED, Address, Credential, Label, Secret, TimeZone, is_unencrypted
+from services.contracts.mappings import MappingDocument
+from services.errors import ConnectorError
 
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
@@ -91,6 +95,14 @@ def read_text(file: Path, option: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "the content is not UTF-8 text"
         raise typer.BadParameter(f"{file}: {problem}", param_hint=f"'{option}'") from None
+
+
+def read_mapping(file: Path) -> MappingDocument:
+    """Returns the mapping in a file. Ends the command with the problems of a document that is wrong."""
+    try:
+        return parse_document(read_text(file, "file"))
+    except ConnectorError as error:
+        fail(error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from services.admin import fields as admin_fields
 from services.cli import mapping_versions
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.mapping_explain import explain
+from services.cli.mapping_preview import preview
 from services.cli.output import format_columns, print_result
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.fields import FieldCatalogue, TargetField
@@ -103,4 +104,5 @@ def _format_values(values: Sequence[str]) -> str:
 
 for _name, _command in mapping_versions.COMMANDS.items():
     app.command(_name)(_command)
+app.command("preview")(preview)
 app.command("explain")(explain)

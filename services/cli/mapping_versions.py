@@ -13,12 +13,12 @@ from services.admin import mappings as admin_mappings
 from services.admin.connections import get_summary
 from services.admin.mapping_problems import find_problems
 from services.cli import inputs
-from services.cli.context import CliSettings, Id, Json, fail, run
+from services.cli.context import CliSettings, Id, Json, run
+from services.cli.mapping_preview import show_effect
 from services.cli.output import format_columns, print_error, print_result
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, MappingDraft, PublishedMapping
-from services.errors import ConnectorError
 from services.mapping.differences import Difference, find_differences, find_dropped_rules
 from services.runtime.clock import SystemClock
 from services.store.connection_summaries import ConnectionSummary
@@ -41,6 +41,9 @@ Dropped = Annotated[
     typer.Option("--dropped", help="What happens with values of fields that the new version no longer mentions."),
 ]
 AcceptProblems = Annotated[bool, typer.Option("--accept-problems", help="Publish with --yes in spite of problems.")]
+Effect = Annotated[
+    bool, typer.Option("--effect/--no-effect", help="Whether the effect on all employees is shown before the question.")
+]
 AsYaml = Annotated[bool, typer.Option("--yaml", help="Print YAML instead of JSON.")]
 
 
@@ -84,14 +87,15 @@ def import_(
     by: By = None,
     yes: Yes = False,
     accept_problems: AcceptProblems = False,
+    effect: Effect = True,
     as_json: Json = False,
 ) -> None:
     """Publish a mapping from a file as the next version, and resend all employees. With --draft, only save it.
 
-    Shows problems and differences, and asks. If the mapping reads further attributes, all employees are polled before. While the
-    connection is paused, the next poll reads them.
+    Shows problems, differences and the effect on all employees, and asks. If the mapping reads further attributes, all employees are
+    polled before. While the connection is paused, the next poll reads them.
     """
-    mapping = _parse(file)
+    mapping = inputs.read_mapping(file)
     target = ConnectionId(connection)
     if draft:
         saved, problems = run(lambda _, store: _save(store, target, mapping, _find_name(by), revision))
@@ -102,7 +106,7 @@ def import_(
             as_json=as_json,
         )
         return
-    chosen = _ask(target, mapping, dropped, yes=yes, accepts_problems=accept_problems)
+    chosen = _ask(target, mapping, dropped, yes=yes, accepts_problems=accept_problems, with_effect=effect)
 
     async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
         published = await admin_mappings.publish(
@@ -128,12 +132,13 @@ def publish(
     by: By = None,
     yes: Yes = False,
     accept_problems: AcceptProblems = False,
+    effect: Effect = True,
     as_json: Json = False,
 ) -> None:
-    """Publish the draft as the next version, and resend all employees. Shows problems and differences, and asks."""
+    """Publish the draft as the next version, and resend all employees. Shows problems, differences and the effect, and asks."""
     target = ConnectionId(connection)
     draft = run(lambda _, store: admin_mappings.get_draft(store, target))
-    chosen = _ask(target, draft.mapping, dropped, yes=yes, accepts_problems=accept_problems)
+    chosen = _ask(target, draft.mapping, dropped, yes=yes, accepts_problems=accept_problems, with_effect=effect)
 
     async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
         published = await admin_mappings.publish_draft(
@@ -152,12 +157,13 @@ def roll_back(
     by: By = None,
     yes: Yes = False,
     accept_problems: AcceptProblems = False,
+    effect: Effect = True,
     as_json: Json = False,
 ) -> None:
-    """Publish the content of an earlier version again, as the next version. Shows problems and differences, and asks."""
+    """Publish the content of an earlier version again, as the next version. Shows problems, differences and the effect, and asks."""
     target = ConnectionId(connection)
     earlier = run(lambda _, store: admin_mappings.get_version(store, target, version))
-    chosen = _ask(target, earlier.mapping, dropped, yes=yes, accepts_problems=accept_problems)
+    chosen = _ask(target, earlier.mapping, dropped, yes=yes, accepts_problems=accept_problems, with_effect=effect)
 
     async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
         published = await admin_mappings.publish(
@@ -227,7 +233,7 @@ def discard(connection: Id, as_json: Json = False) -> None:
 
 def lint(file: File, as_json: Json = False) -> None:
     """Check a mapping in a file, without a connection and without a server."""
-    mapping = _parse(file)
+    mapping = inputs.read_mapping(file)
     print_result(
         f"the mapping can be used: rules {len(mapping.rules)}, withdrawn rules {len(mapping.withdrawn)}",
         {"rules": len(mapping.rules), "withdrawn": len(mapping.withdrawn)},
@@ -248,13 +254,6 @@ def _find_name(by: str | None) -> str:
         return "unknown"
 
 
-def _parse(file: Path) -> MappingDocument:
-    try:
-        return documents.parse_document(inputs.read_text(file, "file"))
-    except ConnectorError as error:
-        fail(error)
-
-
 def _ask(
     connection: ConnectionId,
     mapping: MappingDocument,
@@ -262,6 +261,7 @@ def _ask(
     *,
     yes: bool,
     accepts_problems: bool,
+    with_effect: bool,
 ) -> Literal["leave", "clear"] | None:
     """Shows what is to be published, and asks. Returns what happens with the values of dropped fields; None without such fields."""
 
@@ -287,6 +287,8 @@ def _ask(
         targets = ", ".join(rule.target for rule in rules)
         print_error(f"The new version no longer mentions: {targets}.")
         dropped = "clear" if inputs.confirm("Clear the values that came from Personio?", "--dropped") else "leave"
+    if with_effect:
+        show_effect(connection, admin_mappings.settle_dropped(before, mapping, dropped))
     if not inputs.confirm("Publish it, and resend all employees?"):
         raise typer.Exit(1)
     return dropped

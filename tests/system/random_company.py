@@ -100,12 +100,22 @@ def change_company(random: Random, pipeline: Pipeline) -> set[str]:
         elif draw < 0.4:
             pipeline.change(person.id, **{TITLE: random.choice(["Head", "", None])})
         elif draw < 0.43:
+            pipeline.change(person.id, email=take_address(pipeline, f"taken.{person.id}@nordlicht.example"))
+        elif draw < 0.46:
             pipeline.personio.company.delete(person.id, pipeline.personio.now())
     for _ in range(random.randrange(4)):
         pipeline.hire(status="active")
     if random.random() < 0.5:
         moved |= _move_address(random, pipeline)
     return moved
+
+
+def take_address(pipeline: Pipeline, address: str) -> str:
+    """Returns the address after an account that the product does not manage has got it."""
+    name = {"givenName": "Somebody", "familyName": "Else"}
+    body = {"userName": address, "emails": [{"value": address, "type": "work"}], "name": name}
+    pipeline.declaree.registry.create("User", body, Behaviour(id_format="uuid"))
+    return address
 
 
 def _move_address(random: Random, pipeline: Pipeline) -> set[str]:

@@ -39,7 +39,15 @@ from services.provisioning import paths
 from services.provisioning.calls import Body
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID
 from tests.system.pipeline import Pipeline
-from tests.system.random_company import FIELDS, OWN, add_strangers, change_accounts, change_company, draw_mapping
+from tests.system.random_company import (
+    FIELDS,
+    OWN,
+    add_strangers,
+    change_accounts,
+    change_company,
+    draw_mapping,
+    take_address,
+)
 
 pytestmark = pytest.mark.mongo
 
@@ -314,6 +322,25 @@ async def test_value_that_was_refused_before_is_refused(pipeline: Pipeline) -> N
     assert list_differences(pipeline, shown, reality) == []
     assert len(shown.results[Previewed.INCOMPLETE]) > 10
     assert shown.fields == {f"{OWN}:code": len(shown.results[Previewed.INCOMPLETE])}
+
+
+async def test_address_of_another_account_is_a_conflict(pipeline: Pipeline) -> None:
+    """The employee keeps the former address, and gets the new name."""
+    await pipeline.sync()
+    employee = next(person.id for person in pipeline.personio.company.list_employees() if person.status == "active")
+    address = take_address(pipeline, "taken@nordlicht.example")
+    pipeline.change(employee, email=address, last_name="Neumann")
+    preview = Preview(pipeline, default_mapping())
+
+    shown, single = await preview.show_all(), await preview.show(str(employee))
+    reality = await sync_really(pipeline, preview.mapping)
+
+    assert shown.results[Previewed.REJECTED] == (str(employee),)
+    assert [(group.field, group.employees) for group in shown.rejected] == [("userName", (str(employee),))]
+    assert [change.path for change in single.changes] == ["name.familyName"]
+    assert [request.is_taken for request in single.requests] == [False, True]
+    assert list_differences(pipeline, shown, reality) == []
+    assert shown.fields == Counter(reality.list_changes(str(employee)).keys())
 
 
 async def test_names_are_shown_only_on_request(pipeline: Pipeline) -> None:

@@ -168,6 +168,7 @@ def test_texts_of_drafts_and_versions(
     times = {r"\d{4}-\d\d-\d\d \d\d:\d\d UTC": "TIME"}
     diff, discard, publish_, rollback, history, lint, schema = (Transcript(cli, times) for _ in range(7))
 
+    publish_command = ("mapping", "publish", connection, "--by", "Ada")
     lint.record("A mapping.", "mapping", "lint", "mapping.yaml")
     lint.record("A wrong expression.", "mapping", "lint", "wrong.yaml")
     schema.record("The schema.", "mapping", "schema")
@@ -179,12 +180,10 @@ def test_texts_of_drafts_and_versions(
     publish_.record("An older revision.", "mapping", "import", connection, "mapping.yaml", "--draft", "--by", "Ben")
     diff.record("The draft.", "mapping", "diff", connection)
     publish_.record("Without a decision.", "mapping", "publish", connection, "--yes", "--by", "Ada")
-    publish_.record(
-        "Answers.", "mapping", "publish", connection, "--by", "Ada", "--note", "shorter titles", stdin="y\ny\n"
-    )
+    publish_.record("Answers.", *publish_command, "--note", "shorter titles", "--no-effect", stdin="y\ny\n")
     history.record("Two versions.", "mapping", "history", connection)
     rollback.record("An unknown version.", "mapping", "rollback", connection, "9", "--yes")
-    rollback.record("No.", "mapping", "rollback", connection, "1", stdin="n\nn\n")
+    rollback.record("No.", "mapping", "rollback", connection, "1", "--no-effect", stdin="n\nn\n")
     rollback.record("Yes.", "mapping", "rollback", connection, "1", "--yes", "--dropped", "leave", "--by", "Ben")
     history.record("After a roll back.", "mapping", "history", connection)
     diff.record("Two versions.", "mapping", "diff", connection, "1", "3")

@@ -1,0 +1,174 @@
+"""The command ``mapping preview``: what a mapping would do, for one employee or for all."""
+
+import json
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic_core import to_jsonable_python
+
+from services.admin import preview as admin_preview
+from services.admin.mappings import get_draft
+from services.admin.preview_results import PersonPreview, PopulationPreview, ReasonGroup
+from services.cli import inputs
+from services.cli.context import CliSettings, Id, Json, run
+from services.cli.output import format_columns, print_error, print_result
+from services.cli.progress import show_progress
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.mappings import MappingDocument
+from services.runtime.clock import SystemClock
+from services.store.database import Store
+
+WIDTH = 80
+"""Number of columns that a line of text fits."""
+MAX_NAMED = 10
+"""Maximum number of employees that are named for each reason. The JSON names all of them."""
+STEPS = {"accounts": "accounts in Declaree", "employees": "employees in Personio", "preview": "employees previewed"}
+"""Descriptions of the steps, by the name that the progress has."""
+
+
+def preview(
+    connection: Id,
+    file: Annotated[
+        Path | None,
+        typer.Argument(exists=True, dir_okay=False, help="JSON or YAML document with the mapping; the draft without."),
+    ] = None,
+    employee: Annotated[
+        str | None, typer.Option("--employee", help="Preview this employee, with the values of the fields.")
+    ] = None,
+    names: Annotated[bool, typer.Option("--names", help="Show the names of the listed employees.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a mapping would do if it were published now. Nothing is written or published.
+
+    Reads the employees from Personio and the accounts from Declaree. Without --employee, shows the numbers of all employees,
+    and the reasons of those that would be rejected or wait. With --employee, shows the values before and after, and the
+    requests to Declaree, which contain personal data.
+    """
+    target = ConnectionId(connection)
+    mapping = run(lambda _, store: get_draft(store, target)).mapping if file is None else inputs.read_mapping(file)
+    if employee is not None:
+        person = _preview_person(target, mapping, EmployeeId(employee))
+        print_result("\n".join(_format_person(person)), person, as_json=as_json)
+        return
+    population = _preview_population(target, mapping, with_names=names)
+    print_result("\n".join(_format_population(population)), population, as_json=as_json)
+
+
+def show_effect(connection: ConnectionId, mapping: MappingDocument) -> None:
+    """Prints what a mapping would do with all employees, before a question. Says so if this cannot be found out now."""
+    try:
+        population = _preview_population(connection, mapping, with_names=False)
+    except typer.Exit:
+        print_error("The effect on the employees cannot be shown now.")
+        return
+    for line in _format_population(population):
+        print_error(line)
+
+
+def _preview_person(connection: ConnectionId, mapping: MappingDocument, employee: EmployeeId) -> PersonPreview:
+    async def work(settings: CliSettings, store: Store) -> PersonPreview:
+        return await admin_preview.preview_person(
+            store,
+            SystemClock(),
+            connection,
+            mapping,
+            employee,
+            allow_private=settings.allow_private_addresses,
+        )
+
+    return run(work)
+
+
+def _preview_population(connection: ConnectionId, mapping: MappingDocument, *, with_names: bool) -> PopulationPreview:
+    with show_progress("accounts in Declaree") as step:
+
+        async def progress(name: str, done: int, total: int | None) -> None:
+            step(STEPS[name], done, total)
+
+        async def work(settings: CliSettings, store: Store) -> PopulationPreview:
+            return await admin_preview.preview_population(
+                store,
+                SystemClock(),
+                connection,
+                mapping,
+                progress,
+                allow_private=settings.allow_private_addresses,
+                with_names=with_names,
+            )
+
+        return run(work)
+
+
+# ------------------------------------------------------------ one employee
+
+
+def _format_person(preview: PersonPreview) -> Iterator[str]:
+    account = "no account" if preview.account is None else f"account {preview.account}"
+    yield f"employee {preview.employee}: {preview.result.value} ({account})"
+    if preview.is_absent:
+        yield "Personio does not know the employee any longer: the stored data is used."
+    if preview.reason is not None:
+        about = "" if preview.field is None else f"{preview.field}: "
+        yield from textwrap.wrap(f"{about}{preview.reason}", WIDTH)
+    for change in preview.changes:
+        yield f"  {change.path}"
+        yield f"    before  {_format_value(change.before)}"
+        yield f"    after   {_format_value(change.after)}"
+    if not preview.changes:
+        yield "No field of the account changes."
+    for request in preview.requests:
+        yield f"{request.method} {request.path}" + ("" if request.is_taken else "  (Declaree would refuse it)")
+        if request.body is not None:
+            yield textwrap.indent(json.dumps(request.body, ensure_ascii=False, indent=2), "  ")
+
+
+def _format_value(value: Any) -> str:
+    """Returns a value on one line; a dash for none."""
+    if value is None:
+        return "-"
+    text = value if isinstance(value, str) else json.dumps(to_jsonable_python(value), ensure_ascii=False)
+    return textwrap.shorten(text, WIDTH - 12, placeholder=" ...") or repr(text)
+
+
+# ------------------------------------------------------------ all employees
+
+
+def _format_population(preview: PopulationPreview) -> Iterator[str]:
+    accounts = "unlisted" if preview.accounts is None else str(preview.accounts)
+    yield f"mapping version {preview.mapping_version} would do this ({preview.employees} employees, accounts: {accounts}):"
+    results = [(str(len(members)).rjust(7), result.text) for result, members in preview.results.items()]
+    yield format_columns(results) if results else "      0  employees"
+    if preview.unreadable:
+        yield f"{preview.unreadable:>7}  employees cannot be read, because Personio lists them in an unknown form"
+    if preview.fields:
+        yield "accounts by field that changes:"
+        yield format_columns([(str(number).rjust(5), path) for path, number in preview.fields.items()])
+    yield from _format_groups("rejected", preview.rejected, preview)
+    yield from _format_groups("waiting", preview.waiting, preview)
+    if preview.brake.held:
+        yield from textwrap.wrap(
+            f"The brake holds {preview.brake.held} of {preview.brake.disabled} accounts that would be disabled: more than "
+            f"{preview.brake.guard.people}, and more than {preview.brake.guard.share:.0%} of the enabled accounts.",
+            WIDTH,
+        )
+
+
+def _format_groups(title: str, groups: Sequence[ReasonGroup], preview: PopulationPreview) -> Iterator[str]:
+    for group in groups:
+        about = "" if group.field is None else f"{group.field}: "
+        yield from textwrap.wrap(f"{title} ({len(group.employees)}): {about}{group.reason}", WIDTH)
+        named = [_name(employee, preview) for employee in group.employees[:MAX_NAMED]]
+        more = len(group.employees) - len(named)
+        yield from _indent([*named, *([f"and {more} more: --json lists all"] if more else [])])
+
+
+def _name(employee: EmployeeId, preview: PopulationPreview) -> str:
+    name = preview.names.get(employee)
+    return employee if name is None else f"{employee} {' '.join(name.split())}"
+
+
+def _indent(items: Iterable[str]) -> list[str]:
+    return textwrap.wrap(", ".join(items), WIDTH, initial_indent="  ", subsequent_indent="  ")
