@@ -66,7 +66,7 @@ class Engine:
             is_written, value = rule.evaluate(attributes)
             if not is_written:
                 continue
-            if rule.target == MANAGER:
+            if rule.is_manager:
                 manager = build_manager_reference(value)
             else:
                 fields[rule.target] = value

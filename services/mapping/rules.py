@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from services.contracts.mappings import Rule
+from services.contracts.mappings import MANAGER, Rule
 from services.contracts.values import Value
 from services.mapping.sources import Attributes, CompiledSource, compile_expression, compile_source
 from services.mapping.transforms import Function, UnfitValueError, compile_transform, is_empty, remove_empty
@@ -34,16 +34,13 @@ NoteStep: TypeAlias = Callable[[Step], None]
 """Receives each step of an evaluation."""
 
 
-class _Unknown:
-    """The value of a source that reads an unknown attribute."""
-
-
 class CompiledRule:
     """A rule that is compiled once and evaluated for many employees."""
 
     def __init__(self, rule: Rule) -> None:
         """Compiles the condition, the source and the transforms of ``rule``."""
         self.target = rule.target
+        self.is_manager = rule.target == MANAGER
         self._rule = rule
         self._source = compile_source(rule.source)
         self._condition = compile_expression(rule.when.expression) if rule.when else None
@@ -61,49 +58,60 @@ class CompiledRule:
         An attribute that is not in ``attributes`` is unknown, so its field stays as it is. No transform applies. ``note``
         receives each step; None if the steps are not needed.
         """
-        if self._condition is not None and self._rule.when is not None:
-            fits = self._read(self._condition, attributes, "condition", note)
-            if isinstance(fits, _Unknown):
-                return False, None
-            if fits is not True:
-                problem = f"the condition of the rule for {self.target} does not fit"
-                return self._settle_missing(self._rule.when.otherwise, f"{problem}: correct the employee in Personio")
-        value = self._read(self._source, attributes, self._rule.source.kind, note)
-        if isinstance(value, _Unknown):
-            return False, None
-        value = self._transform(value, note)
+        if self._condition is not None:
+            settled = self._check_condition(self._condition, attributes, note)
+            if settled is not None:
+                return settled
+        source = self._source
+        for key in source.attributes:
+            if key not in attributes:
+                return self._leave_unknown(key)
+        try:
+            value = source.read(attributes) if note is None else self._note_steps(attributes, note)
+            if note is None:
+                for transform in self._transforms:
+                    value = transform(value)
+        except UnfitValueError as error:
+            raise self._reject(error) from None
+        if type(value) is str and value:
+            return True, value
         if not is_empty(value):
             return True, remove_empty(value) if isinstance(value, tuple) else value
         return self._settle_missing(self._rule.on_missing, f"{self.target} has no value: enter one in Personio")
 
-    def _read(
-        self, source: CompiledSource, attributes: Attributes, name: str, note: NoteStep | None
-    ) -> Value | _Unknown:
-        unknown = source.find_unknown(attributes)
+    def _note_steps(self, attributes: Attributes, note: NoteStep) -> Value:
+        """Returns the value of source and transforms, and notes each step."""
+        value = self._source.read(attributes)
+        note(Step(self._rule.source.kind, value))
+        for transform, function in zip(self._rule.transforms, self._transforms, strict=True):
+            value = function(value)
+            note(Step(transform.kind, value))
+        return value
+
+    def _check_condition(
+        self, condition: CompiledSource, attributes: Attributes, note: NoteStep | None
+    ) -> tuple[bool, Value] | None:
+        """Returns what ``evaluate`` returns if the rule does not apply; None if it applies."""
+        unknown = next((key for key in condition.attributes if key not in attributes), None)
         if unknown is not None:
-            if self._rule.on_missing == "reject":
-                reason = f"the attribute {unknown} for {self.target} is unknown"
-                raise RejectedError(
-                    f"{reason}: release it for the credential in Personio, or change the rule", self.target
-                )
-            return _Unknown()
+            return self._leave_unknown(unknown)
         try:
-            value = source.read(attributes)
+            fits = condition.read(attributes)
         except UnfitValueError as error:
             raise self._reject(error) from None
         if note is not None:
-            note(Step(name, value))
-        return value
+            note(Step("condition", fits))
+        if fits is True or self._rule.when is None:
+            return None
+        problem = f"the condition of the rule for {self.target} does not fit: correct the employee in Personio"
+        return self._settle_missing(self._rule.when.otherwise, problem)
 
-    def _transform(self, value: Value, note: NoteStep | None) -> Value:
-        try:
-            for number, transform in enumerate(self._transforms):
-                value = transform(value)
-                if note is not None:
-                    note(Step(self._rule.transforms[number].kind, value))
-        except UnfitValueError as error:
-            raise self._reject(error) from None
-        return value
+    def _leave_unknown(self, key: str) -> tuple[bool, Value]:
+        """Leaves the field of an employee with an unknown attribute, unless the rule rejects those without a value."""
+        if self._rule.on_missing == "reject":
+            reason = f"the attribute {key} for {self.target} is unknown"
+            raise RejectedError(f"{reason}: release it for the credential in Personio, or change the rule", self.target)
+        return False, None
 
     def _reject(self, error: UnfitValueError) -> RejectedError:
         reason = f"the value for {self.target} {error}: correct it in Personio, or change the rule"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TypeAlias
 
 from services.contracts.mappings import (
@@ -61,7 +62,7 @@ def compile_source(source: Source) -> CompiledSource:
         case AttributeSource(attribute=key, largest_by=str(neighbour)):
             return CompiledSource(keys, lambda attributes: _find_largest(attributes[key], attributes[neighbour]))
         case AttributeSource(attribute=key):
-            return CompiledSource(keys, lambda attributes: attributes[key])
+            return CompiledSource(keys, itemgetter(key))
         case AttributesSource():
             return CompiledSource(keys, lambda attributes: _list_values(attributes[key] for key in keys))
         case ConstantSource(value=constant):

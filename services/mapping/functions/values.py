@@ -62,7 +62,18 @@ def map_entries(change: Callable[[Filled], Scalar]) -> Function:
 
 def map_texts(change: Callable[[str], Scalar]) -> Function:
     """Returns the function that applies a change to a text, or to each text of a list. Other values stay unchanged."""
-    return map_entries(lambda value: change(value) if isinstance(value, str) else value)
+    apply_to_any = map_entries(lambda value: change(value) if isinstance(value, str) else value)
+
+    def apply(value: Value) -> Value:
+        # most values are short texts: the shortest way for them
+        if type(value) is str and 0 < len(value) <= MAX_CHARACTERS:
+            changed = change(value)
+            if type(changed) is str and len(changed) > MAX_CHARACTERS:
+                _check_length(changed)
+            return changed
+        return apply_to_any(value)
+
+    return apply
 
 
 def check_size(entries: tuple[Filled, ...]) -> tuple[Filled, ...]:

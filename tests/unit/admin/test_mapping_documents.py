@@ -2,6 +2,7 @@
 
 import json
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,7 @@ rules:
   - {target: title, source: {kind: constant, value: x}, transforms: [{kind: trim}, {kind: extract, pattern: "("}]}
 """
 
+SCHEMA = json.loads(format_schema())
 YAML = """\
 rules:
   - target: preferredLanguage  # of the application
@@ -115,3 +117,18 @@ def test_schema_describes_each_field() -> None:
 
     assert schema["properties"]["rules"]["description"].startswith("The rules, one for each field.")
     assert schema["$defs"]["ExpressionSource"]["properties"]["expression"]["maxLength"] == 1_000
+
+
+@given(mapping=mappings)
+def test_schema_accepts_each_mapping(mapping: MappingDocument) -> None:
+    """An editor marks nothing in a document that an import takes."""
+    jsonschema.validate(mapping.model_dump(mode="json"), SCHEMA)
+
+
+def test_schema_refuses_an_unknown_kind() -> None:
+    """An editor marks it while it is written."""
+    document = default_mapping().model_dump(mode="json")
+    document["rules"][0]["transforms"] = [{"kind": "reverse"}]
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA)
