@@ -69,12 +69,16 @@ A mapping says which Personio attribute goes into which field of the Declaree ac
 numbered by version. A new connection starts with the first mapping below.
 
     personio-declaree mapping attributes ID
-    personio-declaree mapping export ID > mapping.json
-    personio-declaree mapping import ID mapping.json
+    personio-declaree mapping fields ID
+    personio-declaree mapping export ID --yaml > mapping.yaml
+    personio-declaree mapping lint mapping.yaml
+    personio-declaree mapping import ID mapping.yaml --draft
+    personio-declaree mapping preview ID
+    personio-declaree mapping publish ID
 
-If a document is invalid, the import prints the location and the reason, and changes nothing. A valid document becomes the
-next version. If it reads further attributes, all employees are polled first. All employees are then resent, and only real
-differences are written. To go back, import the older document."""
+A document is JSON or YAML. If it is invalid, the command prints each problem with its rule and place, and changes nothing. A draft
+changes nothing either. A published mapping is the next version, and never changes. If it reads further attributes, all employees are
+polled first. All employees are then resent, and only real differences are written. To go back, run `mapping rollback ID VERSION`."""
 
 WANTED = """\
 The product asks Personio only for the *wanted attributes*: first name, last name, e-mail, status, the hire date, and what the

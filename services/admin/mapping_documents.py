@@ -46,11 +46,21 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|fal
 
 
 def format_document(mapping: MappingDocument, *, as_yaml: bool = False) -> str:
-    """Returns the mapping as indented JSON, or as YAML."""
+    """Returns the mapping as indented JSON, or as YAML. What a rule does not have is left out."""
     content = mapping.model_dump(mode="json")
+    for rule in (*content["rules"], *content["withdrawn"]):
+        _omit_absent(rule, "when")
+        _omit_absent(rule, "transforms")
+        _omit_absent(rule["source"], "largest_by")
     if as_yaml:
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
     return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def _omit_absent(part: dict[str, Any], name: str) -> None:
+    """Removes a field that is null or an empty list."""
+    if part.get(name, True) in (None, []):
+        del part[name]
 
 
 def format_schema() -> str:

@@ -12,6 +12,7 @@ from services.cli import mapping_versions
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.mapping_explain import explain
 from services.cli.mapping_preview import preview
+from services.cli.mapping_suggest import suggest
 from services.cli.output import format_columns, print_result
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.fields import FieldCatalogue, TargetField
@@ -104,5 +105,6 @@ def _format_values(values: Sequence[str]) -> str:
 
 for _name, _command in mapping_versions.COMMANDS.items():
     app.command(_name)(_command)
+app.command("suggest")(suggest)
 app.command("preview")(preview)
 app.command("explain")(explain)

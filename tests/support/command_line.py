@@ -60,6 +60,7 @@ COMMANDS = (
     "mapping publish",
     "mapping rollback",
     "mapping schema",
+    "mapping suggest",
     "people show",
     "people list",
     "people disable",

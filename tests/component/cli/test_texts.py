@@ -197,6 +197,21 @@ def test_texts_of_drafts_and_versions(
     schema.compare("mapping-schema")
 
 
+async def test_texts_of_mapping_suggest(cli: Cli, serve: Serve) -> None:
+    """The default mapping with further rules, each with its reason; a Personio that refuses the secret."""
+    state = State.generate(employees=1, credential=Credential("papi-1", SECRET))
+    urls = serve(create_personio(state)), serve(create_declaree(Declaree(api_key=KEY))) + BASE_PATH
+    options = ("--personio-url", urls[0], "--declaree-url", urls[1])
+    connection = await asyncio.to_thread(add_connection, cli, *options)
+    suggest = Transcript(cli)
+
+    await asyncio.to_thread(suggest.record, "Both systems answer.", "mapping", "suggest", connection)
+    await asyncio.to_thread(cli, "connections", "secrets", connection, "--personio", PERSONIO_CLIENT_SECRET="wrong")
+    await asyncio.to_thread(suggest.record, "A wrong secret.", "mapping", "suggest", connection)
+
+    suggest.compare("mapping-suggest")
+
+
 async def test_texts_of_mapping_explain(cli: Cli, serve: Serve, store: Store) -> None:
     """An employee without an account, one with an account, one field, and what is unknown."""
     declaree = Declaree(api_key=KEY)
