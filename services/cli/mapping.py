@@ -21,7 +21,6 @@ from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
 
 app = typer.Typer(no_args_is_help=True, help="Export and import the mapping of Personio attributes to Declaree fields.")
-app.command("preview")(mapping_preview.preview)
 
 
 @app.command("attributes")
@@ -85,3 +84,6 @@ def _describe_effect(connection: ConnectionSummary) -> str:
             f"all employees are resent; further attributes have no value until `poll {connection.id}` or the next poll"
         )
     return "all employees are resent"
+
+
+app.command("preview")(mapping_preview.preview)
