@@ -354,6 +354,24 @@ async def test_address_of_another_account_is_a_conflict(pipeline: Pipeline) -> N
     assert shown.fields == Counter(reality.list_changes(str(employee)).keys())
 
 
+async def test_exchanged_addresses_are_shown_as_updates(pipeline: Pipeline) -> None:
+    """Each of the two accounts blocks the other at first."""
+    await pipeline.sync()
+    active = [person for person in pipeline.personio.company.list_employees() if person.status == "active"]
+    first, second = active[0], active[1]
+    pipeline.change(first.id, email="aside@nordlicht.example")
+    pipeline.change(second.id, email=first.email)
+    pipeline.change(first.id, email=second.email)
+    preview = Preview(pipeline, default_mapping())
+
+    shown = await preview.show_all()
+    reality = await sync_really(pipeline, preview.mapping)
+
+    assert set(shown.results[Previewed.UPDATED]) == {str(first.id), str(second.id)}
+    assert list_differences(pipeline, shown, reality) == []
+    assert shown.fields == {"userName": 2, WORK_EMAIL: 2}
+
+
 async def test_cancelled_preview_ends_cleanly(pipeline: Pipeline) -> None:
     """Ctrl-C cancels the task of a command. The list of all accounts in the background ends, too."""
     await pipeline.sync()
