@@ -6,7 +6,7 @@ address, and with the same refusal for a value that the server has refused befor
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from services.contracts.addresses import fold_address
@@ -69,8 +69,8 @@ class Rehearsal:
         """Starts without changes."""
         self._packer = Packer()
         self._changed: dict[AccountId, bytes] = {}
-        self._marks: dict[AccountId, frozenset[str]] = {}
-        self._by_mark: dict[str, set[AccountId]] = {}
+        self._by_mark: dict[str, AccountId | frozenset[AccountId]] = {}
+        """Nearly every mark has one account, and a set of one needs 216 bytes more."""
         self._renamed: dict[str, str] = {}
 
     def __contains__(self, account: AccountId) -> bool:
@@ -102,17 +102,15 @@ class Rehearsal:
 
     def cover_lookup(self, call: FindAccounts, answer: Answer) -> Answer:
         """Returns the server's answer to a lookup with the changed accounts in place of the real ones."""
-        mark = _build_mark(call.attribute, call.value)
-        copies = [self.get(account) for account in sorted(self._by_mark.get(mark, ()))]
         if not isinstance(answer, Found):
             return answer
-        kept = [live for live in answer.resources if live.id not in self._changed]
-        return Found((*kept, *(copy for copy in copies if copy is not None)))
+        copies = [self.get(account) for account in sorted(self._find(_build_mark(call.attribute, call.value)))]
+        matching = [copy for copy in copies if copy is not None and _matches(copy, call)]
+        return Found((*(live for live in answer.resources if live.id not in self._changed), *matching))
 
-    def find_owner(self, address: str) -> AccountId | None:
-        """Returns the changed account with this address as user name or e-mail address; None if no changed one has it."""
-        marks = (_build_mark("userName", address), _build_mark("emails.value", address))
-        return min((account for mark in marks for account in self._by_mark.get(mark, ())), default=None)
+    def _find(self, mark: str) -> frozenset[AccountId]:
+        found = self._by_mark.get(mark, frozenset())
+        return frozenset({found}) if isinstance(found, str) else found
 
     def write(
         self, call: Write, account: AccountId, live: Body, refused: Mapping[str, RefusedField], *, has_conflict: bool
@@ -140,12 +138,18 @@ class Rehearsal:
         return Written(written)
 
     def _keep(self, live: Resource) -> None:
+        before = self.get(live.id)
+        for mark in () if before is None else _list_marks(before):
+            self._note(mark, self._find(mark) - {live.id})
         self._changed[live.id] = self._packer.pack(json.dumps(live.body).encode())
-        for mark in self._marks.get(live.id, ()):
-            self._by_mark[mark].discard(live.id)
-        self._marks[live.id] = marks = frozenset(_list_marks(live))
-        for mark in marks:
-            self._by_mark.setdefault(mark, set()).add(live.id)
+        for mark in _list_marks(live):
+            self._note(mark, self._find(mark) | {live.id})
+
+    def _note(self, mark: str, accounts: frozenset[AccountId]) -> None:
+        if accounts:
+            self._by_mark[mark] = next(iter(accounts)) if len(accounts) == 1 else accounts
+        else:
+            self._by_mark.pop(mark, None)
 
 
 def list_new_addresses(call: Write, live: Body) -> tuple[str, ...]:
@@ -155,17 +159,21 @@ def list_new_addresses(call: Write, live: Body) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address for address in after if fold_address(address) not in before))
 
 
-def _list_marks(live: Resource) -> Iterable[str]:
-    if external_id := get_external_id(live):
-        yield _build_mark("externalId", external_id)
-    if name := get_folded_name(live):
-        yield _build_mark("userName", name)
-    for address in paths.list_addresses(live.body):
-        yield _build_mark("emails.value", address)
+def _list_marks(live: Resource) -> frozenset[str]:
+    """Returns what an account can be found by."""
+    external_id = get_external_id(live)
+    addresses = {_build_mark("userName", address) for address in paths.list_addresses(live.body)}
+    return frozenset({_build_mark("externalId", external_id)} if external_id else set[str]()) | addresses
 
 
 def _build_mark(attribute: str, value: str) -> str:
-    return f"{attribute} {value if attribute == 'externalId' else fold_address(value)}"
+    """Returns the key of an external id, or of an address of either kind."""
+    return f"id {value}" if attribute == "externalId" else fold_address(value)
+
+
+def _matches(live: Resource, call: FindAccounts) -> bool:
+    """Returns whether an account with the mark of a lookup has it in the attribute of the lookup."""
+    return call.attribute != "userName" or get_folded_name(live) == fold_address(call.value)
 
 
 def _refuse(code: str) -> Answer:

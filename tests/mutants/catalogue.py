@@ -1,11 +1,12 @@
 """All planted mistakes, and their table in CONTRIBUTING.md."""
 
 from tests.mutants.in_poller import POLLER
+from tests.mutants.in_preview import PREVIEW
 from tests.mutants.in_runtime import RUNTIME
 from tests.mutants.in_store import STORE
 from tests.mutants.in_writer import WRITER
 
-MUTANTS = (*RUNTIME, *WRITER, *POLLER, *STORE)
+MUTANTS = (*RUNTIME, *WRITER, *POLLER, *STORE, *PREVIEW)
 """All mutants, in the order of the table."""
 
 

@@ -60,7 +60,7 @@ def draw_mapping(random: Random, *, may_have_prefix: bool) -> MappingDocument:
 
 
 def add_strangers(random: Random, pipeline: Pipeline) -> None:
-    """Adds accounts that exist before the sync: some fit an employee, others are disabled, privileged, or somebody else's."""
+    """Adds accounts that exist before the sync: some fit an employee, others are disabled, privileged, or have another name."""
     for person in pipeline.personio.company.list_employees():
         if not person.email or random.random() > 0.2:
             continue
@@ -112,7 +112,7 @@ def change_company(random: Random, pipeline: Pipeline) -> set[str]:
 
 def take_address(pipeline: Pipeline, address: str) -> str:
     """Returns the address after an account that the product does not manage has got it."""
-    name = {"givenName": "Somebody", "familyName": "Else"}
+    name = {"givenName": "Other", "familyName": "Person"}
     body = {"userName": address, "emails": [{"value": address, "type": "work"}], "name": name}
     pipeline.declaree.registry.create("User", body, Behaviour(id_format="uuid"))
     return address

@@ -1,5 +1,6 @@
 """The preview of a mapping compared with what poller, mapper and writer then do, employee by employee and field by field."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -62,6 +63,7 @@ class Preview:
     def __init__(self, pipeline: Pipeline, mapping: MappingDocument) -> None:
         self.pipeline = pipeline
         self.mapping = mapping
+        self.progress = _ignore
 
     @asynccontextmanager
     async def open(self, connection: Connection, clock: Any, *, allow_private: bool) -> AsyncIterator[Vendors]:
@@ -81,7 +83,7 @@ class Preview:
             pipeline.clock,
             pipeline.connection,
             self.mapping,
-            _ignore,
+            self.progress,
             allow_private=False,
             with_names=with_names,
             open_clients=self.open,
@@ -102,6 +104,16 @@ class Preview:
 
 async def _ignore(_name: str, _done: int, _total: int | None) -> None:
     pass
+
+
+def _cancel(task: "asyncio.Task[Any]") -> Any:
+    """Returns a progress callback that cancels a task."""
+
+    async def cancel(_name: str, _done: int, _total: int | None) -> None:
+        task.cancel()
+        await asyncio.sleep(0)
+
+    return cancel
 
 
 @dataclass
@@ -257,11 +269,10 @@ async def test_preview_equals_what_the_writer_does(pipeline: Pipeline, dialect: 
 
     assert list_differences(pipeline, shown, reality) == []
     assert shown.fields == Counter(path for person in people for path in reality.list_changes(person))
-    for employee, single in singles.items():
-        if employee not in moved:
-            changes = name_accounts(single, reality)
-            assert (employee, single.result.value) == (employee, reality.results[employee])
-            assert (employee, changes) == (employee, reality.list_changes(employee))
+    alone = {employee: single for employee, single in singles.items() if employee not in moved}
+    for employee, single in alone.items():
+        assert f"{employee} {single.result.value}" == f"{employee} {reality.results[employee]}"
+        assert name_accounts(single, reality) == reality.list_changes(employee), employee
 
 
 async def test_preview_writes_nothing(pipeline: Pipeline) -> None:
@@ -341,6 +352,38 @@ async def test_address_of_another_account_is_a_conflict(pipeline: Pipeline) -> N
     assert [request.is_taken for request in single.requests] == [False, True]
     assert list_differences(pipeline, shown, reality) == []
     assert shown.fields == Counter(reality.list_changes(str(employee)).keys())
+
+
+async def test_exchanged_addresses_are_shown_as_updates(pipeline: Pipeline) -> None:
+    """Each of the two accounts blocks the other at first."""
+    await pipeline.sync()
+    active = [person for person in pipeline.personio.company.list_employees() if person.status == "active"]
+    first, second = active[0], active[1]
+    pipeline.change(first.id, email="aside@nordlicht.example")
+    pipeline.change(second.id, email=first.email)
+    pipeline.change(first.id, email=second.email)
+    preview = Preview(pipeline, default_mapping())
+
+    shown = await preview.show_all()
+    reality = await sync_really(pipeline, preview.mapping)
+
+    assert set(shown.results[Previewed.UPDATED]) == {str(first.id), str(second.id)}
+    assert list_differences(pipeline, shown, reality) == []
+    assert shown.fields == {"userName": 2, WORK_EMAIL: 2}
+
+
+async def test_cancelled_preview_ends_cleanly(pipeline: Pipeline) -> None:
+    """Ctrl-C cancels the task of a command. The list of all accounts in the background ends, too."""
+    await pipeline.sync()
+    preview = Preview(pipeline, default_mapping())
+    before = asyncio.all_tasks()
+    running = asyncio.create_task(preview.show_all())
+    preview.progress = _cancel(running)
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert asyncio.all_tasks() == before
 
 
 async def test_names_are_shown_only_on_request(pipeline: Pipeline) -> None:

@@ -67,7 +67,8 @@ async def test_population_is_shown_in_eighty_columns(cli: Cli, started: Connecti
     shown = await asyncio.to_thread(cli, "mapping", "preview", started, str(file), "--json")
 
     preview = json.loads(shown.output)
-    assert (text.exit_code, shown.exit_code) == (0, 0)
+    assert text.exit_code == 0
+    assert shown.exit_code == 0
     assert f"{len(preview['results']['created']):>7}  new accounts are created" in text.output
     assert max(map(len, text.output.splitlines())) <= 80
     assert preview["names"] == {}
@@ -112,3 +113,32 @@ async def test_invalid_document_is_an_error(cli: Cli, started: ConnectionId, tmp
     result = await asyncio.to_thread(cli, "mapping", "preview", started, str(path))
 
     assert result.exit_code == EX_CONFIG
+
+
+async def test_preview_of_the_start_says_the_same(
+    cli: Cli, started: ConnectionId, file: Path, personio: State, declaree: Declaree
+) -> None:
+    """The command `connections start` has other words for what happens with accounts that exist."""
+    cases: list[dict[str, object]] = [{}, {"active": False}, {"roles": [{"value": "administrator"}]}, {}]
+    for employee, more in zip(list_active(personio), cases, strict=False):
+        values = personio.company.get(int(employee)).values
+        names = [str(values[key]).strip() for key in ("first_name", "last_name")]
+        marked = {"externalId": employee} if more == cases[-1] and employee != list_active(personio)[0] else {}
+        address = personio.company.get(int(employee)).email.strip()
+        add_account(declaree, address, names[0], names[1], **more, **marked)
+    await asyncio.to_thread(cli, "mapping", "import", started, str(file))
+
+    start = json.loads((await asyncio.to_thread(cli, "connections", "start", started, "--dry-run", "--json")).output)
+    shown = await asyncio.to_thread(cli, "mapping", "preview", started, str(file), "--json")
+
+    results = {result: len(members) for result, members in json.loads(shown.output)["results"].items()}
+    counts = start["counts"]
+    undecided = sum(counts.get(prospect, 0) for prospect in ("fitting", "unclear", "rejected"))
+    assert counts["fitting"] == counts["found"] == 1
+    assert counts["unclear"] == 2
+    assert results == {
+        "created": counts["created"],
+        "linked": counts["found"],
+        "out_of_scope": counts["left-alone"],
+        "rejected": undecided,
+    }
