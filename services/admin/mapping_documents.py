@@ -2,18 +2,22 @@
 
 import json
 import re
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from services.contracts.examples import ExampleDocument
 from services.contracts.mappings import MappingDocument
 from services.errors import ConfigurationError
 from services.mapping.rule_problems import find_rule_problems
 
 MAX_DOCUMENT_LENGTH = 1_000_000
 """Largest number of characters of a document."""
+MAPPING, EXAMPLES = "a mapping", "a list of examples"
+"""What a document has to be, for messages."""
+Model = TypeVar("Model", bound=BaseModel)
 MAX_SHOWN_PROBLEMS = 20
 """Largest number of problems that a message names."""
 
@@ -64,8 +68,17 @@ def _omit_absent(part: dict[str, Any], name: str) -> None:
 
 
 def format_schema() -> str:
-    """Returns the JSON schema of a document. Editors complete and check a file with it."""
-    schema = MappingDocument.model_json_schema()
+    """Returns the JSON schema of a mapping. Editors complete and check a file with it."""
+    return _format_schema(MappingDocument)
+
+
+def format_example_schema() -> str:
+    """Returns the JSON schema of the pinned examples of a mapping."""
+    return _format_schema(ExampleDocument)
+
+
+def _format_schema(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema()
     return json.dumps(
         {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2, ensure_ascii=False
     )
@@ -77,49 +90,54 @@ def parse_document(document: str) -> MappingDocument:
     A field that this version does not know is an error here: in a file it is a mistake. In MongoDB a newer version may
     have stored it. So is an expression or a transform that cannot be used.
     """
-    mapping = _validate(_read(document))
+    mapping = _validate(_read(document, MAPPING), MappingDocument, MAPPING)
     problems = [problem.describe() for problem in find_rule_problems(mapping)]
     if problems:
-        raise _refuse(problems)
+        raise _refuse(problems, MAPPING)
     return mapping
 
 
-def _read(document: str) -> Any:
+def parse_examples(document: str) -> ExampleDocument:
+    """Returns the examples of a JSON or YAML document. Raises ``InvalidMappingError``."""
+    return _validate(_read(document, EXAMPLES), ExampleDocument, EXAMPLES)
+
+
+def _read(document: str, what: str) -> Any:
     if len(document) > MAX_DOCUMENT_LENGTH:
-        raise _refuse([f"it has more than {MAX_DOCUMENT_LENGTH:,} characters"])
+        raise _refuse([f"it has more than {MAX_DOCUMENT_LENGTH:,} characters"], what)
     if document.lstrip().startswith("{"):
         try:
             return json.loads(document)
         except ValueError as error:
-            raise _refuse([f"it is not JSON: {error}"]) from None
+            raise _refuse([f"it is not JSON: {error}"], what) from None
         except RecursionError:
-            raise _refuse(["it is nested too deeply"]) from None
+            raise _refuse(["it is nested too deeply"], what) from None
     try:
         return yaml.load(document, Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}, character {mark.column + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error) or "it cannot be read"
-        raise _refuse([f"it is not YAML{place}: {problem}"]) from None
+        raise _refuse([f"it is not YAML{place}: {problem}"], what) from None
     except RecursionError:
-        raise _refuse(["it is nested too deeply"]) from None
+        raise _refuse(["it is nested too deeply"], what) from None
 
 
-def _validate(content: Any) -> MappingDocument:
+def _validate(content: Any, model: type[Model], what: str) -> Model:
     try:
         # as JSON, so that lists and texts are read as in an export
-        return MappingDocument.model_validate_json(json.dumps(content), extra="forbid")
+        return model.model_validate_json(json.dumps(content), extra="forbid")
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
-        raise _refuse([_format_problem(problem) for problem in problems]) from None
+        raise _refuse([_format_problem(problem) for problem in problems], what) from None
     except (TypeError, ValueError):
-        raise _refuse(["it contains a value that is neither a text, a number, true, false nor empty"]) from None
+        raise _refuse(["it contains a value that is neither a text, a number, true, false nor empty"], what) from None
 
 
-def _refuse(problems: list[str]) -> InvalidMappingError:
+def _refuse(problems: list[str], what: str) -> InvalidMappingError:
     shown = "; ".join(problems[:MAX_SHOWN_PROBLEMS])
     more = f"; and {len(problems) - MAX_SHOWN_PROBLEMS} more" if len(problems) > MAX_SHOWN_PROBLEMS else ""
-    return InvalidMappingError(f"nothing was saved, because the document is not a mapping: {shown}{more}")
+    return InvalidMappingError(f"the document is not {what}: {shown}{more}")
 
 
 def _format_problem(problem: ErrorDetails) -> str:

@@ -16,10 +16,11 @@ from typing import Any
 import typer
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from services.admin.mapping_documents import parse_document
+from services.admin.mapping_documents import parse_document, parse_examples
 from services.admin.mappings import MAX_NOTE_LENGTH
 from services.cli.context import fail
 from services.contracts.connections import UNENCRYPTED, Address, Credential, Label, Secret, TimeZone, is_unencrypted
+from services.contracts.examples import ExampleDocument
 from services.contracts.mappings import MappingDocument
 from services.errors import ConnectorError
 
@@ -101,6 +102,14 @@ def read_mapping(file: Path) -> MappingDocument:
     """Returns the mapping in a file. Ends the command with the problems of a document that is wrong."""
     try:
         return parse_document(read_text(file, "file"))
+    except ConnectorError as error:
+        fail(error)
+
+
+def read_examples(file: Path) -> ExampleDocument:
+    """Returns the pinned examples in a file. Ends the command with the problems of a document that is wrong."""
+    try:
+        return parse_examples(read_text(file, "examples"))
     except ConnectorError as error:
         fail(error)
 

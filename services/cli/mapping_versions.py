@@ -20,6 +20,7 @@ from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, MappingDraft, PublishedMapping
 from services.mapping.differences import Difference, find_differences, find_dropped_rules
+from services.mapping.examples import ExampleFailure, find_failures
 from services.runtime.clock import SystemClock
 from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
@@ -43,6 +44,12 @@ Dropped = Annotated[
 AcceptProblems = Annotated[bool, typer.Option("--accept-problems", help="Publish with --yes in spite of problems.")]
 Effect = Annotated[
     bool, typer.Option("--effect/--no-effect", help="Whether the effect on all employees is shown before the question.")
+]
+Examples = Annotated[
+    Path | None,
+    typer.Option(
+        "--examples", exists=True, dir_okay=False, help="Pinned examples that must hold, as in `mapping test`."
+    ),
 ]
 AsYaml = Annotated[bool, typer.Option("--yaml", help="Print YAML instead of JSON.")]
 
@@ -88,6 +95,7 @@ def import_(
     yes: Yes = False,
     accept_problems: AcceptProblems = False,
     effect: Effect = True,
+    examples: Examples = None,
     as_json: Json = False,
 ) -> None:
     """Publish a mapping from a file as the next version, and resend all employees. With --draft, only save it.
@@ -106,6 +114,7 @@ def import_(
             as_json=as_json,
         )
         return
+    _ensure_examples(mapping, examples)
     chosen = _ask(target, mapping, dropped, yes=yes, accepts_problems=accept_problems, with_effect=effect)
 
     async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
@@ -133,11 +142,13 @@ def publish(
     yes: Yes = False,
     accept_problems: AcceptProblems = False,
     effect: Effect = True,
+    examples: Examples = None,
     as_json: Json = False,
 ) -> None:
     """Publish the draft as the next version, and resend all employees. Shows problems, differences and the effect, and asks."""
     target = ConnectionId(connection)
     draft = run(lambda _, store: admin_mappings.get_draft(store, target))
+    _ensure_examples(draft.mapping, examples)
     chosen = _ask(target, draft.mapping, dropped, yes=yes, accepts_problems=accept_problems, with_effect=effect)
 
     async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
@@ -158,11 +169,13 @@ def roll_back(
     yes: Yes = False,
     accept_problems: AcceptProblems = False,
     effect: Effect = True,
+    examples: Examples = None,
     as_json: Json = False,
 ) -> None:
     """Publish the content of an earlier version again, as the next version. Shows problems, differences and the effect, and asks."""
     target = ConnectionId(connection)
     earlier = run(lambda _, store: admin_mappings.get_version(store, target, version))
+    _ensure_examples(earlier.mapping, examples)
     chosen = _ask(target, earlier.mapping, dropped, yes=yes, accepts_problems=accept_problems, with_effect=effect)
 
     async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
@@ -241,9 +254,46 @@ def lint(file: File, as_json: Json = False) -> None:
     )
 
 
-def show_schema() -> None:
-    """Print the JSON schema of a mapping document, for editors."""
-    print_result(documents.format_schema(), None, as_json=False)
+def check_examples(
+    file: File,
+    examples: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON or YAML document with examples.")],
+    as_json: Json = False,
+) -> None:
+    """Check pinned examples of a mapping, without a connection and without a server.
+
+    An example has the attributes of an employee and what the mapping must give. The exit code is 1 if one does not hold.
+    """
+    document = inputs.read_examples(examples)
+    failures = find_failures(inputs.read_mapping(file), document)
+    text = _format_failures(failures) or f"all {len(document.examples)} examples hold"
+    print_result(text, {"examples": len(document.examples), "failures": failures}, as_json=as_json)
+    if failures:
+        raise typer.Exit(1)
+
+
+def show_schema(
+    examples: Annotated[bool, typer.Option("--examples", help="The schema of pinned examples.")] = False,
+) -> None:
+    """Print the JSON schema of a mapping document, or of its examples, for editors."""
+    print_result(documents.format_example_schema() if examples else documents.format_schema(), None, as_json=False)
+
+
+def _ensure_examples(mapping: MappingDocument, examples: Path | None) -> None:
+    """Ends the command if a pinned example does not hold."""
+    failures = find_failures(mapping, inputs.read_examples(examples)) if examples else ()
+    if failures:
+        print_error(_format_failures(failures))
+        print_error("nothing was published: correct the mapping or the examples")
+        raise typer.Exit(1)
+
+
+def _format_failures(failures: Sequence[ExampleFailure]) -> str:
+    lines = [
+        f"{failure.example}: {failure.place} is {json.dumps(failure.actual, ensure_ascii=False)} instead of "
+        f"{json.dumps(failure.expected, ensure_ascii=False)}{f' ({failure.reason})' if failure.reason else ''}"
+        for failure in failures
+    ]
+    return "\n".join(lines)
 
 
 def _find_name(by: str | None) -> str:
@@ -335,6 +385,7 @@ COMMANDS: dict[str, Any] = {
     "diff": show_differences,
     "discard": discard,
     "lint": lint,
+    "test": check_examples,
     "schema": show_schema,
 }
 """The commands by their names."""

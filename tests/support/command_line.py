@@ -61,6 +61,7 @@ COMMANDS = (
     "mapping rollback",
     "mapping schema",
     "mapping suggest",
+    "mapping test",
     "people show",
     "people list",
     "people disable",

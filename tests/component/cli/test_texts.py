@@ -157,6 +157,19 @@ rules:
 """
 
 
+EXAMPLES = """\
+examples:
+  - name: Ada has a title
+    attributes: {email: ada@nord.example, first_name: Ada, last_name: Blum, status: active}
+    expected:
+      user_name: ada@nord.example
+      fields: {title: ADA BLUM, name.givenName: Ada}
+  - name: Employees on leave are left alone
+    attributes: {email: ben@nord.example, status: leave}
+    expected: {intent: ignore}
+"""
+
+
 def test_texts_of_drafts_and_versions(
     cli: Cli, connection: ConnectionId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,12 +179,21 @@ def test_texts_of_drafts_and_versions(
     Path("wrong.yaml").write_text(YAML.replace(" + ", " = "))
     Path("unknown.yaml").write_text(YAML.replace("title", "costCentre"))
     times = {r"\d{4}-\d\d-\d\d \d\d:\d\d UTC": "TIME"}
-    diff, discard, publish_, rollback, history, lint, schema = (Transcript(cli, times) for _ in range(7))
+    diff, discard, publish_, rollback, history, lint, schema, test = (Transcript(cli, times) for _ in range(8))
+    Path("examples.yaml").write_text(EXAMPLES)
+    Path("wrong-examples.yaml").write_text(
+        EXAMPLES.replace("ADA BLUM", "Ada Blum").replace("intent: ignore", "intent: disable")
+    )
+
+    test.record("Examples that hold.", "mapping", "test", "mapping.yaml", "examples.yaml")
+    test.record("Examples that do not.", "mapping", "test", "mapping.yaml", "wrong-examples.yaml")
+    test.record("No examples.", "mapping", "test", "mapping.yaml", "mapping.yaml")
 
     publish_command = ("mapping", "publish", connection, "--by", "Ada")
     lint.record("A mapping.", "mapping", "lint", "mapping.yaml")
     lint.record("A wrong expression.", "mapping", "lint", "wrong.yaml")
     schema.record("The schema.", "mapping", "schema")
+    schema.record("The schema of examples.", "mapping", "schema", "--examples")
     diff.record("Without a draft.", "mapping", "diff", connection)
     discard.record("Without a draft.", "mapping", "discard", connection)
     cli("mapping", "import", connection, "unknown.yaml", "--draft", "--by", "Ada")
@@ -195,6 +217,7 @@ def test_texts_of_drafts_and_versions(
     history.compare("mapping-history")
     lint.compare("mapping-lint")
     schema.compare("mapping-schema")
+    test.compare("mapping-test")
 
 
 async def test_texts_of_mapping_suggest(cli: Cli, serve: Serve) -> None:

@@ -99,7 +99,7 @@ def test_invalid_document_names_the_location(document: str, problem: str) -> Non
     with pytest.raises(InvalidMappingError) as error:
         parse_document(document)
 
-    assert str(error.value).startswith(f"nothing was saved, because the document is not a mapping: {problem}")
+    assert str(error.value).startswith(f"the document is not a mapping: {problem}")
     assert "Value error" not in str(error.value)
 
 
