@@ -213,6 +213,18 @@ BY_ID = {"_id_"}
 """The index of a plan. A filter with nothing but an id uses it without naming it."""
 LEASES = [f"connection/c{number}" for number in range(200)]
 """As many leases as the schedule asks for at once, all held."""
+
+
+async def save_draft(store: Store) -> None:
+    """Saves a draft once more, or for the first time."""
+    draft = await store.drafts.get(CONNECTION)
+    revision = 0 if draft is None else draft.revision
+    for expected in (revision, revision + 1):
+        await store.drafts.save(
+            CONNECTION, default_mapping(), based_on=1, expected_revision=expected, by="ada", now=NOW
+        )
+
+
 OTHERS = {
     "claim owner": lambda store: store.claims.find_owner(SERVER, AccountId("a-1")),
     "claim owners": lambda store: store.claims.find_owners(SERVER, [AccountId("a-1"), AccountId("a-2")]),
@@ -243,9 +255,7 @@ OTHERS = {
     "field catalogue": lambda store: store.field_catalogues.get(CONNECTION),
     "field catalogue saved": lambda store: store.field_catalogues.save(FieldCatalogue(connection_id=CONNECTION)),
     "draft": lambda store: store.drafts.get(CONNECTION),
-    "draft saved": lambda store: store.drafts.save(
-        CONNECTION, default_mapping(), based_on=1, expected_revision=1, by="ada", now=NOW
-    ),
+    "draft saved": save_draft,
     "draft discarded": lambda store: store.drafts.discard(CONNECTION, revision=1),
     "mapping version": lambda store: store.mappings.get_version(CONNECTION, 1),
     "mapping published": lambda store: store.mappings.get_published(CONNECTION),
