@@ -1,6 +1,7 @@
 """The mapping engine: one ``EmployeeChanged`` in, exactly one ``AccountRequested`` out."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from services.contracts.employees import get_string
@@ -25,17 +26,28 @@ NO_MAPPING = (
 """Reason of a rejection: the connection has no mapping."""
 
 
+MAX_SECONDS = 0.1
+"""Longest time of the processor for the expressions and patterns of one employee. A mapping of 100 rules takes a thousandth of it."""
+MAX_ACCOUNT_LENGTH = 200_000
+"""Largest number of characters of all texts of an account."""
 _NAMES = {"name.givenName": "given_name", "name.familyName": "family_name"}
 
 
 class Engine:
     """One published mapping, compiled for many events."""
 
-    def __init__(self, published: PublishedMapping | None) -> None:
-        """Compiles the rules of ``published``. None rejects all employees."""
+    def __init__(
+        self, published: PublishedMapping | None, processor_time: Callable[[], float] = time.thread_time
+    ) -> None:
+        """Compiles the rules of ``published``. None rejects all employees.
+
+        ``processor_time`` returns the seconds that the processor has worked for the thread.
+        """
+        self._processor_time = processor_time
         self._published = published
         self._rules = tuple(CompiledRule(rule) for rule in published.mapping.rules) if published else ()
         self._withdrawn = tuple(CompiledRule(rule) for rule in published.mapping.withdrawn) if published else ()
+        self._is_costly = any(rule.is_costly for rule in self._rules)
         self._scope = CompiledScope(published.mapping) if published else None
 
     @property
@@ -62,14 +74,22 @@ class Engine:
         mapping, attributes = published.mapping, event.attributes
         fields: dict[str, Value] = {}
         manager: ManagerReference | None = None
+        began = self._processor_time() if self._is_costly else 0.0
         for rule in self._rules:
             is_written, value = rule.evaluate(attributes)
+            if rule.is_costly and self._processor_time() - began > MAX_SECONDS:
+                raise RejectedError(
+                    f"the rules up to the one for {rule.target} take longer than {MAX_SECONDS} s: simplify expressions and "
+                    "patterns, or shorten the values in Personio",
+                    rule.target,
+                )
             if not is_written:
                 continue
             if rule.is_manager:
                 manager = build_manager_reference(value)
             else:
                 fields[rule.target] = value
+        _check_length(fields)
         return DesiredAccount(
             external_id=mapping.external_id_prefix + event.employee_id,
             user_name=read_user_name(attributes, mapping.user_name_attribute),
@@ -129,6 +149,17 @@ class Engine:
             reason=reason,
             field=field,
         )
+
+
+def _check_length(fields: Mapping[str, Value]) -> None:
+    """Raises ``RejectedError`` for an account that is too large for a record."""
+    length = 0
+    for target, value in fields.items():
+        entries = value if isinstance(value, tuple) else (value,)
+        length += sum(len(entry) for entry in entries if isinstance(entry, str))
+        if length > MAX_ACCOUNT_LENGTH:
+            problem = f"the values up to the one for {target} have more than {MAX_ACCOUNT_LENGTH:,} characters"
+            raise RejectedError(f"{problem}: shorten them in Personio, or remove rules", target)
 
 
 def build_manager_reference(value: Value) -> ManagerReference:

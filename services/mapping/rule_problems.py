@@ -4,14 +4,24 @@ Everything is found from the document alone, or with the types of the attributes
 the fields of Declaree.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from services.contracts.mappings import ExpressionSource, MappingDocument, Rule
+from services.contracts.employees import ACTIVE, STATUS
+from services.contracts.events import ChangeKind, EmployeeChanged
+from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.mappings import ExpressionSource, MappingDocument, PublishedMapping, Rule
 from services.contracts.values import Value
+from services.mapping.engine import MAX_SECONDS, Engine
 from services.mapping.expressions.tokens import InvalidExpressionError
 from services.mapping.transforms import UnfitValueError, find_transform_problem
+from services.mapping.wanted import find_wanted_attributes
 
+SAMPLE_TEXT, SAMPLE_LENGTH = "sample 4711 ", 200
+"""The text of an attribute with which the time is measured, and its number of characters."""
+_AT = datetime(2000, 1, 1, tzinfo=UTC)
 SCOPE = "scope.only"
 """Where the condition for accounts stands in a document."""
 SAMPLES: Mapping[str, Value] = {
@@ -57,7 +67,31 @@ def find_rule_problems(mapping: MappingDocument, types: Mapping[str, str] | None
     ]
     if mapping.scope.only and (text := find_expression_problem(mapping.scope.only, types)):
         problems.append(RuleProblem(None, SCOPE, text))
+    if not problems and (text := _find_slowness(mapping)):
+        problems.append(RuleProblem(None, "rules", text))
     return tuple(problems)
+
+
+def _find_slowness(mapping: MappingDocument) -> str | None:
+    """Returns what is wrong if the mapping takes too long for an employee with a text of usual length in each attribute."""
+    sample = (SAMPLE_TEXT * SAMPLE_LENGTH)[:SAMPLE_LENGTH]
+    attributes: dict[str, Value] = dict.fromkeys(find_wanted_attributes(mapping), sample)
+    attributes |= {STATUS: ACTIVE, mapping.user_name_attribute: "sample@sample.example"}
+    event = EmployeeChanged(
+        connection_id=ConnectionId("sample"),
+        employee_id=EmployeeId("1"),
+        revision=1,
+        detected_at=_AT,
+        kind=ChangeKind.CHANGED,
+        attributes=attributes,
+    )
+    engine = Engine(PublishedMapping(connection_id=event.connection_id, version=1, mapping=mapping, published_at=_AT))
+    engine.map(event)  # the first evaluation compiles patterns that expressions compute
+    began = time.thread_time()
+    engine.map(event)
+    if time.thread_time() - began <= MAX_SECONDS / 2:
+        return None
+    return "expressions and patterns take too long for each employee: simplify them, or use value tables"
 
 
 def _check(rule: Rule, number: int, types: Mapping[str, str] | None) -> Iterator[RuleProblem]:

@@ -34,6 +34,16 @@ NoteStep: TypeAlias = Callable[[Step], None]
 """Receives each step of an evaluation."""
 
 
+COSTLY_TRANSFORMS = frozenset({"extract", "matching"})
+"""Transforms with a time that depends on a pattern that people write."""
+
+
+def _is_costly(rule: Rule) -> bool:
+    """Whether the time of the rule has to be watched."""
+    is_computed = rule.when is not None or rule.source.kind == "expression"
+    return is_computed or any(transform.kind in COSTLY_TRANSFORMS for transform in rule.transforms)
+
+
 class CompiledRule:
     """A rule that is compiled once and evaluated for many employees."""
 
@@ -41,6 +51,7 @@ class CompiledRule:
         """Compiles the condition, the source and the transforms of ``rule``."""
         self.target = rule.target
         self.is_manager = rule.target == MANAGER
+        self.is_costly = _is_costly(rule)
         self._rule = rule
         self._source = compile_source(rule.source)
         self._condition = compile_expression(rule.when.expression) if rule.when else None

@@ -1,16 +1,18 @@
 """The engine returns exactly one request for every event, for any values of the attributes."""
 
+from itertools import count
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.cloudevents import read_event, to_record
 from services.contracts.events import AccountIdentity, AccountRequested, ChangeKind, ManagerReference
-from services.contracts.mappings import LIFE_CYCLE, MANAGER, ConstantSource, PublishedMapping, Rule
+from services.contracts.mappings import LIFE_CYCLE, MANAGER, ConstantSource, ExpressionSource, PublishedMapping, Rule
 from services.contracts.outcomes import Intent
 from services.contracts.transforms import DateFormat, Default, Lower, Trim, ValueTable
 from services.contracts.values import Value
-from services.mapping.engine import NO_MAPPING, Engine
+from services.mapping.engine import MAX_SECONDS, NO_MAPPING, Engine
 from tests.support.builders import (
     CONNECTION,
     NO_MANAGER,
@@ -364,6 +366,36 @@ def test_withdrawn_manager_is_cleared() -> None:
 
     assert request.desired is not None
     assert request.desired.manager == NO_MANAGER
+
+
+# ---------------------------------------------------------------- bounds
+
+
+def test_mapping_that_takes_too_long_rejects_the_employee() -> None:
+    """The others of all companies would wait. The reason names the rule at which the time was over."""
+    computed = [
+        Rule(target=f"urn:x:2.0:User:f{number}", source=ExpressionSource(expression="first_name"))
+        for number in range(9)
+    ]
+    seconds = count(step=MAX_SECONDS / 4)
+
+    request = Engine(make_published_mapping(*computed), lambda: next(seconds)).map(make_change())
+
+    assert request.intent == Intent.REJECT
+    assert request.field == "urn:x:2.0:User:f4"
+    assert "simplify expressions and patterns" in (request.reason or "")
+
+
+def test_account_that_is_too_large_rejects_the_employee() -> None:
+    """It would not fit into a record, and its change would become a dead letter."""
+    large = [
+        Rule(target=f"urn:x:2.0:User:f{number}", source=ConstantSource(value="a" * 10_000)) for number in range(21)
+    ]
+
+    request = Engine(make_published_mapping(*large)).map(make_change())
+
+    assert request.intent == Intent.REJECT
+    assert request.field == "urn:x:2.0:User:f20"
 
 
 # ---------------------------------------------------------------- any values

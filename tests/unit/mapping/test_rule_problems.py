@@ -3,6 +3,7 @@
 import pytest
 
 from services.contracts.mappings import Condition, ConstantSource, ExpressionSource, MappingDocument, Rule, Scope
+from services.contracts.transforms import Extract
 from services.mapping.rule_problems import find_expression_problem, find_rule_problems
 from tests.support.builders import make_rule
 
@@ -66,3 +67,16 @@ def test_types_that_do_not_fit_are_found(expression: str) -> None:
 def test_nothing_is_said_about_what_depends_on_the_values(expression: str) -> None:
     """A text may contain a number, a list may be longer, and the type of an attribute may be unknown."""
     assert find_expression_problem(expression, TYPES) is None
+
+
+def test_mapping_that_takes_too_long_is_found() -> None:
+    """Each rule is allowed, and their sum would take the mapper from all companies."""
+    slow = Extract(pattern="(([ab]{1,20}){1,20})c", otherwise="keep")
+    rules = tuple(
+        Rule(target=f"urn:x:2.0:User:f{number}", source=ConstantSource(value="a" * 1_000), transforms=(slow,) * 20)
+        for number in range(60)
+    )
+
+    (problem,) = find_rule_problems(MappingDocument(rules=rules))
+
+    assert problem.describe().startswith("rules: expressions and patterns take too long for each employee")
