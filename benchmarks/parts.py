@@ -9,6 +9,7 @@ from benchmarks.full_events.measure import measure_full_events
 from benchmarks.full_events.report import find_full_event_misses, format_full_events
 from benchmarks.idle.measure import measure_idle
 from benchmarks.idle.report import find_idle_misses, format_idle
+from benchmarks.large_mappings import find_slow_rates, format_rates, measure_rates
 from benchmarks.memory.measure import measure_memory
 from benchmarks.memory.report import find_growing_services, format_growths
 from benchmarks.queries.measure import Sizes as QuerySizes
@@ -85,6 +86,11 @@ async def _measure_memory(sizes: Sizes) -> Result:
     return Result(format_growths(growths), find_growing_services(growths))
 
 
+async def _measure_large_mappings(_: Sizes) -> Result:
+    rates = measure_rates()
+    return Result(format_rates(rates), find_slow_rates(rates))
+
+
 async def _measure_queries(_: Sizes) -> Result:
     tables = await measure_queries(QuerySizes(), _print_progress)
     misses = [miss for size, readings in tables.items() for miss in find_slow_queries(size, readings)]
@@ -101,6 +107,7 @@ PARTS: Mapping[str, Part] = {
     "idle": Part("polls of companies without changes", _measure_idle),
     "unchanged": Part("polls of one large company without changes", _measure_unchanged, is_default=False),
     "memory": Part("memory of the services in first imports of several sizes", _measure_memory),
+    "large-mappings": Part("mappings of 100 rules beside a bare loop", _measure_large_mappings),
     "queries": Part("all queries at 100,000 people: some minutes", _measure_queries, is_default=False),
 }
 """All parts by the name of their option, in the order of the report."""

@@ -61,6 +61,16 @@ def format_document(mapping: MappingDocument, *, as_yaml: bool = False) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
+def format_examples(document: ExampleDocument) -> str:
+    """Returns examples as YAML."""
+    content = document.model_dump(mode="json")
+    for example in content["examples"]:
+        expected = example["expected"]
+        for name in ("user_name", "manager", "rejected_field"):
+            _omit_absent(expected, name)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+
+
 def _omit_absent(part: dict[str, Any], name: str) -> None:
     """Removes a field that is null or an empty list."""
     if part.get(name, True) in (None, []):

@@ -12,12 +12,14 @@ from services.admin import mapping_documents as documents
 from services.admin import mappings as admin_mappings
 from services.admin.connections import get_summary
 from services.admin.mapping_problems import find_problems
+from services.admin.pin import pin_employee
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.mapping_preview import show_effect
 from services.cli.output import format_columns, print_error, print_result
 from services.contracts.connections import ConnectionState
-from services.contracts.ids import ConnectionId
+from services.contracts.examples import ExampleDocument
+from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import MappingDocument, MappingDraft, PublishedMapping
 from services.mapping.differences import Difference, find_differences, find_dropped_rules
 from services.mapping.examples import ExampleFailure, find_failures
@@ -265,10 +267,42 @@ def check_examples(
     """
     document = inputs.read_examples(examples)
     failures = find_failures(inputs.read_mapping(file), document)
-    text = _format_failures(failures) or f"all {len(document.examples)} examples hold"
+    text = _format_failures(failures) or f"examples that hold: {len(document.examples)}"
     print_result(text, {"examples": len(document.examples), "failures": failures}, as_json=as_json)
     if failures:
         raise typer.Exit(1)
+
+
+def pin(
+    connection: Id,
+    employee: Annotated[str, typer.Argument(help="The employee's Personio id.")],
+    examples: Annotated[
+        Path, typer.Argument(dir_okay=False, help="YAML file that gets the example; it is made if needed.")
+    ],
+    name: Annotated[str, typer.Option("--name", help="What the example shows.")] = "",
+    made_up: Annotated[bool, typer.Option("--made-up", help="Put made-up values in place of personal ones.")] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Pin what the draft makes of the employee.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add an employee to a file of examples: the stored attributes, and what the published mapping makes of them.
+
+    The file contains personal data. With --made-up, names, e-mail address, and values that fewer than five employees have are made up.
+    """
+    before = inputs.read_examples(examples).examples if examples.exists() else ()
+    title = name or f"example {len(before) + 1}"
+    example = run(
+        lambda _, store: pin_employee(
+            store,
+            ConnectionId(connection),
+            EmployeeId(employee),
+            name=title,
+            is_made_up=made_up,
+            uses_draft=draft,
+        )
+    )
+    document = ExampleDocument(examples=(*before, example))
+    examples.write_text(documents.format_examples(document), encoding="utf-8")
+    print_result(f"{examples}: example {len(document.examples)} is added", example, as_json=as_json)
 
 
 def show_schema(
@@ -386,6 +420,7 @@ COMMANDS: dict[str, Any] = {
     "discard": discard,
     "lint": lint,
     "test": check_examples,
+    "pin": pin,
     "schema": show_schema,
 }
 """The commands by their names."""

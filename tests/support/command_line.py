@@ -57,6 +57,7 @@ COMMANDS = (
     "mapping history",
     "mapping import",
     "mapping lint",
+    "mapping pin",
     "mapping publish",
     "mapping rollback",
     "mapping schema",

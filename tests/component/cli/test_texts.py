@@ -220,6 +220,23 @@ def test_texts_of_drafts_and_versions(
     test.compare("mapping-test")
 
 
+async def test_texts_of_mapping_pin(
+    cli: Cli, store: Store, connection: ConnectionId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new file gets an example, and then another one."""
+    monkeypatch.chdir(tmp_path)
+    await store.snapshots.save([(make_snapshot("8", connection_id=connection), None)])
+    pin = Transcript(cli)
+    command = ("mapping", "pin", connection)
+
+    await asyncio.to_thread(pin.record, "A new file.", *command, "8", "examples.yaml", "--made-up")
+    await asyncio.to_thread(pin.record, "Another one.", *command, "8", "examples.yaml", "--name", "Zoë")
+    await asyncio.to_thread(pin.record, "An unknown employee.", *command, "99", "examples.yaml")
+    await asyncio.to_thread(pin.record, "Without a draft.", *command, "8", "examples.yaml", "--draft")
+
+    pin.compare("mapping-pin")
+
+
 async def test_texts_of_mapping_suggest(cli: Cli, serve: Serve) -> None:
     """The default mapping with further rules, each with its reason; a Personio that refuses the secret."""
     state = State.generate(employees=1, credential=Credential("papi-1", SECRET))
