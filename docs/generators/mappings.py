@@ -26,6 +26,7 @@ from services.contracts.mappings import (
     PublishedMapping,
     Rule,
     Scope,
+    Source,
     default_mapping,
 )
 from services.contracts.outcomes import Intent
@@ -52,7 +53,7 @@ from services.contracts.transforms import (
     ValueTable,
 )
 from services.contracts.values import Value
-from services.mapping.engine import Engine
+from services.mapping.engine import MAX_SECONDS, Engine
 from services.mapping.expressions.evaluation import (
     MAX_INPUT_ENTRIES,
     MAX_INPUT_LENGTH,
@@ -113,7 +114,7 @@ unchanged. Each value of a list is transformed separately, except by `join`, `sp
 numbers and booleans as they are, unless the table says otherwise.
 
 A value has at most {MAX_CHARACTERS:,} characters before and after a transform, and a list has at most {MAX_ENTRIES:,} entries. A
-large pattern takes shorter texts. A larger value, and one that does not fit a transform, rejects the employee."""
+complex pattern accepts only shorter texts. A larger value, and one that does not fit a transform, rejects the employee."""
 
 SETTINGS = """\
 The setting `otherwise` says what happens to a value that does not fit: `keep` keeps the value, `missing` replaces it by an empty
@@ -128,7 +129,7 @@ CEL:
 - An empty attribute is the empty text, and `null` means the same: `middle_name == null` and `middle_name == ""` are both true.
   It can be tested, compared for equality and joined: `first_name + " " + middle_name` gives `Ada`, without a space at the end.
   An operation that is not possible with an empty attribute, such as `weekly_hours > 20`, has an empty result.
-- All numbers are decimal numbers: `weekly_hours / 2` is half of the hours. Of a text and a number, `+` makes nothing:
+- All numbers are decimal numbers: `weekly_hours / 2` is half of the hours. `+` does not join a text and a number:
   write `"Room " + string(room)`.
 - A list has the entries `list[0]`, `list[1]` and so on. `list.map(entry, …)`, `list.filter(entry, …)`, `list.all(entry, …)`,
   `list.exists(entry, …)` and `list.exists_one(entry, …)` go through it: at most {MAX_MACROS} times, and not inside each other.
@@ -136,19 +137,23 @@ CEL:
   through a list). The values of an employee that it reads have at most {MAX_INPUT_LENGTH:,} characters
   ({MAX_LOOP_INPUT_LENGTH:,}), and a list {MAX_INPUT_ENTRIES} entries; an employee with more is rejected.
 
-An attribute that the credential does not show is unknown, not empty: the field then stays as it is, and so does the account
-if the condition of `scope` reads it.
+An attribute that the credential does not show is unknown, not empty: the field then stays as it is (with `on_missing` `reject`, the
+employee is rejected), and so does the account if the condition of `scope` reads it. All expressions and patterns together have
+{MAX_SECONDS} s of processor time for an employee; one that takes longer is rejected.
 
 Functions are called as `trim(x)` or as `x.trim()`:"""
 
-SOURCES = (
-    AttributeSource(attribute="office.name"),
-    AttributeSource(attribute="cost_centers.name", largest_by="cost_centers.percentage"),
-    AttributesSource(attributes=("dynamic_1", "dynamic_2")),
-    ConstantSource(value="de"),
-    ExpressionSource(expression='last_name + ", " + first_name'),
+SOURCES: tuple[tuple[Source, str | None], ...] = (
+    (AttributeSource(attribute="office.name"), None),
+    (
+        AttributeSource(attribute="cost_centers.name", largest_by="cost_centers.percentage"),
+        "The entry with the largest number in the list beside it; the first one of several.",
+    ),
+    (AttributesSource(attributes=("dynamic_1", "dynamic_2")), None),
+    (ConstantSource(value="de"), None),
+    (ExpressionSource(expression='last_name + ", " + first_name'), None),
 )
-"""An example of each source."""
+"""An example of each source, with its meaning; None for that of its model."""
 
 EXPRESSION_EXAMPLES: tuple[tuple[str, Mapping[str, Value]], ...] = (
     ('office.name == "Kiel" ? "KI" : "HH"', {"office.name": "Kiel"}),
@@ -266,7 +271,10 @@ def generate() -> str:
         "### Sources",
         build_table(
             ("Source", "Value"),
-            [(format_code(_to_json(source)), format_docstring(type(source).__doc__)) for source in SOURCES],
+            [
+                (format_code(_to_json(source, exclude_none=True)), meaning or format_docstring(type(source).__doc__))
+                for source, meaning in SOURCES
+            ],
         ),
         KEYS,
         "### Expressions",
@@ -339,8 +347,8 @@ def _get_kind(model: type[Transform]) -> str:
     return str(model.model_fields["kind"].get_default())
 
 
-def _to_json(value: Any) -> str:
-    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+def _to_json(value: Any, *, exclude_none: bool = False) -> str:
+    plain = value.model_dump(mode="json", exclude_none=exclude_none) if isinstance(value, BaseModel) else value
     return json.dumps(plain, ensure_ascii=False)
 
 

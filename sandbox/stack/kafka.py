@@ -81,7 +81,7 @@ class Kafka(Server):
         properties = self._write_properties()
         if not (self._log_dir / "meta.properties").exists():
             await self._format([*java, "kafka.tools.StorageTool"], properties)
-        return Process("kafka", [*java, "kafka.Kafka", str(properties)], folder=self.data_dir, ready=self._is_ready)
+        return Process("kafka", [*java, "kafka.Kafka", str(properties)], folder=self.data_dir, ready=self.is_ready)
 
     @property
     def _log_dir(self) -> Path:
@@ -114,7 +114,7 @@ class Kafka(Server):
         if code != 0:
             raise StackError(f"Apache Kafka's data folder could not be formatted:\n{process.read_log_tail()}")
 
-    async def _is_ready(self) -> bool:
+    async def is_ready(self) -> bool:
         """Returns whether the node is a registered broker.
 
         The port is tried first, because aiokafka logs each refused connection.

@@ -92,7 +92,7 @@ async def check_mapping(
     if isinstance(mapping, UnreadableMapping):
         return Finding("mapping", mapping.problem)
     if mapping is None:
-        return Finding("mapping", "no mapping is published: import one with `mapping import`")
+        return Finding("mapping", "no mapping is published: publish one with `mapping import`")
     unusable = find_unusable_attributes(mapping.mapping, definitions) if definitions is not None else ()
     hint = (
         f"it reads attributes that have no value ({', '.join(unusable)}): "

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from typing import Any, ClassVar, TypeVar
 
 import yaml
@@ -14,12 +15,12 @@ from services.errors import ConfigurationError
 from services.mapping.rule_problems import find_rule_problems
 
 MAX_DOCUMENT_LENGTH = 1_000_000
-"""Largest number of characters of a document."""
+"""Maximum number of characters of a document."""
 MAPPING, EXAMPLES = "a mapping", "a list of examples"
 """What a document has to be, for messages."""
 Model = TypeVar("Model", bound=BaseModel)
 MAX_SHOWN_PROBLEMS = 20
-"""Largest number of problems that a message names."""
+"""Maximum number of problems that a message names."""
 
 
 _KINDS = frozenset({"attribute", "attributes", "constant", "expression"})
@@ -33,20 +34,49 @@ class InvalidMappingError(ConfigurationError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads the part of YAML that JSON has: ``no`` and dates are texts, and nothing is repeated by reference."""
+    """Reads the part of YAML that JSON has: ``no``, dates and ``12:30`` are texts, and nothing is repeated by reference."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Refuses references: few lines of them can stand for a document of any size."""
         if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("a reference (*name) is not part of a mapping: write the value again")
+            raise yaml.YAMLError("a reference (*name) is not part of a document: write the value again")
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        """Refuses a key that a mapping has twice: one of its values would be lost."""
+        keys = [key.value for key, _ in node.value]
+        _refuse_repeated(keys)
+        return super().construct_mapping(node, deep)
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in {"int", "float", "null"}]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what ``_Loader`` reads: a text that it would take for a number or a truth value is quoted."""
+
+
+_Loader.yaml_implicit_resolvers, _Dumper.yaml_implicit_resolvers = {}, {}
+for _tag, _pattern, _first in (
+    ("bool", "true|false", "tf"),
+    ("null", "null|~|", ["n", "~", ""]),
+    ("int", "-?(?:0|[1-9][0-9]*)", "-0123456789"),
+    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-0123456789"),
+):
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+class _RepeatedKeyError(ValueError):
+    """A key occurs twice in one object."""
+
+
+def _refuse_repeated(keys: list[Any]) -> None:
+    repeated = next((key for key, number in Counter(map(str, keys)).items() if number > 1), None)
+    if repeated is not None:
+        raise _RepeatedKeyError(f"{repeated!r} occurs twice in the same place: remove one of them")
+
+
+def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _refuse_repeated([key for key, _ in pairs])
+    return dict(pairs)
 
 
 def format_document(mapping: MappingDocument, *, as_yaml: bool = False) -> str:
@@ -57,7 +87,7 @@ def format_document(mapping: MappingDocument, *, as_yaml: bool = False) -> str:
         _omit_absent(rule, "transforms")
         _omit_absent(rule["source"], "largest_by")
     if as_yaml:
-        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+        return _write_yaml(content)
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
@@ -68,7 +98,11 @@ def format_examples(document: ExampleDocument) -> str:
         expected = example["expected"]
         for name in ("user_name", "manager", "rejected_field"):
             _omit_absent(expected, name)
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    return _write_yaml(content)
+
+
+def _write_yaml(content: Any) -> str:
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _omit_absent(part: dict[str, Any], name: str) -> None:
@@ -101,10 +135,15 @@ def parse_document(document: str) -> MappingDocument:
     have stored it. So is an expression or a transform that cannot be used.
     """
     mapping = _validate(_read(document, MAPPING), MappingDocument, MAPPING)
+    ensure_usable(mapping)
+    return mapping
+
+
+def ensure_usable(mapping: MappingDocument) -> None:
+    """Raises ``InvalidMappingError`` for an expression or a transform that cannot be used, and for a mapping that takes too long."""
     problems = [problem.describe() for problem in find_rule_problems(mapping)]
     if problems:
-        raise _refuse(problems, MAPPING)
-    return mapping
+        raise InvalidMappingError(f"the mapping cannot be used: {_list_problems(problems)}")
 
 
 def parse_examples(document: str) -> ExampleDocument:
@@ -117,13 +156,17 @@ def _read(document: str, what: str) -> Any:
         raise _refuse([f"it has more than {MAX_DOCUMENT_LENGTH:,} characters"], what)
     if document.lstrip().startswith("{"):
         try:
-            return json.loads(document)
+            return json.loads(document, object_pairs_hook=_build_object)
+        except _RepeatedKeyError as error:
+            raise _refuse([str(error)], what) from None
         except ValueError as error:
             raise _refuse([f"it is not JSON: {error}"], what) from None
         except RecursionError:
             raise _refuse(["it is nested too deeply"], what) from None
     try:
         return yaml.load(document, Loader=_Loader)  # noqa: S506 - a safe loader
+    except _RepeatedKeyError as error:
+        raise _refuse([str(error)], what) from None
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}, character {mark.column + 1}" if mark is not None else ""
@@ -145,9 +188,12 @@ def _validate(content: Any, model: type[Model], what: str) -> Model:
 
 
 def _refuse(problems: list[str], what: str) -> InvalidMappingError:
-    shown = "; ".join(problems[:MAX_SHOWN_PROBLEMS])
-    more = f"; and {len(problems) - MAX_SHOWN_PROBLEMS} more" if len(problems) > MAX_SHOWN_PROBLEMS else ""
-    return InvalidMappingError(f"the document is not {what}: {shown}{more}")
+    return InvalidMappingError(f"the document is not {what}: {_list_problems(problems)}")
+
+
+def _list_problems(problems: list[str]) -> str:
+    more = len(problems) - MAX_SHOWN_PROBLEMS
+    return "; ".join([*problems[:MAX_SHOWN_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _format_problem(problem: ErrorDetails) -> str:

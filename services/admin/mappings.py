@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import ClassVar, Literal, TypeAlias
 
 from services.admin.connections import get_summary
-from services.admin.mapping_documents import InvalidMappingError
+from services.admin.mapping_documents import InvalidMappingError, ensure_usable
 from services.admin.prefixes import ensure_distinct
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
@@ -18,7 +18,7 @@ from services.store.database import Store
 from services.store.errors import DraftConflictError, StoreFailedError
 
 MAX_NOTE_LENGTH = 500
-"""Largest number of characters of a note."""
+"""Maximum number of characters of a note."""
 DroppedFields: TypeAlias = Literal["leave", "clear"]
 """What happens with the values of fields that the earlier version wrote and the new one does not mention."""
 
@@ -27,6 +27,21 @@ class NoSuchVersionError(ConfigurationError):
     """A version or a draft of a mapping does not exist."""
 
     code: ClassVar[str] = "no-such-version"
+
+
+class OutdatedDraftError(ConfigurationError):
+    """Another version was published since the draft was begun."""
+
+    code: ClassVar[str] = "outdated-draft"
+
+    def __init__(self, draft: MappingDraft, version: int) -> None:
+        """``version`` is the published one."""
+        connection = draft.connection_id
+        super().__init__(
+            f"version {version} was published since the draft was begun with version {draft.based_on}: compare them with "
+            f"`mapping diff {connection}`, export the draft with `mapping export {connection} --draft`, discard it with "
+            f"`mapping discard {connection}`, and save your changes again with `mapping import --draft`"
+        )
 
 
 class DroppedFieldsError(ConfigurationError):
@@ -52,7 +67,9 @@ async def get_published(store: Store, connection: ConnectionId) -> PublishedMapp
     await store.connections.ensure_exists(connection)
     published = await store.mappings.get_published(connection)
     if published is None:
-        raise InvalidMappingError(f"connection {connection} has no published mapping: import one with `mapping import`")
+        raise InvalidMappingError(
+            f"connection {connection} has no published mapping: publish one with `mapping import`"
+        )
     return published
 
 
@@ -67,10 +84,15 @@ async def get_version(store: Store, connection: ConnectionId, version: int) -> P
     return published
 
 
+async def find_draft(store: Store, connection: ConnectionId) -> MappingDraft | None:
+    """Returns the draft; None without one. Raises ``UnknownConnectionError`` and ``StoreFailedError``."""
+    await store.connections.ensure_exists(connection)
+    return await store.drafts.get(connection)
+
+
 async def get_draft(store: Store, connection: ConnectionId) -> MappingDraft:
     """Returns the draft. Raises ``UnknownConnectionError``, ``NoSuchVersionError`` and ``StoreFailedError``."""
-    await store.connections.ensure_exists(connection)
-    draft = await store.drafts.get(connection)
+    draft = await find_draft(store, connection)
     if draft is None:
         raise NoSuchVersionError(
             f"connection {connection} has no draft of its mapping: save one with `mapping import --draft`"
@@ -105,7 +127,7 @@ async def discard_draft(store: Store, connection: ConnectionId) -> bool:
     return await store.drafts.discard(connection)
 
 
-def settle_dropped(
+def withdraw_dropped(
     before: MappingDocument | None, after: MappingDocument, dropped: DroppedFields | None
 ) -> MappingDocument:
     """Returns the mapping to publish after ``before``.
@@ -122,16 +144,28 @@ def settle_dropped(
     return after.model_copy(update={"withdrawn": (*after.withdrawn, *withdrawn)})
 
 
+async def get_current_draft(store: Store, connection: ConnectionId) -> MappingDraft:
+    """Returns the draft, if no other version was published since it was begun.
+
+    Raises what ``get_draft`` raises, and ``OutdatedDraftError``.
+    """
+    draft = await get_draft(store, connection)
+    newest = (await store.mappings.find_newest_versions([connection])).get(connection, 0)
+    if newest != draft.based_on:
+        raise OutdatedDraftError(draft, newest)
+    return draft
+
+
 async def publish_draft(
     store: Store, clock: Clock, draft: MappingDraft, *, by: str, note: str | None, dropped: DroppedFields | None
 ) -> PublishedMapping:
     """Publishes a draft and removes it.
 
-    Raises what ``publish`` raises, ``MappingConflictError`` if another version was published since the draft was begun, and
-    ``DraftConflictError`` if the draft has changed since the caller read it.
+    Raises what ``get_current_draft`` and ``publish`` raise, and ``DraftConflictError`` if the draft has changed since the caller read
+    it.
     """
-    current = await store.drafts.get(draft.connection_id)
-    if current is None or current.revision != draft.revision:
+    current = await get_current_draft(store, draft.connection_id)
+    if current.revision != draft.revision:
         raise DraftConflictError(draft.connection_id)
     published = await publish(
         store,
@@ -165,13 +199,15 @@ async def publish(
     writer then writes real differences only. ``expected_version`` is the newest version that the caller has seen; None skips the
     check.
 
-    Raises ``UnknownConnectionError``, ``DroppedFieldsError``, ``MappingConflictError``, ``InvalidPrefixError``, and
+    Raises ``UnknownConnectionError``, ``InvalidMappingError`` for an expression or a transform that cannot be used,
+    ``DroppedFieldsError``, ``MappingConflictError``, ``InvalidPrefixError``, and
     ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids.
     """
     summary = await get_summary(store, connection)
+    ensure_usable(mapping)
     await ensure_distinct(store, summary.declaree_url, mapping.external_id_prefix, connection)
-    before = await _read_before(store, connection)
-    mapping = settle_dropped(before, mapping, dropped)
+    before = await read_before(store, connection)
+    mapping = withdraw_dropped(before, mapping, dropped)
     if expected_version is None:
         expected_version = (await store.mappings.find_newest_versions([connection])).get(connection, 0)
     now = clock.now()
@@ -194,7 +230,7 @@ async def publish(
     return published
 
 
-async def _read_before(store: Store, connection: ConnectionId) -> MappingDocument | None:
+async def read_before(store: Store, connection: ConnectionId) -> MappingDocument | None:
     """Returns the mapping in force; None without one, and for one that cannot be read: publishing replaces it."""
     try:
         published = await store.mappings.get_published(connection)

@@ -56,7 +56,7 @@ _TEXTS: dict[Previewed, str] = {
     Previewed.UPDATED: "accounts get other values",
     Previewed.ENABLED: "disabled accounts are enabled",
     Previewed.DISABLED: "accounts are disabled, or are already",
-    Previewed.INCOMPLETE: "accounts keep values that Declaree refused before",
+    Previewed.INCOMPLETE: "accounts get other values, except those that Declaree refused before",
     Previewed.UNCHANGED: "accounts stay as they are",
     Previewed.OUT_OF_SCOPE: "employees need no account",
     Previewed.REJECTED: "employees are rejected",

@@ -70,7 +70,7 @@ def fields(
     lang: Annotated[Language, typer.Option(help="Language of the labels of documented fields.")] = Language.ENGLISH,
     as_json: Json = False,
 ) -> None:
-    """List the fields of Declaree that a mapping can write: path, label, type, what is to be known, and allowed values.
+    """List the fields of Declaree that a mapping can write: path, label, type, remark, and allowed values.
 
     A rule names a field by its path. The server is asked for its fields. If it lists none, only the documented ones are known, and a
     rule may write others.

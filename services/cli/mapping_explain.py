@@ -17,13 +17,13 @@ from services.runtime.clock import SystemClock
 from services.store.database import Store
 
 MAX_SHOWN_LENGTH = 200
-"""Largest number of characters of a value on a line."""
+"""Maximum number of characters of a value on a line."""
 
 
 def explain(
     connection: Id,
     employee: Annotated[str, typer.Argument(help="The employee's Personio id.")],
-    field: Annotated[str | None, typer.Option("--field", help="Path of one field; all fields without.")] = None,
+    field: Annotated[str | None, typer.Option("--field", help="Path of one field. Default: all fields.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show where each value of an employee's account comes from, beside what the account has.
@@ -72,7 +72,7 @@ def _format_head(explanation: Explanation) -> Iterator[str]:
         yield f"account {explanation.account}"
     outcome = explanation.outcome
     if outcome is not None:
-        settled = "" if explanation.is_settled else ", with an earlier change or mapping"
+        settled = "" if explanation.is_settled else " (for an earlier change or mapping version)"
         yield f"last outcome: {outcome.outcome.value}{settled}{f': {outcome.reason}' if outcome.reason else ''}"
 
 
@@ -91,11 +91,11 @@ def _format_field(field: ExplainedField, explanation: Explanation) -> Iterator[s
     elif not one.is_written:
         yield "  stays as it is in Declaree"
     elif one.target == MANAGER:
-        yield f"  written: the account of employee {_show(one.value)}"
+        yield f"  the rule gives: the account of employee {_show(one.value)}"
     else:
-        yield f"  written: {_show(one.value)}"
+        yield f"  the rule gives: {_show(one.value)}"
     if field.refused:
-        yield f"  Declaree did not take the last value ({field.refused})"
+        yield f"  Declaree refused the last value ({field.refused})"
     if explanation.is_account_read:
         yield f"  in the account: {_show(field.held)}"
 

@@ -33,7 +33,7 @@ def preview(
     connection: Id,
     file: Annotated[
         Path | None,
-        typer.Argument(exists=True, dir_okay=False, help="JSON or YAML document with the mapping; the draft without."),
+        typer.Argument(exists=True, dir_okay=False, help="JSON or YAML document with the mapping. Default: the draft."),
     ] = None,
     employee: Annotated[
         str | None, typer.Option("--employee", help="Preview this employee, with the values of the fields.")
@@ -57,12 +57,12 @@ def preview(
     print_result("\n".join(_format_population(population)), population, as_json=as_json)
 
 
-def show_effect(connection: ConnectionId, mapping: MappingDocument) -> None:
+def show_preview(connection: ConnectionId, mapping: MappingDocument) -> None:
     """Prints what a mapping would do with all employees, before a question. Says so if this cannot be found out now."""
     try:
         population = _preview_population(connection, mapping, with_names=False)
     except typer.Exit:
-        print_error("The effect on the employees cannot be shown now.")
+        print_error("The preview cannot be shown now.")
         return
     for line in _format_population(population):
         print_error(line)
@@ -150,8 +150,9 @@ def _format_population(preview: PopulationPreview) -> Iterator[str]:
     yield from _format_groups("waiting", preview.waiting, preview)
     if preview.brake.held:
         yield from textwrap.wrap(
-            f"The brake holds {preview.brake.held} of {preview.brake.disabled} accounts that would be disabled: more than "
-            f"{preview.brake.guard.people}, and more than {preview.brake.guard.share:.0%} of the enabled accounts.",
+            f"Of {preview.brake.disabled} accounts that would be disabled, {preview.brake.held} stay enabled until you decide "
+            f"(`connections release-disabling`): more than {preview.brake.guard.people}, and more than "
+            f"{preview.brake.guard.share:.0%} of the enabled accounts.",
             WIDTH,
         )
 

@@ -11,41 +11,36 @@ import typer
 from services.admin import mapping_documents as documents
 from services.admin import mappings as admin_mappings
 from services.admin.connections import get_summary
-from services.admin.mapping_problems import find_problems
-from services.admin.pin import pin_employee
+from services.admin.mapping_problems import MappingReview, review_mapping
+from services.admin.publication import Publication, prepare_publication
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
-from services.cli.mapping_preview import show_effect
+from services.cli.mapping_files import File, check_examples, ensure_examples, lint, pin, show_schema
+from services.cli.mapping_preview import show_preview
 from services.cli.output import format_columns, print_error, print_result
 from services.contracts.connections import ConnectionState
-from services.contracts.examples import ExampleDocument
-from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, MappingDraft, PublishedMapping
-from services.mapping.differences import Difference, find_differences, find_dropped_rules
-from services.mapping.examples import ExampleFailure, find_failures
+from services.mapping.differences import Difference, find_differences
 from services.runtime.clock import SystemClock
 from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
-from services.store.errors import StoreFailedError
 
 MAX_NAME_LENGTH = 100
-"""Largest number of characters of a name."""
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON or YAML document with the mapping.")]
+"""Maximum number of characters of a name."""
 Note = Annotated[
     str | None,
     typer.Option("--note", help="Why, in a sentence: it stays with the version.", callback=inputs.parse_optional_note),
 ]
-By = Annotated[
-    str | None, typer.Option("--by", help="Your name, as it stays with the version; the name of your account without.")
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Publish without a question.")]
+By = Annotated[str | None, typer.Option("--by", help="Name to record. Default: your user name.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Publish without a question, differences and preview.")]
 Dropped = Annotated[
     Literal["leave", "clear"] | None,
     typer.Option("--dropped", help="What happens with values of fields that the new version no longer mentions."),
 ]
 AcceptProblems = Annotated[bool, typer.Option("--accept-problems", help="Publish with --yes in spite of problems.")]
-Effect = Annotated[
-    bool, typer.Option("--effect/--no-effect", help="Whether the effect on all employees is shown before the question.")
+Shown = Annotated[
+    bool, typer.Option("--preview/--no-preview", help="Whether the preview is shown before the question.")
 ]
 Examples = Annotated[
     Path | None,
@@ -53,14 +48,13 @@ Examples = Annotated[
         "--examples", exists=True, dir_okay=False, help="Pinned examples that must hold, as in `mapping test`."
     ),
 ]
-AsYaml = Annotated[bool, typer.Option("--yaml", help="Print YAML instead of JSON.")]
 
 
 def export(
     connection: Id,
-    version: Annotated[int | None, typer.Option("--version", help="A published version; the newest without.")] = None,
+    version: Annotated[int | None, typer.Option("--version", help="Default: the newest published version.")] = None,
     draft: Annotated[bool, typer.Option("--draft", help="The draft.")] = False,
-    as_yaml: AsYaml = False,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print YAML instead of JSON.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print the published mapping as a JSON document; with --yaml as YAML, with --json on one line.
@@ -89,51 +83,48 @@ def import_(
     file: File,
     draft: Annotated[bool, typer.Option("--draft", help="Save it as the draft, and publish nothing.")] = False,
     revision: Annotated[
-        int, typer.Option("--revision", help="With --draft: revision of the draft that it replaces.")
-    ] = 0,
+        int | None, typer.Option("--revision", help="With --draft: revision of the draft that it replaces.")
+    ] = None,
     dropped: Dropped = None,
     note: Note = None,
     by: By = None,
     yes: Yes = False,
     accept_problems: AcceptProblems = False,
-    effect: Effect = True,
+    preview: Shown = True,
     examples: Examples = None,
     as_json: Json = False,
 ) -> None:
     """Publish a mapping from a file as the next version, and resend all employees. With --draft, only save it.
 
-    Shows problems, differences and the effect on all employees, and asks. If the mapping reads further attributes, all employees are
-    polled before. While the connection is paused, the next poll reads them.
+    Shows problems, differences and the preview, and asks. If the mapping reads further attributes, all employees are polled before.
+    While the connection is paused, the next poll reads them.
     """
+    for_publishing = {"--dropped": dropped, "--note": note, "--yes": yes, "--examples": examples}
+    useless = [name for name, value in for_publishing.items() if value] if draft else []
+    if useless:
+        raise typer.BadParameter("this is for publishing: leave it out with --draft", param_hint=f"'{useless[0]}'")
+    if revision is not None and not draft:
+        raise typer.BadParameter("only a draft has a revision: add --draft", param_hint="'--revision'")
     mapping = inputs.read_mapping(file)
     target = ConnectionId(connection)
     if draft:
-        saved, problems = run(lambda _, store: _save(store, target, mapping, _find_name(by), revision))
-        _print_problems(problems)
-        print_result(
-            f"draft saved, revision {saved.revision}: `mapping diff {target}` compares it, `mapping publish {target}` publishes it",
-            saved,
-            as_json=as_json,
-        )
+        saved, review = run(lambda _, store: _save(store, target, mapping, by, revision or 0))
+        _print_review(review)
+        text = f"draft saved, revision {saved.revision}: see `mapping diff {target}`, then `mapping publish {target}`"
+        print_result(text, saved, as_json=as_json)
         return
-    _ensure_examples(mapping, examples)
-    chosen = _ask(target, mapping, dropped, yes=yes, accepts_problems=accept_problems, with_effect=effect)
-
-    async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
-        published = await admin_mappings.publish(
-            store, SystemClock(), target, mapping, by=_find_name(by), note=note, dropped=chosen
-        )
-        return published, await get_summary(store, target)
-
-    _print_published(*run(work), as_json=as_json)
+    ensure_examples(mapping, examples)
+    publication = _prepare(target, mapping)
+    chosen = _confirm(publication, dropped, yes=yes, accepts_problems=accept_problems, with_preview=preview)
+    _publish(publication, chosen, by, note, as_json=as_json)
 
 
 async def _save(
-    store: Store, connection: ConnectionId, mapping: MappingDocument, by: str, revision: int
-) -> tuple[MappingDraft, tuple[str, ...]]:
+    store: Store, connection: ConnectionId, mapping: MappingDocument, by: str | None, revision: int
+) -> tuple[MappingDraft, MappingReview]:
     clock = SystemClock()
-    draft = await admin_mappings.save_draft(store, clock, connection, mapping, by=by, revision=revision)
-    return draft, await find_problems(store, clock, connection, mapping)
+    draft = await admin_mappings.save_draft(store, clock, connection, mapping, by=get_author(by), revision=revision)
+    return draft, await review_mapping(store, clock, connection, mapping)
 
 
 def publish(
@@ -143,19 +134,23 @@ def publish(
     by: By = None,
     yes: Yes = False,
     accept_problems: AcceptProblems = False,
-    effect: Effect = True,
+    preview: Shown = True,
     examples: Examples = None,
     as_json: Json = False,
 ) -> None:
-    """Publish the draft as the next version, and resend all employees. Shows problems, differences and the effect, and asks."""
+    """Publish the draft as the next version, and resend all employees.
+
+    Shows problems, differences and the preview, and asks.
+    """
     target = ConnectionId(connection)
-    draft = run(lambda _, store: admin_mappings.get_draft(store, target))
-    _ensure_examples(draft.mapping, examples)
-    chosen = _ask(target, draft.mapping, dropped, yes=yes, accepts_problems=accept_problems, with_effect=effect)
+    draft = run(lambda _, store: admin_mappings.get_current_draft(store, target))
+    ensure_examples(draft.mapping, examples)
+    publication = _prepare(target, draft.mapping)
+    chosen = _confirm(publication, dropped, yes=yes, accepts_problems=accept_problems, with_preview=preview)
 
     async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
         published = await admin_mappings.publish_draft(
-            store, SystemClock(), draft, by=_find_name(by), note=note, dropped=chosen
+            store, SystemClock(), draft, by=get_author(by), note=note, dropped=chosen
         )
         return published, await get_summary(store, target)
 
@@ -170,29 +165,20 @@ def roll_back(
     by: By = None,
     yes: Yes = False,
     accept_problems: AcceptProblems = False,
-    effect: Effect = True,
+    preview: Shown = True,
     examples: Examples = None,
     as_json: Json = False,
 ) -> None:
-    """Publish the content of an earlier version again, as the next version. Shows problems, differences and the effect, and asks."""
+    """Publish the content of an earlier version again, as the next version, and resend all employees.
+
+    Shows problems, differences and the preview, and asks.
+    """
     target = ConnectionId(connection)
     earlier = run(lambda _, store: admin_mappings.get_version(store, target, version))
-    _ensure_examples(earlier.mapping, examples)
-    chosen = _ask(target, earlier.mapping, dropped, yes=yes, accepts_problems=accept_problems, with_effect=effect)
-
-    async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
-        published = await admin_mappings.publish(
-            store,
-            SystemClock(),
-            target,
-            earlier.mapping,
-            by=_find_name(by),
-            note=note or f"as version {version}",
-            dropped=chosen,
-        )
-        return published, await get_summary(store, target)
-
-    _print_published(*run(work), as_json=as_json)
+    ensure_examples(earlier.mapping, examples)
+    publication = _prepare(target, earlier.mapping)
+    chosen = _confirm(publication, dropped, yes=yes, accepts_problems=accept_problems, with_preview=preview)
+    _publish(publication, chosen, by, note or f"as version {version}", as_json=as_json)
 
 
 def show_history(connection: Id, as_json: Json = False) -> None:
@@ -200,7 +186,7 @@ def show_history(connection: Id, as_json: Json = False) -> None:
 
     async def work(_: CliSettings, store: Store) -> tuple[MappingDraft | None, tuple[PublishedMapping, ...]]:
         versions = await admin_mappings.list_versions(store, ConnectionId(connection))
-        return await store.drafts.get(ConnectionId(connection)), versions
+        return await admin_mappings.find_draft(store, ConnectionId(connection)), versions
 
     draft, versions = run(work)
     rows = [
@@ -214,8 +200,8 @@ def show_history(connection: Id, as_json: Json = False) -> None:
 
 def show_differences(
     connection: Id,
-    before: Annotated[int | None, typer.Argument(help="A version; the newest without.")] = None,
-    after: Annotated[int | None, typer.Argument(help="Another version; the draft without.")] = None,
+    before: Annotated[int | None, typer.Argument(help="A version. Default: the newest one.")] = None,
+    after: Annotated[int | None, typer.Argument(help="Another version. Default: the draft.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show what differs between two versions, or between a version and the draft."""
@@ -241,96 +227,11 @@ def show_differences(
 def discard(connection: Id, as_json: Json = False) -> None:
     """Discard the draft. Published versions stay."""
     was_there = run(lambda _, store: admin_mappings.discard_draft(store, ConnectionId(connection)))
-    print_result(
-        "the draft is discarded" if was_there else "there was no draft", {"discarded": was_there}, as_json=as_json
-    )
+    text = "the draft is discarded" if was_there else "there was no draft"
+    print_result(text, {"discarded": was_there}, as_json=as_json)
 
 
-def lint(file: File, as_json: Json = False) -> None:
-    """Check a mapping in a file, without a connection and without a server."""
-    mapping = inputs.read_mapping(file)
-    print_result(
-        f"the mapping can be used: rules {len(mapping.rules)}, withdrawn rules {len(mapping.withdrawn)}",
-        {"rules": len(mapping.rules), "withdrawn": len(mapping.withdrawn)},
-        as_json=as_json,
-    )
-
-
-def check_examples(
-    file: File,
-    examples: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON or YAML document with examples.")],
-    as_json: Json = False,
-) -> None:
-    """Check pinned examples of a mapping, without a connection and without a server.
-
-    An example has the attributes of an employee and what the mapping must give. The exit code is 1 if one does not hold.
-    """
-    document = inputs.read_examples(examples)
-    failures = find_failures(inputs.read_mapping(file), document)
-    text = _format_failures(failures) or f"examples that hold: {len(document.examples)}"
-    print_result(text, {"examples": len(document.examples), "failures": failures}, as_json=as_json)
-    if failures:
-        raise typer.Exit(1)
-
-
-def pin(
-    connection: Id,
-    employee: Annotated[str, typer.Argument(help="The employee's Personio id.")],
-    examples: Annotated[
-        Path, typer.Argument(dir_okay=False, help="YAML file that gets the example; it is made if needed.")
-    ],
-    name: Annotated[str, typer.Option("--name", help="What the example shows.")] = "",
-    made_up: Annotated[bool, typer.Option("--made-up", help="Put made-up values in place of personal ones.")] = False,
-    draft: Annotated[bool, typer.Option("--draft", help="Pin what the draft makes of the employee.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Add an employee to a file of examples: the stored attributes, and what the published mapping makes of them.
-
-    The file contains personal data. With --made-up, names, e-mail address, and values that fewer than five employees have are made up.
-    """
-    before = inputs.read_examples(examples).examples if examples.exists() else ()
-    title = name or f"example {len(before) + 1}"
-    example = run(
-        lambda _, store: pin_employee(
-            store,
-            ConnectionId(connection),
-            EmployeeId(employee),
-            name=title,
-            is_made_up=made_up,
-            uses_draft=draft,
-        )
-    )
-    document = ExampleDocument(examples=(*before, example))
-    examples.write_text(documents.format_examples(document), encoding="utf-8")
-    print_result(f"{examples}: example {len(document.examples)} is added", example, as_json=as_json)
-
-
-def show_schema(
-    examples: Annotated[bool, typer.Option("--examples", help="The schema of pinned examples.")] = False,
-) -> None:
-    """Print the JSON schema of a mapping document, or of its examples, for editors."""
-    print_result(documents.format_example_schema() if examples else documents.format_schema(), None, as_json=False)
-
-
-def _ensure_examples(mapping: MappingDocument, examples: Path | None) -> None:
-    """Ends the command if a pinned example does not hold."""
-    failures = find_failures(mapping, inputs.read_examples(examples)) if examples else ()
-    if failures:
-        print_error(_format_failures(failures))
-        print_error("nothing was published: correct the mapping or the examples")
-        raise typer.Exit(1)
-
-
-def _format_failures(failures: Sequence[ExampleFailure]) -> str:
-    lines = [
-        f"{failure.example}: {failure.place} is {json.dumps(failure.actual, ensure_ascii=False)} instead of "
-        f"{json.dumps(failure.expected, ensure_ascii=False)}{f' ({failure.reason})' if failure.reason else ''}"
-        for failure in failures
-    ]
-    return "\n".join(lines)
-
-
-def _find_name(by: str | None) -> str:
+def get_author(by: str | None) -> str:
     """Returns the name that stays with a version."""
     try:
         return (by or getpass.getuser())[:MAX_NAME_LENGTH]
@@ -338,49 +239,67 @@ def _find_name(by: str | None) -> str:
         return "unknown"
 
 
-def _ask(
-    connection: ConnectionId,
-    mapping: MappingDocument,
+def _prepare(connection: ConnectionId, mapping: MappingDocument) -> Publication:
+    return run(lambda _, store: prepare_publication(store, SystemClock(), connection, mapping))
+
+
+def _confirm(
+    publication: Publication,
     dropped: Literal["leave", "clear"] | None,
     *,
     yes: bool,
     accepts_problems: bool,
-    with_effect: bool,
+    with_preview: bool,
 ) -> Literal["leave", "clear"] | None:
     """Shows what is to be published, and asks. Returns what happens with the values of dropped fields; None without such fields."""
-
-    async def work(_: CliSettings, store: Store) -> tuple[MappingDocument | None, tuple[str, ...]]:
-        try:
-            published = await admin_mappings.get_published(store, connection)
-        except (StoreFailedError, documents.InvalidMappingError):
-            published = None  # an unreadable mapping is replaced
-        problems = await find_problems(store, SystemClock(), connection, mapping)
-        return published.mapping if published else None, problems
-
-    before, problems = run(work)
-    _print_problems(problems)
-    if problems and yes and not accepts_problems:
+    _print_review(publication.review)
+    if yes and publication.review.problems and not accepts_problems:
         print_error("nothing was published: correct the problems, or add --accept-problems")
         raise typer.Exit(1)
-    rules = find_dropped_rules(before, mapping)
     if yes:
         return dropped
-    for line in _format_differences(find_differences(before, mapping)):
+    for line in _format_differences(publication.differences):
         print_error(line)
-    if rules and dropped is None:
-        targets = ", ".join(rule.target for rule in rules)
-        print_error(f"The new version no longer mentions: {targets}.")
+    if publication.dropped and dropped is None:
+        print_error(f"The new version no longer mentions: {', '.join(rule.target for rule in publication.dropped)}.")
         dropped = "clear" if inputs.confirm("Clear the values that came from Personio?", "--dropped") else "leave"
-    if with_effect:
-        show_effect(connection, admin_mappings.settle_dropped(before, mapping, dropped))
+    if with_preview:
+        mapping = admin_mappings.withdraw_dropped(publication.before, publication.mapping, dropped)
+        show_preview(publication.connection, mapping)
     if not inputs.confirm("Publish it, and resend all employees?"):
         raise typer.Exit(1)
     return dropped
 
 
-def _print_problems(problems: Sequence[str]) -> None:
-    for problem in problems:
+def _publish(
+    publication: Publication,
+    dropped: Literal["leave", "clear"] | None,
+    by: str | None,
+    note: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
+        published = await admin_mappings.publish(
+            store,
+            SystemClock(),
+            publication.connection,
+            publication.mapping,
+            by=get_author(by),
+            note=note,
+            dropped=dropped,
+            expected_version=publication.version,
+        )
+        return published, await get_summary(store, publication.connection)
+
+    _print_published(*run(work), as_json=as_json)
+
+
+def _print_review(review: MappingReview) -> None:
+    for problem in review.problems:
         print_error(f"problem: {problem}")
+    for hint in review.hints:
+        print_error(f"hint: {hint}")
 
 
 def _format_differences(differences: Sequence[Difference]) -> list[str]:

@@ -12,7 +12,7 @@ from services.contracts.outcomes import Intent
 from services.contracts.values import FrozenModel, Value
 
 MAX_EXAMPLES = 500
-"""Largest number of examples of a document."""
+"""Maximum number of examples of a document."""
 
 
 class ExpectedAccount(FrozenModel):

@@ -18,13 +18,13 @@ from services.contracts.transforms import Transform, Trim
 from services.contracts.values import FrozenModel, Value
 
 MAX_RULES = 500
-"""Largest number of rules of a mapping."""
+"""Maximum number of rules of a mapping."""
 MAX_EXPRESSION_LENGTH = 1_000
-"""Largest number of characters of an expression."""
+"""Maximum number of characters of an expression."""
 MAX_TRANSFORMS = 20
-"""Largest number of transforms of a rule."""
+"""Maximum number of transforms of a rule."""
 MAX_ATTRIBUTES = 20
-"""Largest number of attributes that one source lists."""
+"""Maximum number of attributes that one source lists."""
 
 Expression = Annotated[str, Field(min_length=1, max_length=MAX_EXPRESSION_LENGTH)]
 """An expression in CEL (Common Expression Language). Its variables are attributes, by their keys."""

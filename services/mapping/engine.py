@@ -29,7 +29,7 @@ NO_MAPPING = (
 MAX_SECONDS = 0.1
 """Longest time of the processor for the expressions and patterns of one employee. A mapping of 100 rules takes a thousandth of it."""
 MAX_ACCOUNT_LENGTH = 200_000
-"""Largest number of characters of all texts of an account."""
+"""Maximum number of characters of all texts of an account."""
 _NAMES = {"name.givenName": "given_name", "name.familyName": "family_name"}
 
 

@@ -1,4 +1,4 @@
-"""Finds what is wrong with a mapping before it is published: expressions and transforms that cannot be used. Pure.
+"""Finds what is wrong with a mapping before it is published: expressions and transforms that cannot be used, or that take too long.
 
 Everything is found from the document alone, or with the types of the attributes. ``target_problems`` compares the targets with
 the fields of Declaree.
@@ -91,7 +91,7 @@ def _find_slowness(mapping: MappingDocument) -> str | None:
     engine.map(event)
     if time.thread_time() - began <= MAX_SECONDS / 2:
         return None
-    return "expressions and patterns take too long for each employee: simplify them, or use value tables"
+    return f"expressions and patterns take more than {MAX_SECONDS / 2} s for each employee: simplify them, or use value tables"
 
 
 def _check(rule: Rule, number: int, types: Mapping[str, str] | None) -> Iterator[RuleProblem]:

@@ -82,8 +82,8 @@ class DraftConflictError(PermanentError):
     def __init__(self, connection: ConnectionId) -> None:
         """The message names the connection."""
         super().__init__(
-            f"the draft of the mapping of connection {connection} was saved, published or discarded in between: "
-            "look at it with `mapping export --draft`, then repeat the command"
+            f"the draft of connection {connection} has another revision than you named: see it with "
+            f"`mapping export {connection} --draft`, then add `--revision` with its number"
         )
 
 

@@ -36,7 +36,7 @@ OLDEST_STAMP = timedelta(days=7)
 IDLE_SECONDS = 86_400.0
 """Seconds after which the histograms of a connection without changes in this replica are removed."""
 MAX_CONNECTIONS = 5_000
-"""Largest number of connections with histograms. Above it, those of the connection that is idle for the longest time are removed."""
+"""Maximum number of connections with histograms. Above it, those of the connection that is idle for the longest time are removed."""
 
 
 def is_first_write(stored: LedgerEntry, outcome: AccountSynced, *, is_detected: bool) -> bool:

@@ -238,7 +238,7 @@ async def test_missing_mapping(
     assert (await get_status(installation, other)).mapping_version == 0
     assert f"{person}  rejected  no mapping is published for this connection" in listed
     assert checked.code == 1
-    assert "import one with `mapping import`" in checked.output
+    assert "publish one with `mapping import`" in checked.output
 
     await installation.run_cli("mapping", "import", other.id, str(file), "--yes")
     await wait_for_account(other, person)

@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from sandbox.stack.kafka import Kafka
 from services.contracts.cloudevents import Record
 from services.runtime.kafka.publisher import KafkaUnavailableError, Publisher
+from tests.support.world import wait_until
 
 
 async def ensure_running(node: Kafka) -> None:
     """Starts Kafka unless it runs: the test before may have stopped it."""
     if not node.is_running:
         await node.start()
+    await wait_until("Kafka has its broker again: the test before may have stopped it for a while", node.is_ready)
 
 
 async def start_with_retries(start: Callable[[], Awaitable[None]]) -> None:

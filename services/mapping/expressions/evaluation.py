@@ -1,7 +1,7 @@
 """Expressions of a mapping, compiled once and evaluated for many employees.
 
-The time is bounded: an expression is short and has a bounded depth, it goes through a list once, patterns are linear, and the
-values are limited.
+The time is bounded: an expression is short and has a bounded depth, it goes through lists a few times, and not inside each other,
+patterns are linear, and the values are limited.
 """
 
 import math
@@ -17,11 +17,11 @@ from services.mapping.expressions.translation import Translation, translate
 from services.mapping.transforms import UnfitValueError, is_empty
 
 MAX_INPUT_LENGTH, MAX_LOOP_INPUT_LENGTH = 5_000, 1_000
-"""Largest number of characters of all values that an expression reads for one employee; the second if it goes through a list."""
+"""Maximum number of characters of all values that an expression reads for one employee; the second if it goes through a list."""
 MAX_INPUT_ENTRIES = 100
-"""Largest number of entries of a list that an expression reads."""
+"""Maximum number of entries of a list that an expression reads."""
 MAX_TEXT_LENGTH, MAX_ENTRIES = 10_000, 1_000
-"""Largest number of characters of a result, and of its entries."""
+"""Maximum number of characters of a result, and of its entries."""
 EVALUATION_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 """What the library raises for an expression that it cannot read, or cannot compute with some values."""
 _SPACES = re.compile(" {2,}")

@@ -22,7 +22,7 @@ Data: TypeAlias = str | bool | int | float | list[object]
 EMPTY = ""
 """The empty value of an expression."""
 MAX_RESULT_LENGTH = 10_000
-"""Largest number of characters or entries that a function makes."""
+"""Maximum number of characters or entries that a function makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "round": Function(_round, (1, 2), "the number, rounded to whole numbers or to a number of decimal places"),
     "size": Function(_count, (1, 1), "the number of characters of a text, or of entries of a list"),
     "lower": Function(_change_text(str.lower), (1, 1), "the text in lowercase"),
-    "upper": Function(_change_text(str.upper), (1, 1), "the text in capital letters"),
+    "upper": Function(_change_text(str.upper), (1, 1), "the text in uppercase"),
     "trim": Function(_change_text(str.strip), (1, 1), "the text without spaces at both ends"),
     "contains": Function(_contains, (2, 2), "whether a text contains another one, or a list contains an entry"),
     "startsWith": Function(

@@ -14,11 +14,11 @@ from services.mapping.expressions.tokens import InvalidExpressionError, Token, s
 from services.mapping.functions.values import InvalidTransformError
 
 MAX_DEPTH = 30
-"""Largest number of brackets inside each other."""
+"""Maximum number of brackets inside each other."""
 MAX_TOKENS, MAX_LOOP_TOKENS = 300, 100
-"""Largest number of words, numbers, texts and symbols; the second for an expression that goes through a list."""
+"""Maximum number of words, numbers, texts and symbols; the second for an expression that goes through a list."""
 MAX_MACROS = 3
-"""Largest number of times that an expression goes through a list."""
+"""Maximum number of times that an expression goes through a list."""
 MACROS = frozenset({"map", "filter", "all", "exists", "exists_one"})
 """What a list can be asked or changed to, entry by entry."""
 ATTRIBUTE = "attribute"

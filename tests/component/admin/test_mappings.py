@@ -6,9 +6,17 @@ import pytest
 
 from services.admin import connections, mappings
 from services.admin.mapping_documents import InvalidMappingError
+from services.admin.publication import prepare_publication
 from services.contracts.connections import Connection
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import AttributeSource, MappingDocument, PublishedMapping, Rule, default_mapping
+from services.contracts.mappings import (
+    AttributeSource,
+    ExpressionSource,
+    MappingDocument,
+    PublishedMapping,
+    Rule,
+    default_mapping,
+)
 from services.contracts.tasks import Poll, Resend
 from services.store.database import Store
 from services.store.errors import (
@@ -150,7 +158,7 @@ async def test_draft_of_an_older_version_is_not_published(store: Store, connecti
     draft = await mappings.get_draft(store, connection.id)
     await publish(store, connection, FURTHER)
 
-    with pytest.raises(MappingConflictError):
+    with pytest.raises(mappings.OutdatedDraftError, match="version 2 was published since the draft was begun"):
         await mappings.publish_draft(store, FakeClock(), draft, by="ada", note=None, dropped="leave")
 
     assert await store.drafts.get(connection.id) == draft
@@ -181,3 +189,38 @@ async def test_unreadable_mapping_is_replaced(store: Store, connection: Connecti
 
     assert published.version == 2
     assert await store.mappings.get_published(connection.id) == published
+
+
+async def test_version_that_was_published_in_between_stays(store: Store, connection: Connection) -> None:
+    """The question was answered for another difference."""
+    publication = await prepare_publication(store, FakeClock(), connection.id, FURTHER)
+    await publish(store, connection, default_mapping())
+
+    with pytest.raises(MappingConflictError):
+        await mappings.publish(
+            store, FakeClock(), connection.id, FURTHER, by="ada", expected_version=publication.version
+        )
+
+
+async def test_publication_has_what_its_author_decides_about(store: Store, connection: Connection) -> None:
+    """Problems, hints, differences and dropped fields."""
+    await publish(store, connection, FURTHER)
+    unknown = Rule(target="urn:x:2.0:User:car", source=AttributeSource(attribute="position"))
+    wrong = Rule(target="costCentre", source=AttributeSource(attribute="position"))
+    mapping = MappingDocument(rules=(*default_mapping().rules, unknown, wrong))
+
+    publication = await prepare_publication(store, FakeClock(), connection.id, mapping)
+
+    assert publication.version == 2
+    assert publication.dropped == (TITLE,)
+    assert [difference.place for difference in publication.differences] == ["title", unknown.target, wrong.target]
+    assert [problem.partition(":")[0] for problem in publication.review.problems] == ["rule 5 (costCentre)"]
+    assert [hint.partition(": ")[0] for hint in publication.review.hints] == ["rule 4 (urn:x:2.0:User:car)"]
+
+
+async def test_mapping_that_cannot_be_used_is_not_published(store: Store, connection: Connection) -> None:
+    """An earlier version may have an expression that a later one of the product refuses."""
+    wrong = Rule(target="title", source=ExpressionSource(expression="a = b"))
+
+    with pytest.raises(InvalidMappingError, match="a comparison has two equals signs"):
+        await publish(store, connection, MappingDocument(rules=(*default_mapping().rules, wrong)))

@@ -58,7 +58,7 @@ async def test_draft_that_was_saved_in_between_stays(store: Store, expected: int
     """The work of one person must not replace that of another unseen."""
     first = await save(store, 0)
 
-    with pytest.raises(DraftConflictError, match="in between"):
+    with pytest.raises(DraftConflictError, match="another revision"):
         await save(store, expected, OTHER_MAPPING)
 
     assert await store.drafts.get(CONNECTION) == first
