@@ -53,7 +53,7 @@ from services.contracts.transforms import (
     ValueTable,
 )
 from services.contracts.values import Value
-from services.mapping.engine import MAX_SECONDS, Engine
+from services.mapping.engine import Engine
 from services.mapping.expressions.evaluation import (
     MAX_INPUT_ENTRIES,
     MAX_INPUT_LENGTH,
@@ -63,6 +63,7 @@ from services.mapping.expressions.evaluation import (
 from services.mapping.expressions.functions import FUNCTIONS
 from services.mapping.expressions.translation import MAX_LOOP_TOKENS, MAX_MACROS, MAX_TOKENS
 from services.mapping.functions.values import MAX_CHARACTERS, MAX_ENTRIES
+from services.mapping.time_limit import MAX_SECONDS
 from services.mapping.transforms import UnfitValueError, compile_transform
 
 INTRODUCTION = """\

@@ -74,6 +74,10 @@ def _refuse_repeated(keys: list[Any]) -> None:
         raise _RepeatedKeyError(f"{repeated!r} occurs twice in the same place: remove one of them")
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number")
+
+
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     _refuse_repeated([key for key, _ in pairs])
     return dict(pairs)
@@ -156,7 +160,7 @@ def _read(document: str, what: str) -> Any:
         raise _refuse([f"it has more than {MAX_DOCUMENT_LENGTH:,} characters"], what)
     if document.lstrip().startswith("{"):
         try:
-            return json.loads(document, object_pairs_hook=_build_object)
+            return json.loads(document, object_pairs_hook=_build_object, parse_constant=_refuse_constant)
         except _RepeatedKeyError as error:
             raise _refuse([str(error)], what) from None
         except ValueError as error:
@@ -167,7 +171,7 @@ def _read(document: str, what: str) -> Any:
         return yaml.load(document, Loader=_Loader)  # noqa: S506 - a safe loader
     except _RepeatedKeyError as error:
         raise _refuse([str(error)], what) from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}, character {mark.column + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error) or "it cannot be read"

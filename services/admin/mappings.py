@@ -8,7 +8,7 @@ from services.admin.mapping_documents import InvalidMappingError, ensure_usable
 from services.admin.prefixes import ensure_distinct
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import EmploymentDates, MappingDocument, MappingDraft, PublishedMapping
+from services.contracts.mappings import MAX_RULES, EmploymentDates, MappingDocument, MappingDraft, PublishedMapping
 from services.contracts.tasks import Poll, Resend
 from services.errors import ConfigurationError
 from services.mapping.differences import find_dropped_rules
@@ -111,10 +111,10 @@ async def save_draft(
 ) -> MappingDraft:
     """Saves the draft under the next revision, and changes nothing else.
 
-    ``revision`` is the one that the caller has seen; 0 if there was none. Raises ``UnknownConnectionError``, and
-    ``DraftConflictError`` if the draft has another one.
+    ``revision`` is the one that the caller has seen; 0 if there was none. Raises ``UnknownConnectionError``,
+    ``DraftConflictError`` if the draft has another one, and ``StoreFailedError`` if it cannot be read.
     """
-    await store.connections.ensure_exists(connection)
+    await find_draft(store, connection)  # one that cannot be read is discarded, never replaced unseen
     newest = (await store.mappings.find_newest_versions([connection])).get(connection, 0)
     return await store.drafts.save(
         connection, mapping, based_on=newest, expected_revision=revision, by=by, now=clock.now()
@@ -141,6 +141,8 @@ def withdraw_dropped(
     if dropped is None:
         raise DroppedFieldsError(tuple(rule.target for rule in rules))
     withdrawn = rules if dropped == "clear" else ()
+    if len(after.withdrawn) + len(withdrawn) > MAX_RULES:
+        raise InvalidMappingError(f"the mapping would withdraw more than {MAX_RULES} rules: drop fewer fields at once")
     return after.model_copy(update={"withdrawn": (*after.withdrawn, *withdrawn)})
 
 

@@ -74,9 +74,10 @@ def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address
     """Returns the attributes without personal values. ``numbers`` has the number of employees with the same value by key."""
     made_up: dict[str, Value] = {}
     for key, value in attributes.items():
-        if key in NAMES:
-            made_up[key] = NAMES[key]
-        elif key in {"email", address_key}:
+        part = key.rpartition(".")[2]  # a supervisor has names and an address, too
+        if part in NAMES:
+            made_up[key] = NAMES[part]
+        elif part == "email" or key == address_key or (isinstance(value, str) and "@" in value):
             made_up[key] = ADDRESS
         elif key == STATUS or numbers.get(key, 0) >= COMMON:
             made_up[key] = value
@@ -88,9 +89,9 @@ def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address
 def _replace(value: Scalar) -> Scalar:
     if isinstance(value, str):
         return DAY if _DATE.match(value) else TEXT if value else value
-    if isinstance(value, bool) or value is None:
-        return value
-    return 1
+    if value is None:
+        return None
+    return False if isinstance(value, bool) else 1
 
 
 async def _count_equal(store: Store, connection: ConnectionId, attributes: Mapping[str, Value]) -> Counter[str]:

@@ -13,6 +13,7 @@ from services.cli.output import print_error, print_result
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.outcomes import Intent
 from services.contracts.targets import MANAGER, identify_field
+from services.mapping.explanations import FieldExplanation
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
@@ -86,18 +87,23 @@ def _format_field(field: ExplainedField, explanation: Explanation) -> Iterator[s
         yield f"  {key}: unknown, the credential does not show it"
     for step in one.steps:
         yield f"  {step.name} → {_show(step.value)}"
-    if one.problem:
-        yield f"  rejected: {one.problem}"
-    elif not one.is_written:
-        yield "  stays as it is in Declaree"
-    elif one.target == MANAGER:
-        yield f"  the rule gives: the account of employee {_show(one.value)}"
-    else:
-        yield f"  the rule gives: {_show(one.value)}"
+    yield f"  {_format_end(one)}"
     if field.refused:
         yield f"  Declaree refused the last value ({field.refused})"
     if explanation.is_account_read:
         yield f"  in the account: {_show(field.held)}"
+
+
+def _format_end(one: FieldExplanation) -> str:
+    """Returns what happens to the field."""
+    if one.problem:
+        return f"rejected: {one.problem}"
+    is_manager = one.target == MANAGER
+    if one.is_withdrawn:
+        return "withdrawn: cleared" if is_manager else f"withdrawn: cleared where the account has {_show(one.value)}"
+    if not one.is_written:
+        return "stays as it is in Declaree"
+    return f"the rule gives: {'the account of employee ' if is_manager else ''}{_show(one.value)}"
 
 
 def _show(value: Any) -> str:

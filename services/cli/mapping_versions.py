@@ -25,6 +25,7 @@ from services.mapping.differences import Difference, find_differences
 from services.runtime.clock import SystemClock
 from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
+from services.store.errors import StoreFailedError
 
 MAX_NAME_LENGTH = 100
 """Maximum number of characters of a name."""
@@ -186,7 +187,11 @@ def show_history(connection: Id, as_json: Json = False) -> None:
 
     async def work(_: CliSettings, store: Store) -> tuple[MappingDraft | None, tuple[PublishedMapping, ...]]:
         versions = await admin_mappings.list_versions(store, ConnectionId(connection))
-        return await admin_mappings.find_draft(store, ConnectionId(connection)), versions
+        try:
+            return await admin_mappings.find_draft(store, ConnectionId(connection)), versions
+        except StoreFailedError as error:
+            print_error(f"the draft cannot be read, `mapping discard {connection}` removes it: {error}")
+            return None, versions
 
     draft, versions = run(work)
     rows = [

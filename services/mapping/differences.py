@@ -36,12 +36,14 @@ def find_differences(before: MappingDocument | None, after: MappingDocument) -> 
 
 
 def find_dropped_rules(before: MappingDocument | None, after: MappingDocument) -> tuple[Rule, ...]:
-    """Returns the rules of fields that ``before`` writes and ``after`` does not mention.
+    """Returns the rules of fields that ``before`` writes or withdraws and ``after`` does not mention.
 
-    Their values stay in the accounts, unless ``after`` withdraws them.
+    Their values stay in the accounts, unless ``after`` withdraws them. Not every account may have been compared since ``before``
+    withdrew a rule.
     """
     mentioned = {identify_field(rule.target) for rule in (*after.rules, *after.withdrawn)}
-    return tuple(rule for rule in (before.rules if before else ()) if identify_field(rule.target) not in mentioned)
+    rules = (*before.rules, *before.withdrawn) if before else ()
+    return tuple(rule for rule in rules if identify_field(rule.target) not in mentioned)
 
 
 def _list_rules(rules: tuple[Rule, ...]) -> dict[tuple[str, ...], Rule]:

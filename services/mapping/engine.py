@@ -17,8 +17,10 @@ from services.contracts.mappings import MANAGER, PublishedMapping
 from services.contracts.outcomes import Intent
 from services.contracts.values import Value
 from services.mapping.addresses import InvalidAddressError, clean_address
-from services.mapping.rules import CompiledRule, RejectedError
+from services.mapping.readers import ACTIVE
+from services.mapping.rules import CompiledRule, RejectedError, Watch
 from services.mapping.scope import CompiledScope
+from services.mapping.time_limit import TimeLimit
 
 NO_MAPPING = (
     "no mapping is published for this connection: publish one with `mapping import`, then all employees are resent"
@@ -26,10 +28,8 @@ NO_MAPPING = (
 """Reason of a rejection: the connection has no mapping."""
 
 
-MAX_SECONDS = 0.1
-"""Longest time of the processor for the expressions and patterns of one employee. A mapping of 100 rules takes a thousandth of it."""
 MAX_ACCOUNT_LENGTH = 200_000
-"""Maximum number of characters of all texts of an account."""
+"""Maximum number of characters of all values of an account. A number or a boolean counts as eight."""
 _NAMES = {"name.givenName": "given_name", "name.familyName": "family_name"}
 
 
@@ -47,7 +47,6 @@ class Engine:
         self._published = published
         self._rules = tuple(CompiledRule(rule) for rule in published.mapping.rules) if published else ()
         self._withdrawn = tuple(CompiledRule(rule) for rule in published.mapping.withdrawn) if published else ()
-        self._is_costly = any(rule.is_costly for rule in self._rules)
         self._scope = CompiledScope(published.mapping) if published else None
 
     @property
@@ -59,42 +58,45 @@ class Engine:
         """Returns the request for a change. Data that does not fit the mapping gives the intent ``REJECT``, no error."""
         if self._published is None or self._scope is None:
             return self._build_request(event, Intent.REJECT, reason=NO_MAPPING)
+        limit = TimeLimit(self._processor_time)
         try:
             intent = self._scope.decide_intent(event)
             if intent is Intent.DISABLE:
-                return self._build_request(event, intent, identity=self._build_identity(event, self._published))
+                return self._build_request(event, intent, identity=self._build_identity(event, self._published, limit))
             if intent is not Intent.PROVISION:
                 return self._build_request(event, intent)
-            desired = self._build_account(event, self._published)
+            limit.check(ACTIVE)
+            desired = self._build_account(event, self._published, limit)
         except RejectedError as error:
             return self._build_request(event, Intent.REJECT, reason=error.reason, field=error.field)
         return self._build_request(event, Intent.PROVISION, desired=desired)
 
-    def _build_account(self, event: EmployeeChanged, published: PublishedMapping) -> DesiredAccount:
-        mapping, attributes = published.mapping, event.attributes
+    def _build_account(self, event: EmployeeChanged, published: PublishedMapping, limit: TimeLimit) -> DesiredAccount:
+        mapping, attributes, watch = published.mapping, event.attributes, limit.check
         fields: dict[str, Value] = {}
         manager: ManagerReference | None = None
-        began = self._processor_time() if self._is_costly else 0.0
+        length = 0
         for rule in self._rules:
-            is_written, value = rule.evaluate(attributes)
-            if rule.is_costly and self._processor_time() - began > MAX_SECONDS:
-                raise RejectedError(
-                    f"the rules up to the one for {rule.target} take longer than {MAX_SECONDS} s: simplify expressions and "
-                    "patterns, or shorten the values in Personio",
-                    rule.target,
-                )
+            is_written, value = rule.evaluate(attributes, None, watch)
             if not is_written:
                 continue
             if rule.is_manager:
                 manager = build_manager_reference(value)
             else:
                 fields[rule.target] = value
-        _check_length(fields)
+                length += _measure(value)
+            if length > MAX_ACCOUNT_LENGTH:
+                raise _reject_large(rule.target)
+        withdrawn = self._find_withdrawn(attributes, watch)
+        for target, value in withdrawn.items():
+            length += _measure(value)
+            if length > MAX_ACCOUNT_LENGTH:
+                raise _reject_large(target)
         return DesiredAccount(
             external_id=mapping.external_id_prefix + event.employee_id,
             user_name=read_user_name(attributes, mapping.user_name_attribute),
             fields=fields,
-            withdrawn=self._find_withdrawn(attributes),
+            withdrawn=withdrawn,
             manager=ManagerReference(employee_id=None) if self._is_manager_withdrawn else manager,
         )
 
@@ -102,24 +104,25 @@ class Engine:
     def _is_manager_withdrawn(self) -> bool:
         return any(rule.target == MANAGER for rule in self._withdrawn)
 
-    def _find_withdrawn(self, attributes: Mapping[str, Value]) -> dict[str, Value]:
+    def _find_withdrawn(self, attributes: Mapping[str, Value], watch: Watch) -> dict[str, Value]:
         """Returns the values that withdrawn rules give the employee: none where they would clear the field or reject."""
         values: dict[str, Value] = {}
         for rule in self._withdrawn:
+            watch(rule.target)
             with suppress(RejectedError):
-                is_written, value = rule.evaluate(attributes)
-                if is_written and value is not None and rule.target != MANAGER:
+                is_written, value = rule.evaluate(attributes, None, watch)
+                if is_written and value is not None and not rule.is_manager:
                     values[rule.target] = value
         return values
 
-    def _build_identity(self, event: EmployeeChanged, published: PublishedMapping) -> AccountIdentity:
-        """Returns what the account of a leaver looks like, as far as the employee's data still fits the mapping."""
+    def _build_identity(self, event: EmployeeChanged, published: PublishedMapping, limit: TimeLimit) -> AccountIdentity:
+        """Returns what the account of a leaver looks like, as far as data and time allow: a leaver is disabled in any case."""
         mapping, attributes = published.mapping, event.attributes
         names: dict[str, str] = {}
         for rule in self._rules:
             if rule.target in _NAMES:
                 with suppress(RejectedError):
-                    _, value = rule.evaluate(attributes)
+                    _, value = rule.evaluate(attributes, None, limit.check)
                     if isinstance(value, str):
                         names[_NAMES[rule.target]] = value
         with suppress(RejectedError):
@@ -151,15 +154,16 @@ class Engine:
         )
 
 
-def _check_length(fields: Mapping[str, Value]) -> None:
-    """Raises ``RejectedError`` for an account that is too large for a record."""
-    length = 0
-    for target, value in fields.items():
-        entries = value if isinstance(value, tuple) else (value,)
-        length += sum(len(entry) for entry in entries if isinstance(entry, str))
-        if length > MAX_ACCOUNT_LENGTH:
-            problem = f"the values up to the one for {target} have more than {MAX_ACCOUNT_LENGTH:,} characters"
-            raise RejectedError(f"{problem}: shorten them in Personio, or remove rules", target)
+def _measure(value: Value) -> int:
+    """Returns the number of characters of a value."""
+    if isinstance(value, tuple):
+        return sum(map(_measure, value))
+    return len(value) if isinstance(value, str) else 8
+
+
+def _reject_large(target: str) -> RejectedError:
+    problem = f"the values up to the one for {target} have more than {MAX_ACCOUNT_LENGTH:,} characters"
+    return RejectedError(f"{problem}: shorten them in Personio, or remove rules", target)
 
 
 def build_manager_reference(value: Value) -> ManagerReference:

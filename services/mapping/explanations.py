@@ -4,7 +4,7 @@ An explanation contains personal data: it is shown to the person that asks for i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.contracts.mappings import MANAGER, MappingDocument
 from services.contracts.values import Value
@@ -20,7 +20,7 @@ class FieldExplanation:
     target: str
     """SCIM path of the field."""
     rule: int | None
-    """Number of the rule in the document, from 1; None for the user name, which has a rule of its own."""
+    """Number of the rule in the document, from 1; None for a withdrawn rule, and for the user name, which has a rule of its own."""
     attributes: Mapping[str, Value]
     """The attributes that the rule reads, with the employee's values. One that is unknown is not there."""
     unknown: tuple[str, ...]
@@ -31,6 +31,8 @@ class FieldExplanation:
     """Whether the field is written; otherwise it stays as it is in Declaree."""
     value: Value
     """The value that is written; None clears the field."""
+    is_withdrawn: bool = False
+    """Whether the rule is withdrawn: the field is cleared where it still has the value that the last step gives."""
     problem: str | None = None
     """Why the employee is rejected because of this field; None if they are not."""
 
@@ -40,7 +42,8 @@ def explain_fields(mapping: MappingDocument, attributes: Mapping[str, Value]) ->
     rules = (
         _explain_rule(CompiledRule(rule), number, attributes) for number, rule in enumerate(mapping.rules, start=1)
     )
-    return (_explain_user_name(mapping, attributes), *rules)
+    withdrawn = (_explain_withdrawn(CompiledRule(rule), attributes) for rule in mapping.withdrawn)
+    return (_explain_user_name(mapping, attributes), *rules, *withdrawn)
 
 
 def _explain_user_name(mapping: MappingDocument, attributes: Mapping[str, Value]) -> FieldExplanation:
@@ -60,7 +63,13 @@ def _explain_user_name(mapping: MappingDocument, attributes: Mapping[str, Value]
     )
 
 
-def _explain_rule(rule: CompiledRule, number: int, attributes: Mapping[str, Value]) -> FieldExplanation:
+def _explain_withdrawn(rule: CompiledRule, attributes: Mapping[str, Value]) -> FieldExplanation:
+    explanation = _explain_rule(rule, None, attributes)
+    value = explanation.value if explanation.is_written else None
+    return replace(explanation, is_written=False, value=value, is_withdrawn=True, problem=None)
+
+
+def _explain_rule(rule: CompiledRule, number: int | None, attributes: Mapping[str, Value]) -> FieldExplanation:
     known = {key: attributes[key] for key in rule.attributes if key in attributes}
     unknown = tuple(key for key in rule.attributes if key not in attributes)
     steps: list[Step] = []

@@ -14,8 +14,9 @@ from services.contracts.events import ChangeKind, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import ExpressionSource, MappingDocument, PublishedMapping, Rule
 from services.contracts.values import Value
-from services.mapping.engine import MAX_SECONDS, Engine
+from services.mapping.engine import Engine
 from services.mapping.expressions.tokens import InvalidExpressionError
+from services.mapping.time_limit import MAX_SECONDS
 from services.mapping.transforms import UnfitValueError, find_transform_problem
 from services.mapping.wanted import find_wanted_attributes
 

@@ -1,5 +1,6 @@
 """Evaluates one rule of a mapping: computes the value of one target field."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -34,14 +35,25 @@ NoteStep: TypeAlias = Callable[[Step], None]
 """Receives each step of an evaluation."""
 
 
+MAX_CHEAP_TRANSFORMS = 3
+"""Number of transforms up to which the time of a rule without expressions and patterns need not be watched."""
 COSTLY_TRANSFORMS = frozenset({"extract", "matching"})
 """Transforms with a time that depends on a pattern that people write."""
+Watch: TypeAlias = Callable[[str], None]
+"""Is called with the target after each costly step. Raises ``RejectedError`` if the time is over."""
 
 
 def _is_costly(rule: Rule) -> bool:
     """Whether the time of the rule has to be watched."""
-    is_computed = rule.when is not None or rule.source.kind == "expression"
-    return is_computed or any(transform.kind in COSTLY_TRANSFORMS for transform in rule.transforms)
+    is_computed = rule.when is not None or rule.source.kind in {"attributes", "expression"}
+    has_pattern = any(transform.kind in COSTLY_TRANSFORMS for transform in rule.transforms)
+    return is_computed or has_pattern or len(rule.transforms) > MAX_CHEAP_TRANSFORMS
+
+
+def _is_finite(value: Value) -> bool:
+    """Whether each number can be written as JSON."""
+    entries = value if isinstance(value, tuple) else (value,)
+    return all(math.isfinite(entry) for entry in entries if isinstance(entry, float))
 
 
 class CompiledRule:
@@ -63,32 +75,45 @@ class CompiledRule:
         read = self._source.attributes + (self._condition.attributes if self._condition else ())
         return tuple(dict.fromkeys(read))
 
-    def evaluate(self, attributes: Attributes, note: NoteStep | None = None) -> tuple[bool, Value]:
+    def evaluate(
+        self, attributes: Attributes, note: NoteStep | None = None, watch: Watch | None = None
+    ) -> tuple[bool, Value]:
         """Returns whether the field is written, and its value; None clears the field. Raises ``RejectedError``.
 
         An attribute that is not in ``attributes`` is unknown, so its field stays as it is. No transform applies. ``note``
-        receives each step; None if the steps are not needed.
+        receives each step; None if the steps are not needed. ``watch`` ends an evaluation that takes too long; None for no limit.
         """
         if self._condition is not None:
             settled = self._check_condition(self._condition, attributes, note)
             if settled is not None:
                 return settled
-        source = self._source
-        for key in source.attributes:
+        for key in self._source.attributes:
             if key not in attributes:
                 return self._leave_unknown(key)
         try:
-            value = source.read(attributes) if note is None else self._note_steps(attributes, note)
-            if note is None:
-                for transform in self._transforms:
-                    value = transform(value)
+            value = self._compute(attributes, watch) if note is None else self._note_steps(attributes, note)
         except UnfitValueError as error:
             raise self._reject(error) from None
         if type(value) is str and value:
             return True, value
+        if not _is_finite(value):
+            raise self._reject(UnfitValueError("is not a finite number"))
         if not is_empty(value):
             return True, remove_empty(value) if isinstance(value, tuple) else value
         return self._settle_missing(self._rule.on_missing, f"{self.target} has no value: enter one in Personio")
+
+    def _compute(self, attributes: Attributes, watch: Watch | None) -> Value:
+        """Returns the value of source and transforms."""
+        value = self._source.read(attributes)
+        if watch is None or not self.is_costly:
+            for transform in self._transforms:
+                value = transform(value)
+            return value
+        watch(self.target)
+        for transform in self._transforms:
+            value = transform(value)
+            watch(self.target)
+        return value
 
     def _note_steps(self, attributes: Attributes, note: NoteStep) -> Value:
         """Returns the value of source and transforms, and notes each step."""

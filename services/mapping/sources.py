@@ -16,7 +16,8 @@ from services.contracts.mappings import (
 from services.contracts.values import Scalar, Value
 from services.mapping.expressions.tokens import InvalidExpressionError
 from services.mapping.expressions.translation import find_attributes
-from services.mapping.transforms import UnfitValueError, is_empty
+from services.mapping.functions.values import check_size
+from services.mapping.transforms import UnfitValueError, is_empty, remove_empty
 
 Attributes: TypeAlias = Mapping[str, Value]
 """The values of an employee by the key of their attribute. An attribute that is not there is unknown."""
@@ -92,7 +93,7 @@ def _list_entries(value: Value) -> tuple[Scalar, ...]:
 
 
 def _list_values(values: Iterable[Value]) -> Value:
-    return tuple(entry for value in values for entry in _list_entries(value))
+    return check_size(remove_empty(entry for value in values for entry in _list_entries(value)))
 
 
 def _find_largest(value: Value, numbers: Value) -> Value:

@@ -21,8 +21,8 @@ Data: TypeAlias = str | bool | int | float | list[object]
 
 EMPTY = ""
 """The empty value of an expression."""
-MAX_RESULT_LENGTH = 10_000
-"""Maximum number of characters or entries that a function makes."""
+MAX_RESULT_LENGTH, MAX_RESULT_ENTRIES = 5_000, 100
+"""Maximum number of characters of a text that a function makes, and of entries of a list. A larger one is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def to_text(value: object) -> str:
     """Returns a value as a text: numbers without a needless fraction, booleans as in JSON. A list gives the empty text."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 1 << 53:
         return str(int(value))
     return str(value) if isinstance(value, str | int | float) else EMPTY
 
@@ -57,8 +57,10 @@ def compile_pattern(pattern: str) -> "CompiledPattern":
 
 
 def _to_number(value: object) -> Data:
+    if isinstance(value, list) or (isinstance(value, str) and "_" in value):
+        return EMPTY
     try:
-        number = float(cast("str", value)) if not isinstance(value, list) else math.nan
+        number = float(cast("str", value))
     except (ValueError, OverflowError):
         return EMPTY
     return number if math.isfinite(number) else EMPTY
@@ -102,12 +104,15 @@ def _select_part(value: object, start: object, end: object = None) -> Data:
 
 def _split(value: object, separator: object) -> Data:
     text, between = to_text(value), to_text(separator)
-    parts = text.split(between, MAX_RESULT_LENGTH) if between else [text]
-    return [part.strip() for part in parts if part.strip()]
+    parts = text.split(between, MAX_RESULT_ENTRIES) if between else [text]
+    return [part.strip() for part in parts if part.strip()] if len(parts) <= MAX_RESULT_ENTRIES else EMPTY
 
 
 def _join(values: object, separator: object = ", ") -> Data:
-    return to_text(separator).join(text for value in _to_list(values) if (text := to_text(value)))
+    between = to_text(separator)
+    texts = [text for value in _to_list(values) if (text := to_text(value))]
+    length = sum(map(len, texts)) + max(len(texts) - 1, 0) * len(between)
+    return between.join(texts) if length <= MAX_RESULT_LENGTH else EMPTY
 
 
 def _find_first(*values: object) -> Data:

@@ -7,7 +7,7 @@ text. It needs at most one step for each byte of the text and each instruction o
 import re2
 
 from services.contracts.transforms import Extract, Matching
-from services.contracts.values import Scalar
+from services.contracts.values import Scalar, Value
 from services.mapping.functions.values import (
     Filled,
     Function,
@@ -66,6 +66,20 @@ class CompiledPattern:
         # the escape \C matches a part of a character
         return None if part is None else part.decode(errors="replace")
 
+    def limit(self, function: Function) -> Function:
+        """Returns the function with a limit for the bytes of a whole list: one for each entry would allow a list any time."""
+
+        def apply(value: Value) -> Value:
+            if isinstance(value, tuple) and sum(map(_count_bytes, value)) > self._max_bytes:
+                raise UnfitValueError("is too long for the pattern")
+            return function(value)
+
+        return apply
+
+
+def _count_bytes(entry: Scalar) -> int:
+    return len(entry.encode(errors="replace")) if isinstance(entry, str) else 0
+
 
 def _read_detail(error: Exception) -> str:
     """Returns the reason that RE2 gives, as bytes."""
@@ -83,7 +97,7 @@ def compile_extract(transform: Extract) -> Function:
         part = pattern.find(write_text(value), group)
         return fall_back(value) if part is None else part or None
 
-    return map_entries(change)
+    return pattern.limit(map_entries(change))
 
 
 def _find_group(pattern: CompiledPattern, group: int | str | None) -> int:
@@ -99,4 +113,4 @@ def _find_group(pattern: CompiledPattern, group: int | str | None) -> int:
 def compile_matching(transform: Matching) -> Function:
     """Returns the function that keeps the values that match. Raises ``InvalidTransformError``."""
     pattern = CompiledPattern(transform.pattern)
-    return map_entries(lambda value: value if pattern.find(write_text(value)) is not None else None)
+    return pattern.limit(map_entries(lambda value: value if pattern.find(write_text(value)) is not None else None))

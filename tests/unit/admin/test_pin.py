@@ -87,8 +87,22 @@ async def test_unknown_employee_is_named(store: Store, connection: Connection) -
 
 def test_attribute_of_the_user_name_is_made_up() -> None:
     """A company may use another one than the e-mail address. Dates stay dates."""
-    made_up = make_up(
-        {"dynamic_9": "ada@private.example", "hire_date": "2024-02-29", "x": True, "y": ""}, {}, "dynamic_9"
-    )
+    attributes: dict[str, Value] = {
+        "dynamic_9": "ada@private.example",
+        "hire_date": "2024-02-29",
+        "x": True,
+        "y": "",
+        "supervisor.email": "boss@firm.example",
+        "supervisor.last_name": "Boss",
+    }
 
-    assert made_up == {"dynamic_9": ADDRESS, "hire_date": "2020-01-15", "x": True, "y": ""}
+    made_up = make_up(attributes, dict.fromkeys(("supervisor.email", "supervisor.last_name"), 9), "dynamic_9")
+
+    assert made_up == {
+        "dynamic_9": ADDRESS,
+        "hire_date": "2020-01-15",
+        "x": False,
+        "y": "",
+        "supervisor.email": ADDRESS,
+        "supervisor.last_name": "Muster",
+    }

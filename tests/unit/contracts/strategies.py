@@ -28,6 +28,7 @@ from services.contracts.mappings import (
     Scope,
 )
 from services.contracts.outcomes import Intent, Outcome
+from services.contracts.targets import identify_field
 from services.contracts.topics import Topic
 from services.contracts.transforms import (
     DateFormat,
@@ -167,9 +168,20 @@ _rules = st.builds(
     transforms=st.lists(transforms, max_size=3).map(tuple),
     on_missing=_on_missing,
 ) | st.builds(Rule, target=st.just(MANAGER), source=_attribute | _computed, on_missing=_on_missing)
+_rule_lists = st.lists(_rules, max_size=6, unique_by=lambda rule: identify_field(rule.target))
+
+
+def _split(rules: list[Rule], number: int) -> dict[str, tuple[Rule, ...]]:
+    return {"rules": tuple(rules[number:]), "withdrawn": tuple(rules[:number])}
+
+
+def _build_mapping(parts: dict[str, tuple[Rule, ...]], **more: Any) -> MappingDocument:
+    return MappingDocument(**parts, **more)
+
+
 mappings = st.builds(
-    MappingDocument,
-    rules=st.lists(_rules, max_size=5, unique_by=lambda rule: rule.target.lower()).map(tuple),
+    _build_mapping,
+    st.builds(_split, _rule_lists, st.integers(0, 2)),
     user_name_attribute=names,
     external_id_prefix=texts,
     life_cycle=st.dictionaries(

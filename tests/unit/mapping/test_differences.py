@@ -58,4 +58,6 @@ def test_dropped_rules_are_those_that_only_the_earlier_has() -> None:
     after = MappingDocument(rules=(make_rule("LOCALE", "other"),), withdrawn=(make_rule("nickName", "nick"),))
 
     assert find_dropped_rules(before, after) == (TITLE,)
+    assert find_dropped_rules(after, before) == ()
+    assert find_dropped_rules(after, MappingDocument(rules=after.rules)) == after.withdrawn
     assert find_dropped_rules(None, after) == ()

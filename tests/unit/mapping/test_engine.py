@@ -1,5 +1,6 @@
 """The engine returns exactly one request for every event, for any values of the attributes."""
 
+import math
 from itertools import count
 
 import pytest
@@ -12,7 +13,8 @@ from services.contracts.mappings import LIFE_CYCLE, MANAGER, ConstantSource, Exp
 from services.contracts.outcomes import Intent
 from services.contracts.transforms import DateFormat, Default, Lower, Trim, ValueTable
 from services.contracts.values import Value
-from services.mapping.engine import MAX_SECONDS, NO_MAPPING, Engine
+from services.mapping.engine import NO_MAPPING, Engine
+from services.mapping.time_limit import MAX_SECONDS
 from tests.support.builders import (
     CONNECTION,
     NO_MANAGER,
@@ -382,8 +384,41 @@ def test_mapping_that_takes_too_long_rejects_the_employee() -> None:
     request = Engine(make_published_mapping(*computed), lambda: next(seconds)).map(make_change())
 
     assert request.intent == Intent.REJECT
-    assert request.field == "urn:x:2.0:User:f4"
+    assert request.field == "urn:x:2.0:User:f3"
     assert "simplify expressions and patterns" in (request.reason or "")
+
+
+def test_leaver_is_disabled_in_any_time() -> None:
+    """What the account looks like is then told as far as the time went."""
+    named = Rule(target="name.givenName", source=ExpressionSource(expression="first_name"))
+    seconds = count(step=MAX_SECONDS * 2)
+
+    request = Engine(make_published_mapping(named), lambda: next(seconds)).map(make_change({"status": "inactive"}))
+
+    assert request.intent == Intent.DISABLE
+    assert request.identity is not None
+    assert request.identity.given_name is None
+
+
+def test_withdrawn_rules_have_the_same_time() -> None:
+    """They are evaluated after the others."""
+    rules = tuple(
+        Rule(target=f"urn:x:2.0:User:f{number}", source=ExpressionSource(expression="first_name"))
+        for number in range(9)
+    )
+    seconds = count(step=MAX_SECONDS / 4)
+
+    request = Engine(withdraw(*rules), lambda: next(seconds)).map(make_change())
+
+    assert request.intent == Intent.REJECT
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan, (1, -math.inf)])
+def test_number_that_is_not_finite_rejects_the_employee(value: Value) -> None:
+    """As JSON it would be null, which clears the field."""
+    rule = Rule(target="title", source=ConstantSource(value=value))
+
+    assert Engine(make_published_mapping(rule)).map(make_change()).intent == Intent.REJECT
 
 
 def test_account_that_is_too_large_rejects_the_employee() -> None:

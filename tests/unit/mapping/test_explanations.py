@@ -69,6 +69,8 @@ def test_explanation_says_what_the_engine_does(document: MappingDocument, attrib
         written = {field.target: field.value for field in fields if field.is_written and field.target != MANAGER}
         assert request.desired.fields == written
         assert request.desired.user_name == user_name.value
+        withdrawn = {field.target: field.value for field in fields if field.is_withdrawn and field.target != MANAGER}
+        assert request.desired.withdrawn == {key: value for key, value in withdrawn.items() if value is not None}
         assert not problems
     elif request.intent is Intent.REJECT and request.field != ACTIVE:
         assert problems[0] == request.reason

@@ -118,6 +118,18 @@ def test_function_takes_any_value(name: str, capfd: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
+    "expression",
+    ["join(split(y, ','), y)", "replace(y, ',', y)", "size(split(z, ',')) > 0 ? z : null", "number('1_000')"],
+)
+def test_function_makes_no_large_value(expression: str) -> None:
+    """Its result would be empty. The library ends the process if memory is short."""
+    compiled = CompiledExpression(expression)
+    values: dict[str, Value] = {"y": "a," * 99, "z": "a," * 200}
+
+    assert compiled.evaluate(dict.fromkeys(compiled.attributes, "") | values) is None
+
+
+@pytest.mark.parametrize(
     ("expression", "problem", "position"),
     [
         ("", "is empty", 1),
@@ -212,6 +224,8 @@ def test_result_is_bounded() -> None:
         "x" + ".map(n, n + y + y + y + y + y)" * 3,
         "y" + ".replace('a', y)" * 30,
         "y" + ".split('a').join(y)" * 25,
+        "size(join(split(y, 'a'), join(split(y, 'a'), join(split(y, 'a'), y))))",
+        "size(split(y, 'a').map(n, [replace(y, 'a', y) + replace(y, 'a', y)]))",
     ],
 )
 def test_hostile_expression_ends_in_time(expression: str) -> None:
