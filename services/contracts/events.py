@@ -129,7 +129,7 @@ class DesiredAccount(FrozenModel):
     @classmethod
     def _validate_fields(cls, fields: dict[str, Value]) -> dict[str, Value]:
         """Rejects fields of identity, life cycle and rights: a forged event would take an account over."""
-        if any(find_misuse(target) is not None for target in fields):
+        if any(map(find_misuse, fields)):
             raise ValueError("a field is not one that a rule of a mapping may write")
         return fields
 

@@ -77,16 +77,19 @@ class Engine:
         manager: ManagerReference | None = None
         length = 0
         for rule in self._rules:
-            is_written, value = rule.evaluate(attributes, None, watch)
+            if rule.is_costly:
+                is_written, value = rule.evaluate(attributes, None, watch)
+            else:
+                is_written, value = rule.evaluate_cheap(attributes)
             if not is_written:
                 continue
             if rule.is_manager:
                 manager = build_manager_reference(value)
             else:
                 fields[rule.target] = value
-                length += _measure(value)
-            if length > MAX_ACCOUNT_LENGTH:
-                raise _reject_large(rule.target)
+                length += len(value) if type(value) is str else _measure(value)
+                if length > MAX_ACCOUNT_LENGTH:
+                    raise _reject_large(rule.target)
         withdrawn = self._find_withdrawn(attributes, watch)
         for target, value in withdrawn.items():
             length += _measure(value)
