@@ -105,17 +105,17 @@ class Engine:
 
     @property
     def _is_manager_withdrawn(self) -> bool:
-        return any(rule.target == MANAGER for rule in self._withdrawn)
+        return any(rule.is_manager for rule in self._withdrawn)
 
     def _find_withdrawn(self, attributes: Mapping[str, Value], watch: Watch) -> dict[str, Value]:
         """Returns the values that withdrawn rules give the employee: none where they would clear the field or reject."""
         values: dict[str, Value] = {}
         for rule in self._withdrawn:
-            watch(rule.target)
             with suppress(RejectedError):
                 is_written, value = rule.evaluate(attributes, None, watch)
                 if is_written and value is not None and not rule.is_manager:
                     values[rule.target] = value
+            watch(rule.target)  # the end of the time rejects the employee, and is not a value that does not fit
         return values
 
     def _build_identity(self, event: EmployeeChanged, published: PublishedMapping, limit: TimeLimit) -> AccountIdentity:

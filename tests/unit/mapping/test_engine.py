@@ -1,7 +1,7 @@
 """The engine returns exactly one request for every event, for any values of the attributes."""
 
 import math
-from itertools import count
+from itertools import chain, count, repeat
 
 import pytest
 from hypothesis import given
@@ -411,6 +411,17 @@ def test_withdrawn_rules_have_the_same_time() -> None:
     request = Engine(withdraw(*rules), lambda: next(seconds)).map(make_change())
 
     assert request.intent == Intent.REJECT
+
+
+def test_withdrawn_rule_without_time_rejects_the_employee() -> None:
+    """Otherwise its value would stay in the account, as if it had none."""
+    rule = Rule(target="title", source=ExpressionSource(expression="first_name"))
+    seconds = chain([0.0, 0.0, 0.0], repeat(MAX_SECONDS * 2))
+
+    request = Engine(withdraw(rule), lambda: next(seconds)).map(make_change())
+
+    assert request.intent == Intent.REJECT
+    assert request.field == "title"
 
 
 @pytest.mark.parametrize("value", [math.inf, math.nan, (1, -math.inf)])
