@@ -148,14 +148,7 @@ def publish(
     ensure_examples(draft.mapping, examples)
     publication = _prepare(target, draft.mapping)
     chosen = _confirm(publication, dropped, yes=yes, accepts_problems=accept_problems, with_preview=preview)
-
-    async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
-        published = await admin_mappings.publish_draft(
-            store, SystemClock(), draft, by=get_author(by), note=note, dropped=chosen
-        )
-        return published, await get_summary(store, target)
-
-    _print_published(*run(work), as_json=as_json)
+    _publish(publication, chosen, by, note, draft=draft, as_json=as_json)
 
 
 def roll_back(
@@ -282,19 +275,26 @@ def _publish(
     by: str | None,
     note: str | None,
     *,
+    draft: MappingDraft | None = None,
     as_json: bool,
 ) -> None:
+    """Publishes what was confirmed, and prints its version. ``draft`` is what the mapping was saved as; None for any other one."""
+
     async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
-        published = await admin_mappings.publish(
-            store,
-            SystemClock(),
-            publication.connection,
-            publication.mapping,
-            by=get_author(by),
-            note=note,
-            dropped=dropped,
-            expected_version=publication.version,
-        )
+        clock, author = SystemClock(), get_author(by)
+        if draft is not None:
+            published = await admin_mappings.publish_draft(store, clock, draft, by=author, note=note, dropped=dropped)
+        else:
+            published = await admin_mappings.publish(
+                store,
+                clock,
+                publication.connection,
+                publication.mapping,
+                by=author,
+                note=note,
+                dropped=dropped,
+                expected_version=publication.version,
+            )
         return published, await get_summary(store, publication.connection)
 
     _print_published(*run(work), as_json=as_json)
