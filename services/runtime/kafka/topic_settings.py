@@ -1,5 +1,6 @@
 """The settings of each topic: what `init` gives to a new topic, and what it corrects of an existing one."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from services.errors import ConfigurationError
 from services.runtime.kafka.client import DEAD_LETTER_MAX_BYTES, RECORD_MAX_BYTES
 from services.runtime.settings import KafkaSettings
 
+CORRECTION_SECONDS = 30
+"""Maximum seconds until a changed setting of a topic is in force."""
 DAY_MS = 86_400_000
 """One day in milliseconds."""
 _MANY_COPIES = 3
@@ -51,7 +54,8 @@ async def correct_topics(
     """Gives existing topics the settings of this version. Returns the names of the changed topics.
 
     Settings that an operator has added to a topic stay: aiokafka 0.14 can only replace all settings of a topic at once, so that
-    they are read before. Raises ``ConfigurationError`` if Kafka refuses the change.
+    they are read before. Kafka accepts a change before its servers have it: returns only when the new settings are in force.
+    Raises ``ConfigurationError`` if Kafka refuses the change, and ``TimeoutError`` if it is not in force in time.
     """
     changed: list[str] = []
     for topic in existing:
@@ -60,6 +64,7 @@ async def correct_topics(
         wanted = build_corrected_settings(settings, topic)
         if _compare(effective, wanted):
             await _replace_settings(admin, name, own | wanted)
+            await _wait_for_settings(admin, name, wanted)
             changed.append(name)
     return tuple(changed)
 
@@ -94,6 +99,15 @@ async def _replace_settings(admin: AIOKafkaAdminClient, name: str, values: Mappi
     for answer in await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(values))]):
         for code, *_ in answer.resources:
             _ensure_accepted(name, code, "alter")
+
+
+async def _wait_for_settings(admin: AIOKafkaAdminClient, name: str, wanted: Mapping[str, str]) -> None:
+    async with asyncio.timeout(CORRECTION_SECONDS):
+        while True:
+            effective, _ = await _read_settings(admin, name)
+            if not _compare(effective, wanted):
+                return
+            await asyncio.sleep(0.1)
 
 
 def _ensure_accepted(name: str, code: int, operation: str) -> None:
