@@ -70,15 +70,19 @@ async def add(
 
 
 async def pause(store: Store, connection: ConnectionId) -> None:
-    """Stops scheduled polls. Changes that are already published are still settled.
+    """Stops scheduled polls and all writes. Changes that are already published wait.
 
-    Raises ``UnknownConnectionError``.
+    Requests that are in progress end. Every writer notes the pause within the interval of its checks. Raises
+    ``UnknownConnectionError``.
     """
     await store.connections.set_state(connection, ConnectionState.PAUSED)
 
 
 async def resume(store: Store, connection: ConnectionId) -> None:
-    """Starts scheduled polls again. Raises ``UnknownConnectionError`` and ``NotStartedError``."""
+    """Starts scheduled polls and writes again; the changes that wait are written.
+
+    Raises ``UnknownConnectionError`` and ``NotStartedError``.
+    """
     await ensure_started(store, connection)
     await store.connections.set_state(connection, ConnectionState.ACTIVE)
 

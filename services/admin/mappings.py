@@ -197,9 +197,9 @@ async def publish(
     """Publishes the mapping as the next version and files a task that resends all employees.
 
     If the mapping reads further attributes, or dates in another way, all employees are polled before. Until then the values of
-    these attributes are unknown, and the fields stay as they are. A paused connection has the values from its next poll on. The
-    writer then writes real differences only. ``expected_version`` is the newest version that the caller has seen; None skips the
-    check.
+    these attributes are unknown, and the fields stay as they are. Nothing is written for a paused connection: its changes wait
+    until it is resumed. The writer writes real differences only. ``expected_version`` is the newest version that the caller has
+    seen; None skips the check.
 
     Raises ``UnknownConnectionError``, ``InvalidMappingError`` for an expression or a transform that cannot be used,
     ``DroppedFieldsError``, ``MappingConflictError``, ``InvalidPrefixError``, and

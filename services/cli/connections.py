@@ -154,14 +154,16 @@ app.command()(start)
 
 @app.command()
 def pause(connection: Id, as_json: Json = False) -> None:
-    """Stop scheduled polls. Changes that are already published are still settled."""
+    """Stop scheduled polls and all writes. Changes that are on their way wait until `connections resume`."""
     run(lambda _, store: admin_connections.pause(store, ConnectionId(connection)))
-    print_result("paused", {"id": connection, "state": "paused"}, as_json=as_json)
+    print_result(
+        "paused: nothing is written until it is resumed", {"id": connection, "state": "paused"}, as_json=as_json
+    )
 
 
 @app.command()
 def resume(connection: Id, as_json: Json = False) -> None:
-    """Start scheduled polls again. A new connection is started with `connections start`."""
+    """Start scheduled polls and writes again: what waits is written. A new connection is started with `connections start`."""
     run(lambda _, store: admin_connections.resume(store, ConnectionId(connection)))
     print_result("active", {"id": connection, "state": "active"}, as_json=as_json)
 

@@ -98,7 +98,7 @@ def import_(
     """Publish a mapping from a file as the next version, and resend all employees. With --draft, only save it.
 
     Shows problems, differences and the preview, and asks. If the mapping reads further attributes, all employees are polled before.
-    While the connection is paused, the next poll reads them.
+    While the connection is paused, nothing is written.
     """
     for_publishing = {"--dropped": dropped, "--note": note, "--yes": yes, "--examples": examples}
     useless = [name for name, value in for_publishing.items() if value] if draft else []
@@ -328,9 +328,7 @@ def _describe_effect(connection: ConnectionSummary) -> str:
     if not connection.is_started:
         return f"`connections check {connection.id}` compares it with Personio, `connections start {connection.id}` uses it"
     if connection.state is ConnectionState.PAUSED:
-        return (
-            f"all employees are resent; further attributes have no value until `poll {connection.id}` or the next poll"
-        )
+        return f"the connection is paused, and nothing is written before `connections resume {connection.id}`"
     return "all employees are resent"
 
 

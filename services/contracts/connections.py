@@ -169,12 +169,12 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class ConnectionState(StrEnum):
-    """Whether the connection is polled."""
+    """Whether the connection is synchronised."""
 
     ACTIVE = "active"
-    """The poller polls the connection."""
+    """The poller polls the connection, and the writer writes its changes."""
     PAUSED = "paused"
-    """The poller does not poll the connection."""
+    """The connection is not polled, except on request, and nothing is written: changes wait until it is active again."""
 
 
 class LinkPolicy(StrEnum):
@@ -224,7 +224,7 @@ class Connection(FrozenModel):
     name: Label
     """A display name. The product identifies a connection by its id only."""
     state: ConnectionState = ConnectionState.ACTIVE
-    """Whether the connection is polled."""
+    """Whether the connection is synchronised."""
     personio: PersonioAccess
     """Access to Personio."""
     declaree: DeclareeAccess

@@ -65,6 +65,8 @@ class WaitingCause(StrEnum):
     """The stored address and key allow no request to Declaree."""
     UNREADABLE_SECRET = "unreadable-secret"  # noqa: S105 - the name of a cause, not a secret
     """None of ENCRYPTION_KEYS decrypts a secret of the connection, or a field of the connection is invalid."""
+    PAUSED = "connection-paused"
+    """The connection is paused: nothing is written until it is resumed."""
     BACKLOG = "backlog"
     """Many changes of the connection came at once: this one comes when Declaree has taken the others."""
     LEDGER_UNAVAILABLE = "ledger-unavailable"
@@ -123,6 +125,7 @@ _TEXTS: dict[WaitingCause, str] = {
         "the stored connection or one of its secrets cannot be read: `status` says what is wrong; "
         "`connections secrets ID` stores a new secret"
     ),
+    WaitingCause.PAUSED: "the connection is paused, and nothing is written: `connections resume ID` writes the waiting changes",
     WaitingCause.BACKLOG: "many changes came at once: they are written as fast as Declaree takes them",
     WaitingCause.LEDGER_UNAVAILABLE: f"MongoDB did not answer: {_RETRIED}",
     WaitingCause.SETTLE_TIMEOUT: f"Declaree was too slow for this change (WRITER_SETTLE_SECONDS): {_RETRIED}",

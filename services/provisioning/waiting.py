@@ -11,6 +11,7 @@ DEFAULT_RETRY_PAUSES = (timedelta(seconds=2), timedelta(minutes=5))
 """Time until a waiting change is tried again: the first time, and at most. It doubles with each attempt."""
 RETRY_PAUSES = {
     WaitingCause.BACKLOG: (timedelta(0), timedelta(0)),
+    WaitingCause.PAUSED: (timedelta(0), timedelta(0)),
     WaitingCause.TAKEN_OVER: (timedelta(0), timedelta(minutes=1)),
     WaitingCause.MANAGER_PENDING: (MANAGER_PATIENCE, MANAGER_PATIENCE),
     WaitingCause.UNREADABLE_ENTRY: (timedelta(seconds=15), timedelta(seconds=15)),

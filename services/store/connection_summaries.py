@@ -47,11 +47,10 @@ def to_summary(document: Document, problem: str | None) -> ConnectionSummary:
 
     In place of what is damaged, a connection has texts that say so, and counts as paused.
     """
-    state = document.get("state")
     return ConnectionSummary(
         id=ConnectionId(str(document["_id"])),
         name=_read_text(document, "name"),
-        state=ConnectionState(state) if state in list(ConnectionState) else ConnectionState.PAUSED,
+        state=to_state(document.get("state")),
         personio_url=_read_text(document, "personio", "url"),
         declaree_url=_read_text(document, "declaree", "url"),
         created_at=_read_time(document, "created_at") or datetime.fromtimestamp(0, UTC),
@@ -60,6 +59,11 @@ def to_summary(document: Document, problem: str | None) -> ConnectionSummary:
         declaree_key_at=_read_time(document, "declaree_key_at"),
         problem=problem,
     )
+
+
+def to_state(value: object) -> ConnectionState:
+    """Returns a stored state. An invalid one counts as paused, so that nothing is sent."""
+    return next((state for state in ConnectionState if state == value), ConnectionState.PAUSED)
 
 
 def _read_time(document: Document, name: str) -> datetime | None:

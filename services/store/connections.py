@@ -19,7 +19,7 @@ from services.contracts.connections import (
 from services.contracts.damage import DocumentKind
 from services.contracts.ids import ConnectionId
 from services.store.collection import Collection, Document, Session
-from services.store.connection_summaries import SUMMARY_FIELDS, ConnectionSummary, to_summary
+from services.store.connection_summaries import SUMMARY_FIELDS, ConnectionSummary, to_state, to_summary
 from services.store.credentials import DECLAREE_KEY, PERSONIO_SECRET, SECRET_FIELDS, CredentialCodec
 from services.store.damage_notes import DamageNotes
 from services.store.damaged import select_named
@@ -136,6 +136,11 @@ class Connections:
         """Returns the connections that exist, readable or not."""
         documents = await self._collection.find({"_id": {"$in": sorted(set(connections))}}, fields=["_id"])
         return frozenset(ConnectionId(document["_id"]) for document in documents)
+
+    async def find_states(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, ConnectionState]:
+        """Returns the states of the connections that exist, readable or not. One with an invalid state counts as paused."""
+        documents = await self._collection.find({"_id": {"$in": sorted(set(connections))}}, fields=["_id", "state"])
+        return {ConnectionId(document["_id"]): to_state(document.get("state")) for document in documents}
 
     async def ensure_exists(self, connection: ConnectionId) -> None:
         """Raises ``UnknownConnectionError`` if the connection does not exist. An unreadable one exists."""

@@ -35,20 +35,20 @@ ANNOUNCING = frozenset({WaitingCause.RATE_LIMITED, WaitingCause.SERVER_UNAVAILAB
 """Causes for which a server names the time after which it works again."""
 
 
-class BreakerOpenError(TransientError):
-    """The circuit breaker of the server is open; nothing was sent."""
+class RequestsBlockedError(TransientError):
+    """Requests to the server of a connection are blocked, by its circuit breaker or because it is paused; nothing was sent."""
 
-    code: ClassVar[str] = "breaker-open"
+    code: ClassVar[str] = "requests-blocked"
 
     def __init__(self, cause: WaitingCause) -> None:
-        """``cause`` is the reason for which the breaker opened."""
-        super().__init__(f"the circuit breaker of the connection's server is open ({cause})")
+        """``cause`` is the reason for which they are blocked, and for which the changes wait."""
+        super().__init__(f"requests to the connection's server are blocked ({cause})")
         self.cause = cause
 
 
 def find_waiting_cause(error: TransientError) -> WaitingCause:
     """Returns why a change waits after this error; ``UNEXPECTED`` if the error's code is not a cause."""
-    return error.cause if isinstance(error, BreakerOpenError) else WaitingCause(error.code)
+    return error.cause if isinstance(error, RequestsBlockedError) else WaitingCause(error.code)
 
 
 class CircuitBreaker:
@@ -80,13 +80,13 @@ class CircuitBreaker:
         return max(self._probe_at - self._clock.monotonic(), 0.0) if self.is_open else 0.0
 
     def ensure_closed(self) -> None:
-        """Raises ``BreakerOpenError`` while the breaker is open."""
+        """Raises ``RequestsBlockedError`` while the breaker is open."""
         if self._cause is not None:
-            raise BreakerOpenError(self._cause)
+            raise RequestsBlockedError(self._cause)
 
     @asynccontextmanager
     async def admit_write(self) -> AsyncIterator[None]:
-        """Admits a write: one at a time while writes are on trial. Raises ``BreakerOpenError`` if the trial has failed."""
+        """Admits a write: one at a time while writes are on trial. Raises ``RequestsBlockedError`` if the trial has failed."""
         if not self.is_on_trial:
             yield
             return

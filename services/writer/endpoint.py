@@ -25,7 +25,7 @@ from services.provisioning.calls import (
 from services.provisioning.server import ServerMemory
 from services.runtime.clock import Clock
 from services.runtime.log import describe
-from services.writer.breaker import BreakerOpenError, CircuitBreaker, find_waiting_cause
+from services.writer.breaker import CircuitBreaker, RequestsBlockedError, find_waiting_cause
 from services.writer.ports import ScimServer
 
 SILENT_SECONDS = 5.0
@@ -52,6 +52,8 @@ class Endpoint:
         self.access = access
         self.policy = policy
         self.guard = guard or Guard()
+        self.is_paused = False
+        """Whether the connection is paused: nothing is sent, and its changes wait."""
         self.server_address = normalise_server(access.url) if access else ""
         self.memory = begin_memory(access) if access else ServerMemory()
         self.breaker = CircuitBreaker(connection, server.probe, clock)
@@ -68,8 +70,14 @@ class Endpoint:
 
     @property
     def is_usable(self) -> bool:
-        """Whether requests may be sent: the circuit breaker is closed."""
-        return not self.breaker.is_open
+        """Whether requests may be sent: the connection is not paused, and the circuit breaker is closed."""
+        return not self.is_paused and not self.breaker.is_open
+
+    def ensure_usable(self) -> None:
+        """Raises ``RequestsBlockedError`` while the connection is paused or the circuit breaker is open."""
+        if self.is_paused:
+            raise RequestsBlockedError(WaitingCause.PAUSED)
+        self.breaker.ensure_closed()
 
     @property
     def retry_at(self) -> datetime:
@@ -77,8 +85,11 @@ class Endpoint:
         return self._clock.now() + timedelta(seconds=self.breaker.pause)
 
     async def close_if_due(self) -> bool:
-        """Probes the server if its circuit breaker is open and the pause is over. Returns whether requests may be sent."""
-        return await self.breaker.close_if_due()
+        """Probes the server if its circuit breaker is open and its pause has ended. Returns whether requests may be sent.
+
+        The server of a paused connection is not probed.
+        """
+        return not self.is_paused and await self.breaker.close_if_due()
 
     async def describe(self) -> None:
         """Asks the server for its description, once and then daily.
@@ -90,7 +101,7 @@ class Endpoint:
             now = self._clock.monotonic()
             if self._described_at is not None and now - self._described_at < DESCRIPTION_LIFETIME_SECONDS:
                 return
-            self.breaker.ensure_closed()
+            self.ensure_usable()
             try:
                 self.memory.describe(await self._server.discover())
             except TransientError as error:
@@ -108,7 +119,7 @@ class Endpoint:
         self._lookups.forget_outdated()
 
     async def perform(self, call: Call, before: Callable[[], None]) -> Answer:
-        """Sends one request; raises ``BreakerOpenError`` without sending it while the breaker is open."""
+        """Sends one request. Raises ``RequestsBlockedError`` without sending it while requests are blocked."""
         if isinstance(call, FindAccounts):
             return await self._lookups.find(call, lambda lookup: self._send(lookup, before))
         if isinstance(call, PatchAccount | ReplaceAccount):
@@ -121,11 +132,11 @@ class Endpoint:
     async def _list(self, call: Call) -> Answer:
         """Sends a request of the list of all accounts, which ends when the endpoint is retired."""
         if self._is_retired:
-            raise BreakerOpenError(WaitingCause.UNUSABLE_ACCESS)
+            raise RequestsBlockedError(WaitingCause.UNUSABLE_ACCESS)
         return await self._send(call, allow)
 
     async def _send(self, call: Call, before: Callable[[], None]) -> Answer:
-        self.breaker.ensure_closed()
+        self.ensure_usable()
         if not isinstance(call, Write):
             return await self._exchange(call, before)
         async with self.breaker.admit_write():

@@ -1,9 +1,9 @@
 """The SCIM endpoints of all connections in use."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from services.contracts.connections import Connection, DeclareeAccess
+from services.contracts.connections import Connection, ConnectionState, DeclareeAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import WaitingCause
 from services.provisioning.calls import (
@@ -12,7 +12,7 @@ from services.provisioning.calls import (
 )
 from services.provisioning.server import ServerDescription
 from services.runtime.clock import Clock
-from services.writer.breaker import BreakerOpenError
+from services.writer.breaker import RequestsBlockedError
 from services.writer.endpoint import Endpoint
 from services.writer.ports import ScimServer
 
@@ -27,16 +27,16 @@ class UnusableServer:
         self._cause = cause
 
     async def perform(self, call: Call, *, before: Callable[[], None]) -> Answer:  # noqa: ARG002 - the port's signature
-        """Raises ``BreakerOpenError``."""
-        raise BreakerOpenError(self._cause)
+        """Raises ``RequestsBlockedError``."""
+        raise RequestsBlockedError(self._cause)
 
     async def discover(self) -> ServerDescription:
-        """Raises ``BreakerOpenError``."""
-        raise BreakerOpenError(self._cause)
+        """Raises ``RequestsBlockedError``."""
+        raise RequestsBlockedError(self._cause)
 
     async def probe(self) -> None:
-        """Raises ``BreakerOpenError``."""
-        raise BreakerOpenError(self._cause)
+        """Raises ``RequestsBlockedError``."""
+        raise RequestsBlockedError(self._cause)
 
     async def close(self) -> None:
         """Does nothing, because this server has no client."""
@@ -69,7 +69,14 @@ class Endpoints:
                 if current is not None:
                     await current.retire()
             endpoints[connection.id] = self._endpoints[connection.id]
+            endpoints[connection.id].is_paused = connection.state is ConnectionState.PAUSED
         return endpoints
+
+    def note_states(self, states: Mapping[ConnectionId, ConnectionState]) -> None:
+        """Notes which connections are paused, so that a batch in progress sends nothing more for them."""
+        for connection, state in states.items():
+            if connection in self._endpoints:
+                self._endpoints[connection].is_paused = state is ConnectionState.PAUSED
 
     @property
     def connections(self) -> frozenset[ConnectionId]:

@@ -20,7 +20,7 @@ from services.provisioning.calls import (
 from services.provisioning.settlement import Settlement
 from services.runtime.clock import Clock
 from services.runtime.log import describe
-from services.writer.breaker import BreakerOpenError
+from services.writer.breaker import RequestsBlockedError
 from services.writer.endpoint import Endpoint
 from services.writer.work import PersonWork
 
@@ -65,11 +65,12 @@ class Performer:
         """Performs steps until the settlement has a result. Retries a step without an answer a few times."""
         attempt = 0
         if settling.step is not None:
+            self._endpoint.ensure_usable()  # before anything is asked or counted for a change that waits
             await self._endpoint.describe()
         while settling.step is not None:
             try:
                 settling.receive(await self._perform(settling.step, settling, person))
-            except BreakerOpenError:
+            except RequestsBlockedError:
                 raise
             except TransientError as error:
                 settling.note_unsent()

@@ -7,7 +7,7 @@ from typing import Protocol
 from services.accounts.ports import Brakes as Brakes
 from services.accounts.ports import Counters as Counters
 from services.contracts.claims import LinkDecision
-from services.contracts.connections import Connection
+from services.contracts.connections import Connection, ConnectionState
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry, Waiting
 from services.contracts.tasks import Action
@@ -189,6 +189,10 @@ class Connections(Protocol):
 
     async def filter_existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
         """Returns the connections that exist."""
+        ...
+
+    async def find_states(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, ConnectionState]:
+        """Returns the states of the connections that exist, readable or not."""
         ...
 
 

@@ -81,7 +81,7 @@ class Wakeup:
                     due = self._clock.monotonic() + self._interval
                     await self.check_waiting()
                     await self.check_looks()
-                    await self.retire_removed()
+                    await self.refresh_connections()
             except ConnectorError as error:
                 logger.warning("the waiting employees cannot be checked now: %s", error)
             await run_until(
@@ -125,15 +125,17 @@ class Wakeup:
             action = Resend(scope="people", people=people, reason="a request to Declaree stayed without an answer")
             await self._tasks.file(connection, action, now=self._clock.now())
 
-    async def retire_removed(self) -> None:
-        """Forgets the endpoints and metrics of connections that were removed: their keys must not stay in memory."""
+    async def refresh_connections(self) -> None:
+        """Notes which connections are paused. Forgets the endpoints and metrics of removed ones: their keys must not stay in memory."""
         self._freshness.forget_idle()
         used = self._endpoints.connections | self._freshness.connections
         if used:
-            removed = used - await self._connections.filter_existing(used)
+            states = await self._connections.find_states(used)
+            self._endpoints.note_states(states)
+            removed = used - states.keys()
             await self._endpoints.retire_all(removed)
             self._freshness.forget(removed)
 
 
 async def _close_if_due(endpoint: Endpoint) -> bool:
-    return await endpoint.breaker.close_if_due()
+    return await endpoint.close_if_due()

@@ -23,7 +23,7 @@ from services.runtime.kafka.ownership import PartitionsMovedError
 from services.runtime.log import describe
 from services.runtime.time_limit import TimeLimit
 from services.store.errors import StoreFailedError
-from services.writer.breaker import BreakerOpenError, find_waiting_cause
+from services.writer.breaker import RequestsBlockedError, find_waiting_cause
 from services.writer.causes import UNRELATED, is_parked
 from services.writer.endpoint import Endpoint
 from services.writer.performer import LedgerUnavailableError, Performer
@@ -152,8 +152,8 @@ class Worker:
             await self._performer.perform_all(settling, person)
             if settling.cause is WaitingCause.MANAGER_PENDING:
                 # the manager waits for the same server: what blocks it is the cause that an administrator can remove
-                self._endpoint.breaker.ensure_closed()
-        except BreakerOpenError as error:
+                self._endpoint.ensure_usable()
+        except RequestsBlockedError as error:
             return error.cause
         except LedgerUnavailableError as error:
             logger.warning("MongoDB lookup failed: %s", error, extra={"person": str(person.stored.person)})

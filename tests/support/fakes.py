@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from services.contracts.cloudevents import Record
-from services.contracts.connections import Connection
+from services.contracts.connections import Connection, ConnectionState
 from services.contracts.employees import REQUIRED_ATTRIBUTES, AttributeDefinition, Employee, EmployeePage, get_parent
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.tasks import Action, Resend
@@ -390,6 +390,13 @@ class KnownConnections:
     async def filter_existing(self, connections: Iterable[ConnectionId]) -> frozenset[ConnectionId]:
         """Returns the connections that exist."""
         return frozenset(connections) & (self.connections.keys() | self.unreadable)
+
+    async def find_states(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, ConnectionState]:
+        """Returns the states of the connections that exist. One that cannot be read is active."""
+        return {
+            name: self.connections[name].state if name in self.connections else ConnectionState.ACTIVE
+            for name in await self.filter_existing(connections)
+        }
 
 
 @dataclass

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from sandbox.personio.catalogue import TITLE
+from services.admin import connections as admin_connections
 from services.admin import mappings
 from services.admin.explain import Explanation, build_explanation
 from services.contracts.ids import AccountId, EmployeeId, PersonKey
@@ -100,6 +101,27 @@ async def test_left_value_stays(pipeline: Pipeline) -> None:
     await publish(pipeline, default_mapping(), "leave")
 
     assert pipeline.get_account(employee)["title"] == "Cook"
+
+
+async def test_paused_connection_writes_nothing_that_is_published(pipeline: Pipeline) -> None:
+    """Neither a new mapping nor the departure of an employee; both are written when the connection is resumed."""
+    employee, leaver = pipeline.hire(status="active"), pipeline.hire(status="active")
+    pipeline.change(employee, **{TITLE: "Cook"})
+    await pipeline.sync()
+    await admin_connections.pause(pipeline.store, pipeline.connection)
+    pipeline.clear_journal()
+    pipeline.change(leaver, status="inactive")
+    await publish(pipeline, extend(JOB))
+    await pipeline.sync()
+
+    assert pipeline.list_requests() == []
+
+    await admin_connections.resume(pipeline.store, pipeline.connection)
+    await pipeline.sync()
+    await pipeline.wake_up_waiting()
+
+    assert pipeline.get_account(employee)["title"] == "Cook"
+    assert pipeline.get_account(leaver)["active"] is False
 
 
 async def test_roll_back_gives_the_earlier_accounts(pipeline: Pipeline) -> None:

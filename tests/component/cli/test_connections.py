@@ -80,7 +80,7 @@ def test_link_policy_is_switched(cli: Cli, connection: ConnectionId) -> None:
 
 def test_connection_is_paused_and_resumed(cli: Cli, connection: ConnectionId) -> None:
     """The list shows the new state after each command."""
-    assert cli("connections", "pause", connection).output == "paused\n"
+    assert "nothing is written" in cli("connections", "pause", connection).output
     assert list_connections(cli)[0]["state"] == "paused"
 
     resumed = cli("connections", "resume", connection, "--json")

@@ -13,9 +13,11 @@ pytestmark = pytest.mark.mongo
 
 
 async def add_connection(store: Store) -> ConnectionId:
-    """Stores a connection, with its secrets encrypted by the store's key."""
+    """Stores an active connection, with its secrets encrypted by the store's key."""
     access: DeclareeAccess = DECLAREE.model_copy(update={"url": URL})
-    return (await store.connections.add("Nordlicht", PERSONIO, access, now=NOW)).id
+    connection = (await store.connections.add("Nordlicht", PERSONIO, access, now=NOW)).id
+    await store.connections.start(connection, now=NOW)
+    return connection
 
 
 def use_stored_connections(stage: WriterStage, store: Store) -> None:

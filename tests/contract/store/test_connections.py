@@ -319,6 +319,8 @@ async def test_unreadable_connection_does_not_stop_the_others(store: Store, pair
 
     assert await store.connections.get_readable([readable.id, unreadable, UNKNOWN]) == {readable.id: readable}
     assert await store.connections.filter_existing([readable.id, unreadable, UNKNOWN]) == {readable.id, unreadable}
+    states = await store.connections.find_states([readable.id, unreadable, UNKNOWN])
+    assert states == dict.fromkeys([readable.id, unreadable], ConnectionState.ACTIVE)
     problems = {summary.id: summary.problem for summary in await store.connections.list_all()}
     assert problems[readable.id] is None
     assert f"{unreadable}/personio.client_secret" in str(problems[unreadable])

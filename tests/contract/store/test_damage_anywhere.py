@@ -128,6 +128,7 @@ async def look(store: Store, stored: ConnectionId) -> dict[str, Any]:
         "published": (await store.mappings.get_all_published(every))[SOUND],
         "newest": (await store.mappings.find_newest_versions(every))[SOUND],
         "existing": stored in await store.connections.filter_existing(every),
+        "states": (await store.connections.find_states(every))[stored],
         "servers": stored in await store.connections.find_by_server(SERVER),
         "retryable": SOUND in await store.followups.find_connections_with_retryable(),
         "brake": await store.brakes.read(SOUND),

@@ -302,6 +302,7 @@ OTHERS = {
     "lease renew": lambda store: store.leases.renew(LEASE, seconds=1),
     "connections many": lambda store: store.connections.get_readable([CONNECTION]),
     "connections existing": lambda store: store.connections.filter_existing([CONNECTION]),
+    "connections states": lambda store: store.connections.find_states([CONNECTION]),
     "letters retried": lambda store: store.dead_letters.filter_retried(["0/1"]),
     "letters mark": lambda store: store.dead_letters.mark_retried(["0/1"], now=NOW),
 }

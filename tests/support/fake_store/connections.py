@@ -89,6 +89,10 @@ class FakeConnections:
         await give_turn()
         return frozenset(self.content.keys() & set(connections))
 
+    async def find_states(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, ConnectionState]:
+        """Returns the states of the connections that exist, readable or not."""
+        return {name: self.content[name].state for name in await self.filter_existing(connections)}
+
     async def ensure_exists(self, connection: ConnectionId) -> None:
         """Raises ``UnknownConnectionError`` if the connection does not exist."""
         await give_turn()

@@ -9,7 +9,7 @@ from services.contracts.connections import DeclareeAccess
 from services.errors import TransientError
 from services.provisioning.calls import Answer, Call, FindAccounts, Found
 from services.provisioning.server import ServerDescription
-from services.writer.breaker import BreakerOpenError, find_waiting_cause
+from services.writer.breaker import RequestsBlockedError, find_waiting_cause
 from services.writer.endpoint import Endpoint
 from tests.support.builders import CONNECTION, DECLAREE
 from tests.support.fakes import FakeClock
@@ -108,7 +108,7 @@ class EndpointStage:
         calls = self.server.calls
         try:
             await self.perform()
-        except BreakerOpenError:
+        except RequestsBlockedError:
             assert self.server.calls == calls
             return True
         return False

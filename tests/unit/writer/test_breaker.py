@@ -9,7 +9,7 @@ from services.clients.declaree.errors import DeclareeRateLimitedError, DeclareeU
 from services.clients.declaree.turns import LONGEST_HOLD_SECONDS
 from services.contracts.outcomes import WaitingCause
 from services.errors import TransientError
-from services.writer.breaker import FAILURES_IN_A_ROW, LONGEST_PAUSE_SECONDS, BreakerOpenError
+from services.writer.breaker import FAILURES_IN_A_ROW, LONGEST_PAUSE_SECONDS, RequestsBlockedError
 from tests.unit.writer.scripted import EndpointStage
 
 
@@ -28,7 +28,7 @@ async def test_failure_with_failed_probe_opens_breaker(stage: EndpointStage) -> 
 
     assert await stage.is_blocked()
 
-    with pytest.raises(BreakerOpenError) as caught:
+    with pytest.raises(RequestsBlockedError) as caught:
         await stage.perform()
 
     assert caught.value.cause == WaitingCause.SERVER_UNAVAILABLE

@@ -7,7 +7,7 @@ import pytest
 from services.contracts.connections import Connection
 from services.contracts.outcomes import WaitingCause
 from services.provisioning.calls import Found
-from services.writer.breaker import BreakerOpenError
+from services.writer.breaker import RequestsBlockedError
 from services.writer.endpoint import SILENT_SECONDS
 from services.writer.endpoints import Endpoints
 from tests.support.builders import CONNECTION, DECLAREE, OTHER, make_connection
@@ -129,7 +129,7 @@ async def test_unusable_access_blocks_that_connection_only(stage: EndpointStage)
 
     by_connection = await endpoints.get_all([build_connection("bad"), make_connection(OTHER)])
 
-    with pytest.raises(BreakerOpenError) as caught:
+    with pytest.raises(RequestsBlockedError) as caught:
         await by_connection[CONNECTION].perform(LOOKUP, lambda: None)
 
     assert caught.value.cause == WaitingCause.UNUSABLE_ACCESS

@@ -323,7 +323,7 @@ async def test_idle_connection_loses_its_metrics(stage: WakeupStage) -> None:
     stage.freshness.note_served(CONNECTION)
     stage.clock.seconds += IDLE_SECONDS
 
-    await stage.wakeup.retire_removed()
+    await stage.wakeup.refresh_connections()
 
     assert stage.freshness.connections == frozenset()
     assert stage.endpoints.connections == {CONNECTION}
@@ -336,7 +336,7 @@ async def test_removed_connection_leaves_no_key_in_memory(stage: WakeupStage) ->
         stage.freshness.note_served(connection)
     del stage.connections.connections[CONNECTION]
 
-    await stage.wakeup.retire_removed()
+    await stage.wakeup.refresh_connections()
 
     assert stage.freshness.connections == {OTHER}
 
