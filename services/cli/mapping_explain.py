@@ -1,22 +1,27 @@
 """The command ``mapping explain``."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC
 from typing import Annotated, Any
 
 import typer
 
-from services.admin.explain import ExplainedField, Explanation, explain_employee
+from services.admin.explain import ExplainedField, Explanation, explain_employee, explain_past, list_settled
+from services.admin.history import RecordLocation, SettledChange
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import print_error, print_result
-from services.contracts.ids import ConnectionId, EmployeeId
+from services.cli.progress import show_progress
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Intent
 from services.contracts.targets import MANAGER, identify_field
 from services.mapping.explanations import FieldExplanation
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
+READING = "recorded changes of the employee"
+"""What the terminal shows while Kafka is read."""
 MAX_SHOWN_LENGTH = 200
 """Maximum number of characters of a value on a line."""
 
@@ -25,29 +30,84 @@ def explain(
     connection: Id,
     employee: Annotated[str, typer.Argument(help="The employee's Personio id.")],
     field: Annotated[str | None, typer.Option("--field", help="Path of one field. Default: all fields.")] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="List the settled changes that Kafka still has, newest first.")
+    ] = False,
+    revision: Annotated[
+        int | None, typer.Option("--revision", help="Explain this past change, with its mapping version.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show where each value of an employee's account comes from, beside what the account has.
 
     Each field has the attributes that its rule reads, and the value after each step. The output contains personal data.
     """
-
-    async def work(settings: CliSettings, store: Store) -> Explanation:
-        return await explain_employee(
-            store,
-            SystemClock(),
-            ConnectionId(connection),
-            EmployeeId(employee),
-            allow_private=settings.allow_private_addresses,
-        )
-
-    explanation = run(work)
+    person = PersonKey(ConnectionId(connection), EmployeeId(employee))
+    if history:
+        if revision is not None or field is not None:
+            raise typer.BadParameter("the list has no fields: leave the other options out", param_hint="'--history'")
+        settled = _list_settled(person)
+        print_result("\n".join(_format_history(settled)), settled, as_json=as_json)
+        return
+    explanation = _explain(person) if revision is None else _explain_past(person, revision)
     fields = [one for one in explanation.fields if field is None or _is_named(one, field)]
     if field is not None and not fields:
         print_error(f"no rule writes {field}: `mapping export {connection}` shows the rules")
         raise typer.Exit(1)
     lines = [*_format_head(explanation), *(line for one in fields for line in _format_field(one, explanation))]
-    print_result("\n".join(lines), explanation, as_json=as_json)
+    print_result("\n".join(lines), replace(explanation, fields=tuple(fields)), as_json=as_json)
+
+
+def _explain(person: PersonKey) -> Explanation:
+    async def work(settings: CliSettings, store: Store) -> Explanation:
+        return await explain_employee(
+            store, settings, SystemClock(), *person, allow_private=settings.allow_private_addresses
+        )
+
+    return run(work)
+
+
+def _explain_past(person: PersonKey, revision: int) -> Explanation:
+    with show_progress(READING) as step:
+
+        async def work(settings: CliSettings, store: Store) -> Explanation:
+            return await explain_past(
+                store, settings, SystemClock(), *person, revision, lambda name, read: step(name, read, None)
+            )
+
+        return run(work)
+
+
+def _list_settled(person: PersonKey) -> tuple[SettledChange, ...]:
+    with show_progress(READING) as step:
+
+        async def work(settings: CliSettings, store: Store) -> tuple[SettledChange, ...]:
+            return await list_settled(
+                store, settings, SystemClock(), *person, lambda name, read: step(name, read, None)
+            )
+
+        return run(work)
+
+
+def _format_history(settled: Sequence[SettledChange]) -> Iterator[str]:
+    if not settled:
+        yield "Kafka has no settled change of the employee"
+    for one in settled:
+        outcome = one.outcome
+        reason = f" ({outcome.reason})" if outcome.reason else ""
+        yield (
+            f"{outcome.settled_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC  {outcome.outcome.value}{reason}: "
+            f"revision {outcome.revision}, mapping version {outcome.mapping_version}"
+        )
+        if outcome.written:
+            yield f"  written: {', '.join(outcome.written)}"
+        yield f"  outcome: {_describe_location(one.location)}"
+        yield f"  change: {'no longer recorded' if one.change is None else _describe_location(one.change.location)}"
+
+
+def _describe_location(location: RecordLocation) -> str:
+    at = f"{location.recorded_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{location.topic}, partition {location.partition}, offset {location.offset}, recorded {at}"
 
 
 def _is_named(field: ExplainedField, path: str) -> bool:
@@ -61,20 +121,23 @@ def _format_head(explanation: Explanation) -> Iterator[str]:
         f"employee {explanation.employee}: revision {explanation.revision}, "
         f"detected {explanation.detected_at:%Y-%m-%d %H:%M} UTC{modified}"
     )
+    location = explanation.location
+    yield f"event: {'Kafka does not have it, or does not answer now' if location is None else _describe_location(location)}"
     reason = f": {explanation.reason}" if explanation.reason else ""
     yield f"mapping version {explanation.mapping_version} asks to {explanation.intent.value}{reason}"
-    if explanation.intent is not Intent.PROVISION:
+    if explanation.intent is not Intent.PROVISION and not explanation.is_past:
         yield "the fields of an existing account stay as they are; below is what they would get"
     if explanation.account is None:
         yield "no account is known"
-    elif not explanation.is_account_read:
+    elif not explanation.is_account_read and not explanation.is_past:
         yield f"account {explanation.account} cannot be read now"
     else:
         yield f"account {explanation.account}"
     outcome = explanation.outcome
     if outcome is not None:
         settled = "" if explanation.is_settled else " (for an earlier change or mapping version)"
-        yield f"last outcome: {outcome.outcome.value}{settled}{f': {outcome.reason}' if outcome.reason else ''}"
+        label = "outcome" if explanation.is_past else "last outcome"
+        yield f"{label}: {outcome.outcome.value}{settled}{f': {outcome.reason}' if outcome.reason else ''}"
 
 
 def _format_field(field: ExplainedField, explanation: Explanation) -> Iterator[str]:
@@ -89,7 +152,7 @@ def _format_field(field: ExplainedField, explanation: Explanation) -> Iterator[s
         yield f"  {step.name} → {_show(step.value)}"
     yield f"  {_format_end(one)}"
     if field.refused:
-        yield f"  Declaree refused the last value ({field.refused})"
+        yield f"  Declaree refused the value ({field.refused})"
     if explanation.is_account_read:
         yield f"  in the account: {_show(field.held)}"
 

@@ -7,7 +7,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from services.runtime.kafka.publisher import KafkaUnavailableError
+from services.contracts.cloudevents import Record
+from services.runtime.kafka.publisher import KafkaUnavailableError, Publisher
 from services.runtime.kafka.replay import BATCH, RecordedRecord, read_topic
 from tests.kafka.group import SOURCE, KafkaGroup, RecordingHandler, create_group, make_settings
 from tests.support.servers import KafkaServers
@@ -47,6 +48,19 @@ async def test_reading_keeps_the_order_of_each_partition(wide_group: KafkaGroup)
         number: [to_number(record) for record in records if record.partition == number] for number in range(4)
     }
     assert by_partition == {0: [*range(BATCH * 3 + 1)], 1: [0], 2: [], 3: [*range(7)]}
+
+
+async def test_records_of_one_key_are_read(wide_group: KafkaGroup) -> None:
+    """They are in the partition that the publisher has chosen for the key."""
+    keys = [f"c1/{number}".encode() for number in range(20)]
+    publisher = Publisher(wide_group.settings, "publisher")
+    await publisher.start()
+    await publisher.publish([Record(SOURCE, key, b"%d" % number) for number in range(2) for key in keys])
+    await publisher.stop()
+
+    for key in keys:
+        batches = [batch async for batch in read_topic(wide_group.settings, SOURCE, key=key)]
+        assert [(one.key, one.value) for batch in batches for one in batch] == [(key, b"0"), (key, b"1")]
 
 
 async def test_reading_ends_at_the_end_of_its_start(group: KafkaGroup) -> None:

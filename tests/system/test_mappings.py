@@ -7,7 +7,10 @@ import pytest
 from sandbox.personio.catalogue import TITLE
 from services.admin import connections as admin_connections
 from services.admin import mappings
-from services.admin.explain import Explanation, build_explanation
+from services.admin.explain import Explanation, build_explanation, build_past_explanation
+from services.admin.history import EmployeeHistory, SettledChange
+from services.contracts.cloudevents import SendReason, read_event, to_record
+from services.contracts.events import AccountRequested, EmployeeChanged
 from services.contracts.ids import AccountId, EmployeeId, PersonKey
 from services.contracts.mappings import (
     MANAGER,
@@ -21,8 +24,10 @@ from services.contracts.mappings import (
 )
 from services.contracts.outcomes import Intent
 from services.contracts.targets import ENTERPRISE
+from services.contracts.topics import Topic
 from services.contracts.transforms import Join, Upper
 from services.provisioning.calls import Resource
+from services.runtime.kafka.replay import RecordedRecord
 from tests.system.pipeline import Pipeline
 
 pytestmark = pytest.mark.mongo
@@ -191,7 +196,7 @@ async def explain(pipeline: Pipeline, employee: int) -> Explanation:
     snapshots = await pipeline.store.snapshots.read(pipeline.connection, [key])
     entry = await pipeline.store.ledger.get(PersonKey(pipeline.connection, key))
     account = pipeline.get_account(employee)
-    return build_explanation(published, snapshots[key], entry, Resource(AccountId(account["id"]), account))
+    return build_explanation(published, snapshots[key].to_event(), entry, Resource(AccountId(account["id"]), account))
 
 
 async def check_explanations(pipeline: Pipeline) -> int:
@@ -224,6 +229,115 @@ async def test_explanations_give_the_values_of_the_accounts(pipeline: Pipeline) 
     assert numbers[0] > 60
     assert numbers[1] > numbers[0]
     assert numbers[2] == numbers[0]
+
+
+async def test_explanations_hold_after_a_replay(pipeline: Pipeline) -> None:
+    """Every recorded change is sent again, the oldest ones included: the accounts and their explanations stay as they are."""
+    await pipeline.sync()
+    employee = pipeline.hire(status="active")
+    for title in ("Cook", "Pilot"):
+        pipeline.change(employee, **{TITLE: title})
+        await pipeline.sync()
+    await publish(pipeline, extend(JOB))
+    compared = await check_explanations(pipeline)
+
+    for record in pipeline.topics.list_records(Topic.EMPLOYEES_CHANGED):
+        change = read_event(EmployeeChanged, record.value)
+        pipeline.topics.append(to_record(change, SendReason.REPLAYED))
+    await pipeline.settle()
+
+    assert await check_explanations(pipeline) == compared
+    assert pipeline.get_account(employee)["title"] == "Pilot"
+
+
+async def test_refused_field_is_explained(pipeline: Pipeline) -> None:
+    """The explanation has the value that was asked for, why Declaree refused it, and what the account has instead."""
+    employee = pipeline.hire(status="active")
+    pipeline.change(employee, **{TITLE: "Cook"})
+    behaviour = pipeline.declaree.behaviour.model_copy(update={"refused_attributes": ("title",)})
+    pipeline.declaree.behaviour = behaviour
+    await pipeline.sync()
+    await publish(pipeline, extend(JOB))
+
+    (title,) = [field for field in (await explain(pipeline, employee)).fields if field.explanation.target == "title"]
+
+    assert title.explanation.value == "Cook"
+    assert title.held is None
+    assert title.refused is not None
+    newest = read_past(pipeline, PersonKey(pipeline.connection, EmployeeId(str(employee))))[0]
+    past = {field.explanation.target: field for field in (await explain_settled(pipeline, newest)).fields}
+    assert past["title"].explanation.value == "Cook"
+    assert "title" in str(past["title"].refused)
+
+
+async def test_past_changes_are_explained_exactly(pipeline: Pipeline) -> None:
+    """For each settled change that is recorded, the explanation gives the fields that the writer was asked to write."""
+    await pipeline.sync()
+    employee = pipeline.hire(status="active")
+    for title in ("Cook", "Pilot"):
+        pipeline.change(employee, **{TITLE: title})
+        await pipeline.sync()
+    await publish(pipeline, extend(JOB))
+    pipeline.change(employee, **{TITLE: "Judge"})
+    await pipeline.sync()
+    await publish(pipeline, default_mapping(), "clear")
+    requested = {
+        (request.person, request.version): request
+        for record in pipeline.topics.list_records(Topic.ACCOUNTS_REQUESTED)
+        for request in [read_event(AccountRequested, record.value)]
+    }
+
+    explained = [
+        (one, explanation)
+        for person in {person for person, _ in requested}
+        for one in read_past(pipeline, person)
+        for explanation in [await explain_settled(pipeline, one)]
+    ]
+
+    assert len(explained) == len(requested)
+    assert {explanation.mapping_version for _, explanation in explained} == {1, 2, 3}
+    for one, explanation in explained:
+        request = requested[one.outcome.person, one.outcome.version]
+        assert explanation.intent is request.intent
+        assert read_values(explanation) == read_desired(request)
+
+
+def read_past(pipeline: Pipeline, person: PersonKey) -> tuple[SettledChange, ...]:
+    """Returns the settled changes of an employee, from the topics in memory."""
+    history = EmployeeHistory(person, pipeline.clock.now())
+    for topic, add in (
+        (Topic.EMPLOYEES_CHANGED, history.add_changes),
+        (Topic.ACCOUNT_OUTCOMES, history.add_outcomes),
+    ):
+        own = [record for record in pipeline.topics.list_records(topic) if record.key == bytes(person)]
+        add(
+            topic.value,
+            [RecordedRecord(one.partition, one.offset, one.timestamp, one.key, one.value, one.headers) for one in own],
+        )
+    return history.settled
+
+
+async def explain_settled(pipeline: Pipeline, settled: SettledChange) -> Explanation:
+    """Returns the explanation of a settled change, with the version of the mapping that it was settled with."""
+    version = settled.outcome.mapping_version
+    return build_past_explanation(await mappings.get_version(pipeline.store, pipeline.connection, version), settled)
+
+
+def read_values(explanation: Explanation) -> dict[str, Any]:
+    """Returns the values that an explanation gives, by path; none for an employee without an account."""
+    if explanation.intent is not Intent.PROVISION:
+        return {}
+    return {
+        one.target: one.value
+        for one in (field.explanation for field in explanation.fields)
+        if one.is_written and one.target != MANAGER
+    }
+
+
+def read_desired(request: AccountRequested) -> dict[str, Any]:
+    """Returns the values that the writer was asked to write, by path."""
+    desired = request.desired
+    return {} if desired is None else {"userName": desired.user_name, **desired.fields}
 
 
 async def test_explanation_of_a_settled_employee_says_so(pipeline: Pipeline) -> None:

@@ -18,13 +18,13 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
-from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from services.contracts.cloudevents import Record
 from services.contracts.topics import Topic
 from services.errors import ConnectorError, TransientError
 from services.runtime.kafka.client import RECORD_MAX_BYTES, make_producer
+from services.runtime.kafka.partitions import choose_partition
 from services.runtime.metrics import Metrics
 from services.runtime.settings import KafkaSettings
 
@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 MAX_RECORD_BYTES = 1_000_000
 """Maximum size in bytes of a published record. Below Kafka's limit, because its dead letter has more headers."""
-
-_choose = DefaultPartitioner()
 
 MAX_CACHED_KEYS = 10_000
 """Maximum number of keys for which the partition is remembered."""
@@ -150,7 +148,7 @@ class Publisher:
                 raise result
 
     async def _choose_partition(self, producer: AIOKafkaProducer, record: Record) -> int:
-        """Returns the partition that aiokafka would choose: a hash of the key, or any partition without a key.
+        """Returns the partition of a record.
 
         The partition of a key is remembered, because the hash is slow.
         """
@@ -161,7 +159,7 @@ class Publisher:
         partitions = sorted(await producer.partitions_for(self._settings.topic(record.topic)))
         if len(self._partitions) >= MAX_CACHED_KEYS:
             self._partitions.clear()
-        partition: int = _choose(record.key, partitions, partitions)
+        partition = choose_partition(record.key, partitions)
         if record.key is not None:
             self._partitions[cache_key] = partition
         return partition

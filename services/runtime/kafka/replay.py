@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from services.contracts.topics import Topic
 from services.runtime.kafka.client import build_client_options, stop_consumer
 from services.runtime.kafka.fetcher import Fetcher
+from services.runtime.kafka.partitions import choose_partition
 from services.runtime.kafka.publisher import KafkaUnavailableError
 from services.runtime.settings import KafkaSettings
 
@@ -36,22 +37,25 @@ class RecordedRecord(NamedTuple):
 
 
 async def read_topic(
-    settings: KafkaSettings, topic: Topic, since_ms: int | None = None
+    settings: KafkaSettings, topic: Topic, since_ms: int | None = None, *, key: bytes | None = None
 ) -> AsyncGenerator[tuple[RecordedRecord, ...], None]:
     """Yields batches of records, in order within each partition. Changes no group's offsets.
 
-    ``since_ms`` skips records with an older timestamp. Raises ``KafkaUnavailableError``.
+    ``since_ms`` skips records with an older timestamp. With a ``key``, yields the records with this key only, which are in one partition.
+    Raises ``KafkaUnavailableError``.
     """
     consumer = AIOKafkaConsumer(
         **build_client_options(settings), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=30
     )
     try:
         await consumer.start()
-        ends = await _assign(consumer, settings, settings.topic(topic), since_ms)
+        ends = await _assign(consumer, settings, settings.topic(topic), since_ms, key)
         while unread := await _find_unread(consumer, ends):
             batch = await _fetch_next(consumer, unread, settings.kafka_request_timeout_ms / 1000)
             records = tuple(
-                _to_record(record) for record in batch if record.offset < ends[record.topic, record.partition]
+                _to_record(record)
+                for record in batch
+                if record.offset < ends[record.topic, record.partition] and key in {None, record.key}
             )
             if records:
                 yield records
@@ -79,10 +83,13 @@ async def find_partitions(settings: KafkaSettings, name: str) -> list[TopicParti
 
 
 async def _assign(
-    consumer: AIOKafkaConsumer, settings: KafkaSettings, name: str, since_ms: int | None
+    consumer: AIOKafkaConsumer, settings: KafkaSettings, name: str, since_ms: int | None, key: bytes | None
 ) -> dict[TopicPartition, int]:
-    """Assigns all partitions and seeks to the first wanted record. Returns the present end of each partition."""
+    """Assigns the wanted partitions and seeks to the first wanted record. Returns the present end of each partition."""
     partitions = await find_partitions(settings, name)
+    if key is not None:
+        number = choose_partition(key, sorted(partition.partition for partition in partitions))
+        partitions = [TopicPartition(name, number)]
     consumer.assign(partitions)
     ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
     if since_ms is None:

@@ -22,11 +22,12 @@ from services.contracts.dead_letters import DeadLetter
 from services.contracts.drift import DriftKind
 from services.contracts.employees import REQUIRED_ATTRIBUTES
 from services.contracts.ids import ConnectionId
+from services.contracts.outcomes import Outcome
 from services.contracts.runs import RunState
 from services.contracts.targets import ENTERPRISE
 from services.contracts.topics import Topic
 from services.runtime.kafka.publisher import Publisher
-from services.store.database import Store
+from services.store.database import Store, open_store
 from tests.component.cli.conftest import (
     Serve,
     add_connection,
@@ -43,12 +44,17 @@ from tests.support.keys import make_key
 pytestmark = pytest.mark.mongo
 
 TOPIC_PREFIXES = {r"\bt[0-9a-f]{6}-": ""}
+RECORD_TIMES = {r"recorded \d{4}-\d\d-\d\d \d\d:\d\d:\d\d": "recorded TIME"}
+
+
+def read_settings(cli: Cli) -> CliSettings:
+    """Returns the settings of the commands."""
+    return CliSettings.model_validate({name.lower(): value for name, value in cli.environment.items()})
 
 
 async def publish(cli: Cli, *records: Record) -> None:
     """Publishes records to the topics that the commands use."""
-    settings = CliSettings.model_validate({name.lower(): value for name, value in cli.environment.items()})
-    publisher = Publisher(settings, "test")
+    publisher = Publisher(read_settings(cli), "test")
     await publisher.start()
     try:
         assert await publisher.publish(records) == ()
@@ -250,31 +256,6 @@ async def test_texts_of_mapping_suggest(cli: Cli, serve: Serve) -> None:
     await asyncio.to_thread(suggest.record, "A wrong secret.", "mapping", "suggest", connection)
 
     suggest.compare("mapping-suggest")
-
-
-async def test_texts_of_mapping_explain(cli: Cli, serve: Serve, store: Store) -> None:
-    """An employee without an account, one with an account, one field, and what is unknown."""
-    declaree = Declaree(api_key=KEY)
-    content = {"userName": "ada@nord.example", "name": {"givenName": "Ada"}, "active": True}
-    declaree.directory.put(Entry("User", "a-8", content, "2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"))
-    url = serve(create_declaree(declaree)) + BASE_PATH
-    connection = ConnectionId(await asyncio.to_thread(add_connection, cli, "--declaree-url", url))
-    await store_odd_employee(store, connection)
-    await store.snapshots.save([(make_snapshot("8", connection_id=connection), None)])
-    entry = make_entry("8", account_id="a-8", enabled=True, decided=make_outcome("8"))
-    await store.ledger.write([entry.model_copy(update={"connection_id": connection})])
-    explain = Transcript(cli)
-    command = ("mapping", "explain", connection)
-
-    await asyncio.to_thread(explain.record, "An employee with an account.", *command, "8")
-    await asyncio.to_thread(explain.record, "One field.", *command, "8", "--field", "NAME.givenName")
-    await asyncio.to_thread(explain.record, "Odd values, and no account.", *command, "7")
-    await asyncio.to_thread(explain.record, "A field without a rule.", *command, "8", "--field", "title")
-    await asyncio.to_thread(explain.record, "An unknown employee.", *command, "99")
-    declaree.api_key = "other"
-    await asyncio.to_thread(explain.record, "The key is refused.", *command, "8", "--field", "name.givenName")
-
-    explain.compare("mapping-explain")
 
 
 def test_texts_of_mapping_export_and_import(
@@ -520,3 +501,45 @@ async def test_texts_of_dead_letters(kafka_cli: Cli) -> None:
     list_.compare("dead-letters-list")
     retry.compare("dead-letters-retry")
     show.compare("dead-letters-show")
+
+
+@pytest.mark.kafka
+async def test_texts_of_mapping_explain(kafka_cli: Cli, serve: Serve) -> None:
+    """An employee without an account, one with an account, one field, what is unknown, and past changes."""
+    declaree = Declaree(api_key=KEY)
+    content = {"userName": "ada@nord.example", "name": {"givenName": "Ada"}, "active": True}
+    declaree.directory.put(Entry("User", "a-8", content, "2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"))
+    url = serve(create_declaree(declaree)) + BASE_PATH
+    connection = ConnectionId(await asyncio.to_thread(add_connection, kafka_cli, "--declaree-url", url))
+    store = open_store(read_settings(kafka_cli))
+    await store_odd_employee(store, connection)
+    snapshot = make_snapshot("8", connection_id=connection)
+    await store.snapshots.save([(snapshot, None)])
+    outcome = make_outcome("8").model_copy(update={"connection_id": connection, "mapping_version": 1})
+    entry = make_entry("8", account_id="a-8", enabled=True, decided=outcome)
+    await store.ledger.write([entry.model_copy(update={"connection_id": connection})])
+    store.close()
+    explain = Transcript(kafka_cli, TOPIC_PREFIXES | RECORD_TIMES)
+    command = ("mapping", "explain", connection)
+
+    await asyncio.to_thread(explain.record, "The event is not recorded.", *command, "8", "--field", "name.givenName")
+    await asyncio.to_thread(explain.record, "No past change is recorded.", *command, "8", "--history")
+    refused = outcome.model_copy(
+        update={"outcome": Outcome.INCOMPLETE, "refused": ("name.familyName",), "reason": "name.familyName (400)"}
+    )
+    await publish(
+        kafka_cli, to_record(snapshot.to_event()), to_record(refused), to_record(snapshot.to_event(), SendReason.RESENT)
+    )
+    await asyncio.to_thread(explain.record, "An employee with an account.", *command, "8")
+    await asyncio.to_thread(explain.record, "One field.", *command, "8", "--field", "NAME.givenName")
+    await asyncio.to_thread(explain.record, "Past changes.", *command, "8", "--history")
+    revision = ("--revision", str(snapshot.revision))
+    await asyncio.to_thread(explain.record, "A past change.", *command, "8", *revision, "--field", "name.familyName")
+    await asyncio.to_thread(explain.record, "An unknown past change.", *command, "8", "--revision", "1")
+    await asyncio.to_thread(explain.record, "Odd values, and no account.", *command, "7")
+    await asyncio.to_thread(explain.record, "A field without a rule.", *command, "8", "--field", "title")
+    await asyncio.to_thread(explain.record, "An unknown employee.", *command, "99")
+    declaree.api_key = "other"
+    await asyncio.to_thread(explain.record, "The key is refused.", *command, "8", "--field", "name.givenName")
+
+    explain.compare("mapping-explain")

@@ -1,0 +1,154 @@
+"""What Kafka has recorded about one employee: the changes, and how each of them was settled.
+
+It contains personal data: it is read for the person that asks, and not stored.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias, TypeVar
+
+from services.contracts.cloudevents import UnreadableRecordError, ensure_possible_revision, read_event
+from services.contracts.events import AccountSynced, EmployeeChanged, Version
+from services.contracts.ids import PersonKey
+from services.contracts.topics import Topic
+from services.runtime.kafka.replay import RecordedRecord, read_topic
+from services.runtime.settings import KafkaSettings
+
+MAX_RECORDS = 1_000
+"""Maximum number of changes, and of outcomes, that a history has: the newest ones."""
+CLOCK_DIFFERENCE = timedelta(minutes=10)
+"""How much earlier than the time of detection Kafka may have recorded a change, because the clocks differ."""
+
+Progress: TypeAlias = Callable[[str, int], None]
+"""Receives the name of a topic and the number of the employee's records that were read from it."""
+
+E = TypeVar("E", EmployeeChanged, AccountSynced)
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLocation:
+    """Where a record is in Kafka."""
+
+    topic: str
+    """Name of the topic, with its prefix."""
+    partition: int
+    """The partition."""
+    offset: int
+    """The offset in the partition."""
+    recorded_at: datetime
+    """Kafka's time of the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedChange:
+    """A change of the employee."""
+
+    change: EmployeeChanged
+    """The event."""
+    location: RecordLocation
+    """The first record of it that Kafka still has: resends and replays repeat it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettledChange:
+    """How the writer settled a change with one version of the mapping."""
+
+    outcome: AccountSynced
+    """The outcome."""
+    location: RecordLocation
+    """The first record of the outcome that Kafka still has."""
+    change: RecordedChange | None
+    """The change; None if Kafka no longer has it."""
+
+
+class EmployeeHistory:
+    """The recorded changes and outcomes of one employee."""
+
+    def __init__(self, person: PersonKey, now: datetime) -> None:
+        """Starts empty. An event with a revision far after ``now`` is left out."""
+        self._person = person
+        self._now = now
+        self._changes: OrderedDict[int, RecordedChange] = OrderedDict()
+        self._outcomes: OrderedDict[tuple[Version, datetime], tuple[AccountSynced, RecordLocation]] = OrderedDict()
+
+    @property
+    def settled(self) -> tuple[SettledChange, ...]:
+        """The settled changes, the newest outcome first."""
+        found = [
+            SettledChange(outcome, location, self._changes.get(outcome.revision))
+            for outcome, location in self._outcomes.values()
+        ]
+        return tuple(sorted(found, key=lambda one: one.outcome.settled_at, reverse=True))
+
+    def find_change(self, revision: int) -> RecordedChange | None:
+        """Returns a change; None if Kafka no longer has it."""
+        return self._changes.get(revision)
+
+    def add_changes(self, topic: str, records: Iterable[RecordedRecord]) -> None:
+        """Adds records of changes, in their order. A tombstone erases those before it."""
+        for record in records:
+            if record.value is None:
+                self._changes.clear()
+            elif (change := self._read(EmployeeChanged, record)) is not None:
+                _keep(self._changes, change.revision, RecordedChange(change, _locate(topic, record)))
+
+    def add_outcomes(self, topic: str, records: Iterable[RecordedRecord]) -> None:
+        """Adds records of outcomes, in their order. A tombstone erases those before it."""
+        for record in records:
+            if record.value is None:
+                self._outcomes.clear()
+            elif (outcome := self._read(AccountSynced, record)) is not None:
+                key = outcome.version, outcome.settled_at
+                _keep(self._outcomes, key, (outcome, _locate(topic, record)))
+
+    def _read(self, model: type[E], record: RecordedRecord) -> E | None:
+        """Returns the event of a record; None for a record that cannot be read, and for one of another employee."""
+        try:
+            event = read_event(model, record.value)
+            ensure_possible_revision(event, self._now)
+        except UnreadableRecordError:
+            return None  # its reader has made it a dead letter
+        return event if event.person == self._person else None
+
+
+async def read_history(
+    settings: KafkaSettings, person: PersonKey, now: datetime, progress: Progress
+) -> EmployeeHistory:
+    """Reads the whole partition of the employee in both topics. Raises ``KafkaUnavailableError``."""
+    history, key = EmployeeHistory(person, now), bytes(person)
+    for topic, add in ((Topic.EMPLOYEES_CHANGED, history.add_changes), (Topic.ACCOUNT_OUTCOMES, history.add_outcomes)):
+        name, number = settings.topic(topic), 0
+        async for batch in read_topic(settings, topic, key=key):
+            number += len(batch)
+            add(name, batch)
+            progress(name, number)
+    return history
+
+
+async def find_location(settings: KafkaSettings, change: EmployeeChanged, now: datetime) -> RecordLocation | None:
+    """Returns the first record of a change, from the time of its detection on; None if Kafka no longer has it.
+
+    Raises ``KafkaUnavailableError``.
+    """
+    history, name = EmployeeHistory(change.person, now), settings.topic(change.topic)
+    since_ms = int((change.detected_at - CLOCK_DIFFERENCE).timestamp() * 1000)
+    async for batch in read_topic(settings, change.topic, since_ms, key=bytes(change.person)):
+        history.add_changes(name, batch)
+    found = history.find_change(change.revision)
+    return found.location if found is not None else None
+
+
+def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    """Keeps the first value of a key, and the newest keys only."""
+    kept.setdefault(key, value)
+    while len(kept) > MAX_RECORDS:
+        kept.popitem(last=False)
+
+
+def _locate(topic: str, record: RecordedRecord) -> RecordLocation:
+    at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+    return RecordLocation(topic, record.partition, record.offset, at)
