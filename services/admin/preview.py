@@ -19,7 +19,7 @@ from services.admin.preview_results import (
     list_changes,
 )
 from services.admin.preview_source import DraftMapper, MappedEmployee, OpenVendors, open_vendors
-from services.admin.preview_tally import Tally
+from services.admin.preview_tally import Tally, UnfitTally
 from services.admin.tasks import build_unknown_employee
 from services.clients.declaree.client import build_request
 from services.contracts.connections import Connection
@@ -85,11 +85,13 @@ async def preview_population(
     *,
     allow_private: bool,
     with_names: bool = False,
+    with_values: bool = False,
     open_clients: OpenVendors = open_vendors,
 ) -> PopulationPreview:
     """Returns what the writer would do with all employees of a connection: ids and numbers. Writes nothing.
 
-    The accounts are listed once. ``progress`` receives what is read or settled. ``with_names`` adds names, which are personal data.
+    The accounts are listed once. ``progress`` receives what is read or settled. ``with_names`` adds names, and ``with_values``
+    the values that are not in value tables: both are personal data.
     Raises the errors of ``preview_person``, and ``PreviewTooLargeError``.
     """
     stored = await store.connections.get(connection)
@@ -102,7 +104,8 @@ async def preview_population(
         employees = MappedEmployees()
         names: dict[EmployeeId, str] = {}
         unreadable: set[EmployeeId] = set()
-        await _collect(drafts, employees, names if with_names else None, unreadable, progress)
+        unfit = UnfitTally()
+        await _collect(drafts, employees, names if with_names else None, unreadable, unfit, progress)
         tally = Tally()
         await _settle_all(store, writer, employees, tally, progress)
     return tally.build(
@@ -110,6 +113,7 @@ async def preview_population(
         stored,
         unreadable=len(unreadable),
         accounts=None if index is None else server.listed,
+        unfit=unfit.build(with_values=with_values),
         names=names,
     )
 
@@ -213,12 +217,14 @@ async def _collect(
     employees: MappedEmployees,
     names: dict[EmployeeId, str] | None,
     unreadable: set[EmployeeId],
+    unfit: UnfitTally,
     progress: Progress,
 ) -> None:
     """Maps the employees that Personio lists, and those that it no longer lists. Notes the names as well if ``names`` is given."""
 
     def add(mapped: MappedEmployee) -> None:
         employees.add(mapped)
+        unfit.add(mapped.request.employee_id, mapped.unfit)
         if names is not None and mapped.name is not None:
             names[mapped.request.employee_id] = mapped.name
 

@@ -130,6 +130,18 @@ class ReasonGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class UnfitValues:
+    """The values that are not in the value tables of one rule."""
+
+    target: str
+    """Target of the rule."""
+    employees: int
+    """Number of employees with such a value."""
+    values: Mapping[str, int]
+    """Number of employees by value, the most frequent first; empty unless the values were asked for. They can be personal data."""
+
+
+@dataclass(frozen=True, slots=True)
 class BrakePreview:
     """What the brake before disabling would hold."""
 
@@ -143,7 +155,7 @@ class BrakePreview:
 
 @dataclass(frozen=True, slots=True)
 class PopulationPreview:
-    """What the writer would do with all employees of a connection. It contains ids and numbers only, unless names were asked for."""
+    """What the writer would do with all employees of a connection. It contains ids and numbers only, unless more was asked for."""
 
     mapping_version: int
     """The number that the mapping would get."""
@@ -163,6 +175,8 @@ class PopulationPreview:
     """The employees with a change that would wait, by cause."""
     brake: BrakePreview
     """What the brake would hold."""
+    unfit: tuple[UnfitValues, ...] = ()
+    """What is not in value tables, by rule."""
     names: Mapping[EmployeeId, str] = field(default_factory=dict)
     """First and last names of the listed employees; empty unless they were asked for."""
 

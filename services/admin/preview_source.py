@@ -15,11 +15,13 @@ from services.contracts.employees import AttributeDefinition, Employee, Employee
 from services.contracts.events import AccountRequested
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import MappingDocument, PublishedMapping
+from services.contracts.outcomes import Intent
 from services.contracts.snapshots import Snapshot
 from services.mapping.employment import EmploymentCalendar
 from services.mapping.engine import Engine
 from services.mapping.observe import detect_change
 from services.mapping.selection import Selection, select_attributes
+from services.mapping.unfit_values import TableCheck, UnfitValue
 from services.mapping.wanted import find_wanted_attributes
 from services.runtime.clock import Clock
 from services.store.database import Store
@@ -82,6 +84,8 @@ class MappedEmployee:
     """Whether Personio no longer lists the employee, or does not know the id."""
     name: str | None
     """First and last name; None if both are empty or unknown."""
+    unfit: frozenset[UnfitValue] = frozenset()
+    """Values that are not in value tables; nothing for an employee that needs no account."""
 
 
 class DraftMapper:
@@ -104,6 +108,7 @@ class DraftMapper:
         self._personio = personio
         self._selection = selection
         self._engine = Engine(published)
+        self._tables = TableCheck(published.mapping)
         self._calendar = EmploymentCalendar.open(published, ZoneInfo(connection.time_zone), clock.now())
 
     @classmethod
@@ -154,4 +159,7 @@ class DraftMapper:
         return self._map(snapshot, is_absent=False)
 
     def _map(self, snapshot: Snapshot, *, is_absent: bool) -> MappedEmployee:
-        return MappedEmployee(self._engine.map(snapshot.to_event()), is_absent, snapshot.full_name)
+        request = self._engine.map(snapshot.to_event())
+        needs_account = request.intent in {Intent.PROVISION, Intent.REJECT}
+        unfit = self._tables.find(snapshot.attributes) if needs_account else frozenset[UnfitValue]()
+        return MappedEmployee(request, is_absent, snapshot.full_name, unfit)

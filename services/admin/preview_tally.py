@@ -12,6 +12,7 @@ from services.admin.preview_results import (
     PopulationPreview,
     Previewed,
     ReasonGroup,
+    UnfitValues,
     find_reason,
     find_result,
     list_changes,
@@ -20,11 +21,14 @@ from services.contracts.connections import Connection
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import WaitingCause
+from services.mapping.unfit_values import UnfitValue
 
 T = TypeVar("T")
 
 CONFIRMED = frozenset({Previewed.CREATED, Previewed.LINKED, Previewed.ENABLED, Previewed.UPDATED, Previewed.UNCHANGED})
 """The results of accounts that get the whole desired content. Which one it is depends on all settlements of an employee together."""
+MAX_UNFIT_VALUES = 1_000
+"""Maximum number of different values of a rule that are listed as not being in its value tables."""
 _ID = re.compile(r"\b(account|employee) [^\s,:;)]*\d[^\s,:;)]*")
 """The id of an account or employee in a reason."""
 
@@ -99,6 +103,7 @@ class Tally:
         *,
         unreadable: int,
         accounts: int | None,
+        unfit: tuple[UnfitValues, ...],
         names: Mapping[EmployeeId, str],
     ) -> PopulationPreview:
         """Returns the preview."""
@@ -115,10 +120,11 @@ class Tally:
             unreadable=unreadable,
             accounts=accounts,
             results={result: tuple(results[result]) for result in Previewed if results[result]},
-            fields=dict(sorted(fields.items(), key=lambda item: (-item[1], item[0]))),
+            fields=dict(_order(fields)),
             rejected=self._group(results[Previewed.REJECTED]),
             waiting=self._group(results[Previewed.WAITING]),
             brake=BrakePreview(len(disabled) + len(self._held), len(self._held), connection.guard),
+            unfit=unfit,
             names=names,
         )
 
@@ -128,6 +134,38 @@ class Tally:
             groups[self._reasons[employee]].append(employee)
         ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0][0]))
         return tuple(ReasonGroup(reason, field, tuple(members)) for (reason, field), members in ordered)
+
+
+class UnfitTally:
+    """The values that are not in value tables, by rule."""
+
+    def __init__(self) -> None:
+        self._seen: set[EmployeeId] = set()
+        self._employees: Counter[str] = Counter()
+        self._values: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(self, employee: EmployeeId, unfit: frozenset[UnfitValue]) -> None:
+        """Adds the values of an employee. One that Personio lists twice counts once."""
+        if not unfit or employee in self._seen:
+            return
+        self._seen.add(employee)
+        self._employees.update({value.target for value in unfit})
+        for target, value in unfit:
+            counted = self._values[target]
+            if value in counted or len(counted) < MAX_UNFIT_VALUES:
+                counted[value] += 1
+
+    def build(self, *, with_values: bool) -> tuple[UnfitValues, ...]:
+        """Returns the values by rule, the rule with most employees first."""
+        return tuple(
+            UnfitValues(target, number, dict(_order(self._values[target])) if with_values else {})
+            for target, number in _order(self._employees)
+        )
+
+
+def _order(numbers: Counter[str]) -> list[tuple[str, int]]:
+    """Returns the texts with their numbers, the most frequent first."""
+    return sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _combine(settlement: DrySettlement, before: AccountId | None, changed: frozenset[str]) -> Previewed:

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from getpass import GetPassWarning
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,11 @@ def parse_optional_note(value: str | None) -> str | None:
     if value is not None and len(value) > MAX_NOTE_LENGTH:
         raise typer.BadParameter(f"write at most {MAX_NOTE_LENGTH} characters")
     return value
+
+
+def to_milliseconds(time: datetime) -> int:
+    """Returns a time as Kafka writes it. Without a time zone, it is UTC, independent of the machine's time zone."""
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def read_text(file: Path, option: str) -> str:

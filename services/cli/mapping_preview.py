@@ -2,7 +2,8 @@
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from pydantic_core import to_jsonable_python
 
 from services.admin import preview as admin_preview
 from services.admin.mappings import get_draft
+from services.admin.preview_recorded import RecordedPreview, preview_recorded
 from services.admin.preview_results import PersonPreview, PopulationPreview, ReasonGroup
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
@@ -39,28 +41,43 @@ def preview(
         str | None, typer.Option("--employee", help="Preview this employee, with the values of the fields.")
     ] = None,
     names: Annotated[bool, typer.Option("--names", help="Show the names of the listed employees.")] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="Show the values that are not in the value tables of the rules.")
+    ] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            help="Compare with the published mapping over the changes recorded since then (UTC), such as 2026-03-01.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show what a mapping would do if it were published now. Nothing is written or published.
 
     Reads the employees from Personio and the accounts from Declaree. Without --employee, shows the numbers of all employees,
     and the reasons of those that would be rejected or wait. With --employee, shows the values before and after, and the
-    requests to Declaree, which contain personal data.
+    requests to Declaree, which contain personal data. With --since, reads neither of both systems, but the recorded changes.
     """
+    if since is not None and (employee is not None or names or values):
+        raise typer.BadParameter("recorded changes are counted only: leave the others out", param_hint="'--since'")
     target = ConnectionId(connection)
     mapping = run(lambda _, store: get_draft(store, target)).mapping if file is None else inputs.read_mapping(file)
+    if since is not None:
+        recorded = _preview_recorded(target, mapping, since)
+        print_result("\n".join(_format_recorded(recorded)), recorded, as_json=as_json)
+        return
     if employee is not None:
         person = _preview_person(target, mapping, EmployeeId(employee))
         print_result("\n".join(_format_person(person)), person, as_json=as_json)
         return
-    population = _preview_population(target, mapping, with_names=names)
+    population = _preview_population(target, mapping, with_names=names, with_values=values)
     print_result("\n".join(_format_population(population)), population, as_json=as_json)
 
 
 def show_preview(connection: ConnectionId, mapping: MappingDocument) -> None:
     """Prints what a mapping would do with all employees, before a question. Says so if this cannot be found out now."""
     try:
-        population = _preview_population(connection, mapping, with_names=False)
+        population = _preview_population(connection, mapping)
     except typer.Exit:
         print_error("The preview cannot be shown now.")
         return
@@ -82,7 +99,9 @@ def _preview_person(connection: ConnectionId, mapping: MappingDocument, employee
     return run(work)
 
 
-def _preview_population(connection: ConnectionId, mapping: MappingDocument, *, with_names: bool) -> PopulationPreview:
+def _preview_population(
+    connection: ConnectionId, mapping: MappingDocument, *, with_names: bool = False, with_values: bool = False
+) -> PopulationPreview:
     with show_progress("accounts in Declaree") as step:
 
         async def progress(name: str, done: int, total: int | None) -> None:
@@ -97,6 +116,24 @@ def _preview_population(connection: ConnectionId, mapping: MappingDocument, *, w
                 progress,
                 allow_private=settings.allow_private_addresses,
                 with_names=with_names,
+                with_values=with_values,
+            )
+
+        return run(work)
+
+
+def _preview_recorded(connection: ConnectionId, mapping: MappingDocument, since: datetime) -> RecordedPreview:
+    with show_progress("recorded changes") as step:
+
+        async def work(settings: CliSettings, store: Store) -> RecordedPreview:
+            return await preview_recorded(
+                store,
+                settings,
+                SystemClock(),
+                connection,
+                mapping,
+                inputs.to_milliseconds(since),
+                lambda read: step("recorded changes", read, None),
             )
 
         return run(work)
@@ -148,6 +185,10 @@ def _format_population(preview: PopulationPreview) -> Iterator[str]:
         yield format_columns([(str(number).rjust(5), path) for path, number in preview.fields.items()])
     yield from _format_groups("rejected", preview.rejected, preview)
     yield from _format_groups("waiting", preview.waiting, preview)
+    for table in preview.unfit:
+        hint = "" if table.values else "; --values shows the values"
+        yield f"not in the value table of {table.target}: employees {table.employees}{hint}"
+        yield from (f"{number:>7}  {_format_value(value)}" for value, number in table.values.items())
     if preview.brake.held:
         yield from textwrap.wrap(
             f"Of {preview.brake.disabled} accounts that would be disabled, {preview.brake.held} stay enabled until you decide "
@@ -161,15 +202,35 @@ def _format_groups(title: str, groups: Sequence[ReasonGroup], preview: Populatio
     for group in groups:
         about = "" if group.field is None else f"{group.field}: "
         yield from textwrap.wrap(f"{title} ({len(group.employees)}): {about}{group.reason}", WIDTH)
-        named = [_name(employee, preview) for employee in group.employees[:MAX_NAMED]]
-        more = len(group.employees) - len(named)
-        yield from _indent([*named, *([f"and {more} more: --json lists all"] if more else [])])
+        yield from _list_employees(group.employees, preview.names)
 
 
-def _name(employee: EmployeeId, preview: PopulationPreview) -> str:
-    name = preview.names.get(employee)
-    return employee if name is None else f"{employee} {' '.join(name.split())}"
+def _list_employees(employees: Sequence[EmployeeId], names: Mapping[EmployeeId, str]) -> list[str]:
+    """Returns the lines that name the first employees: the id, and the name if it is known."""
+    named = [f"{employee} {' '.join(names.get(employee, '').split())}".rstrip() for employee in employees[:MAX_NAMED]]
+    more = len(employees) - len(named)
+    return _indent([*named, *([f"and {more} more: --json lists all"] if more else [])])
 
 
 def _indent(items: Iterable[str]) -> list[str]:
     return textwrap.wrap(", ".join(items), WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+# ------------------------------------------------------------ recorded changes
+
+
+def _format_recorded(preview: RecordedPreview) -> Iterator[str]:
+    yield f"recorded changes: {preview.changes}, of {preview.employees} employees; differing: {preview.differing}"
+    for one in preview.intents:
+        yield f"{one.published.value} becomes {one.draft.value}: changes {one.changes}"
+        yield from _list_employees(one.employees, {})
+    if preview.fields:
+        yield "changes by field with another value:"
+        yield format_columns([(str(number).rjust(5), path) for path, number in preview.fields.items()])
+    for rejection in preview.rejected:
+        about = "" if rejection.field is None else f"{rejection.field}: "
+        yield from textwrap.wrap(f"rejected (changes {rejection.changes}): {about}{rejection.reason}", WIDTH)
+        yield from _list_employees(rejection.employees, {})
+    if preview.unrecorded:
+        unrecorded = ", ".join(preview.unrecorded)
+        yield from textwrap.wrap(f"no recorded change has these attributes, so their fields stay: {unrecorded}", WIDTH)

@@ -1,7 +1,7 @@
 """The commands ``poll``, ``resync`` and ``replay``, which detect changes or publish them again."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -139,7 +139,7 @@ def replay(
                     connection=None if connection is None else ConnectionId(connection),
                     employee=None if employee is None else EmployeeId(employee),
                     everything=everything,
-                    since_ms=None if since is None else _to_milliseconds(since),
+                    since_ms=None if since is None else inputs.to_milliseconds(since),
                     dry_run=dry_run,
                     progress=lambda name, read: step(name, read, None),
                 )
@@ -150,8 +150,3 @@ def replay(
     if employee is not None and not replayed.published:
         print_error(f"no change of employee {employee} is recorded: `resync` publishes the current snapshot")
         raise typer.Exit(1)
-
-
-def _to_milliseconds(since: datetime) -> int:
-    """A time without a time zone is UTC, independent of the machine's time zone."""
-    return int((since if since.tzinfo else since.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -9,6 +9,7 @@ from services.admin import connections as admin_connections
 from services.admin import mappings
 from services.admin.explain import Explanation, build_explanation, build_past_explanation
 from services.admin.history import EmployeeHistory, SettledChange
+from services.admin.preview_recorded import RecordedTally
 from services.contracts.cloudevents import SendReason, read_event, to_record
 from services.contracts.events import AccountRequested, EmployeeChanged
 from services.contracts.ids import AccountId, EmployeeId, PersonKey
@@ -302,6 +303,49 @@ async def test_past_changes_are_explained_exactly(pipeline: Pipeline) -> None:
         assert read_values(explanation) == read_desired(request)
 
 
+async def test_recorded_changes_are_judged_as_the_mapper_then_does(pipeline: Pipeline) -> None:
+    """A preview over recorded changes counts the requests that differ after the mapping was published."""
+    await pipeline.sync()
+    pipeline.change(pipeline.hire(status="active"), **{TITLE: "Cook"})
+    await pipeline.sync()
+    display_name = Rule(target="displayName", source=AttributeSource(attribute="last_name"))
+    draft = extend(display_name, JOB, scope=Scope(only='last_name < "M"', otherwise="disable"))
+    tally = RecordedTally(
+        pipeline.connection,
+        await mappings.get_published(pipeline.store, pipeline.connection),
+        draft,
+        pipeline.clock.now(),
+    )
+    tally.add(list_records(pipeline, Topic.EMPLOYEES_CHANGED))
+    before = read_newest(pipeline)
+
+    await publish(pipeline, draft)
+
+    after, preview = read_newest(pipeline), tally.build()
+    others = [person for person in before if before[person].intent is not after[person].intent]
+    assert preview.changes == len(before) == len(after)
+    assert sum(one.changes for one in preview.intents) == len(others) > 0
+    assert {one.draft for one in preview.intents} == {after[person].intent for person in others}
+    assert preview.fields["displayName"] == sum("displayName" in read_desired(one) for one in after.values()) > 0
+    assert preview.unrecorded == (TITLE,)
+
+
+def read_newest(pipeline: Pipeline) -> dict[PersonKey, AccountRequested]:
+    """Returns the newest request of each employee."""
+    requests = [
+        read_event(AccountRequested, one.value) for one in pipeline.topics.list_records(Topic.ACCOUNTS_REQUESTED)
+    ]
+    return {request.person: request for request in sorted(requests, key=lambda request: request.version)}
+
+
+def list_records(pipeline: Pipeline, topic: Topic) -> list[RecordedRecord]:
+    """Returns the records of a topic as a reader without a group gets them."""
+    return [
+        RecordedRecord(one.partition, one.offset, one.timestamp, one.key, one.value, one.headers)
+        for one in pipeline.topics.list_records(topic)
+    ]
+
+
 def read_past(pipeline: Pipeline, person: PersonKey) -> tuple[SettledChange, ...]:
     """Returns the settled changes of an employee, from the topics in memory."""
     history = EmployeeHistory(person, pipeline.clock.now())
@@ -309,11 +353,7 @@ def read_past(pipeline: Pipeline, person: PersonKey) -> tuple[SettledChange, ...
         (Topic.EMPLOYEES_CHANGED, history.add_changes),
         (Topic.ACCOUNT_OUTCOMES, history.add_outcomes),
     ):
-        own = [record for record in pipeline.topics.list_records(topic) if record.key == bytes(person)]
-        add(
-            topic.value,
-            [RecordedRecord(one.partition, one.offset, one.timestamp, one.key, one.value, one.headers) for one in own],
-        )
+        add(topic.value, [record for record in list_records(pipeline, topic) if record.key == bytes(person)])
     return history.settled
 
 

@@ -15,6 +15,7 @@ import pytest
 from sandbox.declaree.app import create_app as declaree_app
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.personio.app import create_app as personio_app
+from sandbox.personio.catalogue import TITLE
 from services.admin import mappings
 from services.admin.preview import preview_person, preview_population
 from services.admin.preview_results import PersonPreview, PopulationPreview, Previewed
@@ -29,6 +30,7 @@ from services.contracts.ids import AccountId, EmployeeId, PersonKey
 from services.contracts.mappings import (
     MANAGER,
     WORK_EMAIL,
+    AttributeSource,
     ConstantSource,
     MappingDocument,
     Rule,
@@ -36,6 +38,7 @@ from services.contracts.mappings import (
 )
 from services.contracts.outcomes import Intent, Outcome
 from services.contracts.tasks import Poll
+from services.contracts.transforms import ValueTable
 from services.provisioning import paths
 from services.provisioning.calls import Body
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID
@@ -76,7 +79,7 @@ class Preview:
             yield Vendors(personio, declaree)
         await declaree.close()
 
-    async def show_all(self, *, with_names: bool = False) -> PopulationPreview:
+    async def show_all(self, *, with_names: bool = False, with_values: bool = False) -> PopulationPreview:
         pipeline = self.pipeline
         return await preview_population(
             pipeline.store,
@@ -86,6 +89,7 @@ class Preview:
             self.progress,
             allow_private=False,
             with_names=with_names,
+            with_values=with_values,
             open_clients=self.open,
         )
 
@@ -402,3 +406,19 @@ async def test_unknown_employee_is_an_error(pipeline: Pipeline) -> None:
 
     with pytest.raises(UnknownEmployeesError, match="unknown employee 999999"):
         await preview.show("999999")
+
+
+async def test_values_that_are_not_in_a_table_are_listed_on_request(pipeline: Pipeline) -> None:
+    """Otherwise their number only. An employee that needs no account is not counted."""
+    for status, title in (("active", "Cook"), ("active", "Cook"), ("active", "Pilot"), ("leave", "Judge")):
+        pipeline.change(pipeline.hire(status=status), **{TITLE: title})
+    table = ValueTable(table={"Pilot": "P"}, otherwise="missing")
+    rule = Rule(target="title", source=AttributeSource(attribute=TITLE), transforms=(table,))
+    preview = Preview(pipeline, MappingDocument(rules=(*default_mapping().rules, rule)))
+
+    (hidden,), (shown,) = (await preview.show_all()).unfit, (await preview.show_all(with_values=True)).unfit
+
+    assert hidden.employees == shown.employees == sum(shown.values.values())
+    assert hidden.values == {}
+    assert shown.values["Cook"] >= 2
+    assert {"Pilot", "Judge"}.isdisjoint(shown.values)

@@ -1,8 +1,18 @@
 """Value tables."""
 
+from collections.abc import Callable
+
 from services.contracts.transforms import ValueTable
 from services.contracts.values import Scalar
 from services.mapping.functions.values import Filled, Function, build_fallback, map_entries, write_text
+
+
+def compile_membership(transform: ValueTable) -> Callable[[str], bool]:
+    """Returns the function that tells whether the table has an entry for a value, written as a text."""
+    if not transform.ignore_case:
+        return transform.table.__contains__
+    keys = frozenset(key.casefold() for key in transform.table)
+    return lambda text: text.casefold() in keys
 
 
 def compile_table(transform: ValueTable) -> Function:

@@ -543,3 +543,37 @@ async def test_texts_of_mapping_explain(kafka_cli: Cli, serve: Serve) -> None:
     await asyncio.to_thread(explain.record, "The key is refused.", *command, "8", "--field", "name.givenName")
 
     explain.compare("mapping-explain")
+
+
+@pytest.mark.kafka
+async def test_texts_of_mapping_preview(
+    kafka_cli: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all employees, of one, of an unknown one, and over recorded changes."""
+    monkeypatch.chdir(tmp_path)
+    state = State.generate(employees=5, credential=Credential("papi-1", SECRET), seed=7)
+    urls = serve(create_personio(state)), serve(create_declaree(Declaree(api_key=KEY))) + BASE_PATH
+    options = ("--personio-url", urls[0], "--declaree-url", urls[1])
+    connection = ConnectionId(await asyncio.to_thread(add_connection, kafka_cli, *options))
+    document = json.loads((await asyncio.to_thread(kafka_cli, "mapping", "export", connection)).output)
+    table = {"kind": "value_table", "table": {"Kiel": "North"}, "otherwise": "keep"}
+    source = {"kind": "attribute", "attribute": "office.name"}
+    document["rules"].append({"target": "title", "source": source, "transforms": [table]})
+    Path("mapping.json").write_text(json.dumps(document))
+    preview = Transcript(kafka_cli)
+    command = ("mapping", "preview", connection)
+    employee = min(str(one.id) for one in state.company.list_employees() if one.status == "active")
+
+    await asyncio.to_thread(preview.record, "No draft.", *command)
+    await asyncio.to_thread(preview.record, "All employees.", *command, "mapping.json")
+    await asyncio.to_thread(preview.record, "With values that no table has.", *command, "mapping.json", "--values")
+    await asyncio.to_thread(preview.record, "One employee.", *command, "mapping.json", "--employee", employee)
+    await asyncio.to_thread(preview.record, "An unknown employee.", *command, "mapping.json", "--employee", "99")
+    since = (*command, "mapping.json", "--since", "2026-01-01")
+    await asyncio.to_thread(preview.record, "No recorded change.", *since)
+    changes = [make_change({"office.name": office}, employee=number) for number, office in (("7", "Kiel"), ("8", ""))]
+    await publish(kafka_cli, *(to_record(one.model_copy(update={"connection_id": connection})) for one in changes))
+    await asyncio.to_thread(preview.record, "Recorded changes.", *since)
+    await asyncio.to_thread(preview.record, "Names of recorded changes.", *since, "--names")
+
+    preview.compare("mapping-preview")

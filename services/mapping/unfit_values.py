@@ -1,0 +1,66 @@
+"""Finds the values of employees that are not in the value tables of a mapping. Pure."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from services.contracts.mappings import MappingDocument, Rule
+from services.contracts.transforms import ValueTable
+from services.contracts.values import Value
+from services.mapping.functions.tables import compile_membership
+from services.mapping.functions.values import remove_empty, write_text
+from services.mapping.rules import CompiledRule, RejectedError, Step
+from services.mapping.sources import Attributes
+
+
+class UnfitValue(NamedTuple):
+    """A value that is not in a value table. It can be personal data: show it only on request."""
+
+    target: str
+    """Target of the rule with the table."""
+    value: str
+    """The value, as a key of the table would be written."""
+
+
+class TableCheck:
+    """The rules of a mapping that have value tables."""
+
+    def __init__(self, mapping: MappingDocument) -> None:
+        """Compiles these rules."""
+        self._rules = [_TableRule(rule) for rule in mapping.rules if _has_table(rule)]
+
+    def find(self, attributes: Attributes) -> frozenset[UnfitValue]:
+        """Returns the values of an employee that are not in the tables that they are looked up in."""
+        if not self._rules:
+            return frozenset()
+        return frozenset(value for rule in self._rules for value in rule.find(attributes))
+
+
+def _has_table(rule: Rule) -> bool:
+    return any(isinstance(transform, ValueTable) for transform in rule.transforms)
+
+
+class _TableRule:
+    """A rule with value tables."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._target = rule.target
+        self._rule = CompiledRule(rule)
+        self._tables = [
+            compile_membership(transform) if isinstance(transform, ValueTable) else None
+            for transform in rule.transforms
+        ]
+
+    def find(self, attributes: Attributes) -> Iterator[UnfitValue]:
+        """Yields the values that are not in the tables. A step after one that rejects the employee is not reached."""
+        steps: list[Step] = []
+        with suppress(RejectedError):
+            self._rule.evaluate(attributes, steps.append)
+        inputs = [step.value for step in steps if step.name != "condition"]
+        for has_entry, value in zip(self._tables, inputs, strict=False):
+            if has_entry is not None:
+                yield from (UnfitValue(self._target, text) for text in _list_texts(value) if not has_entry(text))
+
+
+def _list_texts(value: Value) -> list[str]:
+    return [write_text(entry) for entry in remove_empty(value if isinstance(value, tuple) else (value,))]
