@@ -16,14 +16,13 @@ from services.contracts.employees import (
     REQUIRED_ATTRIBUTES,
     AttributeDefinition,
     find_missing_attributes,
-    get_parent,
 )
 from services.contracts.fields import TargetField
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, PublishedMapping, UnreadableMapping
 from services.contracts.vendor_notes import VendorNotes
 from services.errors import ConnectorError
-from services.mapping.wanted import find_needed_attributes
+from services.mapping.source_problems import find_source_problems
 from services.runtime.clock import Clock
 from services.store.database import Store
 
@@ -34,6 +33,8 @@ VENDORS_CONNECTOR = (
 """A reminder for administrators. The product cannot detect the other connector."""
 FIELDS_SECONDS = 15.0
 """Seconds that the list of fields may take: a server that does not answer for it is usable nevertheless."""
+MAX_NAMED = 20
+"""Maximum number of unusable attributes that a finding names."""
 MAX_FIELD_FINDINGS = 20
 """Maximum number of findings about the fields of one connection."""
 
@@ -94,11 +95,8 @@ async def check_mapping(
     if mapping is None:
         return Finding("mapping", "no mapping is published: publish one with `mapping import`")
     unusable = find_unusable_attributes(mapping.mapping, definitions) if definitions is not None else ()
-    hint = (
-        f"it reads attributes that have no value ({', '.join(unusable)}): "
-        "release them in Personio, or use keys that `mapping attributes` lists"
-    )
-    return Finding("mapping", hint=hint if unusable else None)
+    more = [f"and {len(unusable) - MAX_NAMED} more"] if len(unusable) > MAX_NAMED else []
+    return Finding("mapping", hint="; ".join([*unusable[:MAX_NAMED], *more]) or None)
 
 
 async def check_fields(
@@ -146,15 +144,9 @@ def _build_sources(connection: ConnectionId, definitions: Sequence[AttributeDefi
 
 
 def find_unusable_attributes(mapping: MappingDocument, definitions: Sequence[AttributeDefinition]) -> tuple[str, ...]:
-    """Returns the keys that the mapping reads and that never have a value, except those that every synchronisation needs.
-
-    The credential does not release them, or a nested attribute is named without its part.
-    """
-    visible = {definition.key: definition for definition in definitions}
-    further = find_needed_attributes(mapping).difference(REQUIRED_ATTRIBUTES)
-    return tuple(
-        key for key in sorted(further) if get_parent(key) not in visible or (key in visible and visible[key].parts)
-    )
+    """Returns what is wrong with the attributes that the mapping reads, except those that every synchronisation needs."""
+    problems = find_source_problems(mapping, {definition.key: definition.parts for definition in definitions})
+    return tuple(problem.describe() for problem in problems if problem.key not in REQUIRED_ATTRIBUTES)
 
 
 async def check_personio(connection: Connection, clock: Clock, *, allow_private: bool) -> SystemCheck:

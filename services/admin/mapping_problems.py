@@ -1,21 +1,16 @@
 """What is wrong with a mapping by what is known of a connection: its attributes and the fields of its server."""
 
-import difflib
 from dataclasses import dataclass
 
 from services.contracts.catalogues import SourceAttribute
-from services.contracts.employees import get_parent
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument
 from services.mapping.rule_problems import find_rule_problems
+from services.mapping.source_problems import find_source_problems
 from services.mapping.target_fields import build_field_catalogue
-from services.mapping.target_problems import TargetProblemKind, find_target_problems
-from services.mapping.wanted import find_needed_attributes
+from services.mapping.target_problems import TargetProblem, TargetProblemKind, find_target_problems
 from services.runtime.clock import Clock
 from services.store.database import Store
-
-MAX_SUGGESTED = 20
-"""Maximum number of unknown attributes for which a similar one is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +20,7 @@ class MappingReview:
     problems: tuple[str, ...]
     """What is wrong: rules that would reject employees or write nothing."""
     hints: tuple[str, ...]
-    """What may be right: fields of an extension that neither the server nor the documentation lists."""
+    """What may be right: fields of an extension, and parts of attributes, that nothing lists."""
 
 
 async def review_mapping(
@@ -41,29 +36,23 @@ async def review_mapping(
         {key: attribute.type for attribute in sources.attributes for key in _list_keys(attribute)} if sources else None
     )
     targets = find_target_problems(mapping, fields, sources)
-    uncertain = [one for one in targets if one.kind is TargetProblemKind.UNKNOWN and ":" in one.target]
+    read = find_source_problems(mapping, {one.key: one.parts for one in sources.attributes}) if sources else ()
     problems = (
         *(problem.describe() for problem in find_rule_problems(mapping, types)),
-        *(problem.describe() for problem in targets if problem not in uncertain),
-        *(_find_unknown_attributes(mapping, list(types)) if types else ()),
+        *(problem.describe() for problem in targets if not _is_uncertain(problem)),
+        *(problem.describe() for problem in read if problem.is_certain),
     )
-    return MappingReview(problems, tuple(problem.describe() for problem in uncertain))
+    hints = (
+        *(problem.describe() for problem in targets if _is_uncertain(problem)),
+        *(problem.describe() for problem in read if not problem.is_certain),
+    )
+    return MappingReview(problems, hints)
+
+
+def _is_uncertain(problem: TargetProblem) -> bool:
+    """Whether the field may exist: one of an extension that neither the server nor the documentation lists."""
+    return problem.kind is TargetProblemKind.UNKNOWN and ":" in problem.target
 
 
 def _list_keys(attribute: SourceAttribute) -> tuple[str, ...]:
     return attribute.parts or (attribute.key,)
-
-
-def _find_unknown_attributes(mapping: MappingDocument, known: list[str]) -> list[str]:
-    unknown = sorted(find_needed_attributes(mapping).difference(known))
-    nested = {get_parent(key) for key in known if "." in key}
-    by_lowercase = {key.lower(): key for key in known}
-    problems = []
-    for number, key in enumerate(unknown):
-        if key in nested:
-            problems.append(f"attribute {key}: it has parts: write one of them, such as {key}.name")
-            continue
-        close = difflib.get_close_matches(key.lower(), by_lowercase, n=1) if number < MAX_SUGGESTED else []
-        hint = f"write {by_lowercase[close[0]]}, or " if close else ""
-        problems.append(f"attribute {key}: the credential does not show it: {hint}release it in Personio")
-    return problems

@@ -18,10 +18,21 @@ DEFINITIONS = (
     ("key", "unusable"),
     [
         pytest.param("position", (), id="released"),
-        pytest.param("job_title", ("job_title",), id="unknown key"),
+        pytest.param("job_title", ("the credential does not show it: release it in Personio",), id="unknown key"),
+        pytest.param(
+            "Position",
+            ("the credential does not show it: write position, or release it in Personio",),
+            id="key in another case",
+        ),
         pytest.param("office.name", (), id="part"),
-        pytest.param("office", ("office",), id="nested attribute without its part"),
-        pytest.param("team.name", ("team.name",), id="part of an attribute that is not released"),
+        pytest.param(
+            "office", ("it has parts: write one of them, such as office.name",), id="nested attribute without its part"
+        ),
+        pytest.param(
+            "team.id",
+            ("the credential does not show it: release it in Personio",),
+            id="part of an unreleased attribute",
+        ),
         pytest.param("last_name", (), id="required attribute, which has a check of its own"),
     ],
 )
@@ -29,4 +40,4 @@ def test_attributes_that_never_have_a_value_are_found(key: str, unusable: tuple[
     """The fields of such attributes would stay as they are, without a word about it."""
     mapping = MappingDocument(rules=(Rule(target="title", source=AttributeSource(attribute=key)),))
 
-    assert find_unusable_attributes(mapping, DEFINITIONS) == unusable
+    assert find_unusable_attributes(mapping, DEFINITIONS) == tuple(f"attribute {key}: {text}" for text in unusable)
