@@ -14,14 +14,13 @@ from services.contracts.values import Scalar, Value
 from services.mapping.expressions.functions import EMPTY, FUNCTIONS
 from services.mapping.expressions.tokens import InvalidExpressionError
 from services.mapping.expressions.translation import Translation, translate
+from services.mapping.functions.values import check_size
 from services.mapping.transforms import UnfitValueError, is_empty
 
 MAX_INPUT_LENGTH, MAX_LOOP_INPUT_LENGTH = 5_000, 1_000
 """Maximum number of characters of all values that an expression reads for one employee; the second if it goes through a list."""
 MAX_INPUT_ENTRIES = 100
 """Maximum number of entries of a list that an expression reads."""
-MAX_TEXT_LENGTH, MAX_ENTRIES = 10_000, 1_000
-"""Maximum number of characters of a result, and of its entries."""
 EVALUATION_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 """What the library raises for an expression that it cannot read, or cannot compute with some values."""
 _SPACES = re.compile(" {2,}")
@@ -114,16 +113,15 @@ def _explain(error: Exception) -> UnfitValueError:
 
 def _convert_result(result: object) -> Value:
     if isinstance(result, list):
-        if len(result) > MAX_ENTRIES:
-            raise UnfitValueError(f"is a list with more than {MAX_ENTRIES} entries")
+        check_size(tuple(result))
         return tuple(_convert_entry(entry) for entry in result)
+    if isinstance(result, str):
+        check_size((result,))
     return _convert_entry(result)
 
 
 def _convert_entry(entry: object) -> Scalar:
     if isinstance(entry, str):
-        if len(entry) > MAX_TEXT_LENGTH:
-            raise UnfitValueError(f"has more than {MAX_TEXT_LENGTH} characters")
         return _SPACES.sub(" ", entry).strip() or None
     if entry is None or isinstance(entry, bool):
         return entry

@@ -10,16 +10,15 @@ from hypothesis import strategies as st
 from services.contracts.mappings import MAX_EXPRESSION_LENGTH
 from services.contracts.values import Value
 from services.mapping.expressions.evaluation import (
-    MAX_ENTRIES,
     MAX_INPUT_ENTRIES,
     MAX_INPUT_LENGTH,
     MAX_LOOP_INPUT_LENGTH,
-    MAX_TEXT_LENGTH,
     CompiledExpression,
 )
 from services.mapping.expressions.functions import FUNCTIONS
 from services.mapping.expressions.tokens import InvalidExpressionError
 from services.mapping.expressions.translation import find_attributes
+from services.mapping.functions.values import MAX_CHARACTERS, MAX_ENTRIES
 from services.mapping.transforms import UnfitValueError, is_empty
 
 EMPTY_VALUES: tuple[Value, ...] = (None, "", ())
@@ -206,9 +205,11 @@ def test_values_that_are_too_long_reject_the_employee(value: Value) -> None:
 
 def test_result_is_bounded() -> None:
     """Few values can make a long text, or a long list."""
-    with pytest.raises(UnfitValueError, match=f"more than {MAX_TEXT_LENGTH} characters"):
+    with pytest.raises(UnfitValueError, match=f"more than {MAX_CHARACTERS:,} characters"):
         evaluate("x + x + x", {"x": "a" * 4_000})
-    with pytest.raises(UnfitValueError, match=f"more than {MAX_ENTRIES} entries"):
+    with pytest.raises(UnfitValueError, match=f"more than {MAX_CHARACTERS:,} characters"):
+        evaluate("[x, x, x]", {"x": "a" * 4_000})
+    with pytest.raises(UnfitValueError, match=f"more than {MAX_ENTRIES:,} entries"):
         evaluate(" + ".join(["x"] * 11), {"x": ("a",) * 100})
 
 
