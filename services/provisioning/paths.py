@@ -177,11 +177,15 @@ def _get_member(container: object, name: str) -> Any:
 
 def _set_member(container: Body, name: str, value: Any) -> Body:
     """Returns a copy with the member, in the server's spelling of its name. None removes the member."""
-    folded = name.lower()
-    spelling = next((key for key in container if key.lower() == folded), name)
+    spelling = name if name in container else _find_spelling(container, name)
     if value is None:
         return {key: member for key, member in container.items() if key != spelling}
     return container | {spelling: value}
+
+
+def _find_spelling(container: Body, name: str) -> str:
+    folded = name.lower()
+    return next((key for key in container if key.lower() == folded), name)
 
 
 def _write_attribute(container: Body, path: Path, value: Value) -> Body:

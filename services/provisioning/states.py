@@ -209,14 +209,15 @@ class Work:
         """Returns the fields that the live account does not have yet and that may still be written."""
         goal, trail = self.goal, self.trail
         is_spelling_sent = goal.is_spelling_sent or trail.is_name_sent
-        difference = self._find_difference(live.body, is_spelling_sent=is_spelling_sent)
+        difference = self.find_difference(live.body, is_spelling_sent=is_spelling_sent)
         if self.memory.not_stored:
             for path in self.memory.not_stored.intersection(difference.paths):
                 trail.refused.setdefault(path, NOT_STORED)
         blocked = ADDRESSES if trail.blocked else frozenset[str]()
         return difference.drop(goal.skipped | trail.refused.keys() | trail.adapted | blocked)
 
-    def _find_difference(self, body: Body, *, is_spelling_sent: bool) -> DesiredState:
+    def find_difference(self, body: Body, *, is_spelling_sent: bool) -> DesiredState:
+        """Returns the fields that an account in ``body`` does not have yet, as ``DesiredState`` finds them."""
         for known in self._known:
             if known.body is body and known.is_spelling_sent is is_spelling_sent:
                 return known.difference
