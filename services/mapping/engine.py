@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
 
 from services.contracts.employees import get_string
 from services.contracts.events import (
@@ -31,8 +30,6 @@ NO_MAPPING = (
 
 MAX_ACCOUNT_LENGTH = 200_000
 """Maximum number of characters of all values of an account. A number or a boolean counts as eight."""
-_NOTHING: Mapping[str, Any] = {}
-"""No further field of an account: pydantic does not validate a default."""
 _NAMES = {"name.givenName": "given_name", "name.familyName": "family_name"}
 
 
@@ -109,8 +106,8 @@ class Engine:
             external_id=mapping.external_id_prefix + event.employee_id,
             user_name=read_user_name(attributes, mapping.user_name_attribute),
             fields=fields,
+            withdrawn=withdrawn,  # pydantic would copy the default, which takes longer
             manager=ManagerReference(employee_id=None) if self._is_manager_withdrawn else manager,
-            **({"withdrawn": withdrawn} if withdrawn else _NOTHING),
         )
 
     def _find_withdrawn(self, attributes: Mapping[str, Value], watch: Watch | None) -> dict[str, Value]:
