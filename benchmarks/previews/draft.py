@@ -1,4 +1,4 @@
-"""The draft that is previewed: 20 rules as a company writes them, six of them with an expression or a condition. Pure."""
+"""The draft that is previewed: 20 rules as a company writes them, five of them with an expression or a condition. Pure."""
 
 from sandbox.personio.catalogue import COMPANY_CARD, PERSONNEL_NUMBER, SKILLS, TITLE, TRAVEL_GROUP
 from services.contracts.mappings import (
