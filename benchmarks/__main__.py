@@ -1,4 +1,4 @@
-"""``make bench``: a first import end to end beside bare loops, the mapper beside full events, idle companies, and memory.
+"""``make bench``: a first import end to end beside bare loops, the mapper beside full events, idle companies, previews, and memory.
 
 Options such as ``--idle`` choose what is measured. Without any of them, everything but the queries and the large company
 without changes is. The exit code is 1 if a target is missed; of several rounds, the medians count.

@@ -12,6 +12,8 @@ from benchmarks.idle.report import find_idle_misses, format_idle
 from benchmarks.large_mappings import find_slow_rates, format_rates, measure_rates
 from benchmarks.memory.measure import measure_memory
 from benchmarks.memory.report import find_growing_services, format_growths
+from benchmarks.previews.measure import measure_previews
+from benchmarks.previews.report import find_slow_previews, format_previews
 from benchmarks.queries.measure import Sizes as QuerySizes
 from benchmarks.queries.measure import measure_queries
 from benchmarks.queries.report import find_slow_queries, format_readings
@@ -91,6 +93,11 @@ async def _measure_large_mappings(_: Sizes) -> Result:
     return Result(format_rates(rates), find_slow_rates(rates))
 
 
+async def _measure_previews(sizes: Sizes) -> Result:
+    previews = await measure_previews(sizes.employees, _print_progress)
+    return Result(format_previews(previews), find_slow_previews(previews))
+
+
 async def _measure_queries(_: Sizes) -> Result:
     tables = await measure_queries(QuerySizes(), _print_progress)
     misses = [miss for size, readings in tables.items() for miss in find_slow_queries(size, readings)]
@@ -106,6 +113,7 @@ PARTS: Mapping[str, Part] = {
     "mapper-full": Part("the mapper beside a bare loop on events with all attributes", _measure_full_events),
     "idle": Part("polls of companies without changes", _measure_idle),
     "unchanged": Part("polls of one large company without changes", _measure_unchanged, is_default=False),
+    "preview": Part("previews of a mapping for all employees, beside the pages of Personio", _measure_previews),
     "memory": Part("memory of the services in first imports of several sizes", _measure_memory),
     "large-mappings": Part("mappings of 100 rules beside a bare loop", _measure_large_mappings),
     "queries": Part("all queries at 100,000 people: some minutes", _measure_queries, is_default=False),

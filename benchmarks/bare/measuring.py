@@ -12,8 +12,14 @@ import uvloop
 from benchmarks.processes import read_usage
 
 
-def run_measured(loop: Callable[[], Awaitable[Counter[str]]]) -> None:
-    """Runs ``loop`` on uvloop, as the services run; prints its counts, seconds, CPU seconds and memory as JSON."""
+def run_measured(
+    loop: Callable[[], Awaitable[Counter[str]]],
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
+) -> None:
+    """Runs ``loop``, and prints its counts, seconds, CPU seconds and memory as JSON.
+
+    ``new_loop`` makes the event loop: uvloop as in the services, or that of asyncio as in commands.
+    """
 
     async def measure() -> dict[str, object]:
         before = read_usage(os.getpid()).resident_mib
@@ -24,5 +30,5 @@ def run_measured(loop: Callable[[], Awaitable[Counter[str]]]) -> None:
         memory = {"peak_mib": peak, "growth_mib": peak - before}
         return {"counts": counts, "seconds": seconds, "cpu_seconds": cpu_seconds, **memory}
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         print(json.dumps(runner.run(measure())))

@@ -1,16 +1,23 @@
 """Settles requests as the writer does, and writes nothing: neither to Declaree nor to the database."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
 from services.accounts.brake import BrakeKeeper
+from services.accounts.index import AccountIndex
 from services.accounts.lookups import AccountLookups
 from services.accounts.memory import begin_memory
 from services.accounts.owners import AccountOwners
-from services.accounts.ports import Brakes, Claims, Counters, Entries, HeldDisablings, Links
-from services.accounts.rehearsed import RehearsedBrakes, RehearsedClaims, RehearsedEntries, RehearsedPeople
+from services.accounts.ports import Brakes, Counters, Entries, HeldDisablings, Links, ManyClaims
+from services.accounts.rehearsed import (
+    RehearsedBrakes,
+    RehearsedClaims,
+    RehearsedEntries,
+    RehearsedLinks,
+    RehearsedPeople,
+)
 from services.contracts.addresses import fold_address
 from services.contracts.connections import Connection, normalise_server
 from services.contracts.events import AccountRequested, AccountSynced
@@ -66,7 +73,7 @@ class Database(Protocol):
         ...
 
     @property
-    def claims(self) -> Claims:
+    def claims(self) -> ManyClaims:
         """The owners of accounts."""
         ...
 
@@ -156,7 +163,8 @@ class DryWriter:
         self._clock = clock
         self._memory = begin_memory(connection.declaree)
         self._claims = RehearsedClaims(database.claims, self.people)
-        self._owners = AccountOwners(self._server_address, self._claims, database.links, self.entries, self.people)
+        self._links = RehearsedLinks(database.links)
+        self._owners = AccountOwners(self._server_address, self._claims, self._links, self.entries, self.people)
         self._brakes = RehearsedBrakes(database.brakes, database.followups)
         self._brake = BrakeKeeper(self._brakes, self._brakes, database.counters, clock)
         self._failures = 0
@@ -168,6 +176,28 @@ class DryWriter:
         except TransientError as error:
             if error.code != WaitingCause.SERVER_UNAVAILABLE:
                 raise
+
+    async def read_ahead(
+        self, requests: Iterable[AccountRequested], stored: Mapping[PersonKey, LedgerEntry], index: AccountIndex | None
+    ) -> None:
+        """Reads at once what the settlements of these requests ask the database for. They ask for anything else alone.
+
+        ``stored`` are the entries of the employees, and ``index`` are the listed accounts; None without a list.
+        """
+        people, accounts, external_ids = list[PersonKey](), set[AccountId](), set[str]()
+        for request in requests:
+            people.append(request.person)
+            entry = stored.get(request.person)
+            if entry is not None and entry.account_id is not None:
+                accounts.add(entry.account_id)
+            if request.desired is not None:
+                external_ids.add(request.desired.external_id)
+            identity = request.desired or request.identity
+            if index is not None and identity is not None:
+                accounts.update(index.find(FindAccounts("externalId", identity.external_id)))
+                accounts.update(index.find(FindAccounts("userName", identity.user_name or "")))
+        await self._claims.read_ahead(self._server_address, accounts, external_ids)
+        await self._links.read_ahead(people)
 
     async def settle(
         self,

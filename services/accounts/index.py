@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import zlib
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -12,6 +11,7 @@ from services.contracts.addresses import fold_address
 from services.contracts.ids import AccountId
 from services.provisioning import paths
 from services.provisioning.calls import FindAccounts, Found, ReadAccount, Resource
+from services.provisioning.rehearsal import Packer
 from services.provisioning.states import get_external_id
 
 logger = logging.getLogger(__name__)
@@ -57,8 +57,7 @@ class AccountIndex:
         self._contents: dict[AccountId, tuple[bytes, str | None]] = {}
         self._content_bytes = 0
         self._index_bytes = 0
-        self._pattern = b""
-        """The content of the first account, which the compression of all others refers to."""
+        self._packer = Packer()
 
     @property
     def is_too_large(self) -> bool:
@@ -95,9 +94,7 @@ class AccountIndex:
         if self.is_too_large:
             return
         content = json.dumps(resource.body).encode()
-        self._pattern = self._pattern or content
-        packer = zlib.compressobj(level=1, zdict=self._pattern)
-        content = packer.compress(content) + packer.flush()
+        content = self._packer.pack(content)
         if self._content_bytes + CONTENT_BYTES + len(content) <= MAX_CONTENT_BYTES:
             self._content_bytes += CONTENT_BYTES + len(content)
             self._contents[resource.id] = (content, resource.version)
@@ -107,7 +104,7 @@ class AccountIndex:
         if account not in self._contents:
             return None
         content, version = self._contents[account]
-        return Resource(account, json.loads(zlib.decompressobj(zdict=self._pattern).decompress(content)), version)
+        return Resource(account, json.loads(self._packer.unpack(content)), version)
 
     def drop_content(self, account: AccountId | None = None) -> None:
         """Forgets the content of an account, or of all: a write has changed it, or the list does not show it."""

@@ -7,6 +7,7 @@ from services.contracts.brakes import Brake
 from services.contracts.claims import LinkDecision
 from services.contracts.ids import AccountId, ConnectionId, PersonKey
 from services.contracts.ledger import LedgerEntry
+from services.store.claims import Kind
 
 
 class Claims(Protocol):
@@ -26,6 +27,16 @@ class Claims(Protocol):
 
     async def transfer(self, server: str, account: AccountId, former: PersonKey, owner: PersonKey) -> bool:
         """Passes an account from one employee to another. Returns False if the former one does not own it."""
+        ...
+
+
+class ManyClaims(Claims, Protocol):
+    """Claims that can be read for many accounts at once."""
+
+    async def read_owners(
+        self, server: str, accounts: Iterable[AccountId], external_ids: Iterable[str]
+    ) -> Mapping[tuple[Kind, str], PersonKey | None]:
+        """Returns the owner of each account and external id; None for one without an owner. Damaged claims are left out."""
         ...
 
 

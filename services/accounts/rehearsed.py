@@ -1,14 +1,18 @@
 """The database during a rehearsal: it is read, and what would be written is kept in memory."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
-from services.accounts.ports import Brakes, Claims, Entries, HeldDisablings
+from services.accounts.ports import Brakes, Entries, HeldDisablings, Links, ManyClaims
 from services.contracts.brakes import Brake
+from services.contracts.claims import LinkDecision
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import WaitingCause
 from services.provisioning.manager import ManagerAccount
 from services.provisioning.rehearsal import Packer
+from services.store.claims import Kind
+from services.store.errors import StoreFailedError
 
 
 class RehearsedPeople:
@@ -47,20 +51,30 @@ class RehearsedPeople:
 class RehearsedClaims:
     """The claims of accounts and external ids on one server."""
 
-    def __init__(self, claims: Claims, people: RehearsedPeople) -> None:
+    def __init__(self, claims: ManyClaims, people: RehearsedPeople) -> None:
         """``claims`` are those of the database. ``people`` notes the accounts that employees are given."""
         self._claims = claims
         self._people = people
         self._external_ids: dict[str, PersonKey] = {}
+        self._known: Mapping[tuple[Kind, str], PersonKey | None] = {}
+
+    async def read_ahead(self, server: str, accounts: Iterable[AccountId], external_ids: Iterable[str]) -> None:
+        """Reads the owners of accounts and external ids at once. They replace those that were read ahead before."""
+        self._known = await self._claims.read_owners(server, accounts, external_ids)
 
     async def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
         """Returns the employee that owns the account; None if it has no owner."""
-        return self._people.find_owner(server, account) or await self._claims.find_owner(server, account)
+        owner = self._people.find_owner(server, account)
+        if owner is None and (Kind.ACCOUNT, account) in self._known:
+            return self._known[Kind.ACCOUNT, account]
+        return owner or await self._claims.find_owner(server, account)
 
     async def find_external_id_owner(self, server: str, external_id: str) -> PersonKey | None:
         """Returns the owner of an external id; None if it has no owner."""
-        known = self._external_ids.get(external_id)
-        return known or await self._claims.find_external_id_owner(server, external_id)
+        owner = self._external_ids.get(external_id)
+        if owner is None and (Kind.EXTERNAL_ID, external_id) in self._known:
+            return self._known[Kind.EXTERNAL_ID, external_id]
+        return owner or await self._claims.find_external_id_owner(server, external_id)
 
     async def claim_external_id(self, server: str, external_id: str, person: PersonKey) -> bool:
         """Claims an external id. Returns False if another employee owns it."""
@@ -85,6 +99,31 @@ class RehearsedClaims:
             return False
         self._people.note_account(server, account, owner)
         return True
+
+
+class RehearsedLinks:
+    """The decisions about accounts that existed before. A rehearsal asks for none."""
+
+    def __init__(self, links: Links) -> None:
+        """``links`` are those of the database."""
+        self._links = links
+        self._people: frozenset[PersonKey] = frozenset()
+        self._known: Mapping[tuple[PersonKey, AccountId], LinkDecision] = {}
+
+    async def read_ahead(self, people: Iterable[PersonKey]) -> None:
+        """Reads the decisions about employees at once. They replace those that were read ahead before."""
+        self._people, self._known = frozenset(), {}
+        wanted = frozenset(people)
+        with suppress(StoreFailedError):  # a damaged decision concerns one employee: each is asked for alone
+            self._known = await self._links.read(wanted)
+            self._people = wanted
+
+    async def read(self, people: Iterable[PersonKey]) -> dict[tuple[PersonKey, AccountId], LinkDecision]:
+        """Returns the decisions about these employees, open ones included."""
+        wanted = frozenset(people)
+        if wanted <= self._people:
+            return {key: decision for key, decision in self._known.items() if key[0] in wanted}
+        return await self._links.read(wanted)
 
 
 class RehearsedEntries:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from services.accounts.dry_writer import DrySettlement, DryWriter, Server, list_managers
+from services.accounts.index import AccountIndex
 from services.admin.existing_accounts import Progress
 from services.admin.preview_collection import MappedEmployees
 from services.admin.preview_results import (
@@ -107,7 +108,7 @@ async def preview_population(
         unfit = UnfitTally()
         await _collect(drafts, employees, names if with_names else None, unreadable, unfit, progress)
         tally = Tally()
-        await _settle_all(store, writer, employees, tally, progress)
+        await _settle_all(store, writer, index, employees, tally, progress)
     return tally.build(
         drafts.version,
         stored,
@@ -239,19 +240,24 @@ async def _collect(
 
 
 async def _settle_all(
-    store: Store, writer: DryWriter, employees: MappedEmployees, tally: Tally, progress: Progress
+    store: Store,
+    writer: DryWriter,
+    index: AccountIndex | None,
+    employees: MappedEmployees,
+    tally: Tally,
+    progress: Progress,
 ) -> None:
     """Settles all employees in the writer's order, and again those for which something has become available."""
     done = 0
     order = employees.order()
     for chunk in _split(order):
-        await _settle_chunk(store, writer, employees, chunk, tally)
+        await _settle_chunk(store, writer, index, employees, chunk, tally)
         done += len(chunk)
         await progress("preview", done, len(order))
     for _ in range(MAX_ROUNDS):
         blocked, writes = tally.list_blocked(writer), tally.writes
         for chunk in _split(blocked):
-            await _settle_chunk(store, writer, employees, chunk, tally)
+            await _settle_chunk(store, writer, index, employees, chunk, tally)
         if tally.writes == writes:
             return
 
@@ -261,10 +267,16 @@ def _split(employees: Sequence[EmployeeId]) -> Iterable[Sequence[EmployeeId]]:
 
 
 async def _settle_chunk(
-    store: Store, writer: DryWriter, employees: MappedEmployees, chunk: Sequence[EmployeeId], tally: Tally
+    store: Store,
+    writer: DryWriter,
+    index: AccountIndex | None,
+    employees: MappedEmployees,
+    chunk: Sequence[EmployeeId],
+    tally: Tally,
 ) -> None:
     requests = {request.person: request for request in map(employees.get, chunk)}
     stored = await store.ledger.read({*requests, *list_managers(requests)})
+    await writer.read_ahead(requests.values(), stored, index)
     for person, request in requests.items():
         entry = writer.people.find_entry(person) or stored.get(person)
         is_absent = person.employee_id in employees.absent

@@ -1,6 +1,6 @@
 """What a preview of a mapping says: about one employee with values, and about all of them with ids and numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -188,11 +188,21 @@ def find_result(settlement: DrySettlement) -> Previewed:
 
 def list_changes(settlement: DrySettlement) -> tuple[FieldChange, ...]:
     """Returns the fields that a settlement would change, in the order of the mapping."""
-    before, after = settlement.before, settlement.after
-    if not after:
-        return ()
-    fields = [FieldChange(path, _read(before, path), _read(after, path)) for path in settlement.written]
-    return tuple(change for change in fields if change.before != change.after)
+    return tuple(FieldChange(*values) for values in _iterate_changes(settlement))
+
+
+def list_changed_paths(settlement: DrySettlement) -> frozenset[str]:
+    """Returns the SCIM paths of the fields that a settlement would change."""
+    return frozenset(path for path, _, _ in _iterate_changes(settlement))
+
+
+def _iterate_changes(settlement: DrySettlement) -> Iterator[tuple[str, Any, Any]]:
+    """Yields path, value before and value after of each field that a settlement would change."""
+    if settlement.after:
+        for path in settlement.written:
+            before, after = _read(settlement.before, path), _read(settlement.after, path)
+            if before != after:
+                yield path, before, after
 
 
 def find_reason(settlement: DrySettlement) -> tuple[str | None, str | None]:

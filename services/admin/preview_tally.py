@@ -15,7 +15,7 @@ from services.admin.preview_results import (
     UnfitValues,
     find_reason,
     find_result,
-    list_changes,
+    list_changed_paths,
 )
 from services.contracts.connections import Connection
 from services.contracts.ids import AccountId, EmployeeId
@@ -60,9 +60,7 @@ class Tally:
         result = find_result(settlement)
         account = self._accounts.setdefault(employee, settlement.account_before)
         self.writes += sum(sent.is_taken for sent in settlement.sent)
-        changed = frozenset(change.path for change in list_changes(settlement)) | self._fields.pop(
-            employee, frozenset()
-        )
+        changed = list_changed_paths(settlement) | self._fields.pop(employee, frozenset())
         if changed:
             self._fields[employee] = self._share(changed)
         if result in CONFIRMED:

@@ -22,4 +22,4 @@ def fold_address(text: str) -> str:
 
     The store's queries fold in the same way: MongoDB's ``$toLower`` changes ASCII letters only.
     """
-    return text.translate(_LOWERCASE)
+    return text.lower() if text.isascii() else text.translate(_LOWERCASE)

@@ -48,6 +48,10 @@ class Engine:
         self._rules = tuple(CompiledRule(rule) for rule in published.mapping.rules) if published else ()
         self._withdrawn = tuple(CompiledRule(rule) for rule in published.mapping.withdrawn) if published else ()
         self._scope = CompiledScope(published.mapping) if published else None
+        self._is_manager_withdrawn = any(rule.is_manager for rule in self._withdrawn)
+        has_condition = published is not None and published.mapping.scope.only is not None
+        # reading the processor's time costs as much as a rule: mappings without a costly part need no limit
+        self._is_costly = has_condition or any(rule.is_costly for rule in (*self._rules, *self._withdrawn))
 
     @property
     def version(self) -> int:
@@ -58,21 +62,24 @@ class Engine:
         """Returns the request for a change. Data that does not fit the mapping gives the intent ``REJECT``, no error."""
         if self._published is None or self._scope is None:
             return self._build_request(event, Intent.REJECT, reason=NO_MAPPING)
-        limit = TimeLimit(self._processor_time)
+        watch = TimeLimit(self._processor_time).check if self._is_costly else None
         try:
             intent = self._scope.decide_intent(event)
             if intent is Intent.DISABLE:
-                return self._build_request(event, intent, identity=self._build_identity(event, self._published, limit))
+                return self._build_request(event, intent, identity=self._build_identity(event, self._published, watch))
             if intent is not Intent.PROVISION:
                 return self._build_request(event, intent)
-            limit.check(ACTIVE)
-            desired = self._build_account(event, self._published, limit)
+            if watch is not None:
+                watch(ACTIVE)
+            desired = self._build_account(event, self._published, watch)
         except RejectedError as error:
             return self._build_request(event, Intent.REJECT, reason=error.reason, field=error.field)
         return self._build_request(event, Intent.PROVISION, desired=desired)
 
-    def _build_account(self, event: EmployeeChanged, published: PublishedMapping, limit: TimeLimit) -> DesiredAccount:
-        mapping, attributes, watch = published.mapping, event.attributes, limit.check
+    def _build_account(
+        self, event: EmployeeChanged, published: PublishedMapping, watch: Watch | None
+    ) -> DesiredAccount:
+        mapping, attributes = published.mapping, event.attributes
         fields: dict[str, Value] = {}
         manager: ManagerReference | None = None
         length = 0
@@ -90,7 +97,7 @@ class Engine:
                 length += len(value) if type(value) is str else _measure(value)
                 if length > MAX_ACCOUNT_LENGTH:
                     raise _reject_large(rule.target)
-        withdrawn = self._find_withdrawn(attributes, watch)
+        withdrawn = self._find_withdrawn(attributes, watch) if self._withdrawn else {}
         for target, value in withdrawn.items():
             length += _measure(value)
             if length > MAX_ACCOUNT_LENGTH:
@@ -99,15 +106,11 @@ class Engine:
             external_id=mapping.external_id_prefix + event.employee_id,
             user_name=read_user_name(attributes, mapping.user_name_attribute),
             fields=fields,
-            withdrawn=withdrawn,
+            withdrawn=withdrawn,  # pydantic would copy the default, which takes longer
             manager=ManagerReference(employee_id=None) if self._is_manager_withdrawn else manager,
         )
 
-    @property
-    def _is_manager_withdrawn(self) -> bool:
-        return any(rule.is_manager for rule in self._withdrawn)
-
-    def _find_withdrawn(self, attributes: Mapping[str, Value], watch: Watch) -> dict[str, Value]:
+    def _find_withdrawn(self, attributes: Mapping[str, Value], watch: Watch | None) -> dict[str, Value]:
         """Returns the values that withdrawn rules give the employee: none where they would clear the field or reject."""
         values: dict[str, Value] = {}
         for rule in self._withdrawn:
@@ -115,17 +118,20 @@ class Engine:
                 is_written, value = rule.evaluate(attributes, None, watch)
                 if is_written and value is not None and not rule.is_manager:
                     values[rule.target] = value
-            watch(rule.target)  # the end of the time rejects the employee, and is not a value that does not fit
+            if watch is not None:
+                watch(rule.target)  # the end of the time rejects the employee, and is not a value that does not fit
         return values
 
-    def _build_identity(self, event: EmployeeChanged, published: PublishedMapping, limit: TimeLimit) -> AccountIdentity:
+    def _build_identity(
+        self, event: EmployeeChanged, published: PublishedMapping, watch: Watch | None
+    ) -> AccountIdentity:
         """Returns what the account of a leaver looks like, as far as data and time allow: a leaver is disabled in any case."""
         mapping, attributes = published.mapping, event.attributes
         names: dict[str, str] = {}
         for rule in self._rules:
             if rule.target in _NAMES:
                 with suppress(RejectedError):
-                    _, value = rule.evaluate(attributes, None, limit.check)
+                    _, value = rule.evaluate(attributes, None, watch)
                     if isinstance(value, str):
                         names[_NAMES[rule.target]] = value
         with suppress(RejectedError):

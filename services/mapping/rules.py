@@ -112,7 +112,7 @@ class CompiledRule:
 
     def _finish(self, value: Value) -> tuple[bool, Value]:
         """Returns what ``evaluate`` returns for a value after all steps."""
-        if not _is_finite(value):
+        if isinstance(value, float | tuple) and not _is_finite(value):
             raise self._reject(UnfitValueError("is not a finite number"))
         if not is_empty(value):
             return True, remove_empty(value) if isinstance(value, tuple) else value

@@ -70,7 +70,7 @@ def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[A
     for way in ways[:1] if memory.doubted.issuperset(changes) else ways:
         if way in memory.unusable or (concerns_values and not memory.is_proven(way, changes)) or way.is_patch in hidden:
             continue
-        sent = work.find_remaining(live).select(wanted).list_changes(live.body)
+        sent = work.find_remaining(live).select(wanted).list_changes(live.body) if failures else changes
         attempt = yield from _write_in_way(work, way, live, wanted)
         live, code = attempt.live, attempt.code
         if not work.find_remaining(live).select(wanted).fields:

@@ -1,5 +1,7 @@
 """Creates an account. A create without an answer is looked up, and never repeated while the server may still carry it out."""
 
+from collections.abc import Iterator
+
 from services.contracts.outcomes import WaitingCause
 from services.provisioning import bodies, paths
 from services.provisioning.attempts import FAILED, FORBIDDEN
@@ -32,7 +34,7 @@ def create(work: Work) -> Steps[Resource]:
     if goal.is_create_outstanding or (goal.is_create_suspected and not is_second_refused):
         raise EndedError(Inconclusive(WaitingCause.UNANSWERED_CREATE))
     codes: list[str] = []
-    for desired, schema in _list_bodies(work):
+    for desired, schema in _iterate_bodies(work):
         if codes.count(FAILED) == MAX_FAILURES:
             raise EndedError(Inconclusive(WaitingCause.FAILING_ACCOUNT))
         call = CreateAccount(bodies.build_post_body(desired, work.memory, schema=schema))
@@ -68,24 +70,24 @@ def _take_answer(work: Work, sent: DesiredState, call: CreateAccount, answer: Re
     raise EndedError(NOT_SUPPORTED)
 
 
-def _list_bodies(work: Work) -> list[tuple[DesiredState, str]]:
-    """Returns the fields and the core schema of each attempt to create an account.
+def _iterate_bodies(work: Work) -> Iterator[tuple[DesiredState, str]]:
+    """Yields the fields and the core schema of each attempt to create an account. Nearly all servers accept the first one.
 
     Changes that failed in every way in updates are left out. An update adds them later.
     """
     goal, memory = work.goal, work.memory
     doubted = {change.path for change in memory.doubted} - IDENTITY
     wanted = goal.desired.drop(goal.skipped | doubted)
-    identity = wanted.select(IDENTITY)
     schema = memory.core_schema or bodies.CORE
-    bodies_to_try = [
-        (wanted, schema),
+    yield wanted, schema
+    identity = wanted.select(IDENTITY)
+    others = [
         (identity, schema),
         (identity, bodies.PAGE_CORE if schema == bodies.CORE else bodies.CORE),
         (identity.drop(OPTIONAL), schema),
         *((wanted.drop({path}), schema) for path in wanted.paths if path not in IDENTITY),
     ]
-    return list(dict.fromkeys(bodies_to_try))
+    yield from (body for body in dict.fromkeys(others) if body != (wanted, schema))
 
 
 def _take_created(work: Work, sent: DesiredState, live: Resource) -> Steps[Resource]:
@@ -94,7 +96,8 @@ def _take_created(work: Work, sent: DesiredState, live: Resource) -> Steps[Resou
     An answer that shows the account of another employee says nothing about the create.
     """
     is_shown = paths.read(live.body, "userName") is not None
-    if is_shown and not sent.find_difference(live.body, is_spelling_sent=True).drop(work.memory.not_stored).fields:
+    compared = work if sent is work.goal.desired else sent
+    if is_shown and not compared.find_difference(live.body, is_spelling_sent=True).drop(work.memory.not_stored).fields:
         return _note_created(work.trail, sent, live)
     shown = yield from read_account(live.id)
     if shown is None and not is_shown:

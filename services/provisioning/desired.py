@@ -86,12 +86,16 @@ class DesiredState:
     def select(self, wanted: Iterable[str]) -> "DesiredState":
         """Returns the fields with one of these paths."""
         names = frozenset(wanted)
-        return replace(self, fields=tuple((path, value) for path, value in self.fields if path in names))
+        return self._keep(tuple(field for field in self.fields if field[0] in names))
 
     def drop(self, unwanted: Iterable[str]) -> "DesiredState":
         """Returns the fields without those with one of these paths."""
         names = frozenset(unwanted)
-        return replace(self, fields=tuple((path, value) for path, value in self.fields if path not in names))
+        return self._keep(tuple(field for field in self.fields if field[0] not in names)) if names else self
+
+    def _keep(self, fields: tuple[tuple[str, Value], ...]) -> "DesiredState":
+        """Returns the state with these of its fields; itself if these are all."""
+        return self if len(fields) == len(self.fields) else replace(self, fields=fields)
 
     def get(self, path: str) -> Value:
         """Returns the value at a path; None if the field is cleared or not written."""

@@ -85,8 +85,10 @@ def find_entry(body: Body, path: Path) -> Body | None:
 
 def has_untyped_entry(body: Body, path: Path) -> bool:
     """Returns whether the entry at the path has no type, because the server drops it: no filter can then name it."""
+    if path.key is None:
+        return False
     entry = find_entry(body, path)
-    return entry is not None and path.key is not None and _get_member(entry, path.key) is None
+    return entry is not None and _get_member(entry, path.key) is None
 
 
 def _find_entry_number(entries: object, path: Path) -> int | None:
@@ -158,19 +160,32 @@ def _get_container(body: Body, path: Path) -> object:
 
 def _get_member(container: object, name: str) -> Any:
     """Returns a member of an object, found without regard to case; None if it is missing."""
-    if not isinstance(container, Mapping):
+    # an account is read hundreds of times in one settlement, and is nearly always made of plain dictionaries
+    if type(container) is not dict and not isinstance(container, Mapping):
         return None
     if name in container or len(container) > MAX_MEMBERS:
         return container.get(name)
-    return next((value for key, value in container.items() if key.lower() == name.lower()), None)
+    folded = name.lower()
+    if not folded.isascii():
+        return next((value for key, value in container.items() if key.lower() == folded), None)
+    length = len(folded)  # only a key of the same length has this text in lowercase
+    for key, value in container.items():
+        if len(key) == length and key.lower() == folded:
+            return value
+    return None
 
 
 def _set_member(container: Body, name: str, value: Any) -> Body:
     """Returns a copy with the member, in the server's spelling of its name. None removes the member."""
-    spelling = next((key for key in container if key.lower() == name.lower()), name)
+    spelling = name if name in container else _find_spelling(container, name)
     if value is None:
         return {key: member for key, member in container.items() if key != spelling}
     return container | {spelling: value}
+
+
+def _find_spelling(container: Body, name: str) -> str:
+    folded = name.lower()
+    return next((key for key in container if key.lower() == folded), name)
 
 
 def _write_attribute(container: Body, path: Path, value: Value) -> Body:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from services.contracts.addresses import fold_address
 from services.contracts.connections import LinkPolicy
@@ -10,10 +10,12 @@ from services.contracts.events import AccountIdentity
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.provisioning import paths
-from services.provisioning.calls import Resource
+from services.provisioning.calls import Body, Resource
 from services.provisioning.desired import ADDRESSES, DISABLED, DesiredState
 from services.provisioning.server import ServerMemory
 
+MAX_KNOWN = 3
+"""Number of differences that a reconciliation keeps: those before, after and between its newest writes."""
 MAX_WRITES = 60
 """Number of writes for one account in one reconciliation before the change waits."""
 MAX_EXTERNAL_ID = 1024
@@ -179,6 +181,17 @@ class Trail:
             self.is_name_sent = True
 
 
+class _Difference(NamedTuple):
+    """What an account lacks. A body never changes, so that the same object has the same difference."""
+
+    body: Body
+    """The account."""
+    is_spelling_sent: bool
+    """Whether the user name was sent in this spelling."""
+    difference: DesiredState
+    """The fields that the account does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """The reconciliation of one account: its goal, what was done so far, and what is known about the server."""
@@ -189,16 +202,28 @@ class Work:
     """What was done so far; changed by the work."""
     memory: ServerMemory
     """What is known about the server; shared by all work with this server, and changed by it."""
+    _known: list["_Difference"] = field(default_factory=list, init=False, repr=False, compare=False)
+    """The newest differences: each step of a write asks for them again."""
 
     def find_remaining(self, live: Resource) -> DesiredState:
         """Returns the fields that the live account does not have yet and that may still be written."""
         goal, trail = self.goal, self.trail
         is_spelling_sent = goal.is_spelling_sent or trail.is_name_sent
-        difference = goal.desired.find_difference(live.body, is_spelling_sent=is_spelling_sent)
-        for path in self.memory.not_stored.intersection(difference.paths):
-            trail.refused.setdefault(path, NOT_STORED)
+        difference = self.find_difference(live.body, is_spelling_sent=is_spelling_sent)
+        if self.memory.not_stored:
+            for path in self.memory.not_stored.intersection(difference.paths):
+                trail.refused.setdefault(path, NOT_STORED)
         blocked = ADDRESSES if trail.blocked else frozenset[str]()
         return difference.drop(goal.skipped | trail.refused.keys() | trail.adapted | blocked)
+
+    def find_difference(self, body: Body, *, is_spelling_sent: bool) -> DesiredState:
+        """Returns the fields that an account in ``body`` does not have yet, as ``DesiredState`` finds them."""
+        for known in self._known:
+            if known.body is body and known.is_spelling_sent is is_spelling_sent:
+                return known.difference
+        difference = self.goal.desired.find_difference(body, is_spelling_sent=is_spelling_sent)
+        self._known[:] = [_Difference(body, is_spelling_sent, difference), *self._known[: MAX_KNOWN - 1]]
+        return difference
 
 
 def get_external_id(resource: Resource) -> str:

@@ -31,6 +31,8 @@ def _write_parts(work: Work, live: Resource) -> Steps[Resource]:
     attempted: set[tuple[str, ...]] = set()
     failures: list[Failure] = []
     for split in (_group_by_way, _group_identity, _split):
+        if not work.find_remaining(live).fields:
+            break
         for group in split(work, live):
             wanted = work.find_remaining(live).select(group).paths
             if not wanted or wanted in attempted:
@@ -43,7 +45,7 @@ def _write_parts(work: Work, live: Resource) -> Steps[Resource]:
             if attempt.code is not None and len(wanted) == 1:
                 _note_refused(work, wanted[0], live, attempt)
             live = attempt.live
-    missing = work.goal.desired.find_difference(live.body, is_spelling_sent=True).paths
+    missing = work.find_difference(live.body, is_spelling_sent=True).paths
     work.memory.learn_failures(failures, frozenset(work.goal.desired.paths).difference(missing))
     return live
 

@@ -65,6 +65,20 @@ class Claims:
         owners = {keys[key]: _parse_owner(owner) for key, owner in stored.items()}
         return {account: owner for account, owner in owners.items() if owner is not None}
 
+    async def read_owners(
+        self, server: str, accounts: Iterable[AccountId], external_ids: Iterable[str]
+    ) -> dict[tuple[Kind, str], PersonKey | None]:
+        """Returns the owner of each account and external id; None for one without an owner. Sends one query.
+
+        A damaged claim is left out: whether an employee owns what it claims is unknown.
+        """
+        claimed = [(Kind.ACCOUNT, account) for account in accounts] + [(Kind.EXTERNAL_ID, id_) for id_ in external_ids]
+        keys = {hash_claim(kind, server, id_): (kind, id_) for kind, id_ in claimed}
+        stored = await self._read_owners(keys) if keys else {}
+        owners = {key: _parse_owner(owner) for key, owner in stored.items()}
+        damaged = {key for key, owner in owners.items() if owner is None}
+        return {one: owners.get(key) for key, one in keys.items() if key not in damaged}
+
     async def claim_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> frozenset[AccountId]:
         """Claims each account for its employee. Returns the accounts that another employee owns: they are not claimed.
 

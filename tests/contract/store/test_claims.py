@@ -7,6 +7,7 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
 from services.contracts.ids import AccountId, PersonKey
+from services.store.claims import Kind
 from services.store.database import Store
 from tests.support.builders import OTHER, make_person
 
@@ -100,6 +101,24 @@ async def test_owners_of_many_accounts_are_found_at_once(store: Store) -> None:
 
     assert owners == {ACCOUNT: ONE, AccountId("a-2"): STRANGER}
     assert await store.claims.find_owners(SERVER, []) == {}
+
+
+async def test_owners_of_accounts_and_external_ids_are_read(store: Store) -> None:
+    """What has no owner is known to have none. The same text as an account and as an external id is two claims."""
+    await store.claims.claim_accounts(SERVER, {ACCOUNT: ONE})
+    await store.claims.claim_external_ids(SERVER, {ACCOUNT: TWO, "1001": STRANGER})
+    await claim(store, TWO, AccountId("a-4"), ELSEWHERE)
+
+    owners = await store.claims.read_owners(SERVER, [ACCOUNT, AccountId("a-4")], [ACCOUNT, "1001", "1002"])
+
+    assert owners == {
+        (Kind.ACCOUNT, ACCOUNT): ONE,
+        (Kind.ACCOUNT, "a-4"): None,
+        (Kind.EXTERNAL_ID, ACCOUNT): TWO,
+        (Kind.EXTERNAL_ID, "1001"): STRANGER,
+        (Kind.EXTERNAL_ID, "1002"): None,
+    }
+    assert await store.claims.read_owners(SERVER, [], []) == {}
 
 
 async def test_claim_after_a_lost_answer_can_be_repeated(store: Store) -> None:

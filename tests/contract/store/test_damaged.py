@@ -143,6 +143,7 @@ async def test_damaged_claim_gives_its_account_to_no_employee(mongodb_store: Sto
 
     assert await claims.claim_accounts(SERVER, {account: person, other: person}) == {account}
     assert await claims.find_owners(SERVER, [account, other]) == {other: person}
+    assert await claims.read_owners(SERVER, [account, other], []) == {(Kind.ACCOUNT, other): person}
     with pytest.raises(StoreFailedError, match="no valid owner"):
         await claims.find_owner(SERVER, account)
 

@@ -228,6 +228,7 @@ async def save_draft(store: Store) -> None:
 OTHERS = {
     "claim owner": lambda store: store.claims.find_owner(SERVER, AccountId("a-1")),
     "claim owners": lambda store: store.claims.find_owners(SERVER, [AccountId("a-1"), AccountId("a-2")]),
+    "claim owners of both kinds": lambda store: store.claims.read_owners(SERVER, [AccountId("a-1")], ["x"]),
     "claim": lambda store: store.claims.claim_accounts(SERVER, {AccountId(f"a-{make_person('1')}"): make_person("2")}),
     "claim transfer": lambda store: store.claims.transfer(
         SERVER, AccountId(f"a-{make_person('1')}"), make_person("2"), make_person("3")

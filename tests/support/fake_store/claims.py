@@ -37,6 +37,14 @@ class FakeClaims:
         keys = {(Kind.ACCOUNT, server, account): account for account in accounts}
         return {account: self.content[key] for key, account in keys.items() if key in self.content}
 
+    async def read_owners(
+        self, server: str, accounts: Iterable[AccountId], external_ids: Iterable[str]
+    ) -> dict[tuple[Kind, str], PersonKey | None]:
+        """Returns the owner of each account and external id; None for one without an owner."""
+        await give_turn()
+        claimed = [(Kind.ACCOUNT, account) for account in accounts] + [(Kind.EXTERNAL_ID, id_) for id_ in external_ids]
+        return {(kind, id_): self.content.get((kind, server, id_)) for kind, id_ in claimed}
+
     async def claim_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> frozenset[AccountId]:
         """Claims each account for its employee. Returns the accounts that another employee owns."""
         await give_turn()

@@ -52,6 +52,23 @@ def test_read_gives_value_at_path_or_none(path: str, value: Any) -> None:
     assert paths.read(BODY, path) == value
 
 
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("TITLE", "title"),
+        ("ti\N{LATIN CAPITAL LETTER T WITH STROKE}le", "ti\N{LATIN SMALL LETTER T WITH STROKE}le"),
+        ("t\N{KELVIN SIGN}", "tk"),
+        ("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}d", "i\N{COMBINING DOT ABOVE}d"),
+    ],
+)
+def test_name_is_found_by_its_lowercase(name: str, path: str) -> None:
+    """Lowercase can be longer than the name, and can be ASCII where the name is not."""
+    extension = "urn:example:" + path
+
+    assert paths.read({"other": 1, "urn:example:" + name: {"title": "Head"}}, extension + ":title") == "Head"
+    assert paths.read({"urn:example:" + name[:-1]: {"title": "Head"}}, extension + ":title") is None
+
+
 def test_names_match_in_any_case_and_keep_spelling() -> None:
     """Names match without regard to case, and a write keeps the server's spelling."""
     odd = {"USERNAME": "a", "Name": {"GIVENNAME": "Ada"}, "Emails": [{"TYPE": "Work", "VALUE": "a@x.example"}]}

@@ -156,6 +156,28 @@ def test_renamed_manager_is_shown_with_the_new_external_id() -> None:
     assert paths.read(shown.resources[0].body, MANAGER_BY_EXTERNAL_ID) == "nl-1"
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "replace", "value": {"userName": "eva@x.example"}},
+        {"op": "replace", "path": "USERNAME", "value": "eva@x.example"},
+        {"op": "replace", "path": "emails[email.type eq 'work']", "value": "eva@x.example"},
+        {
+            "op": "replace",
+            "path": 'urn:ietf:params:scim:schemas:core:2.0:User:emails[type eq "work"].value',
+            "value": "eva@x.example",
+        },
+    ],
+)
+def test_address_in_any_form_is_new(operation: Body) -> None:
+    """A write without an address is not carried out to find its addresses."""
+    title: Body = {"op": "replace", "path": "title", "value": "eva@x.example"}
+    live = {"userName": "ada@x.example", "emails": [{"value": "ada@x.example", "type": "work"}]}
+
+    assert list_new_addresses(PatchAccount(ACCOUNT, (title, operation)), live) == ("eva@x.example",)
+    assert list_new_addresses(PatchAccount(ACCOUNT, (title,)), live) == ()
+
+
 def test_only_other_addresses_are_new() -> None:
     """Another spelling of the same address conflicts with no account."""
     operations: tuple[Body, ...] = (
