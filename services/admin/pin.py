@@ -1,18 +1,19 @@
-"""Pins an employee as an example of a mapping: the stored attributes, and what the mapping makes of them now."""
+"""Pins a previewed employee as an example of a mapping: the attributes of the preview, and what the mapping makes of them."""
 
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from services.admin.mappings import get_draft, get_published
-from services.admin.tasks import build_unknown_employee
+from services.admin.preview_results import PersonPreview
 from services.contracts.employees import STATUS
-from services.contracts.events import EmployeeChanged
-from services.contracts.examples import ExpectedAccount, MappingExample
-from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.mappings import PublishedMapping
+from services.contracts.examples import SUPERVISOR, PinnedExample
+from services.contracts.ids import ConnectionId
+from services.contracts.mappings import MappingDocument
+from services.contracts.outcomes import Intent
 from services.contracts.values import Scalar, Value
-from services.mapping.engine import Engine
+from services.mapping.examples import build_example
+from services.runtime.clock import Clock
 from services.store.database import Store
 
 COMMON = 5
@@ -26,48 +27,51 @@ TEXT, DAY = "Example", "2020-01-15"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-async def pin_employee(
+@dataclass(frozen=True, slots=True)
+class PinResult:
+    """What became of a pinned example."""
+
+    pinned: PinnedExample
+    """The example."""
+    is_replaced: bool
+    """Whether it has replaced another one with the same name."""
+    real_intent: Intent
+    """What the mapping makes of the real data: with made-up values, it can be something else."""
+    reason: str | None
+    """Why the mapping rejects the data of the example; None if it does not."""
+
+
+async def pin_preview(
     store: Store,
+    clock: Clock,
     connection: ConnectionId,
-    employee: EmployeeId,
+    mapping: MappingDocument,
+    preview: PersonPreview,
     *,
     name: str,
+    by: str,
     is_made_up: bool,
-    uses_draft: bool,
-) -> MappingExample:
-    """Returns an example: the attributes as the last poll stored them, and what the published mapping makes of them, or the draft.
+) -> PinResult:
+    """Stores what the previewed mapping makes of the employee, in place of an example with the same name.
 
-    With ``is_made_up``, names, e-mail address, and each value that fewer than ``COMMON`` employees have are made up, except for
-    the status. Raises ``UnknownConnectionError``, ``UnknownEmployeesError``, ``NoSuchVersionError``, ``InvalidMappingError`` and
-    ``StoreFailedError``.
+    With ``is_made_up``, names, e-mail addresses, the supervisor, and each value that fewer than ``COMMON`` stored employees have
+    are made up, except for the status. Without stored employees, these are all values. The example says what the mapping makes of
+    the made-up values, also if that is a rejection. Raises ``UnknownConnectionError`` and ``ExampleLimitError``.
     """
-    published = await get_published(store, connection)
-    if uses_draft:
-        draft = await get_draft(store, connection)
-        published = published.model_copy(update={"mapping": draft.mapping})
-    snapshot = (await store.snapshots.read(connection, [employee])).get(employee)
-    if snapshot is None:
-        raise build_unknown_employee(connection, employee)
-    event = snapshot.to_event()
+    await store.connections.ensure_exists(connection)
+    attributes = dict(preview.attributes)
     if is_made_up:
-        common = await _count_equal(store, connection, event.attributes)
-        attributes = make_up(event.attributes, common, published.mapping.user_name_attribute)
-        event = event.model_copy(update={"attributes": attributes})
-    return build_example(published, event, name)
-
-
-def build_example(published: PublishedMapping, event: EmployeeChanged, name: str) -> MappingExample:
-    """Returns the example of an event with what the mapping makes of it."""
-    request = Engine(published).map(event)
-    desired = request.desired
-    expected = ExpectedAccount(
-        intent=request.intent,
-        user_name=desired.user_name if desired else None,
-        fields=desired.fields if desired else {},
-        manager=desired.manager.employee_id if desired and desired.manager else None,
-        rejected_field=request.field,
+        attributes = make_up(attributes, await _count_equal(store, connection, attributes), mapping.user_name_attribute)
+    example, reason = build_example(mapping, name, attributes, preview.phase)
+    pinned = PinnedExample(
+        connection_id=connection,
+        employee_id=preview.employee,
+        is_made_up=is_made_up,
+        pinned_at=clock.now(),
+        pinned_by=by,
+        example=example,
     )
-    return MappingExample(name=name, attributes=event.attributes, phase=event.phase, expected=expected)
+    return PinResult(pinned, await store.examples.save(pinned), preview.intent, reason)
 
 
 def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address_key: str) -> dict[str, Value]:
@@ -79,6 +83,8 @@ def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address
             made_up[key] = NAMES[part]
         elif part == "email" or key == address_key or (isinstance(value, str) and "@" in value):
             made_up[key] = ADDRESS
+        elif key == SUPERVISOR:
+            made_up[key] = None if value is None else 1
         elif key == STATUS or numbers.get(key, 0) >= COMMON:
             made_up[key] = value
         else:

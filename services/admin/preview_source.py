@@ -12,7 +12,7 @@ from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import Connection
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
-from services.contracts.events import AccountRequested
+from services.contracts.events import AccountRequested, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import MappingDocument, PublishedMapping
 from services.contracts.snapshots import Snapshot
@@ -82,6 +82,8 @@ class MappedEmployee:
     """Whether Personio no longer lists the employee, or does not know the id."""
     name: str | None
     """First and last name; None if both are empty or unknown."""
+    event: EmployeeChanged
+    """What the request was mapped from."""
 
 
 class DraftMapper:
@@ -154,4 +156,5 @@ class DraftMapper:
         return self._map(snapshot, is_absent=False)
 
     def _map(self, snapshot: Snapshot, *, is_absent: bool) -> MappedEmployee:
-        return MappedEmployee(self._engine.map(snapshot.to_event()), is_absent, snapshot.full_name)
+        event = snapshot.to_event()
+        return MappedEmployee(self._engine.map(event), is_absent, snapshot.full_name, event)
