@@ -22,9 +22,16 @@ NAMES: Mapping[str, Value] = {"first_name": "Ada", "last_name": "Muster"}
 """Made-up names."""
 ADDRESS = "ada.muster@example.com"
 """Made-up e-mail address."""
-TEXT, DAY = "Example", "2020-01-15"
-"""Made-up text, and made-up date."""
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+TEXT, DAY, DIGIT = "Example", "2020-01-15", "1"
+"""Made-up text, date and digit."""
+IBAN, PHONE = "DE89 3704 0044 0532 0130 00", "+49 30 901820"
+"""Made-up account number and telephone number. Both are valid, so that rules for them give a value."""
+KINDS = (
+    (re.compile(r"\d{4}-\d\d-\d\d.*", re.DOTALL), DAY),
+    (re.compile(r"[A-Z]{2}\d\d[A-Z0-9 ]{11,40}"), IBAN),
+    (re.compile(r"(?=.*[+ ()/.-])[+(]?\d[\d ()/.-]{5,40}"), PHONE),
+)
+"""How a text of a kind is written, and the made-up one. A telephone number has a sign or a space among its digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +101,17 @@ def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address
 
 def _replace(value: Scalar) -> Scalar:
     if isinstance(value, str):
-        return DAY if _DATE.match(value) else TEXT if value else value
+        return _replace_text(value)
     if value is None:
         return None
     return False if isinstance(value, bool) else 1
+
+
+def _replace_text(value: str) -> str:
+    """Returns a made-up text of the same kind. Of digits, the number stays. An empty text stays."""
+    if value.isdecimal():
+        return DIGIT * len(value)
+    return next((made_up for pattern, made_up in KINDS if pattern.fullmatch(value)), TEXT if value else value)
 
 
 async def _count_equal(store: Store, connection: ConnectionId, attributes: Mapping[str, Value]) -> Counter[str]:

@@ -31,7 +31,7 @@ def list_examples(
     """
     found = run(lambda _, store: admin_examples.list_examples(store, ConnectionId(connection)))
     for name in found.unreadable:
-        print_error(f"example {name} cannot be read: remove it with `mapping unpin {connection} {shlex.quote(name)}`")
+        print_error(f'example "{name}" cannot be read: remove it with `mapping unpin {connection} {shlex.quote(name)}`')
     if as_yaml:
         document = ExampleDocument(examples=tuple(one.pinned.example for one in found.examples))
         print_result(format_examples(document).rstrip("\n"), found, as_json=as_json)
@@ -46,7 +46,7 @@ def unpin(
 ) -> None:
     """Remove a pinned example, also one that cannot be read."""
     run(lambda _, store: admin_examples.unpin(store, ConnectionId(connection), name))
-    print_result(f"example {name} is removed", {"removed": name}, as_json=as_json)
+    print_result(f'example "{name}" is removed', {"removed": name}, as_json=as_json)
 
 
 def show_examples(check: ExampleCheck) -> None:
@@ -78,6 +78,7 @@ def _format_row(listed: ListedExample) -> tuple[str, ...]:
 
 
 def _format_state(failures: Sequence[ExampleFailure] | None) -> str:
-    if failures is None:
-        return "-"
-    return f"differs ({', '.join(failure.place for failure in failures)})" if failures else "holds"
+    if not failures:
+        return "-" if failures is None else "holds"
+    more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
+    return f"differs ({failures[0].place}{more})"

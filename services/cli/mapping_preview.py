@@ -164,7 +164,7 @@ def _format_person(preview: PersonPreview) -> Iterator[str]:
 def _format_pin(result: PinResult) -> Iterator[str]:
     pinned = result.pinned
     name, connection, intent = pinned.example.name, pinned.connection_id, pinned.example.expected.intent
-    yield f"example {name} is {'replaced' if result.is_replaced else 'pinned'}: `mapping examples {connection}` lists all"
+    yield f'example "{name}" is {"replaced" if result.is_replaced else "pinned"}: `mapping examples {connection}` lists all'
     if not pinned.is_made_up:
         yield from textwrap.wrap(
             "It contains the real data of the employee: --made-up puts made-up values in place of it.", WIDTH

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.admin.examples import check_examples
-from services.admin.pin import ADDRESS, PinResult, make_up, pin_preview
+from services.admin.pin import ADDRESS, DAY, IBAN, PHONE, TEXT, PinResult, make_up, pin_preview
 from services.admin.preview_results import PersonPreview, Previewed
 from services.contracts.connections import Connection
 from services.contracts.employees import EmploymentPhase
@@ -172,3 +172,22 @@ def test_attribute_of_the_user_name_is_made_up() -> None:
         "supervisor.last_name": "Muster",
         "supervisor.id": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "made_up"),
+    [
+        ("0151 20001008", PHONE),
+        ("+4915120001008", PHONE),
+        ("0049 (0)151 / 20001008", PHONE),
+        ("DE60 8203 3556 4055 9973 98", IBAN),
+        ("DE60820335564055997398", IBAN),
+        ("2024-02-29T00:00:00+01:00", DAY),
+        ("001001", "111111"),
+        ("4711 Sales", TEXT),
+        ("", ""),
+    ],
+)
+def test_made_up_text_is_of_the_same_kind(value: str, made_up: str) -> None:
+    """So that a rule for telephone numbers gives one."""
+    assert make_up({"x": value}, {}, "email") == {"x": made_up}
