@@ -86,12 +86,14 @@ def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address
     made_up: dict[str, Value] = {}
     for key, value in attributes.items():
         part = key.rpartition(".")[2]  # a supervisor has names and an address, too
-        if part in NAMES:
+        if value is None or value == "":  # what is missing is not personal, and decides what the mapping gives
+            made_up[key] = value
+        elif part in NAMES:
             made_up[key] = NAMES[part]
         elif part == "email" or key == address_key or (isinstance(value, str) and "@" in value):
             made_up[key] = ADDRESS
         elif key == SUPERVISOR:
-            made_up[key] = None if value is None else 1
+            made_up[key] = 1
         elif key == STATUS or numbers.get(key, 0) >= COMMON:
             made_up[key] = value
         else:
@@ -109,9 +111,9 @@ def _replace(value: Scalar) -> Scalar:
 
 def _replace_text(value: str) -> str:
     """Returns a made-up text of the same kind. Of digits, the number stays. An empty text stays."""
-    if value.isdecimal():
+    if not value or value.isdecimal():
         return DIGIT * len(value)
-    return next((made_up for pattern, made_up in KINDS if pattern.fullmatch(value)), TEXT if value else value)
+    return next((made_up for pattern, made_up in KINDS if pattern.fullmatch(value)), TEXT)
 
 
 async def _count_equal(store: Store, connection: ConnectionId, attributes: Mapping[str, Value]) -> Counter[str]:

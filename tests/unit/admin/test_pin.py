@@ -159,6 +159,8 @@ def test_attribute_of_the_user_name_is_made_up() -> None:
         "supervisor.email": "boss@firm.example",
         "supervisor.last_name": "Boss",
         "supervisor.id": None,
+        "first_name": None,
+        "email": "",
     }
 
     made_up = make_up(attributes, dict.fromkeys(("supervisor.email", "supervisor.last_name"), 9), "dynamic_9")
@@ -171,6 +173,8 @@ def test_attribute_of_the_user_name_is_made_up() -> None:
         "supervisor.email": ADDRESS,
         "supervisor.last_name": "Muster",
         "supervisor.id": None,
+        "first_name": None,
+        "email": "",
     }
 
 
