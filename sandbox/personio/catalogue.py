@@ -79,6 +79,7 @@ PERSONNEL_NUMBER, TRAVEL_GROUP, SKILLS, COMPANY_CARD = (
     "dynamic_51877",
 )
 CHILDREN, BONUS, NOTES, PROFILE_LINK = "dynamic_91555", "dynamic_91560", "dynamic_80563", "dynamic_91007"
+MOBILE = "dynamic_93120"
 
 TRAVEL_GROUPS = ("Standard", "Vertrieb", "Führungskraft", "Geschäftsführung")
 SKILL_OPTIONS = (
@@ -104,6 +105,7 @@ CUSTOM = (
     Attribute(BONUS, "Bonus (%)", type="decimal"),
     Attribute(NOTES, "Notizen", type="multiline"),
     Attribute(PROFILE_LINK, "Öffentliches Profil", type="link"),
+    Attribute(MOBILE, "Mobiltelefon"),
 )
 """Custom attributes. The customer writes their labels, so the labels are the same in every language."""
 

@@ -162,8 +162,19 @@ def _draw_custom(rng: random.Random, identity: Identity, role: Role) -> dict[str
             (None, "", "Homeoffice montags\nLaptop übergeben", "Brillenträgerin – Zuschuss beantragt")
         ),
         catalogue.PROFILE_LINK: f"https://people.example/{identity.id}",
+        catalogue.MOBILE: _write_mobile(identity.id),
     }
     return _drop_profile_link(rng, values)
+
+
+def _write_mobile(employee_id: int) -> str | None:
+    """Returns a telephone number as people write it, by the id. Two of eight employees have none, and one has another text."""
+    digits = f"{20_000_000 + employee_id:08d}"
+    ways = (
+        *(f"0151 {digits}", f"+49 151 {digits}", f"0049 (0)151 / {digits}", f"0151/{digits[:4]}-{digits[4:]}"),
+        *(f"+43 664 {digits[1:]}", "siehe Notizen", "", None),
+    )
+    return ways[employee_id % len(ways)]
 
 
 def _drop_profile_link(rng: random.Random, values: Mapping[str, Any]) -> dict[str, Any]:

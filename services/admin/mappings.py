@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import ClassVar, Literal, TypeAlias
 
 from services.admin.connections import get_summary
+from services.admin.examples import ensure_examples_hold
 from services.admin.mapping_documents import InvalidMappingError, ensure_usable
 from services.admin.prefixes import ensure_distinct
 from services.contracts.connections import ConnectionState
@@ -202,14 +203,15 @@ async def publish(
     seen; None skips the check.
 
     Raises ``UnknownConnectionError``, ``InvalidMappingError`` for an expression or a transform that cannot be used,
-    ``DroppedFieldsError``, ``MappingConflictError``, ``InvalidPrefixError``, and
-    ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids.
+    ``DroppedFieldsError``, ``FailingExamplesError`` if a pinned example does not hold, ``MappingConflictError``,
+    ``InvalidPrefixError``, and ``PrefixConflictError`` if another connection to the same Declaree could have equal external ids.
     """
     summary = await get_summary(store, connection)
     ensure_usable(mapping)
     await ensure_distinct(store, summary.declaree_url, mapping.external_id_prefix, connection)
     before = await read_before(store, connection)
     mapping = withdraw_dropped(before, mapping, dropped)
+    await ensure_examples_hold(store, connection, mapping)
     if expected_version is None:
         expected_version = (await store.mappings.find_newest_versions([connection])).get(connection, 0)
     now = clock.now()

@@ -1,18 +1,19 @@
-"""Pins an employee as an example of a mapping: the stored attributes, and what the mapping makes of them now."""
+"""Pins a previewed employee as an example of a mapping: the attributes of the preview, and what the mapping makes of them."""
 
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from services.admin.mappings import get_draft, get_published
-from services.admin.tasks import build_unknown_employee
+from services.admin.preview_results import PersonPreview
 from services.contracts.employees import STATUS
-from services.contracts.events import EmployeeChanged
-from services.contracts.examples import ExpectedAccount, MappingExample
-from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.mappings import PublishedMapping
+from services.contracts.examples import SUPERVISOR, PinnedExample
+from services.contracts.ids import ConnectionId
+from services.contracts.mappings import MappingDocument
+from services.contracts.outcomes import Intent
 from services.contracts.values import Scalar, Value
-from services.mapping.engine import Engine
+from services.mapping.examples import build_example
+from services.runtime.clock import Clock
 from services.store.database import Store
 
 COMMON = 5
@@ -21,53 +22,63 @@ NAMES: Mapping[str, Value] = {"first_name": "Ada", "last_name": "Muster"}
 """Made-up names."""
 ADDRESS = "ada.muster@example.com"
 """Made-up e-mail address."""
-TEXT, DAY = "Example", "2020-01-15"
-"""Made-up text, and made-up date."""
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+TEXT, DAY, DIGIT = "Example", "2020-01-15", "1"
+"""Made-up text, date and digit."""
+IBAN, PHONE = "DE89 3704 0044 0532 0130 00", "+49 30 901820"
+"""Made-up account number and telephone number. Both are valid, so that rules for them give a value."""
+KINDS = (
+    (re.compile(r"\d{4}-\d\d-\d\d.*", re.DOTALL), DAY),
+    (re.compile(r"[A-Z]{2}\d\d[A-Z0-9 ]{11,40}"), IBAN),
+    (re.compile(r"(?=.*[+ ()/.-])[+(]?\d[\d ()/.-]{5,40}"), PHONE),
+)
+"""How a text of a kind is written, and the made-up one. A telephone number has a sign or a space among its digits."""
 
 
-async def pin_employee(
+@dataclass(frozen=True, slots=True)
+class PinResult:
+    """What became of a pinned example."""
+
+    pinned: PinnedExample
+    """The example."""
+    is_replaced: bool
+    """Whether it has replaced another one with the same name."""
+    real_intent: Intent
+    """What the mapping makes of the real data: with made-up values, it can be something else."""
+    reason: str | None
+    """Why the mapping rejects the data of the example; None if it does not."""
+
+
+async def pin_preview(
     store: Store,
+    clock: Clock,
     connection: ConnectionId,
-    employee: EmployeeId,
+    mapping: MappingDocument,
+    preview: PersonPreview,
     *,
     name: str,
+    by: str,
     is_made_up: bool,
-    uses_draft: bool,
-) -> MappingExample:
-    """Returns an example: the attributes as the last poll stored them, and what the published mapping makes of them, or the draft.
+) -> PinResult:
+    """Stores what the previewed mapping makes of the employee, in place of an example with the same name.
 
-    With ``is_made_up``, names, e-mail address, and each value that fewer than ``COMMON`` employees have are made up, except for
-    the status. Raises ``UnknownConnectionError``, ``UnknownEmployeesError``, ``NoSuchVersionError``, ``InvalidMappingError`` and
-    ``StoreFailedError``.
+    With ``is_made_up``, names, e-mail addresses, the supervisor, and each value that fewer than ``COMMON`` stored employees have
+    are made up, except for the status. Without stored employees, these are all values. The example says what the mapping makes of
+    the made-up values, also if that is a rejection. Raises ``UnknownConnectionError`` and ``ExampleLimitError``.
     """
-    published = await get_published(store, connection)
-    if uses_draft:
-        draft = await get_draft(store, connection)
-        published = published.model_copy(update={"mapping": draft.mapping})
-    snapshot = (await store.snapshots.read(connection, [employee])).get(employee)
-    if snapshot is None:
-        raise build_unknown_employee(connection, employee)
-    event = snapshot.to_event()
+    await store.connections.ensure_exists(connection)
+    attributes = dict(preview.attributes)
     if is_made_up:
-        common = await _count_equal(store, connection, event.attributes)
-        attributes = make_up(event.attributes, common, published.mapping.user_name_attribute)
-        event = event.model_copy(update={"attributes": attributes})
-    return build_example(published, event, name)
-
-
-def build_example(published: PublishedMapping, event: EmployeeChanged, name: str) -> MappingExample:
-    """Returns the example of an event with what the mapping makes of it."""
-    request = Engine(published).map(event)
-    desired = request.desired
-    expected = ExpectedAccount(
-        intent=request.intent,
-        user_name=desired.user_name if desired else None,
-        fields=desired.fields if desired else {},
-        manager=desired.manager.employee_id if desired and desired.manager else None,
-        rejected_field=request.field,
+        attributes = make_up(attributes, await _count_equal(store, connection, attributes), mapping.user_name_attribute)
+    example, reason = build_example(mapping, name, attributes, preview.phase)
+    pinned = PinnedExample(
+        connection_id=connection,
+        employee_id=preview.employee,
+        is_made_up=is_made_up,
+        pinned_at=clock.now(),
+        pinned_by=by,
+        example=example,
     )
-    return MappingExample(name=name, attributes=event.attributes, phase=event.phase, expected=expected)
+    return PinResult(pinned, await store.examples.save(pinned), preview.intent, reason)
 
 
 def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address_key: str) -> dict[str, Value]:
@@ -75,10 +86,14 @@ def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address
     made_up: dict[str, Value] = {}
     for key, value in attributes.items():
         part = key.rpartition(".")[2]  # a supervisor has names and an address, too
-        if part in NAMES:
+        if value is None or value == "":  # what is missing is not personal, and decides what the mapping gives
+            made_up[key] = value
+        elif part in NAMES:
             made_up[key] = NAMES[part]
         elif part == "email" or key == address_key or (isinstance(value, str) and "@" in value):
             made_up[key] = ADDRESS
+        elif key == SUPERVISOR:
+            made_up[key] = 1
         elif key == STATUS or numbers.get(key, 0) >= COMMON:
             made_up[key] = value
         else:
@@ -88,10 +103,17 @@ def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address
 
 def _replace(value: Scalar) -> Scalar:
     if isinstance(value, str):
-        return DAY if _DATE.match(value) else TEXT if value else value
+        return _replace_text(value)
     if value is None:
         return None
     return False if isinstance(value, bool) else 1
+
+
+def _replace_text(value: str) -> str:
+    """Returns a made-up text of the same kind. Of digits, the number stays. An empty text stays."""
+    if not value or value.isdecimal():
+        return DIGIT * len(value)
+    return next((made_up for pattern, made_up in KINDS if pattern.fullmatch(value)), TEXT)
 
 
 async def _count_equal(store: Store, connection: ConnectionId, attributes: Mapping[str, Value]) -> Counter[str]:

@@ -195,6 +195,8 @@ def _describe(mapped: MappedEmployee, settlement: DrySettlement, version: int) -
         employee=mapped.request.employee_id,
         mapping_version=version,
         is_absent=mapped.is_absent,
+        attributes=mapped.event.attributes,
+        phase=mapped.event.phase,
         intent=mapped.request.intent,
         result=find_result(settlement),
         reason=reason,

@@ -7,9 +7,11 @@ from typing import Any
 
 from services.accounts.dry_writer import DrySettlement
 from services.contracts.connections import Guard
+from services.contracts.employees import EmploymentPhase
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.mappings import MANAGER
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
+from services.contracts.values import Value
 from services.provisioning import paths
 from services.provisioning.calls import Body
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID
@@ -101,6 +103,10 @@ class PersonPreview:
     """The number that the mapping would get."""
     is_absent: bool
     """Whether Personio does not know the employee any longer: the stored data is used."""
+    attributes: Mapping[str, Value]
+    """The attributes that the mapping reads, as Personio shows them now."""
+    phase: EmploymentPhase
+    """Whether the employment has begun or ended."""
     intent: Intent
     """What the mapper would ask for."""
     result: Previewed

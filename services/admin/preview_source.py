@@ -12,7 +12,7 @@ from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import Connection
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
-from services.contracts.events import AccountRequested
+from services.contracts.events import AccountRequested, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import MappingDocument, PublishedMapping
 from services.contracts.outcomes import Intent
@@ -84,6 +84,8 @@ class MappedEmployee:
     """Whether Personio no longer lists the employee, or does not know the id."""
     name: str | None
     """First and last name; None if both are empty or unknown."""
+    event: EmployeeChanged
+    """What the request was mapped from."""
     unfit: frozenset[UnfitValue] = frozenset()
     """Values that are not in value tables; nothing for an employee that needs no account."""
 
@@ -159,7 +161,8 @@ class DraftMapper:
         return self._map(snapshot, is_absent=False)
 
     def _map(self, snapshot: Snapshot, *, is_absent: bool) -> MappedEmployee:
-        request = self._engine.map(snapshot.to_event())
+        event = snapshot.to_event()
+        request = self._engine.map(event)
         needs_account = request.intent in {Intent.PROVISION, Intent.REJECT}
-        unfit = self._tables.find(snapshot.attributes) if needs_account else frozenset[UnfitValue]()
-        return MappedEmployee(request, is_absent, snapshot.full_name, unfit)
+        unfit = self._tables.find(event.attributes) if needs_account else frozenset[UnfitValue]()
+        return MappedEmployee(request, is_absent, snapshot.full_name, event, unfit)

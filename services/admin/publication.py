@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.admin.examples import ExampleCheck, check_examples
 from services.admin.mapping_problems import MappingReview, review_mapping
 from services.admin.mappings import read_before
 from services.contracts.ids import ConnectionId
@@ -25,6 +26,8 @@ class Publication:
     """The newest published version; 0 without one. If another one is published in between, this publication is refused."""
     review: MappingReview
     """Problems and hints."""
+    examples: ExampleCheck
+    """Which pinned examples hold."""
 
     @property
     def differences(self) -> tuple[Difference, ...]:
@@ -52,4 +55,5 @@ async def prepare_publication(
         before=await read_before(store, connection),
         version=version,
         review=await review_mapping(store, clock, connection, mapping),
+        examples=await check_examples(store, connection, mapping),
     )

@@ -4,13 +4,13 @@ Values are validated as the store needs them. An invalid value ends the command 
 option, argument or variable.
 """
 
+import getpass
 import os
 import sys
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from getpass import GetPassWarning
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,13 @@ from services.admin.mapping_documents import parse_document, parse_examples
 from services.admin.mappings import MAX_NOTE_LENGTH
 from services.cli.context import fail
 from services.contracts.connections import UNENCRYPTED, Address, Credential, Label, Secret, TimeZone, is_unencrypted
+from services.contracts.examples import MAX_NAME_LENGTH as MAX_EXAMPLE_NAME_LENGTH
 from services.contracts.examples import ExampleDocument
 from services.contracts.mappings import MappingDocument
 from services.errors import ConnectorError
 
+MAX_NAME_LENGTH = 100
+"""Maximum number of characters of the name of a person."""
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended: 128 and the number of the signal."""
 
@@ -93,6 +96,21 @@ def parse_optional_note(value: str | None) -> str | None:
 def to_milliseconds(time: datetime) -> int:
     """Returns a time as Kafka writes it. Without a time zone, it is UTC, independent of the machine's time zone."""
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def parse_example_name(value: str | None) -> str | None:
+    """Returns the name of an example, if one is given. Raises ``BadParameter`` for one that cannot be printed on a line."""
+    if value is not None and not (value.strip() and value.isprintable() and len(value) <= MAX_EXAMPLE_NAME_LENGTH):
+        raise typer.BadParameter(f"write 1 to {MAX_EXAMPLE_NAME_LENGTH} characters on one line")
+    return value if value is None else value.strip()
+
+
+def get_author(by: str | None) -> str:
+    """Returns the name that stays with a version or an example."""
+    try:
+        return (by or getpass.getuser())[:MAX_NAME_LENGTH]
+    except (OSError, KeyError):  # a container may have an account without a name
+        return "unknown"
 
 
 def read_text(file: Path, option: str) -> str:
@@ -171,7 +189,7 @@ class SecretSource:
         try:
             with warnings.catch_warnings():
                 # without a terminal, getpass reads standard input and warns with a line of its own code
-                warnings.simplefilter("ignore", GetPassWarning)
+                warnings.simplefilter("ignore", getpass.GetPassWarning)
                 # to standard error: standard output has the result only
                 answer: str = typer.prompt(self.prompt, hide_input=True, err=True)
         except typer.Abort as abort:

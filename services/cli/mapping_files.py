@@ -1,4 +1,4 @@
-"""The commands ``mapping …`` that work on files: checks without a connection, schemas, and pinned examples."""
+"""The commands ``mapping …`` that work on files alone: checks and schemas."""
 
 import json
 from collections.abc import Sequence
@@ -8,12 +8,9 @@ from typing import Annotated
 import typer
 
 from services.admin import mapping_documents as documents
-from services.admin.pin import pin_employee
 from services.cli import inputs
-from services.cli.context import Id, Json, run
+from services.cli.context import Json
 from services.cli.output import print_error, print_result
-from services.contracts.examples import ExampleDocument
-from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import MappingDocument
 from services.mapping.examples import ExampleFailure, find_failures
 
@@ -40,43 +37,11 @@ def check_examples(
     An example has the attributes of an employee and what the mapping must give. The exit code is 1 if one does not hold.
     """
     document = inputs.read_examples(examples)
-    failures = find_failures(inputs.read_mapping(file), document)
-    text = _format_failures(failures) or f"examples that hold: {len(document.examples)}"
+    failures = find_failures(inputs.read_mapping(file), document.examples)
+    text = format_failures(failures) or f"examples that hold: {len(document.examples)}"
     print_result(text, {"examples": len(document.examples), "failures": failures}, as_json=as_json)
     if failures:
         raise typer.Exit(1)
-
-
-def pin(
-    connection: Id,
-    employee: Annotated[str, typer.Argument(help="The employee's Personio id.")],
-    examples: Annotated[
-        Path, typer.Argument(dir_okay=False, help="YAML file that gets the example; created if missing.")
-    ],
-    name: Annotated[str, typer.Option("--name", help="What the example shows.")] = "",
-    made_up: Annotated[bool, typer.Option("--made-up", help="Put made-up values in place of personal ones.")] = False,
-    draft: Annotated[bool, typer.Option("--draft", help="Pin what the draft makes of the employee.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Add an employee to a file of examples: the stored attributes, and what the published mapping makes of them.
-
-    The file contains personal data. With --made-up, names, e-mail address, and values that fewer than five employees have are made up.
-    """
-    before = inputs.read_examples(examples).examples if examples.exists() else ()
-    title = name or f"example {len(before) + 1}"
-    example = run(
-        lambda _, store: pin_employee(
-            store,
-            ConnectionId(connection),
-            EmployeeId(employee),
-            name=title,
-            is_made_up=made_up,
-            uses_draft=draft,
-        )
-    )
-    document = ExampleDocument(examples=(*before, example))
-    examples.write_text(documents.format_examples(document), encoding="utf-8")
-    print_result(f"{examples}: example {len(document.examples)} is added", example, as_json=as_json)
 
 
 def show_schema(
@@ -88,14 +53,15 @@ def show_schema(
 
 def ensure_examples(mapping: MappingDocument, examples: Path | None) -> None:
     """Ends the command if a pinned example does not hold."""
-    failures = find_failures(mapping, inputs.read_examples(examples)) if examples else ()
+    failures = find_failures(mapping, inputs.read_examples(examples).examples) if examples else ()
     if failures:
-        print_error(_format_failures(failures))
+        print_error(format_failures(failures))
         print_error("nothing was published: correct the mapping or the examples")
         raise typer.Exit(1)
 
 
-def _format_failures(failures: Sequence[ExampleFailure]) -> str:
+def format_failures(failures: Sequence[ExampleFailure]) -> str:
+    """Returns one line for each difference, with the values, which can be personal data."""
     lines = [
         f"{failure.example}: {failure.place} is {json.dumps(failure.actual, ensure_ascii=False)} instead of "
         f"{json.dumps(failure.expected, ensure_ascii=False)}{f' ({failure.reason})' if failure.reason else ''}"

@@ -12,6 +12,7 @@ from pydantic_core import to_jsonable_python
 
 from services.admin import preview as admin_preview
 from services.admin.mappings import get_draft
+from services.admin.pin import PinResult, pin_preview
 from services.admin.preview_recorded import RecordedPreview, preview_recorded
 from services.admin.preview_results import PersonPreview, PopulationPreview, ReasonGroup
 from services.cli import inputs
@@ -50,14 +51,35 @@ def preview(
             help="Compare with the published mapping over the changes recorded since then (UTC), such as 2026-03-01.",
         ),
     ] = None,
+    pin: Annotated[
+        str | None,
+        typer.Option(
+            "--pin",
+            help="With --employee: keep the result as an example of this name.",
+            callback=inputs.parse_example_name,
+        ),
+    ] = None,
+    made_up: Annotated[
+        bool, typer.Option("--made-up", help="With --pin: put made-up values in place of personal ones.")
+    ] = False,
+    by: Annotated[str | None, typer.Option("--by", help="With --pin: name to record. Default: your user name.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a mapping would do if it were published now. Nothing is written or published.
+    """Show what a mapping would do if it were published now. Nothing is written to Declaree or published.
 
     Reads the employees from Personio and the accounts from Declaree. Without --employee, shows the numbers of all employees,
     and the reasons of those that would be rejected or wait. With --employee, shows the values before and after, and the
-    requests to Declaree, which contain personal data. With --since, reads neither of both systems, but the recorded changes.
+    requests to Declaree, which contain personal data.
+
+    With --pin, stores what the mapping makes of the employee as an example: no mapping is published with another result. Without
+    --made-up, the example contains personal data.
+
+    With --since, reads neither Personio nor Declaree, but the changes that Kafka has recorded.
     """
+    if pin is not None and employee is None:
+        raise typer.BadParameter("name the employee with --employee", param_hint="'--pin'")
+    if made_up and pin is None:
+        raise typer.BadParameter("this is for pinning: add --pin", param_hint="'--made-up'")
     if since is not None and (employee is not None or names or values):
         raise typer.BadParameter("recorded changes are counted only: leave the others out", param_hint="'--since'")
     target = ConnectionId(connection)
@@ -68,7 +90,23 @@ def preview(
         return
     if employee is not None:
         person = _preview_person(target, mapping, EmployeeId(employee))
-        print_result("\n".join(_format_person(person)), person, as_json=as_json)
+        if pin is None:
+            print_result("\n".join(_format_person(person)), person, as_json=as_json)
+            return
+        result = run(
+            lambda _, store: pin_preview(
+                store,
+                SystemClock(),
+                target,
+                mapping,
+                person,
+                name=pin,
+                by=inputs.get_author(by),
+                is_made_up=made_up,
+            )
+        )
+        text = "\n".join([*_format_person(person), *_format_pin(result)])
+        print_result(text, {**to_jsonable_python(person), "pinned": result}, as_json=as_json)
         return
     population = _preview_population(target, mapping, with_names=names, with_values=values)
     print_result("\n".join(_format_population(population)), population, as_json=as_json)
@@ -160,6 +198,23 @@ def _format_person(preview: PersonPreview) -> Iterator[str]:
         yield f"{request.method} {request.path}" + ("" if request.is_taken else "  (Declaree would refuse it)")
         if request.body is not None:
             yield textwrap.indent(json.dumps(request.body, ensure_ascii=False, indent=2), "  ")
+
+
+def _format_pin(result: PinResult) -> Iterator[str]:
+    pinned = result.pinned
+    name, connection, intent = pinned.example.name, pinned.connection_id, pinned.example.expected.intent
+    yield f'example "{name}" is {"replaced" if result.is_replaced else "pinned"}: `mapping examples {connection}` lists all'
+    if not pinned.is_made_up:
+        yield from textwrap.wrap(
+            "It contains the real data of the employee: --made-up puts made-up values in place of it.", WIDTH
+        )
+    elif intent is not result.real_intent:
+        reason = f" ({result.reason})" if result.reason else ""
+        yield from textwrap.wrap(
+            f"With made-up values, the mapping gives {intent.value}{reason} in place of {result.real_intent.value}, and this is "
+            "what the example expects.",
+            WIDTH,
+        )
 
 
 def _format_value(value: Any) -> str:

@@ -1,6 +1,5 @@
 """The commands ``mapping …`` for drafts and versions."""
 
-import getpass
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,8 @@ from services.admin.mapping_problems import MappingReview, review_mapping
 from services.admin.publication import Publication, prepare_publication
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
-from services.cli.mapping_files import File, check_examples, ensure_examples, lint, pin, show_schema
+from services.cli.mapping_examples import list_examples, show_examples, unpin
+from services.cli.mapping_files import File, check_examples, ensure_examples, lint, show_schema
 from services.cli.mapping_preview import show_preview
 from services.cli.output import format_columns, print_error, print_result
 from services.contracts.connections import ConnectionState
@@ -27,8 +27,6 @@ from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
 from services.store.errors import StoreFailedError
 
-MAX_NAME_LENGTH = 100
-"""Maximum number of characters of a name."""
 Note = Annotated[
     str | None,
     typer.Option("--note", help="Why, in a sentence: it stays with the version.", callback=inputs.parse_optional_note),
@@ -46,7 +44,7 @@ Shown = Annotated[
 Examples = Annotated[
     Path | None,
     typer.Option(
-        "--examples", exists=True, dir_okay=False, help="Pinned examples that must hold, as in `mapping test`."
+        "--examples", exists=True, dir_okay=False, help="Further examples that must hold, as in `mapping test`."
     ),
 ]
 
@@ -124,7 +122,9 @@ async def _save(
     store: Store, connection: ConnectionId, mapping: MappingDocument, by: str | None, revision: int
 ) -> tuple[MappingDraft, MappingReview]:
     clock = SystemClock()
-    draft = await admin_mappings.save_draft(store, clock, connection, mapping, by=get_author(by), revision=revision)
+    draft = await admin_mappings.save_draft(
+        store, clock, connection, mapping, by=inputs.get_author(by), revision=revision
+    )
     return draft, await review_mapping(store, clock, connection, mapping)
 
 
@@ -229,14 +229,6 @@ def discard(connection: Id, as_json: Json = False) -> None:
     print_result(text, {"discarded": was_there}, as_json=as_json)
 
 
-def get_author(by: str | None) -> str:
-    """Returns the name that stays with a version."""
-    try:
-        return (by or getpass.getuser())[:MAX_NAME_LENGTH]
-    except (OSError, KeyError):  # a container may have an account without a name
-        return "unknown"
-
-
 def _prepare(connection: ConnectionId, mapping: MappingDocument) -> Publication:
     return run(lambda _, store: prepare_publication(store, SystemClock(), connection, mapping))
 
@@ -254,6 +246,7 @@ def _confirm(
     if yes and publication.review.problems and not accepts_problems:
         print_error("nothing was published: correct the problems, or add --accept-problems")
         raise typer.Exit(1)
+    show_examples(publication.examples)
     if yes:
         return dropped
     for line in _format_differences(publication.differences):
@@ -281,7 +274,7 @@ def _publish(
     """Publishes what was confirmed, and prints its version. ``draft`` is what the mapping was saved as; None for any other one."""
 
     async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
-        clock, author = SystemClock(), get_author(by)
+        clock, author = SystemClock(), inputs.get_author(by)
         if draft is not None:
             published = await admin_mappings.publish_draft(store, clock, draft, by=author, note=note, dropped=dropped)
         else:
@@ -342,7 +335,8 @@ COMMANDS: dict[str, Any] = {
     "discard": discard,
     "lint": lint,
     "test": check_examples,
-    "pin": pin,
+    "examples": list_examples,
+    "unpin": unpin,
     "schema": show_schema,
 }
 """The commands by their names."""

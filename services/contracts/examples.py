@@ -1,18 +1,26 @@
-"""Pinned examples of a mapping: an employee, and the account that the mapping must give. Kept beside the mapping, in a file.
+"""Pinned examples of a mapping: an employee, and the account that the mapping must give. In a file, or stored with the connection.
 
 ``format_version`` is the version of the document format.
 """
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from services.contracts.employees import EmploymentPhase
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Intent
 from services.contracts.values import FrozenModel, Value
 
 MAX_EXAMPLES = 500
 """Maximum number of examples of a document."""
+MAX_PINNED = 100
+"""Maximum number of examples that are stored with one connection."""
+MAX_NAME_LENGTH = 200
+"""Maximum number of characters of the name of an example."""
+SUPERVISOR = "supervisor.id"
+"""The attribute with the employee id of the supervisor."""
 
 
 class ExpectedAccount(FrozenModel):
@@ -33,7 +41,7 @@ class ExpectedAccount(FrozenModel):
 class MappingExample(FrozenModel):
     """One employee, and what the mapping must ask for."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
     """What the example shows."""
     attributes: dict[str, Value]
     """Attributes of the employee by their keys. An attribute that is not named is unknown."""
@@ -50,3 +58,29 @@ class ExampleDocument(FrozenModel):
     """Version of the document format."""
     examples: tuple[MappingExample, ...] = Field(max_length=MAX_EXAMPLES)
     """The examples."""
+
+
+class PinnedExample(FrozenModel):
+    """An example that is stored with a connection. Publishing a mapping needs all of them to hold."""
+
+    connection_id: ConnectionId
+    """The connection."""
+    employee_id: EmployeeId
+    """The employee that the example was made from."""
+    is_made_up: bool
+    """Whether made-up values stand in place of personal ones."""
+    pinned_at: datetime
+    """When the example was stored."""
+    pinned_by: str
+    """Name of the person that stored it."""
+    example: MappingExample
+    """The example. Its name identifies it within the connection."""
+
+    @property
+    def people(self) -> tuple[PersonKey, ...]:
+        """The employees that the example is about: the one that it was made from and, with real data, the manager."""
+        employees = [self.employee_id]
+        if not self.is_made_up:
+            managers = (self.example.expected.manager, self.example.attributes.get(SUPERVISOR))
+            employees += [EmployeeId(str(manager)) for manager in managers if manager is not None]
+        return tuple(PersonKey(self.connection_id, employee) for employee in dict.fromkeys(employees))

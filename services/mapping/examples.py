@@ -1,12 +1,13 @@
 """Checks pinned examples of a mapping with the engine of the mapper. Pure."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from services.contracts.employees import EmploymentPhase
 from services.contracts.events import AccountRequested, ChangeKind, EmployeeChanged
-from services.contracts.examples import ExampleDocument, ExpectedAccount, MappingExample
+from services.contracts.examples import ExpectedAccount, MappingExample
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import MappingDocument, PublishedMapping
 from services.contracts.targets import identify_field
@@ -32,11 +33,57 @@ class ExampleFailure:
     reason: str | None = None
     """Why the mapping rejects the employee; None if it does not."""
 
+    @property
+    def kinds(self) -> str:
+        """The kinds of both values. The values themselves can be personal data."""
+        if self.place == "intent":
+            return f"{self.actual} instead of {self.expected}"
+        expected, actual = _name_kind(self.expected), _name_kind(self.actual)
+        return f"another {actual}" if actual == expected else f"{actual} instead of {expected}"
 
-def find_failures(mapping: MappingDocument, document: ExampleDocument) -> tuple[ExampleFailure, ...]:
+
+def _name_kind(value: Value) -> str:
+    match value:
+        case None:
+            return "no value"
+        case bool():
+            return "truth value"
+        case str():
+            return "text"
+        case tuple():
+            return "list"
+        case _:
+            return "number"
+
+
+def find_failures(mapping: MappingDocument, examples: Iterable[MappingExample]) -> tuple[ExampleFailure, ...]:
     """Returns what the mapping gives otherwise than the examples say, in their order; nothing if they all hold."""
-    engine = Engine(PublishedMapping(connection_id=_CONNECTION, version=1, mapping=mapping, published_at=_AT))
-    return tuple(failure for example in document.examples for failure in _check(engine, example))
+    engine = _compile(mapping)
+    return tuple(failure for example in examples for failure in _check(engine, example))
+
+
+def build_example(
+    mapping: MappingDocument, name: str, attributes: Mapping[str, Value], phase: EmploymentPhase
+) -> tuple[MappingExample, str | None]:
+    """Returns an example that holds: the attributes, and all that the mapping makes of them.
+
+    The second value is the reason of a rejection; None without one.
+    """
+    example = MappingExample(name=name, attributes=dict(attributes), phase=phase, expected=ExpectedAccount())
+    request = _compile(mapping).map(_build_event(example))
+    desired = request.desired
+    expected = ExpectedAccount(
+        intent=request.intent,
+        user_name=desired.user_name if desired else None,
+        fields=desired.fields if desired else {},
+        manager=desired.manager.employee_id if desired and desired.manager else None,
+        rejected_field=request.field,
+    )
+    return example.model_copy(update={"expected": expected}), request.reason
+
+
+def _compile(mapping: MappingDocument) -> Engine:
+    return Engine(PublishedMapping(connection_id=_CONNECTION, version=1, mapping=mapping, published_at=_AT))
 
 
 def _check(engine: Engine, example: MappingExample) -> Iterator[ExampleFailure]:

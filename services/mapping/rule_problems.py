@@ -16,6 +16,7 @@ from services.contracts.mappings import ExpressionSource, MappingDocument, Publi
 from services.contracts.values import Value
 from services.mapping.engine import Engine
 from services.mapping.expressions.tokens import InvalidExpressionError
+from services.mapping.target_problems import LIST_ATTRIBUTES
 from services.mapping.time_limit import MAX_SECONDS
 from services.mapping.transforms import UnfitValueError, find_transform_problem
 from services.mapping.wanted import find_wanted_attributes
@@ -119,7 +120,7 @@ def find_expression_problem(expression: str, types: Mapping[str, str] | None = N
         return str(error)
     if compiled.functions & READING_FUNCTIONS:
         return None
-    samples = {key: SAMPLES.get((types or {}).get(key, "")) for key in compiled.attributes}
+    samples = {key: _find_sample(key, types or {}) for key in compiled.attributes}
     if any(sample is None for sample in samples.values()):
         return None
     try:
@@ -129,3 +130,11 @@ def find_expression_problem(expression: str, types: Mapping[str, str] | None = N
     except UnfitValueError:
         return None  # a sample has too few entries, for example
     return None
+
+
+def _find_sample(key: str, types: Mapping[str, str]) -> Value:
+    """Returns a value of the type of an attribute; None if it is unknown."""
+    parent, _, part = key.rpartition(".")
+    if key in types and parent in LIST_ATTRIBUTES:  # Personio names the type of the elements' texts only
+        return SAMPLES["tags"] if part == "name" else None
+    return SAMPLES.get(types.get(key, ""))

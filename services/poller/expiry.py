@@ -1,4 +1,4 @@
-"""Removes the data of leavers from the snapshots of a connection, once a day."""
+"""Removes the data of leavers from the snapshots and pinned examples of a connection, once a day."""
 
 import logging
 from collections.abc import Callable
@@ -15,7 +15,7 @@ MAX_PER_RUN = 1000
 
 
 class SnapshotExpiry(Protocol):
-    """The snapshots of leavers."""
+    """The snapshots and pinned examples of leavers."""
 
     async def remove_missing(self, connection: ConnectionId, before: datetime, limit: int) -> int:
         """Removes snapshots of employees that Personio has not listed since then. Returns their number."""
@@ -25,9 +25,13 @@ class SnapshotExpiry(Protocol):
         """Removes all attributes but the status from snapshots of inactive employees. Returns their number."""
         ...
 
+    async def remove_examples(self, connection: ConnectionId, before: datetime) -> int:
+        """Removes examples with real data of leavers that were pinned before then. Returns their number."""
+        ...
+
 
 class Expirer:
-    """Lets snapshots of one connection expire while its lease is held."""
+    """Lets snapshots and examples of one connection expire while its lease is held."""
 
     def __init__(self, snapshots: SnapshotExpiry, clock: Clock, ensure_lease: Callable[[], None], days: int) -> None:
         """``ensure_lease`` raises ``LeaseLostError`` if this process no longer owns the lease."""
@@ -37,18 +41,17 @@ class Expirer:
         self._days = days
 
     async def expire(self, connection: ConnectionId) -> int:
-        """Removes the data of leavers from their snapshots after the days of the setting. Returns their number.
+        """Removes the data of leavers after the days of the setting. Returns the number of snapshots and examples.
 
         Personio no longer lists some of them: their snapshots are removed. A snapshot of a listed one is reduced to the
-        status, because the next scan would store a removed one again.
+        status, because the next scan would store a removed one again. Pinned examples with their real data are removed.
         """
         before = self._clock.now() - timedelta(days=self._days)
         self._ensure_lease()
         removed = await self._snapshots.remove_missing(connection, before, MAX_PER_RUN)
         reduced = await self._snapshots.reduce_leavers(connection, before, MAX_PER_RUN)
-        if removed or reduced:
-            logger.info(
-                "snapshots of leavers expired",
-                extra={"connection": connection, "counts": {"removed": removed, "reduced": reduced}},
-            )
-        return removed + reduced
+        examples = await self._snapshots.remove_examples(connection, before)
+        if removed or reduced or examples:
+            counts = {"removed": removed, "reduced": reduced, "examples": examples}
+            logger.info("data of leavers expired", extra={"connection": connection, "counts": counts})
+        return removed + reduced + examples

@@ -36,7 +36,8 @@ def _match_range(connection: ConnectionId) -> Document:
     return {"$gte": f"{connection}/", "$lt": f"{connection}0"}  # "0" follows "/"
 
 
-def _match_keys(connection: ConnectionId) -> Document:
+def match_keys(connection: ConnectionId) -> Document:
+    """Matches the documents of a connection by their keys, also damaged ones."""
     return {"_id": _match_range(connection)}
 
 
@@ -94,21 +95,22 @@ CONTENTS = (
         mention=Mention(_match_tasks, lambda person: {"$pull": {"action.people": person.employee_id}}),
     ),
     CollectionContent("observations", _match_field, lambda person: {"person": str(person)}),
-    CollectionContent("snapshots", _match_keys, _match_person),
-    CollectionContent("ledger", _match_keys, _match_person),
+    CollectionContent("snapshots", match_keys, _match_person),
+    CollectionContent("ledger", match_keys, _match_person),
     CollectionContent(
         "claims", lambda connection: {"owner": _match_range(connection)}, lambda person: {"owner": str(person)}
     ),
-    CollectionContent("links", _match_keys, _match_links),
+    CollectionContent("links", match_keys, _match_links),
     CollectionContent(
         "verifications",
-        lambda connection: {"$or": [{"_id": connection}, _match_keys(connection)]},
+        lambda connection: {"$or": [{"_id": connection}, match_keys(connection)]},
         mention=Mention(_match_steps, _erase_from_step),
     ),
     CollectionContent("source_catalogues", lambda connection: {"_id": connection}),
     CollectionContent("field_catalogues", lambda connection: {"_id": connection}),
-    CollectionContent("mappings", _match_keys),
+    CollectionContent("mappings", match_keys),
     CollectionContent("mapping_drafts", lambda connection: {"_id": connection}),
+    CollectionContent("mapping_examples", match_keys, lambda person: {"people": str(person)}),
     CollectionContent("runs", _match_field),
     CollectionContent("brakes", lambda connection: {"_id": connection}),
     CollectionContent("damage", _match_field, _match_notes),

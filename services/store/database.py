@@ -25,6 +25,7 @@ from services.store.drafts import MappingDrafts
 from services.store.encryption import Cipher
 from services.store.erasure import Erasure
 from services.store.errors import StoreSetupError
+from services.store.examples import Examples
 from services.store.expiry import SnapshotExpiry
 from services.store.fenced import FencedStore
 from services.store.field_catalogues import FieldCatalogues
@@ -103,6 +104,7 @@ class Store:
         self.catalogues = Catalogues(self._get_collection("source_catalogues"))
         self.field_catalogues = FieldCatalogues(self._get_collection("field_catalogues"))
         self.drafts = MappingDrafts(self._get_collection("mapping_drafts"))
+        self.examples = Examples(self._get_collection("mapping_examples"))
         self.mappings = Mappings(self._get_collection("mappings"), self.damage)
         self.marks = SettlementMarks(self._get_collection("snapshots"), self._get_collection("ledger"))
         self.ledger = Ledger(self._get_collection("ledger"), self.marks)
@@ -120,7 +122,9 @@ class Store:
         self.dead_letters = DeadLetters(self._get_collection("dead_letters"))
         self.forgotten = Forgotten(self._get_collection("forgotten"))
         self.erasure = Erasure(self._get_collection)
-        self.expiry = SnapshotExpiry(self._get_collection("snapshots"), ledger="ledger")
+        self.expiry = SnapshotExpiry(
+            self._get_collection("snapshots"), self._get_collection("mapping_examples"), ledger="ledger"
+        )
 
     @classmethod
     def connect(cls, url: SecretStr, database: str, keys: Sequence[SecretStr], *, timeout_ms: int = 5000) -> Self:

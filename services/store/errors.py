@@ -6,6 +6,7 @@ TransientError
 PermanentError
 ├── UnknownConnectionError         no connection has the id
 ├── DraftConflictError             another draft was saved in between
+├── ExampleLimitError              too many pinned examples, or one that is too large
 ├── MappingConflictError           another mapping was published in between
 └── ConfigurationError
     ├── EncryptionKeyError         ENCRYPTION_KEYS does not decrypt a stored secret
@@ -85,6 +86,12 @@ class DraftConflictError(PermanentError):
             f"the draft of connection {connection} has another revision than you named: see it with "
             f"`mapping export {connection} --draft`, then add `--revision` with its number"
         )
+
+
+class ExampleLimitError(PermanentError):
+    """An example is too large, or the connection has as many as it can have."""
+
+    code: ClassVar[str] = "example-limit"
 
 
 class MappingConflictError(PermanentError):

@@ -1,4 +1,4 @@
-"""Removes the data of leavers from the snapshots, once their accounts are confirmed as disabled for a time."""
+"""Removes the data of leavers from snapshots and pinned examples, once their accounts are confirmed as disabled for a time."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from services.contracts.ids import ConnectionId
-from services.store.collection import ChangeOne, Collection, Document
+from services.store.collection import PAGE_SIZE, ChangeOne, Collection, Document, split
+from services.store.contents import match_keys
 
 KEPT = "status"
 """The attribute that a reduced snapshot keeps: the life cycle follows from it, so that a resend still disables the account."""
@@ -27,11 +28,12 @@ _IN_DOUBT: dict[str, Any] = {
 
 
 class SnapshotExpiry:
-    """The snapshots of leavers. Only the lease owner of a connection writes them."""
+    """The snapshots and pinned examples of leavers. Only the lease owner of a connection lets them expire."""
 
-    def __init__(self, collection: Collection, *, ledger: str) -> None:
+    def __init__(self, collection: Collection, examples: Collection, *, ledger: str) -> None:
         """``ledger`` is the name of the collection that tells which accounts are disabled."""
         self._collection = collection
+        self._examples = examples
         self._ledger = ledger
 
     async def remove_missing(self, connection: ConnectionId, before: datetime, limit: int) -> int:
@@ -60,6 +62,30 @@ class SnapshotExpiry:
         documents = await self._find(connection, unchanged, [], limit)
         result = await self._collection.write_bulk([_build_reduction(document) for document in documents])
         return result.matched
+
+    async def remove_examples(self, connection: ConnectionId, before: datetime) -> int:
+        """Removes the examples with real data of leavers that were pinned before ``before``. Returns their number.
+
+        A leaver is an employee, or the manager of one, without a snapshot or with a reduced one. An example that cannot be read
+        stays until an administrator removes it.
+        """
+        real = {
+            **match_keys(connection),
+            "is_made_up": False,
+            "pinned_at": {"$lt": _TIME.dump_python(before, mode="json")},
+        }
+        documents = await self._examples.find(real, fields=["people"])
+        people = {
+            document["_id"]: [person for person in document["people"] if isinstance(person, str)]
+            for document in documents
+            if isinstance(document.get("people"), list)
+        }
+        present: set[str] = set()
+        for keys in split(sorted({person for named in people.values() for person in named}), PAGE_SIZE):
+            where = {"_id": {"$in": keys}, "is_reduced": {"$ne": True}}
+            present.update(document["_id"] for document in await self._collection.find(where, fields=["_id"]))
+        expired = [key for key, named in people.items() if not present.issuperset(named)]
+        return await self._examples.delete_all({**real, "_id": {"$in": expired}}) if expired else 0
 
     async def _find(
         self, connection: ConnectionId, where: Mapping[str, Any], order: Sequence[Mapping[str, Any]], limit: int

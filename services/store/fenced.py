@@ -36,7 +36,7 @@ class FencedStore:
     ) -> None:
         """``get_collection`` returns a collection with the fence of the work. The work changes nothing in the others that needs one."""
         self.snapshots = Snapshots(get_collection("snapshots"), damage, ledger="ledger")
-        self.expiry = SnapshotExpiry(get_collection("snapshots"), ledger="ledger")
+        self.expiry = SnapshotExpiry(get_collection("snapshots"), get_collection("mapping_examples"), ledger="ledger")
         self.marks = SettlementMarks(get_collection("snapshots"), get_collection("ledger"))
         self.catalogues = Catalogues(get_collection("source_catalogues"))
         self.runs = Runs(get_collection("runs"), damage)

@@ -74,6 +74,7 @@ INDEXES = (
         _build_partial(status="inactive"),
     ),
     Index("mappings", "versions", {"connection_id": 1, "version": -1}, {"unique": True}),
+    Index("mapping_examples", "people", {"people": 1}),
     Index("ledger", "people", _PERSON),
     Index("ledger", "retryable", _mark("retryable"), _build_partial(retryable=True)),
     Index("ledger", "due", {"connection_id": 1, "retry_due": 1}, _build_partial(retryable=True)),

@@ -20,6 +20,7 @@ from services.contracts.events import (
     Event,
     ManagerReference,
 )
+from services.contracts.examples import ExpectedAccount, MappingExample, PinnedExample
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.contracts.mappings import AttributeSource, MappingDocument, PublishedMapping, Rule, default_mapping
@@ -84,6 +85,22 @@ def make_observation(employee: str = "1", run: str = "n1", **changes: Any) -> Ob
         "groups": (Group(kind=GroupKind.NEW),),
     }
     return Observation.model_validate(content | changes)
+
+
+def make_pinned(employee: str = "1", name: str = "Ada", **changes: Any) -> PinnedExample:
+    """Returns a pinned example with real data, with these fields. ``manager`` is the employee id of the manager."""
+    manager = changes.pop("manager", None)
+    attributes = {**ADA, "supervisor.id": manager}
+    expected = ExpectedAccount(fields={"name.givenName": "Ada"}, manager=manager)
+    content: dict[str, Any] = {
+        "connection_id": CONNECTION,
+        "employee_id": EmployeeId(employee),
+        "is_made_up": False,
+        "pinned_at": NOW,
+        "pinned_by": "ada",
+        "example": MappingExample(name=name, attributes=attributes, expected=expected),
+    }
+    return PinnedExample.model_validate(content | changes)
 
 
 def make_entry(employee: str = "1", seq: int = 1, **changes: Any) -> LedgerEntry:

@@ -5,9 +5,11 @@ from typing import Literal
 import pytest
 
 from services.admin import connections, mappings
+from services.admin.examples import FailingExamplesError, unpin
 from services.admin.mapping_documents import InvalidMappingError
 from services.admin.publication import prepare_publication
 from services.contracts.connections import Connection
+from services.contracts.examples import ExpectedAccount, MappingExample
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import (
     AttributeSource,
@@ -25,7 +27,7 @@ from services.store.errors import (
     StoreFailedError,
     UnknownConnectionError,
 )
-from tests.support.builders import CONNECTION, DECLAREE, PERSONIO
+from tests.support.builders import ADA, CONNECTION, DECLAREE, PERSONIO, make_pinned
 from tests.support.fakes import FakeClock
 
 pytestmark = pytest.mark.mongo
@@ -224,3 +226,64 @@ async def test_mapping_that_cannot_be_used_is_not_published(store: Store, connec
 
     with pytest.raises(InvalidMappingError, match="a comparison has two equals signs"):
         await publish(store, connection, MappingDocument(rules=(*default_mapping().rules, wrong)))
+
+
+# ------------------------------------------------------------ pinned examples
+
+
+async def pin_title(store: Store, connection: Connection) -> None:
+    """Pins an example that holds only with a mapping that writes the position to the title."""
+    expected = ExpectedAccount(fields={"title": "Countess"})
+    example = MappingExample(name="title", attributes={**ADA, "position": "Countess"}, expected=expected)
+    await store.examples.save(make_pinned(connection_id=connection.id, example=example))
+
+
+async def test_mapping_with_a_failing_example_is_not_published(store: Store, connection: Connection) -> None:
+    """No task is filed either. A mapping with which it holds is published."""
+    await pin_title(store, connection)
+
+    with pytest.raises(FailingExamplesError) as caught:
+        await publish(store, connection, default_mapping())
+
+    assert [failure.place for failure in caught.value.check.failures] == ["title"]
+    assert await store.mappings.find_newest_versions([connection.id]) == {connection.id: 1}
+    assert await list_tasks(store, connection) == []
+    assert (await publish(store, connection, FURTHER)).version == 2
+
+
+async def test_draft_with_a_failing_example_stays(store: Store, connection: Connection) -> None:
+    """Its author corrects it, or replaces the example."""
+    await pin_title(store, connection)
+    await save_draft(store, connection.id, default_mapping())
+    draft = await mappings.get_draft(store, connection.id)
+
+    with pytest.raises(FailingExamplesError):
+        await mappings.publish_draft(store, FakeClock(), draft, by="ada", note=None, dropped=None)
+
+    assert await mappings.get_draft(store, connection.id) == draft
+
+
+async def test_version_with_a_failing_example_is_not_published_again(store: Store, connection: Connection) -> None:
+    """Without the example, it is."""
+    await publish(store, connection, FURTHER)
+    await pin_title(store, connection)
+    first = await mappings.get_version(store, connection.id, 1)
+
+    with pytest.raises(FailingExamplesError):
+        await publish(store, connection, first.mapping, dropped="leave")
+    await unpin(store, connection.id, "title")
+
+    assert (await publish(store, connection, first.mapping, dropped="leave")).version == 3
+
+
+async def test_prepared_publication_says_which_examples_hold(store: Store, connection: Connection) -> None:
+    """A mapping that cannot be used is refused for another reason."""
+    await pin_title(store, connection)
+    unusable = MappingDocument(rules=(Rule(target="title", source=ExpressionSource(expression="1 +")),))
+
+    holding = [
+        (await prepare_publication(store, FakeClock(), connection.id, mapping)).examples.holding
+        for mapping in (default_mapping(), FURTHER, unusable)
+    ]
+
+    assert holding == [0, 1, 1]

@@ -6,14 +6,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from sandbox.declaree.app import create_app as create_declaree
 from sandbox.declaree.directory import Entry
 from sandbox.declaree.endpoint import BASE_PATH
 from sandbox.declaree.state import Declaree
 from sandbox.personio.app import create_app as create_personio
+from sandbox.personio.clock import Clock
 from sandbox.personio.credentials import Credential
+from sandbox.personio.organisation import OFFICES
 from sandbox.personio.state import State
+from services.admin.mapping_documents import parse_examples
 from services.cli.context import CliSettings
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.cloudevents import Record, SendReason, to_record
@@ -21,6 +25,7 @@ from services.contracts.connections import ConnectionState
 from services.contracts.dead_letters import DeadLetter
 from services.contracts.drift import DriftKind
 from services.contracts.employees import REQUIRED_ATTRIBUTES
+from services.contracts.examples import ExpectedAccount, MappingExample
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import Outcome
 from services.contracts.runs import RunState
@@ -37,7 +42,16 @@ from tests.component.cli.conftest import (
     store_report,
     store_run,
 )
-from tests.support.builders import CONNECTION, NOW, make_change, make_entry, make_outcome, make_snapshot
+from tests.support.builders import (
+    ADA,
+    CONNECTION,
+    NOW,
+    make_change,
+    make_entry,
+    make_outcome,
+    make_pinned,
+    make_snapshot,
+)
 from tests.support.command_line import ADD_CONNECTION, KEY, SECRET, SECRETS, Cli, Transcript
 from tests.support.keys import make_key
 
@@ -226,21 +240,75 @@ def test_texts_of_drafts_and_versions(
     test.compare("mapping-test")
 
 
-async def test_texts_of_mapping_pin(
+async def test_texts_of_pinned_examples(
+    cli: Cli, serve: Serve, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two previews are pinned; a mapping with another result is not published, and neither is one with a damaged example."""
+    monkeypatch.chdir(tmp_path)
+    state = State.generate(employees=6, credential=Credential("papi-1", SECRET), clock=Clock(lambda: NOW))
+    addresses = (
+        *("--personio-url", serve(create_personio(state))),
+        *("--declaree-url", serve(create_declaree(Declaree(api_key=KEY))) + BASE_PATH),
+    )
+    connection = await asyncio.to_thread(add_connection, cli, *addresses)
+    people = [str(person.id) for person in state.company.list_employees() if person.status == "active" and person.email]
+    times = {r"\d{4}-\d\d-\d\d \d\d:\d\d UTC": "TIME"}
+    preview, examples, unpin = (Transcript(cli, times) for _ in range(3))
+    document = json.loads((await asyncio.to_thread(cli, "mapping", "export", connection)).output)
+    title = {"target": "title", "source": {"kind": "attribute", "attribute": "office.name"}}
+    Path("title.json").write_text(json.dumps({**document, "rules": [*document["rules"], title]}))
+    table = {"kind": "value_table", "table": {office.name: "Office" for office in OFFICES}, "otherwise": "reject"}
+    Path("table.json").write_text(json.dumps({**document, "rules": [{**title, "transforms": [table]}]}))
+    command = ("mapping", "preview", connection, "title.json", "--by", "Ada", "--employee")
+
+    def record() -> None:
+        preview.record("Without an employee.", *command[:4], "--pin", "office")
+        preview.record("Made-up values without an example.", *command, people[0], "--made-up")
+        preview.record("A name of two lines.", *command, people[0], "--pin", "a\nb")
+        preview.record("An unknown employee.", *command, "99999999", "--pin", "office")
+        preview.record("A preview.", *command, people[0])
+        preview.record("A new example.", *command, people[0], "--pin", "office")
+        preview.record("The same name again.", *command, people[1], "--pin", "office", "--made-up")
+        rejecting = (*command[:3], "table.json", *command[4:], people[0], "--pin", "known office", "--made-up")
+        preview.record("Made-up values that do not fit.", *rejecting)
+        examples.record("Two examples.", "mapping", "examples", connection)
+        examples.record("As a document.", "mapping", "examples", connection, "--yaml")
+        unpin.record("Another result is not published.", "mapping", "import", connection, "title.json", "--yes")
+        unpin.record("The one that differs.", "mapping", "unpin", connection, "known office")
+        unpin.record("A second time.", "mapping", "unpin", connection, "known office")
+        unpin.record("The other one holds.", "mapping", "import", connection, "title.json", "--no-preview", stdin="y\n")
+        unpin.record("A roll back.", "mapping", "rollback", connection, "1", "--yes", "--dropped", "leave")
+
+    await asyncio.to_thread(record)
+    await store._database["mapping_examples"].update_one({}, {"$set": {"example": "{"}})
+    await asyncio.to_thread(examples.record, "One cannot be read.", "mapping", "examples", connection)
+    await asyncio.to_thread(unpin.record, "One cannot be read.", "mapping", "import", connection, "title.json", "--yes")
+    await asyncio.to_thread(unpin.record, "It is removed.", "mapping", "unpin", connection, "office")
+    await asyncio.to_thread(examples.record, "No example.", "mapping", "examples", connection)
+
+    preview.compare("mapping-preview")
+    examples.compare("mapping-examples")
+    unpin.compare("mapping-unpin")
+
+
+async def test_examples_of_a_connection_are_a_document(
     cli: Cli, store: Store, connection: ConnectionId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new file gets an example, and then another one."""
+    """`mapping test` reads what `mapping examples` prints, with all types of values."""
     monkeypatch.chdir(tmp_path)
-    await store.snapshots.save([(make_snapshot("8", connection_id=connection), None)])
-    pin = Transcript(cli)
-    command = ("mapping", "pin", connection)
+    attributes = {**ADA, "a": None, "b": 1.5, "c": True, "d": ("x", None), "e": "no"}
+    example = MappingExample(name="Zoë: 1", attributes=attributes, expected=ExpectedAccount(user_name=ADA["email"]))
+    await store.examples.save(make_pinned(connection_id=connection, example=example))
 
-    await asyncio.to_thread(pin.record, "A new file.", *command, "8", "examples.yaml", "--made-up")
-    await asyncio.to_thread(pin.record, "Another one.", *command, "8", "examples.yaml", "--name", "Zoë")
-    await asyncio.to_thread(pin.record, "An unknown employee.", *command, "99", "examples.yaml")
-    await asyncio.to_thread(pin.record, "Without a draft.", *command, "8", "examples.yaml", "--draft")
+    def list_and_test() -> Result:
+        Path("mapping.json").write_text(cli("mapping", "export", connection).output)
+        Path("examples.yaml").write_text(cli("mapping", "examples", connection, "--yaml").output)
+        return cli("mapping", "test", "mapping.json", "examples.yaml")
 
-    pin.compare("mapping-pin")
+    result = await asyncio.to_thread(list_and_test)
+
+    assert result.output == "examples that hold: 1\n"
+    assert parse_examples(Path("examples.yaml").read_text()).examples == (example,)
 
 
 async def test_texts_of_mapping_suggest(cli: Cli, serve: Serve) -> None:
@@ -576,4 +644,4 @@ async def test_texts_of_mapping_preview(
     await asyncio.to_thread(preview.record, "Recorded changes.", *since)
     await asyncio.to_thread(preview.record, "Names of recorded changes.", *since, "--names")
 
-    preview.compare("mapping-preview")
+    preview.compare("mapping-preview.all")

@@ -27,6 +27,7 @@ from tests.support.builders import (
     make_observation,
     make_outcome,
     make_person,
+    make_pinned,
     make_snapshot,
 )
 
@@ -65,6 +66,8 @@ async def fill(store: Store, connection: ConnectionId, people: int) -> None:
     await store.snapshots.mark_oversized(connection, [(EmployeeId("4"), 1_000)])
     await store.ledger.write(entries)
     await fill_claims(store, connection, people)
+    for key in map(str, range(min(people, 20))):
+        await store.examples.save(make_pinned(key, key, connection_id=connection))
     await asyncio.gather(*(fill_one(store, connection, number) for number in range(people)))
     await store.brakes.write(Brake(connection_id=connection, accounts=people, counted_at=NOW, seq=1).add(NOW))
     held = await store.runs.begin(connection, now=NOW)

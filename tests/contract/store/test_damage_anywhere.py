@@ -141,6 +141,8 @@ async def look(store: Store, stored: ConnectionId) -> dict[str, Any]:
         "links": len(await store.links.read(people)),
         "snapshots": await store.snapshots.read(SOUND, [person.employee_id for person in people]),
         "absent": await store.snapshots.find_absent(all_people) & set(people),
+        "examples": await store.examples.list_all(SOUND),
+        "examples of employees": [(await store.erasure.count_person(person))["mapping_examples"] for person in people],
         "forgotten": (await store.forgotten.find(all_people)).keys() & set(people),
     }
 

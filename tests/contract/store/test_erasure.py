@@ -29,6 +29,7 @@ from tests.support.builders import (
     make_entry,
     make_observation,
     make_person,
+    make_pinned,
     make_snapshot,
 )
 
@@ -39,6 +40,7 @@ COUNTS = {
     "ledger": 1,
     "claims": 2,
     "links": 1,
+    "mapping_examples": 1,
     "tasks": 1,
     "verifications": 1,
     "damage": 0,
@@ -76,6 +78,8 @@ async def store_people(store: Store, connection: ConnectionId) -> None:
     await store.field_catalogues.save(FieldCatalogue(connection_id=connection))
     await store.mappings.publish(connection, default_mapping(), now=NOW, expected_version=None)
     await store.drafts.save(connection, default_mapping(), based_on=1, expected_revision=0, by="ada", now=NOW)
+    await store.examples.save(make_pinned(LEAVER, "leaver", connection_id=connection))
+    await store.examples.save(make_pinned(COLLEAGUE, "colleague", is_made_up=True, connection_id=connection))
     await store.leases.acquire(f"connection/{connection}", ProcessIdentity("h", 1, "t"), seconds=30)
 
 
@@ -162,8 +166,8 @@ async def test_erased_connection_is_in_no_collection(store: Store) -> None:
     erased = await store.erasure.erase_connection(connection, lambda counts: seen.append(sum(counts.values())))
 
     assert erased == before
-    assert sum(erased.values()) == 22
-    assert seen[-1] == 22
+    assert sum(erased.values()) == 24
+    assert seen[-1] == 24
     assert set((await store.erasure.count_connection(connection)).values()) == {0}
     assert await store.erasure.count_connection(OTHER) == others
 
@@ -199,7 +203,7 @@ async def test_damaged_documents_are_erased(mongodb_store: Store, raw: AsyncIOMo
     connection = (await mongodb_store.connections.add("Nordlicht", PERSONIO, DECLAREE, now=NOW)).id
     await store_people(mongodb_store, connection)
     await raw["connections"].update_one({"_id": connection}, {"$set": {"personio": 7, "state": None}})
-    for name in ("snapshots", "ledger", "links", "verifications", "mappings"):
+    for name in ("snapshots", "ledger", "links", "verifications", "mappings", "mapping_examples"):
         await raw[name].update_many({}, [{"$replaceWith": {"_id": "$_id"}}])
 
     await mongodb_store.erasure.erase_connection(connection)

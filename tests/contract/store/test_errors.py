@@ -27,7 +27,7 @@ from services.store.collection import Collection
 from services.store.database import Store
 from services.store.errors import StoreAccessError, StoreFailedError, StoreSetupError, StoreUnavailableError
 from services.store.translation import translate
-from tests.support.builders import CONNECTION, NOW, make_entry, make_person, make_snapshot
+from tests.support.builders import CONNECTION, NOW, make_entry, make_person, make_pinned, make_snapshot
 from tests.support.keys import make_key
 from tests.support.servers import MongoServers
 
@@ -66,6 +66,7 @@ async def call_all(store: Store) -> list[BaseException | None]:
         store.runs.begin(CONNECTION, now=NOW),
         store.leases.find("x"),
         store.dead_letters.mark_retried(["0/1"], now=NOW),
+        store.examples.save(make_pinned()),
     )
     results = await asyncio.gather(*calls, return_exceptions=True)
     return [result if isinstance(result, BaseException) else None for result in results]
@@ -202,7 +203,7 @@ async def test_all_repositories_read_and_write_with_a_majority(mongodb_store: St
     ]
     collections = [value for one in repositories for value in vars(one).values() if isinstance(value, Collection)]
 
-    assert len(repositories) == 26
+    assert len(repositories) == 27
     assert len(collections) >= len(repositories)
     for collection in collections:
         motor = collection.motor

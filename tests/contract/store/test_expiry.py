@@ -13,7 +13,7 @@ from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.snapshots import Snapshot
 from services.store.database import Store
 from services.store.expiry import reduce_attributes
-from tests.support.builders import CONNECTION, NOW, OTHER, make_entry, make_outcome, make_snapshot
+from tests.support.builders import CONNECTION, NOW, OTHER, make_entry, make_outcome, make_pinned, make_snapshot
 
 YEAR = timedelta(days=365)
 OLD = NOW - YEAR - timedelta(seconds=1)
@@ -132,6 +132,55 @@ async def test_one_call_is_limited_to_the_oldest(store: Store) -> None:
     assert [number for number in range(5) if await read(store, str(number)) is None] == [3, 4]
     assert await store.expiry.reduce_leavers(CONNECTION, NOW - YEAR, 2) == 2
     assert await store.expiry.reduce_leavers(CONNECTION, NOW - YEAR, 2) == 1
+
+
+async def list_names(store: Store) -> list[str]:
+    """Returns the names of the examples that are left."""
+    return [pinned.example.name for pinned in (await store.examples.list_all(CONNECTION)).examples]
+
+
+async def test_example_of_a_leaver_expires_with_the_snapshot(store: Store) -> None:
+    """Employee 1 is missing, and 2 is reduced. Made-up data stays, and so does that of an employee that is there."""
+    await store_leaver(store, "1", absent_since=OLD)
+    await store_leaver(store, "2", attributes={"status": "inactive", "first_name": "Zoë"})
+    await store.snapshots.save([(make_snapshot("3"), None)])
+    for employee in "123":
+        await store.examples.save(make_pinned(employee, employee, pinned_at=OLD))
+        await store.examples.save(make_pinned(employee, f"{employee} made up", pinned_at=OLD, is_made_up=True))
+    await store.examples.save(make_pinned("3", "reports to 2", manager="2", pinned_at=OLD))
+    await store.examples.save(make_pinned("3", "reports to 3", manager="3", pinned_at=OLD))
+    before = await store.expiry.remove_examples(CONNECTION, NOW - YEAR)
+    await store.expiry.remove_missing(CONNECTION, NOW - YEAR, 10)
+    await store.expiry.reduce_leavers(CONNECTION, NOW - YEAR, 10)
+
+    after = await store.expiry.remove_examples(CONNECTION, NOW - YEAR)
+
+    assert before == 0
+    assert after == 3
+    assert await list_names(store) == ["1 made up", "2 made up", "3", "3 made up", "reports to 3"]
+
+
+async def test_new_example_of_an_unknown_employee_stays(store: Store) -> None:
+    """Before the first poll, no employee has a snapshot. Another connection is not affected."""
+    await store.examples.save(make_pinned("1", "new", pinned_at=NOW - YEAR))
+    await store.examples.save(make_pinned("1", "old", pinned_at=OLD))
+    await store.examples.save(make_pinned("1", "other", pinned_at=OLD, connection_id=OTHER))
+
+    assert await store.expiry.remove_examples(CONNECTION, NOW - YEAR) == 1
+    assert await list_names(store) == ["new"]
+    assert len((await store.examples.list_all(OTHER)).examples) == 1
+
+
+@pytest.mark.mongo
+async def test_damaged_example_stops_no_expiry(mongodb_store: Store, raw: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+    """What it is about is unknown: an administrator removes it."""
+    for name in ("damaged", "odd", "sound"):
+        await mongodb_store.examples.save(make_pinned("1", name, pinned_at=OLD))
+    await raw["mapping_examples"].update_one({"_id": f"{CONNECTION}/damaged"}, {"$set": {"people": 7}})
+    await raw["mapping_examples"].update_one({"_id": f"{CONNECTION}/odd"}, {"$set": {"people": [None, {}]}})
+
+    assert await mongodb_store.expiry.remove_examples(CONNECTION, NOW) == 1
+    assert await list_names(mongodb_store) == ["damaged", "odd"]
 
 
 @pytest.mark.mongo

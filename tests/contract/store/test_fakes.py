@@ -15,6 +15,7 @@ from services.store.damage_notes import DamageNotes
 from services.store.dead_letters import DeadLetters
 from services.store.drafts import MappingDrafts
 from services.store.erasure import Erasure
+from services.store.examples import Examples
 from services.store.expiry import SnapshotExpiry
 from services.store.field_catalogues import FieldCatalogues
 from services.store.followups import FollowUps
@@ -44,6 +45,7 @@ REPOSITORIES: dict[str, type] = {
     "dead_letters": DeadLetters,
     "drafts": MappingDrafts,
     "erasure": Erasure,
+    "examples": Examples,
     "expiry": SnapshotExpiry,
     "field_catalogues": FieldCatalogues,
     "followups": FollowUps,

@@ -26,6 +26,7 @@ from tests.support.builders import (
     make_entry,
     make_observation,
     make_outcome,
+    make_pinned,
     make_snapshot,
 )
 from tests.support.fake_store import FakeStore
@@ -73,6 +74,7 @@ PEOPLE: dict[str, Write] = {
     "snapshots.clear_absent": lambda s: s.snapshots.clear_absent(CONNECTION, [TWO]),
     "expiry.remove_missing": lambda s: s.expiry.remove_missing(CONNECTION, LATER, 10),
     "expiry.reduce_leavers": lambda s: s.expiry.reduce_leavers(CONNECTION, LATER, 10),
+    "expiry.remove_examples": lambda s: s.expiry.remove_examples(CONNECTION, LATER),
     "marks.repair_unsettled": lambda s: s.marks.repair_unsettled(CONNECTION),
     "marks.repair_all": lambda s: s.marks.repair_all(CONNECTION),
     "catalogues.save": lambda s: s.catalogues.save(
@@ -114,6 +116,7 @@ async def fill(store: Store) -> None:
     leaver = make_snapshot("3", status="inactive", attributes={"status": "inactive", "first_name": "Zoë"})
     await store.ledger.write([make_entry(key, decided=make_outcome(key)) for key in "23"])
     await store.snapshots.save([(snapshot, None) for snapshot in (make_snapshot("1"), absent, leaver)])
+    await store.examples.save(make_pinned("9"))
     await store.catalogues.save(SourceCatalogue(connection_id=CONNECTION, attributes=()))
     running = await store.runs.begin(CONNECTION, now=NOW)
     await store.runs.save(running.model_copy(update={"id": "held", "state": RunState.HELD}))
@@ -133,7 +136,7 @@ async def dump(store: Store) -> str:
     fakes = cast("object", store)
     if isinstance(fakes, FakeStore):
         attributes = [snapshot.attributes_json for snapshot in fakes.snapshots.content.values()]
-        return repr((attributes, {name: vars(getattr(fakes, name)) for name in GUARDED}))
+        return repr((attributes, fakes.examples.content, {name: vars(getattr(fakes, name)) for name in GUARDED}))
     database = store._database
     names = sorted(await database.list_collection_names())
     return repr([await database[name].find().sort("_id").to_list(None) for name in names])

@@ -37,6 +37,7 @@ from tests.support.builders import (
     OTHER,
     make_entry,
     make_person,
+    make_pinned,
     make_snapshot,
 )
 from tests.support.fake_store.fenced import GUARDED
@@ -258,6 +259,10 @@ OTHERS = {
     "draft": lambda store: store.drafts.get(CONNECTION),
     "draft saved": save_draft,
     "draft discarded": lambda store: store.drafts.discard(CONNECTION, revision=1),
+    "examples": lambda store: store.examples.list_all(CONNECTION),
+    "example saved": lambda store: store.examples.save(make_pinned("1", "new")),
+    "example removed": lambda store: store.examples.remove(CONNECTION, "none"),
+    "examples expired": lambda store: store.expiry.remove_examples(CONNECTION, NOW + timedelta(days=1)),
     "mapping version": lambda store: store.mappings.get_version(CONNECTION, 1),
     "mapping published": lambda store: store.mappings.get_published(CONNECTION),
     "poll plan": lambda store: store.polls.plan(CONNECTION),

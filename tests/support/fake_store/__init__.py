@@ -14,6 +14,7 @@ from tests.support.fake_store.counters import FakeCounters
 from tests.support.fake_store.damage import FakeDamageNotes
 from tests.support.fake_store.drafts import FakeMappingDrafts
 from tests.support.fake_store.erasure import FakeErasure
+from tests.support.fake_store.examples import FakeExamples
 from tests.support.fake_store.expiry import FakeSnapshotExpiry
 from tests.support.fake_store.fenced import FencedFakeStore
 from tests.support.fake_store.field_catalogues import FakeFieldCatalogues
@@ -38,6 +39,7 @@ __all__ = [
     "FakeDamageNotes",
     "FakeDeadLetters",
     "FakeErasure",
+    "FakeExamples",
     "FakeFieldCatalogues",
     "FakeFollowUps",
     "FakeForgotten",
@@ -72,6 +74,7 @@ class FakeStore:
         self.catalogues = FakeCatalogues()
         self.field_catalogues = FakeFieldCatalogues()
         self.drafts = FakeMappingDrafts()
+        self.examples = FakeExamples()
         self.mappings = FakeMappings()
         self.followups = FakeFollowUps(self.ledger)
         self.brakes = FakeBrakes()
@@ -90,7 +93,7 @@ class FakeStore:
         self.damage = FakeDamageNotes()
         self.forgotten = FakeForgotten()
         self.erasure = FakeErasure(self)
-        self.expiry = FakeSnapshotExpiry(self.snapshots, self.ledger)
+        self.expiry = FakeSnapshotExpiry(self.snapshots, self.examples, self.ledger)
 
     def fence(self, fence: Fence) -> FencedFakeStore:
         """Returns the repositories of the work that this fence guards."""

@@ -86,7 +86,9 @@ class FakeErasure:
             if (note.connection_id, note.employee_id) == (person.connection_id, employee)
         ]
         seen = [key for key, observation in store.observations.content.items() if observation.person == person]
+        examples = [key for key, pinned in store.examples.content.items() if person in pinned.people]
         counts = {
+            "mapping_examples": len(examples),
             "observations": len(seen),
             "snapshots": int(person in store.snapshots.content),
             "ledger": int(person in store.ledger.content),
@@ -101,6 +103,7 @@ class FakeErasure:
             store.ledger.content.pop(person, None)
             _remove(store.observations.content, seen)
             _remove(store.claims.content, claims)
+            _remove(store.examples.content, examples)
             _remove(store.links.content, links)
             _remove(store.damage.content, notes)
             store.tasks.content |= {task.id: _forget_task(task, person) for task in tasks}
@@ -122,6 +125,7 @@ class FakeErasure:
             "field_catalogues": (store.field_catalogues.content, lambda key: key),
             "damage": (store.damage.content, lambda key: store.damage.content[key].connection_id),
             "mapping_drafts": (store.drafts.content, lambda key: key),
+            "mapping_examples": (store.examples.content, lambda key: key[0]),
             "mappings": (store.mappings.content, lambda key: key[0]),
             "brakes": (store.brakes.content, lambda key: key),
             "runs": (store.runs.content, lambda key: store.runs.content[key].connection_id),

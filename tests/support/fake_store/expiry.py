@@ -5,16 +5,18 @@ from datetime import datetime
 from services.contracts.ids import ConnectionId
 from services.contracts.snapshots import Snapshot
 from services.store.expiry import reduce_attributes
+from tests.support.fake_store.examples import FakeExamples
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.pages import give_turn
 from tests.support.fake_store.snapshots import FakeSnapshots
 
 
 class FakeSnapshotExpiry:
-    """``services.store.expiry.SnapshotExpiry`` over fake snapshots and a fake ledger."""
+    """``services.store.expiry.SnapshotExpiry`` over fake snapshots, examples and a fake ledger."""
 
-    def __init__(self, snapshots: FakeSnapshots, ledger: FakeLedger) -> None:
+    def __init__(self, snapshots: FakeSnapshots, examples: FakeExamples, ledger: FakeLedger) -> None:
         self._snapshots = snapshots
+        self._examples = examples
         self._ledger = ledger
 
     async def remove_missing(self, connection: ConnectionId, before: datetime, limit: int) -> int:
@@ -47,6 +49,26 @@ class FakeSnapshotExpiry:
             content = snapshot.model_dump() | {"attributes_json": reduce_attributes(snapshot.attributes_json)}
             self._snapshots.content[snapshot.person] = Snapshot.model_validate(content)
         return len(oldest)
+
+    async def remove_examples(self, connection: ConnectionId, before: datetime) -> int:
+        """Removes examples with real data of leavers that were pinned before then. Returns their number."""
+        await give_turn()
+        present = {
+            snapshot.person
+            for snapshot in self._snapshots.list_snapshots(connection)
+            if snapshot.attributes_json != reduce_attributes(snapshot.attributes_json)
+        }
+        expired = [
+            key
+            for key, pinned in self._examples.content.items()
+            if key[0] == connection
+            and not pinned.is_made_up
+            and pinned.pinned_at < before
+            and not present.issuperset(pinned.people)
+        ]
+        for key in expired:
+            del self._examples.content[key]
+        return len(expired)
 
     def _is_settled(self, snapshot: Snapshot) -> bool:
         entry = self._ledger.content.get(snapshot.person)

@@ -21,7 +21,7 @@ GUARDED: Mapping[str, frozenset[str]] = {
             "clear_absent",
         }
     ),
-    "expiry": frozenset({"remove_missing", "reduce_leavers"}),
+    "expiry": frozenset({"remove_missing", "reduce_leavers", "remove_examples"}),
     "marks": frozenset({"repair_unsettled", "repair_all"}),
     "catalogues": frozenset({"save"}),
     "runs": frozenset({"fail_unfinished", "replace_held", "decide"}),

@@ -1,88 +1,152 @@
-"""Pinned employees: what is stored becomes an example that holds, with made-up values on request."""
+"""Pinned previews: what the mapping makes of an employee becomes an example that holds, with made-up values on request."""
+
+from typing import Any
 
 import pytest
 
-from services.admin.mapping_documents import format_examples, parse_examples
-from services.admin.mappings import NoSuchVersionError
-from services.admin.pin import ADDRESS, make_up, pin_employee
-from services.admin.tasks import UnknownEmployeesError
+from services.admin.examples import check_examples
+from services.admin.pin import ADDRESS, DAY, IBAN, PHONE, TEXT, PinResult, make_up, pin_preview
+from services.admin.preview_results import PersonPreview, Previewed
 from services.contracts.connections import Connection
-from services.contracts.examples import ExampleDocument, MappingExample
-from services.contracts.ids import EmployeeId
+from services.contracts.employees import EmploymentPhase
+from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import MappingDocument, default_mapping
+from services.contracts.outcomes import Intent
+from services.contracts.transforms import ValueTable
 from services.contracts.values import Value
-from services.mapping.examples import find_failures
 from services.store.database import Store
-from tests.support.builders import NOW, make_attributes, make_rule, make_snapshot
+from services.store.errors import UnknownConnectionError
+from tests.support.builders import make_attributes, make_rule, make_snapshot
+from tests.support.fakes import FakeClock
 
 TITLES = MappingDocument(rules=(*default_mapping().rules, make_rule("title", "position")))
-PERSONAL: dict[str, Value] = {"position": "Countess", "dynamic_1": ("a", None), "weekly_working_hours": 39}
+TABLE = ValueTable(table={"Kiel": "K"}, otherwise="reject")
+OFFICES = MappingDocument(rules=(*default_mapping().rules, make_rule("title", "office.name", transforms=(TABLE,))))
+"""A mapping that rejects every office but one."""
+PERSONAL: dict[str, Value] = {
+    "position": "Countess",
+    "dynamic_1": ("a", None),
+    "weekly_working_hours": 39,
+    "office.name": "Kiel",
+    "supervisor.id": 4711,
+}
 
 
-async def prepare(store: Store, connection: Connection, attributes: dict[str, Value]) -> None:
-    """Stores the mapping, an employee with these attributes, and five others with the same office."""
-    await store.mappings.publish(connection.id, TITLES, now=NOW, expected_version=None)
-    people = [make_snapshot("7", connection_id=connection.id, attributes=make_attributes(attributes))]
-    people += [
-        make_snapshot(str(number), connection_id=connection.id, attributes={"office.name": "Kiel"})
-        for number in range(20, 24)
-    ]
-    await store.snapshots.save([(snapshot, None) for snapshot in people])
+async def pin(
+    store: Store, connection: ConnectionId, mapping: MappingDocument = TITLES, *, is_made_up: bool = False, **more: Any
+) -> PinResult:
+    """Pins a preview of Ada, with these fields."""
+    content: dict[str, Any] = {
+        "employee": EmployeeId("7"),
+        "mapping_version": 2,
+        "is_absent": False,
+        "attributes": make_attributes(PERSONAL),
+        "phase": EmploymentPhase.CURRENT,
+        "intent": Intent.PROVISION,
+        "result": Previewed.CREATED,
+        "reason": None,
+        "field": None,
+        "account": None,
+        "changes": (),
+        "requests": (),
+    }
+    preview = PersonPreview(**content | more)
+    return await pin_preview(
+        store, FakeClock(), connection, mapping, preview, name="Ada", by="eva", is_made_up=is_made_up
+    )
+
+
+async def store_colleagues(store: Store, connection: Connection, number: int) -> None:
+    """Stores employees with the same office and the same supervisor."""
+    attributes: dict[str, Value] = {"office.name": "Kiel", "supervisor.id": 4711}
+    for key in range(20, 20 + number):
+        await store.snapshots.save(
+            [(make_snapshot(str(key), connection_id=connection.id, attributes=attributes), None)]
+        )
 
 
 @pytest.mark.parametrize("is_made_up", [False, True])
-async def test_pinned_employee_is_an_example_that_holds(
+async def test_pinned_preview_is_an_example_that_holds(
     store: Store, connection: Connection, *, is_made_up: bool
 ) -> None:
-    """It is read again from its file."""
-    await prepare(store, connection, {**PERSONAL, "office.name": "Kiel"})
+    """With another mapping it does not."""
+    result = await pin(store, connection.id, is_made_up=is_made_up)
 
-    example = await pin_employee(
-        store, connection.id, EmployeeId("7"), name="Ada", is_made_up=is_made_up, uses_draft=False
-    )
-    document = parse_examples(format_examples(ExampleDocument(examples=(example,))))
-
-    assert document.examples == (example,)
-    assert find_failures(TITLES, document) == ()
-    assert find_failures(default_mapping(), document) != ()
+    assert (await store.examples.list_all(connection.id)).examples == (result.pinned,)
+    assert (await check_examples(store, connection.id, TITLES)).holding == 1
+    assert (await check_examples(store, connection.id, default_mapping())).holding == 0
+    assert result.pinned.pinned_by == "eva"
+    assert result.pinned.pinned_at == FakeClock().now()
 
 
-async def test_made_up_example_has_no_personal_value(store: Store, connection: Connection) -> None:
-    """What five employees have in common stays."""
-    await prepare(store, connection, {**PERSONAL, "office.name": "Kiel"})
+async def test_pinned_preview_has_the_attributes_of_the_preview(store: Store, connection: Connection) -> None:
+    """They are those of Personio, and nothing is stored about the employee before the first poll."""
+    result = await pin(store, connection.id, phase=EmploymentPhase.UPCOMING)
 
-    example = await pin_employee(store, connection.id, EmployeeId("7"), name="Ada", is_made_up=True, uses_draft=False)
+    assert result.pinned.example.attributes == make_attributes(PERSONAL)
+    assert result.pinned.example.phase is EmploymentPhase.UPCOMING
+    assert result.pinned.example.expected.intent is Intent.IGNORE
+
+
+async def test_second_example_of_a_name_replaces_the_first(store: Store, connection: Connection) -> None:
+    """The caller is told."""
+    first = await pin(store, connection.id)
+
+    second = await pin(store, connection.id, employee=EmployeeId("8"))
+
+    assert first.is_replaced is False
+    assert second.is_replaced is True
+    assert (await store.examples.list_all(connection.id)).examples == (second.pinned,)
+
+
+async def test_made_up_example_keeps_what_enough_employees_share(store: Store, connection: Connection) -> None:
+    """The id of the supervisor is that of a person, however many report to it."""
+    await store_colleagues(store, connection, 5)
+
+    example = (await pin(store, connection.id, is_made_up=True)).pinned.example
 
     assert example.attributes["position"] == "Example"
     assert example.attributes["dynamic_1"] == ("Example", None)
     assert example.attributes["weekly_working_hours"] == 1
     assert example.attributes["office.name"] == "Kiel"
     assert example.attributes["status"] == "active"
+    assert example.attributes["supervisor.id"] == 1
     assert example.expected.user_name == ADDRESS
+    assert example.expected.manager == "1"
 
 
-async def test_draft_is_pinned_on_request(store: Store, connection: Connection) -> None:
-    """Without a draft, this is an error."""
-    await prepare(store, connection, {})
+async def test_made_up_example_without_stored_employees_is_all_made_up(store: Store, connection: Connection) -> None:
+    """Before the first poll, it is unknown what employees share."""
+    await store_colleagues(store, connection, 4)
 
-    async def pin() -> MappingExample:
-        return await pin_employee(store, connection.id, EmployeeId("7"), name="Ada", is_made_up=False, uses_draft=True)
+    example = (await pin(store, connection.id, is_made_up=True)).pinned.example
 
-    with pytest.raises(NoSuchVersionError):
-        await pin()
-    await store.drafts.save(connection.id, default_mapping(), based_on=1, expected_revision=0, by="ada", now=NOW)
-
-    example = await pin()
-
-    assert "title" not in example.expected.fields
+    assert example.attributes["office.name"] == "Example"
 
 
-async def test_unknown_employee_is_named(store: Store, connection: Connection) -> None:
-    """There is nothing to pin."""
-    await prepare(store, connection, {})
+@pytest.mark.parametrize(("colleagues", "intent"), [(0, Intent.REJECT), (5, Intent.PROVISION)])
+async def test_made_up_values_that_do_not_fit_are_reported(
+    store: Store, connection: Connection, colleagues: int, intent: Intent
+) -> None:
+    """The example says what the mapping really makes of them."""
+    await store_colleagues(store, connection, colleagues)
 
-    with pytest.raises(UnknownEmployeesError):
-        await pin_employee(store, connection.id, EmployeeId("99"), name="x", is_made_up=False, uses_draft=False)
+    result = await pin(store, connection.id, OFFICES, is_made_up=True)
+
+    assert result.pinned.example.expected.intent is intent
+    assert result.real_intent is Intent.PROVISION
+    assert (result.reason is None) == (intent is Intent.PROVISION)
+    assert (await check_examples(store, connection.id, OFFICES)).has_passed
+
+
+async def test_example_of_an_unknown_connection_is_not_stored(store: Store) -> None:
+    """It would stay without an owner."""
+    unknown = ConnectionId("c-unknown")
+
+    with pytest.raises(UnknownConnectionError):
+        await pin(store, unknown)
+
+    assert (await store.examples.list_all(unknown)).examples == ()
 
 
 def test_attribute_of_the_user_name_is_made_up() -> None:
@@ -94,6 +158,9 @@ def test_attribute_of_the_user_name_is_made_up() -> None:
         "y": "",
         "supervisor.email": "boss@firm.example",
         "supervisor.last_name": "Boss",
+        "supervisor.id": None,
+        "first_name": None,
+        "email": "",
     }
 
     made_up = make_up(attributes, dict.fromkeys(("supervisor.email", "supervisor.last_name"), 9), "dynamic_9")
@@ -105,4 +172,26 @@ def test_attribute_of_the_user_name_is_made_up() -> None:
         "y": "",
         "supervisor.email": ADDRESS,
         "supervisor.last_name": "Muster",
+        "supervisor.id": None,
+        "first_name": None,
+        "email": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "made_up"),
+    [
+        ("0151 20001008", PHONE),
+        ("+4915120001008", PHONE),
+        ("0049 (0)151 / 20001008", PHONE),
+        ("DE60 8203 3556 4055 9973 98", IBAN),
+        ("DE60820335564055997398", IBAN),
+        ("2024-02-29T00:00:00+01:00", DAY),
+        ("001001", "111111"),
+        ("4711 Sales", TEXT),
+        ("", ""),
+    ],
+)
+def test_made_up_text_is_of_the_same_kind(value: str, made_up: str) -> None:
+    """So that a rule for telephone numbers gives one."""
+    assert make_up({"x": value}, {}, "email") == {"x": made_up}

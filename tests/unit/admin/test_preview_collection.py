@@ -6,14 +6,14 @@ from services.admin.preview_collection import MappedEmployees, PreviewTooLargeEr
 from services.admin.preview_source import MappedEmployee
 from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Intent
-from tests.support.builders import make_request, make_request_with_intent, reports_to
+from tests.support.builders import make_change, make_request, make_request_with_intent, reports_to
 
 
 def add(employees: MappedEmployees, employee: str, manager: str | None = None) -> None:
     """Adds an employee that reports to this manager."""
     reference = reports_to(manager) if manager else None
     request = make_request(employee, manager=reference)
-    employees.add(MappedEmployee(request, is_absent=False, name=None))
+    employees.add(MappedEmployee(request, is_absent=False, name=None, event=make_change()))
 
 
 def test_managers_come_before_their_reports() -> None:
@@ -30,7 +30,7 @@ def test_leavers_come_first() -> None:
     employees = MappedEmployees()
     add(employees, "1")
     leaver = make_request_with_intent(Intent.DISABLE, "2")
-    employees.add(MappedEmployee(leaver, is_absent=False, name=None))
+    employees.add(MappedEmployee(leaver, is_absent=False, name=None, event=make_change()))
 
     assert employees.order() == ["2", "1"]
 
@@ -49,7 +49,7 @@ def test_request_is_the_same_after_it_was_packed() -> None:
     employees = MappedEmployees()
     request = make_request("7", fields={"title": None, "nickName": "Zoë"})
 
-    employees.add(MappedEmployee(request, is_absent=True, name=None))
+    employees.add(MappedEmployee(request, is_absent=True, name=None, event=make_change()))
 
     assert employees.get(EmployeeId("7")) == request
     assert employees.absent == {"7"}

@@ -3,7 +3,7 @@
 import pytest
 
 from services.contracts.employees import EmploymentPhase
-from services.contracts.examples import ExampleDocument, ExpectedAccount, MappingExample
+from services.contracts.examples import ExpectedAccount, MappingExample
 from services.contracts.mappings import MappingDocument, default_mapping
 from services.contracts.outcomes import Intent
 from services.contracts.values import Value
@@ -31,7 +31,7 @@ ADA: dict[str, Value] = {
 def check(expected: ExpectedAccount, **changes: Value) -> tuple[ExampleFailure, ...]:
     """Returns the failures of one example."""
     example = MappingExample(name="Ada", attributes={**ADA, **changes}, expected=expected)
-    return find_failures(MAPPING, ExampleDocument(examples=(example,)))
+    return find_failures(MAPPING, [example])
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_phase_is_part_of_an_example() -> None:
         name="new", attributes=ADA, phase=EmploymentPhase.UPCOMING, expected=ExpectedAccount(intent=Intent.IGNORE)
     )
 
-    assert find_failures(MAPPING, ExampleDocument(examples=(example,))) == ()
+    assert find_failures(MAPPING, [example]) == ()

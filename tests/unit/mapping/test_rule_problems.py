@@ -14,6 +14,8 @@ TYPES = {
     "start": "date",
     "tags": "tags",
     "office.name": "standard",
+    "cost_centers.name": "standard",
+    "cost_centers.percentage": "standard",
 }
 """Types of attributes."""
 
@@ -46,7 +48,8 @@ def test_mapping_without_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["name + room", "name > 5", "room + tags", "start - 1", "-name", "!room", "name[0]"]
+    "expression",
+    ["name + room", "name > 5", "room + tags", "start - 1", "-name", "!room", "name[0]", 'cost_centers.name + "x"'],
 )
 def test_types_that_do_not_fit_are_found(expression: str) -> None:
     """Such a rule would reject every employee."""
@@ -62,6 +65,8 @@ def test_types_that_do_not_fit_are_found(expression: str) -> None:
         "room + hours",
         "hours > 20",
         'matches(name, office.name) ? "a" : 1',
+        'cost_centers.name.map(n, n.substring(0, 4)).join("; ")',
+        "cost_centers.percentage[0] + 1",
     ],
 )
 def test_nothing_is_said_about_what_depends_on_the_values(expression: str) -> None:

@@ -9,7 +9,7 @@ from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Outcome
 from services.poller.expiry import Expirer
 from services.poller.lease import LeaseLostError
-from tests.support.builders import CONNECTION, NOW, make_entry, make_outcome, make_snapshot
+from tests.support.builders import CONNECTION, NOW, make_entry, make_outcome, make_pinned, make_snapshot
 from tests.support.fake_store import FakeStore
 from tests.support.fakes import FakeClock
 from tests.support.schedule_stage import ScheduleStage
@@ -61,9 +61,11 @@ async def test_expiry_counts_removed_and_reduced_snapshots(caplog: pytest.LogCap
     for employee, content in leavers.items():
         await store.snapshots.save([(make_snapshot(employee, emitted_revision=1_000, **content), None)])
         await store.ledger.write([make_entry(employee, decided=make_outcome(employee, how=Outcome.DISABLED))])
+        await store.examples.save(make_pinned(employee, employee, pinned_at=old))
+    await store.examples.save(make_pinned("8", "made up", pinned_at=old, is_made_up=True))
 
     expirer = Expirer(store.expiry, FakeClock(), lambda: None, days=1)
 
-    assert await expirer.expire(CONNECTION) == 2
+    assert await expirer.expire(CONNECTION) == 4
     assert await expirer.expire(CONNECTION) == 0
-    assert [vars(record)["counts"] for record in caplog.records] == [{"removed": 1, "reduced": 1}]
+    assert [vars(record)["counts"] for record in caplog.records] == [{"removed": 1, "reduced": 1, "examples": 2}]
