@@ -18,7 +18,8 @@ from pydantic_settings import BaseSettings
 
 import services
 from docs.generate import DOCUMENTS
-from docs.generators import cli, mappings
+from docs.generators import cli
+from docs.generators.mappings import examples
 from docs.generators.settings import CONNECTION_SECRETS, READERS, list_settings
 from services.admin.mapping_documents import format_document, parse_document
 from services.cli.inputs import DECLAREE_KEY, PERSONIO_SECRET
@@ -66,7 +67,7 @@ def test_generated_page_is_current(name: str) -> None:
 
 def test_mappings_on_the_page_can_be_imported() -> None:
     """Readers copy the examples."""
-    documents = re.findall(r"^```json\n(.*?)^```$", mappings.generate(), re.MULTILINE | re.DOTALL)
+    documents = re.findall(r"^```json\n(.*?)^```$", DOCUMENTS["mappings.md"](), re.MULTILINE | re.DOTALL)
 
     assert [format_document(parse_document(document)) + "\n" for document in documents] == documents
     assert len(documents) == 2
@@ -74,10 +75,10 @@ def test_mappings_on_the_page_can_be_imported() -> None:
 
 def test_transforms_and_fields_of_a_mapping_have_a_meaning() -> None:
     """The page about mappings is the reference for administrators."""
-    examples = {transform.kind for transform, _ in mappings.EXAMPLES}
+    shown = {transform.kind for transform, _ in examples.TRANSFORMS}
     kinds = get_args(get_args(Transform)[0])
 
-    assert examples == {kind.model_fields["kind"].default for kind in kinds}
+    assert shown == {kind.model_fields["kind"].default for kind in kinds}
     for model in (MappingDocument, Rule):
         assert all(field.description for field in model.model_fields.values())
     assert all(kind.__doc__ for kind in kinds)
