@@ -16,6 +16,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "asyncapi.json": asyncapi.generate,
     "cli.md": cli.generate,
     "events.md": events.generate,
+    "mappings.de.md": mappings.generate_german,
     "mappings.md": mappings.generate_english,
     "metrics.md": metrics.generate,
     "settings.md": settings.generate,

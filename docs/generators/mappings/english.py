@@ -6,7 +6,7 @@ PAGE = """\
 # Mappings
 
 A mapping says which Personio attribute goes into which field of the Declaree account. Each connection has its own mapping,
-numbered by version. A new connection starts with the first mapping below.
+numbered by version. A new connection starts with the first mapping below. Deutsch: [mappings.de.md](mappings.de.md).
 
     personio-declaree mapping attributes ID
     personio-declaree mapping fields ID

@@ -1,4 +1,4 @@
-"""Generates ``docs/mappings.md``: the mapping document, with examples that the engine evaluates.
+"""Generates ``docs/mappings.md`` and ``docs/mappings.de.md``: the mapping document, with examples that the engine evaluates.
 
 The page of a language is one text, with a place for each table and example that comes from the code.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from babel.numbers import format_decimal
 from pydantic import BaseModel
 
-from docs.generators.mappings import english
+from docs.generators.mappings import english, german
 from docs.generators.mappings.examples import (
     EMPLOYEE,
     EXPRESSIONS,
@@ -77,10 +77,17 @@ class Language:
 
 ENGLISH = Language("en", {**english.TEXTS, **read_meanings()})
 """The English page."""
+GERMAN = Language("de", {key: translation.text for key, translation in german.TRANSLATIONS.items()})
+"""The German page."""
 
 
 def generate(language: Language) -> str:
-    """Returns the page. Raises ``KeyError`` with the key of a text that the language lacks."""
+    """Returns the page. Raises ``ValueError`` with the keys of the texts that the language lacks."""
+    missing = [key for key in ENGLISH.texts if key not in language.texts]
+    if missing:
+        raise ValueError(
+            f"the page in the language {language.locale} lacks {', '.join(missing)}: translate these texts"
+        )
     places = {
         "default_mapping": format_block(format_document(default_mapping()), "json"),
         "document": build_rows(_list_fields(MappingDocument, language)),
@@ -120,6 +127,11 @@ def generate(language: Language) -> str:
 def generate_english() -> str:
     """Returns ``docs/mappings.md``."""
     return generate(ENGLISH)
+
+
+def generate_german() -> str:
+    """Returns ``docs/mappings.de.md``."""
+    return generate(GERMAN)
 
 
 def _list_fields(model: type[BaseModel], language: Language) -> Iterator[tuple[str, str, str]]:
