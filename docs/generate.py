@@ -6,7 +6,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generators import asyncapi, cli, events, mappings, metrics, settings
+from docs.generators import asyncapi, cli, events, metrics, settings
+from docs.generators.mappings import page as mappings
 
 FOLDER = Path(__file__).parent
 """Folder of the pages."""
@@ -15,7 +16,8 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "asyncapi.json": asyncapi.generate,
     "cli.md": cli.generate,
     "events.md": events.generate,
-    "mappings.md": mappings.generate,
+    "mappings.de.md": mappings.generate_german,
+    "mappings.md": mappings.generate_english,
     "metrics.md": metrics.generate,
     "settings.md": settings.generate,
 }

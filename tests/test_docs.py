@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from string import Template
 from typing import get_args
 
 import pytest
@@ -18,14 +19,17 @@ from pydantic_settings import BaseSettings
 
 import services
 from docs.generate import DOCUMENTS
-from docs.generators import cli, mappings
+from docs.generators import cli
+from docs.generators.mappings import examples, german
+from docs.generators.mappings.meanings import read_meanings
+from docs.generators.mappings.page import ENGLISH, GERMAN, Language, generate
+from docs.generators.mappings.translations import Translation, compute_fingerprint, find_translation_problems
 from docs.generators.settings import CONNECTION_SECRETS, READERS, list_settings
 from services.admin.mapping_documents import format_document, parse_document
 from services.cli.inputs import DECLAREE_KEY, PERSONIO_SECRET
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.drift import DriftKind
 from services.contracts.events import EVENTS, Event
-from services.contracts.mappings import MappingDocument, Rule
 from services.contracts.topics import OUTSIDE, ROLES, Topic
 from services.contracts.transforms import Transform
 from services.runtime.environment import read_secret_files
@@ -66,7 +70,7 @@ def test_generated_page_is_current(name: str) -> None:
 
 def test_mappings_on_the_page_can_be_imported() -> None:
     """Readers copy the examples."""
-    documents = re.findall(r"^```json\n(.*?)^```$", mappings.generate(), re.MULTILINE | re.DOTALL)
+    documents = re.findall(r"^```json\n(.*?)^```$", DOCUMENTS["mappings.md"](), re.MULTILINE | re.DOTALL)
 
     assert [format_document(parse_document(document)) + "\n" for document in documents] == documents
     assert len(documents) == 2
@@ -74,13 +78,61 @@ def test_mappings_on_the_page_can_be_imported() -> None:
 
 def test_transforms_and_fields_of_a_mapping_have_a_meaning() -> None:
     """The page about mappings is the reference for administrators."""
-    examples = {transform.kind for transform, _ in mappings.EXAMPLES}
-    kinds = get_args(get_args(Transform)[0])
+    kinds = {kind.model_fields["kind"].default for kind in get_args(get_args(Transform)[0])}
 
-    assert examples == {kind.model_fields["kind"].default for kind in kinds}
-    for model in (MappingDocument, Rule):
-        assert all(field.description for field in model.model_fields.values())
-    assert all(kind.__doc__ for kind in kinds)
+    assert {transform.kind for transform, _ in examples.TRANSFORMS} == kinds
+    assert [key for key, text in ENGLISH.texts.items() if not text] == []
+
+
+def test_german_texts_translate_the_english_ones() -> None:
+    """A text that changes in English alone would tell German administrators something else."""
+    assert list(find_translation_problems(ENGLISH.texts, german.TRANSLATIONS)) == []
+
+
+def test_check_of_translations_finds_problems() -> None:
+    """The check itself must work."""
+    old, new = compute_fingerprint("old"), compute_fingerprint("new")
+
+    def check(**translations: str) -> list[str]:
+        return list(
+            find_translation_problems(
+                {"Rule.target": "new"}, {key: Translation(of, "Text") for key, of in translations.items()}
+            )
+        )
+
+    assert check(**{"Rule.target": new}) == []
+    assert check() == [f"Rule.target has no translation: add one with the fingerprint {new}"]
+    assert check(**{"Rule.target": old}) == [
+        f"the English text of Rule.target has changed: correct the translation and set its fingerprint to {new}"
+    ]
+    assert check(**{"Rule.target": new, "Rule.source": old}) == [
+        "Rule.source has a translation, but no English text: remove the translation"
+    ]
+
+
+def test_page_without_a_translation_is_not_generated() -> None:
+    """A developer that adds a transform learns from ``make docs`` which text is missing."""
+    incomplete = Language("de", {key: text for key, text in GERMAN.texts.items() if key != "Rule.target"})
+
+    with pytest.raises(ValueError, match=r"^the page in the language de lacks Rule\.target: translate"):
+        generate(incomplete)
+
+
+def test_german_page_has_each_place_of_the_english_one() -> None:
+    """A table, an example or a limit that the German page leaves out is not found by its readers."""
+    english_places, german_places = (
+        Template(language.texts["page"]).get_identifiers() for language in (ENGLISH, GERMAN)
+    )
+
+    assert sorted(german_places) == sorted(english_places)
+
+
+@pytest.mark.parametrize(("name", "language"), [("mappings.md", ENGLISH), ("mappings.de.md", GERMAN)])
+def test_page_shows_every_meaning_in_its_language(name: str, language: Language) -> None:
+    """A text that no page shows would be translated for nothing."""
+    page = DOCUMENTS[name]()
+
+    assert [key for key in read_meanings() if language.texts[key] not in page] == []
 
 
 def test_help_of_commands_is_the_same_on_any_terminal() -> None:

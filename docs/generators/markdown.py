@@ -13,8 +13,12 @@ def build_page(title: str, *parts: str) -> str:
 
 def build_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+    return build_rows([head, ["---"] * len(head), *rows])
+
+
+def build_rows(rows: Iterable[Sequence[str]]) -> str:
+    """Returns the rows of a table."""
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows)
 
 
 def format_code(text: str) -> str:

@@ -1,0 +1,1 @@
+"""Generates the page about mappings, in each language that administrators read."""
