@@ -75,7 +75,7 @@ def _list_bodies(work: Work) -> list[tuple[DesiredState, str]]:
     """
     goal, memory = work.goal, work.memory
     doubted = {change.path for change in memory.doubted} - IDENTITY
-    wanted = goal.desired.drop(goal.skipped | doubted)
+    wanted = work.desired.drop(goal.skipped | doubted)
     identity = wanted.select(IDENTITY)
     schema = memory.core_schema or bodies.CORE
     bodies_to_try = [

@@ -1,6 +1,6 @@
 """The goal, the trail and the results of a reconciliation. Data only."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -157,6 +157,10 @@ class Trail:
     """The account that is known to be the employee's; None before one was found or created."""
     unconfirmed_id: AccountId | None = None
     """The remembered account, if an answer that is not the server's own said that it is missing."""
+    shown_external_id: str | None = None
+    """The external id that the account has shown after the last write; None before that, or if it shows none."""
+    manager_external_id: str | None = None
+    """The external id that the manager's account showed when it was read; None if it was not read, or shows none."""
     estranged: Resource | None = None
     """The remembered account, if it shows neither our external id nor the employee; None otherwise."""
     is_disabling_allowed: bool = False
@@ -190,11 +194,17 @@ class Work:
     memory: ServerMemory
     """What is known about the server; shared by all work with this server, and changed by it."""
 
+    @property
+    def desired(self) -> DesiredState:
+        """What the account must have, with the external id that the manager's account showed last."""
+        shown = self.trail.manager_external_id
+        return self.goal.desired if shown is None else replace(self.goal.desired, manager_external_id=shown)
+
     def find_remaining(self, live: Resource) -> DesiredState:
         """Returns the fields that the live account does not have yet and that may still be written."""
         goal, trail = self.goal, self.trail
         is_spelling_sent = goal.is_spelling_sent or trail.is_name_sent
-        difference = goal.desired.find_difference(live.body, is_spelling_sent=is_spelling_sent)
+        difference = self.desired.find_difference(live.body, is_spelling_sent=is_spelling_sent)
         for path in self.memory.not_stored.intersection(difference.paths):
             trail.refused.setdefault(path, NOT_STORED)
         blocked = ADDRESSES if trail.blocked else frozenset[str]()

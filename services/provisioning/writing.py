@@ -43,7 +43,7 @@ def _write_parts(work: Work, live: Resource) -> Steps[Resource]:
             if attempt.code is not None and len(wanted) == 1:
                 _note_refused(work, wanted[0], live, attempt)
             live = attempt.live
-    missing = work.goal.desired.find_difference(live.body, is_spelling_sent=True).paths
+    missing = work.desired.find_difference(live.body, is_spelling_sent=True).paths
     work.memory.learn_failures(failures, frozenset(work.goal.desired.paths).difference(missing))
     return live
 
