@@ -15,8 +15,10 @@ from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID, DesiredState
 from services.provisioning.server import Way
 from services.provisioning.states import NOT_STORED, Work, get_external_id
 
-ABOUT_THE_REQUEST = frozenset({"invalidPath", "invalidFilter", "404", "409", "423", "501"})
-"""Kinds of codes that content does not change: of the form, of the method, or of a conflict, after which the account was read."""
+ABOUT_THE_REQUEST = frozenset({"invalidPath", "invalidFilter", "404", "501"})
+"""Kinds of codes that content does not change: of the form, or of the method."""
+REPEATED = frozenset({"409", "423"})
+"""Kinds of codes of a conflict: the account was read and written again after the first one."""
 ABOUT_THE_TARGET = frozenset({"noTarget", "400", "422", "500", "not found"})
 """Kinds of codes with which a server may answer an operation on an entry of a list that no longer exists."""
 
@@ -74,8 +76,10 @@ def _can_be_outdated(
     kind = code.rpartition(", ")[2]
     if kind in ABOUT_THE_REQUEST:
         return False
+    if names_manager or kind in REPEATED:
+        return names_manager
     is_about_entries = kind in ABOUT_THE_TARGET or not bodies.names_entries(way)
-    return names_manager or (is_about_entries and bodies.is_built_on_account(way, sent))
+    return is_about_entries and bodies.is_built_on_account(way, sent)
 
 
 def _names_manager(work: Work, way: Way, call: PatchAccount | ReplaceAccount, sent: DesiredState) -> bool:

@@ -8,8 +8,10 @@ from services.contracts.outcomes import Outcome
 from services.contracts.values import Value
 from services.provisioning.calls import (
     Answer,
+    Conflict,
     Lost,
     Missing,
+    Outdated,
     PatchAccount,
     ReadAccount,
     Refused,
@@ -271,3 +273,42 @@ def test_renewal_reads_the_manager_by_its_id() -> None:
     story = run_put(find(build_report("3")), REFUSED, find(build_report("3")), find(build_boss("3")))
 
     assert [call.id for call in story.calls if isinstance(call, ReadAccount)] == [REMEMBERED, REMEMBERED, BOSS]
+
+
+def test_conflict_about_the_manager_is_resolved() -> None:
+    """A server may answer an unknown reference with a conflict: the write is repeated, then the manager's account is read."""
+    memory = prove(MANAGER)
+    memory.manager_by_external_id = True
+    read = find(build_account())
+
+    story = run(
+        want(),
+        read,
+        Conflict(),
+        read,
+        Conflict(),
+        find(build_boss("nl-3")),
+        Written(build_report("nl-3")),
+        memory=memory,
+    )
+
+    assert story.result.outcome is Outcome.UPDATED
+
+
+def test_failed_condition_leads_to_the_present_reference() -> None:
+    """The version of the account changes with the manager's external id. The former one is refused, and not insisted on."""
+    before, after, done = build_report("3"), build_report("nl-3"), build_report("nl-3", title="Dr.")
+
+    story = run_put(
+        find(Resource(before.id, before.body, "v1")),
+        Outdated(),
+        find(Resource(after.id, after.body, "v2")),
+        Written(Resource(done.id, done.body, "v3")),
+        REFUSED,
+        find(Resource(done.id, done.body, "v3")),
+        find(build_boss("nl-3")),
+    )
+
+    assert list_sent_managers(story) == ["3", "nl-3", "3"]
+    assert story.trail.refused == {}
+    assert story.result.outcome is Outcome.UPDATED
