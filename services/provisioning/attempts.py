@@ -140,6 +140,7 @@ def _write_in_way(work: Work, way: Way, live: Resource, wanted: tuple[str, ...],
     if is_partial and bodies.is_built_on_account(way, work.find_remaining(live).select(wanted)):
         # the write must not lose what a list does not show, or what others have changed since the version is unknown
         live = yield from read_again(live)
+    has_condition_failed = False
     for number in range(MAX_ATTEMPTS):
         difference = work.find_remaining(live).select(wanted)
         if not difference.fields:
@@ -148,12 +149,13 @@ def _write_in_way(work: Work, way: Way, live: Resource, wanted: tuple[str, ...],
         work.trail.count_write()
         answer = yield call
         if isinstance(answer, Written):
-            if number and call.version is None and live.version is None:
+            if has_condition_failed and call.version is None:
                 work.memory.uses_etags = False
             live = yield from take_written(work, way, live, answer.resource, difference)
             missing = work.find_remaining(live).select(difference.paths).fields
             attempt = Attempt(live, NOT_STORED if missing else None)
         else:
+            has_condition_failed = has_condition_failed or isinstance(answer, Outdated)
             again = yield from _prepare_retry(work, way, live, answer, difference, number)
             if again is not None:
                 live = again

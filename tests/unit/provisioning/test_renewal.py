@@ -171,7 +171,7 @@ def test_manager_that_is_not_stored_is_resolved_again() -> None:
 
     story = run(
         want(),
-        find(build_account()),
+        find(build_account("u1", "v1")),
         Written(build_account()),
         find(build_account()),
         find(build_boss("nl-3")),
@@ -181,6 +181,7 @@ def test_manager_that_is_not_stored_is_resolved_again() -> None:
 
     sent = [call.operations[0]["value"] for call in story.writes if isinstance(call, PatchAccount)]
     assert sent == [{"managerId": "3"}, {"managerId": "nl-3"}]
+    assert memory.uses_etags is True  # no condition has failed
     assert story.result.outcome is Outcome.UPDATED
 
 
