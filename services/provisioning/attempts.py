@@ -22,6 +22,7 @@ from services.provisioning.calls import (
 from services.provisioning.confirmation import read_again, take_written
 from services.provisioning.conflicts import find_blocker, resolve_conflict
 from services.provisioning.desired import ADDRESSES, OPTIONAL, DesiredState
+from services.provisioning.renewal import renew
 from services.provisioning.server import Failure, Way
 from services.provisioning.states import NOT_STORED, EndedError, Inconclusive, Rejected, Work
 
@@ -57,6 +58,8 @@ class Attempt:
     """The server's code of the last refusal; None if every field is stored."""
     failures: tuple[Failure, ...] = ()
     """Ways that did not make all changes."""
+    is_renewed: bool = False
+    """Whether a refused write was compared with what the server shows now."""
 
 
 def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[Attempt]:
@@ -67,12 +70,13 @@ def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[A
     ways = memory.list_ways(changes)
     concerns_values = False
     hidden: set[bool] = set()
+    is_renewed = False
     for way in ways[:1] if memory.doubted.issuperset(changes) else ways:
         if way in memory.unusable or (concerns_values and not memory.is_proven(way, changes)) or way.is_patch in hidden:
             continue
         sent = work.find_remaining(live).select(wanted).list_changes(live.body) if failures else changes
-        attempt = yield from _write_in_way(work, way, live, wanted)
-        live, code = attempt.live, attempt.code
+        attempt = yield from _write_in_way(work, way, live, wanted, is_renewed=is_renewed)
+        live, code, is_renewed = attempt.live, attempt.code, attempt.is_renewed
         if not work.find_remaining(live).select(wanted).fields:
             return Attempt(live, None, tuple(failures))
         failures.append(Failure(way, sent, code or NOT_STORED))
@@ -126,28 +130,47 @@ def _is_final(failure: Failure) -> bool:
     return failure.code in CONFLICTS or is_dropped
 
 
-def _write_in_way(work: Work, way: Way, live: Resource, wanted: tuple[str, ...]) -> Steps[Attempt]:
-    """Writes these fields in one way, again after a lost answer, a changed version or a busy account."""
-    if live.is_listed and bodies.is_built_on_account(way, work.find_remaining(live).select(wanted)):
-        live = yield from read_again(live)  # the write must not lose what the list does not show
+def _write_in_way(work: Work, way: Way, live: Resource, wanted: tuple[str, ...], *, is_renewed: bool) -> Steps[Attempt]:
+    """Writes these fields in one way, again after a lost answer, a changed version or a busy account.
+
+    A refused write that has repeated content is built again, once for these fields, if the server shows other content now.
+    ``is_renewed`` tells whether that was done before.
+    """
+    is_partial = live.is_listed or live.is_assumed
+    if is_partial and bodies.is_built_on_account(way, work.find_remaining(live).select(wanted)):
+        # the write must not lose what a list does not show, or what others have changed since the version is unknown
+        live = yield from read_again(live)
+    has_condition_failed = False
     for number in range(MAX_ATTEMPTS):
         difference = work.find_remaining(live).select(wanted)
         if not difference.fields:
-            return Attempt(live)
+            return Attempt(live, is_renewed=is_renewed)
         call = bodies.build_update(way, live, difference, work.memory)
         work.trail.count_write()
         answer = yield call
         if isinstance(answer, Written):
-            if number and call.version is None and live.version is None:
+            if has_condition_failed and call.version is None:
                 work.memory.uses_etags = False
             live = yield from take_written(work, way, live, answer.resource, difference)
             missing = work.find_remaining(live).select(difference.paths).fields
-            return Attempt(live, NOT_STORED if missing else None)
-        again = yield from _prepare_retry(work, way, live, answer, difference, number)
-        if again is None:
+            attempt = Attempt(live, NOT_STORED if missing else None)
+        else:
+            has_condition_failed = has_condition_failed or isinstance(answer, Outdated)
+            again = yield from _prepare_retry(work, way, live, answer, difference, number)
+            if again is not None:
+                live = again
+                continue
             attempt = yield from _take_refusal(work, way, live, call, difference, answer)
+        if attempt.code is None or is_renewed:
+            return replace(attempt, is_renewed=is_renewed)
+        is_read = not isinstance(answer, Refused)
+        renewal = yield from renew(work, way, attempt.live, call, difference, wanted, attempt.code, is_read=is_read)
+        if renewal is None:
             return attempt
-        live = again
+        is_renewed = True
+        if not renewal.is_different:
+            return Attempt(renewal.live, attempt.code, is_renewed=True)
+        live, wanted = renewal.live, renewal.wanted
     raise EndedError(Inconclusive())
 
 

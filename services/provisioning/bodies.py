@@ -48,13 +48,23 @@ def build_update(
 
 def is_built_on_account(way: Way, difference: DesiredState) -> bool:
     """Returns whether the request repeats parts of the account, or depends on the entries of its lists."""
-    return way not in {Way.PATHS, Way.PAGE} or any(paths.parse(path).key for path in difference.paths)
+    fields = [paths.parse(path) for path in difference.paths]
+    return not way.is_patch or any(path.key or (path.sub and not names_entries(way)) for path in fields)
+
+
+def names_entries(way: Way) -> bool:
+    """Returns whether this way names an entry of a list or a part of an attribute, and does not repeat what is around it."""
+    return way in {Way.PATHS, Way.PAGE}
 
 
 def name_fields(way: Way, difference: DesiredState, memory: ServerMemory) -> DesiredState:
     """Returns the fields as this way names them: the manager by account id, or by the external id of that account."""
-    is_page = way in {Way.PAGE, Way.PUT_COLLECTION}
-    return _name_manager(difference, by_external_id=memory.manager_by_external_id or is_page)
+    return _name_manager(difference, by_external_id=names_by_external_id(way, memory))
+
+
+def names_by_external_id(way: Way, memory: ServerMemory) -> bool:
+    """Returns whether this way names the manager by the external id of the manager's account."""
+    return memory.manager_by_external_id or way in {Way.PAGE, Way.PUT_COLLECTION}
 
 
 def _build_operations(way: Way, body: Body, difference: DesiredState) -> tuple[Body, ...]:

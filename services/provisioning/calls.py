@@ -27,6 +27,8 @@ class Resource:
     """The ETag; None if the server sends none."""
     is_listed: bool = field(default=False, compare=False)
     """Whether a list showed the user: a list may leave attributes out."""
+    is_assumed: bool = field(default=False, compare=False)
+    """Whether a write has changed the user since, and only its own fields are known to be right: the ETag is unknown."""
 
 
 # ---------------------------------------------------------------- calls to the server

@@ -68,7 +68,8 @@ def _confirm(work: Work, way: Way, live: Resource, answer: Resource | None, sent
         body = live.body
         for path, value in bodies.name_fields(way, sent, work.memory).fields:
             body = paths.write(body, path, value)
-        return replace(live, body=body, version=None)
+        has_unknown_version = live.is_assumed or (live.version is not None and work.memory.uses_etags)
+        return replace(live, body=body, version=None, is_assumed=has_unknown_version)
     return (yield from read_again(live))
 
 

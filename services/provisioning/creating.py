@@ -77,7 +77,7 @@ def _iterate_bodies(work: Work) -> Iterator[tuple[DesiredState, str]]:
     """
     goal, memory = work.goal, work.memory
     doubted = {change.path for change in memory.doubted} - IDENTITY
-    wanted = goal.desired.drop(goal.skipped | doubted)
+    wanted = work.desired.drop(goal.skipped | doubted)
     schema = memory.core_schema or bodies.CORE
     yield wanted, schema
     identity = wanted.select(IDENTITY)

@@ -23,6 +23,7 @@ from services.provisioning.states import (
     Settled,
     Trail,
     Work,
+    get_external_id,
     is_enabled,
 )
 from services.provisioning.writing import update
@@ -89,6 +90,7 @@ def _ask_brake(work: Work, live: Resource) -> Steps[None]:
 def _judge(work: Work, live: Resource) -> Result:
     """Returns the result for an account that was written as far as the server allows."""
     goal, trail = work.goal, work.trail
+    trail.shown_external_id = get_external_id(live) or None
     refused = [path for path in goal.desired.paths if path in trail.refused and path in IDENTITY - OPTIONAL]
     if refused:
         return _judge_identity(refused[0], trail.refused[refused[0]], live)

@@ -220,6 +220,8 @@ def record_rejected(
             "account_id": account,
             "created_at": _find_creation(entry, account),
             "enabled": None if is_forgotten else entry.enabled,
+            # another field may be refused, and the reports name their manager by what the account shows
+            "external_id": trail.shown_external_id or entry.external_id,
             **_record_marks(request, entry, trail, now, is_create_sent=is_create_sent),
             "manager": manager.link if request.desired else entry.manager,
             "look_at": look_at,

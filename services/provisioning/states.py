@@ -1,6 +1,6 @@
 """The goal, the trail and the results of a reconciliation. Data only."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
@@ -159,6 +159,10 @@ class Trail:
     """The account that is known to be the employee's; None before one was found or created."""
     unconfirmed_id: AccountId | None = None
     """The remembered account, if an answer that is not the server's own said that it is missing."""
+    shown_external_id: str | None = None
+    """The external id that the account has shown after the last write; None before that, or if it shows none."""
+    manager_external_id: str | None = None
+    """The external id that the manager's account showed when it was read; None if it was not read, or shows none."""
     estranged: Resource | None = None
     """The remembered account, if it shows neither our external id nor the employee; None otherwise."""
     is_disabling_allowed: bool = False
@@ -188,6 +192,8 @@ class _Difference(NamedTuple):
     """The account."""
     is_spelling_sent: bool
     """Whether the user name was sent in this spelling."""
+    manager_external_id: str | None
+    """The external id that the manager's account had shown."""
     difference: DesiredState
     """The fields that the account does not have."""
 
@@ -205,6 +211,12 @@ class Work:
     _known: list["_Difference"] = field(default_factory=list, init=False, repr=False, compare=False)
     """The newest differences: each step of a write asks for them again."""
 
+    @property
+    def desired(self) -> DesiredState:
+        """What the account must have, with the external id that the manager's account showed last."""
+        shown = self.trail.manager_external_id
+        return self.goal.desired if shown is None else replace(self.goal.desired, manager_external_id=shown)
+
     def find_remaining(self, live: Resource) -> DesiredState:
         """Returns the fields that the live account does not have yet and that may still be written."""
         goal, trail = self.goal, self.trail
@@ -218,11 +230,12 @@ class Work:
 
     def find_difference(self, body: Body, *, is_spelling_sent: bool) -> DesiredState:
         """Returns the fields that an account in ``body`` does not have yet, as ``DesiredState`` finds them."""
+        key = is_spelling_sent, self.trail.manager_external_id
         for known in self._known:
-            if known.body is body and known.is_spelling_sent is is_spelling_sent:
+            if known.body is body and (known.is_spelling_sent, known.manager_external_id) == key:
                 return known.difference
-        difference = self.goal.desired.find_difference(body, is_spelling_sent=is_spelling_sent)
-        self._known[:] = [_Difference(body, is_spelling_sent, difference), *self._known[: MAX_KNOWN - 1]]
+        difference = self.desired.find_difference(body, is_spelling_sent=is_spelling_sent)
+        self._known[:] = [_Difference(body, *key, difference), *self._known[: MAX_KNOWN - 1]]
         return difference
 
 

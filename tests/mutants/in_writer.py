@@ -11,6 +11,8 @@ TAKEOVER = "services/writer/takeover.py"
 WORKER = "services/writer/worker.py"
 
 OF_BRAKE = "tests/unit/writer/test_brake.py"
+RENEWAL = "services/provisioning/renewal.py"
+OF_RENEWAL = "tests/unit/writer/test_outdated_content.py"
 OF_DECISIONS = "tests/unit/writer/test_brake_decisions.py"
 OF_BATCHES = "tests/unit/writer/test_batches.py"
 OF_BREAKER = "tests/unit/writer/test_breaker.py"
@@ -217,6 +219,20 @@ WRITER = (
         "                if await self._brakes.write(counted):\n                    return False",
         "                await self._brakes.write(counted)\n                return False",
         f"{OF_DECISIONS}::test_concurrent_replica_is_counted",
+    ),
+    Mutant(
+        "a PUT that repeats an outdated reference keeps a leaver enabled",
+        RENEWAL,
+        "if not _can_be_outdated(work, way, live, sent, code, names_manager=names_manager):",
+        "if True:",
+        f"{OF_RENEWAL}::test_outdated_reference_keeps_no_leaver_enabled",
+    ),
+    Mutant(
+        "a report insists on the former external id of its manager",
+        RENEWAL,
+        "        yield from _resolve_manager(work)\n",
+        "",
+        f"{OF_RENEWAL}::test_outdated_reference_in_a_put_is_read_again",
     ),
     Mutant(
         "an account that is disabled already counts",

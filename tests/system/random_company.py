@@ -33,12 +33,8 @@ FIELDS = {
 MISSING = ("leave", "clear", "reject")
 
 
-def draw_mapping(random: Random, *, may_have_prefix: bool) -> MappingDocument:
-    """Returns a draft: some of the fields, other rules for the life cycle and dates, and rarely another prefix.
-
-    On a server that shows managers by external id, a new prefix is a race: a PUT repeats the manager's former external id, and the
-    server refuses it if the manager was written between the read and the PUT. So such a company keeps its prefix.
-    """
+def draw_mapping(random: Random) -> MappingDocument:
+    """Returns a draft: some of the fields, other rules for the life cycle and dates, and rarely another prefix."""
     rules = list(default_mapping().rules)
     for target, attribute in FIELDS.items():
         if random.random() < 0.4:
@@ -52,7 +48,7 @@ def draw_mapping(random: Random, *, may_have_prefix: bool) -> MappingDocument:
     return MappingDocument(
         rules=tuple(rules),
         life_cycle=life_cycle if random.random() < 0.4 else {},
-        external_id_prefix="nl-" if may_have_prefix and random.random() < 0.2 else "",
+        external_id_prefix="nl-" if random.random() < 0.2 else "",
         employment=EmploymentDates(
             days_before_start=random.choice([None, 0, 30]), disable_after_last_day=random.random() < 0.3
         ),

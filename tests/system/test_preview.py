@@ -250,10 +250,7 @@ async def connect_random(pipeline: Pipeline, random: Random, behaviour: Behaviou
     add_strangers(random, pipeline)
     if random.random() < 0.25:
         return set()  # nothing was imported yet
-    is_rfc = behaviour.dialect == "rfc"
-    await publish(
-        pipeline, draw_mapping(random, may_have_prefix=is_rfc) if random.random() < 0.5 else default_mapping()
-    )
+    await publish(pipeline, draw_mapping(random) if random.random() < 0.5 else default_mapping())
     change_accounts(random, pipeline)
     return change_company(random, pipeline)
 
@@ -264,7 +261,7 @@ async def test_preview_equals_what_the_writer_does(pipeline: Pipeline, dialect: 
     """The results of all employees, the fields of all accounts, and the values of each employee."""
     random = Random(f"{dialect} {seed}")
     moved = await connect_random(pipeline, random, Behaviour(dialect=dialect, id_format="uuid"))
-    preview = Preview(pipeline, draw_mapping(random, may_have_prefix=dialect == "rfc"))
+    preview = Preview(pipeline, draw_mapping(random))
     shown = await preview.show_all()
     people = [employee for members in shown.results.values() for employee in members]
     singles = {employee: await preview.show(employee) for employee in people}
@@ -283,7 +280,7 @@ async def test_preview_writes_nothing(pipeline: Pipeline) -> None:
     """Neither a document nor an account changes, and Declaree gets no request but GET."""
     random = Random("nothing")
     await connect_random(pipeline, random, Behaviour())
-    preview = Preview(pipeline, draw_mapping(random, may_have_prefix=True))
+    preview = Preview(pipeline, draw_mapping(random))
     employee = str(pipeline.personio.company.list_employees()[0].id)
     documents, accounts = await dump_documents(pipeline), dict(pipeline.declaree.directory.users)
     records = pipeline.topics.count_records()

@@ -1,5 +1,7 @@
 """Ways of writing: which changes go together, and what later writes of the same account start from."""
 
+import pytest
+
 from services.provisioning.calls import PatchAccount, ReplaceAccount, Resource, Written
 from services.provisioning.desired import Change
 from services.provisioning.server import ServerMemory, Way
@@ -46,3 +48,17 @@ def test_answer_without_all_attributes_loses_none() -> None:
     assert isinstance(put, ReplaceAccount)
     assert put.body["emails"] == OLD_NAME.body["emails"]
     assert put.body["title"] == "Dr."
+
+
+@pytest.mark.parametrize("etag", ["v1", None])
+def test_put_after_a_write_without_answer_is_conditional(etag: str | None) -> None:
+    """A write that is answered without a body leaves the version unknown. Without versions, nothing is read again."""
+    goal = build_goal(REMEMBERED, build_state({"name.givenName": "Ada", "title": "Dr."}, reference=None))
+    first = Resource(REMEMBERED, OLD_NAME.body, etag)
+    shown = build_account("u1", "v2", nickName="by hand")
+    put = Written(build_account("u1", "v3", nickName="by hand", title="Dr."))
+
+    story = run(goal, find(first), Written(None), *([find(shown)] if etag else []), put, memory=build_memory())
+
+    sent = [(call.version, call.body.get("nickName")) for call in story.writes if isinstance(call, ReplaceAccount)]
+    assert sent == [("v2", "by hand") if etag else (None, None)]

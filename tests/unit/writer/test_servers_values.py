@@ -137,7 +137,7 @@ async def test_immutable_user_name_keeps_nothing_else_out(company: Company, patc
     assert "change it in Declaree by hand" in (outcome.reason or "")
     assert [user["userName"], user["emails"][0]["value"]] == [PLAIN.get_address("6"), FULL.get_address("6")]
     assert [user["title"], user["name"]["familyName"]] == [FULL.title, FULL.family]
-    assert requests == STEADY + 1
+    assert requests == STEADY + (1 if patch else 2)  # a PUT may repeat what has changed, so the account is read again
     assert await leave(company, "6") == STEADY
 
 
