@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, WithJsonSchema
 
 
 class FrozenModel(BaseModel):
@@ -15,13 +15,7 @@ class FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
-def _validate_range(number: int) -> int:
-    if not 0 <= number < 1 << 63:
-        raise ValueError("the number is outside the range from 0 to 2^63 - 1")
-    return number
-
-
-NonNegativeInt64: TypeAlias = Annotated[int, AfterValidator(_validate_range)]
+NonNegativeInt64: TypeAlias = Annotated[int, Field(ge=0, le=(1 << 63) - 1), WithJsonSchema({"type": "integer"})]
 """A non-negative integer that fits MongoDB's signed 64-bit type."""
 Scalar: TypeAlias = StrictStr | StrictBool | StrictInt | StrictFloat | None
 """A string, boolean, number or null. The type is kept: ``"5"`` does not become ``5``."""

@@ -65,7 +65,7 @@ class Attempt:
 def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[Attempt]:
     """Writes these fields, in one way after another until the account shows them."""
     memory, code = work.memory, None
-    changes = work.find_remaining(live).select(wanted).list_changes(live.body)
+    changes = work.list_changes(live.body, work.find_remaining(live).select(wanted))
     failures: list[Failure] = []
     ways = memory.list_ways(changes)
     concerns_values = False
@@ -74,7 +74,7 @@ def write_fields(work: Work, live: Resource, wanted: tuple[str, ...]) -> Steps[A
     for way in ways[:1] if memory.doubted.issuperset(changes) else ways:
         if way in memory.unusable or (concerns_values and not memory.is_proven(way, changes)) or way.is_patch in hidden:
             continue
-        sent = work.find_remaining(live).select(wanted).list_changes(live.body) if failures else changes
+        sent = work.list_changes(live.body, work.find_remaining(live).select(wanted)) if failures else changes
         attempt = yield from _write_in_way(work, way, live, wanted, is_renewed=is_renewed)
         live, code, is_renewed = attempt.live, attempt.code, attempt.is_renewed
         if not work.find_remaining(live).select(wanted).fields:
@@ -193,7 +193,7 @@ def _prepare_retry(
                 return live
         case Conflict() if number == 0:
             pass  # the account may be busy
-        case Lost() if number == 0 and work.memory.is_proven(way, sent.list_changes(live.body)):
+        case Lost() if number == 0 and work.memory.is_proven(way, work.list_changes(live.body, sent)):
             pass  # the form of the request is right, so the error may be temporary
         case _:
             return None

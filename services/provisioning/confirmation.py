@@ -24,7 +24,7 @@ class AccountGoneError(Exception):
 def take_written(work: Work, way: Way, live: Resource, answer: Resource | None, sent: DesiredState) -> Steps[Resource]:
     """Returns the account after a confirmed write, and notes what the way has stored."""
     work.trail.note_written(sent.paths)
-    changes = sent.list_changes(live.body)
+    changes = work.list_changes(live.body, sent)
     after = yield from _confirm(work, way, live, answer, sent)
     for path, value in work.find_remaining(after).select(sent.paths).fields:
         shown = paths.read(after.body, path)
@@ -64,7 +64,7 @@ def _confirm(work: Work, way: Way, live: Resource, answer: Resource | None, sent
     if answer is not None and paths.read(answer.body, "userName") is not None:
         if not sent.find_difference(answer.body, is_spelling_sent=True).fields:
             return replace(answer, body=_complete(live.body, answer.body, sent))
-    elif ("active", False) not in sent.fields and work.memory.is_proven(way, sent.list_changes(live.body)):
+    elif ("active", False) not in sent.fields and work.memory.is_proven(way, work.list_changes(live.body, sent)):
         body = live.body
         for path, value in bodies.name_fields(way, sent, work.memory).fields:
             body = paths.write(body, path, value)

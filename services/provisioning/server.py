@@ -208,4 +208,4 @@ class ServerMemory:
         return all((way, change) in self.proven for change in changes)
 
     def _has_failed(self, way: Way, changes: Sequence[Change]) -> bool:
-        return any((way, change) in self.failed for change in changes)
+        return bool(self.failed) and any((way, change) in self.failed for change in changes)

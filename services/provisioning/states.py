@@ -9,9 +9,10 @@ from services.contracts.connections import LinkPolicy
 from services.contracts.events import AccountIdentity
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.outcomes import Outcome, WaitingCause
+from services.contracts.values import Value
 from services.provisioning import paths
 from services.provisioning.calls import Body, Resource
-from services.provisioning.desired import ADDRESSES, DISABLED, DesiredState
+from services.provisioning.desired import ADDRESSES, DISABLED, Change, DesiredState
 from services.provisioning.server import ServerMemory
 
 MAX_KNOWN = 3
@@ -198,6 +199,17 @@ class _Difference(NamedTuple):
     """The fields that the account does not have."""
 
 
+class _Changes(NamedTuple):
+    """What fields mean for an account."""
+
+    body: Body
+    """The account."""
+    fields: tuple[tuple[str, Value], ...]
+    """The fields, with their values."""
+    changes: tuple[Change, ...]
+    """The change that each of them means."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """The reconciliation of one account: its goal, what was done so far, and what is known about the server."""
@@ -210,6 +222,8 @@ class Work:
     """What is known about the server; shared by all work with this server, and changed by it."""
     _known: list["_Difference"] = field(default_factory=list, init=False, repr=False, compare=False)
     """The newest differences: each step of a write asks for them again."""
+    _listed: list["_Changes"] = field(default_factory=list, init=False, repr=False, compare=False)
+    """The newest lists of changes: each step of a write asks for them again."""
 
     @property
     def desired(self) -> DesiredState:
@@ -237,6 +251,15 @@ class Work:
         difference = self.desired.find_difference(body, is_spelling_sent=is_spelling_sent)
         self._known[:] = [_Difference(body, *key, difference), *self._known[: MAX_KNOWN - 1]]
         return difference
+
+    def list_changes(self, body: Body, wanted: DesiredState) -> tuple[Change, ...]:
+        """Returns what each of these fields means for an account in ``body``, as ``DesiredState`` lists it."""
+        for known in self._listed:
+            if known.body is body and known.fields == wanted.fields:
+                return known.changes
+        changes = wanted.list_changes(body)
+        self._listed[:] = [_Changes(body, wanted.fields, changes), *self._listed[: MAX_KNOWN - 1]]
+        return changes
 
 
 def get_external_id(resource: Resource) -> str:

@@ -51,7 +51,7 @@ def _write_parts(work: Work, live: Resource) -> Steps[Resource]:
 
 
 def _group_by_way(work: Work, live: Resource) -> list[tuple[str, ...]]:
-    changes = work.find_remaining(live).list_changes(live.body)
+    changes = work.list_changes(live.body, work.find_remaining(live))
     return [tuple(change.path for change in group) for group in work.memory.group(changes)]
 
 
@@ -85,7 +85,7 @@ def _test_account(work: Work, attempt: Attempt) -> Steps[None]:
         return
     if live.is_listed:
         live = yield from read_again(live)
-    ways = memory.list_ways(access.list_changes(live.body))
+    ways = memory.list_ways(work.list_changes(live.body, access))
     failed = (known or ways)[0]
     others = [way for way in ways if way.is_patch is not failed.is_patch]
     is_answered = False
