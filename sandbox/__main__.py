@@ -43,7 +43,7 @@ The command line of the product, with the settings of this installation:
   set -a; . {data}/environment; set +a
   .venv/bin/personio-declaree status
 
-Ctrl-C stops everything; `make demo` continues with the data in {data}/, `make clean` deletes it.
+Ctrl-C stops everything. The same command continues with the data in {data}/; without this folder, it begins again.
 """
 
 

@@ -21,7 +21,11 @@ MAPPING, EXAMPLES = "a mapping", "a list of examples"
 Model = TypeVar("Model", bound=BaseModel)
 MAX_SHOWN_PROBLEMS = 20
 """Maximum number of problems that a message names."""
-
+YAML_STEP = (
+    "compare the spaces at the beginning of the lines; write a text with quotation marks, or with a colon and a space, "
+    "alone on the next line, further to the right, after `>-`"
+)
+"""What to do about a document that is not YAML."""
 
 _KINDS = frozenset({"attribute", "attributes", "constant", "expression"})
 """Kinds of sources: behind ``source``, Pydantic has them in a place, but a document has not."""
@@ -175,7 +179,8 @@ def _read(document: str, what: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}, character {mark.column + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error) or "it cannot be read"
-        raise _refuse([f"it is not YAML{place}: {problem}"], what) from None
+        step = f": {YAML_STEP}" if mark is not None else ""
+        raise _refuse([f"it is not YAML{place}: {problem}{step}"], what) from None
     except RecursionError:
         raise _refuse(["it is nested too deeply"], what) from None
 

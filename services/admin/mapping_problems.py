@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from services.contracts.catalogues import SourceAttribute
+from services.contracts.fields import FieldCatalogue
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument
 from services.mapping.rule_problems import find_rule_problems
 from services.mapping.source_problems import find_source_problems
-from services.mapping.target_fields import build_field_catalogue
+from services.mapping.target_fields import merge_fields
 from services.mapping.target_problems import TargetProblem, TargetProblemKind, find_target_problems
-from services.runtime.clock import Clock
 from services.store.database import Store
 
 
@@ -23,15 +23,14 @@ class MappingReview:
     """What may be right: fields of an extension, and parts of attributes, that nothing lists."""
 
 
-async def review_mapping(
-    store: Store, clock: Clock, connection: ConnectionId, mapping: MappingDocument
-) -> MappingReview:
+async def review_mapping(store: Store, connection: ConnectionId, mapping: MappingDocument) -> MappingReview:
     """Compares a mapping with what the last poll and the last check have stored.
 
     Attributes are unknown before the first poll, and only the documented fields are known before the first check.
     """
     sources = await store.catalogues.get(connection)
-    fields = await store.field_catalogues.get(connection) or build_field_catalogue(connection, (), None, clock.now())
+    stored = await store.field_catalogues.get(connection)
+    fields = stored or FieldCatalogue(connection_id=connection, fields=merge_fields(()))
     types = (
         {key: attribute.type for attribute in sources.attributes for key in _list_keys(attribute)} if sources else None
     )

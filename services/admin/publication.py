@@ -8,7 +8,6 @@ from services.admin.mappings import read_before
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, Rule
 from services.mapping.differences import Difference, find_differences, find_dropped_rules
-from services.runtime.clock import Clock
 from services.store.database import Store
 
 
@@ -40,9 +39,7 @@ class Publication:
         return find_dropped_rules(self.before, self.mapping)
 
 
-async def prepare_publication(
-    store: Store, clock: Clock, connection: ConnectionId, mapping: MappingDocument
-) -> Publication:
+async def prepare_publication(store: Store, connection: ConnectionId, mapping: MappingDocument) -> Publication:
     """Compares a mapping with the published one, and with what is known of both systems. Writes nothing.
 
     Raises ``UnknownConnectionError``.
@@ -54,6 +51,6 @@ async def prepare_publication(
         mapping,
         before=await read_before(store, connection),
         version=version,
-        review=await review_mapping(store, clock, connection, mapping),
+        review=await review_mapping(store, connection, mapping),
         examples=await check_examples(store, connection, mapping),
     )

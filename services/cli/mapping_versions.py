@@ -121,11 +121,10 @@ def import_(
 async def _save(
     store: Store, connection: ConnectionId, mapping: MappingDocument, by: str | None, revision: int
 ) -> tuple[MappingDraft, MappingReview]:
-    clock = SystemClock()
     draft = await admin_mappings.save_draft(
-        store, clock, connection, mapping, by=inputs.get_author(by), revision=revision
+        store, SystemClock(), connection, mapping, by=inputs.get_author(by), revision=revision
     )
-    return draft, await review_mapping(store, clock, connection, mapping)
+    return draft, await review_mapping(store, connection, mapping)
 
 
 def publish(
@@ -230,7 +229,7 @@ def discard(connection: Id, as_json: Json = False) -> None:
 
 
 def _prepare(connection: ConnectionId, mapping: MappingDocument) -> Publication:
-    return run(lambda _, store: prepare_publication(store, SystemClock(), connection, mapping))
+    return run(lambda _, store: prepare_publication(store, connection, mapping))
 
 
 def _confirm(

@@ -135,12 +135,14 @@ def _check_rule(rule: Rule, field: TargetField, types: Mapping[str, str]) -> Ite
 
 def _describe_unknown(target: str, catalogue: FieldCatalogue, names: Mapping[str, str]) -> str:
     similar = _find_similar(target, names)
-    where = "the server does not list it" if catalogue.is_listed else "the server does not list its fields"
-    step = (
-        f"write {similar} if this is meant"
-        if similar
-        else f"compare it with `mapping fields {catalogue.connection_id}`"
-    )
+    where, step = "the server does not list its fields", f"compare it with `mapping fields {catalogue.connection_id}`"
+    if catalogue.is_listed:
+        where = "the server does not list it"
+    elif catalogue.asked_at is None:
+        where = "the server was not yet asked for its fields"
+        step = f"ask it with `connections check {catalogue.connection_id}`"
+    if similar:
+        step = f"write {similar} if this is meant"
     return f"unknown field, because {where} and Declaree does not document it: {step}"
 
 

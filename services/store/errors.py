@@ -83,8 +83,9 @@ class DraftConflictError(PermanentError):
     def __init__(self, connection: ConnectionId) -> None:
         """The message names the connection."""
         super().__init__(
-            f"the draft of connection {connection} has another revision than you named: see it with "
-            f"`mapping export {connection} --draft`, then add `--revision` with its number"
+            f"the draft of connection {connection} is not the one that you have seen: `mapping diff {connection}` shows it; "
+            f"publish it, or name its revision with `--revision` to replace it: `mapping export {connection} --draft` "
+            "prints the number"
         )
 
 

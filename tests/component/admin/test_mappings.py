@@ -195,7 +195,7 @@ async def test_unreadable_mapping_is_replaced(store: Store, connection: Connecti
 
 async def test_version_that_was_published_in_between_stays(store: Store, connection: Connection) -> None:
     """The question was answered for another difference."""
-    publication = await prepare_publication(store, FakeClock(), connection.id, FURTHER)
+    publication = await prepare_publication(store, connection.id, FURTHER)
     await publish(store, connection, default_mapping())
 
     with pytest.raises(MappingConflictError):
@@ -211,7 +211,7 @@ async def test_publication_has_what_its_author_decides_about(store: Store, conne
     wrong = Rule(target="costCentre", source=AttributeSource(attribute="position"))
     mapping = MappingDocument(rules=(*default_mapping().rules, unknown, wrong))
 
-    publication = await prepare_publication(store, FakeClock(), connection.id, mapping)
+    publication = await prepare_publication(store, connection.id, mapping)
 
     assert publication.version == 2
     assert publication.dropped == (TITLE,)
@@ -282,7 +282,7 @@ async def test_prepared_publication_says_which_examples_hold(store: Store, conne
     unusable = MappingDocument(rules=(Rule(target="title", source=ExpressionSource(expression="1 +")),))
 
     holding = [
-        (await prepare_publication(store, FakeClock(), connection.id, mapping)).examples.holding
+        (await prepare_publication(store, connection.id, mapping)).examples.holding
         for mapping in (default_mapping(), FURTHER, unusable)
     ]
 

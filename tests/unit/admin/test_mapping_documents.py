@@ -121,6 +121,14 @@ def test_invalid_document_names_the_location(document: str, problem: str) -> Non
     assert "Value error" not in str(error.value)
 
 
+def test_quotation_marks_in_quotation_marks_have_a_next_step() -> None:
+    """The parser of YAML says what it expected, which helps few readers."""
+    with pytest.raises(InvalidMappingError) as caught:
+        parse_document('rules:\n- target: "phoneNumbers[type eq "mobile"].value"')
+
+    assert str(caught.value).endswith("alone on the next line, further to the right, after `>-`")
+
+
 def test_many_problems_are_not_all_named() -> None:
     """A terminal shows the first ones."""
     rules = [{"target": f"a{number}", "source": {"kind": "constant"}} for number in range(MAX_SHOWN_PROBLEMS + 5)]

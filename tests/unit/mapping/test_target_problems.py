@@ -117,6 +117,16 @@ def test_server_without_schemas_has_documented_targets() -> None:
     assert "the server does not list its fields" in problem.text
 
 
+def test_server_that_was_not_asked_is_asked_first() -> None:
+    """Before `connections check`, only the documented fields are known: the field may well exist."""
+    catalogue = UNLISTED.model_copy(update={"asked_at": None})
+
+    (problem,) = find(make_rule("urn:x:2.0:User:zzzzzz"), catalogue=catalogue)
+
+    assert "the server was not yet asked for its fields" in problem.text
+    assert problem.text.endswith(f"ask it with `connections check {CONNECTION}`")
+
+
 def test_documented_target_need_not_be_listed() -> None:
     """Servers store more than they list."""
     field = CATALOGUE.find("locale")
