@@ -52,7 +52,7 @@ class FailingExamplesError(ConfigurationError):
         differences += [f"{name}: it cannot be read" for name in check.unreadable]
         more = len(differences) - MAX_NAMED
         shown = "; ".join([*differences[:MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])
-        super().__init__(f"pinned examples do not hold ({shown}): {describe_way_out(check)}")
+        super().__init__(f"pinned examples do not hold ({shown}): {describe_next_step(check)}")
         self.check = check
 
 
@@ -84,7 +84,7 @@ class ExampleList:
     """Names of those that cannot be read."""
 
 
-def describe_way_out(check: ExampleCheck) -> str:
+def describe_next_step(check: ExampleCheck) -> str:
     """Returns what an administrator can do about examples that do not hold."""
     connection, ways = check.connection, []
     if check.failures:

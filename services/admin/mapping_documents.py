@@ -50,7 +50,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what ``_Loader`` reads: a text that it would take for a number or a truth value is quoted."""
+    """Writes what ``_Loader`` reads: a text that it would take for a number or a boolean is quoted."""
 
 
 _Loader.yaml_implicit_resolvers, _Dumper.yaml_implicit_resolvers = {}, {}
