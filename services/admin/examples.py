@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from services.admin.shortening import join_first
 from services.contracts.examples import PinnedExample
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument
@@ -50,8 +51,7 @@ class FailingExamplesError(ConfigurationError):
         """``check`` has failures or unreadable examples."""
         differences = [f"{failure.example}: {failure.place}: {failure.kinds}" for failure in check.failures]
         differences += [f"{name}: it cannot be read" for name in check.unreadable]
-        more = len(differences) - MAX_NAMED
-        shown = "; ".join([*differences[:MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])
+        shown = join_first(differences, MAX_NAMED, "; ")
         super().__init__(f"pinned examples do not hold ({shown}): {describe_next_step(check)}")
         self.check = check
 
