@@ -106,7 +106,10 @@ async def _wait_for_settings(admin: AIOKafkaAdminClient, name: str, wanted: Mapp
     """Returns when the wanted settings are in force. Raises ``KafkaUnavailableError`` after ``CORRECTION_SECONDS``."""
     try:
         async with asyncio.timeout(CORRECTION_SECONDS):
-            while _compare((await _read_settings(admin, name))[0], wanted):
+            while True:
+                effective, _ = await _read_settings(admin, name)
+                if not _compare(effective, wanted):
+                    return
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise KafkaUnavailableError(
