@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from services.admin.shortening import join_first
 from services.contracts.catalogues import AttributeChange, AttributeChangeKind
 from services.contracts.employees import HIRE_DATE, LAST_DAYS
 from services.contracts.ids import ConnectionId
@@ -102,9 +103,4 @@ def summarise_keys(changes: Iterable[AttributeNews]) -> str:
     by_kind: dict[AttributeChangeKind, list[str]] = {}
     for found in changes:
         by_kind.setdefault(found.change.kind, []).append(found.change.key)
-    return "; ".join(f"{kind.value.replace('_', ' ')}: {_shorten(keys)}" for kind, keys in by_kind.items())
-
-
-def _shorten(keys: Sequence[str]) -> str:
-    more = len(keys) - MAX_SHOWN
-    return ", ".join([*keys[:MAX_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+    return "; ".join(f"{kind.value.replace('_', ' ')}: {join_first(keys, MAX_SHOWN)}" for kind, keys in by_kind.items())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from services.admin.field_news import judge_fields
 from services.admin.fields import compare_fields, refresh_field_catalogue
+from services.admin.shortening import join_first
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.http.vendor_notes import NoteTaker
@@ -94,9 +95,8 @@ async def check_mapping(
         return Finding("mapping", mapping.problem)
     if mapping is None:
         return Finding("mapping", "no mapping is published: publish one with `mapping import`")
-    unusable = find_unusable_attributes(mapping.mapping, definitions) if definitions is not None else ()
-    more = [f"and {len(unusable) - MAX_NAMED} more"] if len(unusable) > MAX_NAMED else []
-    return Finding("mapping", hint="; ".join([*unusable[:MAX_NAMED], *more]) or None)
+    unusable = describe_unusable_attributes(mapping.mapping, definitions) if definitions is not None else ()
+    return Finding("mapping", hint=join_first(unusable, MAX_NAMED, "; ") or None)
 
 
 async def check_fields(
@@ -143,7 +143,9 @@ def _build_sources(connection: ConnectionId, definitions: Sequence[AttributeDefi
     return SourceCatalogue(connection_id=connection, attributes=attributes)
 
 
-def find_unusable_attributes(mapping: MappingDocument, definitions: Sequence[AttributeDefinition]) -> tuple[str, ...]:
+def describe_unusable_attributes(
+    mapping: MappingDocument, definitions: Sequence[AttributeDefinition]
+) -> tuple[str, ...]:
     """Returns what is wrong with the attributes that the mapping reads, except those that every synchronisation needs."""
     problems = find_source_problems(mapping, {definition.key: definition.parts for definition in definitions})
     return tuple(problem.describe() for problem in problems if problem.key not in REQUIRED_ATTRIBUTES)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from services.admin.shortening import join_first
 from services.contracts.examples import PinnedExample
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument
@@ -50,9 +51,8 @@ class FailingExamplesError(ConfigurationError):
         """``check`` has failures or unreadable examples."""
         differences = [f"{failure.example}: {failure.place}: {failure.kinds}" for failure in check.failures]
         differences += [f"{name}: it cannot be read" for name in check.unreadable]
-        more = len(differences) - MAX_NAMED
-        shown = "; ".join([*differences[:MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])
-        super().__init__(f"pinned examples do not hold ({shown}): {describe_way_out(check)}")
+        shown = join_first(differences, MAX_NAMED, "; ")
+        super().__init__(f"pinned examples do not hold ({shown}): {describe_next_step(check)}")
         self.check = check
 
 
@@ -84,7 +84,7 @@ class ExampleList:
     """Names of those that cannot be read."""
 
 
-def describe_way_out(check: ExampleCheck) -> str:
+def describe_next_step(check: ExampleCheck) -> str:
     """Returns what an administrator can do about examples that do not hold."""
     connection, ways = check.connection, []
     if check.failures:

@@ -4,11 +4,11 @@ An explanation contains personal data. It is made for the person that asks, and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-from services.admin.history import Progress, RecordLocation, SettledChange, find_location, read_history
+from services.admin.history import Progress, RecordPosition, SettledChange, find_position, read_history
 from services.admin.mappings import get_published
 from services.admin.tasks import build_unknown_employee
 from services.clients.declaree.client import DeclareeClient
@@ -59,8 +59,10 @@ class Explanation:
     """When the poller detected it."""
     source_modified_at: datetime | None
     """Personio's own timestamp of it; None if Personio sends none."""
-    location: RecordLocation | None
-    """Where Kafka has the change; None if it no longer has it, or does not answer."""
+    position: RecordPosition | None
+    """Where Kafka has the change; None if it has no record of it, or was not read."""
+    is_kafka_read: bool
+    """Whether Kafka has answered. Without, ``position`` says nothing."""
     mapping_version: int
     """The mapping version that the change is explained with; 0 if none was published."""
     intent: Intent
@@ -76,7 +78,7 @@ class Explanation:
     outcome: AccountSynced | None
     """How the change was settled; for the newest change, how the newest settled one was. None before the first one."""
     is_past: bool = False
-    """Whether it was asked for a past change, and not for the account as it has to be now."""
+    """Whether a past change is explained, and not the account as it has to be now."""
 
     @property
     def is_settled(self) -> bool:
@@ -107,11 +109,12 @@ async def explain_employee(
     entry = await store.ledger.get(PersonKey(connection, employee))
     account = entry.account_id if entry else None
     live = await _read_account(store, clock, connection, account, allow_private=allow_private) if account else None
+    explanation = build_explanation(published, change, entry, live)
     try:
-        location = await find_location(settings, change, clock.now())
+        position = await find_position(settings, change, clock.now())
     except KafkaUnavailableError:
-        location = None  # the rest of the explanation does not depend on Kafka
-    return build_explanation(published, change, entry, live, location)
+        return explanation  # the rest of it does not depend on Kafka
+    return replace(explanation, position=position, is_kafka_read=True)
 
 
 async def explain_past(
@@ -162,16 +165,16 @@ def build_explanation(
     change: EmployeeChanged,
     entry: LedgerEntry | None,
     live: Resource | None,
-    location: RecordLocation | None = None,
 ) -> Explanation:
-    """Returns the explanation of the newest change. ``entry`` and the account ``live`` can be unknown. Pure."""
+    """Returns the explanation of the newest change, without reading Kafka. ``entry`` and the account ``live`` can be unknown. Pure."""
     request = Engine(published).map(change)
     return Explanation(
         employee=change.employee_id,
         revision=change.revision,
         detected_at=change.detected_at,
         source_modified_at=change.source_modified_at,
-        location=location,
+        position=None,
+        is_kafka_read=False,
         mapping_version=published.version,
         intent=request.intent,
         reason=request.reason,
@@ -196,7 +199,8 @@ def build_past_explanation(published: PublishedMapping | None, settled: SettledC
         revision=change.revision,
         detected_at=change.detected_at,
         source_modified_at=change.source_modified_at,
-        location=settled.change.location,
+        position=settled.change.position,
+        is_kafka_read=True,
         mapping_version=outcome.mapping_version,
         intent=request.intent,
         reason=request.reason,

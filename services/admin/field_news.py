@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.admin.attribute_news import MAX_SHOWN, NEWS_LIFETIME
+from services.admin.shortening import join_first
 from services.contracts.catalogues import SourceCatalogue
 from services.contracts.fields import FieldCatalogue, FieldChange, FieldChangeKind
 from services.contracts.mappings import PublishedMapping
@@ -102,5 +103,4 @@ def _judge_changes(catalogue: FieldCatalogue, mapping: PublishedMapping | None, 
 
 
 def _join(changes: Sequence[FieldChange]) -> str:
-    more = len(changes) - MAX_SHOWN
-    return ", ".join([*(change.path for change in changes[:MAX_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
+    return join_first([change.path for change in changes], MAX_SHOWN)

@@ -30,7 +30,7 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
-class RecordLocation:
+class RecordPosition:
     """Where a record is in Kafka."""
 
     topic: str
@@ -49,7 +49,7 @@ class RecordedChange:
 
     change: EmployeeChanged
     """The event."""
-    location: RecordLocation
+    position: RecordPosition
     """The first record of it that Kafka still has: resends and replays repeat it."""
 
 
@@ -59,7 +59,7 @@ class SettledChange:
 
     outcome: AccountSynced
     """The outcome."""
-    location: RecordLocation
+    position: RecordPosition
     """The first record of the outcome that Kafka still has."""
     change: RecordedChange | None
     """The change; None if Kafka no longer has it."""
@@ -73,14 +73,14 @@ class EmployeeHistory:
         self._person = person
         self._now = now
         self._changes: OrderedDict[int, RecordedChange] = OrderedDict()
-        self._outcomes: OrderedDict[tuple[Version, datetime], tuple[AccountSynced, RecordLocation]] = OrderedDict()
+        self._outcomes: OrderedDict[tuple[Version, datetime], tuple[AccountSynced, RecordPosition]] = OrderedDict()
 
     @property
     def settled(self) -> tuple[SettledChange, ...]:
         """The settled changes, the newest outcome first."""
         found = [
-            SettledChange(outcome, location, self._changes.get(outcome.revision))
-            for outcome, location in self._outcomes.values()
+            SettledChange(outcome, position, self._changes.get(outcome.revision))
+            for outcome, position in self._outcomes.values()
         ]
         return tuple(sorted(found, key=lambda one: one.outcome.settled_at, reverse=True))
 
@@ -94,7 +94,7 @@ class EmployeeHistory:
             if record.value is None:
                 self._changes.clear()
             elif (change := self._read(EmployeeChanged, record)) is not None:
-                _keep(self._changes, change.revision, RecordedChange(change, _locate(topic, record)))
+                _keep(self._changes, change.revision, RecordedChange(change, _read_position(topic, record)))
 
     def add_outcomes(self, topic: str, records: Iterable[RecordedRecord]) -> None:
         """Adds records of outcomes, in their order. A tombstone erases those before it."""
@@ -103,7 +103,7 @@ class EmployeeHistory:
                 self._outcomes.clear()
             elif (outcome := self._read(AccountSynced, record)) is not None:
                 key = outcome.version, outcome.settled_at
-                _keep(self._outcomes, key, (outcome, _locate(topic, record)))
+                _keep(self._outcomes, key, (outcome, _read_position(topic, record)))
 
     def _read(self, model: type[E], record: RecordedRecord) -> E | None:
         """Returns the event of a record; None for a record that cannot be read, and for one of another employee."""
@@ -129,7 +129,7 @@ async def read_history(
     return history
 
 
-async def find_location(settings: KafkaSettings, change: EmployeeChanged, now: datetime) -> RecordLocation | None:
+async def find_position(settings: KafkaSettings, change: EmployeeChanged, now: datetime) -> RecordPosition | None:
     """Returns the first record of a change, from the time of its detection on; None if Kafka no longer has it.
 
     Raises ``KafkaUnavailableError``.
@@ -139,7 +139,7 @@ async def find_location(settings: KafkaSettings, change: EmployeeChanged, now: d
     async for batch in read_topic(settings, change.topic, since_ms, key=bytes(change.person)):
         history.add_changes(name, batch)
     found = history.find_change(change.revision)
-    return found.location if found is not None else None
+    return found.position if found is not None else None
 
 
 def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
@@ -149,6 +149,6 @@ def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
         kept.popitem(last=False)
 
 
-def _locate(topic: str, record: RecordedRecord) -> RecordLocation:
+def _read_position(topic: str, record: RecordedRecord) -> RecordPosition:
     at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
-    return RecordLocation(topic, record.partition, record.offset, at)
+    return RecordPosition(topic, record.partition, record.offset, at)

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from services.admin.shortening import join_first
 from services.contracts.examples import ExampleDocument
 from services.contracts.mappings import MappingDocument
 from services.errors import ConfigurationError
@@ -54,7 +55,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what ``_Loader`` reads: a text that it would take for a number or a truth value is quoted."""
+    """Writes what ``_Loader`` reads: a text that it would take for a number or a boolean is quoted."""
 
 
 _Loader.yaml_implicit_resolvers, _Dumper.yaml_implicit_resolvers = {}, {}
@@ -201,8 +202,7 @@ def _refuse(problems: list[str], what: str) -> InvalidMappingError:
 
 
 def _list_problems(problems: list[str]) -> str:
-    more = len(problems) - MAX_SHOWN_PROBLEMS
-    return "; ".join([*problems[:MAX_SHOWN_PROBLEMS], *([f"and {more} more"] if more > 0 else [])])
+    return join_first(problems, MAX_SHOWN_PROBLEMS, "; ")
 
 
 def _format_problem(problem: ErrorDetails) -> str:

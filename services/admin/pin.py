@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from services.admin.preview_results import PersonPreview
 from services.contracts.employees import STATUS
-from services.contracts.examples import SUPERVISOR, PinnedExample
+from services.contracts.examples import PinnedExample
 from services.contracts.ids import ConnectionId
-from services.contracts.mappings import MappingDocument
+from services.contracts.mappings import SUPERVISOR, MappingDocument
 from services.contracts.outcomes import Intent
 from services.contracts.values import Scalar, Value
 from services.mapping.examples import build_example

@@ -154,10 +154,12 @@ app.command()(start)
 
 @app.command()
 def pause(connection: Id, as_json: Json = False) -> None:
-    """Stop scheduled polls and all writes. Changes that are on their way wait until `connections resume`."""
+    """Stop scheduled polls and all writes. Changes that are on their way wait until `connections resume`, leavers included."""
     run(lambda _, store: admin_connections.pause(store, ConnectionId(connection)))
     print_result(
-        "paused: nothing is written until it is resumed", {"id": connection, "state": "paused"}, as_json=as_json
+        "paused: nothing is written until it is resumed, and leavers keep their access",
+        {"id": connection, "state": "paused"},
+        as_json=as_json,
     )
 
 

@@ -8,6 +8,7 @@ import typer
 
 from services.admin import catalogues as admin_catalogues
 from services.admin import fields as admin_fields
+from services.admin.shortening import join_first
 from services.cli import mapping_versions
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.mapping_explain import explain
@@ -99,8 +100,7 @@ def _format_field(field: TargetField, lang: Language, *, is_listed: bool) -> tup
 
 
 def _format_values(values: Sequence[str]) -> str:
-    more = len(values) - MAX_SHOWN_VALUES
-    return ", ".join([*values[:MAX_SHOWN_VALUES], *([f"and {more} more"] if more > 0 else [])]) or "-"
+    return join_first(values, MAX_SHOWN_VALUES) or "-"
 
 
 for _name, _command in mapping_versions.COMMANDS.items():

@@ -60,7 +60,7 @@ def show_examples(check: ExampleCheck) -> None:
         print_error(format_failures(check.failures))
     for name in check.unreadable:
         print_error(f"{name}: it cannot be read")
-    print_error(f"nothing was published: {admin_examples.describe_way_out(check)}")
+    print_error(f"nothing was published: {admin_examples.describe_next_step(check)}")
     raise typer.Exit(EX_CONFIG)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from services.admin.explain import ExplainedField, Explanation, explain_employee, explain_past, list_settled
-from services.admin.history import RecordLocation, SettledChange
+from services.admin.history import RecordPosition, SettledChange
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import print_error, print_result
 from services.cli.progress import show_progress
@@ -45,7 +45,7 @@ def explain(
     person = PersonKey(ConnectionId(connection), EmployeeId(employee))
     if history:
         if revision is not None or field is not None:
-            raise typer.BadParameter("the list has no fields: leave the other options out", param_hint="'--history'")
+            raise typer.BadParameter("leave --field and --revision out: the list has neither", param_hint="'--history'")
         settled = _list_settled(person)
         print_result("\n".join(_format_history(settled)), settled, as_json=as_json)
         return
@@ -101,13 +101,20 @@ def _format_history(settled: Sequence[SettledChange]) -> Iterator[str]:
         )
         if outcome.written:
             yield f"  written: {', '.join(outcome.written)}"
-        yield f"  outcome: {_describe_location(one.location)}"
-        yield f"  change: {'no longer recorded' if one.change is None else _describe_location(one.change.location)}"
+        yield f"  outcome: {_describe_position(one.position)}"
+        yield f"  change: {'no longer recorded' if one.change is None else _describe_position(one.change.position)}"
 
 
-def _describe_location(location: RecordLocation) -> str:
-    at = f"{location.recorded_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return f"{location.topic}, partition {location.partition}, offset {location.offset}, recorded {at}"
+def _describe_record(explanation: Explanation) -> str:
+    """Returns where the change is recorded, or why this is not known."""
+    if explanation.position is not None:
+        return _describe_position(explanation.position)
+    return "Kafka has no record of it" if explanation.is_kafka_read else "unknown, Kafka does not answer now"
+
+
+def _describe_position(position: RecordPosition) -> str:
+    at = f"{position.recorded_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{position.topic}, partition {position.partition}, offset {position.offset}, recorded {at}"
 
 
 def _is_named(field: ExplainedField, path: str) -> bool:
@@ -121,8 +128,7 @@ def _format_head(explanation: Explanation) -> Iterator[str]:
         f"employee {explanation.employee}: revision {explanation.revision}, "
         f"detected {explanation.detected_at:%Y-%m-%d %H:%M} UTC{modified}"
     )
-    location = explanation.location
-    yield f"event: {'Kafka does not have it, or does not answer now' if location is None else _describe_location(location)}"
+    yield f"event: {_describe_record(explanation)}"
     reason = f": {explanation.reason}" if explanation.reason else ""
     yield f"mapping version {explanation.mapping_version} asks to {explanation.intent.value}{reason}"
     if explanation.intent is not Intent.PROVISION and not explanation.is_past:

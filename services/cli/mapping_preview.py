@@ -80,8 +80,12 @@ def preview(
         raise typer.BadParameter("name the employee with --employee", param_hint="'--pin'")
     if made_up and pin is None:
         raise typer.BadParameter("this is for pinning: add --pin", param_hint="'--made-up'")
+    if by is not None and pin is None:
+        raise typer.BadParameter("this is for pinning: add --pin", param_hint="'--by'")
     if since is not None and (employee is not None or names or values):
-        raise typer.BadParameter("recorded changes are counted only: leave the others out", param_hint="'--since'")
+        raise typer.BadParameter(
+            "leave --employee, --names and --values out: it only counts changes", param_hint="'--since'"
+        )
     target = ConnectionId(connection)
     mapping = run(lambda _, store: get_draft(store, target)).mapping if file is None else inputs.read_mapping(file)
     if since is not None:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from services.contracts.employees import EmploymentPhase
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.mappings import SUPERVISOR
 from services.contracts.outcomes import Intent
 from services.contracts.values import FrozenModel, Value
 
@@ -19,8 +20,6 @@ MAX_PINNED = 100
 """Maximum number of examples that are stored with one connection."""
 MAX_NAME_LENGTH = 200
 """Maximum number of characters of the name of an example."""
-SUPERVISOR = "supervisor.id"
-"""The attribute with the employee id of the supervisor."""
 
 
 class ExpectedAccount(FrozenModel):

@@ -17,6 +17,8 @@ from services.contracts.targets import find_misuse, identify_field
 from services.contracts.transforms import Transform, Trim
 from services.contracts.values import FrozenModel, Value
 
+SUPERVISOR = "supervisor.id"
+"""The Personio attribute with the employee id of the supervisor."""
 MAX_RULES = 500
 """Maximum number of rules of a mapping."""
 MAX_EXPRESSION_LENGTH = 1_000
@@ -238,6 +240,6 @@ def default_mapping() -> MappingDocument:
         rules=(
             build_name_rule("name.givenName", "first_name"),
             build_name_rule("name.familyName", "last_name"),
-            Rule(target=MANAGER, source=AttributeSource(attribute="supervisor.id"), on_missing="clear"),
+            Rule(target=MANAGER, source=AttributeSource(attribute=SUPERVISOR), on_missing="clear"),
         )
     )

@@ -47,7 +47,7 @@ def _name_kind(value: Value) -> str:
         case None:
             return "no value"
         case bool():
-            return "truth value"
+            return "boolean"
         case str():
             return "text"
         case tuple():

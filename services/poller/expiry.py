@@ -14,7 +14,7 @@ MAX_PER_RUN = 1000
 """Maximum number of snapshots of each kind that expire at once. The others follow on the next days."""
 
 
-class SnapshotExpiry(Protocol):
+class LeaverExpiry(Protocol):
     """The snapshots and pinned examples of leavers."""
 
     async def remove_missing(self, connection: ConnectionId, before: datetime, limit: int) -> int:
@@ -33,9 +33,9 @@ class SnapshotExpiry(Protocol):
 class Expirer:
     """Lets snapshots and examples of one connection expire while its lease is held."""
 
-    def __init__(self, snapshots: SnapshotExpiry, clock: Clock, ensure_lease: Callable[[], None], days: int) -> None:
+    def __init__(self, leavers: LeaverExpiry, clock: Clock, ensure_lease: Callable[[], None], days: int) -> None:
         """``ensure_lease`` raises ``LeaseLostError`` if this process no longer owns the lease."""
-        self._snapshots = snapshots
+        self._leavers = leavers
         self._clock = clock
         self._ensure_lease = ensure_lease
         self._days = days
@@ -48,9 +48,9 @@ class Expirer:
         """
         before = self._clock.now() - timedelta(days=self._days)
         self._ensure_lease()
-        removed = await self._snapshots.remove_missing(connection, before, MAX_PER_RUN)
-        reduced = await self._snapshots.reduce_leavers(connection, before, MAX_PER_RUN)
-        examples = await self._snapshots.remove_examples(connection, before)
+        removed = await self._leavers.remove_missing(connection, before, MAX_PER_RUN)
+        reduced = await self._leavers.reduce_leavers(connection, before, MAX_PER_RUN)
+        examples = await self._leavers.remove_examples(connection, before)
         if removed or reduced or examples:
             counts = {"removed": removed, "reduced": reduced, "examples": examples}
             logger.info("data of leavers expired", extra={"connection": connection, "counts": counts})

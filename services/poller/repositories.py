@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from services.contracts.leases import Fence
-from services.poller.expiry import SnapshotExpiry
+from services.poller.expiry import LeaverExpiry
 from services.poller.observation_ports import Observations
 from services.poller.schedule_ports import Leases, Polls, PollSchedule
 from services.poller.snapshot_ports import Catalogues, SettlementMarks, Snapshots
@@ -80,7 +80,7 @@ class Repositories(Protocol):
         ...
 
     @property
-    def expiry(self) -> SnapshotExpiry:
+    def expiry(self) -> LeaverExpiry:
         """The snapshots of leavers."""
         ...
 

@@ -23,7 +23,7 @@ from services.provisioning.confirmation import read_again, take_written
 from services.provisioning.conflicts import find_blocker, resolve_conflict
 from services.provisioning.desired import ADDRESSES, OPTIONAL, DesiredState
 from services.provisioning.renewal import renew
-from services.provisioning.server import Failure, Way
+from services.provisioning.server import CONFLICTS, Failure, Way, get_kind
 from services.provisioning.states import NOT_STORED, EndedError, Inconclusive, Rejected, Work
 
 MAX_ATTEMPTS = 4
@@ -32,8 +32,6 @@ FAILED = "500"
 """Code of a write that the server answered with its own error."""
 HIDDEN = "404, not found"
 """Code of a write that the SCIM server itself answered with 404, although it shows the account."""
-CONFLICTS = frozenset({"409", "423"})
-"""Codes of a conflict: another way of writing does not resolve it."""
 ABOUT_THE_FORM = frozenset(
     {"invalidPath", "noTarget", "invalidSyntax", "invalidFilter", "mutability", "404", "501", "not found"}
 )
@@ -117,11 +115,6 @@ def _select_code(failures: list[Failure]) -> str:
     """Returns the code that says most: that of the first way with a form that the server understood."""
     codes = [failure.code for failure in failures]
     return next((code for code in codes if get_kind(code) not in ABOUT_THE_FORM), codes[0] if codes else NOT_STORED)
-
-
-def get_kind(code: str) -> str:
-    """Returns the ``scimType`` of a code such as ``400, invalidValue``, or the status of a code without one."""
-    return code.rpartition(", ")[2]
 
 
 def _is_final(failure: Failure) -> bool:

@@ -7,12 +7,13 @@ is never guessed from a missing answer; a lookup tells.
 from dataclasses import replace
 
 from services.contracts.outcomes import Outcome, WaitingCause
-from services.provisioning.attempts import CONFLICTS, FAILED, get_kind
+from services.provisioning.attempts import FAILED
 from services.provisioning.calls import AskBrake, Braked, Resource, Steps
 from services.provisioning.confirmation import AccountGoneError
 from services.provisioning.creating import create
 from services.provisioning.desired import IDENTITY, OPTIONAL
 from services.provisioning.lookup import find_account
+from services.provisioning.server import CONFLICTS, get_kind
 from services.provisioning.states import (
     NOT_STORED,
     EndedError,

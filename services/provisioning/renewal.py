@@ -1,8 +1,8 @@
 """Builds a refused write again on what the server shows now.
 
-A write may repeat content that is not to be changed: a PUT the whole account, other forms the value around a field. It also
-may name the manager by external id. If that content has changed since it was read, the server refuses the write for it, and
-the field that was to be written is not at fault.
+A write may repeat content that it does not change: a PUT repeats the whole account, other forms repeat the value around a field.
+It may also name the manager by external id. If that content has changed since it was read, the server may refuse the write because
+of it, although the field to write is right.
 """
 
 from dataclasses import dataclass, replace
@@ -12,13 +12,11 @@ from services.contracts.mappings import MANAGER
 from services.provisioning import bodies, paths
 from services.provisioning.calls import Found, PatchAccount, ReadAccount, ReplaceAccount, Resource, Steps
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID, DesiredState
-from services.provisioning.server import Way
+from services.provisioning.server import CONFLICTS, Way, get_kind
 from services.provisioning.states import NOT_STORED, Work, get_external_id
 
 ABOUT_THE_REQUEST = frozenset({"invalidPath", "invalidFilter", "404", "501"})
 """Kinds of codes that content does not change: of the form, or of the method."""
-REPEATED = frozenset({"409", "423"})
-"""Kinds of codes of a conflict: the account was read and written again after the first one."""
 ABOUT_THE_TARGET = frozenset({"noTarget", "400", "422", "500", "not found"})
 """Kinds of codes with which a server may answer an operation on an entry of a list that no longer exists."""
 
@@ -32,7 +30,7 @@ class Renewal:
     wanted: tuple[str, ...]
     """SCIM paths of the fields to write: those of the first write, and the manager if the write names it."""
     is_different: bool
-    """Whether the write differs from the refused one. If not, the content that it repeats is not at fault."""
+    """Whether the write differs from the refused one. If not, the content that it repeats is not the cause."""
 
 
 def renew(
@@ -73,11 +71,13 @@ def _can_be_outdated(
     """Whether the server may have refused a write for content that is not to be changed, or for a former external id."""
     if code == NOT_STORED:
         return names_manager and MANAGER in work.find_remaining(live).select(sent.paths).paths
-    kind = code.rpartition(", ")[2]
+    kind = get_kind(code)
     if kind in ABOUT_THE_REQUEST:
         return False
-    if names_manager or kind in REPEATED:
-        return names_manager
+    if names_manager:
+        return True
+    if kind in CONFLICTS:  # the account was read again before, so that the content of the write was not outdated
+        return False
     is_about_entries = kind in ABOUT_THE_TARGET or not bodies.names_entries(way)
     return is_about_entries and bodies.is_built_on_account(way, sent)
 

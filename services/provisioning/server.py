@@ -10,6 +10,8 @@ from services.provisioning.desired import OPTIONAL, Change
 
 VENDOR_HOSTS = ("declaree.com", "declaree.de")
 """Hosts of the vendor. Its page about SCIM shows forms that differ from the RFC."""
+CONFLICTS = frozenset({"409", "423"})
+"""Codes of a conflict: another way of writing does not resolve it."""
 
 
 class Way(StrEnum):
@@ -45,6 +47,11 @@ class Failure(NamedTuple):
     """The changes that were sent together."""
     code: str
     """Why they were not made: the server's code, or that it did not store them."""
+
+
+def get_kind(code: str) -> str:
+    """Returns the ``scimType`` of a code such as ``400, invalidValue``, or the status of a code without one."""
+    return code.rpartition(", ")[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from services.store.encryption import Cipher
 from services.store.erasure import Erasure
 from services.store.errors import StoreSetupError
 from services.store.examples import Examples
-from services.store.expiry import SnapshotExpiry
+from services.store.expiry import LeaverExpiry
 from services.store.fenced import FencedStore
 from services.store.field_catalogues import FieldCatalogues
 from services.store.followups import FollowUps
@@ -122,7 +122,7 @@ class Store:
         self.dead_letters = DeadLetters(self._get_collection("dead_letters"))
         self.forgotten = Forgotten(self._get_collection("forgotten"))
         self.erasure = Erasure(self._get_collection)
-        self.expiry = SnapshotExpiry(
+        self.expiry = LeaverExpiry(
             self._get_collection("snapshots"), self._get_collection("mapping_examples"), ledger="ledger"
         )
 

@@ -43,11 +43,10 @@ class Examples:
         connection, document = pinned.connection_id, _to_document(pinned)
         if len(document["example"]) > MAX_LENGTH:
             raise ExampleLimitError(f"the example has more than {MAX_LENGTH:,} characters: map fewer or shorter values")
-        replacement = [{"$replaceWith": {"$literal": document}}]
-        if await self._collection.update({"_id": document["_id"]}, replacement):
+        if await self._collection.update({"_id": document["_id"]}, [{"$replaceWith": {"$literal": document}}]):
             return True
-        if not await self._collection.insert(document):  # stored in between
-            return await self._collection.update({"_id": document["_id"]}, replacement)
+        if not await self._collection.insert(document):  # stored in between, and perhaps removed again
+            return await self.save(pinned)
         # counted afterwards: of two that are stored at the same time, neither passes the limit
         if await self._collection.count(match_keys(connection)) > MAX_PINNED:
             await self.remove(connection, pinned.example.name)

@@ -27,12 +27,12 @@ _IN_DOUBT: dict[str, Any] = {
 """Entries of employees with an account that is not confirmed as disabled, or with a change that waits."""
 
 
-class SnapshotExpiry:
+class LeaverExpiry:
     """The snapshots and pinned examples of leavers. Only the lease owner of a connection lets them expire."""
 
-    def __init__(self, collection: Collection, examples: Collection, *, ledger: str) -> None:
+    def __init__(self, snapshots: Collection, examples: Collection, *, ledger: str) -> None:
         """``ledger`` is the name of the collection that tells which accounts are disabled."""
-        self._collection = collection
+        self._snapshots = snapshots
         self._examples = examples
         self._ledger = ledger
 
@@ -44,7 +44,7 @@ class SnapshotExpiry:
         absent = {"absent_since": {"$lt": _TIME.dump_python(before, mode="json")}}
         documents = await self._find(connection, absent, [{"$sort": {"absent_since": 1}}], limit)
         keys = [document["_id"] for document in documents]
-        return await self._collection.delete_all({"_id": {"$in": keys}, **absent}) if keys else 0
+        return await self._snapshots.delete_all({"_id": {"$in": keys}, **absent}) if keys else 0
 
     async def reduce_leavers(self, connection: ConnectionId, before: datetime, limit: int) -> int:
         """Removes all attributes but the status from at most ``limit`` snapshots of employees that are inactive since ``before``.
@@ -60,7 +60,7 @@ class SnapshotExpiry:
         }
         # not sorted: MongoDB would then also consider to sort the result of another index
         documents = await self._find(connection, unchanged, [], limit)
-        result = await self._collection.write_bulk([_build_reduction(document) for document in documents])
+        result = await self._snapshots.write_bulk([_build_reduction(document) for document in documents])
         return result.matched
 
     async def remove_examples(self, connection: ConnectionId, before: datetime) -> int:
@@ -83,7 +83,7 @@ class SnapshotExpiry:
         present: set[str] = set()
         for keys in split(sorted({person for named in people.values() for person in named}), PAGE_SIZE):
             where = {"_id": {"$in": keys}, "is_reduced": {"$ne": True}}
-            present.update(document["_id"] for document in await self._collection.find(where, fields=["_id"]))
+            present.update(document["_id"] for document in await self._snapshots.find(where, fields=["_id"]))
         expired = [key for key, named in people.items() if not present.issuperset(named)]
         return await self._examples.delete_all({**real, "_id": {"$in": expired}}) if expired else 0
 
@@ -93,7 +93,7 @@ class SnapshotExpiry:
         """Returns the snapshots that match and are settled."""
         same_person = {"from": self._ledger, "localField": "_id", "foreignField": "_id", "as": "entry"}
         settled = {"$gte": [{"$first": "$entry.decided.revision"}, "$revision"]}
-        return await self._collection.aggregate(
+        return await self._snapshots.aggregate(
             [
                 {"$match": {"connection_id": connection, **where}},
                 *order,

@@ -6,7 +6,7 @@ from services.store.catalogues import Catalogues
 from services.store.claims import Claims
 from services.store.collection import Collection
 from services.store.damage_notes import DamageNotes
-from services.store.expiry import SnapshotExpiry
+from services.store.expiry import LeaverExpiry
 from services.store.followups import FollowUps
 from services.store.ledger import Ledger
 from services.store.mappings import Mappings
@@ -36,7 +36,7 @@ class FencedStore:
     ) -> None:
         """``get_collection`` returns a collection with the fence of the work. The work changes nothing in the others that needs one."""
         self.snapshots = Snapshots(get_collection("snapshots"), damage, ledger="ledger")
-        self.expiry = SnapshotExpiry(get_collection("snapshots"), get_collection("mapping_examples"), ledger="ledger")
+        self.expiry = LeaverExpiry(get_collection("snapshots"), get_collection("mapping_examples"), ledger="ledger")
         self.marks = SettlementMarks(get_collection("snapshots"), get_collection("ledger"))
         self.catalogues = Catalogues(get_collection("source_catalogues"))
         self.runs = Runs(get_collection("runs"), damage)

@@ -36,12 +36,12 @@ ANNOUNCING = frozenset({WaitingCause.RATE_LIMITED, WaitingCause.SERVER_UNAVAILAB
 
 
 class RequestsBlockedError(TransientError):
-    """Requests to the server of a connection are blocked, by its circuit breaker or because it is paused; nothing was sent."""
+    """Nothing was sent: the circuit breaker of the connection is open, the connection is paused, or its access is unusable."""
 
     code: ClassVar[str] = "requests-blocked"
 
     def __init__(self, cause: WaitingCause) -> None:
-        """``cause`` is the reason for which they are blocked, and for which the changes wait."""
+        """``cause`` is why requests are blocked, and why the changes wait."""
         super().__init__(f"requests to the connection's server are blocked ({cause})")
         self.cause = cause
 

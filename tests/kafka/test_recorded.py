@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.admin.history import find_location, read_history
+from services.admin.history import find_position, read_history
 from services.admin.preview_recorded import preview_recorded
 from services.contracts.cloudevents import to_record
 from services.contracts.events import Event
@@ -72,5 +72,5 @@ async def test_history_of_an_employee_is_read_from_both_topics(wide_group: Kafka
         (settled,) = history.settled
         assert settled.change is not None
         assert settled.change.change == change
-        assert settled.change.location == await find_location(wide_group.settings, change, SystemClock().now())
+        assert settled.change.position == await find_position(wide_group.settings, change, SystemClock().now())
     assert set(read) == {(wide_group.settings.topic(topic), 1) for topic in (SOURCE, Topic.ACCOUNT_OUTCOMES)}

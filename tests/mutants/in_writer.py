@@ -228,6 +228,20 @@ WRITER = (
         f"{OF_RENEWAL}::test_outdated_reference_keeps_no_leaver_enabled",
     ),
     Mutant(
+        "a paused connection is written",
+        "services/writer/endpoint.py",
+        "        if self.is_paused:\n",
+        "        if False:\n",
+        "tests/unit/writer/test_paused.py::test_change_of_paused_connection_waits",
+    ),
+    Mutant(
+        "a pause is noted with the next batch only",
+        "services/writer/wakeup.py",
+        "            self._endpoints.note_states(states)\n",
+        "",
+        "tests/unit/writer/test_paused.py::test_batch_in_progress_sends_nothing_more",
+    ),
+    Mutant(
         "a report insists on the former external id of its manager",
         RENEWAL,
         "        yield from _resolve_manager(work)\n",

@@ -9,7 +9,7 @@ from services.contracts.claims import Decision
 from services.contracts.cloudevents import Record
 from services.contracts.dead_letters import DeadLetter
 from services.contracts.ids import AccountId, EmployeeId
-from services.contracts.outcomes import Outcome
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.runs import RunState
 from services.contracts.topics import Topic
 from tests.system.pipeline import KEY, Pipeline, set_visible_attributes
@@ -474,11 +474,18 @@ async def test_deleted_account_is_created_again_on_next_change(pipeline: Pipelin
     assert pipeline.find_differences() == []
 
 
-async def test_paused_connection_settles_published_changes(pipeline: Pipeline) -> None:
-    """A pause stops polls; changes that are already published still arrive."""
+@pytest.mark.promise("W23")
+async def test_changes_published_before_a_pause_wait_until_resumed(pipeline: Pipeline) -> None:
+    """None of them is lost: each has the pause as its cause, and is written afterwards."""
     await pipeline.runner.poll(pipeline.connection)
     await admin.pause(pipeline.store, pipeline.connection)
 
     await pipeline.settle()
+    requests, waiting = pipeline.list_requests(), await pipeline.store.counters.count_waiting_by_cause()
+    await admin.resume(pipeline.store, pipeline.connection)
+    await pipeline.wake_up_waiting()
 
+    assert requests == []
+    assert waiting.keys() == {WaitingCause.PAUSED}
     assert pipeline.find_differences() == []
+    assert await pipeline.count_balance() == 0

@@ -109,6 +109,7 @@ async def test_left_value_stays(pipeline: Pipeline) -> None:
     assert pipeline.get_account(employee)["title"] == "Cook"
 
 
+@pytest.mark.promise("W23")
 async def test_paused_connection_writes_nothing_that_is_published(pipeline: Pipeline) -> None:
     """Neither a new mapping nor the departure of an employee; both are written when the connection is resumed."""
     employee, leaver = pipeline.hire(status="active"), pipeline.hire(status="active")
@@ -215,6 +216,7 @@ async def check_explanations(pipeline: Pipeline) -> int:
     return compared
 
 
+@pytest.mark.promise("P8")
 async def test_explanations_give_the_values_of_the_accounts(pipeline: Pipeline) -> None:
     """For each field of each account: after the first version, a second one, and a roll back."""
     await pipeline.sync()
@@ -271,6 +273,7 @@ async def test_refused_field_is_explained(pipeline: Pipeline) -> None:
     assert "title" in str(past["title"].refused)
 
 
+@pytest.mark.promise("P8")
 async def test_past_changes_are_explained_exactly(pipeline: Pipeline) -> None:
     """For each settled change that is recorded, the explanation gives the fields that the writer was asked to write."""
     await pipeline.sync()

@@ -11,6 +11,7 @@ from aiokafka.errors import for_code
 from services.contracts.topics import PEOPLE, Topic
 from services.errors import ConfigurationError
 from services.runtime.kafka.client import DEAD_LETTER_MAX_BYTES, RECORD_MAX_BYTES
+from services.runtime.kafka.publisher import KafkaUnavailableError
 from services.runtime.settings import KafkaSettings
 
 CORRECTION_SECONDS = 30
@@ -55,7 +56,7 @@ async def correct_topics(
 
     Settings that an operator has added to a topic stay: aiokafka 0.14 can only replace all settings of a topic at once, so that
     they are read before. Kafka accepts a change before its servers have it: returns only when the new settings are in force.
-    Raises ``ConfigurationError`` if Kafka refuses the change, and ``TimeoutError`` if it is not in force in time.
+    Raises ``ConfigurationError`` if Kafka refuses the change, and ``KafkaUnavailableError`` if it is not in force in time.
     """
     changed: list[str] = []
     for topic in existing:
@@ -102,12 +103,19 @@ async def _replace_settings(admin: AIOKafkaAdminClient, name: str, values: Mappi
 
 
 async def _wait_for_settings(admin: AIOKafkaAdminClient, name: str, wanted: Mapping[str, str]) -> None:
-    async with asyncio.timeout(CORRECTION_SECONDS):
-        while True:
-            effective, _ = await _read_settings(admin, name)
-            if not _compare(effective, wanted):
-                return
-            await asyncio.sleep(0.1)
+    """Returns when the wanted settings are in force. Raises ``KafkaUnavailableError`` after ``CORRECTION_SECONDS``."""
+    try:
+        async with asyncio.timeout(CORRECTION_SECONDS):
+            while True:
+                effective, _ = await _read_settings(admin, name)
+                if not _compare(effective, wanted):
+                    return
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise KafkaUnavailableError(
+            f"Kafka has accepted new settings of the topic {name}, and they are not in force after {CORRECTION_SECONDS} s: "
+            "check Kafka's servers, and run `init` again"
+        ) from None
 
 
 def _ensure_accepted(name: str, code: int, operation: str) -> None:

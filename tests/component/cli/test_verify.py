@@ -6,7 +6,6 @@ import json
 import pytest
 
 from services.cli.context import EX_TEMPFAIL
-from services.contracts.connections import ConnectionState
 from services.contracts.drift import DriftKind
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.outcomes import Outcome
@@ -99,8 +98,7 @@ async def test_employee_needs_a_connection(cli: Cli) -> None:
 async def test_one_employee_is_marked_and_resent(
     cli: Cli, store: Store, connection: ConnectionId, outcome: Outcome, code: int
 ) -> None:
-    """The command shows what the writer decided after its lookup of the account, in a paused connection, too."""
-    await store.connections.set_state(connection, ConnectionState.PAUSED)
+    """The command shows what the writer decided after its lookup of the account."""
     await store.snapshots.save([(make_snapshot("7", connection_id=connection), None)])
     old = make_outcome("7", how=Outcome.CREATED)
     await store.ledger.write([make_entry("7", connection_id=connection, decided=old)])

@@ -138,6 +138,24 @@ async def test_damaged_example_is_named(
 
 
 @pytest.mark.mongo
+async def test_example_that_was_removed_in_between_is_stored(
+    mongodb_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another command has stored and removed the same name between two steps: the example must not be lost."""
+    collection = mongodb_store.examples._collection
+    insert, answers = collection.insert, [False]
+
+    async def meet_another(document: dict[str, Any]) -> bool:
+        return answers.pop() if answers else await insert(document)
+
+    monkeypatch.setattr(collection, "insert", meet_another)
+
+    await mongodb_store.examples.save(make_pinned())
+
+    assert await mongodb_store.examples.list_all(CONNECTION) == StoredExamples((make_pinned(),))
+
+
+@pytest.mark.mongo
 async def test_damaged_example_can_be_removed(mongodb_store: Store, raw: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
     """Nothing of it but its key is needed."""
     await raw["mapping_examples"].insert_one({"_id": KEY})

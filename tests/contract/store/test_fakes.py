@@ -16,7 +16,7 @@ from services.store.dead_letters import DeadLetters
 from services.store.drafts import MappingDrafts
 from services.store.erasure import Erasure
 from services.store.examples import Examples
-from services.store.expiry import SnapshotExpiry
+from services.store.expiry import LeaverExpiry
 from services.store.field_catalogues import FieldCatalogues
 from services.store.followups import FollowUps
 from services.store.forgotten import Forgotten
@@ -46,7 +46,7 @@ REPOSITORIES: dict[str, type] = {
     "drafts": MappingDrafts,
     "erasure": Erasure,
     "examples": Examples,
-    "expiry": SnapshotExpiry,
+    "expiry": LeaverExpiry,
     "field_catalogues": FieldCatalogues,
     "followups": FollowUps,
     "forgotten": Forgotten,

@@ -15,7 +15,7 @@ from tests.support.fake_store.damage import FakeDamageNotes
 from tests.support.fake_store.drafts import FakeMappingDrafts
 from tests.support.fake_store.erasure import FakeErasure
 from tests.support.fake_store.examples import FakeExamples
-from tests.support.fake_store.expiry import FakeSnapshotExpiry
+from tests.support.fake_store.expiry import FakeLeaverExpiry
 from tests.support.fake_store.fenced import FencedFakeStore
 from tests.support.fake_store.field_catalogues import FakeFieldCatalogues
 from tests.support.fake_store.followups import FakeFollowUps
@@ -44,6 +44,7 @@ __all__ = [
     "FakeFollowUps",
     "FakeForgotten",
     "FakeLeases",
+    "FakeLeaverExpiry",
     "FakeLedger",
     "FakeLinks",
     "FakeMappingDrafts",
@@ -53,7 +54,6 @@ __all__ = [
     "FakePolls",
     "FakeRuns",
     "FakeSettlementMarks",
-    "FakeSnapshotExpiry",
     "FakeSnapshots",
     "FakeStore",
     "FakeTasks",
@@ -93,7 +93,7 @@ class FakeStore:
         self.damage = FakeDamageNotes()
         self.forgotten = FakeForgotten()
         self.erasure = FakeErasure(self)
-        self.expiry = FakeSnapshotExpiry(self.snapshots, self.examples, self.ledger)
+        self.expiry = FakeLeaverExpiry(self.snapshots, self.examples, self.ledger)
 
     def fence(self, fence: Fence) -> FencedFakeStore:
         """Returns the repositories of the work that this fence guards."""

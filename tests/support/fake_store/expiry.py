@@ -11,8 +11,8 @@ from tests.support.fake_store.pages import give_turn
 from tests.support.fake_store.snapshots import FakeSnapshots
 
 
-class FakeSnapshotExpiry:
-    """``services.store.expiry.SnapshotExpiry`` over fake snapshots, examples and a fake ledger."""
+class FakeLeaverExpiry:
+    """``services.store.expiry.LeaverExpiry`` over fake snapshots, examples and a fake ledger."""
 
     def __init__(self, snapshots: FakeSnapshots, examples: FakeExamples, ledger: FakeLedger) -> None:
         self._snapshots = snapshots

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.admin.checks import find_unusable_attributes
+from services.admin.checks import describe_unusable_attributes
 from services.contracts.employees import AttributeDefinition
 from services.contracts.mappings import AttributeSource, MappingDocument, Rule
 
@@ -40,4 +40,4 @@ def test_attributes_that_never_have_a_value_are_found(key: str, unusable: tuple[
     """The fields of such attributes would stay as they are, without a word about it."""
     mapping = MappingDocument(rules=(Rule(target="title", source=AttributeSource(attribute=key)),))
 
-    assert find_unusable_attributes(mapping, DEFINITIONS) == tuple(f"attribute {key}: {text}" for text in unusable)
+    assert describe_unusable_attributes(mapping, DEFINITIONS) == tuple(f"attribute {key}: {text}" for text in unusable)

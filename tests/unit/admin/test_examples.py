@@ -107,7 +107,7 @@ def test_error_with_many_differences_is_short() -> None:
     ("expected", "actual", "kinds"),
     [
         ("a", "b", "another text"),
-        (1, True, "truth value instead of number"),
+        (1, True, "boolean instead of number"),
         (1.5, 2, "another number"),
         (None, ("a",), "list instead of no value"),
     ],

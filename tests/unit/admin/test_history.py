@@ -39,7 +39,7 @@ def _is_change(event: object) -> bool:
 
 def list_revisions(settled: tuple[SettledChange, ...]) -> list[tuple[int, int | None]]:
     """Returns the revision of each outcome, with the offset of its change."""
-    return [(one.outcome.revision, one.change.location.offset if one.change else None) for one in settled]
+    return [(one.outcome.revision, one.change.position.offset if one.change else None) for one in settled]
 
 
 def test_outcome_is_joined_with_its_change() -> None:
@@ -56,7 +56,7 @@ def test_repeated_records_count_once() -> None:
 
     (settled,) = history.settled
 
-    assert settled.location.offset == 1
+    assert settled.position.offset == 1
     assert list_revisions(history.settled) == [(1_000, 0)]
 
 

@@ -39,6 +39,7 @@ def make_wakeup(stage: WriterStage) -> Wakeup:
     )
 
 
+@pytest.mark.promise("W23")
 async def test_change_of_paused_connection_waits(stage: WriterStage) -> None:
     """The server is not even asked for its description."""
     set_state(stage, ConnectionState.PAUSED)
@@ -49,7 +50,7 @@ async def test_change_of_paused_connection_waits(stage: WriterStage) -> None:
     assert stage.list_calls() == []
 
 
-@pytest.mark.promise("P9")
+@pytest.mark.promise("P9", "W23")
 async def test_leaver_of_paused_connection_waits(stage: WriterStage) -> None:
     """The leaver is listed, does not count for the brake before disabling, and is disabled when the connection is resumed."""
     await stage.handle(make_request())
@@ -78,6 +79,7 @@ async def test_other_connections_are_written(stage: WriterStage) -> None:
     assert summarize(outcomes) == [("2", Outcome.CREATED)]
 
 
+@pytest.mark.promise("W23")
 async def test_batch_in_progress_sends_nothing_more(stage: WriterStage) -> None:
     """The background loop notes the pause of a connection with a long batch in progress."""
     server, wakeup = await stage.get_server(), make_wakeup(stage)
@@ -96,6 +98,7 @@ async def test_batch_in_progress_sends_nothing_more(stage: WriterStage) -> None:
     assert {await stage.get_cause(employee) for employee in EMPLOYEES[1:]} == {WaitingCause.PAUSED}
 
 
+@pytest.mark.promise("W23")
 async def test_resumed_connection_gets_what_waits(stage: WriterStage, company: Company) -> None:
     """Waiting employees of a paused connection are not resent. Those of a resumed one are, at once."""
     set_state(stage, ConnectionState.PAUSED)
