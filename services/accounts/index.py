@@ -11,7 +11,7 @@ from services.contracts.addresses import fold_address
 from services.contracts.ids import AccountId
 from services.provisioning import paths
 from services.provisioning.calls import FindAccounts, Found, ReadAccount, Resource
-from services.provisioning.rehearsal import Packer
+from services.provisioning.packing import Packer
 from services.provisioning.states import get_external_id
 
 logger = logging.getLogger(__name__)

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from services.contracts.brakes import Brake
-from services.contracts.claims import LinkDecision
+from services.contracts.claims import ClaimKind, LinkDecision
 from services.contracts.ids import AccountId, ConnectionId, PersonKey
 from services.contracts.ledger import LedgerEntry
-from services.store.claims import Kind
 
 
 class Claims(Protocol):
@@ -35,7 +34,7 @@ class ManyClaims(Claims, Protocol):
 
     async def read_owners(
         self, server: str, accounts: Iterable[AccountId], external_ids: Iterable[str]
-    ) -> Mapping[tuple[Kind, str], PersonKey | None]:
+    ) -> Mapping[tuple[ClaimKind, str], PersonKey | None]:
         """Returns the owner of each account and external id; None for one without an owner. Damaged claims are left out."""
         ...
 

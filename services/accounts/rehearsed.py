@@ -5,13 +5,12 @@ from contextlib import suppress
 
 from services.accounts.ports import Brakes, Entries, HeldDisablings, Links, ManyClaims
 from services.contracts.brakes import Brake
-from services.contracts.claims import LinkDecision
+from services.contracts.claims import ClaimKind, LinkDecision
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import WaitingCause
 from services.provisioning.manager import ManagerAccount
-from services.provisioning.rehearsal import Packer
-from services.store.claims import Kind
+from services.provisioning.packing import Packer
 from services.store.errors import StoreFailedError
 
 
@@ -56,7 +55,7 @@ class RehearsedClaims:
         self._claims = claims
         self._people = people
         self._external_ids: dict[str, PersonKey] = {}
-        self._known: Mapping[tuple[Kind, str], PersonKey | None] = {}
+        self._known: Mapping[tuple[ClaimKind, str], PersonKey | None] = {}
 
     async def read_ahead(self, server: str, accounts: Iterable[AccountId], external_ids: Iterable[str]) -> None:
         """Reads the owners of accounts and external ids at once. They replace those that were read ahead before."""
@@ -65,15 +64,15 @@ class RehearsedClaims:
     async def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
         """Returns the employee that owns the account; None if it has no owner."""
         owner = self._people.find_owner(server, account)
-        if owner is None and (Kind.ACCOUNT, account) in self._known:
-            return self._known[Kind.ACCOUNT, account]
+        if owner is None and (ClaimKind.ACCOUNT, account) in self._known:
+            return self._known[ClaimKind.ACCOUNT, account]
         return owner or await self._claims.find_owner(server, account)
 
     async def find_external_id_owner(self, server: str, external_id: str) -> PersonKey | None:
         """Returns the owner of an external id; None if it has no owner."""
         owner = self._external_ids.get(external_id)
-        if owner is None and (Kind.EXTERNAL_ID, external_id) in self._known:
-            return self._known[Kind.EXTERNAL_ID, external_id]
+        if owner is None and (ClaimKind.EXTERNAL_ID, external_id) in self._known:
+            return self._known[ClaimKind.EXTERNAL_ID, external_id]
         return owner or await self._claims.find_external_id_owner(server, external_id)
 
     async def claim_external_id(self, server: str, external_id: str, person: PersonKey) -> bool:

@@ -9,7 +9,7 @@ from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Intent
 from services.errors import PermanentError
 from services.provisioning.manager import find_wanted_manager
-from services.provisioning.rehearsal import Packer
+from services.provisioning.packing import Packer
 
 MAX_BYTES = 256 * 1_048_576
 """Size of the compressed requests of all employees above which a preview ends. A usual employee needs about 300 bytes."""

@@ -8,6 +8,15 @@ from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKe
 from services.contracts.values import FrozenModel
 
 
+class ClaimKind(StrEnum):
+    """What is claimed on a server for one employee."""
+
+    ACCOUNT = "account"
+    """The id of an account."""
+    EXTERNAL_ID = "external_id"
+    """An external id."""
+
+
 class Decision(StrEnum):
     """What an administrator decided about an account for one employee."""
 

@@ -5,7 +5,6 @@ address, and with the same refusal for a value that the server has refused befor
 """
 
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -30,10 +29,8 @@ from services.provisioning.calls import (
 )
 from services.provisioning.confirmation import STORED_DIFFERENTLY
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID, hash_value
+from services.provisioning.packing import Packer
 from services.provisioning.states import NOT_STORED, get_external_id, get_folded_name
-
-WINDOW_BITS, MEMORY_LEVEL = 13, 6
-"""Window and memory of a compression: large enough for a usual account. With zlib's defaults, its start takes four times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +43,6 @@ class SentWrite:
     """The account; a made-up id for a new one."""
     is_taken: bool = True
     """Whether the server takes it. It refuses what it has refused before, and an address of another account."""
-
-
-class Packer:
-    """Keeps many similar JSON objects in little memory: compressed, with the first one as the pattern of all others."""
-
-    def __init__(self) -> None:
-        """Starts without a pattern."""
-        self._pattern = b""
-
-    def pack(self, text: bytes) -> bytes:
-        """Returns the compressed text."""
-        self._pattern = self._pattern or text
-        packer = zlib.compressobj(level=1, wbits=WINDOW_BITS, memLevel=MEMORY_LEVEL, zdict=self._pattern)
-        return packer.compress(text) + packer.flush()
-
-    def unpack(self, packed: bytes) -> bytes:
-        """Returns the text that was packed."""
-        return zlib.decompressobj(zdict=self._pattern).decompress(packed)
 
 
 class Rehearsal:

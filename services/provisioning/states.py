@@ -1,4 +1,4 @@
-"""The goal, the trail and the results of a reconciliation. Data only."""
+"""The goal, the trail and the results of a reconciliation, and the work that joins them."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime

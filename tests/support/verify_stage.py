@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sandbox.declaree.behaviour import Behaviour
+from services.contracts.claims import ClaimKind
 from services.contracts.cloudevents import SendReason, read_event
 from services.contracts.connections import normalise_server
 from services.contracts.drift import DriftKind
@@ -19,7 +20,6 @@ from services.mapping.engine import Engine
 from services.poller.outbox import Outbox
 from services.poller.resend import Resender
 from services.poller.verify import Verifier
-from services.store.claims import Kind
 from services.store.database import Store
 from tests.support.builders import (
     CONNECTION,
@@ -148,7 +148,7 @@ class VerifyStage:
 
     def claim_for(self, account: AccountId, owner: PersonKey) -> None:
         """Gives an account to another owner."""
-        self.store.claims.content[Kind.ACCOUNT, self.access_server, account] = owner
+        self.store.claims.content[ClaimKind.ACCOUNT, self.access_server, account] = owner
 
     @property
     def access_server(self) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
+from services.contracts.claims import ClaimKind
 from services.contracts.ids import AccountId, PersonKey
-from services.store.claims import Kind
 from services.store.database import Store
 from tests.support.builders import OTHER, make_person
 
@@ -112,11 +112,11 @@ async def test_owners_of_accounts_and_external_ids_are_read(store: Store) -> Non
     owners = await store.claims.read_owners(SERVER, [ACCOUNT, AccountId("a-4")], [ACCOUNT, "1001", "1002"])
 
     assert owners == {
-        (Kind.ACCOUNT, ACCOUNT): ONE,
-        (Kind.ACCOUNT, "a-4"): None,
-        (Kind.EXTERNAL_ID, ACCOUNT): TWO,
-        (Kind.EXTERNAL_ID, "1001"): STRANGER,
-        (Kind.EXTERNAL_ID, "1002"): None,
+        (ClaimKind.ACCOUNT, ACCOUNT): ONE,
+        (ClaimKind.ACCOUNT, "a-4"): None,
+        (ClaimKind.EXTERNAL_ID, ACCOUNT): TWO,
+        (ClaimKind.EXTERNAL_ID, "1001"): STRANGER,
+        (ClaimKind.EXTERNAL_ID, "1002"): None,
     }
     assert await store.claims.read_owners(SERVER, [], []) == {}
 

@@ -7,6 +7,7 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
 from services.contracts.catalogues import SourceCatalogue
+from services.contracts.claims import ClaimKind
 from services.contracts.connections import ConnectionState
 from services.contracts.events import Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
@@ -16,7 +17,7 @@ from services.contracts.snapshots import Listing
 from services.contracts.topics import Topic
 from services.contracts.verifications import VerificationStep
 from services.contracts.work_ranges import WorkRange
-from services.store.claims import Kind, hash_claim
+from services.store.claims import hash_claim
 from services.store.database import Store
 from services.store.errors import StoreFailedError
 from tests.support.builders import CONNECTION, NOW, make_connection, make_entry, make_person, make_snapshot
@@ -139,11 +140,11 @@ async def test_damaged_claim_gives_its_account_to_no_employee(mongodb_store: Sto
     person, account, other = make_person("1"), AccountId("a-1"), AccountId("a-2")
     claims = mongodb_store.claims
     await claims.claim_accounts(SERVER, {account: person, other: person})
-    await raw["claims"].update_one({"_id": hash_claim(Kind.ACCOUNT, SERVER, account)}, {"$unset": {"owner": True}})
+    await raw["claims"].update_one({"_id": hash_claim(ClaimKind.ACCOUNT, SERVER, account)}, {"$unset": {"owner": True}})
 
     assert await claims.claim_accounts(SERVER, {account: person, other: person}) == {account}
     assert await claims.find_owners(SERVER, [account, other]) == {other: person}
-    assert await claims.read_owners(SERVER, [account, other], []) == {(Kind.ACCOUNT, other): person}
+    assert await claims.read_owners(SERVER, [account, other], []) == {(ClaimKind.ACCOUNT, other): person}
     with pytest.raises(StoreFailedError, match="no valid owner"):
         await claims.find_owner(SERVER, account)
 

@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from services.contracts.claims import Decision, LinkDecision
+from services.contracts.claims import ClaimKind, Decision, LinkDecision
 from services.contracts.ids import AccountId, ConnectionId, PersonKey
 from services.contracts.work_ranges import WorkRange
-from services.store.claims import Kind
 from services.store.collection import PAGE_SIZE
 from services.store.links import build_link_key
 from tests.support.fake_store.pages import give_turn
@@ -19,46 +18,48 @@ class FakeClaims:
     """``services.store.claims.Claims`` in memory. The keys of ``content`` are kind, server, and what is claimed."""
 
     def __init__(self) -> None:
-        self.content: dict[tuple[Kind, str, str], PersonKey] = {}
+        self.content: dict[tuple[ClaimKind, str, str], PersonKey] = {}
 
     async def find_owner(self, server: str, account: AccountId) -> PersonKey | None:
         """Returns the employee that owns the account; None if it has no owner."""
         await give_turn()
-        return self.content.get((Kind.ACCOUNT, server, account))
+        return self.content.get((ClaimKind.ACCOUNT, server, account))
 
     async def find_external_id_owner(self, server: str, external_id: str) -> PersonKey | None:
         """Returns the employee that owns the external id; None if it has no owner."""
         await give_turn()
-        return self.content.get((Kind.EXTERNAL_ID, server, external_id))
+        return self.content.get((ClaimKind.EXTERNAL_ID, server, external_id))
 
     async def find_owners(self, server: str, accounts: Iterable[AccountId]) -> dict[AccountId, PersonKey]:
         """Returns the owners of those accounts that have one."""
         await give_turn()
-        keys = {(Kind.ACCOUNT, server, account): account for account in accounts}
+        keys = {(ClaimKind.ACCOUNT, server, account): account for account in accounts}
         return {account: self.content[key] for key, account in keys.items() if key in self.content}
 
     async def read_owners(
         self, server: str, accounts: Iterable[AccountId], external_ids: Iterable[str]
-    ) -> dict[tuple[Kind, str], PersonKey | None]:
+    ) -> dict[tuple[ClaimKind, str], PersonKey | None]:
         """Returns the owner of each account and external id; None for one without an owner."""
         await give_turn()
-        claimed = [(Kind.ACCOUNT, account) for account in accounts] + [(Kind.EXTERNAL_ID, id_) for id_ in external_ids]
+        claimed = [(ClaimKind.ACCOUNT, account) for account in accounts] + [
+            (ClaimKind.EXTERNAL_ID, id_) for id_ in external_ids
+        ]
         return {(kind, id_): self.content.get((kind, server, id_)) for kind, id_ in claimed}
 
     async def claim_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> frozenset[AccountId]:
         """Claims each account for its employee. Returns the accounts that another employee owns."""
         await give_turn()
-        return self._claim(Kind.ACCOUNT, server, owners)
+        return self._claim(ClaimKind.ACCOUNT, server, owners)
 
     async def claim_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> frozenset[str]:
         """Claims each external id for its employee. Returns those that another employee owns."""
         await give_turn()
-        return self._claim(Kind.EXTERNAL_ID, server, owners)
+        return self._claim(ClaimKind.EXTERNAL_ID, server, owners)
 
     async def transfer(self, server: str, account: AccountId, former: PersonKey, owner: PersonKey) -> bool:
         """Passes an account from one employee to another. Returns False if the former one does not own it."""
         await give_turn()
-        key = (Kind.ACCOUNT, server, account)
+        key = (ClaimKind.ACCOUNT, server, account)
         if self.content.get(key) not in {former, owner}:
             return False
         self.content[key] = owner
@@ -67,14 +68,14 @@ class FakeClaims:
     async def release_accounts(self, server: str, owners: Mapping[AccountId, PersonKey]) -> int:
         """Removes the claim of each account that still has this owner. Returns their number."""
         await give_turn()
-        return self._release(Kind.ACCOUNT, server, owners)
+        return self._release(ClaimKind.ACCOUNT, server, owners)
 
     async def release_external_ids(self, server: str, owners: Mapping[str, PersonKey]) -> int:
         """Removes the claim of each external id that still has this owner. Returns their number."""
         await give_turn()
-        return self._release(Kind.EXTERNAL_ID, server, owners)
+        return self._release(ClaimKind.EXTERNAL_ID, server, owners)
 
-    def _release(self, kind: Kind, server: str, owners: Mapping[Id, PersonKey]) -> int:
+    def _release(self, kind: ClaimKind, server: str, owners: Mapping[Id, PersonKey]) -> int:
         keys = {(kind, server, str(claimed)): owner for claimed, owner in owners.items()}
         released = [key for key, owner in keys.items() if self.content.get(key) == owner]
         for key in released:
@@ -89,7 +90,7 @@ class FakeClaims:
             del self.content[key]
         return len(released)
 
-    def _claim(self, kind: Kind, server: str, owners: Mapping[Id, PersonKey]) -> frozenset[Id]:
+    def _claim(self, kind: ClaimKind, server: str, owners: Mapping[Id, PersonKey]) -> frozenset[Id]:
         return frozenset(
             claimed
             for claimed, owner in owners.items()

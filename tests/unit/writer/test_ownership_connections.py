@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from services.contracts.claims import Decision, LinkDecision
+from services.contracts.claims import ClaimKind, Decision, LinkDecision
 from services.contracts.connections import LinkPolicy
 from services.contracts.events import AccountRequested
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.outcomes import Outcome
 from services.provisioning.calls import Resource
 from services.provisioning.recognition import hash_account
-from services.store.claims import Kind
 from tests.support.builders import NOW, OTHER, make_person, make_request
 from tests.support.writer_stage import EVA, WriterStage
 from tests.unit.writer.company import Company, make_leaver
@@ -166,10 +165,10 @@ async def test_other_prefix_in_mapping_claims_nothing_taken(company: Company) ->
     assert stage.get_account("7") == before
     assert stage.get_account("b-7")["userName"] == "e7@other.example"
     (owner,) = {
-        owner for (kind, _, claimed), owner in _list_claims(stage) if (kind, claimed) == (Kind.EXTERNAL_ID, "7")
+        owner for (kind, _, claimed), owner in _list_claims(stage) if (kind, claimed) == (ClaimKind.EXTERNAL_ID, "7")
     }
     assert owner == make_person("7")
 
 
-def _list_claims(stage: WriterStage) -> list[tuple[tuple[Kind, str, str], object]]:
+def _list_claims(stage: WriterStage) -> list[tuple[tuple[ClaimKind, str, str], object]]:
     return list(stage.claims.content.items())

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from services.contracts.claims import Decision
+from services.contracts.claims import ClaimKind, Decision
 from services.contracts.outcomes import Outcome
-from services.store.claims import Kind
 from tests.support.builders import make_person, make_request
 from tests.support.fakes import CrashError, Crashes
 from tests.support.writer_stage import EVA, WriterStage
@@ -124,6 +123,6 @@ async def test_id_that_was_given_out_again_is_free(company: Company) -> None:
 
     assert (await stage.get_entry("8")).account_id == account
     assert (await stage.get_entry("7")).account_id is None
-    owners = {key[2]: owner for key, owner in stage.claims.content.items() if key[0] is Kind.ACCOUNT}
+    owners = {key[2]: owner for key, owner in stage.claims.content.items() if key[0] is ClaimKind.ACCOUNT}
     assert owners == {account: make_person("8")}
     assert stage.get_account("8")["active"] is True
