@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from services.admin.explain import ExplainedField, Explanation, explain_employee, explain_past, list_settled
 from services.admin.history import RecordLocation, SettledChange
 from services.cli.context import CliSettings, Id, Json, run
-from services.cli.output import print_error, print_result
+from services.cli.output import MINUTES, format_time, print_error, print_result
 from services.cli.progress import show_progress
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Intent
@@ -96,7 +95,7 @@ def _format_history(settled: Sequence[SettledChange]) -> Iterator[str]:
         outcome = one.outcome
         reason = f" ({outcome.reason})" if outcome.reason else ""
         yield (
-            f"{outcome.settled_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC  {outcome.outcome.value}{reason}: "
+            f"{format_time(outcome.settled_at)}  {outcome.outcome.value}{reason}: "
             f"revision {outcome.revision}, mapping version {outcome.mapping_version}"
         )
         if outcome.written:
@@ -106,7 +105,7 @@ def _format_history(settled: Sequence[SettledChange]) -> Iterator[str]:
 
 
 def _describe_location(location: RecordLocation) -> str:
-    at = f"{location.recorded_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    at = "at an unknown time" if location.recorded_at is None else format_time(location.recorded_at)
     return f"{location.topic}, partition {location.partition}, offset {location.offset}, recorded {at}"
 
 
@@ -116,10 +115,10 @@ def _is_named(field: ExplainedField, path: str) -> bool:
 
 def _format_head(explanation: Explanation) -> Iterator[str]:
     changed = explanation.source_modified_at
-    modified = f", changed in Personio {changed.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if changed else ""
+    modified = f", changed in Personio {format_time(changed, MINUTES)}" if changed else ""
     yield (
         f"employee {explanation.employee}: revision {explanation.revision}, "
-        f"detected {explanation.detected_at:%Y-%m-%d %H:%M} UTC{modified}"
+        f"detected {format_time(explanation.detected_at, MINUTES)}{modified}"
     )
     location = explanation.location
     yield f"event: {'Kafka does not have it, or does not answer now' if location is None else _describe_location(location)}"

@@ -1,5 +1,7 @@
 """The history of an employee from the records of Kafka: repeated, erased, forged and very many of them."""
 
+import pytest
+
 from services.admin import history as admin_history
 from services.admin.history import EmployeeHistory, SettledChange
 from services.contracts.cloudevents import to_record
@@ -95,3 +97,28 @@ def test_newest_records_are_kept() -> None:
 
     assert len(history.settled) == most
     assert min(one.outcome.revision for one in history.settled) == 3
+
+
+def test_size_of_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One event can be as large as Kafka allows."""
+    monkeypatch.setattr(admin_history, "MAX_BYTES", 20_000)
+    history = make_history(
+        *(make_outcome("7", revision) for revision in range(1, 5)),
+        *(make_change({"a": "x" * 9_000}, employee="7", revision=revision) for revision in range(1, 5)),
+    )
+
+    assert [history.find_change(revision) is None for revision in range(1, 5)] == [True, True, False, False]
+    assert len(history.settled) == 4
+
+
+@pytest.mark.parametrize(("timestamp_ms", "year"), [(-1, 1969), (2**62, None), (-(2**62), None)])
+def test_forged_time_of_a_record_ends_nothing(timestamp_ms: int, year: int | None) -> None:
+    """A producer sends the timestamp of its records."""
+    history = EmployeeHistory(PERSON, NOW)
+    one = record(make_change(employee="7", revision=1_000), 0)
+    history.add_changes(NAME, [one._replace(timestamp_ms=timestamp_ms)])
+
+    found = history.find_change(1_000)
+
+    assert found is not None
+    assert (found.location.recorded_at and found.location.recorded_at.year) == year
