@@ -5,7 +5,7 @@ It contains personal data: it is read for the person that asks, and not stored.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeAlias, TypeVar
@@ -166,10 +166,12 @@ async def find_location(settings: KafkaSettings, change: EmployeeChanged, now: d
     """
     history, name = EmployeeHistory(change.person, now), settings.topic(change.topic)
     since_ms = max(int((change.detected_at.timestamp() - CLOCK_DIFFERENCE.total_seconds()) * 1000), 0)
-    async for batch in read_topic(settings, change.topic, since_ms, key=bytes(change.person)):
-        history.add_changes(name, batch)
-    found = history.find_change(change.revision)
-    return found.location if found is not None else None
+    async with aclosing(read_topic(settings, change.topic, since_ms, key=bytes(change.person))) as batches:
+        async for batch in batches:
+            history.add_changes(name, batch)
+            if (found := history.find_change(change.revision)) is not None:
+                return found.location  # the partition also has the later changes of all companies
+    return None
 
 
 def _locate(topic: str, record: RecordedRecord) -> RecordLocation:

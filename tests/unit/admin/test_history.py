@@ -1,14 +1,17 @@
 """The history of an employee from the records of Kafka: repeated, erased, forged and very many of them."""
 
+from collections.abc import AsyncGenerator
+
 import pytest
 
 from services.admin import history as admin_history
-from services.admin.history import EmployeeHistory, SettledChange
+from services.admin.history import EmployeeHistory, SettledChange, find_location
 from services.contracts.cloudevents import to_record
 from services.contracts.events import AccountSynced, EmployeeChanged, Event
 from services.contracts.ids import PersonKey
 from services.contracts.outcomes import Outcome
 from services.runtime.kafka.replay import RecordedRecord
+from services.runtime.settings import KafkaSettings
 from tests.support.builders import CONNECTION, NOW, OTHER, make_change, make_outcome, make_person
 
 NAME = "t-personio.employees.changed.v1"
@@ -122,3 +125,26 @@ def test_forged_time_of_a_record_ends_nothing(timestamp_ms: int, year: int | Non
 
     assert found is not None
     assert (found.location.recorded_at and found.location.recorded_at.year) == year
+
+
+async def test_search_ends_at_the_first_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The partition can have the changes of all companies for weeks after it."""
+    change = make_change(employee="7", revision=1_000)
+    batches = [(record(make_change(employee="7", revision=900), 0),), (record(change, 1),), (record(change, 2),)]
+    read: list[int] = []
+
+    async def read_batches(*_: object, **__: object) -> AsyncGenerator[tuple[RecordedRecord, ...], None]:
+        for number, batch in enumerate(batches):
+            read.append(number)
+            yield batch
+
+    monkeypatch.setattr(admin_history, "read_topic", read_batches)
+    settings = KafkaSettings.model_construct(kafka_topic_prefix="t-")
+
+    location = await find_location(settings, change, NOW)
+    missing = await find_location(settings, make_change(employee="7", revision=2_000), NOW)
+
+    assert location is not None
+    assert location.offset == 1
+    assert missing is None
+    assert read == [0, 1, 0, 1, 2]
