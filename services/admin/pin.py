@@ -121,15 +121,20 @@ def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address
             made_up[key] = value
         elif part in NAMES:
             made_up[key] = NAMES[part]
-        elif part == "email" or key == address_key or (isinstance(value, str) and "@" in value):
+        elif part == "email" or key == address_key:
             made_up[key] = ADDRESS
         elif key == SUPERVISOR:
             made_up[key] = 1
-        elif key == STATUS or numbers.get(key, 0) >= COMMON:
+        elif key == STATUS or (numbers.get(key, 0) >= COMMON and not _has_address(value)):
             made_up[key] = value
         else:
             made_up[key] = tuple(map(_replace, value)) if isinstance(value, tuple) else _replace(value)
     return made_up
+
+
+def _has_address(value: Value) -> bool:
+    """Whether a text, or one of a list, is or contains an e-mail address: it is personal, however many employees have it."""
+    return any(isinstance(entry, str) and "@" in entry for entry in (value if isinstance(value, tuple) else (value,)))
 
 
 def _replace(value: Scalar) -> Scalar:
@@ -144,6 +149,8 @@ def _replace_text(value: str) -> str:
     """Returns a made-up text of the same kind. Of digits, the number stays. An empty text stays."""
     if not value or value.isdecimal():
         return DIGIT * len(value)
+    if "@" in value:
+        return ADDRESS
     return next((made_up for pattern, made_up in KINDS if pattern.fullmatch(value)), TEXT)
 
 

@@ -261,3 +261,16 @@ def test_attribute_of_the_user_name_is_made_up() -> None:
 def test_made_up_text_is_of_the_same_kind(value: str, made_up: str) -> None:
     """So that a rule for telephone numbers gives one."""
     assert make_up({"x": value}, {}, "email") == {"x": made_up}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("ask zoe@nordlicht.example", ADDRESS),
+        (("zoe@nordlicht.example", "Kiel", None), (ADDRESS, TEXT, None)),
+        (("Kiel", None), ("Kiel", None)),
+    ],
+)
+def test_addresses_are_made_up_however_many_share_them(value: Value, expected: Value) -> None:
+    """Such as those of the members of a team, which all of them have."""
+    assert make_up({"dynamic_1": value}, {"dynamic_1": 50}, "email") == {"dynamic_1": expected}
