@@ -10,7 +10,7 @@ import typer
 from services.admin.explain import ExplainedField, Explanation, explain_employee, explain_past, list_settled
 from services.admin.history import RecordLocation, SettledChange
 from services.cli.context import CliSettings, Id, Json, run
-from services.cli.output import MINUTES, format_time, print_error, print_result
+from services.cli.output import MINUTES, format_time, join_lines, print_error, print_result
 from services.cli.progress import show_progress
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Intent
@@ -46,7 +46,7 @@ def explain(
         if revision is not None or field is not None:
             raise typer.BadParameter("the list has no fields: leave the other options out", param_hint="'--history'")
         settled = _list_settled(person)
-        print_result("\n".join(_format_history(settled)), settled, as_json=as_json)
+        print_result(join_lines(_format_history(settled)), settled, as_json=as_json)
         return
     explanation = _explain(person) if revision is None else _explain_past(person, revision)
     fields = [one for one in explanation.fields if field is None or _is_named(one, field)]
@@ -54,7 +54,7 @@ def explain(
         print_error(f"no rule writes {field}: `mapping export {connection}` shows the rules")
         raise typer.Exit(1)
     lines = [*_format_head(explanation), *(line for one in fields for line in _format_field(one, explanation))]
-    print_result("\n".join(lines), replace(explanation, fields=tuple(fields)), as_json=as_json)
+    print_result(join_lines(lines), replace(explanation, fields=tuple(fields)), as_json=as_json)
 
 
 def _explain(person: PersonKey) -> Explanation:

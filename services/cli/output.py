@@ -32,6 +32,11 @@ def format_time(time: datetime, form: str = SECONDS) -> str:
         return time.isoformat()
 
 
+def join_lines(lines: Iterable[str]) -> str:
+    """Returns one text. A line break within a line becomes U+FFFD: a recorded text could imitate lines of this program."""
+    return "\n".join(line.replace("\n", "\ufffd") for line in lines)
+
+
 def print_error(text: str) -> None:
     """Prints the reason why a command has no result, to standard error."""
     print(strip_control_characters(text), file=sys.stderr)  # noqa: T201 - a command prints

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from services.cli.output import MINUTES, format_columns, format_time
+from services.cli.output import MINUTES, format_columns, format_time, join_lines
 
 
 def test_columns_but_the_last_are_aligned() -> None:
@@ -31,3 +31,8 @@ def test_time_is_shown_in_utc() -> None:
 def test_forged_time_without_one_in_utc_is_shown(written: str) -> None:
     """A recorded event can have any."""
     assert format_time(datetime.fromisoformat(written)) == written
+
+
+def test_line_breaks_within_lines_are_replaced() -> None:
+    """The reason of a forged outcome is one line."""
+    assert join_lines(["created (x\n2099-01-01)", "", "  change"]) == "created (x\ufffd2099-01-01)\n\n  change"
