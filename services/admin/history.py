@@ -5,9 +5,10 @@ It contains personal data: it is read for the person that asks, and not stored.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from services.contracts.cloudevents import UnreadableRecordError, ensure_possible_revision, read_event
 from services.contracts.events import AccountSynced, EmployeeChanged, Version
@@ -18,6 +19,8 @@ from services.runtime.settings import KafkaSettings
 
 MAX_RECORDS = 1_000
 """Maximum number of changes, and of outcomes, that a history has: the newest ones."""
+MAX_BYTES = 32_000_000
+"""Maximum size of the records of these changes, and of these outcomes, in bytes. Python needs about twice as much memory for them."""
 CLOCK_DIFFERENCE = timedelta(minutes=10)
 """How much earlier than the time of detection Kafka may have recorded a change, because the clocks differ."""
 
@@ -39,8 +42,8 @@ class RecordPosition:
     """The partition."""
     offset: int
     """The offset in the partition."""
-    recorded_at: datetime
-    """Kafka's time of the record."""
+    recorded_at: datetime | None
+    """Kafka's time of the record; None if it cannot be a date: a producer can send any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,33 @@ class SettledChange:
     """The change; None if Kafka no longer has it."""
 
 
+class _Newest(Generic[K, V]):
+    """The first value of each key, for the newest keys only: those that ``MAX_RECORDS`` and ``MAX_BYTES`` allow."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self._size = 0
+
+    def add(self, key: K, value: V, size: int) -> None:
+        if key in self._kept:
+            return
+        self._kept[key] = value, size
+        self._size += size
+        while len(self._kept) > MAX_RECORDS or self._size > MAX_BYTES:
+            _, (_, dropped) = self._kept.popitem(last=False)
+            self._size -= dropped
+
+    def get(self, key: K) -> V | None:
+        return self._kept[key][0] if key in self._kept else None
+
+    def get_all(self) -> list[V]:
+        return [value for value, _ in self._kept.values()]
+
+    def clear(self) -> None:
+        self._kept.clear()
+        self._size = 0
+
+
 class EmployeeHistory:
     """The recorded changes and outcomes of one employee."""
 
@@ -72,15 +102,15 @@ class EmployeeHistory:
         """Starts empty. An event with a revision far after ``now`` is left out."""
         self._person = person
         self._now = now
-        self._changes: OrderedDict[int, RecordedChange] = OrderedDict()
-        self._outcomes: OrderedDict[tuple[Version, datetime], tuple[AccountSynced, RecordPosition]] = OrderedDict()
+        self._changes: _Newest[int, RecordedChange] = _Newest()
+        self._outcomes: _Newest[tuple[Version, datetime], tuple[AccountSynced, RecordPosition]] = _Newest()
 
     @property
     def settled(self) -> tuple[SettledChange, ...]:
         """The settled changes, the newest outcome first."""
         found = [
             SettledChange(outcome, position, self._changes.get(outcome.revision))
-            for outcome, position in self._outcomes.values()
+            for outcome, position in self._outcomes.get_all()
         ]
         return tuple(sorted(found, key=lambda one: one.outcome.settled_at, reverse=True))
 
@@ -94,7 +124,9 @@ class EmployeeHistory:
             if record.value is None:
                 self._changes.clear()
             elif (change := self._read(EmployeeChanged, record)) is not None:
-                _keep(self._changes, change.revision, RecordedChange(change, _read_position(topic, record)))
+                self._changes.add(
+                    change.revision, RecordedChange(change, _read_position(topic, record)), len(record.value)
+                )
 
     def add_outcomes(self, topic: str, records: Iterable[RecordedRecord]) -> None:
         """Adds records of outcomes, in their order. A tombstone erases those before it."""
@@ -103,7 +135,7 @@ class EmployeeHistory:
                 self._outcomes.clear()
             elif (outcome := self._read(AccountSynced, record)) is not None:
                 key = outcome.version, outcome.settled_at
-                _keep(self._outcomes, key, (outcome, _read_position(topic, record)))
+                self._outcomes.add(key, (outcome, _read_position(topic, record)), len(record.value))
 
     def _read(self, model: type[E], record: RecordedRecord) -> E | None:
         """Returns the event of a record; None for a record that cannot be read, and for one of another employee."""
@@ -135,20 +167,17 @@ async def find_position(settings: KafkaSettings, change: EmployeeChanged, now: d
     Raises ``KafkaUnavailableError``.
     """
     history, name = EmployeeHistory(change.person, now), settings.topic(change.topic)
-    since_ms = int((change.detected_at - CLOCK_DIFFERENCE).timestamp() * 1000)
-    async for batch in read_topic(settings, change.topic, since_ms, key=bytes(change.person)):
-        history.add_changes(name, batch)
-    found = history.find_change(change.revision)
-    return found.position if found is not None else None
-
-
-def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
-    """Keeps the first value of a key, and the newest keys only."""
-    kept.setdefault(key, value)
-    while len(kept) > MAX_RECORDS:
-        kept.popitem(last=False)
+    since_ms = max(int((change.detected_at.timestamp() - CLOCK_DIFFERENCE.total_seconds()) * 1000), 0)
+    async with aclosing(read_topic(settings, change.topic, since_ms, key=bytes(change.person))) as batches:
+        async for batch in batches:
+            history.add_changes(name, batch)
+            if (found := history.find_change(change.revision)) is not None:
+                return found.position  # the partition also has the later changes of all companies
+    return None
 
 
 def _read_position(topic: str, record: RecordedRecord) -> RecordPosition:
-    at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+    at: datetime | None = None
+    with suppress(ValueError, OverflowError, OSError):
+        at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
     return RecordPosition(topic, record.partition, record.offset, at)

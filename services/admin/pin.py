@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from services.admin.preview_results import PersonPreview
 from services.contracts.employees import STATUS
@@ -12,6 +13,7 @@ from services.contracts.ids import ConnectionId
 from services.contracts.mappings import SUPERVISOR, MappingDocument
 from services.contracts.outcomes import Intent
 from services.contracts.values import Scalar, Value
+from services.errors import ConnectorError, PermanentError
 from services.mapping.examples import build_example
 from services.runtime.clock import Clock
 from services.store.database import Store
@@ -32,6 +34,12 @@ KINDS = (
     (re.compile(r"(?=.*[+ ()/.-])[+(]?\d[\d ()/.-]{5,40}"), PHONE),
 )
 """How a text of a kind is written, and the made-up one. A telephone number has a sign or a space among its digits."""
+
+
+class ForgottenEmployeeError(PermanentError):
+    """An example is about an employee that was forgotten."""
+
+    code: ClassVar[str] = "forgotten-employee"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,8 @@ async def pin_preview(
 
     With ``is_made_up``, names, e-mail addresses, the supervisor, and each value that fewer than ``COMMON`` stored employees have
     are made up, except for the status. Without stored employees, these are all values. The example says what the mapping makes of
-    the made-up values, also if that is a rejection. Raises ``UnknownConnectionError`` and ``ExampleLimitError``.
+    the made-up values, also if that is a rejection. Raises ``UnknownConnectionError``, ``ExampleLimitError``, and
+    ``ForgottenEmployeeError`` if the example is about an employee that was forgotten, also in the meantime.
     """
     await store.connections.ensure_exists(connection)
     attributes = dict(preview.attributes)
@@ -78,7 +87,29 @@ async def pin_preview(
         pinned_by=by,
         example=example,
     )
-    return PinResult(pinned, await store.examples.save(pinned), preview.intent, reason)
+    await _ensure_remembered(store, pinned)
+    is_replaced = await store.examples.save(pinned)
+    try:
+        await _ensure_remembered(store, pinned)
+    except ConnectorError:
+        await store.examples.remove(connection, name)
+        raise
+    return PinResult(pinned, is_replaced, preview.intent, reason)
+
+
+async def _ensure_remembered(store: Store, pinned: PinnedExample) -> None:
+    """Raises ``ForgottenEmployeeError`` for an employee that was forgotten, alone or with the connection, and not stored again.
+
+    Snapshots are erased before examples: as long as there is one, an example that is stored now is still erased.
+    """
+    forgotten = await store.forgotten.find(pinned.people)
+    stored = await store.snapshots.read(pinned.connection_id, [person.employee_id for person in forgotten])
+    missing = sorted(person.employee_id for person in forgotten if person.employee_id not in stored)
+    if missing:
+        raise ForgottenEmployeeError(
+            f"employee {missing[0]} was forgotten, and no example of such an employee is stored: wait for the next poll if "
+            "Personio lists the employee, or pin another one"
+        )
 
 
 def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address_key: str) -> dict[str, Value]:
@@ -90,15 +121,20 @@ def make_up(attributes: Mapping[str, Value], numbers: Mapping[str, int], address
             made_up[key] = value
         elif part in NAMES:
             made_up[key] = NAMES[part]
-        elif part == "email" or key == address_key or (isinstance(value, str) and "@" in value):
+        elif part == "email" or key == address_key:
             made_up[key] = ADDRESS
         elif key == SUPERVISOR:
             made_up[key] = 1
-        elif key == STATUS or numbers.get(key, 0) >= COMMON:
+        elif key == STATUS or (numbers.get(key, 0) >= COMMON and not _has_address(value)):
             made_up[key] = value
         else:
             made_up[key] = tuple(map(_replace, value)) if isinstance(value, tuple) else _replace(value)
     return made_up
+
+
+def _has_address(value: Value) -> bool:
+    """Whether a text, or one of a list, is or contains an e-mail address: it is personal, however many employees have it."""
+    return any(isinstance(entry, str) and "@" in entry for entry in (value if isinstance(value, tuple) else (value,)))
 
 
 def _replace(value: Scalar) -> Scalar:
@@ -113,6 +149,8 @@ def _replace_text(value: str) -> str:
     """Returns a made-up text of the same kind. Of digits, the number stays. An empty text stays."""
     if not value or value.isdecimal():
         return DIGIT * len(value)
+    if "@" in value:
+        return ADDRESS
     return next((made_up for pattern, made_up in KINDS if pattern.fullmatch(value)), TEXT)
 
 

@@ -49,15 +49,21 @@ def unpin(
     print_result(f'example "{name}" is removed', {"removed": name}, as_json=as_json)
 
 
-def show_examples(check: ExampleCheck) -> None:
-    """Prints how many pinned examples hold. Ends the command if one does not: its values are for the user that asks."""
+def show_examples(check: ExampleCheck, *, with_values: bool) -> None:
+    """Prints how many pinned examples hold. Ends the command if one does not.
+
+    ``with_values`` shows the values of the differences, for the user that asks. Where no question is asked, such as in a
+    pipeline, the output can be a log: it has the kinds of the values only.
+    """
     if not check.number:
         return
     print_error(f"pinned examples that hold: {check.holding} of {check.number}")
     if check.has_passed:
         return
-    if check.failures:
+    if with_values and check.failures:
         print_error(format_failures(check.failures))
+    for failure in () if with_values else check.failures:
+        print_error(f"{failure.example}: {failure.place}: {failure.kinds}")
     for name in check.unreadable:
         print_error(f"{name}: it cannot be read")
     print_error(f"nothing was published: {admin_examples.describe_next_step(check)}")

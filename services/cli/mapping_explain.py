@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from services.admin.explain import ExplainedField, Explanation, explain_employee, explain_past, list_settled
 from services.admin.history import RecordPosition, SettledChange
 from services.cli.context import CliSettings, Id, Json, run
-from services.cli.output import print_error, print_result
+from services.cli.output import MINUTES, format_time, join_lines, print_error, print_result
 from services.cli.progress import show_progress
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.outcomes import Intent
@@ -47,7 +46,7 @@ def explain(
         if revision is not None or field is not None:
             raise typer.BadParameter("leave --field and --revision out: the list has neither", param_hint="'--history'")
         settled = _list_settled(person)
-        print_result("\n".join(_format_history(settled)), settled, as_json=as_json)
+        print_result(join_lines(_format_history(settled)), settled, as_json=as_json)
         return
     explanation = _explain(person) if revision is None else _explain_past(person, revision)
     fields = [one for one in explanation.fields if field is None or _is_named(one, field)]
@@ -55,7 +54,7 @@ def explain(
         print_error(f"no rule writes {field}: `mapping export {connection}` shows the rules")
         raise typer.Exit(1)
     lines = [*_format_head(explanation), *(line for one in fields for line in _format_field(one, explanation))]
-    print_result("\n".join(lines), replace(explanation, fields=tuple(fields)), as_json=as_json)
+    print_result(join_lines(lines), replace(explanation, fields=tuple(fields)), as_json=as_json)
 
 
 def _explain(person: PersonKey) -> Explanation:
@@ -96,7 +95,7 @@ def _format_history(settled: Sequence[SettledChange]) -> Iterator[str]:
         outcome = one.outcome
         reason = f" ({outcome.reason})" if outcome.reason else ""
         yield (
-            f"{outcome.settled_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC  {outcome.outcome.value}{reason}: "
+            f"{format_time(outcome.settled_at)}  {outcome.outcome.value}{reason}: "
             f"revision {outcome.revision}, mapping version {outcome.mapping_version}"
         )
         if outcome.written:
@@ -113,7 +112,7 @@ def _describe_record(explanation: Explanation) -> str:
 
 
 def _describe_position(position: RecordPosition) -> str:
-    at = f"{position.recorded_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    at = "at an unknown time" if position.recorded_at is None else format_time(position.recorded_at)
     return f"{position.topic}, partition {position.partition}, offset {position.offset}, recorded {at}"
 
 
@@ -123,10 +122,10 @@ def _is_named(field: ExplainedField, path: str) -> bool:
 
 def _format_head(explanation: Explanation) -> Iterator[str]:
     changed = explanation.source_modified_at
-    modified = f", changed in Personio {changed.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if changed else ""
+    modified = f", changed in Personio {format_time(changed, MINUTES)}" if changed else ""
     yield (
         f"employee {explanation.employee}: revision {explanation.revision}, "
-        f"detected {explanation.detected_at:%Y-%m-%d %H:%M} UTC{modified}"
+        f"detected {format_time(explanation.detected_at, MINUTES)}{modified}"
     )
     yield f"event: {_describe_record(explanation)}"
     reason = f": {explanation.reason}" if explanation.reason else ""

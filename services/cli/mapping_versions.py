@@ -245,7 +245,7 @@ def _confirm(
     if yes and publication.review.problems and not accepts_problems:
         print_error("nothing was published: correct the problems, or add --accept-problems")
         raise typer.Exit(1)
-    show_examples(publication.examples)
+    show_examples(publication.examples, with_values=not yes)
     if yes:
         return dropped
     for line in _format_differences(publication.differences):

@@ -12,6 +12,8 @@ from services.store.errors import ExampleLimitError, StoreFailedError
 
 MAX_LENGTH = 100_000
 """Maximum number of characters of one example, as JSON."""
+REPLACEMENT = "\ufffd"
+"""Stands for a character that cannot be shown on a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class StoredExamples:
     examples: tuple[PinnedExample, ...]
     """Those that can be read, by name."""
     unreadable: tuple[str, ...] = ()
-    """Names of those that cannot be read: damaged, or of a newer version of the product."""
+    """Names of those that cannot be read: damaged, or of a newer version of the product. Each is on one line: what no command
+    line can contain, or what could control the terminal, is U+FFFD."""
 
 
 class Examples:
@@ -56,8 +59,17 @@ class Examples:
         return False
 
     async def remove(self, connection: ConnectionId, name: str) -> bool:
-        """Removes an example, also one that cannot be read. Returns whether there was one."""
-        return bool(await self._collection.delete_all({"_id": _build_key(connection, name)}))
+        """Removes an example, also one that cannot be read. Returns whether there was one.
+
+        A damaged name with characters that ``list_all`` replaces is found by what ``list_all`` shows.
+        """
+        if await self._collection.delete_all({"_id": _build_key(connection, name)}):
+            return True
+        if REPLACEMENT not in name:
+            return False
+        documents = await self._collection.find(match_keys(connection), fields=["_id"])
+        shown = [document["_id"] for document in documents if _show_name(connection, document) == name]
+        return bool(shown and await self._collection.delete_all({"_id": {"$in": shown}}))
 
 
 def _read_all(connection: ConnectionId, documents: Sequence[Document]) -> StoredExamples:
@@ -66,12 +78,21 @@ def _read_all(connection: ConnectionId, documents: Sequence[Document]) -> Stored
         try:
             examples.append(_read(document))
         except StoreFailedError:
-            unreadable.append(str(document["_id"]).removeprefix(_build_key(connection, "")))
+            unreadable.append(_show_name(connection, document))
     return StoredExamples(tuple(examples), tuple(unreadable))
 
 
+def _show_name(connection: ConnectionId, document: Document) -> str:
+    name = str(document["_id"]).removeprefix(_build_key(connection, ""))
+    return "".join(character if character.isprintable() else REPLACEMENT for character in name)
+
+
 def _read(document: Document) -> PinnedExample:
-    """Returns the example. Raises ``StoreFailedError`` for an invalid document, and for one with the key of another one."""
+    """Returns the example.
+
+    Raises ``StoreFailedError`` for an invalid document, for one with the key of another one or with a name of several lines, and
+    for one that is not found by its people: nothing would erase it with them.
+    """
     try:
         content = json.loads(document.get("example", ""))
     except (TypeError, ValueError, RecursionError):
@@ -79,6 +100,8 @@ def _read(document: Document) -> PinnedExample:
     pinned = to_model(PinnedExample, {**document, "example": content})
     if document["_id"] != _build_key(pinned.connection_id, pinned.example.name):
         raise StoreFailedError(f"the stored PinnedExample {document['_id']} has invalid fields (_id)")
+    if not pinned.example.name.isprintable() or document.get("people") != _list_people(pinned):
+        raise StoreFailedError(f"the stored PinnedExample {document['_id']} has invalid fields (name, people)")
     return pinned
 
 
@@ -87,9 +110,13 @@ def _to_document(pinned: PinnedExample) -> Document:
     return {
         "_id": _build_key(pinned.connection_id, pinned.example.name),
         **pinned.model_dump(mode="json", exclude={"example"}),
-        "people": [str(person) for person in pinned.people],
+        "people": _list_people(pinned),
         "example": pinned.example.model_dump_json(),
     }
+
+
+def _list_people(pinned: PinnedExample) -> list[str]:
+    return [str(person) for person in pinned.people]
 
 
 def _build_key(connection: ConnectionId, name: str) -> str:

@@ -119,7 +119,10 @@ class Endpoint:
         self._lookups.forget_outdated()
 
     async def perform(self, call: Call, before: Callable[[], None]) -> Answer:
-        """Sends one request. Raises ``RequestsBlockedError`` without sending it while requests are blocked."""
+        """Sends one request. Raises ``RequestsBlockedError`` without sending it while requests are blocked.
+
+        A request that waits for its turn, or for its repetition, is not sent if the connection is paused in the meantime.
+        """
         if isinstance(call, FindAccounts):
             return await self._lookups.find(call, lambda lookup: self._send(lookup, before))
         if isinstance(call, PatchAccount | ReplaceAccount):
@@ -142,6 +145,8 @@ class Endpoint:
         async with self.breaker.admit_write():
             try:
                 answer = await self._exchange(call, before)
+            except RequestsBlockedError:
+                raise  # nothing was sent, which says nothing about the server
             except TransientError as error:
                 self.breaker.fail_trial(find_waiting_cause(error), error.retry_after, describe(error))
                 raise
@@ -156,6 +161,8 @@ class Endpoint:
 
         def note_sent() -> None:
             nonlocal is_sent
+            if self.is_paused:  # in the meantime: a request can wait for its turn for minutes
+                raise RequestsBlockedError(WaitingCause.PAUSED)
             before()
             if is_sent or self._in_flight == 0:  # a request is only repeated after an answer
                 self._answered_at = self._clock.monotonic()

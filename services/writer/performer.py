@@ -71,6 +71,7 @@ class Performer:
             try:
                 settling.receive(await self._perform(settling.step, settling, person))
             except RequestsBlockedError:
+                settling.note_unsent()  # if it was sent before, the server did not carry it out
                 raise
             except TransientError as error:
                 settling.note_unsent()

@@ -76,12 +76,15 @@ class Wakeup:
         due = 0.0
         while True:
             try:
-                await self.resend_to(self._room.backlog.take_with_room())
-                if self._clock.monotonic() >= due:
+                is_due = self._clock.monotonic() >= due
+                if is_due:
                     due = self._clock.monotonic() + self._interval
+                    # first: neither a probe of another company's server nor an error of a later query delays a pause
+                    await self.refresh_connections()
+                await self.resend_to(self._room.backlog.take_with_room())
+                if is_due:
                     await self.check_waiting()
                     await self.check_looks()
-                    await self.refresh_connections()
             except ConnectorError as error:
                 logger.warning("the waiting employees cannot be checked now: %s", error)
             await run_until(

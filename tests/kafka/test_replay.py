@@ -76,6 +76,14 @@ async def test_reading_ends_at_the_end_of_its_start(group: KafkaGroup) -> None:
     assert offsets == [*range(BATCH * 2)]
 
 
+@pytest.mark.parametrize("since_ms", [0, -1, -62_135_596_800_000])
+async def test_reading_since_before_the_first_time_reads_all(group: KafkaGroup, since_ms: int) -> None:
+    """A date before 1970 can be given, and a stored time can be damaged."""
+    await produce_numbers(group, 2)
+
+    assert [to_number(record) for record in await read_all(group, since_ms)] == [0, 1]
+
+
 async def test_reading_since_a_time_skips_older_records(wide_group: KafkaGroup) -> None:
     """Partition 1 contains older records only, and partition 2 none."""
     await produce_numbers(wide_group, 10, partition=0)

@@ -41,8 +41,8 @@ async def read_topic(
 ) -> AsyncGenerator[tuple[RecordedRecord, ...], None]:
     """Yields batches of records, in order within each partition. Changes no group's offsets.
 
-    ``since_ms`` skips records with an older timestamp. With a ``key``, yields the records with this key only, which are in one partition.
-    Raises ``KafkaUnavailableError``.
+    ``since_ms`` skips records with an older timestamp; a negative one skips none. With a ``key``, yields the records with this key
+    only, which are in one partition. Raises ``KafkaUnavailableError``.
     """
     consumer = AIOKafkaConsumer(
         **build_client_options(settings), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=30
@@ -94,7 +94,7 @@ async def _assign(
     ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
     if since_ms is None:
         return ends  # `auto_offset_reset` lets the consumer start at the beginning
-    for partition, first in (await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))).items():
+    for partition, first in (await consumer.offsets_for_times(dict.fromkeys(partitions, max(since_ms, 0)))).items():
         # None: the partition has no record that new, so there is nothing to read
         consumer.seek(partition, first.offset if first is not None else ends[partition])
     return ends

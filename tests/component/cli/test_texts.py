@@ -278,7 +278,9 @@ async def test_texts_of_pinned_examples(
         unpin.record("The one that differs.", "mapping", "unpin", connection, "known office")
         unpin.record("A second time.", "mapping", "unpin", connection, "known office")
         unpin.record("The other one holds.", "mapping", "import", connection, "title.json", "--no-preview", stdin="y\n")
-        unpin.record("A roll back.", "mapping", "rollback", connection, "1", "--yes", "--dropped", "leave")
+        rollback = ("mapping", "rollback", connection, "1", "--dropped", "leave")
+        unpin.record("A roll back: the user sees the values.", *rollback)
+        unpin.record("Without a question, the output may be a log.", *rollback, "--yes")
 
     await asyncio.to_thread(record)
     await store._database["mapping_examples"].update_one({}, {"$set": {"example": "{"}})

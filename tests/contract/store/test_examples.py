@@ -118,6 +118,8 @@ async def test_made_up_example_is_erased_with_its_employee(store: Store) -> None
         {"pinned_at": "yesterday"},
         {"connection_id": OTHER},
         {"employee_id": None},
+        {"people": []},
+        {"people": None},
     ],
 )
 async def test_damaged_example_is_named(
@@ -162,3 +164,30 @@ async def test_damaged_example_can_be_removed(mongodb_store: Store, raw: AsyncIO
 
     assert (await mongodb_store.examples.list_all(CONNECTION)).unreadable == ("Ada",)
     assert await mongodb_store.examples.remove(CONNECTION, "Ada") is True
+
+
+@pytest.mark.mongo
+@pytest.mark.parametrize(
+    ("name", "shown"), [("\x1b[2J\x00", "\ufffd[2J\ufffd"), ("a\nb", "a\ufffdb"), ("", ""), ("\ufffd", "\ufffd")]
+)
+async def test_example_with_a_damaged_name_can_be_removed(
+    mongodb_store: Store, raw: AsyncIOMotorDatabase[dict[str, Any]], name: str, shown: str
+) -> None:
+    """By the name that is shown: no command line contains the stored one, and no mapping could be published for ever."""
+    await mongodb_store.examples.save(make_pinned(name="sound"))
+    document = await raw["mapping_examples"].find_one({})
+    assert document is not None
+    await raw["mapping_examples"].insert_one({**document, "_id": f"{CONNECTION}/{name}"})
+
+    assert (await mongodb_store.examples.list_all(CONNECTION)).unreadable == (shown,)
+    assert await mongodb_store.examples.remove(CONNECTION, shown) is True
+    assert len((await mongodb_store.examples.list_all(CONNECTION)).examples) == 1
+    assert await mongodb_store.examples.remove(CONNECTION, shown) is False
+
+
+@pytest.mark.mongo
+async def test_example_with_a_name_of_several_lines_is_unreadable(mongodb_store: Store) -> None:
+    """It could imitate lines of this program."""
+    await mongodb_store.examples.save(make_pinned(name="a\nb"))
+
+    assert await mongodb_store.examples.list_all(CONNECTION) == StoredExamples((), ("a\ufffdb",))

@@ -12,6 +12,7 @@ from services.contracts.ledger import Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.snapshots import Snapshot
 from services.store.database import Store
+from services.store.examples import StoredExamples
 from services.store.expiry import reduce_attributes
 from tests.support.builders import CONNECTION, NOW, OTHER, make_entry, make_outcome, make_pinned, make_snapshot
 
@@ -180,7 +181,7 @@ async def test_damaged_example_stops_no_expiry(mongodb_store: Store, raw: AsyncI
     await raw["mapping_examples"].update_one({"_id": f"{CONNECTION}/odd"}, {"$set": {"people": [None, {}]}})
 
     assert await mongodb_store.expiry.remove_examples(CONNECTION, NOW) == 1
-    assert await list_names(mongodb_store) == ["damaged", "odd"]
+    assert await mongodb_store.examples.list_all(CONNECTION) == StoredExamples((), ("damaged", "odd"))
 
 
 @pytest.mark.mongo

@@ -1,12 +1,17 @@
 """The history of an employee from the records of Kafka: repeated, erased, forged and very many of them."""
 
+from collections.abc import AsyncGenerator
+
+import pytest
+
 from services.admin import history as admin_history
-from services.admin.history import EmployeeHistory, SettledChange
+from services.admin.history import EmployeeHistory, SettledChange, find_position
 from services.contracts.cloudevents import to_record
 from services.contracts.events import AccountSynced, EmployeeChanged, Event
 from services.contracts.ids import PersonKey
 from services.contracts.outcomes import Outcome
 from services.runtime.kafka.replay import RecordedRecord
+from services.runtime.settings import KafkaSettings
 from tests.support.builders import CONNECTION, NOW, OTHER, make_change, make_outcome, make_person
 
 NAME = "t-personio.employees.changed.v1"
@@ -95,3 +100,51 @@ def test_newest_records_are_kept() -> None:
 
     assert len(history.settled) == most
     assert min(one.outcome.revision for one in history.settled) == 3
+
+
+def test_size_of_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One event can be as large as Kafka allows."""
+    monkeypatch.setattr(admin_history, "MAX_BYTES", 20_000)
+    history = make_history(
+        *(make_outcome("7", revision) for revision in range(1, 5)),
+        *(make_change({"a": "x" * 9_000}, employee="7", revision=revision) for revision in range(1, 5)),
+    )
+
+    assert [history.find_change(revision) is None for revision in range(1, 5)] == [True, True, False, False]
+    assert len(history.settled) == 4
+
+
+@pytest.mark.parametrize(("timestamp_ms", "year"), [(-1, 1969), (2**62, None), (-(2**62), None)])
+def test_forged_time_of_a_record_ends_nothing(timestamp_ms: int, year: int | None) -> None:
+    """A producer sends the timestamp of its records."""
+    history = EmployeeHistory(PERSON, NOW)
+    one = record(make_change(employee="7", revision=1_000), 0)
+    history.add_changes(NAME, [one._replace(timestamp_ms=timestamp_ms)])
+
+    found = history.find_change(1_000)
+
+    assert found is not None
+    assert (found.position.recorded_at and found.position.recorded_at.year) == year
+
+
+async def test_search_ends_at_the_first_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The partition can have the changes of all companies for weeks after it."""
+    change = make_change(employee="7", revision=1_000)
+    batches = [(record(make_change(employee="7", revision=900), 0),), (record(change, 1),), (record(change, 2),)]
+    read: list[int] = []
+
+    async def read_batches(*_: object, **__: object) -> AsyncGenerator[tuple[RecordedRecord, ...], None]:
+        for number, batch in enumerate(batches):
+            read.append(number)
+            yield batch
+
+    monkeypatch.setattr(admin_history, "read_topic", read_batches)
+    settings = KafkaSettings.model_construct(kafka_topic_prefix="t-")
+
+    position = await find_position(settings, change, NOW)
+    missing = await find_position(settings, make_change(employee="7", revision=2_000), NOW)
+
+    assert position is not None
+    assert position.offset == 1
+    assert missing is None
+    assert read == [0, 1, 0, 1, 2]

@@ -5,18 +5,30 @@ from typing import Any
 import pytest
 
 from services.admin.examples import check_examples
-from services.admin.pin import ADDRESS, DAY, IBAN, PHONE, TEXT, PinResult, make_up, pin_preview
+from services.admin.pin import (
+    ADDRESS,
+    DAY,
+    IBAN,
+    PHONE,
+    TEXT,
+    ForgottenEmployeeError,
+    PinResult,
+    make_up,
+    pin_preview,
+)
 from services.admin.preview_results import PersonPreview, Previewed
 from services.contracts.connections import Connection
 from services.contracts.employees import EmploymentPhase
-from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.examples import PinnedExample
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.mappings import MappingDocument, default_mapping
 from services.contracts.outcomes import Intent
 from services.contracts.transforms import ValueTable
 from services.contracts.values import Value
+from services.store.contents import CONTENTS
 from services.store.database import Store
 from services.store.errors import UnknownConnectionError
-from tests.support.builders import make_attributes, make_rule, make_snapshot
+from tests.support.builders import NOW, make_attributes, make_rule, make_snapshot
 from tests.support.fakes import FakeClock
 
 TITLES = MappingDocument(rules=(*default_mapping().rules, make_rule("title", "position")))
@@ -86,6 +98,60 @@ async def test_pinned_preview_has_the_attributes_of_the_preview(store: Store, co
     assert result.pinned.example.attributes == make_attributes(PERSONAL)
     assert result.pinned.example.phase is EmploymentPhase.UPCOMING
     assert result.pinned.example.expected.intent is Intent.IGNORE
+
+
+@pytest.mark.parametrize("employee", ["7", "4711"])
+async def test_forgotten_employee_is_not_pinned(store: Store, connection: Connection, employee: str) -> None:
+    """Neither the employee nor, with real data, the manager. An example with the same name stays."""
+    before = await pin(store, connection.id, employee=EmployeeId("8"), attributes=make_attributes({}))
+    await forget(store, connection.id, employee)
+
+    with pytest.raises(ForgottenEmployeeError, match=employee):
+        await pin(store, connection.id)
+
+    assert (await store.examples.list_all(connection.id)).examples == (before.pinned,)
+
+
+async def test_employee_that_is_stored_again_is_pinned(store: Store, connection: Connection) -> None:
+    """Personio lists the employee, and the next poll has stored it."""
+    await forget(store, connection.id, "7")
+    await store.snapshots.save([(make_snapshot("7", connection_id=connection.id), None)])
+
+    result = await pin(store, connection.id)
+
+    assert (await store.examples.list_all(connection.id)).examples == (result.pinned,)
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+async def test_employee_forgotten_in_the_meantime_is_not_pinned(
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch, *, is_removed: bool
+) -> None:
+    """Alone or with the connection, right before the example is stored: nothing would erase it."""
+    save = store.examples.save
+
+    async def forget_and_save(pinned: PinnedExample) -> bool:
+        await forget(store, connection.id, None if is_removed else "7")
+        return await save(pinned)
+
+    monkeypatch.setattr(store.examples, "save", forget_and_save)
+
+    with pytest.raises(ForgottenEmployeeError):
+        await pin(store, connection.id)
+
+    assert (await store.examples.list_all(connection.id)).examples == ()
+
+
+def test_examples_are_erased_after_snapshots() -> None:
+    """Otherwise an example could be stored between the two, and nothing would erase it."""
+    order = [content.collection for content in CONTENTS]
+
+    assert order.index("snapshots") < order.index("mapping_examples")
+
+
+async def forget(store: Store, connection: ConnectionId, employee: str | None) -> None:
+    """Marks an employee, or a whole connection, as forgotten."""
+    name = connection if employee is None else PersonKey(connection, EmployeeId(employee))
+    await store.forgotten.mark([name], now=NOW, until=NOW)
 
 
 async def test_second_example_of_a_name_replaces_the_first(store: Store, connection: Connection) -> None:
@@ -195,3 +261,16 @@ def test_attribute_of_the_user_name_is_made_up() -> None:
 def test_made_up_text_is_of_the_same_kind(value: str, made_up: str) -> None:
     """So that a rule for telephone numbers gives one."""
     assert make_up({"x": value}, {}, "email") == {"x": made_up}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("ask zoe@nordlicht.example", ADDRESS),
+        (("zoe@nordlicht.example", "Kiel", None), (ADDRESS, TEXT, None)),
+        (("Kiel", None), ("Kiel", None)),
+    ],
+)
+def test_addresses_are_made_up_however_many_share_them(value: Value, expected: Value) -> None:
+    """Such as those of the members of a team, which all of them have."""
+    assert make_up({"dynamic_1": value}, {"dynamic_1": 50}, "email") == {"dynamic_1": expected}

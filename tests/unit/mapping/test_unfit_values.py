@@ -1,10 +1,20 @@
 """The values that are not in the value tables of a mapping."""
 
+import itertools
+
 import pytest
 
-from services.contracts.mappings import AttributeSource, Condition, ConstantSource, MappingDocument, Rule
+from services.contracts.mappings import (
+    AttributeSource,
+    Condition,
+    ConstantSource,
+    ExpressionSource,
+    MappingDocument,
+    Rule,
+)
 from services.contracts.transforms import Split, Trim, Upper, ValueTable
 from services.contracts.values import Value
+from services.mapping.time_limit import MAX_SECONDS
 from services.mapping.unfit_values import TableCheck, UnfitValue
 
 OFFICES = {"Kiel": "North", "1": "One", "true": "Yes"}
@@ -80,3 +90,28 @@ def test_tables_of_several_rules_are_kept_apart() -> None:
     )
 
     assert TableCheck(MappingDocument(rules=rules)).find({"office": "Bonn"}) == {UnfitValue("title", "Bonn")}
+
+
+@pytest.mark.parametrize(
+    "value", [10**400, ("Bonn", 10**400), "x" * 10_001, tuple(map(str, range(1_001))), ("x" * 10_000, "yy")]
+)
+def test_value_that_no_table_takes_is_left_out(value: Value) -> None:
+    """The rule rejects the employee for its size. It ends no preview of the others."""
+    assert find(value) == set()
+
+
+def test_rules_that_take_too_long_are_not_evaluated_further() -> None:
+    """As in the mapper: each employee has a limited time."""
+    rules = tuple(
+        Rule(
+            target=target,
+            source=ExpressionSource(expression="office"),
+            transforms=(ValueTable(table=OFFICES, otherwise="keep"),) * 3,
+        )
+        for target in ("title", "nickName")
+    )
+    seconds = itertools.count(step=MAX_SECONDS)
+    check = TableCheck(MappingDocument(rules=rules), lambda: next(seconds))
+
+    assert check.find({"office": "Bonn"}) == {UnfitValue("title", "Bonn"), UnfitValue("nickName", "Bonn")}
+    assert next(seconds) == 4 * MAX_SECONDS

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sandbox.declaree.faults import Fault
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import Intent, Outcome, WaitingCause
@@ -96,6 +97,65 @@ async def test_batch_in_progress_sends_nothing_more(stage: WriterStage) -> None:
 
     assert summarize(outcomes) == [("1", Outcome.CREATED)]
     assert {await stage.get_cause(employee) for employee in EMPLOYEES[1:]} == {WaitingCause.PAUSED}
+
+
+@pytest.mark.promise("W23")
+async def test_request_that_waits_for_its_turn_is_not_sent(stage: WriterStage) -> None:
+    """With a slow server, requests wait for minutes. None of them is sent after the pause."""
+    server, wakeup = await stage.get_server(), make_wakeup(stage)
+
+    async def pause_before_a_create(call: Call) -> None:
+        if isinstance(call, CreateAccount):
+            set_state(stage, ConnectionState.PAUSED)
+            await wakeup.refresh_connections()
+
+    server.before = pause_before_a_create
+
+    assert await stage.handle(make_request()) == []
+
+    assert await stage.get_cause() is WaitingCause.PAUSED
+    assert not server.writes
+    assert (await stage.get_entry()).attempted is None
+
+
+async def test_refused_request_is_not_repeated(stage: WriterStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server limits the rate. The create was not carried out, so that no lookup for it is needed later."""
+    server, wakeup = await stage.get_server(), make_wakeup(stage)
+    stage.declaree.faults.order(Fault(kind="status", method="POST", status=429, retry_after=20))
+    sleep = stage.clock.sleep
+
+    async def pause_while_asleep(seconds: float) -> None:
+        await sleep(seconds)
+        set_state(stage, ConnectionState.PAUSED)
+        await wakeup.refresh_connections()
+
+    monkeypatch.setattr(stage.clock, "sleep", pause_while_asleep)
+
+    assert await stage.handle(make_request()) == []
+
+    assert await stage.get_cause() is WaitingCause.PAUSED
+    assert len(server.writes) == 1
+    assert (await stage.get_entry()).attempted is None
+
+
+async def test_pause_says_nothing_about_a_server_on_trial(stage: WriterStage) -> None:
+    """A write that was not sent does not open the circuit breaker again."""
+    server, wakeup = await stage.get_server(), make_wakeup(stage)
+    (endpoint,) = (await stage.get_endpoints()).values()
+    endpoint.breaker.open(WaitingCause.SERVER_UNAVAILABLE)
+    stage.clock.seconds += 60
+    assert await endpoint.close_if_due()
+
+    async def pause_before_a_create(call: Call) -> None:
+        if isinstance(call, CreateAccount):
+            set_state(stage, ConnectionState.PAUSED)
+            await wakeup.refresh_connections()
+
+    server.before = pause_before_a_create
+    await stage.handle(make_request())
+
+    assert await stage.get_cause() is WaitingCause.PAUSED
+    assert not endpoint.breaker.is_open
 
 
 @pytest.mark.promise("W23")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.contracts.connections import ConnectionState
 from services.contracts.events import Version
 from services.contracts.ids import ConnectionId
 from services.contracts.ledger import Waiting
@@ -14,7 +15,7 @@ from services.contracts.outcomes import WaitingCause
 from services.contracts.tasks import Resend
 from services.runtime.metrics import Metrics
 from services.store.database import Store
-from services.store.errors import StoreUnavailableError
+from services.store.errors import StoreFailedError, StoreUnavailableError
 from services.writer.backlog import ON_THE_WAY_SECONDS
 from services.writer.endpoint import Endpoint
 from services.writer.endpoints import Endpoints
@@ -298,6 +299,26 @@ async def test_check_continues_after_store_outage(store: Store) -> None:
     await wakeup.stop()
 
     assert stage.list_resent()[0] == CONNECTION
+
+
+async def test_failing_query_delays_no_pause(stage: WakeupStage) -> None:
+    """A batch in progress sends nothing more, although the waiting employees cannot be read."""
+    endpoint, _ = await stage.get_endpoint()
+    paused = make_connection().model_copy(update={"state": ConnectionState.PAUSED})
+    stage.connections.connections[CONNECTION] = paused
+    checked = asyncio.Event()
+
+    class Queries:
+        async def find_connections_with_retryable(self) -> tuple[ConnectionId, ...]:
+            checked.set()
+            raise StoreFailedError("a stored entry has invalid fields")
+
+    wakeup = stage.make_wakeup(Queries())
+    await wakeup.start()
+    await checked.wait()
+    await wakeup.stop()
+
+    assert endpoint.is_paused
 
 
 @pytest.mark.expects_errors
