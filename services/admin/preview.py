@@ -20,7 +20,7 @@ from services.admin.preview_results import (
     list_changes,
 )
 from services.admin.preview_source import DraftMapper, MappedEmployee, OpenVendors, open_vendors
-from services.admin.preview_tally import Tally, UnfitTally
+from services.admin.preview_tally import Tally, UnmatchedTally
 from services.admin.tasks import build_unknown_employee
 from services.clients.declaree.client import build_request
 from services.contracts.connections import Connection
@@ -105,8 +105,8 @@ async def preview_population(
         employees = MappedEmployees()
         names: dict[EmployeeId, str] = {}
         unreadable: set[EmployeeId] = set()
-        unfit = UnfitTally()
-        await _collect(drafts, employees, names if with_names else None, unreadable, unfit, progress)
+        unmatched = UnmatchedTally()
+        await _collect(drafts, employees, names if with_names else None, unreadable, unmatched, progress)
         tally = Tally()
         await _settle_all(store, writer, index, employees, tally, progress)
     return tally.build(
@@ -114,7 +114,7 @@ async def preview_population(
         stored,
         unreadable=len(unreadable),
         accounts=None if index is None else server.listed,
-        unfit=unfit.build(with_values=with_values),
+        unmatched=unmatched.build(with_values=with_values),
         names=names,
     )
 
@@ -220,14 +220,14 @@ async def _collect(
     employees: MappedEmployees,
     names: dict[EmployeeId, str] | None,
     unreadable: set[EmployeeId],
-    unfit: UnfitTally,
+    unmatched: UnmatchedTally,
     progress: Progress,
 ) -> None:
     """Maps the employees that Personio lists, and those that it no longer lists. Notes the names as well if ``names`` is given."""
 
     def add(mapped: MappedEmployee) -> None:
         employees.add(mapped)
-        unfit.add(mapped.request.employee_id, mapped.unfit)
+        unmatched.add(mapped.request.employee_id, mapped.unmatched)
         if names is not None and mapped.name is not None:
             names[mapped.request.employee_id] = mapped.name
 

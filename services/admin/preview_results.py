@@ -136,7 +136,7 @@ class ReasonGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class UnfitValues:
+class UnmatchedValues:
     """The values that are not in the value tables of one rule."""
 
     target: str
@@ -181,7 +181,7 @@ class PopulationPreview:
     """The employees with a change that would wait, by cause."""
     brake: BrakePreview
     """What the brake would hold."""
-    unfit: tuple[UnfitValues, ...] = ()
+    unmatched: tuple[UnmatchedValues, ...] = ()
     """What is not in value tables, by rule."""
     names: Mapping[EmployeeId, str] = field(default_factory=dict)
     """First and last names of the listed employees; empty unless they were asked for."""

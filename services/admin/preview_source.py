@@ -21,7 +21,7 @@ from services.mapping.employment import EmploymentCalendar
 from services.mapping.engine import Engine
 from services.mapping.observe import detect_change
 from services.mapping.selection import Selection, select_attributes
-from services.mapping.unfit_values import TableCheck, UnfitValue
+from services.mapping.unmatched_values import TableCheck, UnmatchedValue
 from services.mapping.wanted import find_wanted_attributes
 from services.runtime.clock import Clock
 from services.store.database import Store
@@ -86,7 +86,7 @@ class MappedEmployee:
     """First and last name; None if both are empty or unknown."""
     event: EmployeeChanged
     """What the request was mapped from."""
-    unfit: frozenset[UnfitValue] = frozenset()
+    unmatched: frozenset[UnmatchedValue] = frozenset()
     """Values that are not in value tables; nothing for an employee that needs no account."""
 
 
@@ -164,5 +164,5 @@ class DraftMapper:
         event = snapshot.to_event()
         request = self._engine.map(event)
         needs_account = request.intent in {Intent.PROVISION, Intent.REJECT}
-        unfit = self._tables.find(event.attributes) if needs_account else frozenset[UnfitValue]()
-        return MappedEmployee(request, is_absent, snapshot.full_name, event, unfit)
+        unmatched = self._tables.find(event.attributes) if needs_account else frozenset[UnmatchedValue]()
+        return MappedEmployee(request, is_absent, snapshot.full_name, event, unmatched)

@@ -12,7 +12,7 @@ from services.admin.preview_results import (
     PopulationPreview,
     Previewed,
     ReasonGroup,
-    UnfitValues,
+    UnmatchedValues,
     find_reason,
     find_result,
     list_changed_paths,
@@ -21,13 +21,13 @@ from services.contracts.connections import Connection
 from services.contracts.ids import AccountId, EmployeeId
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import WaitingCause
-from services.mapping.unfit_values import UnfitValue
+from services.mapping.unmatched_values import UnmatchedValue
 
 T = TypeVar("T")
 
 CONFIRMED = frozenset({Previewed.CREATED, Previewed.LINKED, Previewed.ENABLED, Previewed.UPDATED, Previewed.UNCHANGED})
 """The results of accounts that get the whole desired content. Which one it is depends on all settlements of an employee together."""
-MAX_UNFIT_VALUES = 1_000
+MAX_UNMATCHED_VALUES = 1_000
 """Maximum number of different values of a rule that are listed as not being in its value tables."""
 _ID = re.compile(r"\b(account|employee) [^\s,:;)]*\d[^\s,:;)]*")
 """The id of an account or employee in a reason."""
@@ -101,7 +101,7 @@ class Tally:
         *,
         unreadable: int,
         accounts: int | None,
-        unfit: tuple[UnfitValues, ...],
+        unmatched: tuple[UnmatchedValues, ...],
         names: Mapping[EmployeeId, str],
     ) -> PopulationPreview:
         """Returns the preview."""
@@ -122,7 +122,7 @@ class Tally:
             rejected=self._group(results[Previewed.REJECTED]),
             waiting=self._group(results[Previewed.WAITING]),
             brake=BrakePreview(len(disabled) + len(self._held), len(self._held), connection.guard),
-            unfit=unfit,
+            unmatched=unmatched,
             names=names,
         )
 
@@ -134,7 +134,7 @@ class Tally:
         return tuple(ReasonGroup(reason, field, tuple(members)) for (reason, field), members in ordered)
 
 
-class UnfitTally:
+class UnmatchedTally:
     """The values that are not in value tables, by rule."""
 
     def __init__(self) -> None:
@@ -142,21 +142,21 @@ class UnfitTally:
         self._employees: Counter[str] = Counter()
         self._values: dict[str, Counter[str]] = defaultdict(Counter)
 
-    def add(self, employee: EmployeeId, unfit: frozenset[UnfitValue]) -> None:
+    def add(self, employee: EmployeeId, unmatched: frozenset[UnmatchedValue]) -> None:
         """Adds the values of an employee. One that Personio lists twice counts once."""
-        if not unfit or employee in self._seen:
+        if not unmatched or employee in self._seen:
             return
         self._seen.add(employee)
-        self._employees.update({value.target for value in unfit})
-        for target, value in unfit:
+        self._employees.update({value.target for value in unmatched})
+        for target, value in unmatched:
             counted = self._values[target]
-            if value in counted or len(counted) < MAX_UNFIT_VALUES:
+            if value in counted or len(counted) < MAX_UNMATCHED_VALUES:
                 counted[value] += 1
 
-    def build(self, *, with_values: bool) -> tuple[UnfitValues, ...]:
+    def build(self, *, with_values: bool) -> tuple[UnmatchedValues, ...]:
         """Returns the values by rule, the rule with most employees first."""
         return tuple(
-            UnfitValues(target, number, dict(_order(self._values[target])) if with_values else {})
+            UnmatchedValues(target, number, dict(_order(self._values[target])) if with_values else {})
             for target, number in _order(self._employees)
         )
 

@@ -244,7 +244,7 @@ def _format_population(preview: PopulationPreview) -> Iterator[str]:
         yield format_columns([(str(number).rjust(5), path) for path, number in preview.fields.items()])
     yield from _format_groups("rejected", preview.rejected, preview)
     yield from _format_groups("waiting", preview.waiting, preview)
-    for table in preview.unfit:
+    for table in preview.unmatched:
         hint = "" if table.values else "; --values shows the values"
         yield f"not in the value table of {table.target}: employees {table.employees}{hint}"
         yield from (f"{number:>7}  {_format_value(value)}" for value, number in table.values.items())

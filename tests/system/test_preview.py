@@ -413,7 +413,7 @@ async def test_values_that_are_not_in_a_table_are_listed_on_request(pipeline: Pi
     rule = Rule(target="title", source=AttributeSource(attribute=TITLE), transforms=(table,))
     preview = Preview(pipeline, MappingDocument(rules=(*default_mapping().rules, rule)))
 
-    (hidden,), (shown,) = (await preview.show_all()).unfit, (await preview.show_all(with_values=True)).unfit
+    (hidden,), (shown,) = (await preview.show_all()).unmatched, (await preview.show_all(with_values=True)).unmatched
 
     assert hidden.employees == shown.employees == sum(shown.values.values())
     assert hidden.values == {}

@@ -15,7 +15,7 @@ from services.contracts.mappings import (
 from services.contracts.transforms import Split, Trim, Upper, ValueTable
 from services.contracts.values import Value
 from services.mapping.time_limit import MAX_SECONDS
-from services.mapping.unfit_values import TableCheck, UnfitValue
+from services.mapping.unmatched_values import TableCheck, UnmatchedValue
 
 OFFICES = {"Kiel": "North", "1": "One", "true": "Yes"}
 
@@ -89,7 +89,7 @@ def test_tables_of_several_rules_are_kept_apart() -> None:
         for target, table in (("title", OFFICES), ("nickName", {"Bonn": "B"}))
     )
 
-    assert TableCheck(MappingDocument(rules=rules)).find({"office": "Bonn"}) == {UnfitValue("title", "Bonn")}
+    assert TableCheck(MappingDocument(rules=rules)).find({"office": "Bonn"}) == {UnmatchedValue("title", "Bonn")}
 
 
 @pytest.mark.parametrize(
@@ -113,5 +113,5 @@ def test_rules_that_take_too_long_are_not_evaluated_further() -> None:
     seconds = itertools.count(step=MAX_SECONDS)
     check = TableCheck(MappingDocument(rules=rules), lambda: next(seconds))
 
-    assert check.find({"office": "Bonn"}) == {UnfitValue("title", "Bonn"), UnfitValue("nickName", "Bonn")}
+    assert check.find({"office": "Bonn"}) == {UnmatchedValue("title", "Bonn"), UnmatchedValue("nickName", "Bonn")}
     assert next(seconds) == 4 * MAX_SECONDS

@@ -15,7 +15,7 @@ from services.mapping.sources import Attributes
 from services.mapping.time_limit import TimeLimit
 
 
-class UnfitValue(NamedTuple):
+class UnmatchedValue(NamedTuple):
     """A value that is not in a value table. It can be personal data: show it only on request."""
 
     target: str
@@ -33,7 +33,7 @@ class TableCheck:
         self._rules = [_TableRule(rule) for rule in mapping.rules if _has_table(rule)]
         self._is_costly = any(rule.is_costly for rule in self._rules)
 
-    def find(self, attributes: Attributes) -> frozenset[UnfitValue]:
+    def find(self, attributes: Attributes) -> frozenset[UnmatchedValue]:
         """Returns the values of an employee that are not in the tables that they are looked up in.
 
         If the rules take too long for an employee, these are the values that were found in time.
@@ -60,7 +60,7 @@ class _TableRule:
             for transform in rule.transforms
         ]
 
-    def find(self, attributes: Attributes, watch: Watch | None) -> Iterator[UnfitValue]:
+    def find(self, attributes: Attributes, watch: Watch | None) -> Iterator[UnmatchedValue]:
         """Yields the values that are not in the tables. A step after one that rejects the employee is not reached."""
         steps: list[Step] = []
 
@@ -74,7 +74,7 @@ class _TableRule:
         inputs = [step.value for step in steps if step.name != "condition"]
         for has_entry, value in zip(self._tables, inputs, strict=False):
             if has_entry is not None:
-                yield from (UnfitValue(self._target, text) for text in _list_texts(value) if not has_entry(text))
+                yield from (UnmatchedValue(self._target, text) for text in _list_texts(value) if not has_entry(text))
 
 
 def _list_texts(value: Value) -> list[str]:
