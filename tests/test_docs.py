@@ -25,7 +25,7 @@ from docs.generators.mappings.meanings import read_meanings
 from docs.generators.mappings.page import ENGLISH, GERMAN, Language, generate
 from docs.generators.mappings.translations import Translation, compute_fingerprint, find_translation_problems
 from docs.generators.settings import CONNECTION_SECRETS, READERS, list_settings
-from services.admin.mapping_documents import format_document, parse_document
+from services.admin.mapping.documents import format_document, parse_document
 from services.cli.inputs import DECLAREE_KEY, PERSONIO_SECRET
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.drift import DriftKind

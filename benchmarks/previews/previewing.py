@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from benchmarks.bare.measuring import run_measured
 from benchmarks.installing import DATABASE
 from benchmarks.previews.draft import build_draft
-from services.admin.preview import preview_population
+from services.admin.preview.live import preview_population
 from services.contracts.ids import ConnectionId
 from services.runtime.clock import SystemClock
 from services.store.database import Store

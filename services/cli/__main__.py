@@ -11,9 +11,10 @@ from services.admin import install as admin_install
 from services.admin import status as admin_status
 from services.admin.attribute_news import summarise_keys
 from services.admin.vendor_findings import describe_end
-from services.cli import connections, dead_letters, links, mapping, people, runs, sync, users, verify
+from services.cli import connections, dead_letters, links, people, runs, sync, users, verify
 from services.cli.context import CliSettings, Json, run
 from services.cli.doctor import doctor
+from services.cli.mapping import app as mapping
 from services.cli.output import print_result
 from services.contracts.connections import ConnectionState
 from services.contracts.outcomes import Outcome

@@ -17,8 +17,8 @@ from typing import Any
 import typer
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from services.admin.mapping_documents import parse_document, parse_examples
-from services.admin.mappings import MAX_NOTE_LENGTH
+from services.admin.mapping.documents import parse_document, parse_examples
+from services.admin.mapping.versions import MAX_NOTE_LENGTH
 from services.cli.context import fail
 from services.contracts.connections import UNENCRYPTED, Address, Credential, Label, Secret, TimeZone, is_unencrypted
 from services.contracts.examples import MAX_NAME_LENGTH as MAX_EXAMPLE_NAME_LENGTH

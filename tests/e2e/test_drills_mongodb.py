@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.installation import SERVICES
-from services.admin.mapping_documents import format_document
+from services.admin.mapping.documents import format_document
 from services.contracts.dead_letters import DeadLetterReason
 from services.contracts.drift import DriftKind
 from services.contracts.ids import ConnectionId

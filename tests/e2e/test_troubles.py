@@ -14,8 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from sandbox.installation import DECLAREE_KEY, PERSONIO_SECRET, SERVICES, Installation
-from services.admin import mappings
-from services.admin.mapping_documents import format_document
+from services.admin.mapping import versions as mappings
+from services.admin.mapping.documents import format_document
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import EmployeeId
 from services.contracts.topics import Topic

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.admin.history import find_position, read_history
-from services.admin.preview_recorded import preview_recorded
+from services.admin.mapping.history import find_position, read_history
+from services.admin.preview.recorded import preview_recorded
 from services.contracts.cloudevents import to_record
 from services.contracts.events import Event
 from services.contracts.ids import EmployeeId, PersonKey

@@ -8,7 +8,7 @@ STORE = "services/store/examples.py"
 EXAMPLES = (
     Mutant(
         "a mapping is published although a pinned example differs",
-        "services/admin/mappings.py",
+        "services/admin/mapping/versions.py",
         "    await ensure_examples_hold(store, connection, mapping)\n",
         "",
         "tests/component/admin/test_mappings.py::test_mapping_with_a_failing_example_is_not_published",

@@ -22,14 +22,14 @@ PREVIEW = (
     ),
     Mutant(
         "a preview takes the stored data in place of that of Personio",
-        "services/admin/preview_source.py",
+        "services/admin/preview/source.py",
         "snapshot = changed or previous",
         "snapshot = previous or changed",
         f"{OF_PREVIEW}::test_preview_equals_what_the_writer_does[0-rfc]",
     ),
     Mutant(
         "a preview settles each employee once, although addresses and managers become available later",
-        "services/admin/preview.py",
+        "services/admin/preview/live.py",
         "for _ in range(MAX_ROUNDS):",
         "for _ in range(0):",
         f"{OF_PREVIEW}::test_exchanged_addresses_are_shown_as_updates",

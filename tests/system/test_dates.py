@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.admin import mappings
+from services.admin.mapping import versions as mappings
 from services.contracts.mappings import EmploymentDates
 from services.contracts.outcomes import Outcome
 from services.contracts.runs import RunKind

@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.personio.catalogue import NOTES, TITLE
-from services.admin import mappings
+from services.admin.mapping import versions as mappings
 from services.admin.people import find_people_needing_attention
 from services.contracts.cloudevents import read_event
 from services.contracts.events import EmployeeChanged

@@ -6,10 +6,10 @@ import pytest
 
 from sandbox.personio.catalogue import TITLE
 from services.admin import connections as admin_connections
-from services.admin import mappings
-from services.admin.explain import Explanation, build_explanation, build_past_explanation
-from services.admin.history import EmployeeHistory, SettledChange
-from services.admin.preview_recorded import RecordedTally
+from services.admin.mapping import versions as mappings
+from services.admin.mapping.explain import Explanation, build_explanation, build_past_explanation
+from services.admin.mapping.history import EmployeeHistory, SettledChange
+from services.admin.preview.recorded import RecordedTally
 from services.contracts.cloudevents import SendReason, read_event, to_record
 from services.contracts.events import AccountRequested, EmployeeChanged
 from services.contracts.ids import AccountId, EmployeeId, PersonKey

@@ -16,11 +16,11 @@ from sandbox.declaree.app import create_app as declaree_app
 from sandbox.declaree.behaviour import Behaviour
 from sandbox.personio.app import create_app as personio_app
 from sandbox.personio.catalogue import TITLE
-from services.admin import mappings
-from services.admin.preview import preview_person, preview_population
-from services.admin.preview_results import PersonPreview, PopulationPreview, Previewed
-from services.admin.preview_source import Vendors
-from services.admin.preview_tally import CONFIRMED
+from services.admin.mapping import versions as mappings
+from services.admin.preview.live import preview_person, preview_population
+from services.admin.preview.results import PersonPreview, PopulationPreview, Previewed
+from services.admin.preview.source import Vendors
+from services.admin.preview.tally import CONFIRMED
 from services.admin.tasks import UnknownEmployeesError
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import iterate_accounts

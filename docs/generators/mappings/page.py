@@ -23,7 +23,7 @@ from docs.generators.mappings.examples import (
 )
 from docs.generators.mappings.meanings import format_key, read_meanings
 from docs.generators.markdown import NOTICE, build_rows, format_block, format_code
-from services.admin.mapping_documents import format_document
+from services.admin.mapping.documents import format_document
 from services.contracts.mappings import (
     LIFE_CYCLE,
     MANAGER,

@@ -4,10 +4,11 @@ from typing import Literal
 
 import pytest
 
-from services.admin import connections, mappings
-from services.admin.examples import FailingExamplesError, unpin
-from services.admin.mapping_documents import InvalidMappingError
-from services.admin.publication import prepare_publication
+from services.admin import connections
+from services.admin.mapping import versions as mappings
+from services.admin.mapping.documents import InvalidMappingError
+from services.admin.mapping.examples import FailingExamplesError, unpin
+from services.admin.mapping.publication import prepare_publication
 from services.contracts.connections import Connection
 from services.contracts.examples import ExpectedAccount, MappingExample
 from services.contracts.ids import ConnectionId

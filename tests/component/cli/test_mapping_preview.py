@@ -13,7 +13,7 @@ from sandbox.personio.app import create_app as create_personio
 from sandbox.personio.clock import Clock
 from sandbox.personio.credentials import Credential
 from sandbox.personio.state import State
-from services.admin.mapping_documents import format_document
+from services.admin.mapping.documents import format_document
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, default_mapping
 from services.runtime.environment import EX_CONFIG

@@ -17,7 +17,7 @@ from sandbox.personio.clock import Clock
 from sandbox.personio.credentials import Credential
 from sandbox.personio.organisation import OFFICES
 from sandbox.personio.state import State
-from services.admin.mapping_documents import parse_examples
+from services.admin.mapping.documents import parse_examples
 from services.cli.context import CliSettings
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.cloudevents import Record, SendReason, to_record

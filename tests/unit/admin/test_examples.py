@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.admin.examples import (
+from services.admin.mapping.examples import (
     MAX_NAMED,
     ExampleCheck,
     FailingExamplesError,

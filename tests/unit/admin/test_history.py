@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from services.admin import history as admin_history
-from services.admin.history import EmployeeHistory, SettledChange, find_position
+from services.admin.mapping import history as admin_history
+from services.admin.mapping.history import EmployeeHistory, SettledChange, find_position
 from services.contracts.cloudevents import to_record
 from services.contracts.events import AccountSynced, EmployeeChanged, Event
 from services.contracts.ids import PersonKey

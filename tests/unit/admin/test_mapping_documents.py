@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.admin.mapping_documents import (
+from services.admin.mapping.documents import (
     MAX_DOCUMENT_LENGTH,
     MAX_SHOWN_PROBLEMS,
     InvalidMappingError,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from services.admin.examples import check_examples
-from services.admin.pin import (
+from services.admin.mapping.examples import check_examples
+from services.admin.mapping.pin import (
     ADDRESS,
     DAY,
     IBAN,
@@ -16,7 +16,7 @@ from services.admin.pin import (
     make_up,
     pin_preview,
 )
-from services.admin.preview_results import PersonPreview, Previewed
+from services.admin.preview.results import PersonPreview, Previewed
 from services.contracts.connections import Connection
 from services.contracts.employees import EmploymentPhase
 from services.contracts.examples import PinnedExample

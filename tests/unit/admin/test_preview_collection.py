@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.admin.preview_collection import MappedEmployees, PreviewTooLargeError
-from services.admin.preview_source import MappedEmployee
+from services.admin.preview.collection import MappedEmployees, PreviewTooLargeError
+from services.admin.preview.source import MappedEmployee
 from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Intent
 from tests.support.builders import make_change, make_request, make_request_with_intent, reports_to

@@ -1,6 +1,6 @@
 """A preview over recorded changes: what two mappings ask for, counted without values."""
 
-from services.admin.preview_recorded import IntentChange, RecordedPreview, RecordedRejection, RecordedTally
+from services.admin.preview.recorded import IntentChange, RecordedPreview, RecordedRejection, RecordedTally
 from services.contracts.cloudevents import to_record
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import EmployeeId

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 from pydantic_core import to_jsonable_python
 
-from services.admin import preview as admin_preview
-from services.admin.mappings import get_draft
-from services.admin.pin import PinResult, pin_preview
-from services.admin.preview_recorded import RecordedPreview, preview_recorded
-from services.admin.preview_results import PersonPreview, PopulationPreview, ReasonGroup
+from services.admin.mapping.pin import PinResult, pin_preview
+from services.admin.mapping.versions import get_draft
+from services.admin.preview import live as admin_preview
+from services.admin.preview.recorded import RecordedPreview, preview_recorded
+from services.admin.preview.results import PersonPreview, PopulationPreview, ReasonGroup
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import format_columns, print_error, print_result

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
-from services.admin.mappings import get_published
+from services.admin.mapping.versions import get_published
 from services.contracts.cloudevents import UnreadableRecordError, ensure_possible_revision, read_event
 from services.contracts.events import AccountRequested, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from services.admin.examples import ExampleCheck, check_examples
-from services.admin.mapping_problems import MappingReview, review_mapping
-from services.admin.mappings import read_before
+from services.admin.mapping.examples import ExampleCheck, check_examples
+from services.admin.mapping.review import MappingReview, review_mapping
+from services.admin.mapping.versions import read_before
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, Rule
 from services.mapping.differences import Difference, find_differences, find_dropped_rules

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from services.admin.preview_results import PersonPreview
+from services.admin.preview.results import PersonPreview
 from services.contracts.employees import STATUS
 from services.contracts.examples import PinnedExample
 from services.contracts.ids import ConnectionId

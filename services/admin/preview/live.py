@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from services.accounts.dry_writer import DrySettlement, DryWriter, Server, list_managers
 from services.accounts.index import AccountIndex
 from services.admin.existing_accounts import Progress
-from services.admin.preview_collection import MappedEmployees
-from services.admin.preview_results import (
+from services.admin.preview.collection import MappedEmployees
+from services.admin.preview.results import (
     PersonPreview,
     PopulationPreview,
     PreviewedRequest,
@@ -19,8 +19,8 @@ from services.admin.preview_results import (
     find_result,
     list_changes,
 )
-from services.admin.preview_source import DraftMapper, MappedEmployee, OpenVendors, open_vendors
-from services.admin.preview_tally import Tally, UnmatchedTally
+from services.admin.preview.source import DraftMapper, MappedEmployee, OpenVendors, open_vendors
+from services.admin.preview.tally import Tally, UnmatchedTally
 from services.admin.tasks import build_unknown_employee
 from services.clients.declaree.client import build_request
 from services.contracts.connections import Connection

@@ -1,31 +1,28 @@
-"""The commands ``mapping …`` for drafts and versions."""
+"""The commands ``mapping …`` that save a draft or publish a version: what is shown, and what is asked."""
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from services.admin import mapping_documents as documents
-from services.admin import mappings as admin_mappings
 from services.admin.connections import get_summary
-from services.admin.mapping_problems import MappingReview, review_mapping
-from services.admin.publication import Publication, prepare_publication
+from services.admin.mapping import documents as documents
+from services.admin.mapping import versions as admin_mappings
+from services.admin.mapping.publication import Publication, prepare_publication
+from services.admin.mapping.review import MappingReview, review_mapping
 from services.cli import inputs
 from services.cli.context import CliSettings, Id, Json, run
-from services.cli.mapping_examples import list_examples, show_examples, unpin
-from services.cli.mapping_files import File, check_examples, ensure_examples, lint, show_schema
-from services.cli.mapping_preview import show_preview
-from services.cli.output import format_columns, print_error, print_result
+from services.cli.mapping.examples import show_examples
+from services.cli.mapping.files import File, ensure_examples
+from services.cli.mapping.preview import show_preview
+from services.cli.mapping.versions import format_differences
+from services.cli.output import print_error, print_result
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument, MappingDraft, PublishedMapping
-from services.mapping.differences import Difference, find_differences
 from services.runtime.clock import SystemClock
 from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
-from services.store.errors import StoreFailedError
 
 Note = Annotated[
     str | None,
@@ -47,34 +44,6 @@ Examples = Annotated[
         "--examples", exists=True, dir_okay=False, help="Further examples that must hold, as in `mapping test`."
     ),
 ]
-
-
-def export(
-    connection: Id,
-    version: Annotated[int | None, typer.Option("--version", help="Default: the newest published version.")] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="The draft.")] = False,
-    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print YAML instead of JSON.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Print the published mapping as a JSON document; with --yaml as YAML, with --json on one line.
-
-    `mapping import` reads it again.
-    """
-    if draft and version is not None:
-        raise typer.BadParameter("name a version or the draft", param_hint="'--draft'")
-
-    async def work(_: CliSettings, store: Store) -> MappingDraft | PublishedMapping:
-        if draft:
-            return await admin_mappings.get_draft(store, ConnectionId(connection))
-        if version is not None:
-            return await admin_mappings.get_version(store, ConnectionId(connection), version)
-        return await admin_mappings.get_published(store, ConnectionId(connection))
-
-    found = run(work)
-    if isinstance(found, MappingDraft) and not as_json:
-        print_error(f"draft, revision {found.revision}: name it with --revision {found.revision} to save it again")
-    text = documents.format_document(found.mapping, as_yaml=as_yaml).rstrip("\n")
-    print_result(text, json.loads(documents.format_document(found.mapping)), as_json=as_json)
 
 
 def import_(
@@ -174,60 +143,6 @@ def roll_back(
     _publish(publication, chosen, by, note or f"as version {version}", as_json=as_json)
 
 
-def show_history(connection: Id, as_json: Json = False) -> None:
-    """List the published versions, newest first: number, time, name, note. The draft comes first."""
-
-    async def work(_: CliSettings, store: Store) -> tuple[MappingDraft | None, tuple[PublishedMapping, ...]]:
-        versions = await admin_mappings.list_versions(store, ConnectionId(connection))
-        try:
-            return await admin_mappings.find_draft(store, ConnectionId(connection)), versions
-        except StoreFailedError as error:
-            print_error(f"the draft cannot be read, `mapping discard {connection}` removes it: {error}")
-            return None, versions
-
-    draft, versions = run(work)
-    rows = [
-        (str(one.version), f"{one.published_at:%Y-%m-%d %H:%M} UTC", one.published_by or "-", one.note or "-")
-        for one in versions
-    ]
-    if draft is not None:
-        rows.insert(0, ("draft", f"{draft.saved_at:%Y-%m-%d %H:%M} UTC", draft.saved_by, f"revision {draft.revision}"))
-    print_result(format_columns(rows), {"draft": draft, "versions": versions}, as_json=as_json)
-
-
-def show_differences(
-    connection: Id,
-    before: Annotated[int | None, typer.Argument(help="A version. Default: the newest one.")] = None,
-    after: Annotated[int | None, typer.Argument(help="Another version. Default: the draft.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Show what differs between two versions, or between a version and the draft."""
-    target = ConnectionId(connection)
-
-    async def work(_: CliSettings, store: Store) -> tuple[Difference, ...]:
-        earlier = (
-            await admin_mappings.get_published(store, target)
-            if before is None
-            else await admin_mappings.get_version(store, target, before)
-        )
-        later: MappingDraft | PublishedMapping = (
-            await admin_mappings.get_draft(store, target)
-            if after is None
-            else await admin_mappings.get_version(store, target, after)
-        )
-        return find_differences(earlier.mapping, later.mapping)
-
-    differences = run(work)
-    print_result("\n".join(_format_differences(differences)), differences, as_json=as_json)
-
-
-def discard(connection: Id, as_json: Json = False) -> None:
-    """Discard the draft. Published versions stay."""
-    was_there = run(lambda _, store: admin_mappings.discard_draft(store, ConnectionId(connection)))
-    text = "the draft is discarded" if was_there else "there was no draft"
-    print_result(text, {"discarded": was_there}, as_json=as_json)
-
-
 def _prepare(connection: ConnectionId, mapping: MappingDocument) -> Publication:
     return run(lambda _, store: prepare_publication(store, connection, mapping))
 
@@ -248,7 +163,7 @@ def _confirm(
     show_examples(publication.examples, with_values=not yes)
     if yes:
         return dropped
-    for line in _format_differences(publication.differences):
+    for line in format_differences(publication.differences):
         print_error(line)
     if publication.dropped and dropped is None:
         print_error(f"The new version no longer mentions: {', '.join(rule.target for rule in publication.dropped)}.")
@@ -299,18 +214,6 @@ def _print_review(review: MappingReview) -> None:
         print_error(f"hint: {hint}")
 
 
-def _format_differences(differences: Sequence[Difference]) -> list[str]:
-    """Returns lines as people know them of `diff`."""
-    if not differences:
-        return ["no difference"]
-    lines = []
-    for difference in differences:
-        lines.append(f"{difference.place}:")
-        lines += [f"  - {difference.before}"] if difference.before is not None else []
-        lines += [f"  + {difference.after}"] if difference.after is not None else []
-    return lines
-
-
 def _print_published(published: PublishedMapping, summary: ConnectionSummary, *, as_json: bool) -> None:
     text = f"mapping version {published.version} is published: {_describe_effect(summary)}"
     print_result(text, published, as_json=as_json)
@@ -322,20 +225,3 @@ def _describe_effect(connection: ConnectionSummary) -> str:
     if connection.state is ConnectionState.PAUSED:
         return f"the connection is paused, and nothing is written before `connections resume {connection.id}`"
     return "all employees are resent"
-
-
-COMMANDS: dict[str, Any] = {
-    "export": export,
-    "import": import_,
-    "publish": publish,
-    "rollback": roll_back,
-    "history": show_history,
-    "diff": show_differences,
-    "discard": discard,
-    "lint": lint,
-    "test": check_examples,
-    "examples": list_examples,
-    "unpin": unpin,
-    "schema": show_schema,
-}
-"""The commands by their names."""

@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import ClassVar, Literal, TypeAlias
 
 from services.admin.connections import get_summary
-from services.admin.examples import ensure_examples_hold
-from services.admin.mapping_documents import InvalidMappingError, ensure_usable
+from services.admin.mapping.documents import InvalidMappingError, ensure_usable
+from services.admin.mapping.examples import ensure_examples_hold
 from services.admin.prefixes import ensure_distinct
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId

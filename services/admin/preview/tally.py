@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from services.accounts.dry_writer import DrySettlement, DryWriter, name_new_account
-from services.admin.preview_results import (
+from services.admin.preview.results import (
     BrakePreview,
     PopulationPreview,
     Previewed,

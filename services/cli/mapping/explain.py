@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.admin.explain import ExplainedField, Explanation, explain_employee, explain_past, list_settled
-from services.admin.history import RecordPosition, SettledChange
+from services.admin.mapping.explain import ExplainedField, Explanation, explain_employee, explain_past, list_settled
+from services.admin.mapping.history import RecordPosition, SettledChange
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import MINUTES, format_time, join_lines, print_error, print_result
 from services.cli.progress import show_progress

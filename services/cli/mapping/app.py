@@ -9,11 +9,14 @@ import typer
 from services.admin import catalogues as admin_catalogues
 from services.admin import fields as admin_fields
 from services.admin.shortening import join_first
-from services.cli import mapping_versions
 from services.cli.context import CliSettings, Id, Json, run
-from services.cli.mapping_explain import explain
-from services.cli.mapping_preview import preview
-from services.cli.mapping_suggest import suggest
+from services.cli.mapping.examples import list_examples, unpin
+from services.cli.mapping.explain import explain
+from services.cli.mapping.files import check_examples, lint, show_schema
+from services.cli.mapping.preview import preview
+from services.cli.mapping.publishing import import_, publish, roll_back
+from services.cli.mapping.suggest import suggest
+from services.cli.mapping.versions import discard, export, show_differences, show_history
 from services.cli.output import format_columns, print_result
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.fields import FieldCatalogue, TargetField
@@ -103,8 +106,18 @@ def _format_values(values: Sequence[str]) -> str:
     return join_first(values, MAX_SHOWN_VALUES) or "-"
 
 
-for _name, _command in mapping_versions.COMMANDS.items():
-    app.command(_name)(_command)
+app.command("export")(export)
+app.command("import")(import_)
+app.command("publish")(publish)
+app.command("rollback")(roll_back)
+app.command("history")(show_history)
+app.command("diff")(show_differences)
+app.command("discard")(discard)
+app.command("lint")(lint)
+app.command("test")(check_examples)
+app.command("examples")(list_examples)
+app.command("unpin")(unpin)
+app.command("schema")(show_schema)
 app.command("suggest")(suggest)
 app.command("preview")(preview)
 app.command("explain")(explain)

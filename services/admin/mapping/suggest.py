@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.admin.catalogues import read_source_catalogue
 from services.admin.fields import read_field_catalogue
-from services.admin.mappings import get_published
+from services.admin.mapping.versions import get_published
 from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDocument
 from services.mapping.suggestions import Suggestion, suggest_rules

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from services.admin import examples as admin_examples
-from services.admin.examples import ExampleCheck, ListedExample
-from services.admin.mapping_documents import format_examples
+from services.admin.mapping import examples as admin_examples
+from services.admin.mapping.documents import format_examples
+from services.admin.mapping.examples import ExampleCheck, ListedExample
 from services.cli.context import Id, Json, run
-from services.cli.mapping_files import format_failures
+from services.cli.mapping.files import format_failures
 from services.cli.output import format_columns, print_error, print_result
 from services.contracts.examples import ExampleDocument
 from services.contracts.ids import ConnectionId

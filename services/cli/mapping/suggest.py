@@ -1,7 +1,7 @@
 """The command ``mapping suggest``."""
 
-from services.admin.mapping_documents import format_document
-from services.admin.suggest import SuggestedMapping, suggest_mapping
+from services.admin.mapping.documents import format_document
+from services.admin.mapping.suggest import SuggestedMapping, suggest_mapping
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import print_error, print_result
 from services.contracts.ids import ConnectionId

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-from services.admin.history import Progress, RecordPosition, SettledChange, find_position, read_history
-from services.admin.mappings import get_published
+from services.admin.mapping.history import Progress, RecordPosition, SettledChange, find_position, read_history
+from services.admin.mapping.versions import get_published
 from services.admin.tasks import build_unknown_employee
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.turns import SHORT_HOLD_SECONDS

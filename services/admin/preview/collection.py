@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from services.admin.preview_source import MappedEmployee
+from services.admin.preview.source import MappedEmployee
 from services.contracts.events import AccountRequested
 from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Intent

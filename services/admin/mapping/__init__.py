@@ -1,0 +1,1 @@
+"""What an administrator does with the mapping of a connection: drafts, versions, examples, explanations."""

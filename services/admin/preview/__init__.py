@@ -1,0 +1,1 @@
+"""What a mapping would do, before it is published: from both systems as they are now, or over recorded changes."""
