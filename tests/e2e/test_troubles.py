@@ -17,7 +17,8 @@ from sandbox.installation import DECLAREE_KEY, PERSONIO_SECRET, SERVICES, Instal
 from services.admin.mapping import versions as mappings
 from services.admin.mapping.documents import format_document
 from services.contracts.connections import ConnectionState
-from services.contracts.ids import EmployeeId
+from services.contracts.ids import EmployeeId, PersonKey
+from services.contracts.outcomes import WaitingCause
 from services.contracts.topics import Topic
 from services.runtime.clock import SystemClock
 from tests.e2e.troubles import (
@@ -196,14 +197,20 @@ async def test_unknown_connection(installation: Installation, company: Company, 
         assert f"{other.id}/{person}  mapper: unknown-connection" in listed
         assert {entry.letter.reason for entry in letters} == {"unknown-connection"}
 
-        # paused: without polls, only the retry can create the account
+        # paused: without polls, only the retry can bring the change to the writer, where it waits
         await database["connections"].insert_one({**stored, "state": "paused"})
         await installation.run_cli("dead-letters", "retry", *(entry.id for entry in letters))
+
+        async def is_waiting() -> bool:
+            async with open_store(installation) as store:
+                entry = await store.ledger.get(PersonKey(other.id, EmployeeId(person)))
+            return entry is not None and entry.waiting is not None and entry.waiting.cause is WaitingCause.PAUSED
+
+        await wait_until("the change waits for the paused connection", is_waiting)
+        await database["connections"].update_one({"_id": other.id}, {"$set": {"state": "active"}})
         await wait_for_account(other, person)
 
         assert await list_letters(installation, person) == []
-
-        await database["connections"].update_one({"_id": other.id}, {"$set": {"state": "active"}})
 
 
 # ------------------------------------------------------------ employees

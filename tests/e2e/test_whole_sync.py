@@ -187,7 +187,6 @@ async def test_mass_change_is_held_until_it_is_released(installation: Installati
         return bool((await read_newest_run(installation, connection))["state"] == "held")
 
     await wait_until("a run is held", is_held)
-    await installation.run_cli("connections", "pause", connection)  # the next poll would replace the run
     await wait_until_committed(installation)
     assert [entry for entry in await read_journal(installation) if entry["method"] != "GET"] == []
 
@@ -195,9 +194,9 @@ async def test_mass_change_is_held_until_it_is_released(installation: Installati
     await wait_for_rest(installation)
     assert await find_accounts(installation, hired) == {hired[0]}
 
-    run = await read_newest_run(installation, connection)
+    await wait_until("the others are held", is_held)
+    run = await read_newest_run(installation, connection)  # a decision also counts for the run that replaces this one
     await installation.run_cli("runs", "release", connection, run["id"], "--yes")
-    await installation.run_cli("connections", "resume", connection)
     await wait_for_rest(installation)
     await wait_until_exact(installation)
     assert await find_accounts(installation, hired) == set(hired)

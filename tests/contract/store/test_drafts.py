@@ -58,7 +58,7 @@ async def test_draft_that_was_saved_in_between_stays(store: Store, expected: int
     """The work of one person must not replace that of another unseen."""
     first = await save(store, 0)
 
-    with pytest.raises(DraftConflictError, match="another revision"):
+    with pytest.raises(DraftConflictError, match="not the one that you have seen"):
         await save(store, expected, OTHER_MAPPING)
 
     assert await store.drafts.get(CONNECTION) == first
