@@ -1,12 +1,12 @@
 """The commands ``mapping …`` that save a draft or publish a version: what is shown, and what is asked."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from services.admin.connections import get_summary
-from services.admin.mapping import documents as documents
 from services.admin.mapping import versions as admin_mappings
 from services.admin.mapping.publication import Publication, prepare_publication
 from services.admin.mapping.review import MappingReview, review_mapping
@@ -81,10 +81,8 @@ def import_(
         text = f"draft saved, revision {saved.revision}: see `mapping diff {target}`, then `mapping publish {target}`"
         print_result(text, saved, as_json=as_json)
         return
-    ensure_examples(mapping, examples)
-    publication = _prepare(target, mapping)
-    chosen = _confirm(publication, dropped, yes=yes, accepts_problems=accept_problems, with_preview=preview)
-    _publish(publication, chosen, by, note, as_json=as_json)
+    choices = _Choices(dropped, note, by, yes, accept_problems, preview, examples)
+    _publish_confirmed(target, mapping, choices, as_json=as_json)
 
 
 async def _save(
@@ -113,10 +111,8 @@ def publish(
     """
     target = ConnectionId(connection)
     draft = run(lambda _, store: admin_mappings.get_current_draft(store, target))
-    ensure_examples(draft.mapping, examples)
-    publication = _prepare(target, draft.mapping)
-    chosen = _confirm(publication, dropped, yes=yes, accepts_problems=accept_problems, with_preview=preview)
-    _publish(publication, chosen, by, note, draft=draft, as_json=as_json)
+    choices = _Choices(dropped, note, by, yes, accept_problems, preview, examples)
+    _publish_confirmed(target, draft.mapping, choices, draft=draft, as_json=as_json)
 
 
 def roll_back(
@@ -137,27 +133,50 @@ def roll_back(
     """
     target = ConnectionId(connection)
     earlier = run(lambda _, store: admin_mappings.get_version(store, target, version))
-    ensure_examples(earlier.mapping, examples)
-    publication = _prepare(target, earlier.mapping)
-    chosen = _confirm(publication, dropped, yes=yes, accepts_problems=accept_problems, with_preview=preview)
-    _publish(publication, chosen, by, note or f"as version {version}", as_json=as_json)
+    choices = _Choices(dropped, note or f"as version {version}", by, yes, accept_problems, preview, examples)
+    _publish_confirmed(target, earlier.mapping, choices, as_json=as_json)
 
 
-def _prepare(connection: ConnectionId, mapping: MappingDocument) -> Publication:
-    return run(lambda _, store: prepare_publication(store, connection, mapping))
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """What the options of every command that publishes say."""
+
+    dropped: Literal["leave", "clear"] | None
+    """What happens with values of fields that the new version no longer mentions; None if it is asked."""
+    note: str | None
+    """Why, in a sentence."""
+    by: str | None
+    """Name to record; None for the user name."""
+    yes: bool
+    """Whether nothing is asked."""
+    accepts_problems: bool
+    """Whether ``yes`` publishes in spite of problems."""
+    with_preview: bool
+    """Whether the preview is shown before the question."""
+    examples: Path | None
+    """File with further examples that must hold."""
 
 
-def _confirm(
-    publication: Publication,
-    dropped: Literal["leave", "clear"] | None,
+def _publish_confirmed(
+    connection: ConnectionId,
+    mapping: MappingDocument,
+    choices: _Choices,
     *,
-    yes: bool,
-    accepts_problems: bool,
-    with_preview: bool,
-) -> Literal["leave", "clear"] | None:
+    draft: MappingDraft | None = None,
+    as_json: bool,
+) -> None:
+    """Shows a mapping, asks, publishes it and prints its version. ``draft`` is what it was saved as; None for any other one."""
+    ensure_examples(mapping, choices.examples)
+    publication = run(lambda _, store: prepare_publication(store, connection, mapping))
+    dropped = _confirm(publication, choices)
+    _publish(publication, replace(choices, dropped=dropped), draft, as_json=as_json)
+
+
+def _confirm(publication: Publication, choices: _Choices) -> Literal["leave", "clear"] | None:
     """Shows what is to be published, and asks. Returns what happens with the values of dropped fields; None without such fields."""
+    dropped, yes = choices.dropped, choices.yes
     _print_review(publication.review)
-    if yes and publication.review.problems and not accepts_problems:
+    if yes and publication.review.problems and not choices.accepts_problems:
         print_error("nothing was published: correct the problems, or add --accept-problems")
         raise typer.Exit(1)
     show_examples(publication.examples, with_values=not yes)
@@ -168,7 +187,7 @@ def _confirm(
     if publication.dropped and dropped is None:
         print_error(f"The new version no longer mentions: {', '.join(rule.target for rule in publication.dropped)}.")
         dropped = "clear" if inputs.confirm("Clear the values that came from Personio?", "--dropped") else "leave"
-    if with_preview:
+    if choices.with_preview:
         mapping = admin_mappings.withdraw_dropped(publication.before, publication.mapping, dropped)
         show_preview(publication.connection, mapping)
     if not inputs.confirm("Publish it, and resend all employees?"):
@@ -176,21 +195,15 @@ def _confirm(
     return dropped
 
 
-def _publish(
-    publication: Publication,
-    dropped: Literal["leave", "clear"] | None,
-    by: str | None,
-    note: str | None,
-    *,
-    draft: MappingDraft | None = None,
-    as_json: bool,
-) -> None:
-    """Publishes what was confirmed, and prints its version. ``draft`` is what the mapping was saved as; None for any other one."""
+def _publish(publication: Publication, choices: _Choices, draft: MappingDraft | None, *, as_json: bool) -> None:
+    """Publishes what was confirmed, and prints its version. ``draft`` is as in ``_publish_confirmed``."""
 
     async def work(_: CliSettings, store: Store) -> tuple[PublishedMapping, ConnectionSummary]:
-        clock, author = SystemClock(), inputs.get_author(by)
+        clock, author = SystemClock(), inputs.get_author(choices.by)
         if draft is not None:
-            published = await admin_mappings.publish_draft(store, clock, draft, by=author, note=note, dropped=dropped)
+            published = await admin_mappings.publish_draft(
+                store, clock, draft, by=author, note=choices.note, dropped=choices.dropped
+            )
         else:
             published = await admin_mappings.publish(
                 store,
@@ -198,8 +211,8 @@ def _publish(
                 publication.connection,
                 publication.mapping,
                 by=author,
-                note=note,
-                dropped=dropped,
+                note=choices.note,
+                dropped=choices.dropped,
                 expected_version=publication.version,
             )
         return published, await get_summary(store, publication.connection)
