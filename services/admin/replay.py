@@ -4,13 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.contracts.cloudevents import (
-    SendReason,
-    UnreadableRecordError,
-    ensure_possible_revision,
-    read_event,
-    to_record,
-)
+from services.contracts.cloudevents import SendReason, find_event, to_record
 from services.contracts.events import EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.tombstones import is_tombstone
@@ -103,12 +97,5 @@ def _find_newest(
 
 
 def _read_events(records: Sequence[RecordedRecord], now: datetime) -> list[EmployeeChanged]:
-    events: list[EmployeeChanged] = []
-    for record in records:
-        try:
-            event = read_event(EmployeeChanged, record.value)
-            ensure_possible_revision(event, now)
-        except UnreadableRecordError:
-            continue  # a tombstone, or its reader has already made it a dead letter
-        events.append(event)
-    return events
+    found = [find_event(EmployeeChanged, record.value, now) for record in records]
+    return [event for event in found if event is not None]

@@ -14,7 +14,7 @@ from services.contracts.claims import Decision, LinkDecision
 from services.contracts.connections import LinkPolicy, normalise_server
 from services.contracts.employees import Employee, EmploymentPhase, get_parent, get_string
 from services.contracts.events import ChangeKind, EmployeeChanged
-from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey
+from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKey, build_sort_key
 from services.contracts.values import Value
 from services.mapping.employment import EmploymentCalendar
 from services.mapping.engine import Engine
@@ -69,7 +69,7 @@ class Preview:
     def list_by(self, prospect: Prospect) -> tuple[Prediction, ...]:
         """Returns the predictions with this prospect, in the order of the employees' ids."""
         selected = [prediction for prediction in self.predictions if prediction.prospect is prospect]
-        return tuple(sorted(selected, key=lambda prediction: (len(prediction.employee), prediction.employee)))
+        return tuple(sorted(selected, key=lambda prediction: build_sort_key(prediction.employee)))
 
 
 async def preview_start(

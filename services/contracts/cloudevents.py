@@ -112,6 +112,16 @@ def ensure_possible_revision(event: Event, now: datetime) -> None:
         raise UnreadableRecordError(DeadLetterReason.FUTURE_REVISION, ("revision",))
 
 
+def find_event(model: type[E], value: bytes | None, now: datetime) -> E | None:
+    """Returns the event in a recorded value; None for a tombstone, and for what its reader has made a dead letter."""
+    try:
+        event = read_event(model, value)
+        ensure_possible_revision(event, now)
+    except UnreadableRecordError:
+        return None
+    return event
+
+
 _SEND_REASONS: dict[bytes | None, SendReason] = {reason.value.encode(): reason for reason in SendReason}
 
 

@@ -10,6 +10,11 @@ AccountId = NewType("AccountId", str)
 """The id that the SCIM server gave to an account: opaque, compared exactly (RFC 7643, section 3.1)."""
 
 
+def build_sort_key(employee: EmployeeId) -> tuple[int, str]:
+    """Returns what sorts employees by their ids: numbers by their size, although they are strings."""
+    return len(employee), employee
+
+
 class PersonKey(NamedTuple):
     """One employee of one connection. As a string it is the key of every record about this person."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeAlias, TypeVar
 
-from services.contracts.cloudevents import UnreadableRecordError, ensure_possible_revision, read_event
+from services.contracts.cloudevents import find_event
 from services.contracts.events import AccountSynced, EmployeeChanged, Version
 from services.contracts.ids import PersonKey
 from services.contracts.topics import Topic
@@ -139,12 +139,8 @@ class EmployeeHistory:
 
     def _read(self, model: type[E], record: RecordedRecord) -> E | None:
         """Returns the event of a record; None for a record that cannot be read, and for one of another employee."""
-        try:
-            event = read_event(model, record.value)
-            ensure_possible_revision(event, self._now)
-        except UnreadableRecordError:
-            return None  # its reader has made it a dead letter
-        return event if event.person == self._person else None
+        event = find_event(model, record.value, self._now)
+        return event if event is not None and event.person == self._person else None
 
 
 async def read_history(

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
 from services.admin.mapping.versions import get_published
-from services.contracts.cloudevents import UnreadableRecordError, ensure_possible_revision, read_event
+from services.contracts.cloudevents import find_event
 from services.contracts.events import AccountRequested, EmployeeChanged
-from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.ids import ConnectionId, EmployeeId, PersonKey, build_sort_key
 from services.contracts.mappings import MANAGER, MappingDocument, PublishedMapping
 from services.contracts.outcomes import Intent
 from services.contracts.targets import identify_field
@@ -126,12 +126,8 @@ class RecordedTally:
             if record.value is None:
                 self.forget(person.employee_id)
                 continue
-            try:
-                change = read_event(EmployeeChanged, record.value)
-                ensure_possible_revision(change, self._now)
-            except UnreadableRecordError:
-                continue  # its reader has made it a dead letter
-            if change.person == person:
+            change = find_event(EmployeeChanged, record.value, self._now)
+            if change is not None and change.person == person:
                 self._add_change(change)
 
     def forget(self, employee: EmployeeId) -> None:
@@ -172,12 +168,12 @@ class RecordedTally:
             employees=len(self._employees),
             differing=sum(one.differing for one in self._employees.values()),
             intents=tuple(
-                IntentChange(published, draft, people.total(), _sort(people))
+                IntentChange(published, draft, people.total(), tuple(sorted(people, key=build_sort_key)))
                 for (published, draft), people in _order_by_number(intents)
             ),
             fields=dict(fields.most_common()),
             rejected=tuple(
-                RecordedRejection(reason, about, people.total(), _sort(people))
+                RecordedRejection(reason, about, people.total(), tuple(sorted(people, key=build_sort_key)))
                 for (reason, about), people in _order_by_number(rejected)
             ),
             unrecorded=tuple(sorted(self._unrecorded)) if self._employees else (),
@@ -250,10 +246,6 @@ def _parse_key(key: bytes | None) -> PersonKey | None:
 
 def _order_by_number(groups: Mapping[K, Counter[EmployeeId]]) -> list[tuple[K, Counter[EmployeeId]]]:
     return sorted(groups.items(), key=lambda item: (-item[1].total(), str(item[0])))
-
-
-def _sort(employees: Iterable[EmployeeId]) -> tuple[EmployeeId, ...]:
-    return tuple(sorted(employees, key=lambda employee: (len(employee), employee)))
 
 
 def _split(people: Sequence[PersonKey]) -> Iterator[Sequence[PersonKey]]:

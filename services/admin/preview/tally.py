@@ -18,7 +18,7 @@ from services.admin.preview.results import (
     list_changed_paths,
 )
 from services.contracts.connections import Connection
-from services.contracts.ids import AccountId, EmployeeId
+from services.contracts.ids import AccountId, EmployeeId, build_sort_key
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import WaitingCause
 from services.mapping.unmatched_values import UnmatchedValue
@@ -106,7 +106,7 @@ class Tally:
     ) -> PopulationPreview:
         """Returns the preview."""
         results: dict[Previewed, list[EmployeeId]] = defaultdict(list)
-        for employee in _sort(self._results):
+        for employee in sorted(self._results, key=build_sort_key):
             results[self._results[employee]].append(employee)
         disabled = [
             employee for employee in results[Previewed.DISABLED] if "active" in self._fields.get(employee, frozenset())
@@ -176,7 +176,3 @@ def _combine(settlement: DrySettlement, before: AccountId | None, changed: froze
     if "active" in changed:
         return Previewed.ENABLED
     return Previewed.UPDATED if changed else Previewed.UNCHANGED
-
-
-def _sort(employees: Iterable[EmployeeId]) -> list[EmployeeId]:
-    return sorted(employees, key=lambda employee: (len(employee), employee))

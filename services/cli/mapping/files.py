@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.admin.mapping import documents as documents
+from services.admin.mapping import documents
 from services.cli import inputs
 from services.cli.context import Json
 from services.cli.output import print_error, print_result

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.admin.mapping import documents as documents
+from services.admin.mapping import documents
 from services.admin.mapping import versions as admin_mappings
 from services.cli.context import CliSettings, Id, Json, run
 from services.cli.output import format_columns, print_error, print_result
