@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import httpx
 
@@ -43,10 +44,12 @@ class HttpClient(httpx.AsyncClient):
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         max_bytes: int | None = None,
+        is_decoded: bool = True,
     ) -> httpx.Response:
         """Sends one request with a complete address and body, and returns the response.
 
-        ``max_bytes`` is the maximum size of the response body; None stands for that of the client's limits.
+        ``max_bytes`` is the maximum size of the response body; None stands for that of the client's limits. With ``is_decoded``
+        false, the caller passes a large body to ``decode``, unless it need not be parsed as a whole.
         Faster than ``request``: it merges no addresses and parameters, and parses each address once.
         Raises ``httpx.InvalidURL`` and the errors of ``send``.
         """
@@ -57,19 +60,30 @@ class HttpClient(httpx.AsyncClient):
             all_headers = httpx.Headers([*self.headers.raw, *added])
         # a stream instead of content: the transport adds the headers of the body
         stream = httpx.ByteStream(content or b"")
-        extensions = {} if max_bytes is None else {MAX_BYTES: max_bytes}
+        extensions: dict[str, Any] = {} if max_bytes is None else {MAX_BYTES: max_bytes}
         request = httpx.Request(method, self._parse_url(url), headers=all_headers, stream=stream, extensions=extensions)
         request.read()
-        return await self.send(request)
+        response = await self._fetch(request)
+        if is_decoded:
+            await self.decode(response)
+        return response
 
     async def send(self, request: httpx.Request, **_: object) -> httpx.Response:
         """Sends a request once and returns the whole response; raises ``httpx.TransportError``.
 
         The class of the error does not say whether the server carried out the request.
         """
+        response = await self._fetch(request)
+        await self.decode(response)
+        return response
+
+    async def _fetch(self, request: httpx.Request) -> httpx.Response:
         response = await self._carrier.handle_async_request(request)
         await response.aread()
-        async with self._decoding:  # one body at a time, so that those of one server never take all threads
-            await decode_large(response)
         response.request = request
         return response
+
+    async def decode(self, response: httpx.Response) -> None:
+        """Parses the JSON of a large body, for ``parse_json_object``, without stopping the event loop for long."""
+        async with self._decoding:  # one body at a time, so that those of one server never take all threads
+            await decode_large(response)

@@ -80,18 +80,24 @@ class Authenticator:
         self._cached = tokens.get(access)
         self._clock = clock
 
-    async def send_get(self, path: str, params: Query) -> httpx.Response:
+    async def send_get(self, path: str, params: Query, *, is_decoded: bool = True) -> httpx.Response:
         """Sends a ``GET`` request with a token. Authenticates again, once, if Personio refuses the token.
 
+        With ``is_decoded`` false, a large body is left as it is, as ``HttpClient`` does.
         Personio answers 403 both to an expired token and to a missing right. A second token tells the two apart.
         """
         token = await self._get_token()
-        response = await self._send("GET", path, params=params, headers={"Authorization": f"Bearer {token}"})
+
+        async def send(token: str) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {token}"}
+            return await self._send("GET", path, params=params, headers=headers, is_decoded=is_decoded)
+
+        response = await send(token)
         status = response.status_code
         if status in {401, 403}:
             fresh = await self._get_token(refused=token)
             if status == httpx.codes.UNAUTHORIZED or fresh != token:
-                return await self._send("GET", path, params=params, headers={"Authorization": f"Bearer {fresh}"})
+                return await send(fresh)
         return response
 
     async def _get_token(self, refused: str | None = None) -> str:

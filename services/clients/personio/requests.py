@@ -68,13 +68,18 @@ class RequestSender:
         headers: Mapping[str, str],
         params: Query | None = None,
         content: bytes | None = None,
+        is_decoded: bool = True,
     ) -> httpx.Response:
         """Returns a response with a status other than 429 and 5xx. Retries after any failure.
 
+        With ``is_decoded`` false, a large body is left as it is, as ``HttpClient`` does.
         Raises ``PersonioAddressError``, and ``PersonioUnavailableError`` after the last retry.
         """
         attempt = 0
-        while isinstance(result := await self._send_once(method, path, headers, params, content), _Failure):
+        url = self._build_url(path, params)
+        while isinstance(
+            result := await self._send_once(method, path, url, headers, content, is_decoded=is_decoded), _Failure
+        ):
             retry_after = result.retry_after or 0.0
             if attempt >= len(result.pauses) or retry_after > MAX_WAIT_SECONDS:
                 raise PersonioUnavailableError(f"{result.problem}: {result.hint}", retry_after=result.retry_after)
@@ -83,13 +88,20 @@ class RequestSender:
         return result
 
     async def _send_once(
-        self, method: str, path: str, headers: Mapping[str, str], params: Query | None, content: bytes | None
+        self,
+        method: str,
+        path: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        *,
+        is_decoded: bool,
     ) -> "httpx.Response | _Failure":
         await self._wait_for_turn(path)
         sent_at = self._clock.now()
         try:
             response = await self._http.send_request(
-                method, self._build_url(path, params), headers=headers, content=content
+                method, url, headers=headers, content=content, is_decoded=is_decoded
             )
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             raise PersonioAddressError(f"a request to Personio cannot be sent: {ADDRESS_HINT}") from error

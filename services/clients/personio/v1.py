@@ -1,6 +1,6 @@
 """The endpoints of Personio's API v1 that the product uses."""
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Iterable
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,7 @@ from services.clients.personio.errors import RETRY_HINT, PersonioUnavailableErro
 from services.clients.personio.rate_limit import HostLimits
 from services.clients.personio.requests import Query, RequestSender
 from services.clients.personio.v1_attributes import parse_employee
-from services.clients.personio.v1_lists import read_page
+from services.clients.personio.v1_lists import parse_pages, split_response
 from services.clients.personio.v1_messages import (
     PAGE_SIZE,
     build_selection,
@@ -122,7 +122,7 @@ class PersonioClient:
         while True:
             response = await self._fetch_list(offset, selection)
             listed, total = 0, None
-            for part in read_page(response, keys, offset):
+            for part in await self._read_page(response, keys, offset):
                 if listed == 0:
                     ids = tuple(employee.id for employee in part.employees)
                     if ids and ids == previous:
@@ -155,7 +155,16 @@ class PersonioClient:
 
     async def _fetch_list(self, offset: int, selection: Query) -> httpx.Response:
         query: Query = {"limit": PAGE_SIZE, "offset": offset, **selection}
-        return await self._auth.send_get("/v1/company/employees", query)
+        return await self._auth.send_get("/v1/company/employees", query, is_decoded=False)
+
+    async def _read_page(
+        self, response: httpx.Response, requested: Collection[str] | None, offset: int
+    ) -> Iterable[EmployeePage]:
+        page = split_response(response, requested, offset)
+        if page is not None:
+            return [page]
+        await self._http.decode(response)
+        return parse_pages(response, requested, offset)
 
     async def _get(self, path: str, params: Query) -> dict[str, Any]:
         return parse_body(await self._auth.send_get(path, params))

@@ -23,6 +23,8 @@ from services.clients.personio.v1_messages import (
 from services.contracts.employees import Employee, EmployeePage
 from services.contracts.ids import EmployeeId
 
+MAX_SPLIT_BYTES = 4 * LARGE_BYTES
+"""Maximum size of a page that is split into its elements at once, which takes a few milliseconds. A usual employee needs up to 8 kB."""
 MAX_PART_VALUES = 20_000
 """Number of values of the employees in a part of a page from which on no further employee is added to it: some hundredths of a
 second of work."""
@@ -76,30 +78,26 @@ class UnreadEmployee(NamedTuple):
         return employee if employee is not None and employee.id == self.id else None
 
 
-def read_page(response: httpx.Response, requested: Collection[str] | None, offset: int) -> Iterator[EmployeePage]:
-    """Yields the page of a response, in parts if it has more than ``PAGE_SIZE`` employees or very many values.
+def parse_pages(response: httpx.Response, requested: Collection[str] | None, offset: int) -> Iterator[EmployeePage]:
+    """Yields the page of an unusual response, in parts if it has more than ``PAGE_SIZE`` employees or very many values.
 
-    ``requested`` are the keys of the attributes to read; None reads all. ``offset`` is the number of employees before the page.
-    Raises the errors of ``parse_body`` and ``get_list``.
+    Parameters are those of ``split_response``. Raises the errors of ``parse_body`` and ``get_list``.
     """
-    page = _list_unread(response, requested, offset)
-    if page is not None:
-        yield page
-        return
     body = parse_body(response)
     entries, total = get_list(body), get_total(body)
     for start, part in split_page(entries):
         yield parse_page(part, requested, offset + start, total)
 
 
-def _list_unread(response: httpx.Response, requested: Collection[str] | None, offset: int) -> EmployeePage | None:
-    """Returns the page with unread employees; None for an unusual one.
+def split_response(response: httpx.Response, requested: Collection[str] | None, offset: int) -> EmployeePage | None:
+    """Returns the page of a response with unread employees; None for an unusual one.
 
-    A usual page is a successful response with valid JSON in UTF-8, not large, with at most ``PAGE_SIZE`` employees and few values.
-    Each of its elements has an id in the usual form.
+    ``requested`` are the keys of the attributes to read; None reads all. ``offset`` is the number of employees before the page.
+    A usual page is a successful response with valid JSON in UTF-8, with at most ``MAX_SPLIT_BYTES``, ``PAGE_SIZE`` employees and few
+    values. Each of its elements is not large, and has an id in the usual form.
     """
     content = response.content
-    is_small = len(content) <= LARGE_BYTES and content.count(b",") <= MAX_PART_VALUES
+    is_small = len(content) <= MAX_SPLIT_BYTES and content.count(b",") <= MAX_PART_VALUES
     if response.status_code != httpx.codes.OK or not is_small:
         return None
     try:
@@ -110,7 +108,7 @@ def _list_unread(response: httpx.Response, requested: Collection[str] | None, of
         page = _decode_page(content)
     except (ValueError, RecursionError):  # including the errors of msgspec
         return None
-    if page.success is False or len(ids) > PAGE_SIZE:
+    if page.success is False or len(ids) > PAGE_SIZE or any(len(bytes(element)) > LARGE_BYTES for element in page.data):
         return None
     employees = tuple(
         UnreadEmployee(employee, sha256(element).hexdigest(), element, requested)

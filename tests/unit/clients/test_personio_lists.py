@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from services.clients.http.large_json import LARGE_BYTES
 from services.clients.personio.errors import PersonioUnavailableError
-from services.clients.personio.v1_lists import MAX_PART_VALUES, UnreadEmployee, parse_page, read_page
+from services.clients.personio.v1_lists import (
+    MAX_PART_VALUES,
+    MAX_SPLIT_BYTES,
+    UnreadEmployee,
+    parse_page,
+    parse_pages,
+    split_response,
+)
 from services.clients.personio.v1_messages import PAGE_SIZE, get_list, get_total, parse_body
 from services.contracts.employees import Employee, EmployeePage
 from services.contracts.ids import EmployeeId
@@ -40,7 +47,8 @@ def encode(*elements: object, **members: object) -> bytes:
 
 def read(response: httpx.Response, requested: Collection[str] | None = REQUESTED) -> list[EmployeePage]:
     """Returns the parts of a page, with unread employees if it is a usual one."""
-    return list(read_page(response, requested, 0))
+    page = split_response(response, requested, 0)
+    return list(parse_pages(response, requested, 0)) if page is None else [page]
 
 
 def is_unread(body: bytes, **options: Any) -> bool:
@@ -113,18 +121,37 @@ def test_usual_page_is_unread() -> None:
     assert is_unread(encode(USUAL))
 
 
+def test_page_of_a_real_company_is_unread() -> None:
+    """With 40 attributes, 100 employees have more than half a megabyte."""
+    values = {f"dynamic_{number}": "x" * 70 for number in range(40)}
+    body = encode(*(build_element(number, **values) for number in range(PAGE_SIZE)))
+
+    assert len(body) > 2 * LARGE_BYTES
+    assert is_unread(body)
+
+
 @pytest.mark.parametrize(
     ("body", "options"),
     [
         (LATIN_1, {"headers": {"Content-Type": "application/json; charset=ISO-8859-1"}}),
-        (encode(USUAL, notes="x" * LARGE_BYTES), {}),
+        (encode(USUAL, notes="x" * MAX_SPLIT_BYTES), {}),
+        (encode(build_element(1, notes="x" * LARGE_BYTES)), {}),
         (encode(USUAL, notes=[0] * (MAX_PART_VALUES + 1)), {}),
         (encode(USUAL, {"attributes": {"id": 2}}), {}),
         (encode(USUAL).replace(b"a@x", b"\\ud800"), {}),
         (encode(USUAL).replace(b'"a@x.example"', b"NaN"), {}),
         (encode(USUAL), {"status": 201}),
     ],
-    ids=["character set", "large", "many values", "another form of id", "surrogate", "not a number", "status"],
+    ids=[
+        "character set",
+        "large",
+        "large element",
+        "many values",
+        "another form of id",
+        "surrogate",
+        "not a number",
+        "status",
+    ],
 )
 def test_unusual_page_is_read_at_once(body: bytes, options: dict[str, Any]) -> None:
     """It is read as before, and its employees are never recognised."""
