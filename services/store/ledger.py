@@ -156,9 +156,10 @@ class Ledger:
 
 def read_entry(document: Document) -> LedgerEntry:
     """Returns the entry of a document. A damaged one has its valid fields only, and ``damage`` names the others."""
-    invalid = _find_invalid(document)
-    if not invalid:
+    try:
         return LedgerEntry.model_validate(document)
+    except ValidationError as error:
+        invalid = _list_invalid(error)
     person = PersonKey.parse(document["_id"])
     valid = {name: value for name, value in document.items() if name not in invalid}
     damage = ", ".join(sorted(invalid))
@@ -168,11 +169,15 @@ def read_entry(document: Document) -> LedgerEntry:
 
 
 def _find_invalid(document: Document) -> frozenset[str]:
-    """Returns the names of the invalid fields of an entry."""
+    """Returns the names of the invalid fields of an entry; none without a document."""
     if not document:
         return frozenset()
     try:
         LedgerEntry.model_validate(document)
     except ValidationError as error:
-        return frozenset(str(problem["loc"][0]) for problem in error.errors(include_input=False, include_url=False))
+        return _list_invalid(error)
     return frozenset()
+
+
+def _list_invalid(error: ValidationError) -> frozenset[str]:
+    return frozenset(str(problem["loc"][0]) for problem in error.errors(include_input=False, include_url=False))

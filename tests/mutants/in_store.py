@@ -36,8 +36,8 @@ STORE = (
     Mutant(
         "a damaged entry stops the reading of all others",
         LEDGER,
-        "    if not invalid:\n        return",
-        "    if invalid is not None:\n        return",
+        "    except ValidationError as error:\n        invalid",
+        "    except ZeroDivisionError as error:\n        invalid",
         f"{OF_DAMAGED}::test_damaged_entry_hides_no_other_entry",
     ),
     Mutant(
