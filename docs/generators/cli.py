@@ -8,7 +8,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from docs.generators.markdown import build_page, format_block
-from services.cli.__main__ import app
+from services.cli.app import app
 
 NAME = "personio-declaree"
 """Name of the program."""

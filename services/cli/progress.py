@@ -11,15 +11,19 @@ Step = Callable[[str, int | None, int | None], None]
 
 
 @contextmanager
-def show_progress(description: str) -> Iterator[Step]:
-    """Shows a progress bar while the block runs, and yields the function that updates it."""
+def show_progress(*steps: str) -> Iterator[Step]:
+    """Shows a progress bar while the block runs, and yields the function that updates it.
+
+    ``steps`` are the descriptions of the steps that run at the same time: each has a bar of its own. A further step takes the last bar.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        line = bar.add_task(description, total=None, count="")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        lines = {name: bars.add_task(name, total=None, count="") for name in steps}
 
         def step(name: str, done: int | None, total: int | None) -> None:
+            line = lines.get(name, lines[steps[-1]])
             count = "" if done is None else str(done) if total is None else f"{done} of {total}"
-            bar.update(line, description=name, completed=done or 0, total=total, count=count)
+            bars.update(line, description=name, completed=done or 0, total=total, count=count)
 
         yield step

@@ -96,7 +96,7 @@ async def get_draft(store: Store, connection: ConnectionId) -> MappingDraft:
     draft = await find_draft(store, connection)
     if draft is None:
         raise NoSuchVersionError(
-            f"connection {connection} has no draft of its mapping: save one with `mapping import --draft`"
+            f"connection {connection} has no draft of its mapping: save one with `mapping import {connection} FILE --draft`"
         )
     return draft
 

@@ -30,7 +30,11 @@ def explain(
     employee: Annotated[str, typer.Argument(help="The employee's Personio id.")],
     field: Annotated[str | None, typer.Option("--field", help="Path of one field. Default: all fields.")] = None,
     history: Annotated[
-        bool, typer.Option("--history", help="List the settled changes that Kafka still has, newest first.")
+        bool,
+        typer.Option(
+            "--history",
+            help="List the settled changes that Kafka still has, newest first. A large topic takes minutes to read.",
+        ),
     ] = False,
     revision: Annotated[
         int | None, typer.Option("--revision", help="Explain this past change, with its mapping version.")

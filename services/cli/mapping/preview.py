@@ -144,7 +144,7 @@ def _preview_person(connection: ConnectionId, mapping: MappingDocument, employee
 def _preview_population(
     connection: ConnectionId, mapping: MappingDocument, *, with_names: bool = False, with_values: bool = False
 ) -> PopulationPreview:
-    with show_progress("accounts in Declaree") as step:
+    with show_progress(*STEPS.values()) as step:
 
         async def progress(name: str, done: int, total: int | None) -> None:
             step(STEPS[name], done, total)
