@@ -13,13 +13,21 @@ from services.contracts.ids import ConnectionId
 
 SEED = 1
 """Random seed of the company."""
+TIMES = 3
+"""Number of times that a preview is made. The quickest counts: other programs of the machine only add to the time."""
+OTHERS = 0.12
+"""Number of other employees that the sandbox adds for each active one."""
 BEFORE, AFTER = "before the start", "after the first import"
 """The states of the connection, as the report names them."""
 
 
-async def measure_previews(active: int, report: Callable[[str], None]) -> list[Preview]:
-    """Returns the measurement in each state of the connection. Raises ``StackError`` if the import or a preview fails."""
-    report(f"preview: starting an installation for {active:,} people")
+async def measure_previews(people: int, report: Callable[[str], None]) -> list[Preview]:
+    """Returns the measurement in each state of the connection, for about ``people`` people in Personio.
+
+    Raises ``StackError`` if the import or a preview fails.
+    """
+    active = round(people / (1 + OTHERS))
+    report(f"preview: starting an installation for {people:,} people")
     with tempfile.TemporaryDirectory(prefix="benchmark-preview-") as folder:
         async with install(Path(folder), active, SEED) as installation:
             with open_store(installation) as store:
@@ -41,8 +49,11 @@ async def _measure(installation: Installation, connection: ConnectionId, name: s
     environment = installation.environment
     arguments = (environment["MONGODB_URL"], environment["ENCRYPTION_KEYS"], connection)
     pages = [await _read_pages(installation)]
-    preview = await loops.run("previews.previewing", *arguments, servers=servers)
-    pages.append(await _read_pages(installation))
+    previews: list[loops.LoopResult] = []
+    for _ in range(TIMES):
+        previews.append(await loops.run("previews.previewing", *arguments, servers=servers))
+        pages.append(await _read_pages(installation))
+    preview = min(previews, key=lambda result: result.seconds)
     if {loop.counts["employees"] for loop in pages} != {sum(preview.counts.values())}:
         raise StackError(f"the preview has other employees than Personio's pages: {preview.counts}")
     return Preview(
@@ -50,12 +61,12 @@ async def _measure(installation: Installation, connection: ConnectionId, name: s
         results=preview.counts,
         seconds=preview.seconds,
         cpu_seconds={
-            "the preview": preview.usage["loop"].cpu_seconds,
+            "the preview, without its further processes": preview.usage["loop"].cpu_seconds,
             **{title: preview.usage[title].cpu_seconds for title in servers},
         },
         growth_mib=preview.growth_mib,
-        pages_seconds=sum(loop.seconds for loop in pages) / len(pages),
-        pages_cpu_seconds=sum(loop.usage["loop"].cpu_seconds for loop in pages) / len(pages),
+        pages_seconds=min(loop.seconds for loop in pages),
+        pages_cpu_seconds=min(loop.usage["loop"].cpu_seconds for loop in pages),
     )
 
 

@@ -1,38 +1,15 @@
-"""Previews the draft for all employees with the code of the command ``mapping preview``, as a process like the bare loops.
+"""Previews the draft for all employees, as a process like the bare loops.
 
 python -m benchmarks.previews.previewing MONGODB_URL ENCRYPTION_KEY CONNECTION
+
+The further processes of the preview import this module as well, and nothing else of it: so does the program of the commands.
 """
 
-import asyncio
-import sys
-from collections import Counter
-
-from pydantic import SecretStr
-
-from benchmarks.bare.measuring import run_measured
-from benchmarks.installing import DATABASE
-from benchmarks.previews.draft import build_draft
-from services.admin.preview.live import preview_population
-from services.contracts.ids import ConnectionId
-from services.runtime.clock import SystemClock
-from services.store.database import Store
-
-
-async def _ignore_progress(name: str, done: int, total: int | None) -> None:
-    del name, done, total
-
-
-async def _preview(url: str, key: str, connection: str) -> Counter[str]:
-    """Returns the number of employees by result."""
-    store = Store.connect(SecretStr(url), DATABASE, [SecretStr(key)])
-    try:
-        previewed = await preview_population(
-            store, SystemClock(), ConnectionId(connection), build_draft(), _ignore_progress, allow_private=True
-        )
-    finally:
-        store.close()
-    return Counter({result.value: len(employees) for result, employees in previewed.results.items()})
-
-
 if __name__ == "__main__":
-    run_measured(lambda: _preview(*sys.argv[1:]), new_loop=asyncio.new_event_loop)
+    import asyncio
+    import sys
+
+    from benchmarks.bare.measuring import run_measured
+    from benchmarks.previews.whole import preview
+
+    run_measured(lambda: preview(*sys.argv[1:]), new_loop=asyncio.new_event_loop)

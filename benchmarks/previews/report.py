@@ -9,7 +9,7 @@ MAX_EXTRA_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One preview of all employees, and the bare loops before and after it."""
+    """The quickest of several previews of all employees, and of the bare loops before and after each."""
 
     name: str
     """The state of the connection."""
@@ -18,13 +18,13 @@ class Preview:
     seconds: float
     """Duration of the preview."""
     cpu_seconds: Mapping[str, float]
-    """CPU seconds of the previewing process and of the servers, by name."""
+    """CPU seconds of the previewing process, without its further processes, and of the servers, by name."""
     growth_mib: float
     """Peak memory of the previewing process above its level before the preview, in MiB."""
     pages_seconds: float
-    """Average duration of the bare loops, which fetch and decode the same pages of Personio."""
+    """Duration of the quickest bare loop, which fetches and decodes the same pages of Personio."""
     pages_cpu_seconds: float
-    """Average CPU seconds of a bare loop."""
+    """CPU seconds of the bare loop with the fewest."""
 
     @property
     def employees(self) -> int:

@@ -7,8 +7,6 @@ from typing import Protocol, TypeAlias
 
 from services.accounts.brake import BrakeKeeper
 from services.accounts.index import AccountIndex
-from services.accounts.lookups import AccountLookups
-from services.accounts.memory import begin_memory
 from services.accounts.owners import AccountOwners
 from services.accounts.ports import Brakes, Counters, Entries, HeldDisablings, Links, ManyClaims
 from services.accounts.rehearsed import (
@@ -17,6 +15,7 @@ from services.accounts.rehearsed import (
     RehearsedEntries,
     RehearsedLinks,
     RehearsedPeople,
+    find_manager_account,
 )
 from services.contracts.addresses import fold_address
 from services.contracts.connections import Connection, normalise_server
@@ -48,9 +47,9 @@ from services.provisioning.calls import (
     Written,
 )
 from services.provisioning.circumstances import Circumstances
-from services.provisioning.manager import ManagerAccount, find_wanted_manager
+from services.provisioning.manager import ManagerAccount
 from services.provisioning.rehearsal import Rehearsal, SentWrite, list_new_addresses
-from services.provisioning.server import ServerDescription
+from services.provisioning.server import ServerDescription, ServerMemory
 from services.provisioning.settlement import Settlement
 from services.runtime.clock import Clock
 from services.store.errors import StoreFailedError
@@ -95,6 +94,18 @@ class Database(Protocol):
     @property
     def counters(self) -> Counters:
         """The numbers of enabled accounts."""
+        ...
+
+
+class Lookups(Protocol):
+    """The lookups on one server, which ``AccountLookups`` provides."""
+
+    def get_content(self, account: AccountId) -> Resource | None:
+        """Returns an account as a list has shown it; None without a list that is young and shows all of an account."""
+        ...
+
+    async def find(self, call: FindAccounts, perform: Perform) -> Answer:
+        """Returns the answer to a lookup. ``perform`` sends a call."""
         ...
 
 
@@ -151,17 +162,31 @@ class _Visit:
 class DryWriter:
     """The writer of one connection in a rehearsal. It decides with the same settlement, owners, lookups and brake."""
 
-    def __init__(self, connection: Connection, database: Database, server: Server, clock: Clock) -> None:
-        """Reads ``database`` and ``server``, and changes copies in memory."""
-        self.people = RehearsedPeople(connection.id)
-        self.lookups = AccountLookups(self._send, clock)
-        self.accounts = Rehearsal()
+    def __init__(
+        self,
+        connection: Connection,
+        database: Database,
+        server: Server,
+        lookups: Lookups,
+        memory: ServerMemory,
+        clock: Clock,
+        *,
+        people: RehearsedPeople | None = None,
+        accounts: Rehearsal | None = None,
+    ) -> None:
+        """Reads ``database`` and ``server``, and changes copies in memory, and ``memory``.
+
+        ``people`` and ``accounts`` keep the copies; with None, there may be thousands.
+        """
+        self.people = people or RehearsedPeople(connection.id)
+        self.accounts = accounts or Rehearsal()
         self.entries = RehearsedEntries(database.ledger, self.people)
+        self.memory = memory
+        self._lookups = lookups
         self._connection = connection
         self._server_address = normalise_server(connection.declaree.url)
         self._server = server
         self._clock = clock
-        self._memory = begin_memory(connection.declaree)
         self._claims = RehearsedClaims(database.claims, self.people)
         self._links = RehearsedLinks(database.links)
         self._owners = AccountOwners(self._server_address, self._claims, self._links, self.entries, self.people)
@@ -172,7 +197,7 @@ class DryWriter:
     async def describe_server(self) -> None:
         """Asks the server for its description. Raises ``TransientError`` if it refuses the key or limits the rate."""
         try:
-            self._memory.describe(await self._server.discover())
+            self.memory.describe(await self._server.discover())
         except TransientError as error:
             if error.code != WaitingCause.SERVER_UNAVAILABLE:
                 raise
@@ -203,14 +228,14 @@ class DryWriter:
         self,
         request: AccountRequested,
         entry: LedgerEntry | None,
-        managers: Mapping[PersonKey, LedgerEntry],
+        managers: Mapping[EmployeeId, ManagerAccount],
         *,
         is_absent: bool,
         raises: bool = False,
     ) -> DrySettlement:
         """Settles a request. ``entry`` is the present entry of the employee; None without one.
 
-        ``managers`` are the stored entries of managers; those of the rehearsal take precedence. ``is_absent`` tells whether Personio
+        ``managers`` are the stored accounts of managers; those of the rehearsal take precedence. ``is_absent`` tells whether Personio
         no longer lists the employee. A lookup that fails for this account alone makes the change wait, unless ``raises`` is set.
         Raises ``TransientError``.
         """
@@ -252,7 +277,7 @@ class DryWriter:
         self,
         request: AccountRequested,
         stored: LedgerEntry,
-        managers: Mapping[PersonKey, LedgerEntry],
+        managers: Mapping[EmployeeId, ManagerAccount],
         *,
         is_absent: bool,
     ) -> Settlement:
@@ -263,15 +288,14 @@ class DryWriter:
             )
 
         def find_manager(manager: EmployeeId) -> ManagerAccount | None:
-            person = PersonKey(request.connection_id, manager)
-            found = self.people.find_entry(person) or managers.get(person)
-            return ManagerAccount(found.account_id, found.external_id) if found and found.account_id else None
+            is_settled = self.people.is_settled(manager)
+            return self.people.find_manager_account(manager) if is_settled else managers.get(manager)
 
         return Settlement(
             request,
             stored,
             find_manager,
-            self._memory,
+            self.memory,
             Circumstances(
                 now=self._clock.now(),
                 late_write_time=LATE_WRITE_TIME,
@@ -320,10 +344,10 @@ class DryWriter:
         """Returns what the server and the copies show."""
         match call:
             case ReadAccount(account):
-                known = self.accounts.get(account) or self.lookups.get_content(account)
+                known = self.accounts.get(account) or self._lookups.get_content(account)
                 answer = Found((known,)) if known is not None else await self._send(call)
             case FindAccounts():
-                answer = self.accounts.cover_lookup(call, await self.lookups.find(call, self._send))
+                answer = self.accounts.cover_lookup(call, await self._lookups.find(call, self._send))
             case _:
                 answer = await self._send(call)
         return self.accounts.show_managers(answer)
@@ -354,7 +378,7 @@ class DryWriter:
 
     async def _has_conflict(self, call: Write, account: AccountId, live: Body) -> bool:
         """Returns whether another account has an address of the write. A server that says that it allows this has no conflict."""
-        if self._memory.description.unique_user_names is False:
+        if self.memory.description.unique_user_names is False:
             return False
         for address in list_new_addresses(call, live):
             for attribute in ("userName", "emails.value"):
@@ -376,10 +400,10 @@ def name_new_account(employee: EmployeeId) -> AccountId:
     return AccountId(f"new-account-of-{employee}")
 
 
-def list_managers(requests: Mapping[PersonKey, AccountRequested]) -> frozenset[PersonKey]:
-    """Returns the managers that these requests ask for."""
-    named = ((person, find_wanted_manager(request)) for person, request in requests.items())
-    return frozenset(PersonKey(person.connection_id, manager) for person, manager in named if manager is not None)
+def list_manager_accounts(entries: Mapping[PersonKey, LedgerEntry]) -> dict[EmployeeId, ManagerAccount]:
+    """Returns the accounts of employees with these entries."""
+    accounts = ((person.employee_id, find_manager_account(entry)) for person, entry in entries.items())
+    return {employee: account for employee, account in accounts if account is not None}
 
 
 def _has_address(live: Resource, address: str) -> bool:

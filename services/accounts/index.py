@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from services.clients.declaree.listing import ListUnsupportedError, Perform, iterate_accounts
 from services.contracts.addresses import fold_address
@@ -43,6 +43,21 @@ def select_found(resource: Resource) -> Resource:
     return Resource(resource.id, {path: resource.body[path] for path in _ATTRIBUTES.values() if path in resource.body})
 
 
+class PackedAccount(NamedTuple):
+    """An account in little memory."""
+
+    id: AccountId
+    """The account."""
+    content: bytes
+    """The attributes as JSON, packed."""
+    version: str | None
+    """The ETag; None if the server sends none."""
+
+    def unpack(self, packer: Packer) -> Resource:
+        """Returns the account. ``packer`` is what has packed it."""
+        return Resource(self.id, json.loads(packer.unpack(self.content)), self.version)
+
+
 class AccountIndex:
     """Ids of all accounts by external id, user name and e-mail address, and their content if the list shows it."""
 
@@ -54,7 +69,7 @@ class AccountIndex:
         self._by_external_id: _Ids = {}
         self._by_address: _Ids = {}
         self._by_user_name: _Ids = {}
-        self._contents: dict[AccountId, tuple[bytes, str | None]] = {}
+        self._contents: dict[AccountId, PackedAccount] = {}
         self._content_bytes = 0
         self._index_bytes = 0
         self._packer = Packer()
@@ -97,14 +112,21 @@ class AccountIndex:
         content = self._packer.pack(content)
         if self._content_bytes + CONTENT_BYTES + len(content) <= MAX_CONTENT_BYTES:
             self._content_bytes += CONTENT_BYTES + len(content)
-            self._contents[resource.id] = (content, resource.version)
+            self._contents[resource.id] = PackedAccount(resource.id, content, resource.version)
 
     def get_content(self, account: AccountId) -> Resource | None:
         """Returns an account with its content; None if the content is unknown."""
-        if account not in self._contents:
-            return None
-        content, version = self._contents[account]
-        return Resource(account, json.loads(self._packer.unpack(content)), version)
+        packed = self._contents.get(account)
+        return None if packed is None else packed.unpack(self._packer)
+
+    @property
+    def packer(self) -> Packer:
+        """What the accounts are packed with."""
+        return self._packer
+
+    def get_packed(self, account: AccountId) -> PackedAccount | None:
+        """Returns an account with its content, packed; None if the content is unknown."""
+        return self._contents.get(account)
 
     def drop_content(self, account: AccountId | None = None) -> None:
         """Forgets the content of an account, or of all: a write has changed it, or the list does not show it."""
@@ -112,8 +134,7 @@ class AccountIndex:
             self._contents.clear()
             self._content_bytes = 0
         elif account in self._contents:
-            content, _ = self._contents.pop(account)
-            self._content_bytes -= CONTENT_BYTES + len(content)
+            self._content_bytes -= CONTENT_BYTES + len(self._contents.pop(account).content)
 
     def can_answer(self, call: FindAccounts) -> bool:
         """Returns whether the list shows the attribute of this lookup, and the account if it exists."""

@@ -5,6 +5,7 @@ from services.contracts.claims import Decision
 from services.contracts.ids import AccountId, EmployeeId, PersonKey
 from services.contracts.ledger import LedgerEntry
 from services.provisioning.calls import AskOwnership, ClaimAccount, Claimed, Ownership
+from services.provisioning.recognition import hash_account
 
 MAX_CYCLE = 10
 """Maximum number of employees in an exchange of e-mail addresses that is recognised."""
@@ -30,7 +31,7 @@ class AccountOwners:
 
     async def ask(self, person: PersonKey, question: AskOwnership, own_account: AccountId | None) -> Ownership:
         """Returns the owner of an account and the decision about it. ``own_account`` is the account of ``person``."""
-        owner = await self._find_owner(question.id)
+        owner = await self._find_owner(question.account.id)
         if owner is None or owner == person:
             return Ownership(
                 "none" if owner is None else "self",
@@ -52,8 +53,8 @@ class AccountOwners:
     async def _find_decision(
         self, person: PersonKey, question: AskOwnership, former_owner: EmployeeId | None = None
     ) -> Decision | None:
-        decided = (await self._links.read([person])).get((person, question.id))
-        return decided.find_valid(former_owner, question.account_hash) if decided else None
+        decided = (await self._links.read([person])).get((person, question.account.id))
+        return decided.find_valid(former_owner, hash_account(question.account)) if decided else None
 
     async def _is_marked_for_other(self, person: PersonKey, external_id: str | None) -> bool:
         if external_id is None:

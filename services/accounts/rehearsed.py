@@ -1,6 +1,6 @@
 """The database during a rehearsal: it is read, and what would be written is kept in memory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
 
 from services.accounts.ports import Brakes, Entries, HeldDisablings, Links, ManyClaims
@@ -10,28 +10,37 @@ from services.contracts.ids import AccountId, ConnectionId, EmployeeId, PersonKe
 from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import WaitingCause
 from services.provisioning.manager import ManagerAccount
-from services.provisioning.packing import Packer
+from services.provisioning.packing import PackedDict
 from services.store.errors import StoreFailedError
 
 
 class RehearsedPeople:
     """The employees of one connection that were settled in the rehearsal, and the accounts that they were given."""
 
-    def __init__(self, connection: ConnectionId) -> None:
-        """Starts without employees."""
+    def __init__(
+        self, connection: ConnectionId, entries: MutableMapping[EmployeeId, LedgerEntry] | None = None
+    ) -> None:
+        """Starts without employees.
+
+        ``entries`` is an empty dictionary for their entries; with None they are packed, because there may be thousands.
+        """
         self._connection = connection
-        self._packer = Packer()
-        self._entries: dict[EmployeeId, bytes] = {}
+        self._entries = PackedDict[EmployeeId, LedgerEntry](_dump, _load) if entries is None else entries
+        self._accounts: dict[EmployeeId, ManagerAccount] = {}
         self._owners: dict[AccountId, PersonKey] = {}
 
     def keep(self, entry: LedgerEntry) -> None:
         """Keeps the entry that the writer would store."""
-        self._entries[entry.employee_id] = self._packer.pack(entry.model_dump_json(exclude_none=True).encode())
+        self._entries[entry.employee_id] = entry
+        account = find_manager_account(entry)
+        if account is None:
+            self._accounts.pop(entry.employee_id, None)
+        else:
+            self._accounts[entry.employee_id] = account
 
     def find_entry(self, person: PersonKey) -> LedgerEntry | None:
         """Returns the entry of an employee that was settled; None for others."""
-        packed = self._entries.get(person.employee_id) if person.connection_id == self._connection else None
-        return None if packed is None else LedgerEntry.model_validate_json(self._packer.unpack(packed))
+        return self._entries.get(person.employee_id) if person.connection_id == self._connection else None
 
     def find_owner(self, server: str, account: AccountId) -> PersonKey | None:  # noqa: ARG002 - the port's signature
         """Returns the employee that was given the account in the rehearsal; None if none was."""
@@ -41,10 +50,26 @@ class RehearsedPeople:
         """Notes the account that an employee was given. A former owner no longer has it."""
         self._owners[account] = owner
 
+    def is_settled(self, employee: EmployeeId) -> bool:
+        """Returns whether an employee was settled."""
+        return employee in self._entries
+
     def find_manager_account(self, manager: EmployeeId) -> ManagerAccount | None:
         """Returns the account of an employee that was settled; None without one."""
-        entry = self.find_entry(PersonKey(self._connection, manager))
-        return ManagerAccount(entry.account_id, entry.external_id) if entry and entry.account_id else None
+        return self._accounts.get(manager)
+
+
+def _dump(entry: LedgerEntry) -> bytes:
+    return entry.model_dump_json(exclude_none=True).encode()
+
+
+def _load(text: bytes) -> LedgerEntry:
+    return LedgerEntry.model_validate_json(text)
+
+
+def find_manager_account(entry: LedgerEntry) -> ManagerAccount | None:
+    """Returns the account of an employee, as the reports of the employee name it; None without one."""
+    return ManagerAccount(entry.account_id, entry.external_id) if entry.account_id else None
 
 
 class RehearsedClaims:

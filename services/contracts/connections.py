@@ -5,6 +5,7 @@ The models check what an administrator enters, so that an invalid value cannot b
 
 import hashlib
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
@@ -130,6 +131,7 @@ class DeclareeAccess(_Access):
     """The HTTP method for updates that is tried first."""
 
 
+@lru_cache(maxsize=1024)
 def normalise_server(url: str) -> str:
     """Returns the address of a SCIM endpoint in one spelling: two connections to one server have the same.
 
@@ -243,3 +245,10 @@ class Connection(FrozenModel):
     """When the Personio secret was stored; None for one that was stored before this was noted."""
     declaree_key_at: AwareDatetime | None = None
     """When the Declaree key was stored; None for one that was stored before this was noted."""
+
+    def without_secrets(self) -> "Connection":
+        """Returns the connection with empty secrets, for work that sends no request."""
+        empty = SecretStr("")
+        personio = self.personio.model_copy(update={"client_secret": empty})
+        declaree = self.declaree.model_copy(update={"key": empty})
+        return self.model_copy(update={"personio": personio, "declaree": declaree})

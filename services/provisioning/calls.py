@@ -247,10 +247,8 @@ class Pause:
 class AskOwnership:
     """Asks which employee owns an account, and what an administrator decided about it. Answered by ``Ownership``."""
 
-    id: AccountId
-    """The account."""
-    account_hash: str
-    """Hash of what the account shows: a decision to link counts for this content only."""
+    account: Resource
+    """The account as it shows itself: a decision to link counts for this content only."""
     foreign_external_id: str | None = None
     """An external id that is not the employee's, to learn whether it is another employee's; None does not ask."""
 

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from services.contracts.addresses import fold_address
@@ -35,7 +36,7 @@ class Change(NamedTuple):
     """Whether the field has no value yet, another one, one in a list without types, or is cleared."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DesiredState:
     """The fields that an account must have. No other field of the account is ever written."""
 
@@ -46,7 +47,7 @@ class DesiredState:
     withdrawn: tuple[tuple[str, Value], ...] = ()
     """Pairs of SCIM path and value: a field that has this value is cleared. None of these paths is in ``fields``."""
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of the content as hex digits. The order of the fields makes no difference."""
         content = sorted(self.fields)
@@ -67,9 +68,9 @@ class DesiredState:
                 return fold_address(live) == fold_address(value)
             return _is_same(live, value)
 
-        missing = self.select(path for path, value in self.fields if not is_equal(path, value))
-        cleared = tuple((path, None) for path, value in self.withdrawn if _is_same(paths.read(body, path), value))
-        return replace(missing, fields=(*missing.fields, *cleared), withdrawn=())
+        missing = [(path, value) for path, value in self.fields if not is_equal(path, value)]
+        missing += [(path, None) for path, value in self.withdrawn if _is_same(paths.read(body, path), value)]
+        return DesiredState(tuple(missing), self.manager_external_id)
 
     def list_changes(self, body: Body) -> tuple[Change, ...]:
         """Returns the change that each field means for the live account in ``body``."""
@@ -86,16 +87,17 @@ class DesiredState:
     def select(self, wanted: Iterable[str]) -> "DesiredState":
         """Returns the fields with one of these paths."""
         names = frozenset(wanted)
-        return self._keep(tuple(field for field in self.fields if field[0] in names))
+        return self._keep([field for field in self.fields if field[0] in names])
 
     def drop(self, unwanted: Iterable[str]) -> "DesiredState":
         """Returns the fields without those with one of these paths."""
         names = frozenset(unwanted)
-        return self._keep(tuple(field for field in self.fields if field[0] not in names)) if names else self
+        return self._keep([field for field in self.fields if field[0] not in names]) if names else self
 
-    def _keep(self, fields: tuple[tuple[str, Value], ...]) -> "DesiredState":
+    def _keep(self, fields: Sequence[tuple[str, Value]]) -> "DesiredState":
         """Returns the state with these of its fields; itself if these are all."""
-        return self if len(fields) == len(self.fields) else replace(self, fields=fields)
+        is_whole = len(fields) == len(self.fields)
+        return self if is_whole else DesiredState(tuple(fields), self.manager_external_id, self.withdrawn)
 
     def get(self, path: str) -> Value:
         """Returns the value at a path; None if the field is cleared or not written."""

@@ -154,7 +154,7 @@ def judge_blocker(live: Resource) -> Steps[Rejected]:
 
 def ask_ownership(live: Resource, *, foreign_external_id: str | None = None) -> Steps[Ownership]:
     """Asks the writer for the owner of an account, and for what was decided about it as it is shown now."""
-    answer = yield AskOwnership(live.id, hash_account(live), foreign_external_id)
+    answer = yield AskOwnership(live, foreign_external_id)
     if not isinstance(answer, Ownership):
         raise TypeError(f"{type(answer).__name__} does not answer AskOwnership")
     return answer

@@ -115,7 +115,11 @@ def _find_entry_number(entries: object, path: Path) -> int | None:
 def read(body: Body, text: str) -> Any:
     """Returns the value at a path. Absent, null and ``[]`` are one state and give None (RFC 7643, section 2.5)."""
     path = parse(text)
-    value: Any = find_entry(body, path) if path.key else _get_member(_get_container(body, path), path.attribute)
+    if path.key:
+        value: Any = find_entry(body, path)
+    else:
+        container = body if path.extension is None else _get_member(body, path.extension)
+        value = _get_member(container, path.attribute)
     if path.sub:
         value = _get_member(value, path.sub)
     return None if value == [] else value
@@ -184,8 +188,10 @@ def _set_member(container: Body, name: str, value: Any) -> Body:
 
 
 def _find_spelling(container: Body, name: str) -> str:
-    folded = name.lower()
-    return next((key for key in container if key.lower() == folded), name)
+    folded, length = name.lower(), len(name)
+    if not folded.isascii():
+        return next((key for key in container if key.lower() == folded), name)
+    return next((key for key in container if len(key) == length and key.lower() == folded), name)
 
 
 def _write_attribute(container: Body, path: Path, value: Value) -> Body:

@@ -5,7 +5,7 @@ address, and with the same refusal for a value that the server has refused befor
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 
 from services.contracts.addresses import fold_address
@@ -29,7 +29,8 @@ from services.provisioning.calls import (
 )
 from services.provisioning.confirmation import STORED_DIFFERENTLY
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID, hash_value
-from services.provisioning.packing import Packer
+from services.provisioning.marks import list_account_marks
+from services.provisioning.packing import PackedDict
 from services.provisioning.states import NOT_STORED, get_external_id, get_folded_name
 
 
@@ -48,13 +49,18 @@ class SentWrite:
 class Rehearsal:
     """The accounts that a rehearsal has changed. All others are those of the server."""
 
-    def __init__(self) -> None:
-        """Starts without changes."""
-        self._packer = Packer()
-        self._changed: dict[AccountId, bytes] = {}
+    def __init__(
+        self, changed: MutableMapping[AccountId, Body] | None = None, renamed: Mapping[str, str] | None = None
+    ) -> None:
+        """Starts without changes.
+
+        ``changed`` is an empty dictionary for the copies; with None they are packed, because there may be thousands. ``renamed`` are
+        external ids that another rehearsal of the server has changed.
+        """
+        self._changed = PackedDict[AccountId, Body](_dump, json.loads) if changed is None else changed
         self._by_mark: dict[str, AccountId | frozenset[AccountId]] = {}
         """Nearly every mark has one account, and a set of one needs 216 bytes more."""
-        self._renamed: dict[str, str] = {}
+        self._renamed = dict(renamed or {})
 
     def __contains__(self, account: AccountId) -> bool:
         """Whether the account was changed."""
@@ -65,10 +71,15 @@ class Rehearsal:
         """The accounts that were changed."""
         return frozenset(self._changed)
 
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """The new external ids of accounts, by the former ones."""
+        return self._renamed
+
     def get(self, account: AccountId) -> Resource | None:
         """Returns the copy of a changed account; None for any other."""
-        packed = self._changed.get(account)
-        return None if packed is None else Resource(account, json.loads(self._packer.unpack(packed)))
+        body = self._changed.get(account)
+        return None if body is None else Resource(account, body)
 
     def show_managers(self, answer: Answer) -> Answer:
         """Returns an answer with the new external ids of managers, on a server that shows managers by external id."""
@@ -87,7 +98,7 @@ class Rehearsal:
         """Returns the server's answer to a lookup with the changed accounts in place of the real ones."""
         if not isinstance(answer, Found):
             return answer
-        copies = [self.get(account) for account in sorted(self._find(_build_mark(call.attribute, call.value)))]
+        copies = [self.get(account) for account in sorted(self._find(_find_mark(call)))]
         matching = [copy for copy in copies if copy is not None and _matches(copy, call)]
         return Found((*(live for live in answer.resources if live.id not in self._changed), *matching))
 
@@ -124,7 +135,7 @@ class Rehearsal:
         before = self.get(live.id)
         for mark in () if before is None else _list_marks(before):
             self._note(mark, self._find(mark) - {live.id})
-        self._changed[live.id] = self._packer.pack(json.dumps(live.body).encode())
+        self._changed[live.id] = live.body
         for mark in _list_marks(live):
             self._note(mark, self._find(mark) | {live.id})
 
@@ -133,6 +144,10 @@ class Rehearsal:
             self._by_mark[mark] = next(iter(accounts)) if len(accounts) == 1 else accounts
         else:
             self._by_mark.pop(mark, None)
+
+
+def _dump(body: Body) -> bytes:
+    return json.dumps(body).encode()
 
 
 def list_new_addresses(call: Write, live: Body) -> tuple[str, ...]:
@@ -149,16 +164,20 @@ def _may_change_address(operation: Body) -> bool:
     return not isinstance(path, str) or "username" in path.lower() or "emails" in path.lower()
 
 
-def _list_marks(live: Resource) -> frozenset[str]:
-    """Returns what an account can be found by."""
-    external_id = get_external_id(live)
-    addresses = {_build_mark("userName", address) for address in paths.list_addresses(live.body)}
-    return frozenset({_build_mark("externalId", external_id)} if external_id else set[str]()) | addresses
+def _list_marks(live: Resource) -> Iterator[str]:
+    """Yields the keys of what an account can be found by."""
+    marks = list_account_marks(live)
+    yield from map(_name_external_id, marks.external_ids)
+    yield from marks.addresses
 
 
-def _build_mark(attribute: str, value: str) -> str:
-    """Returns the key of an external id, or of an address of either kind."""
-    return f"id {value}" if attribute == "externalId" else fold_address(value)
+def _find_mark(call: FindAccounts) -> str:
+    """Returns the key of what a lookup asks for. User names and e-mail addresses have the same keys."""
+    return _name_external_id(call.value) if call.attribute == "externalId" else fold_address(call.value)
+
+
+def _name_external_id(external_id: str) -> str:
+    return f"id {external_id}"
 
 
 def _matches(live: Resource, call: FindAccounts) -> bool:

@@ -1,6 +1,7 @@
 """What is known about one SCIM server: what it says about itself, and what was learnt by writing to it."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -92,8 +93,8 @@ class ServerMemory:
     """The way that stored a change last; None before the first."""
     unusable: set[Way] = field(default_factory=set)
     """Ways that the server does not support at all."""
-    proven: set[tuple[Way, Change]] = field(default_factory=set)
-    """Pairs of way and change that a lookup confirmed after a write."""
+    proven: dict[Way, set[Change]] = field(default_factory=dict)
+    """The changes that a lookup confirmed after a write in each way."""
     failed: set[tuple[Way, Change]] = field(default_factory=set)
     """Pairs of way and change that did not work, while the same change worked in another way."""
     doubted: set[Change] = field(default_factory=set)
@@ -104,6 +105,10 @@ class ServerMemory:
     """SCIM paths of fields that the server accepted and did not store in any way, for several accounts."""
     ignored: dict[str, AccountId] = field(default_factory=dict)
     """The account for which the server has done so first, by SCIM path: it may be a peculiar one."""
+
+    def copy(self) -> "ServerMemory":
+        """Returns a copy that learns for itself."""
+        return deepcopy(self)
 
     def describe(self, description: ServerDescription) -> None:
         """Stores what the server says about itself. What did not work before may be tried again."""
@@ -157,7 +162,7 @@ class ServerMemory:
         if not changes:
             return
         pairs = {(way, change) for change in changes}
-        self.proven |= pairs
+        self.proven.setdefault(way, set()).update(changes)
         self.failed -= pairs
         self.doubted.difference_update(changes)
         for change in changes:
@@ -172,7 +177,7 @@ class ServerMemory:
         A second account shows that the server stores it for none, unless it has stored it for another one before. No employee is
         incomplete without an optional field, so one account is enough for that.
         """
-        is_stored = any(change.path == path for _, change in self.proven)
+        is_stored = any(change.path == path for proven in self.proven.values() for change in proven)
         is_second = path in OPTIONAL or self.ignored.setdefault(path, account) != account
         if not is_stored and is_second:
             self.not_stored.add(path)
@@ -184,7 +189,7 @@ class ServerMemory:
         """
         for way, changes, _ in failures:
             pairs = {(way, change) for change in changes if change.path in stored and self._works_without(way, change)}
-            self.failed |= pairs if len(changes) == 1 else pairs - self.proven
+            self.failed |= pairs if len(changes) == 1 else {pair for pair in pairs if not self.is_proven(way, pair[1:])}
         for way, changes, code in failures:
             is_same_again = self.group(changes) == [changes] and self.list_ways(changes)[0] is way
             if (
@@ -196,7 +201,7 @@ class ServerMemory:
                 self.joins_fields = False
 
     def _works_without(self, way: Way, change: Change) -> bool:
-        return any((other, change) in self.proven for other in Way if other is not way)
+        return any(change in proven for other, proven in self.proven.items() if other is not way)
 
     def reject_method(self, way: Way) -> None:
         """Notes that the server does not support the HTTP method of this way: every PATCH, or this kind of PUT.
@@ -204,15 +209,15 @@ class ServerMemory:
         A way that has worked before stays usable, because a route may be missing for a while.
         """
         rejected = {other for other in Way if other is way or (way.is_patch and other.is_patch)}
-        self.unusable |= rejected - {proven for proven, _ in self.proven}
+        self.unusable |= rejected - self.proven.keys()
 
     def forget_way(self, way: Way) -> None:
         """Notes that a way no longer makes a change that it made before. None of its changes counts as proven from now on."""
-        self.proven = {pair for pair in self.proven if pair[0] is not way}
+        self.proven.pop(way, None)
 
     def is_proven(self, way: Way, changes: Sequence[Change]) -> bool:
         """Returns whether a lookup has confirmed each of these changes after a write in this way."""
-        return all((way, change) in self.proven for change in changes)
+        return self.proven.get(way, frozenset()).issuperset(changes)
 
     def _has_failed(self, way: Way, changes: Sequence[Change]) -> bool:
         return bool(self.failed) and any((way, change) in self.failed for change in changes)

@@ -240,6 +240,8 @@ class Work:
             for path in self.memory.not_stored.intersection(difference.paths):
                 trail.refused.setdefault(path, NOT_STORED)
         blocked = ADDRESSES if trail.blocked else frozenset[str]()
+        if not (goal.skipped or trail.refused or trail.adapted or blocked):
+            return difference  # as nearly always, and each step asks
         return difference.drop(goal.skipped | trail.refused.keys() | trail.adapted | blocked)
 
     def find_difference(self, body: Body, *, is_spelling_sent: bool) -> DesiredState:

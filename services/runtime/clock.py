@@ -24,6 +24,26 @@ class Clock(Protocol):
         ...
 
 
+class StoppedClock:
+    """A clock that stands still, for work that must not depend on when it is done."""
+
+    def __init__(self, now: datetime) -> None:
+        """``now`` is the time that it always shows."""
+        self._now = now
+
+    def now(self) -> datetime:
+        """Returns that time."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Returns zero."""
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        """Raises ``RuntimeError``: no time passes."""
+        raise RuntimeError(f"a stopped clock cannot wait for {seconds} s")
+
+
 class SystemClock:
     """The clock of this machine."""
 

@@ -17,7 +17,7 @@ from sandbox.declaree.behaviour import Behaviour
 from sandbox.personio.app import create_app as personio_app
 from sandbox.personio.catalogue import TITLE
 from services.admin.mapping import versions as mappings
-from services.admin.preview.live import preview_person, preview_population
+from services.admin.preview.live import OpenProcesses, preview_person, preview_population
 from services.admin.preview.results import PersonPreview, PopulationPreview, Previewed
 from services.admin.preview.source import Vendors
 from services.admin.preview.tally import CONFIRMED
@@ -42,6 +42,8 @@ from services.contracts.transforms import ValueTable
 from services.provisioning import paths
 from services.provisioning.calls import Body
 from services.provisioning.desired import MANAGER_BY_EXTERNAL_ID
+from services.runtime.processes import open_processes
+from tests.support.processes import StartedProcesses
 from tests.system.pipeline import Pipeline
 from tests.system.random_company import (
     FIELDS,
@@ -67,6 +69,7 @@ class Preview:
         self.pipeline = pipeline
         self.mapping = mapping
         self.progress = _ignore
+        self.open_workers: OpenProcesses = open_processes
 
     @asynccontextmanager
     async def open(self, connection: Connection, clock: Any, *, allow_private: bool) -> AsyncIterator[Vendors]:
@@ -91,7 +94,16 @@ class Preview:
             with_names=with_names,
             with_values=with_values,
             open_clients=self.open,
+            open_workers=self.open_workers,
         )
+
+    async def show_apart(self) -> tuple[PopulationPreview, set[EmployeeId]]:
+        """Returns the preview with other processes, and the employees that they have settled."""
+        started = StartedProcesses()
+        self.open_workers = started.open
+        shown = await self.show_all()
+        settled = [result for result in started.executor.results if isinstance(result, dict)]
+        return shown, {employee for result in settled for employee in result}
 
     async def show(self, employee: str) -> PersonPreview:
         pipeline = self.pipeline
@@ -263,6 +275,7 @@ async def test_preview_equals_what_the_writer_does(pipeline: Pipeline, dialect: 
     moved = await connect_random(pipeline, random, Behaviour(dialect=dialect, id_format="uuid"))
     preview = Preview(pipeline, draw_mapping(random))
     shown = await preview.show_all()
+    shown_apart, apart = await preview.show_apart()
     people = [employee for members in shown.results.values() for employee in members]
     singles = {employee: await preview.show(employee) for employee in people}
 
@@ -270,6 +283,8 @@ async def test_preview_equals_what_the_writer_does(pipeline: Pipeline, dialect: 
 
     assert list_differences(pipeline, shown, reality) == []
     assert shown.fields == Counter(path for person in people for path in reality.list_changes(person))
+    assert shown_apart == shown
+    assert bool(apart) == bool(CONFIRMED & shown.results.keys())
     alone = {employee: single for employee, single in singles.items() if employee not in moved}
     for employee, single in alone.items():
         assert f"{employee} {single.result.value}" == f"{employee} {reality.results[employee]}"
@@ -371,6 +386,24 @@ async def test_exchanged_addresses_are_shown_as_updates(pipeline: Pipeline) -> N
     assert set(shown.results[Previewed.UPDATED]) == {str(first.id), str(second.id)}
     assert list_differences(pipeline, shown, reality) == []
     assert shown.fields == {"userName": 2, WORK_EMAIL: 2}
+
+
+async def test_manager_gets_an_account_in_a_later_round(pipeline: Pipeline) -> None:
+    """The manager needs the address of an employee, which becomes free when that employee is settled. The report shares nothing."""
+    await pipeline.sync()
+    former = next(person for person in pipeline.personio.company.list_employees() if person.status == "active")
+    manager = pipeline.hire(status="active", email="aside@nordlicht.example", supervisor=None)
+    report = pipeline.hire(status="active", supervisor=manager)
+    pipeline.change(former.id, email="later@nordlicht.example", supervisor=manager)
+    pipeline.change(manager, email=former.email)
+    preview = Preview(pipeline, default_mapping())
+
+    shown, (shown_apart, _) = await preview.show_all(), await preview.show_apart()
+    reality = await sync_really(pipeline, preview.mapping)
+
+    assert MANAGER in reality.list_changes(str(report))
+    assert shown.fields == Counter(path for person in reality.results for path in reality.list_changes(person))
+    assert shown_apart == shown
 
 
 async def test_cancelled_preview_ends_cleanly(pipeline: Pipeline) -> None:

@@ -4,13 +4,19 @@ The writer's own decisions are made, with employees as Personio shows them now a
 neither to Declaree nor to the database.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from services.accounts.dry_writer import DrySettlement, DryWriter, Server, list_managers
-from services.accounts.index import AccountIndex
+from services.accounts.dry_writer import DrySettlement, DryWriter, Server, list_manager_accounts
+from services.accounts.lookups import AccountLookups
+from services.accounts.memory import begin_memory
 from services.admin.existing_accounts import Progress
-from services.admin.preview.collection import MappedEmployees
+from services.admin.preview.batches import PageToMap, map_page, open_mapper
+from services.admin.preview.collection import CollectedEmployee, CollectedEmployees
+from services.admin.preview.draft import MappedEmployee
+from services.admin.preview.giving import Giver
 from services.admin.preview.results import (
     PersonPreview,
     PopulationPreview,
@@ -19,10 +25,12 @@ from services.admin.preview.results import (
     find_result,
     list_changes,
 )
-from services.admin.preview.source import DraftMapper, MappedEmployee, OpenVendors, open_vendors
-from services.admin.preview.tally import Tally, UnmatchedTally
+from services.admin.preview.settling import Settler
+from services.admin.preview.source import DraftReader, OpenVendors, open_vendors
+from services.admin.preview.tally import UnmatchedTally
 from services.admin.tasks import build_unknown_employee
 from services.clients.declaree.client import build_request
+from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import Connection
 from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
 from services.contracts.mappings import MappingDocument
@@ -31,14 +39,16 @@ from services.provisioning.manager import find_wanted_manager
 from services.provisioning.rehearsal import SentWrite
 from services.provisioning.server import ServerDescription
 from services.runtime.clock import Clock
+from services.runtime.processes import Processes, open_processes
 from services.store.database import Store
 
-CHUNK = 200
-"""Number of employees with ledger entries that are read together."""
-MAX_ROUNDS = 10
-"""Number of times that employees are settled again, because an address or the account of a manager has become available."""
+OpenProcesses: TypeAlias = Callable[..., AbstractContextManager[Processes]]
+"""Opens the processes of this machine: ``open_processes``, or a function like it."""
+
 MAX_MANAGERS = 50
 """Number of managers above one employee that are previewed with the employee."""
+MANY_EMPLOYEES = 1_500
+"""Number of employees of a company from which on further processes are worth the second in which they start."""
 
 
 async def preview_person(
@@ -58,23 +68,26 @@ async def preview_person(
     ``MissingAttributesError``, ``EncryptionKeyError`` and ``TransientError``.
     """
     stored = await store.connections.get(connection)
-    async with _open(store, clock, stored, mapping, open_clients, allow_private=allow_private) as (writer, drafts, _):
-        mapped = await drafts.read(employee)
+    async with _open(store, clock, stored, mapping, open_clients, allow_private=allow_private) as opened:
+        reader = opened.reader
+        mapped = await _read_mapped(reader, employee)
         if mapped is None:
             raise build_unknown_employee(connection, employee)
-        people = [*reversed(await _read_managers(store, drafts, mapping, mapped)), mapped]
-        entries = await store.ledger.read(one.request.person for one in people)
+        people = [*reversed(await _read_managers(store, reader, mapping, mapped)), mapped]
+        managers = {find_wanted_manager(one.request) for one in people} - {None}
+        named = {one.request.employee_id for one in people} | managers
+        entries = await store.ledger.read(PersonKey(connection, one) for one in named if one is not None)
         settlements = [
-            await writer.settle(
+            await opened.writer.settle(
                 one.request,
                 entries.get(one.request.person),
-                await store.ledger.read(list_managers({one.request.person: one.request})),
+                list_manager_accounts(entries),
                 is_absent=one.is_absent,
                 raises=True,
             )
             for one in people
         ]
-    return _describe(mapped, settlements[-1], drafts.version)
+    return _describe(mapped, settlements[-1], reader.version)
 
 
 async def preview_population(
@@ -88,34 +101,35 @@ async def preview_population(
     with_names: bool = False,
     with_values: bool = False,
     open_clients: OpenVendors = open_vendors,
+    open_workers: OpenProcesses = open_processes,
 ) -> PopulationPreview:
     """Returns what the writer would do with all employees of a connection: ids and numbers. Writes nothing.
 
     The accounts are listed once. ``progress`` receives what is read or settled. ``with_names`` adds names, and ``with_values``
-    the values that are not in value tables: both are personal data.
+    the values that are not in value tables: both are personal data. ``open_workers`` opens the processes for large companies.
     Raises the errors of ``preview_person``, and ``PreviewTooLargeError``.
     """
     stored = await store.connections.get(connection)
-    async with _open(store, clock, stored, mapping, open_clients, progress=progress, allow_private=allow_private) as (
-        writer,
-        drafts,
-        server,
-    ):
-        index = await writer.lookups.read_list()
-        employees = MappedEmployees()
-        names: dict[EmployeeId, str] = {}
-        unreadable: set[EmployeeId] = set()
-        unmatched = UnmatchedTally()
-        await _collect(drafts, employees, names if with_names else None, unreadable, unmatched, progress)
-        tally = Tally()
-        await _settle_all(store, writer, index, employees, tally, progress)
-    return tally.build(
-        drafts.version,
+    with open_workers(map_page.__module__, PersonioClient.__module__) as processes:
+        async with _open(
+            store, clock, stored, mapping, open_clients, progress=progress, allow_private=allow_private
+        ) as opened:
+            opened.lookups.start_index()  # the accounts are listed while the employees are read
+            collected = await _collect(store, opened.reader, progress, processes, with_names=with_names)
+            index = await opened.lookups.read_list()
+            people, writer = collected.employees, opened.writer
+            giver = None
+            if index is not None and processes.is_started:
+                giver = Giver(store, clock, stored, writer, index, people)
+            settler = Settler(store, connection, writer, index, people, progress)
+            await settler.settle_all(processes, giver)
+    return settler.tally.build(
+        opened.reader.version,
         stored,
-        unreadable=len(unreadable),
-        accounts=None if index is None else server.listed,
-        unmatched=unmatched.build(with_values=with_values),
-        names=names,
+        unreadable=len(collected.unreadable),
+        accounts=None if index is None else opened.server.listed,
+        unmatched=collected.unmatched.build(with_values=with_values),
+        names=collected.names,
     )
 
 
@@ -142,6 +156,20 @@ class _ReportingServer:
         return answer
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a preview works with."""
+
+    writer: DryWriter
+    """The writer that writes nothing."""
+    reader: DraftReader
+    """The employees."""
+    server: _ReportingServer
+    """The server of the accounts."""
+    lookups: AccountLookups
+    """The lookups on it."""
+
+
 @asynccontextmanager
 async def _open(
     store: Store,
@@ -152,24 +180,34 @@ async def _open(
     *,
     progress: Progress | None = None,
     allow_private: bool,
-) -> AsyncIterator[tuple[DryWriter, DraftMapper, _ReportingServer]]:
+) -> AsyncIterator[_Opened]:
     """Yields what a preview works with."""
     async with open_clients(connection, clock, allow_private=allow_private) as vendors:
         server = _ReportingServer(vendors.declaree, progress)
-        writer = DryWriter(connection, store, server, clock)
+        lookups = AccountLookups(server.perform, clock)
+        writer = DryWriter(connection, store, server, lookups, begin_memory(connection.declaree), clock)
         try:
-            drafts = await DraftMapper.open(store, clock, connection, mapping, vendors.personio)
+            reader = await DraftReader.open(store, clock, connection, mapping, vendors.personio)
             await writer.describe_server()
-            yield writer, drafts, server
+            yield _Opened(writer, reader, server, lookups)
         finally:
-            await writer.lookups.stop()
+            await lookups.stop()
 
 
 # ------------------------------------------------------------ one employee
 
 
+async def _read_mapped(reader: DraftReader, employee: EmployeeId) -> MappedEmployee | None:
+    """Returns one employee, mapped; None if neither Personio nor the database knows the id. Raises the errors of Personio."""
+    found, previous = await reader.read(employee)
+    mapper = open_mapper(reader.draft)
+    if found is None:
+        return None if previous is None else mapper.map_stored(previous, is_absent=True)
+    return mapper.map_listed(found, previous)
+
+
 async def _read_managers(
-    store: Store, drafts: DraftMapper, mapping: MappingDocument, mapped: MappedEmployee
+    store: Store, reader: DraftReader, mapping: MappingDocument, mapped: MappedEmployee
 ) -> list[MappedEmployee]:
     """Returns the managers above an employee that are settled first: those without an account, or with another external id."""
     found: list[MappedEmployee] = []
@@ -180,11 +218,11 @@ async def _read_managers(
         if manager is None or manager in seen:
             break
         seen.add(manager)
-        entry = await store.ledger.get(PersonKey(drafts.connection, manager))
+        entry = await store.ledger.get(PersonKey(reader.connection, manager))
         is_settled = entry is not None and entry.account_id is not None
         if entry is not None and is_settled and entry.external_id == mapping.external_id_prefix + manager:
             break
-        current = await drafts.read(manager)
+        current = await _read_mapped(reader, manager)
         found += [current] if current is not None else []
     return found
 
@@ -215,71 +253,53 @@ def _describe_request(sent: SentWrite) -> PreviewedRequest:
 # ------------------------------------------------------------ all employees
 
 
+@dataclass(slots=True)
+class _Collection:
+    """What is collected of the employees of a connection."""
+
+    employees: CollectedEmployees = field(default_factory=CollectedEmployees)
+    """The mapped employees."""
+    unreadable: set[EmployeeId] = field(default_factory=set)
+    """The employees that Personio lists in a form that cannot be read."""
+    unmatched: UnmatchedTally = field(default_factory=UnmatchedTally)
+    """The values that are not in value tables."""
+    names: dict[EmployeeId, str] = field(default_factory=dict)
+    """First and last names; empty unless they were asked for."""
+
+    def add(self, collected: Iterable[CollectedEmployee], *, with_names: bool) -> None:
+        """Adds employees. Raises ``PreviewTooLargeError``."""
+        for employee in collected:
+            self.employees.add(employee)
+            self.unmatched.add(employee.id, employee.unmatched)
+            if with_names and employee.name is not None:
+                self.names[employee.id] = employee.name
+
+
 async def _collect(
-    drafts: DraftMapper,
-    employees: MappedEmployees,
-    names: dict[EmployeeId, str] | None,
-    unreadable: set[EmployeeId],
-    unmatched: UnmatchedTally,
-    progress: Progress,
-) -> None:
-    """Maps the employees that Personio lists, and those that it no longer lists. Notes the names as well if ``names`` is given."""
+    store: Store, reader: DraftReader, progress: Progress, processes: Processes, *, with_names: bool
+) -> _Collection:
+    """Maps the employees that Personio lists, and those that it no longer lists. Notes their ledger entries for other processes."""
+    collected = _Collection()
 
-    def add(mapped: MappedEmployee) -> None:
-        employees.add(mapped)
-        unmatched.add(mapped.request.employee_id, mapped.unmatched)
-        if names is not None and mapped.name is not None:
-            names[mapped.request.employee_id] = mapped.name
+    async def add(employees: Collection[CollectedEmployee]) -> None:
+        collected.add(employees, with_names=with_names)
+        if processes.is_started:
+            people = [PersonKey(reader.connection, employee.id) for employee in employees]
+            for entry in (await store.ledger.read(people)).values():
+                collected.employees.note_entry(entry)
 
-    async for page, read in drafts.iterate_listed():
-        for mapped in read:
-            add(mapped)
-        unreadable |= {listed.id for listed in page.employees} - employees.packed.keys()
-        await progress("employees", len(employees), page.total)
-    async for batch in drafts.iterate_unlisted(employees.packed):
-        for mapped in batch:
-            add(mapped)
+    async def iterate_pages() -> AsyncGenerator[PageToMap, None]:
+        async for page, stored in reader.iterate_listed():
+            if page.offset == 0 and (page.total or 0) >= MANY_EMPLOYEES:
+                processes.start()  # before the first employee is collected, or not at all
+            yield PageToMap(reader.draft, page.employees, stored, page.total)
 
-
-async def _settle_all(
-    store: Store,
-    writer: DryWriter,
-    index: AccountIndex | None,
-    employees: MappedEmployees,
-    tally: Tally,
-    progress: Progress,
-) -> None:
-    """Settles all employees in the writer's order, and again those for which something has become available."""
-    done = 0
-    order = employees.order()
-    for chunk in _split(order):
-        await _settle_chunk(store, writer, index, employees, chunk, tally)
-        done += len(chunk)
-        await progress("preview", done, len(order))
-    for _ in range(MAX_ROUNDS):
-        blocked, writes = tally.list_blocked(writer), tally.writes
-        for chunk in _split(blocked):
-            await _settle_chunk(store, writer, index, employees, chunk, tally)
-        if tally.writes == writes:
-            return
-
-
-def _split(employees: Sequence[EmployeeId]) -> Iterable[Sequence[EmployeeId]]:
-    return (employees[start : start + CHUNK] for start in range(0, len(employees), CHUNK))
-
-
-async def _settle_chunk(
-    store: Store,
-    writer: DryWriter,
-    index: AccountIndex | None,
-    employees: MappedEmployees,
-    chunk: Sequence[EmployeeId],
-    tally: Tally,
-) -> None:
-    requests = {request.person: request for request in map(employees.get, chunk)}
-    stored = await store.ledger.read({*requests, *list_managers(requests)})
-    await writer.read_ahead(requests.values(), stored, index)
-    for person, request in requests.items():
-        entry = writer.people.find_entry(person) or stored.get(person)
-        is_absent = person.employee_id in employees.absent
-        tally.add(person.employee_id, await writer.settle(request, entry, stored, is_absent=is_absent))
+    async with aclosing(processes.map(map_page, iterate_pages())) as pages:
+        async for mapped in pages:
+            await add(mapped.employees)
+            collected.unreadable |= mapped.unreadable - collected.employees.ids
+            await progress("employees", len(collected.employees), mapped.total)
+    mapper = open_mapper(reader.draft)
+    async for batch in reader.iterate_unlisted(collected.employees.ids):
+        await add([CollectedEmployee.build(mapper.map_stored(snapshot, is_absent=True)) for snapshot in batch])
+    return collected

@@ -1,27 +1,21 @@
-"""Reads employees from Personio and maps them with a draft, as poller and mapper do. Stores nothing."""
+"""Reads employees from Personio and the database, to be mapped with a draft. Stores nothing."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeAlias
-from zoneinfo import ZoneInfo
 
 from services.accounts.dry_writer import Server
+from services.admin.preview.draft import Draft
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.turns import SHORT_HOLD_SECONDS
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.connections import Connection
 from services.contracts.employees import AttributeDefinition, Employee, EmployeePage
-from services.contracts.events import AccountRequested, EmployeeChanged
 from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.mappings import MappingDocument, PublishedMapping
-from services.contracts.outcomes import Intent
 from services.contracts.snapshots import Snapshot
-from services.mapping.employment import EmploymentCalendar
-from services.mapping.engine import Engine
-from services.mapping.observe import detect_change
 from services.mapping.selection import Selection, select_attributes
-from services.mapping.unmatched_values import TableCheck, UnmatchedValue
 from services.mapping.wanted import find_wanted_attributes
 from services.runtime.clock import Clock
 from services.store.database import Store
@@ -74,44 +68,25 @@ async def open_vendors(connection: Connection, clock: Clock, *, allow_private: b
         await declaree.close()
 
 
-@dataclass(frozen=True, slots=True)
-class MappedEmployee:
-    """One employee, mapped with the draft."""
-
-    request: AccountRequested
-    """What the mapper would ask the writer for."""
-    is_absent: bool
-    """Whether Personio no longer lists the employee, or does not know the id."""
-    name: str | None
-    """First and last name; None if both are empty or unknown."""
-    event: EmployeeChanged
-    """What the request was mapped from."""
-    unmatched: frozenset[UnmatchedValue] = frozenset()
-    """Values that are not in value tables; nothing for an employee that needs no account."""
-
-
-class DraftMapper:
-    """Maps employees with a draft under the number of the next version."""
+class DraftReader:
+    """Reads employees, to map them with a draft under the number of the next version."""
 
     def __init__(
         self,
         store: Store,
-        clock: Clock,
-        connection: Connection,
-        published: PublishedMapping,
+        connection: ConnectionId,
+        version: int,
+        draft: Draft,
         personio: Personio,
         selection: Selection,
     ) -> None:
-        """``published`` is the draft as it would be published."""
-        self.connection: ConnectionId = connection.id
-        self.version = published.version
+        """``version`` is the number that the draft would get."""
+        self.connection = connection
+        self.version = version
+        self.draft = draft
         self._store = store
-        self._clock = clock
         self._personio = personio
         self._selection = selection
-        self._engine = Engine(published)
-        self._tables = TableCheck(published.mapping)
-        self._calendar = EmploymentCalendar.open(published, ZoneInfo(connection.time_zone), clock.now())
 
     @classmethod
     async def open(
@@ -129,40 +104,20 @@ class DraftMapper:
             published_at=clock.now(),
         )
         selection = select_attributes(find_wanted_attributes(mapping), await personio.list_attributes())
-        return cls(store, clock, connection, published, personio, selection)
+        draft = Draft(published.model_dump_json(), selection.stored, connection.time_zone, clock.now())
+        return cls(store, connection.id, published.version, draft, personio, selection)
 
-    async def read(self, employee: EmployeeId) -> MappedEmployee | None:
-        """Returns one employee; None if neither Personio nor the database knows the id. Raises the errors of Personio."""
+    async def read(self, employee: EmployeeId) -> tuple[Employee | None, Snapshot | None]:
+        """Returns one employee as Personio shows it, and the snapshot; None for what does not exist. Raises the errors of Personio."""
         found = await self._personio.get_employee(employee)
-        previous = (await self._store.snapshots.read(self.connection, [employee])).get(employee)
-        if found is None:
-            return None if previous is None else self._map(previous, is_absent=True)
-        return self._map_listed(found, previous)
+        return found, (await self._store.snapshots.read(self.connection, [employee])).get(employee)
 
-    async def iterate_listed(self) -> AsyncIterator[tuple[EmployeePage, list[MappedEmployee]]]:
-        """Yields the employees that Personio lists, page by page. Those that cannot be read are left out."""
+    async def iterate_listed(self) -> AsyncIterator[tuple[EmployeePage, dict[EmployeeId, Snapshot]]]:
+        """Yields the employees that Personio lists, page by page, with their snapshots."""
         async for page in self._personio.iterate_pages(self._selection.requested):
-            read = [listed.read() for listed in page.employees]
-            employees = [employee for employee in read if employee is not None]
-            stored = await self._store.snapshots.read(self.connection, [employee.id for employee in employees])
-            yield page, [self._map_listed(employee, stored.get(employee.id)) for employee in employees]
+            yield page, await self._store.snapshots.read(self.connection, [listed.id for listed in page.employees])
 
-    async def iterate_unlisted(self, listed: Mapping[EmployeeId, object]) -> AsyncIterator[list[MappedEmployee]]:
-        """Yields the employees that are known and not listed: they would be resent, too."""
+    async def iterate_unlisted(self, listed: Collection[EmployeeId]) -> AsyncIterator[list[Snapshot]]:
+        """Yields the snapshots of the employees that are known and not listed: they would be resent, too."""
         async for batch in self._store.snapshots.stream(self.connection):
-            yield [self._map(stored, is_absent=True) for stored in batch if stored.employee_id not in listed]
-
-    def _map_listed(self, employee: Employee, previous: Snapshot | None) -> MappedEmployee:
-        now = self._clock.now()
-        changed = detect_change(self.connection, previous, employee, now, self._selection.stored, self._calendar)
-        snapshot = changed or previous
-        if snapshot is None:
-            raise RuntimeError("an employee without a snapshot has not changed")
-        return self._map(snapshot, is_absent=False)
-
-    def _map(self, snapshot: Snapshot, *, is_absent: bool) -> MappedEmployee:
-        event = snapshot.to_event()
-        request = self._engine.map(event)
-        needs_account = request.intent in {Intent.PROVISION, Intent.REJECT}
-        unmatched = self._tables.find(event.attributes) if needs_account else frozenset[UnmatchedValue]()
-        return MappedEmployee(request, is_absent, snapshot.full_name, event, unmatched)
+            yield [stored for stored in batch if stored.employee_id not in listed]

@@ -19,7 +19,6 @@ from services.admin.preview.results import (
 )
 from services.contracts.connections import Connection
 from services.contracts.ids import AccountId, EmployeeId, build_sort_key
-from services.contracts.ledger import LedgerEntry
 from services.contracts.outcomes import WaitingCause
 from services.mapping.unmatched_values import UnmatchedValue
 
@@ -34,11 +33,57 @@ _ID = re.compile(r"\b(account|employee) [^\s,:;)]*\d[^\s,:;)]*")
 
 
 @dataclass(frozen=True, slots=True)
-class _Blocked:
+class Blocked:
     """Why an employee may be settled again: another account has the address, or the manager has none."""
 
     manager: EmployeeId | None
     """The manager without an account; None if an address is not available."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a preview counts of one settlement. It contains ids and paths only."""
+
+    result: Previewed
+    """The result."""
+    account_before: AccountId | None
+    """The account before; None without one."""
+    account: AccountId | None
+    """The account after; None without one."""
+    writes: int
+    """Number of writes that the server takes."""
+    changed: frozenset[str]
+    """SCIM paths of the fields that change."""
+    reason: tuple[str, str | None] | None
+    """Why the change is rejected or waits, and the field that this is about; None for any other result."""
+    is_held: bool
+    """Whether the brake holds the change."""
+    blocked: Blocked | None
+    """Why the employee may be settled again; None if nothing can become available."""
+
+    @classmethod
+    def build(cls, settlement: DrySettlement) -> "Counted":
+        """Returns what is counted of a settlement."""
+        result = find_result(settlement)
+        reason, field = find_reason(settlement)
+        is_explained = result in {Previewed.REJECTED, Previewed.WAITING}
+        return cls(
+            result=result,
+            account_before=settlement.account_before,
+            account=settlement.entry.account_id,
+            writes=sum(sent.is_taken for sent in settlement.sent),
+            changed=list_changed_paths(settlement),
+            reason=(_ID.sub(r"\1 ID", reason or ""), field) if is_explained else None,
+            is_held=settlement.cause is WaitingCause.DISABLING_HELD,
+            blocked=_find_blocked(settlement),
+        )
+
+
+def _find_blocked(settlement: DrySettlement) -> Blocked | None:
+    entry = settlement.entry
+    if entry.blocked_by is not None or settlement.cause is WaitingCause.ADDRESS_EXCHANGE:
+        return Blocked(None)
+    return Blocked(entry.manager.employee_id) if entry.manager is not None and entry.has_open_reference else None
 
 
 class Tally:
@@ -52,35 +97,35 @@ class Tally:
         self._fields: dict[EmployeeId, frozenset[str]] = {}
         self._reasons: dict[EmployeeId, tuple[str, str | None]] = {}
         self._known: dict[object, object] = {}
-        self._blocked: dict[EmployeeId, _Blocked] = {}
+        self._blocked: dict[EmployeeId, Blocked] = {}
         self._held: set[EmployeeId] = set()
 
-    def add(self, employee: EmployeeId, settlement: DrySettlement) -> None:
+    def __len__(self) -> int:
+        """The number of employees that were settled."""
+        return len(self._results)
+
+    def add(self, employee: EmployeeId, counted: Counted) -> None:
         """Adds a settlement. A later one of the same employee goes on from the earlier one."""
-        result = find_result(settlement)
-        account = self._accounts.setdefault(employee, settlement.account_before)
-        self.writes += sum(sent.is_taken for sent in settlement.sent)
-        changed = list_changed_paths(settlement) | self._fields.pop(employee, frozenset())
+        account = self._accounts.setdefault(employee, counted.account_before)
+        self.writes += counted.writes
+        changed = counted.changed | self._fields.pop(employee, frozenset())
         if changed:
             self._fields[employee] = self._share(changed)
-        if result in CONFIRMED:
-            result = _combine(settlement, account, self._fields.get(employee, frozenset()))
-        self._results[employee] = result
+        is_confirmed = counted.result in CONFIRMED
+        self._results[employee] = _combine(employee, counted, account, changed) if is_confirmed else counted.result
         self._reasons.pop(employee, None)
-        if result in {Previewed.REJECTED, Previewed.WAITING}:
-            reason, field = find_reason(settlement)
-            self._reasons[employee] = self._share((_ID.sub(r"\1 ID", reason or ""), field))
-        self._held.discard(employee)
-        if settlement.cause is WaitingCause.DISABLING_HELD:
-            self._held.add(employee)
-        self._note_blocked(employee, settlement.entry, settlement.cause)
-
-    def _note_blocked(self, employee: EmployeeId, entry: LedgerEntry, cause: WaitingCause | None) -> None:
+        if counted.reason is not None:
+            self._reasons[employee] = self._share(counted.reason)
         self._blocked.pop(employee, None)
-        if entry.blocked_by is not None or cause is WaitingCause.ADDRESS_EXCHANGE:
-            self._blocked[employee] = _Blocked(None)
-        elif entry.has_open_reference and entry.manager is not None:
-            self._blocked[employee] = _Blocked(entry.manager.employee_id)
+        if counted.blocked is not None:
+            self._blocked[employee] = counted.blocked
+        self._held.discard(employee)
+        if counted.is_held:
+            self._held.add(employee)
+
+    def has(self, employee: EmployeeId) -> bool:
+        """Returns whether the employee was settled."""
+        return employee in self._results
 
     def list_blocked(self, writer: DryWriter) -> list[EmployeeId]:
         """Returns the employees for which an address or the account of the manager may be available now."""
@@ -166,12 +211,11 @@ def _order(numbers: Counter[str]) -> list[tuple[str, int]]:
     return sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _combine(settlement: DrySettlement, before: AccountId | None, changed: frozenset[str]) -> Previewed:
+def _combine(employee: EmployeeId, counted: Counted, before: AccountId | None, changed: frozenset[str]) -> Previewed:
     """Returns what all settlements of an employee together do. ``before`` is the account before the first of them."""
-    entry = settlement.entry
-    if entry.account_id == name_new_account(entry.employee_id):
+    if counted.account == name_new_account(employee):
         return Previewed.CREATED
-    if entry.account_id != before:
+    if counted.account != before:
         return Previewed.LINKED
     if "active" in changed:
         return Previewed.ENABLED

@@ -2,23 +2,23 @@
 
 import pytest
 
-from services.admin.preview.collection import MappedEmployees, PreviewTooLargeError
-from services.admin.preview.source import MappedEmployee
+from services.admin.preview.collection import CollectedEmployee, CollectedEmployees, PreviewTooLargeError
+from services.admin.preview.draft import MappedEmployee
 from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Intent
 from tests.support.builders import make_change, make_request, make_request_with_intent, reports_to
 
 
-def add(employees: MappedEmployees, employee: str, manager: str | None = None) -> None:
+def add(employees: CollectedEmployees, employee: str, manager: str | None = None) -> None:
     """Adds an employee that reports to this manager."""
     reference = reports_to(manager) if manager else None
     request = make_request(employee, manager=reference)
-    employees.add(MappedEmployee(request, is_absent=False, name=None, event=make_change()))
+    employees.add(CollectedEmployee.build(MappedEmployee(request, is_absent=False, name=None, event=make_change())))
 
 
 def test_managers_come_before_their_reports() -> None:
     """A report that is settled first would be settled twice."""
-    employees = MappedEmployees()
+    employees = CollectedEmployees()
     for employee, manager in [("1", "2"), ("2", "3"), ("3", None), ("4", "2")]:
         add(employees, employee, manager)
 
@@ -27,17 +27,17 @@ def test_managers_come_before_their_reports() -> None:
 
 def test_leavers_come_first() -> None:
     """Their addresses become free for others."""
-    employees = MappedEmployees()
+    employees = CollectedEmployees()
     add(employees, "1")
     leaver = make_request_with_intent(Intent.DISABLE, "2")
-    employees.add(MappedEmployee(leaver, is_absent=False, name=None, event=make_change()))
+    employees.add(CollectedEmployee.build(MappedEmployee(leaver, is_absent=False, name=None, event=make_change())))
 
     assert employees.order() == ["2", "1"]
 
 
 def test_cycle_of_managers_has_each_employee_once() -> None:
     """Employees that report to each other are settled in any order."""
-    employees = MappedEmployees()
+    employees = CollectedEmployees()
     for employee, manager in [("1", "2"), ("2", "3"), ("3", "1"), ("4", "4")]:
         add(employees, employee, manager)
 
@@ -46,10 +46,10 @@ def test_cycle_of_managers_has_each_employee_once() -> None:
 
 def test_request_is_the_same_after_it_was_packed() -> None:
     """Cleared fields stay cleared."""
-    employees = MappedEmployees()
+    employees = CollectedEmployees()
     request = make_request("7", fields={"title": None, "nickName": "Zoë"})
 
-    employees.add(MappedEmployee(request, is_absent=True, name=None, event=make_change()))
+    employees.add(CollectedEmployee.build(MappedEmployee(request, is_absent=True, name=None, event=make_change())))
 
     assert employees.get(EmployeeId("7")) == request
     assert employees.absent == {"7"}
@@ -57,7 +57,7 @@ def test_request_is_the_same_after_it_was_packed() -> None:
 
 def test_too_large_company_is_an_error() -> None:
     """The memory of the command is limited."""
-    employees = MappedEmployees(max_bytes=10)
+    employees = CollectedEmployees(max_bytes=10)
 
     with pytest.raises(PreviewTooLargeError, match="--employee"):
         add(employees, "1")

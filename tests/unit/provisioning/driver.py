@@ -157,7 +157,7 @@ def record(
     def answer(step: Step) -> Reply:
         steps.append(step)
         if isinstance(step, Question):
-            is_own = isinstance(step, AskOwnership) and step.id == goal.account_id
+            is_own = isinstance(step, AskOwnership) and step.account.id == goal.account_id
             return answer_question(step, own if is_own else ownership, is_claimed=is_claimed)
         return answer_call(step)
 
@@ -198,5 +198,5 @@ def run_update(*answers: Answer, **more: Any) -> Story:
 def prove(*wanted: str) -> ServerMemory:
     """Returns a memory in which each change of these fields was stored by PATCH with paths."""
     kinds: tuple[Literal["add", "replace"], ...] = ("add", "replace")
-    proven = {(Way.PATHS, Change(path, kind)) for path in wanted for kind in kinds}
-    return ServerMemory(preferred=Way.PATHS, proven=proven)
+    proven = {Change(path, kind) for path in wanted for kind in kinds}
+    return ServerMemory(preferred=Way.PATHS, proven={Way.PATHS: proven})

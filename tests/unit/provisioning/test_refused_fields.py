@@ -71,7 +71,7 @@ def test_field_that_is_not_stored_is_remembered_for_the_server(*, is_silent: boo
 
 def test_field_that_one_account_does_not_keep_is_sent_for_others() -> None:
     """It may be a peculiar account. A server that has stored the field before stores it for others, too."""
-    unknown, known = ServerMemory(), ServerMemory(proven={(Way.PATHS, Change(TITLE, "add"))})
+    unknown, known = ServerMemory(), ServerMemory(proven={Way.PATHS: {Change(TITLE, "add")}})
     for account in ("u1", "u1"):
         unknown.learn_ignored(TITLE, AccountId(account))
     for account in ("u1", "u2"):

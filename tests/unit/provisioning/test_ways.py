@@ -14,7 +14,7 @@ NAME, TITLE = Change("name.givenName", "replace"), Change("title", "add")
 def build_memory() -> ServerMemory:
     """Returns the memory of a server that takes the name by PATCH alone, and the title by PUT alone."""
     return ServerMemory(
-        proven={(Way.PATHS, NAME), (Way.PUT, TITLE)},
+        proven={Way.PATHS: {NAME}, Way.PUT: {TITLE}},
         failed={*((way, TITLE) for way in Way if way is not Way.PUT), (Way.PUT, NAME)},
     )
 

@@ -1,0 +1,124 @@
+"""Further processes for work that computes and does nothing else: one process of Python uses one processor."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import aclosing, contextmanager
+from multiprocessing import get_context, parent_process
+from multiprocessing.forkserver import ensure_running
+from threading import Thread
+from typing import TypeVar
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
+
+MAX_PROCESSES = 3
+"""Maximum number of processes. Each needs about 80 MiB."""
+_QUEUED = 8
+"""Number of calls for each process that are begun before the result of the first one is taken."""
+
+
+class Processes:
+    """Calls functions in other processes once they are started, and in this process before."""
+
+    def __init__(self, executor: Executor | None, number: int) -> None:
+        """``executor`` has ``number`` processes; None calls everything in this process."""
+        self._executor = executor
+        self._number = number
+        self._first: Future[None] | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether functions are called in other processes."""
+        return self._first is not None and self._executor is not None
+
+    def start(self) -> None:
+        """Has the calls made in other processes, if there are any, as soon as the first one is there. That takes about a second."""
+        if self._executor is not None and self._first is None:
+            self._first = self._executor.submit(_do_nothing)
+
+    async def map(self, function: Callable[[A], R], arguments: AsyncGenerator[A, None]) -> AsyncGenerator[R, None]:
+        """Yields what a function returns for each argument, in their order. Function, arguments and results can be pickled.
+
+        Close the generator: it closes ``arguments``, and cancels the calls that have not ended.
+        """
+        running: deque[asyncio.Future[R]] = deque()
+        try:
+            async with aclosing(arguments):
+                async for argument in arguments:
+                    running.append(asyncio.ensure_future(self._call(function, argument)))
+                    while len(running) > (self._number * _QUEUED if self.is_started else 0):
+                        yield await running.popleft()
+                while running:
+                    yield await running.popleft()
+        finally:
+            for call in running:
+                call.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _call(self, function: Callable[[A], R], argument: A) -> R:
+        executor = self._executor
+        if executor is not None and self._first is not None and self._first.done():
+            try:
+                return await asyncio.get_running_loop().run_in_executor(executor, function, argument)
+            except BrokenProcessPool:  # such as one that needed more memory than there is
+                logger.warning(
+                    "a process ended before its work was done: the work goes on in this process, and takes longer"
+                )
+                self._executor = None
+        return function(argument)
+
+
+@contextmanager
+def open_processes(*modules: str) -> Iterator[Processes]:
+    """Yields the processes of this machine, which end with the context. A machine with one processor has none.
+
+    ``modules`` have the functions and what is passed to them: they are imported once for all processes.
+    """
+    number = min(_count_processors(), MAX_PROCESSES)
+    executor = _open_executor(number, modules) if number > 1 else None
+    try:
+        yield Processes(executor, number)
+    finally:
+        if executor is not None:
+            executor.shutdown(cancel_futures=True)
+
+
+def _count_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _open_executor(number: int, modules: Iterable[str]) -> Executor | None:
+    # a process that is forked from this one would share its connections, and the state of its threads
+    context = get_context("forkserver")
+    context.set_forkserver_preload([*modules])
+    try:
+        ensure_running()  # it imports the module while this process does something else
+        return ProcessPoolExecutor(number, mp_context=context, initializer=_prepare)
+    except (OSError, NotImplementedError, ImportError):
+        logger.info("this machine has no semaphores: all work is done in this process")
+        return None
+
+
+def _do_nothing() -> None:
+    """Shows by its end that a process is there."""
+
+
+def _prepare() -> None:
+    """Prepares another process: Ctrl-C ends this one, which then ends the others, and they end with this one in any case."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, name="end with the parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
