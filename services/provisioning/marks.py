@@ -1,6 +1,6 @@
 """What an account can be found by: its external id, and its user name and e-mail addresses. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from services.contracts.addresses import fold_address
@@ -48,7 +48,7 @@ def list_request_marks(request: AccountRequested) -> Marks:
     identity = request.desired or request.identity
     if identity is None:
         return _build([], [])
-    fields = request.desired.fields.values() if request.desired is not None else ()
+    fields = request.desired.fields if request.desired is not None else {}
     return _build([identity.external_id], [identity.user_name, *_list_texts(fields)])
 
 
@@ -57,11 +57,12 @@ def list_entry_marks(entry: LedgerEntry) -> Marks:
     return _build([entry.external_id, entry.attempted], [entry.user_name, entry.blocked_name, *entry.attempted_names])
 
 
-def _list_texts(values: Iterable[Value]) -> Iterator[str]:
-    """Yields the texts that may be addresses."""
-    for value in values:
+def _list_texts(fields: Mapping[str, Value]) -> Iterator[str]:
+    """Yields the texts that may be addresses: all that the account would hold as an e-mail address, and any other with an @."""
+    for path, value in fields.items():
+        is_address = path.lower().startswith("emails")
         for text in value if isinstance(value, tuple) else (value,):
-            if isinstance(text, str) and "@" in text:
+            if isinstance(text, str) and (is_address or "@" in text):
                 yield text
 
 

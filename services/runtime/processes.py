@@ -42,7 +42,11 @@ class Processes:
     def start(self) -> None:
         """Has the calls made in other processes, if there are any, as soon as the first one is there. That takes about a second."""
         if self._executor is not None and self._first is None:
-            self._first = self._executor.submit(_do_nothing)
+            try:
+                self._first = self._executor.submit(_do_nothing)
+            except OSError:  # the server that begins them has ended
+                _tell_absence()
+                self._executor = None
 
     async def map(self, function: Callable[[A], R], arguments: AsyncGenerator[A, None]) -> AsyncGenerator[R, None]:
         """Yields what a function returns for each argument, in their order. Function, arguments and results can be pickled.
@@ -69,9 +73,10 @@ class Processes:
             try:
                 return await asyncio.get_running_loop().run_in_executor(executor, function, argument)
             except BrokenProcessPool:  # such as one that needed more memory than there is
-                logger.warning(
-                    "a process ended before its work was done: the work goes on in this process, and takes longer"
-                )
+                if self._executor is not None:  # all calls that were begun end so, and one of them tells it
+                    logger.warning(
+                        "a process ended before its work was done: the work goes on in this process, and takes longer"
+                    )
                 self._executor = None
         return function(argument)
 
@@ -80,7 +85,8 @@ class Processes:
 def open_processes(*modules: str) -> Iterator[Processes]:
     """Yields the processes of this machine, which end with the context. A machine with one processor has none.
 
-    ``modules`` have the functions and what is passed to them: they are imported once for all processes.
+    ``modules`` have the functions and what is passed to them: they are imported once for all processes, by a server that begins the
+    processes, and ends with this one. The context waits for the calls that are being made.
     """
     number = min(_count_processors(), MAX_PROCESSES)
     executor = _open_executor(number, modules) if number > 1 else None
@@ -103,8 +109,12 @@ def _open_executor(number: int, modules: Iterable[str]) -> Executor | None:
         ensure_running()  # it imports the module while this process does something else
         return ProcessPoolExecutor(number, mp_context=context, initializer=_prepare)
     except (OSError, NotImplementedError, ImportError):
-        logger.info("this machine has no semaphores: all work is done in this process")
+        _tell_absence()
         return None
+
+
+def _tell_absence() -> None:
+    logger.info("no further process can be begun on this machine: all work is done in this one")
 
 
 def _do_nothing() -> None:

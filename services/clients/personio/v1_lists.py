@@ -6,7 +6,7 @@ bytes, and an element is read on demand. An unusual page is read at once.
 
 from collections.abc import Collection, Iterator, Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import msgspec
@@ -28,6 +28,8 @@ MAX_SPLIT_BYTES = 4 * LARGE_BYTES
 MAX_PART_VALUES = 20_000
 """Number of values of the employees in a part of a page from which on no further employee is added to it: some hundredths of a
 second of work."""
+MAX_METADATA_BYTES = 4_096
+"""Size of what a page says beside its elements above which the page is unusual: objects cost much more than their text."""
 
 
 class _Id(msgspec.Struct):
@@ -48,8 +50,8 @@ class _Ids(msgspec.Struct):
 
 class _Page(msgspec.Struct):
     data: list[msgspec.Raw]
-    success: Any = None
-    metadata: Any = None
+    success: msgspec.Raw = msgspec.Raw(b"null")
+    metadata: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _decode_ids = msgspec.json.Decoder(_Ids).decode
@@ -106,16 +108,23 @@ def split_response(response: httpx.Response, requested: Collection[str] | None, 
         # that builds all values
         ids = [parse_id(element.attributes.id.value) for element in _decode_ids(content).data]
         page = _decode_page(content)
+        if len(bytes(page.metadata)) > MAX_METADATA_BYTES:
+            return None
+        metadata = msgspec.json.decode(page.metadata)
     except (ValueError, RecursionError):  # including the errors of msgspec
         return None
-    if page.success is False or len(ids) > PAGE_SIZE or any(len(bytes(element)) > LARGE_BYTES for element in page.data):
+    if (
+        bytes(page.success) == b"false"
+        or len(ids) > PAGE_SIZE
+        or any(len(bytes(element)) > LARGE_BYTES for element in page.data)
+    ):
         return None
     employees = tuple(
         UnreadEmployee(employee, sha256(element).hexdigest(), element, requested)
         for employee, element in zip(ids, page.data, strict=True)
         if employee is not None
     )
-    return EmployeePage(employees, offset, get_total({"metadata": page.metadata}), len(ids) - len(employees))
+    return EmployeePage(employees, offset, get_total({"metadata": metadata}), len(ids) - len(employees))
 
 
 def split_page(entries: Sequence[object]) -> Iterator[tuple[int, Sequence[object]]]:

@@ -198,3 +198,10 @@ def test_element_that_names_another_employee_is_not_read() -> None:
     assert isinstance(listed, UnreadEmployee)
 
     assert listed._replace(id=EmployeeId("2")).read() is None
+
+
+def test_page_with_much_beside_its_elements_is_read_in_steps() -> None:
+    """Thousands of nested lists would stop the event loop for tenths of a second if they were built at once."""
+    metadata = {"total_elements": 1, "more": [[[]]] * 5_000}
+
+    assert split_response(build_response(encode(build_element(7), metadata=metadata)), REQUESTED, 0) is None

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,7 +152,9 @@ def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     program = tmp_path / "parent.py"
     program.write_text(PARENT)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env=environment) as parent:
+    with subprocess.Popen(
+        [sys.executable, str(program)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         was_running = is_running(pid)
@@ -175,6 +179,20 @@ def test_machine_without_semaphores_has_this_process(monkeypatch: pytest.MonkeyP
 
         assert not opened.is_started
         assert asyncio.run(collect(opened, double, [4])) == [8]
+
+
+def test_server_of_processes_may_have_ended() -> None:
+    """The work is done in this process."""
+
+    class Refusing(PicklingExecutor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+            raise ConnectionRefusedError(fn, args, kwargs)
+
+    opened = Processes(Refusing(), 2)
+    opened.start()
+
+    assert not opened.is_started
+    assert asyncio.run(collect(opened, double, [4])) == [8]
 
 
 async def test_left_calls_are_cancelled() -> None:
