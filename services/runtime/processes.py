@@ -68,17 +68,29 @@ class Processes:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _call(self, function: Callable[[A], R], argument: A) -> R:
-        executor = self._executor
-        if executor is not None and self._first is not None and self._first.done():
+        if self._first is not None and self._first.done():
+            call = self._submit(function, argument)
             try:
-                return await asyncio.get_running_loop().run_in_executor(executor, function, argument)
+                if call is not None:
+                    return await asyncio.wrap_future(call)
             except BrokenProcessPool:  # such as one that needed more memory than there is
-                if self._executor is not None:  # all calls that were begun end so, and one of them tells it
-                    logger.warning(
-                        "a process ended before its work was done: the work goes on in this process, and takes longer"
-                    )
-                self._executor = None
+                self._give_up()
         return function(argument)
+
+    def _submit(self, function: Callable[[A], R], argument: A) -> "Future[R] | None":
+        """Begins a call in another process, which may begin the process. Returns None without one."""
+        try:
+            return None if self._executor is None else self._executor.submit(function, argument)
+        except (BrokenProcessPool, OSError):  # a process, or the server that begins them, has ended
+            self._give_up()
+            return None
+
+    def _give_up(self) -> None:
+        if self._executor is not None:  # all calls that were begun end so, and one of them tells it
+            logger.warning(
+                "a process ended before its work was done: the work goes on in this process, and takes longer"
+            )
+        self._executor = None
 
 
 @contextmanager

@@ -406,6 +406,19 @@ async def test_manager_gets_an_account_in_a_later_round(pipeline: Pipeline) -> N
     assert shown_apart == shown
 
 
+async def test_entry_that_names_another_employee_concerns_one(pipeline: Pipeline) -> None:
+    """A damaged document ends no preview of the others."""
+    await pipeline.sync()
+    ledger = pipeline.store._database["ledger"]
+    await ledger.update_one({"account_id": {"$type": "string"}}, {"$set": {"employee_id": "999999"}})
+    preview = Preview(pipeline, default_mapping())
+
+    shown, (shown_apart, _) = await preview.show_all(), await preview.show_apart()
+
+    assert sum(map(len, shown.results.values())) > 30
+    assert shown_apart == shown
+
+
 async def test_cancelled_preview_ends_cleanly(pipeline: Pipeline) -> None:
     """Ctrl-C cancels the task of a command. The list of all accounts in the background ends, too."""
     await pipeline.sync()

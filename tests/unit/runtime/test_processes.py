@@ -181,18 +181,28 @@ def test_machine_without_semaphores_has_this_process(monkeypatch: pytest.MonkeyP
         assert asyncio.run(collect(opened, double, [4])) == [8]
 
 
-def test_server_of_processes_may_have_ended() -> None:
-    """The work is done in this process."""
+class Refusing(PicklingExecutor):
+    """The server that begins the processes ends after some calls."""
 
-    class Refusing(PicklingExecutor):
-        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-            raise ConnectionRefusedError(fn, args, kwargs)
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self._left = calls
 
-    opened = Processes(Refusing(), 2)
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        if not self._left:
+            raise ConnectionRefusedError
+        self._left -= 1
+        return super().submit(fn, *args, **kwargs)
+
+
+@pytest.mark.parametrize("calls", [0, 1, 3])
+def test_server_of_processes_may_end(calls: int) -> None:
+    """The work is done in this process: before the first process is there, and later."""
+    opened = Processes(Refusing(calls), 2)
     opened.start()
 
+    assert asyncio.run(collect(opened, double, [4, 5, 6, 7])) == [8, 10, 12, 14]
     assert not opened.is_started
-    assert asyncio.run(collect(opened, double, [4])) == [8]
 
 
 async def test_left_calls_are_cancelled() -> None:
