@@ -115,11 +115,7 @@ def _find_entry_number(entries: object, path: Path) -> int | None:
 def read(body: Body, text: str) -> Any:
     """Returns the value at a path. Absent, null and ``[]`` are one state and give None (RFC 7643, section 2.5)."""
     path = parse(text)
-    if path.key:
-        value: Any = find_entry(body, path)
-    else:
-        container = body if path.extension is None else _get_member(body, path.extension)
-        value = _get_member(container, path.attribute)
+    value: Any = find_entry(body, path) if path.key else _get_member(_get_container(body, path), path.attribute)
     if path.sub:
         value = _get_member(value, path.sub)
     return None if value == [] else value

@@ -74,16 +74,13 @@ async def preview_person(
         if mapped is None:
             raise build_unknown_employee(connection, employee)
         people = [*reversed(await _read_managers(store, reader, mapping, mapped)), mapped]
-        managers = {find_wanted_manager(one.request) for one in people} - {None}
-        named = {one.request.employee_id for one in people} | managers
-        entries = await store.ledger.read(PersonKey(connection, one) for one in named if one is not None)
+        wanted = (find_wanted_manager(one.request) for one in people)
+        named = {manager for manager in wanted if manager is not None} | {one.request.employee_id for one in people}
+        entries = await store.ledger.read(PersonKey(connection, one) for one in named)
+        managers = list_manager_accounts(entries)
         settlements = [
             await opened.writer.settle(
-                one.request,
-                entries.get(one.request.person),
-                list_manager_accounts(entries),
-                is_absent=one.is_absent,
-                raises=True,
+                one.request, entries.get(one.request.person), managers, is_absent=one.is_absent, raises=True
             )
             for one in people
         ]
@@ -285,8 +282,10 @@ async def _collect(
         collected.add(employees, with_names=with_names)
         if processes.is_started:
             people = [PersonKey(reader.connection, employee.id) for employee in employees]
-            for entry in (await store.ledger.read(people)).values():
-                collected.employees.note_entry(entry)
+            entries = await store.ledger.read(people)
+            for person in people:  # a damaged entry may name another employee
+                if person in entries:
+                    collected.employees.note_entry(entries[person])
 
     async def iterate_pages() -> AsyncGenerator[PageToMap, None]:
         async for page, stored in reader.iterate_listed():

@@ -2,18 +2,18 @@
 
 import pytest
 
-from services.admin.preview.collection import CollectedEmployee, CollectedEmployees, PreviewTooLargeError
-from services.admin.preview.draft import MappedEmployee
+from services.admin.preview.collection import CollectedEmployees, PreviewTooLargeError
 from services.contracts.ids import EmployeeId
 from services.contracts.outcomes import Intent
-from tests.support.builders import make_change, make_request, make_request_with_intent, reports_to
+from tests.support.builders import make_request, make_request_with_intent, reports_to
+from tests.support.collected import collect
 
 
 def add(employees: CollectedEmployees, employee: str, manager: str | None = None) -> None:
     """Adds an employee that reports to this manager."""
     reference = reports_to(manager) if manager else None
     request = make_request(employee, manager=reference)
-    employees.add(CollectedEmployee.build(MappedEmployee(request, is_absent=False, name=None, event=make_change())))
+    employees.add(collect(request))
 
 
 def test_managers_come_before_their_reports() -> None:
@@ -30,7 +30,7 @@ def test_leavers_come_first() -> None:
     employees = CollectedEmployees()
     add(employees, "1")
     leaver = make_request_with_intent(Intent.DISABLE, "2")
-    employees.add(CollectedEmployee.build(MappedEmployee(leaver, is_absent=False, name=None, event=make_change())))
+    employees.add(collect(leaver))
 
     assert employees.order() == ["2", "1"]
 
@@ -49,7 +49,7 @@ def test_request_is_the_same_after_it_was_packed() -> None:
     employees = CollectedEmployees()
     request = make_request("7", fields={"title": None, "nickName": "Zoë"})
 
-    employees.add(CollectedEmployee.build(MappedEmployee(request, is_absent=True, name=None, event=make_change())))
+    employees.add(collect(request, is_absent=True))
 
     assert employees.get(EmployeeId("7")) == request
     assert employees.absent == {"7"}

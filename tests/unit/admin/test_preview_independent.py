@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from services.accounts.index import AccountIndex
-from services.admin.preview.collection import CollectedEmployee, CollectedEmployees
-from services.admin.preview.draft import MappedEmployee
+from services.admin.preview.collection import CollectedEmployees
 from services.admin.preview.independent import find_independent
 from services.contracts.events import AccountRequested
 from services.contracts.ids import AccountId
 from services.contracts.outcomes import Intent, WaitingCause
 from services.provisioning.calls import Resource
 from services.provisioning.waiting import build_waiting
-from tests.support.builders import make_change, make_entry, make_request, make_request_with_intent, reports_to
+from tests.support.builders import make_entry, make_request, make_request_with_intent, reports_to
+from tests.support.collected import collect
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -35,8 +35,7 @@ class Company:
 
     def add(self, request: AccountRequested, *, is_absent: bool = False) -> None:
         """Adds an employee, or replaces one."""
-        mapped = MappedEmployee(request, is_absent=is_absent, name=None, event=make_change())
-        self.employees.add(CollectedEmployee.build(mapped))
+        self.employees.add(collect(request, is_absent=is_absent))
 
     def list_account(self, account: str, **body: Any) -> None:
         """Adds an account to the list."""
