@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MAX_EXTRA_SECONDS = 10.0
-"""Target: time of a preview above that of its Personio pages, in seconds."""
+"""Target for 10,000 people: time of a preview above that of its Personio pages, in seconds, on a machine with ``USUAL_PAGES_SECONDS``."""
+USUAL_PAGES_SECONDS = 1.1
+"""Duration of the bare loop for 10,000 people on the machine of the target. A slower machine needs longer for both."""
+MAX_EXTRA = MAX_EXTRA_SECONDS / USUAL_PAGES_SECONDS
+"""Target: time of a preview above that of its pages, in times of its pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,19 @@ class Preview:
         """Time above that of the pages, in seconds."""
         return self.seconds - self.pages_seconds
 
+    @property
+    def extra(self) -> float:
+        """Time above that of the pages, in times of the pages."""
+        return self.extra_seconds / self.pages_seconds
+
 
 def find_slow_previews(previews: Sequence[Preview]) -> list[str]:
     """Returns one line for each preview that misses the target."""
     return [
-        f"the preview of {preview.employees:,} people {preview.name} takes {preview.extra_seconds:.1f} s longer than its pages, "
-        f"not at most {MAX_EXTRA_SECONDS:.0f} s"
+        f"the preview of {preview.employees:,} people {preview.name} takes {preview.extra:.1f} times its pages longer than them, "
+        f"not at most {MAX_EXTRA:.1f}"
         for preview in previews
-        if preview.extra_seconds > MAX_EXTRA_SECONDS
+        if preview.extra > MAX_EXTRA
     ]
 
 
@@ -53,11 +62,12 @@ def format_previews(previews: Sequence[Preview]) -> str:
     servers = list(dict.fromkeys(name for preview in previews for name in preview.cpu_seconds))
     rows: list[tuple[str, str, list[float], str]] = [
         (
-            "preview above its pages, s",
-            f"≤ {MAX_EXTRA_SECONDS:.0f}",
-            [preview.extra_seconds for preview in previews],
+            "preview above its pages, in times of its pages",
+            f"≤ {MAX_EXTRA:.1f}",
+            [preview.extra for preview in previews],
             ".1f",
         ),
+        ("preview above its pages, s", "", [preview.extra_seconds for preview in previews], ".1f"),
         ("preview, s", "", [preview.seconds for preview in previews], ".1f"),
         ("its pages, s", "", [preview.pages_seconds for preview in previews], ".1f"),
         *(

@@ -1,6 +1,7 @@
 """Further processes for work that computes and does nothing else: one process of Python uses one processor."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -13,6 +14,8 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.forkserver import ensure_running
 from threading import Thread
 from typing import TypeVar
+
+from services.runtime.reading_ahead import read_ahead
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -51,12 +54,13 @@ class Processes:
     async def map(self, function: Callable[[A], R], arguments: AsyncGenerator[A, None]) -> AsyncGenerator[R, None]:
         """Yields what a function returns for each argument, in their order. Function, arguments and results can be pickled.
 
-        Close the generator: it closes ``arguments``, and cancels the calls that have not ended.
+        The next argument is read while a result is worked on. Close the generator: it closes ``arguments``, and cancels the calls
+        that have not ended.
         """
         running: deque[asyncio.Future[R]] = deque()
         try:
-            async with aclosing(arguments):
-                async for argument in arguments:
+            async with aclosing(read_ahead(arguments)) as coming:
+                async for argument in coming:
                     running.append(asyncio.ensure_future(self._call(function, argument)))
                     while len(running) > (self._number * _QUEUED if self.is_started else 0):
                         yield await running.popleft()
@@ -136,6 +140,7 @@ def _do_nothing() -> None:
 def _prepare() -> None:
     """Prepares another process: Ctrl-C ends this one, which then ends the others, and they end with this one in any case."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # what was imported stays: no collection has to look at it
     Thread(target=_end_with_parent, name="end with the parent", daemon=True).start()
 
 

@@ -288,10 +288,11 @@ async def _collect(
                     collected.employees.note_entry(entries[person])
 
     async def iterate_pages() -> AsyncGenerator[PageToMap, None]:
-        async for page, stored in reader.iterate_listed():
-            if page.offset == 0 and (page.total or 0) >= MANY_EMPLOYEES:
-                processes.start()  # before the first employee is collected, or not at all
-            yield PageToMap(reader.draft, page.employees, stored, page.total)
+        async with aclosing(reader.iterate_listed()) as read:
+            async for page, stored in read:
+                if page.offset == 0 and (page.total or 0) >= MANY_EMPLOYEES:
+                    processes.start()  # before the first employee is collected, or not at all
+                yield PageToMap(reader.draft, page.employees, stored, page.total)
 
     async with aclosing(processes.map(map_page, iterate_pages())) as pages:
         async for mapped in pages:

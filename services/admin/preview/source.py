@@ -1,7 +1,7 @@
 """Reads employees from Personio and the database, to be mapped with a draft. Stores nothing."""
 
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeAlias
 
@@ -18,6 +18,7 @@ from services.contracts.snapshots import Snapshot
 from services.mapping.selection import Selection, select_attributes
 from services.mapping.wanted import find_wanted_attributes
 from services.runtime.clock import Clock
+from services.runtime.reading_ahead import read_ahead
 from services.store.database import Store
 
 
@@ -112,10 +113,12 @@ class DraftReader:
         found = await self._personio.get_employee(employee)
         return found, (await self._store.snapshots.read(self.connection, [employee])).get(employee)
 
-    async def iterate_listed(self) -> AsyncIterator[tuple[EmployeePage, dict[EmployeeId, Snapshot]]]:
-        """Yields the employees that Personio lists, page by page, with their snapshots."""
-        async for page in self._personio.iterate_pages(self._selection.requested):
-            yield page, await self._store.snapshots.read(self.connection, [listed.id for listed in page.employees])
+    async def iterate_listed(self) -> AsyncGenerator[tuple[EmployeePage, dict[EmployeeId, Snapshot]], None]:
+        """Yields the employees that Personio lists, page by page, with their snapshots. Close it: it ends a request that is being made."""
+        pages = read_ahead(self._personio.iterate_pages(self._selection.requested))
+        async with aclosing(pages):
+            async for page in pages:
+                yield page, await self._store.snapshots.read(self.connection, [listed.id for listed in page.employees])
 
     async def iterate_unlisted(self, listed: Collection[EmployeeId]) -> AsyncIterator[list[Snapshot]]:
         """Yields the snapshots of the employees that are known and not listed: they would be resent, too."""
