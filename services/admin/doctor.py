@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from services.admin.checks import Finding
 from services.admin.connection_examiner import ConnectionExaminer, ConnectionReport
+from services.admin.connection_names import find_connection
 from services.admin.deployment import MONGODB, can_use, examine_deployment
-from services.contracts.ids import ConnectionId
 from services.runtime.clock import Clock
 from services.runtime.settings import KafkaSettings, PollingSettings
 from services.store.database import Store
@@ -28,19 +28,21 @@ class Report:
 async def examine(
     store: Store,
     clock: Clock,
-    connection: ConnectionId | None,
+    named: str | None,
     *,
     kafka: KafkaSettings,
     polling: PollingSettings,
     allow_private: bool,
 ) -> Report:
-    """Examines what all connections share and each connection, or only one of them.
+    """Examines what all connections share and each connection, or only the one that is named as ``find_connection`` reads it.
 
-    ``allow_private`` allows addresses of private networks. Raises ``UnknownConnectionError``, unless MongoDB does not answer.
+    ``allow_private`` allows addresses of private networks. Raises ``UnknownConnectionError`` and ``AmbiguousNameError``, unless MongoDB
+    does not answer.
     """
     deployment = await examine_deployment(store, kafka, clock)
     if not can_use(MONGODB, deployment):
         return Report(deployment, ())
+    connection = None if named is None else await find_connection(store, named)
     examiner = ConnectionExaminer(store, clock, polling, allow_private=allow_private)
     overall, reports = await examiner.examine(connection)
     return Report((*deployment, *overall), reports)

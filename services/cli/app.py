@@ -25,13 +25,14 @@ from services.runtime.clock import SystemClock
 from services.runtime.environment import load
 from services.runtime.settings import ProcessSettings
 from services.runtime.supervisor import Supervisor
+from services.runtime.version import VERSION
 from services.store.database import Store
 from services.writer.settings import WriterSettings
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Keep Declaree accounts in step with the employees in Personio.",
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 SERVICES = ("poller", "mapper", "writer")
@@ -51,6 +52,21 @@ LAST_POLL = {
 """What `status` says about the last poll. Other states have a shorter text."""
 KILL_MARGIN_SECONDS = 15
 """Seconds that `up` waits for a stopping process beyond GRACEFUL_TIMEOUT_SECONDS, before it kills the process."""
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print_result(f"personio-declaree {VERSION}", {}, as_json=False)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Keep Declaree accounts in step with the employees in Personio."""
 
 
 @app.command()

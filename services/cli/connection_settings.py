@@ -8,10 +8,9 @@ import typer
 from services.admin import connections as admin_connections
 from services.admin import runs as admin_runs
 from services.cli import inputs
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.output import print_result
 from services.contracts.connections import Guard, LinkPolicy
-from services.contracts.ids import ConnectionId
 from services.store.database import Store
 
 
@@ -24,8 +23,9 @@ def link_policy(
 
     `by_email` links enabled accounts without external id and role, with a fitting name. All others need a decision.
     """
-    run(lambda _, store: admin_connections.set_link_policy(store, ConnectionId(connection), policy))
-    print_result(f"link policy: {policy}", {"id": connection, "link_policy": policy.value}, as_json=as_json)
+    target = find_id(connection)
+    run(lambda _, store: admin_connections.set_link_policy(store, target, policy))
+    print_result(f"link policy: {policy}", {"id": target, "link_policy": policy.value}, as_json=as_json)
 
 
 def time_zone(
@@ -36,14 +36,15 @@ def time_zone(
     as_json: Json = False,
 ) -> None:
     """Show or change the company's time zone. Its days decide when access begins and ends."""
+    target = find_id(connection)
 
     async def work(_: CliSettings, store: Store) -> str:
         if zone is not None:
-            await admin_connections.set_time_zone(store, ConnectionId(connection), zone)
-        return (await store.connections.get(ConnectionId(connection))).time_zone
+            await admin_connections.set_time_zone(store, target, zone)
+        return (await store.connections.get(target)).time_zone
 
     current = run(work)
-    print_result(f"time zone: {current}", {"id": connection, "time_zone": current}, as_json=as_json)
+    print_result(f"time zone: {current}", {"id": target, "time_zone": current}, as_json=as_json)
 
 
 def guard(
@@ -63,10 +64,11 @@ def guard(
     A poll is held if one kind of change is above both thresholds. An account stays enabled if the accounts that are disabled within
     an hour would be above both. Without options, nothing is changed.
     """
+    target = find_id(connection)
 
     def work(_: CliSettings, store: Store) -> Coroutine[Any, Any, Guard]:
         share_of_one = None if share is None else share / 100
-        return admin_runs.set_guard(store, ConnectionId(connection), is_on=is_on, share=share_of_one, people=people)
+        return admin_runs.set_guard(store, target, is_on=is_on, share=share_of_one, people=people)
 
     stored = run(work)
     limits = f"more than {stored.people} employees and more than {stored.share * 100:g} % of them"

@@ -9,7 +9,7 @@ from services.admin import checks as admin_checks
 from services.admin import connections as admin_connections
 from services.admin import credentials as admin_credentials
 from services.cli import connection_settings, inputs
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.output import format_columns, print_result
 from services.cli.release_disabling import release_disabling
 from services.cli.remove import remove
@@ -132,11 +132,10 @@ def check(connection: Id, as_json: Json = False) -> None:
     Changes nothing in either system. The fields that Declaree lists are stored, so that the next check tells what has changed.
     Exit code 1 if a check failed.
     """
+    target = find_id(connection)
 
     async def work(settings: CliSettings, store: Store) -> tuple[admin_checks.Finding, ...]:
-        return await admin_checks.check(
-            store, SystemClock(), ConnectionId(connection), allow_private=settings.allow_private_addresses
-        )
+        return await admin_checks.check(store, SystemClock(), target, allow_private=settings.allow_private_addresses)
 
     findings = run(work)
     lines = [f"{finding.subject}: {finding.problem or _format_success(finding.hint)}" for finding in findings]
@@ -155,10 +154,11 @@ app.command()(start)
 @app.command()
 def pause(connection: Id, as_json: Json = False) -> None:
     """Stop scheduled polls and all writes. Changes that are on their way wait until `connections resume`, leavers included."""
-    run(lambda _, store: admin_connections.pause(store, ConnectionId(connection)))
+    target = find_id(connection)
+    run(lambda _, store: admin_connections.pause(store, target))
     print_result(
         "paused: nothing is written until it is resumed, and leavers keep their access",
-        {"id": connection, "state": "paused"},
+        {"id": target, "state": "paused"},
         as_json=as_json,
     )
 
@@ -166,8 +166,9 @@ def pause(connection: Id, as_json: Json = False) -> None:
 @app.command()
 def resume(connection: Id, as_json: Json = False) -> None:
     """Start scheduled polls and writes again: what waits is written. A new connection is started with `connections start`."""
-    run(lambda _, store: admin_connections.resume(store, ConnectionId(connection)))
-    print_result("active", {"id": connection, "state": "active"}, as_json=as_json)
+    target = find_id(connection)
+    run(lambda _, store: admin_connections.resume(store, target))
+    print_result("active", {"id": target, "state": "active"}, as_json=as_json)
 
 
 app.command("link-policy")(connection_settings.link_policy)
@@ -210,19 +211,20 @@ def secrets(
         inputs.PERSONIO_SECRET.read_or_prompt(personio_secret_file) if personio else None,
         inputs.DECLAREE_KEY.read_or_prompt(declaree_key_file) if declaree else None,
     )
+    target = find_id(connection)
     origins = {"Personio client_id": "from --personio-client-id"} if personio_client_id is not None else {}
     origins |= {"Personio secret": inputs.PERSONIO_SECRET.describe_origin(personio_secret_file)} if personio else {}
     origins |= {"Declaree key": inputs.DECLAREE_KEY.describe_origin(declaree_key_file)} if declaree else {}
 
     async def work(_: CliSettings, store: Store) -> ConnectionSummary:
-        await admin_credentials.set_credentials(store, SystemClock(), ConnectionId(connection), credentials)
-        return await admin_connections.get_summary(store, ConnectionId(connection))
+        await admin_credentials.set_credentials(store, SystemClock(), target, credentials)
+        return await admin_connections.get_summary(store, target)
 
     stored = run(work)
     addresses = [stored.personio_url] * personio + [stored.declaree_url] * declaree
     text = ", ".join(f"{name} ({origin})" for name, origin in origins.items())
     lines = f"stored: {text}\nonly sent to: {', '.join(addresses)}"
-    print_result(lines, {"id": connection, "stored": origins}, as_json=as_json)
+    print_result(lines, {"id": target, "stored": origins}, as_json=as_json)
 
 
 @app.command("rotate-keys")

@@ -9,12 +9,14 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
+from services.admin.connection_names import find_connection
 from services.cli.output import print_error
 from services.clients.declaree.errors import (
     DeclareeForbiddenError,
     DeclareeKeyRefusedError,
     DeclareeWrongAddressError,
 )
+from services.contracts.ids import ConnectionId
 from services.errors import ConfigurationError, ConnectorError, TransientError
 from services.runtime.environment import EX_CONFIG, load
 from services.runtime.kafka.publisher import Publisher
@@ -31,7 +33,7 @@ TO_CORRECT = (ConfigurationError, DeclareeKeyRefusedError, DeclareeForbiddenErro
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Id = Annotated[str, typer.Argument(help="The connection's id (see `connections list`).")]
+Id = Annotated[str, typer.Argument(help="The connection: its name, its id, or the beginning of either.")]
 
 
 class CliSettings(KafkaSettings, MongoSettings, EncryptionSettings, AddressSettings, PollingSettings):
@@ -92,3 +94,8 @@ def fail(error: ConnectorError) -> NoReturn:
     if isinstance(error, TO_CORRECT):
         raise typer.Exit(EX_CONFIG)
     raise typer.Exit(EX_TEMPFAIL if isinstance(error, TransientError) else 1)
+
+
+def find_id(named: str, *, is_exact: bool = False) -> ConnectionId:
+    """Returns the id of the connection that is named as ``find_connection`` reads it. Ends the command if none fits, or several do."""
+    return run(lambda _, store: find_connection(store, named, is_exact=is_exact))

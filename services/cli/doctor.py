@@ -9,14 +9,13 @@ from services.admin import doctor as admin_doctor
 from services.admin.checks import Finding
 from services.cli.context import CliSettings, Json, run
 from services.cli.output import print_result
-from services.contracts.ids import ConnectionId
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
 
 def doctor(
     connection: Annotated[
-        str | None, typer.Argument(help="Examine this connection only (see `connections list`).")
+        str | None, typer.Argument(help="Examine only this connection: its name, its id, or the beginning of either.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -25,13 +24,12 @@ def doctor(
     Exit code 1 if there is a problem; hints alone give 0. Each check is limited in time, and works while other parts are down.
     Without CONNECTION, the systems of the connections are only asked if there are at most 10 connections.
     """
-    only = None if connection is None else ConnectionId(connection)
 
     async def work(settings: CliSettings, store: Store) -> admin_doctor.Report:
         return await admin_doctor.examine(
             store,
             SystemClock(),
-            only,
+            connection,
             kafka=settings,
             polling=settings,
             allow_private=settings.allow_private_addresses,

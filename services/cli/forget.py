@@ -7,10 +7,10 @@ import typer
 
 from services.admin import forget as admin_forget
 from services.admin.tombstones import RecordEraser
-from services.cli.context import CliSettings, Id, Json, fail, open_publisher, run
+from services.cli.context import CliSettings, Id, Json, fail, find_id, open_publisher, run
 from services.cli.inputs import confirm
 from services.cli.output import format_columns, print_error, print_result
-from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.ids import EmployeeId, PersonKey
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
@@ -34,7 +34,8 @@ def forget(
     Exit code 1 if Personio still lists the employee or the account is not confirmed as disabled, unless --force is given.
     Exit code 75 if mapper or writer has not consumed the employee's records in time: the command can then be repeated.
     """
-    ids = ConnectionId(connection), EmployeeId(employee)
+    target = find_id(connection)
+    ids = target, EmployeeId(employee)
 
     async def find(settings: CliSettings, store: Store) -> tuple[admin_forget.StoredPerson, int, CliSettings]:
         stored = await admin_forget.find_stored(store, *ids)

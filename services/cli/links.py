@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from services.admin import links as admin_links
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.inputs import confirm
 from services.cli.output import print_error, print_result
 from services.contracts.claims import Decision, LinkDecision
@@ -32,45 +32,54 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the open decisions: employee, account, and since when the employee waits for the decision."""
+    target = find_id(connection)
 
     async def work(settings: CliSettings, store: Store) -> list[admin_links.Link]:
         allow_private = settings.allow_private_addresses
-        listed = admin_links.list_links(
-            store, SystemClock(), ConnectionId(connection), with_names=names, allow_private=allow_private
-        )
+        listed = admin_links.list_links(store, SystemClock(), target, with_names=names, allow_private=allow_private)
         return [link async for link in listed]
 
     links = run(work)
     lines = [line for link in links for line in _format(link)]
-    lines += [f"Decide about each with: links accept|refuse|hand-over {connection} EMPLOYEE ACCOUNT"] if lines else []
+    lines += [f"Decide about each with: links accept|refuse|hand-over {target} EMPLOYEE ACCOUNT"] if lines else []
     print_result("\n".join(lines) or "No decision is open.", links, as_json=as_json)
 
 
 @app.command()
 def accept(connection: Id, employee: Employee, account: Account, yes: Yes = False, as_json: Json = False) -> None:
     """Link the account with the employee: it is managed from now on, enabled, and gets the employee's data."""
+    target = find_id(connection)
     question = "Link this account with this employee? It is enabled and gets the employee's data."
-    _decide(connection, employee, account, Decision.LINK, question, yes=yes, as_json=as_json)
+    _decide(target, employee, account, Decision.LINK, question, yes=yes, as_json=as_json)
 
 
 @app.command()
 def refuse(connection: Id, employee: Employee, account: Account, yes: Yes = False, as_json: Json = False) -> None:
     """Leave the account alone. The employee stays rejected until the e-mail address or external id is free."""
+    target = find_id(connection)
     question = "Leave this account alone? The employee then gets no account."
-    _decide(connection, employee, account, Decision.LEAVE, question, yes=yes, as_json=as_json)
+    _decide(target, employee, account, Decision.LEAVE, question, yes=yes, as_json=as_json)
 
 
 @app.command("hand-over")
 def hand_over(connection: Id, employee: Employee, account: Account, yes: Yes = False, as_json: Json = False) -> None:
     """Hand the account of an employee that has left over to this employee, with all that is in it."""
+    target = find_id(connection)
     question = "Hand the leaver's account over to this employee?"
-    _decide(connection, employee, account, Decision.HAND_OVER, question, yes=yes, as_json=as_json)
+    _decide(target, employee, account, Decision.HAND_OVER, question, yes=yes, as_json=as_json)
 
 
 def _decide(
-    connection: str, employee: str, account: str, decision: Decision, question: str, *, yes: bool, as_json: bool
+    connection: ConnectionId,
+    employee: str,
+    account: str,
+    decision: Decision,
+    question: str,
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    ids = ConnectionId(connection), EmployeeId(employee), AccountId(account)
+    ids = connection, EmployeeId(employee), AccountId(account)
     shown: admin_links.Link | None = None
     if not yes:
         shown = run(

@@ -9,14 +9,14 @@ from services.admin import departures as admin_departures
 from services.admin import people as admin_people
 from services.admin import tasks as admin_tasks
 from services.admin.upcoming import Upcoming, stream_upcoming
-from services.cli.context import CliSettings, Id, Json, fail, run
+from services.cli.context import CliSettings, Id, Json, fail, find_id, run
 from services.cli.forget import forget
 from services.cli.inputs import confirm
 from services.cli.output import format_columns, print_error, print_result
 from services.cli.sync import Seconds
 from services.contracts.employees import INACTIVE, EmploymentPhase, get_parent
 from services.contracts.events import ChangeKind
-from services.contracts.ids import ConnectionId, EmployeeId
+from services.contracts.ids import EmployeeId
 from services.contracts.ledger import LedgerEntry
 from services.contracts.snapshots import Snapshot
 from services.contracts.tasks import Disable, Task
@@ -38,11 +38,12 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the last snapshot and the account of one employee. The output contains personal data."""
-    person = run(lambda _, store: admin_people.get_person(store, ConnectionId(connection), EmployeeId(employee)))
+    target = find_id(connection)
+    person = run(lambda _, store: admin_people.get_person(store, target, EmployeeId(employee)))
     if person.snapshot is None and person.problems:
         fail(StoreFailedError("; ".join(person.problems)))
     if person.snapshot is None:
-        fail(admin_tasks.build_unknown_employee(ConnectionId(connection), EmployeeId(employee)))
+        fail(admin_tasks.build_unknown_employee(target, EmployeeId(employee)))
     lines = [
         _format_attribute(key, value, person.labels.get(get_parent(key), ""))
         for key, value in sorted(person.snapshot.attributes.items())
@@ -103,9 +104,10 @@ def list_(connection: Id, as_json: Json = False) -> None:
 
     The list has ids and no personal data. `people show` prints the data of one employee.
     """
+    target = find_id(connection)
 
     async def work(_: CliSettings, store: Store) -> list[admin_people.NeedsAttention]:
-        people = admin_people.find_people_needing_attention(store, ConnectionId(connection))
+        people = admin_people.find_people_needing_attention(store, target)
         return [person async for person in people]
 
     people = run(work)
@@ -128,9 +130,10 @@ def list_upcoming(
 
     Last days are known only if the mapping has `disable_after_last_day`. Days are those of `connections time-zone`.
     """
+    target = find_id(connection)
 
     async def work(_: CliSettings, store: Store) -> list[Upcoming]:
-        found = stream_upcoming(store, SystemClock(), ConnectionId(connection), days=days, with_names=names)
+        found = stream_upcoming(store, SystemClock(), target, days=days, with_names=names)
         return sorted([one async for one in found], key=lambda one: (one.day, one.employee))
 
     listed = run(work)
@@ -159,8 +162,9 @@ def _confirm(question: str, *, yes: bool) -> None:
 @app.command()
 def disable(connection: Id, employee: Employee, yes: Yes = False, seconds: Seconds = 60, as_json: Json = False) -> None:
     """Disable the account of an employee that Personio no longer lists. Exit code 1 if Personio lists the employee."""
+    target = find_id(connection)
     _confirm(f"Disable the account of employee {employee}?", yes=yes)
-    ids = ConnectionId(connection), EmployeeId(employee)
+    ids = target, EmployeeId(employee)
 
     async def work(_: CliSettings, store: Store) -> Task:
         await admin_departures.ensure_known(store, *ids)
@@ -181,8 +185,9 @@ def disable(connection: Id, employee: Employee, yes: Yes = False, seconds: Secon
 @app.command()
 def acknowledge(connection: Id, employee: Employee, yes: Yes = False, as_json: Json = False) -> None:
     """Leave the account of an employee that Personio no longer lists as it is, and no longer report it."""
+    target = find_id(connection)
     _confirm(f"Leave the account of employee {employee} as it is?", yes=yes)
-    run(lambda _, store: admin_departures.acknowledge(store, ConnectionId(connection), EmployeeId(employee)))
+    run(lambda _, store: admin_departures.acknowledge(store, target, EmployeeId(employee)))
     print_result(
         "acknowledged: the account stays as it is", {"employee": employee, "acknowledged": True}, as_json=as_json
     )
@@ -194,10 +199,11 @@ def reset(connection: Id, employee: Employee, yes: Yes = False, as_json: Json = 
 
     Helps after an event with a wrong revision, and takes back decisions about links that have not taken effect yet.
     """
+    target = find_id(connection)
     _confirm(f"Forget what was decided for employee {employee}?", yes=yes)
 
     async def work(_: CliSettings, store: Store) -> None:
-        await admin_departures.reset(store, SystemClock(), ConnectionId(connection), EmployeeId(employee))
+        await admin_departures.reset(store, SystemClock(), target, EmployeeId(employee))
 
     run(work)
     print_result("reset: the employee is resent", {"employee": employee, "reset": True}, as_json=as_json)

@@ -5,10 +5,9 @@ from typing import Annotated
 import typer
 
 from services.admin import brake as admin_brake
-from services.cli.context import Id, Json, run
+from services.cli.context import Id, Json, find_id, run
 from services.cli.inputs import confirm
 from services.cli.output import format_columns, print_error, print_result
-from services.contracts.ids import ConnectionId
 
 
 def release_disabling(
@@ -24,15 +23,16 @@ def release_disabling(
     Exactly those that are held now are released. If they are wrong, correct the mapping and import it, or correct the data in
     Personio: the newest change counts. Exit code 1 if you do not agree.
     """
-    held = run(lambda _, store: admin_brake.list_held(store, ConnectionId(connection), with_names=names))
+    target = find_id(connection)
+    held = run(lambda _, store: admin_brake.list_held(store, target, with_names=names))
     if not yes and held:
         print_error(_describe(held, with_names=names))
         if not confirm("Disable these accounts?"):
             raise typer.Exit(1)
     people = [one.employee for one in held]
-    released = run(lambda _, store: admin_brake.release(store, ConnectionId(connection), people)) if held else 0
+    released = run(lambda _, store: admin_brake.release(store, target, people)) if held else 0
     text = f"released {released}: the writer disables these accounts" if held else "No account is held."
-    print_result(text, {"id": connection, "released": released}, as_json=as_json)
+    print_result(text, {"id": target, "released": released}, as_json=as_json)
 
 
 def _describe(held: tuple[admin_brake.HeldDisabling, ...], *, with_names: bool) -> str:

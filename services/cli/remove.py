@@ -7,12 +7,11 @@ import typer
 
 from services.admin import removal as admin_removal
 from services.admin.tombstones import RecordEraser
-from services.cli.context import CliSettings, Id, Json, open_publisher, run
+from services.cli.context import CliSettings, Id, Json, find_id, open_publisher, run
 from services.cli.forget import format_compaction
 from services.cli.inputs import confirm_by_name
 from services.cli.output import format_columns, print_error, print_result
 from services.cli.progress import show_progress
-from services.contracts.ids import ConnectionId
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
@@ -29,7 +28,7 @@ def remove(
     The connection is paused first. Exit code 75 if mapper or writer has not consumed its records in time: the connection then
     stays paused, and the command can be repeated.
     """
-    id_ = ConnectionId(connection)
+    id_ = find_id(connection, is_exact=True)
 
     async def find(settings: CliSettings, store: Store) -> tuple[admin_removal.StoredConnection, CliSettings]:
         return await admin_removal.find_stored_connection(store, id_), settings

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from services.admin import runs as admin_runs
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.inputs import confirm
 from services.cli.output import format_columns, print_error, print_result
 from services.cli.sync import Seconds, run_task
@@ -27,7 +27,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the newest runs, newest first: id, start, kind, state, and the number of new, changed and absent employees."""
-    runs = run(lambda _, store: admin_runs.list_runs(store, ConnectionId(connection), limit))
+    target = find_id(connection)
+    runs = run(lambda _, store: admin_runs.list_runs(store, target, limit))
     lines = format_columns(_format_row(one) for one in runs) if runs else "No run yet."
     print_result(lines, runs, as_json=as_json)
 
@@ -46,9 +47,10 @@ def show(
 
     If a later run has replaced it and holds the same changes, these are listed.
     """
+    target = find_id(connection)
 
     async def work(_: CliSettings, store: Store) -> tuple[Run, Run | None, list[admin_runs.HeldChange]]:
-        found = await admin_runs.get_run(store, ConnectionId(connection), run_id)
+        found = await admin_runs.get_run(store, target, run_id)
         successor = await store.runs.find_successor(found)
         if not people and not names:
             return found, successor, []
@@ -70,9 +72,8 @@ def release(connection: Id, run_id: RunId, yes: Yes = False, seconds: Seconds = 
 
     Exit code 1 if it is no longer held, 75 if no poller finished the release in time.
     """
-    _decide(
-        connection, run_id, "Transfer these changes to Declaree?", seconds, is_released=True, yes=yes, as_json=as_json
-    )
+    target = find_id(connection)
+    _decide(target, run_id, "Transfer these changes to Declaree?", seconds, is_released=True, yes=yes, as_json=as_json)
 
 
 @app.command()
@@ -81,15 +82,14 @@ def reject(connection: Id, run_id: RunId, yes: Yes = False, seconds: Seconds = 3
 
     Exit code 1 if it is no longer held, 75 if no poller dropped them in time.
     """
-    _decide(connection, run_id, "Drop these changes?", seconds, is_released=False, yes=yes, as_json=as_json)
+    target = find_id(connection)
+    _decide(target, run_id, "Drop these changes?", seconds, is_released=False, yes=yes, as_json=as_json)
 
 
 def _decide(
-    connection: str, run_id: str, question: str, seconds: float, *, is_released: bool, yes: bool, as_json: bool
+    connection: ConnectionId, run_id: str, question: str, seconds: float, *, is_released: bool, yes: bool, as_json: bool
 ) -> None:
-    held = run(
-        lambda _, store: admin_runs.get_decidable(store, ConnectionId(connection), run_id, is_released=is_released)
-    )
+    held = run(lambda _, store: admin_runs.get_decidable(store, connection, run_id, is_released=is_released))
     if not yes:
         if held.id != run_id:
             print_error(f"A later run has replaced the run {run_id}, and holds the same changes:")
@@ -97,7 +97,7 @@ def _decide(
         if not confirm(question):
             raise typer.Exit(1)
     action = DecideRun(run=held.id, is_released=is_released)
-    run_task(ConnectionId(connection), action, seconds, as_json=as_json, describe=_describe_decision)
+    run_task(connection, action, seconds, as_json=as_json, describe=_describe_decision)
 
 
 def _format_row(one: Run) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import typer
 
 from services.admin import start as admin_start
 from services.admin.connections import ensure_new
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.inputs import confirm
 from services.cli.output import print_error, print_result
 from services.cli.progress import show_progress
@@ -56,9 +56,10 @@ def start(
         raise typer.BadParameter(
             "the decision about links is missing: add --links fitting or --links none", param_hint="'--yes'"
         )
+    target = find_id(connection)
     if not dry_run:
-        run(lambda _, store: ensure_new(store, ConnectionId(connection)))
-    preview = _preview(ConnectionId(connection), with_names=names)
+        run(lambda _, store: ensure_new(store, target))
+    preview = _preview(target, with_names=names)
     if dry_run:
         print_result("\n".join(_format(preview)), _summarize(preview), as_json=as_json)
         return
@@ -77,15 +78,13 @@ def start(
     links = LinkChoice.FITTING if preview.links_by_email else links or LinkChoice.NONE
 
     async def work(_: CliSettings, store: Store) -> None:
-        await admin_start.start(
-            store, SystemClock(), ConnectionId(connection), preview, link=links is LinkChoice.FITTING
-        )
+        await admin_start.start(store, SystemClock(), target, preview, link=links is LinkChoice.FITTING)
 
     run(work)
-    summary = {"id": connection, "state": "active", "links": links.value, **_summarize(preview)}
+    summary = {"id": target, "state": "active", "links": links.value, **_summarize(preview)}
     lines = ["started: the first poll begins within a minute, see `status`"]
     if preview.list_by(Prospect.UNCLEAR) or (links is LinkChoice.NONE and preview.list_by(Prospect.FITTING)):
-        lines.append(f"After it, decide about the accounts that are not linked: links list {connection} --names")
+        lines.append(f"After it, decide about the accounts that are not linked: links list {target} --names")
     print_result("\n".join(lines), summary, as_json=as_json)
 
 

@@ -9,7 +9,7 @@ import typer
 from services.admin import replay as admin_replay
 from services.admin import tasks as admin_tasks
 from services.cli import inputs
-from services.cli.context import CliSettings, Id, Json, open_publisher, run
+from services.cli.context import CliSettings, Id, Json, find_id, open_publisher, run
 from services.cli.output import print_error, print_result
 from services.cli.progress import show_progress
 from services.contracts.ids import ConnectionId, EmployeeId
@@ -77,8 +77,9 @@ def poll(
         raise typer.BadParameter(
             "--dry-run polls all employees: leave one of both options out", param_hint="'--employee'"
         )
+    target = find_id(connection)
     people = tuple(EmployeeId(employee_id) for employee_id in employee or ())
-    run_task(ConnectionId(connection), Poll(dry_run=dry_run, people=people), seconds, as_json=as_json)
+    run_task(target, Poll(dry_run=dry_run, people=people), seconds, as_json=as_json)
 
 
 def resync(
@@ -93,8 +94,9 @@ def resync(
 
     Exit code 1 if the task failed, 75 if no poller finished it in time.
     """
+    target = find_id(connection)
     people = tuple(EmployeeId(employee_id) for employee_id in employee or ())
-    run_task(ConnectionId(connection), admin_tasks.build_resync(people), seconds, as_json=as_json)
+    run_task(target, admin_tasks.build_resync(people), seconds, as_json=as_json)
 
 
 def replay(
@@ -127,6 +129,7 @@ def replay(
         raise typer.BadParameter(
             "an employee id is unique only within its connection: add --connection", param_hint="'--employee'"
         )
+    target = None if connection is None else find_id(connection)
     with show_progress("reading") as step:
 
         async def work(settings: CliSettings, store: Store) -> admin_replay.Replayed:
@@ -136,7 +139,7 @@ def replay(
                     store,
                     publisher,
                     SystemClock(),
-                    connection=None if connection is None else ConnectionId(connection),
+                    connection=target,
                     employee=None if employee is None else EmployeeId(employee),
                     everything=everything,
                     since_ms=None if since is None else inputs.to_milliseconds(since),

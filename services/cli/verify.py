@@ -9,7 +9,7 @@ import typer
 from services.admin import verify as admin_verify
 from services.admin.verify import Verified
 from services.cli import inputs
-from services.cli.context import EX_TEMPFAIL, CliSettings, Json, run
+from services.cli.context import EX_TEMPFAIL, CliSettings, Json, find_id, run
 from services.cli.output import print_result
 from services.cli.progress import show_progress
 from services.cli.sync import STATE_TEXTS
@@ -30,7 +30,7 @@ def verify(
         str | None,
         typer.Argument(
             callback=inputs.parse_optional_id,
-            help="The connection's id (see `connections list`). Without it, all active connections.",
+            help="The connection: its name, its id, or the beginning of either. Without it, all active connections.",
         ),
     ] = None,
     employee: Annotated[
@@ -53,11 +53,12 @@ def verify(
 
     Exit code 0 if nothing differs or all is being repaired, 1 if something needs a person, 75 if no poller finished it in time.
     """
-    if employee is not None:
-        if connection is None:
-            raise typer.BadParameter("an employee id is unique only within its connection: add the connection's id")
-        _verify_employee(ConnectionId(connection), EmployeeId(employee), seconds, as_json=as_json)
-    verified = _verify_connections(connection, repair=repair, last=last, seconds=seconds)
+    if employee is not None and connection is None:
+        raise typer.BadParameter("an employee id is unique only within its connection: add the connection")
+    target = None if connection is None else find_id(connection)
+    if employee is not None and target is not None:
+        _verify_employee(target, EmployeeId(employee), seconds, as_json=as_json)
+    verified = _verify_connections(target, repair=repair, last=last, seconds=seconds)
     lines = [line for one in verified for line in _format(one)]
     print_result("\n".join(lines) or "No connection is active.", verified, as_json=as_json)
     if any(one.needs_person for one in verified):
@@ -66,7 +67,7 @@ def verify(
         raise typer.Exit(EX_TEMPFAIL)
 
 
-def _verify_connections(connection: str | None, *, repair: bool, last: bool, seconds: float) -> list[Verified]:
+def _verify_connections(connection: ConnectionId | None, *, repair: bool, last: bool, seconds: float) -> list[Verified]:
     """Returns the verification of one connection, or of all active ones. With ``last``, reads the last reports."""
     with show_progress(STATE_TEXTS[TaskState.OPEN]) as step:
 
@@ -75,7 +76,7 @@ def _verify_connections(connection: str | None, *, repair: bool, last: bool, sec
             step(f"{task.connection_id}: {state}", task.counts.get("listed"), None)
 
         async def work(_: CliSettings, store: Store) -> list[Verified]:
-            named = (ConnectionId(connection),) if connection is not None else await admin_verify.find_active(store)
+            named = (connection,) if connection is not None else await admin_verify.find_active(store)
             if last:
                 return [await admin_verify.get_last(store, one) for one in named]
             return [

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.errors import ConfigurationError
 from services.runtime.log import describe
 from services.runtime.metrics import Metrics
+from services.runtime.version import VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -62,13 +63,13 @@ class Health:
 
     async def _show_liveness(self, _: Request) -> Response:
         is_alive = self.failure is None
-        return JSONResponse({"service": self._name, "alive": is_alive}, 200 if is_alive else 503)
+        return JSONResponse({"service": self._name, "version": VERSION, "alive": is_alive}, 200 if is_alive else 503)
 
     async def _show_readiness(self, _: Request) -> Response:
         checks = {name: await _run_check(check) for name, check in self._checks.items()} if self.is_started else {}
         checks["started"] = "ok" if self.is_started else "starting: a server has not answered yet"
         is_ready = self.failure is None and all(answer == "ok" for answer in checks.values())
-        return JSONResponse({"service": self._name, "checks": checks}, 200 if is_ready else 503)
+        return JSONResponse({"service": self._name, "version": VERSION, "checks": checks}, 200 if is_ready else 503)
 
     async def _show_metrics(self, _: Request) -> Response:
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -4,6 +4,8 @@ import math
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.runtime.version import VERSION
+
 FRESHNESS_BUCKETS = (10, 60, 600, 3600, 86_400)
 """Upper bounds of the freshness from the detection, in seconds. Each costs a series for every connection and replica."""
 SOURCE_FRESHNESS_BUCKETS = (300, 1200, 3600, 14_400, 86_400)
@@ -19,6 +21,14 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         """The metrics for Prometheus."""
+
+        # ------------------------------------------------------------ the process
+        self.build = self._make_gauge(
+            "sync_build_info",
+            "Always 1. The label is the version of the process. Several of them for long: an upgrade is not finished.",
+            "version",
+        )
+        self.build.labels(VERSION).set(1)
 
         # ------------------------------------------------------------ Kafka
         self.records = self._make_counter(

@@ -9,7 +9,7 @@ import typer
 from services.admin import catalogues as admin_catalogues
 from services.admin import fields as admin_fields
 from services.admin.shortening import join_first
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.mapping.examples import list_examples, unpin
 from services.cli.mapping.explain import explain
 from services.cli.mapping.files import check_examples, lint, show_schema
@@ -20,7 +20,6 @@ from services.cli.mapping.versions import discard, export, show_differences, sho
 from services.cli.output import format_columns, print_result
 from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.fields import FieldCatalogue, TargetField
-from services.contracts.ids import ConnectionId
 from services.mapping.target_fields import describe_type
 from services.runtime.clock import SystemClock
 from services.store.database import Store
@@ -37,10 +36,11 @@ def attributes(connection: Id, as_json: Json = False) -> None:
 
     A mapping names attributes by these keys. Attributes that it does not read have no number: their values stay in Personio.
     """
+    target = find_id(connection)
 
     async def work(settings: CliSettings, store: Store) -> SourceCatalogue:
         return await admin_catalogues.read_source_catalogue(
-            store, SystemClock(), ConnectionId(connection), allow_private=settings.allow_private_addresses
+            store, SystemClock(), target, allow_private=settings.allow_private_addresses
         )
 
     catalogue = run(work)
@@ -79,10 +79,11 @@ def fields(
     A rule names a field by its path. The server is asked for its fields. If it lists none, only the documented ones are known, and a
     rule may write others.
     """
+    target = find_id(connection)
 
     async def work(settings: CliSettings, store: Store) -> FieldCatalogue:
         return await admin_fields.read_field_catalogue(
-            store, SystemClock(), ConnectionId(connection), allow_private=settings.allow_private_addresses
+            store, SystemClock(), target, allow_private=settings.allow_private_addresses
         )
 
     catalogue = run(work)

@@ -9,11 +9,10 @@ import typer
 from services.admin.mapping import examples as admin_examples
 from services.admin.mapping.documents import format_examples
 from services.admin.mapping.examples import ExampleCheck, ListedExample
-from services.cli.context import Id, Json, run
+from services.cli.context import Id, Json, find_id, run
 from services.cli.mapping.files import format_failures
 from services.cli.output import format_columns, print_error, print_result
 from services.contracts.examples import ExampleDocument
-from services.contracts.ids import ConnectionId
 from services.mapping.examples import ExampleFailure
 from services.runtime.environment import EX_CONFIG
 
@@ -29,9 +28,10 @@ def list_examples(
 
     With --yaml and --json, the output has the data of the examples, which can be personal.
     """
-    found = run(lambda _, store: admin_examples.list_examples(store, ConnectionId(connection)))
+    target = find_id(connection)
+    found = run(lambda _, store: admin_examples.list_examples(store, target))
     for name in found.unreadable:
-        print_error(f'example "{name}" cannot be read: remove it with `mapping unpin {connection} {shlex.quote(name)}`')
+        print_error(f'example "{name}" cannot be read: remove it with `mapping unpin {target} {shlex.quote(name)}`')
     if as_yaml:
         document = ExampleDocument(examples=tuple(one.pinned.example for one in found.examples))
         print_result(format_examples(document).rstrip("\n"), found, as_json=as_json)
@@ -45,7 +45,8 @@ def unpin(
     connection: Id, name: Annotated[str, typer.Argument(help="Name of the example.")], as_json: Json = False
 ) -> None:
     """Remove a pinned example, also one that cannot be read."""
-    run(lambda _, store: admin_examples.unpin(store, ConnectionId(connection), name))
+    target = find_id(connection)
+    run(lambda _, store: admin_examples.unpin(store, target, name))
     print_result(f'example "{name}" is removed', {"removed": name}, as_json=as_json)
 
 

@@ -9,10 +9,10 @@ import typer
 
 from services.admin.mapping.explain import ExplainedField, Explanation, explain_employee, explain_past, list_settled
 from services.admin.mapping.history import RecordPosition, SettledChange
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.output import MINUTES, format_time, join_lines, print_error, print_result
 from services.cli.progress import show_progress
-from services.contracts.ids import ConnectionId, EmployeeId, PersonKey
+from services.contracts.ids import EmployeeId, PersonKey
 from services.contracts.outcomes import Intent
 from services.contracts.targets import MANAGER, identify_field
 from services.mapping.explanations import FieldExplanation
@@ -45,17 +45,18 @@ def explain(
 
     Each field has the attributes that its rule reads, and the value after each step. The output contains personal data.
     """
-    person = PersonKey(ConnectionId(connection), EmployeeId(employee))
+    if history and (revision is not None or field is not None):
+        raise typer.BadParameter("leave --field and --revision out: the list has neither", param_hint="'--history'")
+    target = find_id(connection)
+    person = PersonKey(target, EmployeeId(employee))
     if history:
-        if revision is not None or field is not None:
-            raise typer.BadParameter("leave --field and --revision out: the list has neither", param_hint="'--history'")
         settled = _list_settled(person)
         print_result(join_lines(_format_history(settled)), settled, as_json=as_json)
         return
     explanation = _explain(person) if revision is None else _explain_past(person, revision)
     fields = [one for one in explanation.fields if field is None or _is_named(one, field)]
     if field is not None and not fields:
-        print_error(f"no rule writes {field}: `mapping export {connection}` shows the rules")
+        print_error(f"no rule writes {field}: `mapping export {target}` shows the rules")
         raise typer.Exit(1)
     lines = [*_format_head(explanation), *(line for one in fields for line in _format_field(one, explanation))]
     print_result(join_lines(lines), replace(explanation, fields=tuple(fields)), as_json=as_json)

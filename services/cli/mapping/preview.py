@@ -16,7 +16,7 @@ from services.admin.preview import live as admin_preview
 from services.admin.preview.recorded import RecordedPreview, preview_recorded
 from services.admin.preview.results import PersonPreview, PopulationPreview, ReasonGroup
 from services.cli import inputs
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.output import format_columns, print_error, print_result
 from services.cli.progress import show_progress
 from services.contracts.ids import ConnectionId, EmployeeId
@@ -86,7 +86,7 @@ def preview(
         raise typer.BadParameter(
             "leave --employee, --names and --values out: it only counts changes", param_hint="'--since'"
         )
-    target = ConnectionId(connection)
+    target = find_id(connection)
     mapping = run(lambda _, store: get_draft(store, target)).mapping if file is None else inputs.read_mapping(file)
     if since is not None:
         recorded = _preview_recorded(target, mapping, since)

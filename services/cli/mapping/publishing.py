@@ -11,7 +11,7 @@ from services.admin.mapping import versions as admin_mappings
 from services.admin.mapping.publication import Publication, prepare_publication
 from services.admin.mapping.review import MappingReview, review_mapping
 from services.cli import inputs
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.mapping.examples import show_examples
 from services.cli.mapping.files import File, ensure_examples
 from services.cli.mapping.preview import show_preview
@@ -74,7 +74,7 @@ def import_(
     if revision is not None and not draft:
         raise typer.BadParameter("only a draft has a revision: add --draft", param_hint="'--revision'")
     mapping = inputs.read_mapping(file)
-    target = ConnectionId(connection)
+    target = find_id(connection)
     if draft:
         saved, review = run(lambda _, store: _save(store, target, mapping, by, revision or 0))
         _print_review(review)
@@ -109,7 +109,7 @@ def publish(
 
     Shows problems, differences and the preview, and asks.
     """
-    target = ConnectionId(connection)
+    target = find_id(connection)
     draft = run(lambda _, store: admin_mappings.get_current_draft(store, target))
     choices = _Choices(dropped, note, by, yes, accept_problems, preview, examples)
     _publish_confirmed(target, draft.mapping, choices, draft=draft, as_json=as_json)
@@ -131,7 +131,7 @@ def roll_back(
 
     Shows problems, differences and the preview, and asks.
     """
-    target = ConnectionId(connection)
+    target = find_id(connection)
     earlier = run(lambda _, store: admin_mappings.get_version(store, target, version))
     choices = _Choices(dropped, note or f"as version {version}", by, yes, accept_problems, preview, examples)
     _publish_confirmed(target, earlier.mapping, choices, as_json=as_json)

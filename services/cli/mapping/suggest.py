@@ -2,9 +2,8 @@
 
 from services.admin.mapping.documents import format_document
 from services.admin.mapping.suggest import SuggestedMapping, suggest_mapping
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.output import print_error, print_result
-from services.contracts.ids import ConnectionId
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
@@ -15,11 +14,10 @@ def suggest(connection: Id, as_json: Json = False) -> None:
     Compares the attributes of Personio with the fields of Declaree, by names in English and German, and types. Each rule has a
     reason, which is printed beside the document. `mapping import --draft` saves the document after you have checked it.
     """
+    target = find_id(connection)
 
     async def work(settings: CliSettings, store: Store) -> SuggestedMapping:
-        return await suggest_mapping(
-            store, SystemClock(), ConnectionId(connection), allow_private=settings.allow_private_addresses
-        )
+        return await suggest_mapping(store, SystemClock(), target, allow_private=settings.allow_private_addresses)
 
     suggested = run(work)
     if not as_json:

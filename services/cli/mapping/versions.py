@@ -8,9 +8,8 @@ import typer
 
 from services.admin.mapping import documents
 from services.admin.mapping import versions as admin_mappings
-from services.cli.context import CliSettings, Id, Json, run
+from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.output import format_columns, print_error, print_result
-from services.contracts.ids import ConnectionId
 from services.contracts.mappings import MappingDraft, PublishedMapping
 from services.mapping.differences import Difference, find_differences
 from services.store.database import Store
@@ -30,13 +29,14 @@ def export(
     """
     if draft and version is not None:
         raise typer.BadParameter("name a version or the draft", param_hint="'--draft'")
+    target = find_id(connection)
 
     async def work(_: CliSettings, store: Store) -> MappingDraft | PublishedMapping:
         if draft:
-            return await admin_mappings.get_draft(store, ConnectionId(connection))
+            return await admin_mappings.get_draft(store, target)
         if version is not None:
-            return await admin_mappings.get_version(store, ConnectionId(connection), version)
-        return await admin_mappings.get_published(store, ConnectionId(connection))
+            return await admin_mappings.get_version(store, target, version)
+        return await admin_mappings.get_published(store, target)
 
     found = run(work)
     if isinstance(found, MappingDraft) and not as_json:
@@ -47,13 +47,14 @@ def export(
 
 def show_history(connection: Id, as_json: Json = False) -> None:
     """List the published versions, newest first: number, time, name, note. The draft comes first."""
+    target = find_id(connection)
 
     async def work(_: CliSettings, store: Store) -> tuple[MappingDraft | None, tuple[PublishedMapping, ...]]:
-        versions = await admin_mappings.list_versions(store, ConnectionId(connection))
+        versions = await admin_mappings.list_versions(store, target)
         try:
-            return await admin_mappings.find_draft(store, ConnectionId(connection)), versions
+            return await admin_mappings.find_draft(store, target), versions
         except StoreFailedError as error:
-            print_error(f"the draft cannot be read, `mapping discard {connection}` removes it: {error}")
+            print_error(f"the draft cannot be read, `mapping discard {target}` removes it: {error}")
             return None, versions
 
     draft, versions = run(work)
@@ -73,7 +74,7 @@ def show_differences(
     as_json: Json = False,
 ) -> None:
     """Show what differs between two versions, or between a version and the draft."""
-    target = ConnectionId(connection)
+    target = find_id(connection)
 
     async def work(_: CliSettings, store: Store) -> tuple[Difference, ...]:
         earlier = (
@@ -94,7 +95,8 @@ def show_differences(
 
 def discard(connection: Id, as_json: Json = False) -> None:
     """Discard the draft. Published versions stay."""
-    was_there = run(lambda _, store: admin_mappings.discard_draft(store, ConnectionId(connection)))
+    target = find_id(connection)
+    was_there = run(lambda _, store: admin_mappings.discard_draft(store, target))
     text = "the draft is discarded" if was_there else "there was no draft"
     print_result(text, {"discarded": was_there}, as_json=as_json)
 

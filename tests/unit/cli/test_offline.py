@@ -6,6 +6,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from services.cli.context import EX_TEMPFAIL
 from services.runtime.environment import EX_CONFIG
 from tests.support.command_line import ADD_CONNECTION, COMMANDS, SECRETS, Cli
+from tests.support.documentation import ROOT
 from tests.support.keys import make_key
 
 WRONG_USE = 2
@@ -37,6 +39,19 @@ def test_help_of_a_command_lists_its_options(offline: Cli, command: str) -> None
 
     assert result.exit_code == 0
     assert ("--json" in result.output) == (command not in {"mapping schema", "up"})
+
+
+def test_short_option_shows_the_same_help(offline: Cli) -> None:
+    """Of the program, of a group, and of a command."""
+    for command in ((), ("people",), ("people", "show")):
+        assert offline(*command, "-h").output == offline(*command, "--help").output
+
+
+def test_version_of_the_program_is_that_of_its_package(offline: Cli) -> None:
+    """It is the first question when something has to be reported."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert offline("--version").output == f"personio-declaree {project['version']}\n"
 
 
 def test_program_without_a_command_lists_all_commands(offline: Cli) -> None:

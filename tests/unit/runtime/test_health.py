@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 import httpx
 import pytest
@@ -36,6 +37,24 @@ async def test_request_without_the_token_learns_nothing(path: str, header: str |
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == "Bearer"
     assert response.content == b""
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+async def test_health_tells_service_and_version(path: str) -> None:
+    """During an upgrade, an operator asks which process is the old one."""
+    async with connect(None) as client:
+        answer = (await client.get(path)).json()
+
+    assert answer["service"] == "writer"
+    assert answer["version"] == version("personio-declaree")
+
+
+async def test_metrics_tell_the_version() -> None:
+    """So that a dashboard shows it beside everything else."""
+    async with connect(None) as client:
+        lines = (await client.get("/metrics")).text.splitlines()
+
+    assert f'sync_build_info{{version="{version("personio-declaree")}"}} 1.0' in lines
 
 
 @pytest.mark.parametrize("token", [None, SecretStr(""), SecretStr("right")])
