@@ -274,6 +274,6 @@ class Installation:
         return {**{name: server for name, server in servers.items() if server.is_running}, **self.processes}
 
     async def read_status(self) -> list[dict[str, Any]]:
-        """Returns the output of ``status --json``: one entry for each connection."""
-        connections: list[dict[str, Any]] = json.loads(await self.run_cli("status", "--json", expect=None))
-        return connections
+        """Returns the numbers of each connection in the output of ``status --json``."""
+        overview = json.loads(await self.run_cli("status", "--json", expect=None))
+        return [connection["status"] for connection in overview["connections"]]

@@ -2,13 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
+from typing import Protocol
 
-from services.admin.checks import Finding
+from services.admin.findings import Finding
 from services.errors import ConnectorError
 from services.runtime.log import describe
 
 CHECK_SECONDS = 30.0
 """Seconds that one check may take. The requests to a system that does not answer are repeated for half of that."""
+
+
+class RunCheck(Protocol):
+    """Runs checks with one limit of time."""
+
+    async def __call__(self, subject: str, check: Awaitable[Iterable[Finding]]) -> tuple[Finding, ...]:
+        """Returns the findings of a check, or one finding with its problem."""
+        ...
 
 
 async def run_check(

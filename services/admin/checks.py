@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from services.admin.field_news import judge_fields
 from services.admin.fields import compare_fields, refresh_field_catalogue
+from services.admin.findings import Finding
 from services.admin.shortening import join_first
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.turns import SHORT_HOLD_SECONDS
@@ -38,20 +39,6 @@ MAX_NAMED = 20
 """Maximum number of unusable attributes that a finding names."""
 MAX_FIELD_FINDINGS = 20
 """Maximum number of findings about the fields of one connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check."""
-
-    subject: str
-    """What was checked."""
-    problem: str | None = None
-    """What is wrong and what to do; None if nothing is wrong."""
-    hint: str | None = None
-    """What works otherwise than the administrator may expect; None if nothing does."""
-    note: str | None = None
-    """What was found and is right; None if there is nothing to tell."""
 
 
 @dataclass(frozen=True, slots=True)

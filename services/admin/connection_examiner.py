@@ -1,16 +1,15 @@
 """Examines connections for `doctor`: what is stored about them, and both systems of a few of them."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.admin.bounds import run_check
-from services.admin.checks import Finding, SystemCheck, check_declaree, check_fields, check_mapping, check_personio
+from services.admin.checks import SystemCheck, check_declaree, check_fields, check_mapping, check_personio
 from services.admin.connection_findings import StoredFacts, judge_stored
-from services.admin.status import get_status
+from services.admin.findings import Finding
+from services.admin.overview import read_facts
 from services.admin.vendor_findings import judge_clock, judge_ends, judge_pace
-from services.contracts.connections import normalise_host
 from services.contracts.ids import ConnectionId
 from services.contracts.vendor_notes import VendorNotes
 from services.runtime.clock import Clock
@@ -63,23 +62,7 @@ class ConnectionExaminer:
 
     async def _read_facts(self, facts: list[StoredFacts]) -> tuple[Finding, ...]:
         """Adds the facts of all connections. Has no finding of its own: what it raises is one."""
-        now = self._clock.now()
-        statuses = {status.connection: status for status in await get_status(self._store, now=now)}
-        summaries = await self._store.connections.list_all()
-        tolerance = self._polling.poll_tolerance
-        overdue = set(await self._store.schedule.find_due(now - tolerance, limit=max(1, len(summaries))))
-        hosts = Counter(normalise_host(summary.personio_url) for summary in summaries)
-        facts += [
-            StoredFacts(
-                summary,
-                statuses[summary.id],
-                is_overdue=summary.id in overdue,
-                sharing=hosts[normalise_host(summary.personio_url)],
-                per_minute=self._polling.poll_personio_per_minute,
-            )
-            for summary in summaries
-            if summary.id in statuses
-        ]
+        facts += await read_facts(self._store, self._polling, now=self._clock.now())
         return ()
 
     async def _examine(self, facts: StoredFacts, *, is_probed: bool) -> ConnectionReport:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.admin.attribute_news import summarise_keys
-from services.admin.checks import Finding
+from services.admin.findings import Finding
 from services.admin.status import Status
+from services.admin.undone_findings import count_people, judge_undone
 from services.contracts.catalogues import AttributeChangeKind
 from services.contracts.connections import ConnectionState
 from services.contracts.runs import UNSUCCESSFUL, RunState
@@ -29,8 +30,6 @@ class StoredFacts:
     """The connection, as far as it is readable without its secrets."""
     status: Status
     """Its status."""
-    is_overdue: bool
-    """Whether its poll is overdue."""
     sharing: int
     """Number of connections to the same address of Personio."""
     per_minute: int
@@ -44,6 +43,7 @@ def judge_stored(facts: StoredFacts, now: datetime) -> tuple[Finding, ...]:
         *_judge_secrets(facts.summary, now),
         *_judge_polls(facts),
         *_judge_leavers(facts.status),
+        *judge_undone(facts.status, now),
         *_judge_attributes(facts.status),
         _estimate_scan(facts),
     )
@@ -55,7 +55,7 @@ def _judge_readability(status: Status) -> Iterator[Finding]:
     if status.unreadable:
         yield Finding(
             "stored data",
-            f"documents of {status.unreadable} employees cannot be read: see `people list {status.connection}`",
+            f"documents of {count_people(status.unreadable)} cannot be read: see `people list {status.connection}`",
         )
 
 
@@ -84,16 +84,18 @@ def _judge_polls(facts: StoredFacts) -> Iterator[Finding]:
         yield Finding("polls", hint="no poll has ended yet: see the log of the poller if this remains")
         return
     at = f"{run.finished_at or run.started_at:%Y-%m-%d %H:%M} UTC"
-    if facts.is_overdue:
+    if status.overdue_since is not None:
         yield Finding(
             "polls",
             f"the next poll is overdue, the last one ended at {at}: see whether Personio answers, and the log of the poller",
+            since=status.overdue_since,
         )
     if run.state is RunState.HELD:
-        command = f"runs show {run.connection_id} {run.id} --people"
-        yield Finding("last poll", f"it is held ({at}), see `{command}`, then release or reject it: {run.error}")
+        named = f"{run.connection_id} {run.id}"
+        decide = f"see `runs show {named} --people`, then decide with `runs release {named}` or `runs reject {named}`"
+        yield Finding("last poll", f"it is held ({at}), {decide}: {run.error}")
     elif run.state in UNSUCCESSFUL:
-        yield Finding("last poll", f"{run.state.value} ({at}): {run.error}")
+        yield Finding("last poll", f"{run.state.value} ({at}): {run.error}", since=status.released_until)
     else:
         yield Finding("last poll", note=f"{run.state.value} ({at})")
     if run.counts.missed:

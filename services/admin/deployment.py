@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
-from services.admin.bounds import run_check
-from services.admin.checks import Finding
+from services.admin.bounds import CHECK_SECONDS, RunCheck, run_check
+from services.admin.findings import Finding
 from services.admin.vendor_findings import judge_clock
 from services.contracts.leases import POLLER_PREFIX
 from services.contracts.topics import Topic
@@ -22,9 +23,12 @@ RUN_INIT = "run `personio-declaree init`"
 """Next step for what `init` creates or corrects."""
 
 
-async def examine_deployment(store: Store, settings: KafkaSettings, clock: Clock) -> tuple[Finding, ...]:
-    """Returns the findings. What depends on a server that does not answer is left out."""
-    mongodb, kafka = await asyncio.gather(_examine_mongodb(store, clock), _examine_kafka(settings))
+async def examine_deployment(
+    store: Store, settings: KafkaSettings, clock: Clock, *, seconds: float = CHECK_SECONDS
+) -> tuple[Finding, ...]:
+    """Returns the findings. What depends on a server that does not answer is left out. ``seconds`` is the time for each check."""
+    check = partial(run_check, seconds=seconds)
+    mongodb, kafka = await asyncio.gather(_examine_mongodb(store, clock, check), _examine_kafka(settings, check))
     return (*mongodb, *kafka)
 
 
@@ -33,12 +37,12 @@ def can_use(server: str, findings: Iterable[Finding]) -> bool:
     return not any(finding.problem for finding in findings if finding.subject == server)
 
 
-async def _examine_mongodb(store: Store, clock: Clock) -> tuple[Finding, ...]:
-    server = await run_check(MONGODB, _check_server(store, clock))
+async def _examine_mongodb(store: Store, clock: Clock, check: RunCheck) -> tuple[Finding, ...]:
+    server = await check(MONGODB, _check_server(store, clock))
     if not can_use(MONGODB, server):
         return server
     indexes, pollers = await asyncio.gather(
-        run_check("MongoDB indexes", _check_indexes(store)), run_check("poller", _check_pollers(store))
+        check("MongoDB indexes", _check_indexes(store)), check("poller", _check_pollers(store))
     )
     return (*server, *indexes, *pollers)
 
@@ -73,11 +77,11 @@ async def _check_pollers(store: Store) -> tuple[Finding, ...]:
     return (Finding("poller", note=f"running: {running}"),)
 
 
-async def _examine_kafka(settings: KafkaSettings) -> tuple[Finding, ...]:
-    topics = await run_check(KAFKA, _check_topics(settings))
+async def _examine_kafka(settings: KafkaSettings, check: RunCheck) -> tuple[Finding, ...]:
+    topics = await check(KAFKA, _check_topics(settings))
     if not can_use(KAFKA, topics):
         return topics
-    groups = [run_check(service, _check_group(settings, service)) for service in GROUPS]
+    groups = [check(service, _check_group(settings, service)) for service in GROUPS]
     return (*topics, *(finding for findings in await asyncio.gather(*groups) for finding in findings))
 
 

@@ -6,10 +6,10 @@ what it examines may be down.
 
 from dataclasses import dataclass
 
-from services.admin.checks import Finding
 from services.admin.connection_examiner import ConnectionExaminer, ConnectionReport
 from services.admin.connection_names import find_connection
 from services.admin.deployment import MONGODB, can_use, examine_deployment
+from services.admin.findings import Finding
 from services.runtime.clock import Clock
 from services.runtime.settings import KafkaSettings, PollingSettings
 from services.store.database import Store

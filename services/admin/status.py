@@ -10,9 +10,10 @@ from services.admin.links import count_links
 from services.contracts.connections import ConnectionState
 from services.contracts.damage import Damage
 from services.contracts.ids import ConnectionId
-from services.contracts.runs import Run
+from services.contracts.runs import UNSUCCESSFUL, Run
 from services.store.connection_summaries import ConnectionSummary
 from services.store.database import Store
+from services.store.undone import UndoneGroup
 
 AT_ONCE = 200
 """Number of connections that are read together."""
@@ -54,6 +55,10 @@ class Status:
     """Version of the published mapping; 0 without a published mapping."""
     last_run: Run | None
     """The newest run that has ended; None before the first."""
+    undone: tuple[UndoneGroup, ...] = ()
+    """The employees with a change that waits, is rejected or is incomplete, by like reason."""
+    released_until: datetime | None = None
+    """Start of the newest run with changes that were all released; None before the first one, and if the last run has succeeded."""
     overdue_since: datetime | None = None
     """When the poll was due that is overdue; None if none is, or if overdue polls were not asked for."""
     unreadable: int = 0
@@ -93,6 +98,9 @@ async def _read_page(
     large = {run.connection_id for run in runs.values() if run.counts.seen >= LARGE}
     numbers = await store.counters.read(one for one in connections if one not in large)
     numbers |= {connection: await store.counters.read_one(connection) for connection in large}
+    undone = await store.counters.read_undone(connections)
+    failing = [run.connection_id for run in runs.values() if run.state in UNSUCCESSFUL]
+    released = await store.schedule.find_released(failing)
     attributes = await find_changes(store, connections, now)
     decisions = {one: await count_links(store, one) for one in connections if numbers[one].open_links}
     return [
@@ -112,6 +120,8 @@ async def _read_page(
             outcomes=dict(numbers[summary.id].outcomes),
             mapping_version=versions.get(summary.id, 0),
             last_run=runs.get(summary.id),
+            undone=undone.get(summary.id, ()),
+            released_until=released.get(summary.id),
             unreadable=len({damage.employee_id for damage in damaged.get(summary.id, ())} - {None}),
             problems=_list_problems(summary, damaged.get(summary.id, ())),
             attributes=attributes.get(summary.id, ()),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from services.admin.checks import Finding
+from services.admin.findings import Finding
 from services.contracts.vendor_notes import EndpointEnd, VendorNotes
 
 NEAR_END = timedelta(days=90)

@@ -8,6 +8,7 @@ import typer
 from services.admin import checks as admin_checks
 from services.admin import connections as admin_connections
 from services.admin import credentials as admin_credentials
+from services.admin.findings import Finding
 from services.cli import connection_settings, inputs
 from services.cli.context import CliSettings, Id, Json, find_id, run
 from services.cli.output import format_columns, print_result
@@ -134,7 +135,7 @@ def check(connection: Id, as_json: Json = False) -> None:
     """
     target = find_id(connection)
 
-    async def work(settings: CliSettings, store: Store) -> tuple[admin_checks.Finding, ...]:
+    async def work(settings: CliSettings, store: Store) -> tuple[Finding, ...]:
         return await admin_checks.check(store, SystemClock(), target, allow_private=settings.allow_private_addresses)
 
     findings = run(work)

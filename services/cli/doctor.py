@@ -1,14 +1,13 @@
 """The command ``doctor``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from services.admin import doctor as admin_doctor
-from services.admin.checks import Finding
 from services.cli.context import CliSettings, Json, run
-from services.cli.output import print_result
+from services.cli.output import Line, format_finding, print_lines, print_result
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 
@@ -39,19 +38,17 @@ def doctor(
     findings = [*report.deployment, *(finding for one in report.connections for finding in one.findings)]
     problems = sum(finding.problem is not None for finding in findings)
     hints = sum(finding.hint is not None for finding in findings)
-    lines = list(_format(report.deployment))
-    for one in report.connections:
-        lines += ["", f"{one.connection}  {one.name}", *_format(one.findings)]
-    print_result("\n".join([*lines, "", f"problems: {problems}, hints: {hints}"]), report, as_json=as_json)
+    if as_json:
+        print_result("", report, as_json=True)
+    else:
+        print_lines([*_format(report), Line(""), Line(f"problems: {problems}, hints: {hints}")])
     if problems:
         raise typer.Exit(1)
 
 
-def _format(findings: Iterable[Finding]) -> Iterable[str]:
-    for finding in findings:
-        if finding.problem is not None:
-            yield f"PROBLEM  {finding.subject}: {finding.problem}"
-        elif finding.hint is not None:
-            yield f"hint     {finding.subject}: {finding.hint}"
-        else:
-            yield f"ok       {finding.subject}" + (f": {finding.note}" if finding.note else "")
+def _format(report: admin_doctor.Report) -> Iterator[Line]:
+    yield from map(format_finding, report.deployment)
+    for one in report.connections:
+        yield Line("")
+        yield Line(f"{one.connection}  {one.name}", is_title=True)
+        yield from map(format_finding, one.findings)

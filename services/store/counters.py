@@ -1,4 +1,4 @@
-"""Numbers for ``status`` and the metrics. Indexes answer all of them: no query reads a document of an employee.
+"""Numbers for ``status`` and the metrics. Indexes answer them: of all queries, only ``read_undone`` reads ledger entries.
 
 What concerns snapshot and ledger entry is counted by the marks of ``SettlementMarks``.
 """
@@ -16,6 +16,7 @@ from services.store.damaged import select_named
 from services.store.followups import to_employee_ids
 from services.store.settlement_marks import ENABLED, UNSETTLED
 from services.store.snapshots import NOT_LISTED
+from services.store.undone import UndoneGroup, read_undone
 
 _ACTIVE: dict[str, Any] = {"status": "active"}
 # conditions with $gt instead of $exists, because with these an index alone answers the query
@@ -109,6 +110,13 @@ class Counters:
             open_links=await self._links.count(wanted | {"open": True}),
             outcomes={how: people for how, people in sorted(outcomes.items()) if people},
         )
+
+    async def read_undone(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, tuple[UndoneGroup, ...]]:
+        """Returns the employees with a change that waits, is rejected or is incomplete, by connection and like reason.
+
+        Reads the entries of rejected and incomplete changes, up to ``undone.MAX_READ``.
+        """
+        return await read_undone(self._ledger, connections)
 
     async def count_waiting_by_cause(self) -> dict[WaitingCause, int]:
         """Returns the number of waiting employees of all connections for each cause that has any."""

@@ -79,7 +79,12 @@ INDEXES = (
     Index("ledger", "retryable", _mark("retryable"), _build_partial(retryable=True)),
     Index("ledger", "due", {"connection_id": 1, "retry_due": 1}, _build_partial(retryable=True)),
     Index("ledger", "outcomes", {"connection_id": 1, "decided.outcome": 1, "_id": 1}),
-    Index("ledger", "waiting", {"connection_id": 1, "waiting.cause": 1}, _build_partial(waiting__cause=_EXISTS)),
+    Index(
+        "ledger",
+        "waiting",
+        {"connection_id": 1, "waiting.cause": 1, "waiting.since": 1},
+        _build_partial(waiting__cause=_EXISTS),
+    ),
     Index("ledger", "held_disablings", _mark("is_disabling_held"), _build_partial(is_disabling_held=True)),
     Index(
         "ledger",

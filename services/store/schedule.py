@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
 from services.contracts.connections import ConnectionState
 from services.contracts.ids import ConnectionId
 from services.contracts.polls import PollProgress
@@ -11,6 +13,7 @@ from services.store.damaged import select_named
 from services.store.errors import UnknownConnectionError
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_TIME = TypeAdapter[datetime](AwareDatetime)
 
 
 class PollSchedule:
@@ -44,6 +47,14 @@ class PollSchedule:
         documents = await self._collection.find(where, fields=["_id", "next_poll"])
         return {ConnectionId(document["_id"]): document["next_poll"] for document in select_named(documents)}
 
+    async def find_released(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, datetime]:
+        """Returns up to when the changes of each of these connections are released. One without such a time is left out."""
+        documents = await self._collection.find(
+            {"_id": {"$in": sorted(set(connections))}}, fields=["_id", "progress.released_until"]
+        )
+        found = {ConnectionId(document["_id"]): _read_released(document) for document in documents}
+        return {connection: time for connection, time in found.items() if time is not None}
+
     async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
         """Stores the time of the next poll. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"next_poll": at})
@@ -63,3 +74,11 @@ class PollSchedule:
     async def _set(self, connection: ConnectionId, values: Document) -> None:
         if not await self._collection.update({"_id": connection}, {"$set": values}):
             raise UnknownConnectionError(connection)
+
+
+def _read_released(document: Document) -> datetime | None:
+    progress = document.get("progress")
+    try:
+        return _TIME.validate_python(progress.get("released_until") if isinstance(progress, dict) else None)
+    except ValidationError:
+        return None

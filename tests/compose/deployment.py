@@ -129,9 +129,9 @@ class Deployment:
         self._engine.docker(*options, IMAGE, "python", "-c", KILL, *processes)
 
     def read_status(self) -> list[dict[str, Any]]:
-        """Returns the output of ``status --json``: one entry for each connection."""
-        connections: list[dict[str, Any]] = json.loads(self.run_cli("status", "--json", expect=None).output)
-        return connections
+        """Returns the numbers of each connection in the output of ``status --json``."""
+        overview = json.loads(self.run_cli("status", "--json", expect=None).output)
+        return [connection["status"] for connection in overview["connections"]]
 
     def run_cli(self, *arguments: str, expect: int | None = 0) -> CommandResult:
         """Runs a command of the product in a container. Raises ``CommandError`` as ``run`` does."""

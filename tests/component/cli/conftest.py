@@ -4,12 +4,13 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from starlette.types import ASGIApp
 from typer.testing import Result
 
@@ -18,10 +19,12 @@ from services.contracts.catalogues import SourceAttribute, SourceCatalogue
 from services.contracts.drift import Drift, DriftKind
 from services.contracts.events import AccountSynced, Version
 from services.contracts.ids import AccountId, ConnectionId, EmployeeId
+from services.contracts.leases import POLLER_PREFIX, ProcessIdentity
 from services.contracts.ledger import Waiting
 from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.runs import Run
 from services.contracts.tasks import Task
+from services.contracts.topics import Topic
 from services.contracts.verifications import VerificationStep
 from services.store.database import Store
 from tests.support.builders import NOW, make_entry, make_outcome, make_snapshot
@@ -29,8 +32,11 @@ from tests.support.command_line import ADD_CONNECTION, SECRETS, Cli, Transcript,
 from tests.support.fakes import open_store
 from tests.support.servers import KafkaServers, MongoServers
 from tests.support.serving import serve_in_thread
+from tests.support.waiting import wait_until
 
 Serve = Callable[[ASGIApp], str]
+CONSUMERS = {"mapper": Topic.EMPLOYEES_CHANGED, "writer": Topic.ACCOUNTS_REQUESTED}
+"""The services with a consumer group, and what they read."""
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +83,31 @@ async def store(mongo: MongoServers, prepared_database: str) -> AsyncIterator[St
 
 
 @pytest.fixture
+async def kafka_store(mongo: MongoServers, database: str) -> AsyncIterator[Store]:
+    """The store that commands with Kafka use, with another encryption key."""
+    async with open_store(mongo, database) as store:
+        yield store
+
+
+@pytest.fixture
+async def services(kafka_cli: Cli, kafka_store: Store) -> AsyncIterator[None]:
+    """What poller, mapper and writer show of themselves while they run."""
+    await kafka_store.leases.acquire(f"{POLLER_PREFIX}h/1", ProcessIdentity("h", 1, "t"), seconds=600)
+    settings = kafka_cli.environment
+    async with AsyncExitStack() as stack:
+        for service, topic in CONSUMERS.items():
+            consumer = AIOKafkaConsumer(
+                f"{settings['KAFKA_TOPIC_PREFIX']}{topic.value}",
+                bootstrap_servers=settings["KAFKA_BOOTSTRAP_SERVERS"],
+                group_id=f"{settings['KAFKA_TOPIC_PREFIX']}{service}",
+                enable_auto_commit=False,
+            )
+            await stack.enter_async_context(consumer)
+            await wait_until(consumer.assignment)
+        yield
+
+
+@pytest.fixture
 async def connection(cli: Cli, store: Store) -> ConnectionId:
     """A connection that was started."""
     connection = await asyncio.to_thread(add_connection, cli)
@@ -100,6 +131,18 @@ def serve() -> Iterator[Serve]:
     """Serves ASGI apps in threads until the end of the test, and returns the address of each."""
     with ExitStack() as stack:
         yield lambda app: stack.enter_context(serve_in_thread(app))
+
+
+def read_numbers(cli: Cli) -> Any:
+    """Returns the numbers of the only connection, as `status` prints them."""
+    (found,) = json.loads(cli("status", "--json").output)["connections"]
+    return found["status"]
+
+
+def list_problems(cli: Cli) -> list[str]:
+    """Returns the subjects of the problems of the only connection, as `status` judges it."""
+    (found,) = json.loads(cli("status", "--json").output)["connections"]
+    return [finding["subject"] for finding in found["findings"] if finding["problem"]]
 
 
 def add_connection(cli: Cli, *options: str) -> ConnectionId:

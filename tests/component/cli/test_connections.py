@@ -263,7 +263,7 @@ def test_commands_without_secrets_work_with_a_wrong_key(cli: Cli, connection: Co
     assert listed.exit_code == 0
     assert connection in listed.output
     assert status.exit_code == 1
-    assert f"unreadable: the secret {connection}/personio.client_secret does not open" in status.output
+    assert f"PROBLEM  stored data: the secret {connection}/personio.client_secret does not open" in status.output
 
 
 # ------------------------------------------------------------ unknown connections

@@ -104,7 +104,7 @@ async def test_texts_of_links(cli: Cli, store: Store, serve: Serve) -> None:
         )
 
     await asyncio.to_thread(list_.record, "Two open decisions.", "links", "list", connection)
-    assert "decisions 2: " in (await asyncio.to_thread(cli, "status")).output
+    assert "hint     decisions: 2 accounts" in (await asyncio.to_thread(cli, "status")).output
     await asyncio.to_thread(list_.record, "With both sides.", "links", "list", connection, "--names")
     await decide(accept, "An account of a leaver.", "accept", held, options=("--yes",))
     await decide(accept, "Without a confirmation.", "accept", free, stdin="n\n")

@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 
 from sandbox.declaree.app import create_app as create_declaree
 from sandbox.declaree.endpoint import BASE_PATH
@@ -18,17 +15,12 @@ from sandbox.personio.credentials import Credential
 from sandbox.personio.state import State
 from services.contracts.catalogues import AttributeChange, AttributeChangeKind, SourceCatalogue
 from services.contracts.ids import ConnectionId
-from services.contracts.leases import POLLER_PREFIX, ProcessIdentity
 from services.contracts.runs import RunState
-from services.contracts.topics import Topic
 from services.runtime.clock import SystemClock
 from services.store.database import Store
 from tests.component.cli.conftest import Serve, add_connection, store_run
 from tests.support.command_line import KEY, SECRET, Cli, Transcript
-from tests.support.fakes import open_store
 from tests.support.keys import make_key
-from tests.support.servers import MongoServers
-from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.mongo, pytest.mark.kafka]
 
@@ -39,32 +31,12 @@ REPLACEMENTS = {
     r"\b\d{2,3} s (behind|ahead of)": r"SECONDS s \1",
     r"\bn[0-9a-f]{16}\b": "RUN",
 }
-CONSUMERS = {"mapper": Topic.EMPLOYEES_CHANGED, "writer": Topic.ACCOUNTS_REQUESTED}
 
 
 @pytest.fixture
-async def store(mongo: MongoServers, database: str) -> AsyncIterator[Store]:
-    """The store that the commands use, with another encryption key."""
-    async with open_store(mongo, database) as store:
-        yield store
-
-
-@pytest.fixture
-async def services(kafka_cli: Cli, store: Store) -> AsyncIterator[None]:
-    """What poller, mapper and writer show of themselves while they run."""
-    await store.leases.acquire(f"{POLLER_PREFIX}h/1", ProcessIdentity("h", 1, "t"), seconds=600)
-    settings = kafka_cli.environment
-    async with AsyncExitStack() as stack:
-        for service, topic in CONSUMERS.items():
-            consumer = AIOKafkaConsumer(
-                f"{settings['KAFKA_TOPIC_PREFIX']}{topic.value}",
-                bootstrap_servers=settings["KAFKA_BOOTSTRAP_SERVERS"],
-                group_id=f"{settings['KAFKA_TOPIC_PREFIX']}{service}",
-                enable_auto_commit=False,
-            )
-            await stack.enter_async_context(consumer)
-            await wait_until(consumer.assignment)
-        yield
+def store(kafka_store: Store) -> Store:
+    """The store that the commands use."""
+    return kafka_store
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from services.contracts.fields import FieldCatalogue, FieldOrigin, TargetField
 from services.contracts.ids import ConnectionId
 from services.runtime.environment import EX_CONFIG
 from services.store.database import Store
-from tests.component.cli.conftest import Serve, add_connection
+from tests.component.cli.conftest import Serve, add_connection, read_numbers
 from tests.support.builders import NOW
 from tests.support.command_line import KEY, SECRET, Cli
 
@@ -35,8 +35,7 @@ def file(tmp_path: Path) -> Path:
 
 def read_mapping_version(cli: Cli) -> int:
     """Returns the published version as `status` prints it."""
-    (status,) = json.loads(cli("status", "--json").output)
-    return int(status["mapping_version"])
+    return int(read_numbers(cli)["mapping_version"])
 
 
 def test_exported_mapping_is_imported_as_the_next_version(cli: Cli, connection: ConnectionId, file: Path) -> None:

@@ -121,8 +121,10 @@ async def test_employee_with_a_damaged_snapshot_is_shown(cli: Cli, attention: Co
     assert shown.exit_code == 1
     assert problem in shown.output
     assert f"3   unreadable  {problem}" in listed.output
-    assert f"  unreadable 1: documents of these employees, see `people list {attention}`" in status.output
-    assert status.exit_code == 0
+    assert (
+        f"  PROBLEM  stored data: documents of 1 employee cannot be read: see `people list {attention}`"
+        in status.output
+    )
 
 
 async def test_employee_with_a_damaged_ledger_entry_is_shown(cli: Cli, attention: ConnectionId, store: Store) -> None:
@@ -144,6 +146,9 @@ async def test_unreadable_mapping_is_shown_by_the_status(cli: Cli, attention: Co
     status = await asyncio.to_thread(cli, "status")
     checked = await asyncio.to_thread(cli, "connections", "check", attention)
 
-    assert f"  unreadable: the stored PublishedMapping {attention}/1 has invalid fields (mapping" in status.output
+    assert (
+        f"  PROBLEM  stored data: the stored PublishedMapping {attention}/1 has invalid fields (mapping"
+        in status.output
+    )
     assert status.exit_code == 1
     assert "publish a mapping with `mapping import`" in checked.output

@@ -13,7 +13,7 @@ from services.contracts.runs import Run, RunCounts, RunState
 from services.contracts.tasks import DecideRun
 from services.poller.guard import explain
 from services.store.database import Store
-from tests.component.cli.conftest import store_run, take_task
+from tests.component.cli.conftest import list_problems, store_run, take_task
 from tests.support.builders import NOW, OTHER, make_observation
 from tests.support.command_line import Cli
 
@@ -127,8 +127,8 @@ async def test_decided_run_does_not_count_as_failed_poll(
 
     result = await asyncio.to_thread(cli, "status")
 
-    assert result.exit_code == 0
     assert "the last poll was held" in result.output
+    assert await asyncio.to_thread(list_problems, cli) == []
 
 
 def test_status_says_that_a_run_is_held(cli: Cli, connection: ConnectionId, held: Run) -> None:
@@ -136,7 +136,7 @@ def test_status_says_that_a_run_is_held(cli: Cli, connection: ConnectionId, held
     result = cli("status")
 
     assert result.exit_code == 1
-    assert "the last poll is held" in result.output
+    assert "PROBLEM  last poll: it is held" in result.output
     assert f"decide with `runs release {connection} {held.id}` or `runs reject {connection} {held.id}`" in result.output
 
 
@@ -149,7 +149,7 @@ async def test_status_after_a_decision_asks_for_nothing(
 
     result = await asyncio.to_thread(cli, "status")
 
-    assert result.exit_code == 0
+    assert await asyncio.to_thread(list_problems, cli) == []
     assert f"the last poll was held, and its changes were {text}" in result.output
     assert "unusual changes" not in result.output
 

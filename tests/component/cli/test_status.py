@@ -1,34 +1,21 @@
 """`status` on a real MongoDB: its JSON, and the exit code for monitoring."""
 
 import asyncio
-import json
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from services.contracts.catalogues import AttributeChange, AttributeChangeKind, SourceCatalogue
+from services.cli.status import MAX_WELL
+from services.contracts.connections import DeclareeAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
-from services.contracts.vendor_notes import EndpointEnd, VendorNotes
+from services.runtime.clock import SystemClock
 from services.store.database import Store
-from tests.component.cli.conftest import store_run
-from tests.support.builders import NOW
-from tests.support.command_line import Cli
+from tests.component.cli.conftest import add_connection, read_numbers, store_attention, store_report, store_run
+from tests.support.builders import DECLAREE, NOW, PERSONIO
+from tests.support.command_line import Cli, Transcript
 
 pytestmark = pytest.mark.mongo
-
-
-def read_status(cli: Cli) -> Any:
-    """Returns the status of the only connection."""
-    (status,) = json.loads(cli("status", "--json").output)
-    return status
-
-
-@pytest.fixture
-async def failed_poll(store: Store, connection: ConnectionId) -> ConnectionId:
-    """A connection with a failed last poll."""
-    await store_run(store, connection, state=RunState.FAILED, error="the credential does not release status")
-    return connection
 
 
 @pytest.fixture
@@ -39,17 +26,9 @@ async def invisible(store: Store, connection: ConnectionId) -> ConnectionId:
     return connection
 
 
-def test_status_without_a_connection_succeeds(cli: Cli) -> None:
-    """A new installation is not an error."""
-    result = cli("status", "--json")
-
-    assert result.exit_code == 0
-    assert json.loads(result.output) == []
-
-
 def test_status_of_a_new_connection_counts_nothing(cli: Cli, connection: ConnectionId) -> None:
     """All counts are zero, and the default mapping is published."""
-    assert read_status(cli) == {
+    assert read_numbers(cli) == {
         "connection": connection,
         "name": "Nordlicht",
         "state": "active",
@@ -65,6 +44,8 @@ def test_status_of_a_new_connection_counts_nothing(cli: Cli, connection: Connect
         "outcomes": {},
         "mapping_version": 1,
         "last_run": None,
+        "undone": [],
+        "released_until": None,
         "overdue_since": None,
         "unreadable": 0,
         "problems": [],
@@ -74,66 +55,108 @@ def test_status_of_a_new_connection_counts_nothing(cli: Cli, connection: Connect
 
 def test_status_counts_waiting_and_absent_employees(cli: Cli, attention: ConnectionId) -> None:
     """The counts lead the administrator to `people list`."""
-    status = read_status(cli)
+    status = read_numbers(cli)
 
     assert status["waiting"] == 1
     assert status["absent"] == 2
-    assert "absent 2: " in cli("status").output
-
-
-def test_status_after_a_failed_poll_exits_with_1(cli: Cli, failed_poll: ConnectionId) -> None:
-    """A monitor needs only the exit code."""
-    result = cli("status")
-
-    assert result.exit_code == 1
-    assert "the credential does not release status" in result.output
-    assert read_status(cli)["last_run"]["state"] == "failed"
-
-
-def test_status_of_a_paused_connection_exits_with_0(cli: Cli, failed_poll: ConnectionId) -> None:
-    """A paused connection is meant to be idle, so its last poll does not matter."""
-    cli("connections", "pause", failed_poll)
-
-    assert cli("status").exit_code == 0
+    assert status["undone"][0]["cause"] == "server-unavailable"
 
 
 def test_status_names_attributes_that_are_unreleased(cli: Cli, invisible: ConnectionId) -> None:
     """The administrator learns which attributes to release in Personio again."""
-    result = cli("status")
+    output = cli("status").output
 
-    assert result.exit_code == 0
-    assert "2026-03-09 08:30 UTC\n" in result.output
-    assert "office.id, office.name\n" in result.output
-    assert read_status(cli)["last_run"]["invisible"] == ["office.id", "office.name"]
+    assert "2026-03-09 08:30 UTC\n" in output
+    assert "office.id, office.name\n" in output
+    assert read_numbers(cli)["last_run"]["invisible"] == ["office.id", "office.name"]
 
 
 async def test_status_names_a_connection_with_an_overdue_poll(cli: Cli, store: Store, connection: ConnectionId) -> None:
     """A poll that is late by less than a tenth of POLL_INTERVAL_SECONDS is not overdue."""
     await store.schedule.set_next_poll(connection, NOW)
 
-    overdue = await asyncio.to_thread(read_status, cli)
-    text = (await asyncio.to_thread(cli, "status")).output
-    tolerated = await asyncio.to_thread(read_status, cli.add_settings(POLL_INTERVAL_SECONDS="1e9"))
+    overdue = await asyncio.to_thread(read_numbers, cli)
+    tolerated = await asyncio.to_thread(read_numbers, cli.add_settings(POLL_INTERVAL_SECONDS="1e9"))
 
     assert overdue["overdue_since"] == "2026-03-09T08:30:00.123000Z"
-    assert "  overdue: the poll that was due at 2026-03-09 08:30 UTC has not ended" in text
     assert tolerated["overdue_since"] is None
 
 
-async def test_status_tells_news_of_personio_on_one_line_each(cli: Cli, store: Store, connection: ConnectionId) -> None:
-    """The exit code stays 0: the polls succeed, and `doctor` says what to do."""
-    change = AttributeChange(
-        key="supervisor", label="Supervisor", kind=AttributeChangeKind.VANISHED, at=NOW, type="standard"
-    )
-    await store.catalogues.save(SourceCatalogue(connection_id=connection, attributes=(), changes=(change,)))
-    notes = VendorNotes(ends=(EndpointEnd(path="/v1/company/employees", sunset_at=NOW),))
-    await store_run(store, connection, state=RunState.SUCCEEDED, notes=notes)
-
+async def test_status_without_kafka_tells_the_numbers(cli: Cli, connection: ConnectionId) -> None:
+    """With the problem, and without an answer to wait for long."""
     result = await asyncio.to_thread(cli, "status")
 
-    assert result.exit_code == 0
-    assert f"  released attributes have changed (vanished: supervisor): see `doctor {connection}`\n" in result.output
-    assert (
-        f"  Personio announces the end of /v1/company/employees for 2026-03-09: see `doctor {connection}`\n"
-        in result.output
-    )
+    assert result.exit_code == 1
+    assert "PROBLEM  Kafka: Kafka does not answer" in result.output
+    assert f"{connection}  Nordlicht  active" in result.output
+
+
+async def test_status_of_one_connection_leaves_the_others_out(cli: Cli, store: Store, connection: ConnectionId) -> None:
+    """It is named as in each command."""
+    declaree = DeclareeAccess(url="https://app.declaree.com/SCIM/2", key=DECLAREE.key)
+    await store.connections.add("Südwind", PERSONIO, declaree, now=NOW)
+
+    result = await asyncio.to_thread(cli, "status", "süd")
+    unknown = await asyncio.to_thread(cli, "status", "ost")
+
+    assert "Südwind" in result.output
+    assert "Nordlicht" not in result.output
+    assert "connection ost does not exist" in unknown.output
+
+
+async def test_status_of_many_connections_lists_those_with_a_finding(
+    cli: Cli, store: Store, connection: ConnectionId
+) -> None:
+    """The others are counted, and --all lists them."""
+    for number in range(MAX_WELL):
+        added = await asyncio.to_thread(add_connection, cli, f"--declaree-url=https://declaree.example/{number}")
+        await store.connections.start(added, now=NOW)
+        await store_run(store, added, state=RunState.SUCCEEDED)
+    await store_run(store, connection, state=RunState.FAILED, error="no answer")
+
+    first = (await asyncio.to_thread(cli, "status")).output
+    every = (await asyncio.to_thread(cli, "status", "--all")).output
+
+    assert first.count("Nordlicht") == 1
+    assert f"{connection}  Nordlicht" in first
+    assert "20 further connections, nothing is to be done for them: see them with --all" in first
+    assert every.count("Nordlicht") == MAX_WELL + 1
+
+
+def test_watching_needs_a_terminal(cli: Cli) -> None:
+    """A script would never end."""
+    result = cli("status", "--watch")
+
+    assert result.exit_code == 2
+    assert "it is for a terminal" in result.output
+
+
+@pytest.mark.kafka
+async def test_texts_of_status(kafka_cli: Cli, kafka_store: Store, services: None) -> None:
+    """What is to be done comes first, and the exit code tells whether something is."""
+    status, store = Transcript(kafka_cli), kafka_store
+
+    async def record(situation: str) -> None:
+        await asyncio.to_thread(status.record, situation, "status")
+
+    await record("No connection.")
+    connection = await asyncio.to_thread(add_connection, kafka_cli)
+    await record("A new connection.")
+    now = SystemClock().now()
+    await store.connections.start(connection, now=NOW)
+    await store.schedule.set_next_poll(connection, now + timedelta(hours=1))
+    await store_run(store, connection, state=RunState.SUCCEEDED)
+    await record("All is well.")
+    await store_attention(store, connection)
+    second = NOW + timedelta(minutes=1)
+    await store_run(store, connection, now=second, state=RunState.SUCCEEDED, invisible=("office.id", "office.name"))
+    await store_report(store, connection)
+    await record("Employees that wait for long, and others that need attention.")
+    later = NOW + timedelta(minutes=5)
+    await store_run(store, connection, now=later, state=RunState.FAILED, error="Personio does not answer")
+    await store.schedule.set_next_poll(connection, NOW + timedelta(minutes=15))
+    await record("A failed poll, and an overdue one.")
+    await asyncio.to_thread(kafka_cli, "connections", "pause", connection)
+    await record("A paused connection.")
+
+    status.compare("status")

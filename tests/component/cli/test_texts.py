@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,6 @@ from services.contracts.employees import REQUIRED_ATTRIBUTES
 from services.contracts.examples import ExpectedAccount, MappingExample
 from services.contracts.ids import ConnectionId
 from services.contracts.outcomes import Outcome
-from services.contracts.runs import RunState
 from services.contracts.targets import ENTERPRISE
 from services.contracts.topics import Topic
 from services.runtime.kafka.publisher import Publisher
@@ -40,7 +38,6 @@ from tests.component.cli.conftest import (
     store_attention,
     store_odd_employee,
     store_report,
-    store_run,
 )
 from tests.support.builders import (
     ADA,
@@ -395,30 +392,6 @@ async def test_texts_of_mapping_fields(cli: Cli, serve: Serve) -> None:
 
 
 # ------------------------------------------------------------ status and people
-
-
-async def test_texts_of_status(cli: Cli, store: Store) -> None:
-    """One paragraph for each connection, with its last poll and its absent employees."""
-    status = Transcript(cli)
-    await asyncio.to_thread(status.record, "No connection.", "status")
-    connection = await asyncio.to_thread(add_connection, cli)
-
-    await asyncio.to_thread(status.record, "A new connection.", "status")
-    await store.connections.start(connection, now=NOW)
-    await store_attention(store, connection)
-    await store_run(store, connection, state=RunState.SUCCEEDED, invisible=("office.id", "office.name"))
-    await asyncio.to_thread(status.record, "Waiting and absent employees; attributes no longer released.", "status")
-    later = NOW + timedelta(minutes=5)
-    await store_run(store, connection, now=later, state=RunState.FAILED, error="Personio does not answer")
-    await asyncio.to_thread(status.record, "A failed poll.", "status")
-    await store.schedule.set_next_poll(connection, NOW + timedelta(minutes=15))
-    await asyncio.to_thread(status.record, "An overdue poll.", "status")
-    await store_report(store, connection)
-    await asyncio.to_thread(status.record, "Findings of a verification.", "status")
-    await asyncio.to_thread(cli, "connections", "pause", connection)
-    await asyncio.to_thread(status.record, "A paused connection with a failed poll.", "status")
-
-    status.compare("status")
 
 
 async def test_texts_of_people_list_and_show(cli: Cli, store: Store, connection: ConnectionId) -> None:

@@ -119,6 +119,7 @@ async def look(store: Store, stored: ConnectionId) -> dict[str, Any]:
     return {
         "status": {status.connection: status for status in await get_status(store, now=NOW)}[stored],
         "numbers": (await store.counters.read(every))[SOUND],
+        "undone": (await store.counters.read_undone(every)).get(SOUND),
         "waiting": sum((await store.counters.count_waiting_by_cause()).values()) > 0,
         "behind": await store.counters.count_all_behind() > 0,
         "needs": (await store.polls.plan(SOUND)).needs,

@@ -183,6 +183,7 @@ LEDGER = {
     "numbers of one": lambda store: store.counters.read_one(CONNECTION),
     "absent with account": lambda store: store.counters.find_absent_with_account(CONNECTION),
     "numbers": lambda store: store.counters.read([CONNECTION]),
+    "undone": lambda store: store.counters.read_undone([CONNECTION]),
     "marks of some": lambda store: store.marks.repair_unsettled(CONNECTION),
     "marks of all": lambda store: store.marks.repair_all(CONNECTION),
     "behind": lambda store: store.counters.count_behind(CONNECTION),

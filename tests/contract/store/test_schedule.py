@@ -113,6 +113,7 @@ async def test_progress_of_the_polls_is_stored(store: Store) -> None:
     assert after.progress == progress
     assert after.is_imported
     assert (await store.polls.plan(ConnectionId("cunknown"))).progress is None
+    assert await store.schedule.find_released([connection.id, ConnectionId("cunknown")]) == {connection.id: NOW}
 
 
 @pytest.mark.mongo

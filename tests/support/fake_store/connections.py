@@ -242,6 +242,11 @@ class FakePollSchedule:
         active = {key for key, stored in self._connections.content.items() if stored.state is ConnectionState.ACTIVE}
         return {key: time for key, time in self.next_polls.items() if key in active and time < before}
 
+    async def find_released(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, datetime]:
+        """Returns up to when the changes of each of these connections are released."""
+        await give_turn()
+        return {one: self.progress[one].released_until for one in connections if one in self.progress}
+
     async def set_next_poll(self, connection: ConnectionId, at: datetime) -> None:
         """Stores the time of the next poll. Raises ``UnknownConnectionError``."""
         await self._connections.ensure_exists(connection)

@@ -1,12 +1,15 @@
 """Numbers for ``status`` and the metrics in memory."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
+from services.contracts.events import AccountSynced
 from services.contracts.ids import ConnectionId, EmployeeId
-from services.contracts.outcomes import WaitingCause
+from services.contracts.outcomes import Outcome, WaitingCause
 from services.contracts.snapshots import Snapshot
 from services.store.counters import Numbers
+from services.store.undone import UndoneGroup
 from tests.support.fake_store.claims import FakeLinks
 from tests.support.fake_store.ledger import FakeLedger
 from tests.support.fake_store.pages import give_turn
@@ -25,6 +28,26 @@ class FakeCounters:
         """Returns the number of waiting employees of all connections for each cause that has any."""
         await give_turn()
         return dict(Counter(entry.waiting.cause for entry in self._ledger.content.values() if entry.waiting))
+
+    async def read_undone(self, connections: Iterable[ConnectionId]) -> dict[ConnectionId, tuple[UndoneGroup, ...]]:
+        """Returns the employees with a change that waits, is rejected or is incomplete, by connection and like reason."""
+        await give_turn()
+        groups = {connection: self._group_undone(connection) for connection in connections}
+        return {connection: found for connection, found in groups.items() if found}
+
+    def _group_undone(self, connection: ConnectionId) -> tuple[UndoneGroup, ...]:
+        entries = self._ledger.list_entries(connection)
+        waiting: dict[WaitingCause, list[datetime]] = defaultdict(list)
+        settled: dict[tuple[str, bool], list[AccountSynced]] = defaultdict(list)
+        for entry in entries:
+            if entry.waiting is not None:
+                waiting[entry.waiting.cause].append(entry.waiting.since)
+            elif entry.decided is not None and entry.decided.outcome in {Outcome.REJECTED, Outcome.INCOMPLETE}:
+                settled[entry.decided.outcome.value, entry.decided.field == "active"].append(entry.decided)
+        return (
+            *(UndoneGroup("waiting", len(times), min(times), cause) for cause, times in sorted(waiting.items())),
+            *(_build_settled(state, decided, is_access=access) for (state, access), decided in sorted(settled.items())),
+        )
 
     async def count_accounts(self, connection: ConnectionId) -> int:
         """Returns the number of employees with an enabled account, of every status."""
@@ -85,6 +108,20 @@ class FakeCounters:
             for entry in self._ledger.list_entries(connection)
             if entry.enabled and entry.account_id and entry.person in snapshots and is_listed(snapshots[entry.person])
         )
+
+
+def _build_settled(state: str, decided: list[AccountSynced], *, is_access: bool) -> UndoneGroup:
+    reasons = Counter((one.reason or "", one.field) for one in decided)
+    reason, field = min(reasons, key=lambda one: (-reasons[one], str(one[1] or ""), one[0]))
+    return UndoneGroup(
+        "rejected" if state == Outcome.REJECTED.value else "incomplete",
+        len(decided),
+        min(one.settled_at for one in decided),
+        reason=reason,
+        field=field,
+        alike=reasons[reason, field],
+        is_access=is_access,
+    )
 
 
 def _is_undecided_absence(snapshot: Snapshot) -> bool:

@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from services.admin.bounds import run_check
-from services.admin.checks import Finding
+from services.admin.findings import Finding
 from services.store.errors import StoreUnavailableError
 
 

@@ -6,8 +6,8 @@ from typing import NoReturn, cast
 import pytest
 
 from sandbox.stack.ports import reserve_port
-from services.admin.checks import Finding
 from services.admin.connection_examiner import MAX_PROBED, ConnectionExaminer
+from services.admin.findings import Finding
 from services.contracts.connections import Connection, DeclareeAccess, PersonioAccess
 from services.contracts.ids import ConnectionId
 from services.contracts.runs import RunState
@@ -24,8 +24,7 @@ PATH = "/v1/company/employees"
 class DownStore:
     """A store that cannot be reached."""
 
-    @property
-    def connections(self) -> NoReturn:
+    def __getattr__(self, name: str) -> NoReturn:
         """Raises ``StoreUnavailableError``."""
         raise StoreUnavailableError("MongoDB does not answer")
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from services.admin.attribute_news import AttributeNews
-from services.admin.checks import Finding
 from services.admin.connection_findings import StoredFacts, judge_stored
+from services.admin.findings import Finding
 from services.admin.status import Status
 from services.contracts.catalogues import AttributeChange, AttributeChangeKind
 from services.contracts.connections import ConnectionState
@@ -50,7 +50,12 @@ STATUS = Status(
 )
 
 
-FACTS = StoredFacts(SUMMARY, STATUS, is_overdue=False, sharing=1, per_minute=250)
+FACTS = StoredFacts(SUMMARY, STATUS, sharing=1, per_minute=250)
+
+
+def change_status(**status: Any) -> Status:
+    """Returns the status of a connection in step, with these changes."""
+    return replace(STATUS, **status)
 
 
 def judge(facts: StoredFacts = FACTS, *, summary: Mapping[str, Any] = EMPTY, **status: Any) -> dict[str, Finding]:
@@ -112,9 +117,10 @@ def test_unsuccessful_poll_is_a_problem(state: RunState, error: str, text: str) 
 
 def test_overdue_poll_is_a_problem() -> None:
     """The last poll is told as well."""
-    found = judge(replace(FACTS, is_overdue=True))
+    found = judge(overdue_since=NOW)
 
     assert "overdue" in str(found["polls"].problem)
+    assert found["polls"].since == NOW
     assert found["last poll"].note is not None
 
 
@@ -128,7 +134,7 @@ def test_overdue_poll_is_a_problem() -> None:
 )
 def test_connection_without_polls_is_a_hint(status: dict[str, Any], summary: dict[str, Any], text: str) -> None:
     """An administrator has paused it, or it is new. An overdue poll of a paused connection is not a problem."""
-    found = judge(replace(FACTS, is_overdue=True), summary=summary, **status)
+    found = judge(summary=summary, **{"overdue_since": NOW, **status})
 
     assert text in str(found["polls"].hint)
     assert found["polls"].problem is None

@@ -14,6 +14,7 @@ from services.contracts.mappings import default_mapping
 from services.contracts.outcomes import WaitingCause
 from services.contracts.runs import RunState
 from services.store.database import Store
+from services.store.undone import UndoneGroup
 from tests.support.builders import DECLAREE, NOW, PERSONIO, make_entry, make_outcome, make_snapshot
 
 MINUTE = timedelta(minutes=1)
@@ -76,6 +77,7 @@ async def test_status_counts_the_people_of_one_connection(store: Store) -> None:
         outcomes={"created": 1},
         mapping_version=1,
         last_run=finished,
+        undone=(UndoneGroup("waiting", 1, NOW, WaitingCause.SERVER_UNAVAILABLE),),
     )
     assert empty.connection == second.id
     assert empty.employees == 0
