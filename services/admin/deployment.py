@@ -1,7 +1,8 @@
 """Checks what all connections share: MongoDB, Kafka, and the services that run. Changes nothing."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -13,6 +14,7 @@ from services.contracts.topics import Topic
 from services.runtime.clock import Clock
 from services.runtime.kafka.inspection import TopicState, inspect_group, inspect_topics
 from services.runtime.settings import KafkaSettings
+from services.runtime.version import UNKNOWN, VERSION
 from services.store.database import Store
 
 GROUPS = {"mapper": Topic.EMPLOYEES_CHANGED, "writer": Topic.ACCOUNTS_REQUESTED}
@@ -70,11 +72,21 @@ async def _check_indexes(store: Store) -> tuple[Finding, ...]:
 
 
 async def _check_pollers(store: Store) -> tuple[Finding, ...]:
-    running = await store.leases.count_held(POLLER_PREFIX)
+    running = await store.leases.list_held(POLLER_PREFIX)
     if not running:
         problem = "none has renewed its lease within POLL_LEASE_SECONDS: start one, and see its log if it runs"
         return (Finding("poller", problem),)
-    return (Finding("poller", note=f"running: {running}"),)
+    return (judge_versions("poller", Counter(lease.owner.version or UNKNOWN for lease in running)),)
+
+
+def judge_versions(service: str, versions: Mapping[str, int], more: str = "") -> Finding:
+    """Returns a finding about the running processes of a service, by version. ``more`` is told behind them."""
+    running = ", ".join(f"{number} of version {version}" for version, number in sorted(versions.items()))
+    others = versions.keys() - {VERSION}
+    if others:
+        hint = f"running: {running}, and this program is {VERSION}: finish the upgrade, or use the program of their version"
+        return Finding(service, hint=f"{hint}{more}")
+    return Finding(service, note=f"running: {running}{more}")
 
 
 async def _examine_kafka(settings: KafkaSettings, check: RunCheck) -> tuple[Finding, ...]:
@@ -118,4 +130,4 @@ async def _check_group(settings: KafkaSettings, service: str) -> tuple[Finding, 
     if not group.members:
         problem = f"none runs, and {group.lag} records wait: start it, and see its log if it runs"
         return (Finding(service, problem),)
-    return (Finding(service, note=f"running: {group.members}, records not yet settled: {group.lag}"),)
+    return (judge_versions(service, group.versions, f"; records not yet settled: {group.lag:,}"),)

@@ -70,7 +70,8 @@ def style_line(line: Line, width: int) -> Text:
     if line.is_title:
         styled.stylize("bold")
     if line.level is not None:
-        styled.stylize(_STYLES[line.level], lead, lead + len(text[lead:].split(" ")[0]))
+        label = len(_LABELS[line.level]) if text[lead:].startswith(_LABELS[line.level]) else len(text)
+        styled.stylize(_STYLES[line.level], lead, lead + label)
     return styled
 
 

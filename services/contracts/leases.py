@@ -18,6 +18,8 @@ class ProcessIdentity:
     """The process id."""
     token: str
     """A random value: the system reuses process ids."""
+    version: str = ""
+    """The version of its program; empty if it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """Builds the mapper's process."""
 
-import os
-
 from services.contracts.events import EmployeeChanged
 from services.contracts.topics import Topic, find_topics
 from services.mapper.handler import HANDLER_BATCH_RECORDS, SERVICE, Mapper
@@ -16,13 +14,14 @@ from services.runtime.kafka.results import ResultPublisher
 from services.runtime.kafka.topic_watch import TopicWatch
 from services.runtime.metrics import Metrics
 from services.runtime.process import Process
+from services.runtime.version import name_process
 from services.store.database import Store
 
 
 def create_app(settings: MapperSettings, store: Store, clock: Clock) -> Process:
     """Returns the mapper's process, with its parts in the order in which they start."""
     metrics = Metrics()
-    name = f"{SERVICE}-{os.getpid()}"
+    name = name_process(SERVICE)
     process = Process(SERVICE, settings, clock, metrics)
     publisher = Publisher(settings, name, metrics)
     repairs = Repairs(store.mappings, store.damage, store.tasks, clock, process.fatal)

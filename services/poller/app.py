@@ -1,6 +1,5 @@
 """Builds the poller's process."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,6 +24,7 @@ from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.topic_watch import TopicWatch
 from services.runtime.metrics import Metrics
 from services.runtime.process import Process
+from services.runtime.version import name_process
 from services.store.database import Store
 
 SERVICE = "poller"
@@ -39,7 +39,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     metrics = Metrics()
     process = Process(SERVICE, settings, clock, metrics)
     rate_limits = RateLimits(clock, settings.poll_personio_per_minute, settings.poll_personio_logins_per_minute)
-    publisher = Publisher(settings, f"{SERVICE}-{os.getpid()}", metrics)
+    publisher = Publisher(settings, name_process(SERVICE), metrics)
     owner = identify_process()
     presence = Presence(
         store.leases, owner, clock, settings.poll_lease_seconds, share=rate_limits.share, fatal=process.fatal

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from services.contracts.leases import ProcessIdentity
+from services.runtime.version import VERSION
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 """File with a random value that Linux creates at each boot."""
@@ -16,7 +17,9 @@ PID_NAMESPACE = Path("/proc/self/ns/pid")
 
 def identify_process() -> ProcessIdentity:
     """Returns the identity of this process, with a new token at every call."""
-    return ProcessIdentity(f"{socket.gethostname()}/{_identify_pid_namespace()}", os.getpid(), secrets.token_hex(8))
+    return ProcessIdentity(
+        f"{socket.gethostname()}/{_identify_pid_namespace()}", os.getpid(), secrets.token_hex(8), VERSION
+    )
 
 
 def _identify_pid_namespace() -> str:

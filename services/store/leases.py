@@ -89,6 +89,11 @@ class Leases:
         documents = await self._collection.find({"_id": {"$in": sorted(names)}, "$expr": _LASTS})
         return tuple(_to_lease(document) for document in documents if _is_readable(document))
 
+    async def list_held(self, prefix: str) -> tuple[Lease, ...]:
+        """Returns the leases that ``count_held`` counts, except those that cannot be read."""
+        documents = await self._collection.find({"_id": _begins_with(prefix), "$expr": _LASTS}, sort={"_id": 1})
+        return tuple(_to_lease(document) for document in documents if _is_readable(document))
+
     async def count_held(self, prefix: str) -> int:
         """Returns the number of leases with names that begin like this and have not ended."""
         return await self._collection.count({"_id": _begins_with(prefix), "$expr": _LASTS})

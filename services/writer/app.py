@@ -1,6 +1,5 @@
 """Builds the writer's process."""
 
-import os
 from functools import partial
 
 from services.clients.declaree.client import DeclareeClient
@@ -17,6 +16,7 @@ from services.runtime.kafka.results import ResultPublisher
 from services.runtime.kafka.topic_watch import TopicWatch
 from services.runtime.metrics import Metrics
 from services.runtime.process import Process
+from services.runtime.version import name_process
 from services.store.database import Store
 from services.writer.endpoints import Endpoints
 from services.writer.followups import ResendFiler
@@ -35,7 +35,7 @@ FETCH_BYTES = 1_048_576
 def create_app(settings: WriterSettings, store: Store, clock: Clock) -> Process:
     """Returns the writer's process, with its parts in the order in which they start."""
     metrics = Metrics()
-    name = f"{SERVICE}-{os.getpid()}"
+    name = name_process(SERVICE)
     process = Process(SERVICE, settings, clock, metrics)
     publisher = Publisher(settings, name, metrics)
     endpoints = _build_endpoints(settings, clock, metrics)

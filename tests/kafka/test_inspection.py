@@ -67,15 +67,19 @@ async def test_members_and_lag_of_a_group_are_counted(settings: KafkaSettings) -
     name, group = settings.topic(Topic.ACCOUNTS_REQUESTED), settings.group("writer")
     before = await inspect_group(settings, "writer", Topic.ACCOUNTS_REQUESTED)
     async with AIOKafkaConsumer(
-        name, bootstrap_servers=settings.kafka_bootstrap_servers, group_id=group, enable_auto_commit=False
+        name,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        group_id=group,
+        client_id="writer-0.9.1-77",
+        enable_auto_commit=False,
     ) as consumer:
         ends = await consumer.end_offsets([TopicPartition(name, 0), TopicPartition(name, 1)])
         await consumer.commit({TopicPartition(name, 0): ends[TopicPartition(name, 0)]})
 
         during = await inspect_group(settings, "writer", Topic.ACCOUNTS_REQUESTED)
 
-    assert before == GroupState("writer", 0, 10)
-    assert during == GroupState("writer", 1, ends[TopicPartition(name, 1)])
+    assert before == GroupState("writer", {}, 10)
+    assert during == GroupState("writer", {"0.9.1": 1}, ends[TopicPartition(name, 1)])
 
 
 async def test_kafka_that_does_not_answer_is_an_error() -> None:

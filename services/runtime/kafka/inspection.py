@@ -1,5 +1,6 @@
 """Looks at Kafka for `doctor`, and changes nothing: the topics of the product, and the consumer groups of its services."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from services.runtime.kafka.progress import read_ranges
 from services.runtime.kafka.publisher import KafkaUnavailableError
 from services.runtime.kafka.topic_settings import find_deviations
 from services.runtime.settings import KafkaSettings
+from services.runtime.version import find_version
 
 _UNKNOWN_GROUP = 69
 """Kafka's error code for a group that nothing has joined yet."""
@@ -49,10 +51,15 @@ class GroupState:
 
     service: str
     """Name of the service."""
-    members: int
-    """Number of its processes that are members of the group."""
+    versions: Mapping[str, int]
+    """Number of its processes that are members of the group, by their version."""
     lag: int
     """Number of records that the group has not settled."""
+
+    @property
+    def members(self) -> int:
+        """Number of its processes that are members of the group."""
+        return sum(self.versions.values())
 
 
 async def inspect_topics(settings: KafkaSettings) -> tuple[TopicState, ...]:
@@ -87,14 +94,14 @@ async def inspect_group(settings: KafkaSettings, service: str, topic: Topic) -> 
     Raises ``KafkaUnavailableError`` and ``InspectionDeniedError``.
     """
     async with _open(settings) as admin:
-        members, settled = await _read_group(admin, settings.group(service))
+        versions, settled = await _read_group(admin, settings.group(service))
         ranges = await read_ranges(settings, settings.topic(topic))
     lag = sum(max(0, end - max(settled.get(partition, first), first)) for partition, (first, end) in ranges.items())
-    return GroupState(service, members, lag)
+    return GroupState(service, versions, lag)
 
 
-async def _read_group(admin: AIOKafkaAdminClient, group: str) -> tuple[int, dict[TopicPartition, int]]:
-    """Returns the number of members and the committed offsets."""
+async def _read_group(admin: AIOKafkaAdminClient, group: str) -> tuple[Counter[str], dict[TopicPartition, int]]:
+    """Returns the number of members by their version, and the committed offsets."""
     try:
         answers = [answer.to_object() for answer in await admin.describe_consumer_groups([group])]
         found = [described for answer in answers for described in answer["groups"]]
@@ -102,9 +109,9 @@ async def _read_group(admin: AIOKafkaAdminClient, group: str) -> tuple[int, dict
             _ensure_accepted(described["error_code"])
         committed = await admin.list_consumer_group_offsets(group)
     except GroupCoordinatorNotAvailableError:
-        return 0, {}  # before the first group has joined, Kafka has no coordinator
-    members = sum(len(described["members"]) for described in found)
-    return members, {partition: offset.offset for partition, offset in committed.items()}
+        return Counter(), {}  # before the first group has joined, Kafka has no coordinator
+    versions = Counter(find_version(member["client_id"]) for described in found for member in described["members"])
+    return versions, {partition: offset.offset for partition, offset in committed.items()}
 
 
 def _ensure_accepted(code: int) -> None:

@@ -26,6 +26,7 @@ from services.contracts.runs import Run
 from services.contracts.tasks import Task
 from services.contracts.topics import Topic
 from services.contracts.verifications import VerificationStep
+from services.runtime.version import VERSION, name_process
 from services.store.database import Store
 from tests.support.builders import NOW, make_entry, make_outcome, make_snapshot
 from tests.support.command_line import ADD_CONNECTION, SECRETS, Cli, Transcript, build_settings, restore_logging
@@ -92,7 +93,7 @@ async def kafka_store(mongo: MongoServers, database: str) -> AsyncIterator[Store
 @pytest.fixture
 async def services(kafka_cli: Cli, kafka_store: Store) -> AsyncIterator[None]:
     """What poller, mapper and writer show of themselves while they run."""
-    await kafka_store.leases.acquire(f"{POLLER_PREFIX}h/1", ProcessIdentity("h", 1, "t"), seconds=600)
+    await kafka_store.leases.acquire(f"{POLLER_PREFIX}h/1", ProcessIdentity("h", 1, "t", VERSION), seconds=600)
     settings = kafka_cli.environment
     async with AsyncExitStack() as stack:
         for service, topic in CONSUMERS.items():
@@ -101,6 +102,7 @@ async def services(kafka_cli: Cli, kafka_store: Store) -> AsyncIterator[None]:
                 bootstrap_servers=settings["KAFKA_BOOTSTRAP_SERVERS"],
                 group_id=f"{settings['KAFKA_TOPIC_PREFIX']}{service}",
                 enable_auto_commit=False,
+                client_id=name_process(service),
             )
             await stack.enter_async_context(consumer)
             await wait_until(consumer.assignment)

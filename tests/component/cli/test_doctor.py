@@ -25,6 +25,7 @@ from tests.support.keys import make_key
 pytestmark = [pytest.mark.mongo, pytest.mark.kafka]
 
 REPLACEMENTS = {
+    r"\bversion \d+\.\d+\.\d+\b": "version VERSION",
     r"\bt[0-9a-f]{6}-": "",
     r"\b\d{4}-\d\d-\d\d \d\d:\d\d UTC": "TIME",
     r"\b\d{4}-\d\d-\d\d\b": "DAY",

@@ -134,7 +134,7 @@ def test_watching_needs_a_terminal(cli: Cli) -> None:
 @pytest.mark.kafka
 async def test_texts_of_status(kafka_cli: Cli, kafka_store: Store, services: None) -> None:
     """What is to be done comes first, and the exit code tells whether something is."""
-    status, store = Transcript(kafka_cli), kafka_store
+    status, store = Transcript(kafka_cli, {r"\bversion \d+\.\d+\.\d+\b": "version VERSION"}), kafka_store
 
     async def record(situation: str) -> None:
         await asyncio.to_thread(status.record, situation, "status")

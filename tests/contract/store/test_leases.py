@@ -177,6 +177,7 @@ async def test_held_leases_are_counted_by_the_beginning_of_their_names(store: St
     await store.leases.forget_ended("poller/", seconds=5)
 
     assert counted == 2
+    assert [lease.name for lease in await store.leases.list_held("poller/")] == ["poller/a/1", "poller/b/1"]
     assert early is not None
     assert await store.leases.count_held("poller/") == 2
     assert await store.leases.find("poller/c/1") is None

@@ -61,6 +61,10 @@ class FakeLeases:
         known = [self.content[name] for name in names if name in self.content]
         return tuple(lease for lease in known if lease.expires_at > self.now())
 
+    async def list_held(self, prefix: str) -> tuple[Lease, ...]:
+        """Returns the leases that ``count_held`` counts."""
+        return await self.find_held(name for name in sorted(self.content) if name.startswith(prefix))
+
     async def count_held(self, prefix: str) -> int:
         """Returns the number of leases with names that begin like this and have not ended."""
         await give_turn()
