@@ -27,6 +27,7 @@ def test_rules_cover_what_needs_a_person() -> None:
     metrics = set().union(*(list_metrics(rule["expr"]) for rule in RULES.values()))
 
     assert metrics >= {
+        "sync_connection_findings",
         "sync_overdue_polls",
         "sync_balance_people",
         "sync_waiting_people",

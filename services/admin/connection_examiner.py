@@ -8,7 +8,7 @@ from services.admin.bounds import run_check
 from services.admin.checks import SystemCheck, check_declaree, check_fields, check_mapping, check_personio
 from services.admin.connection_findings import StoredFacts, judge_stored
 from services.admin.findings import Finding
-from services.admin.overview import read_facts
+from services.admin.stored_judgement import read_facts
 from services.admin.vendor_findings import judge_clock, judge_ends, judge_pace
 from services.contracts.ids import ConnectionId
 from services.contracts.vendor_notes import VendorNotes

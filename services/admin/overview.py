@@ -1,16 +1,14 @@
 """What needs an administrator or an operator: everything that is stored about the installation and its connections, judged."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.admin.connection_findings import StoredFacts, judge_stored
+from services.admin.connection_findings import StoredFacts
 from services.admin.deployment import examine_deployment
 from services.admin.findings import RANKS, Finding, Level, find_level
-from services.admin.status import Status, get_status
-from services.admin.vendor_findings import judge_ends
-from services.contracts.connections import normalise_host
+from services.admin.status import Status
+from services.admin.stored_judgement import judge_connection, read_facts
 from services.contracts.ids import ConnectionId
 from services.runtime.clock import Clock
 from services.runtime.settings import KafkaSettings, PollingSettings
@@ -67,26 +65,6 @@ def build_overview(deployment: tuple[Finding, ...], facts: Iterable[StoredFacts]
     return Overview(level, deployment, tuple(connections))
 
 
-async def read_facts(store: Store, polling: PollingSettings, *, now: datetime) -> list[StoredFacts]:
-    """Returns what is stored about each connection, in the order in which they were added."""
-    statuses = await get_status(store, now=now, overdue_before=now - polling.poll_tolerance)
-    by_connection = {status.connection: status for status in statuses}
-    summaries = await store.connections.list_all()
-    hosts = Counter(normalise_host(summary.personio_url) for summary in summaries)
-    return [
-        StoredFacts(
-            summary,
-            by_connection[summary.id],
-            sharing=hosts[normalise_host(summary.personio_url)],
-            per_minute=polling.poll_personio_per_minute,
-        )
-        for summary in summaries
-        if summary.id in by_connection
-    ]
-
-
 def _judge(facts: StoredFacts, now: datetime) -> ConnectionOverview:
-    run = facts.status.last_run
-    announced = () if run is None else judge_ends("Personio", run.notes, now)
-    findings = (*judge_stored(facts, now), *announced)
+    findings = judge_connection(facts, now)
     return ConnectionOverview(find_level(findings), facts.status, findings)

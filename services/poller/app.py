@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from services.admin.stored_judgement import count_findings
 from services.clients.declaree.client import DeclareeClient
 from services.clients.declaree.listing import ListedAccounts
 from services.clients.declaree.turns import SHORT_HOLD_SECONDS, Paces
@@ -12,6 +13,7 @@ from services.clients.personio.rate_limit import RateLimits
 from services.clients.personio.v1 import PersonioClient
 from services.contracts.ids import ConnectionId
 from services.contracts.topics import find_topics
+from services.poller.connection_gauges import ConnectionGauges
 from services.poller.gauges import Gauges
 from services.poller.ports import PollPlan, Source
 from services.poller.presence import Presence
@@ -56,6 +58,9 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
         owner=owner,
     )
     gauges = Gauges(store.counters, store.schedule, metrics, clock, settings.poll_tolerance, process.fatal)
+    connection_gauges = ConnectionGauges(
+        lambda: count_findings(store, settings, now=clock.now()), metrics, clock, process.fatal
+    )
     topics = TopicWatch(
         settings, find_topics(SERVICE), clock=clock, fatal=process.fatal, on_replaced=lambda _: publisher.renew()
     )
@@ -65,6 +70,7 @@ def create_app(settings: PollerSettings, store: Store, clock: Clock) -> Process:
     process.add("the number of pollers", presence)
     process.add("schedule", schedule)
     process.add("metrics of stored work", gauges)
+    process.add("metrics of the connections", connection_gauges)
     process.add_check("schedule", schedule.check_readiness)
     process.add_check("kafka", topics.check_readiness)
     process.add_check("mongodb", store.ping)

@@ -87,6 +87,14 @@ class Metrics:
             "`connections check` and `people list`. `disabling-held` stays until an administrator has decided.",
             "cause",
         )
+        self.findings = self._make_gauge(
+            "sync_connection_findings",
+            "What needs a person, by connection id and level, as `status` judges it: `problem` or `hint`. Only in the poller, "
+            "which judges all connections every 60 s; empty if MongoDB does not answer. Each replica has the same numbers: use "
+            "the maximum. `status ID` tells what it is.",
+            "connection",
+            "level",
+        )
         self.overdue_polls = self._make_gauge(
             "sync_overdue_polls",
             "Active connections with a poll that is late by more than a tenth of POLL_INTERVAL_SECONDS. Only in the poller, "
