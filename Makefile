@@ -68,7 +68,7 @@ docs: $(READY) ## generates the documentation pages and the recorded output of c
 	$(BIN)/python docs/generate.py
 	UPDATE_GOLDEN=1 $(BIN)/pytest tests/unit/cli/test_texts.py tests/component/cli/test_texts.py \
 		tests/component/cli/test_decision_texts.py tests/component/cli/test_erasing_texts.py \
-		tests/component/cli/test_doctor.py --quiet
+		tests/component/cli/test_doctor.py tests/component/cli/test_status.py --quiet
 
 lock: ## compiles the pinned requirements with uv
 	@command -v uv >/dev/null || { echo "uv is missing: 'pip install uv'." >&2; exit 1; }

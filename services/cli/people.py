@@ -9,14 +9,16 @@ from services.admin import departures as admin_departures
 from services.admin import people as admin_people
 from services.admin import tasks as admin_tasks
 from services.admin.upcoming import Upcoming, stream_upcoming
+from services.admin.verdicts import describe_verdict
 from services.cli.context import CliSettings, Id, Json, fail, find_id, run
 from services.cli.forget import forget
 from services.cli.inputs import confirm
-from services.cli.output import format_columns, print_error, print_result
+from services.cli.output import MINUTES, format_columns, format_time, print_error, print_result
+from services.cli.people_lists import find, list_
 from services.cli.sync import Seconds
 from services.contracts.employees import INACTIVE, EmploymentPhase, get_parent
 from services.contracts.events import ChangeKind
-from services.contracts.ids import EmployeeId
+from services.contracts.ids import ConnectionId, EmployeeId
 from services.contracts.ledger import LedgerEntry
 from services.contracts.snapshots import Snapshot
 from services.contracts.tasks import Disable, Task
@@ -37,27 +39,31 @@ def show(
     employee: Annotated[str, typer.Argument(help="The employee's Personio id.")],
     as_json: Json = False,
 ) -> None:
-    """Show the last snapshot and the account of one employee. The output contains personal data."""
+    """Tell whether one employee has the right account, or why not, with the last snapshot and the account.
+
+    The output contains personal data.
+    """
     target = find_id(connection)
     person = run(lambda _, store: admin_people.get_person(store, target, EmployeeId(employee)))
     if person.snapshot is None and person.problems:
         fail(StoreFailedError("; ".join(person.problems)))
     if person.snapshot is None:
         fail(admin_tasks.build_unknown_employee(target, EmployeeId(employee)))
-    lines = [
-        _format_attribute(key, value, person.labels.get(get_parent(key), ""))
+    verdict = describe_verdict(person)
+    lines = [f"employee {employee}: {verdict}", "", "from Personio:"]
+    lines += [
+        f"  {_format_attribute(key, value, person.labels.get(get_parent(key), ''))}"
         for key, value in sorted(person.snapshot.attributes.items())
     ]
     lines += _format_phase(person.snapshot)
     absence = admin_people.describe_absence(person)
     if absence:
         lines.append(f"absent since {person.snapshot.absent_since:%Y-%m-%d %H:%M} UTC: {absence}")
-    lines += _format_entry(person.entry)
+    lines += _format_entry(target, person.entry)
     lines += [f"unreadable: {problem}" for problem in person.problems]
     snapshot = person.snapshot.model_dump(exclude={"attributes_json"}) | {"attributes": person.snapshot.attributes}
-    print_result(
-        "\n".join(lines), {"snapshot": snapshot, "account": person.entry, "problems": person.problems}, as_json=as_json
-    )
+    value = {"verdict": verdict, "snapshot": snapshot, "account": person.entry, "problems": person.problems}
+    print_result("\n".join(lines), value, as_json=as_json)
 
 
 def _format_attribute(key: str, value: Value, label: str) -> str:
@@ -87,33 +93,19 @@ def _join_lines(value: Value) -> str:
     return "-" if value is None else " ".join(str(value).split())
 
 
-def _format_entry(entry: LedgerEntry | None) -> Iterator[str]:
-    if entry is None:
-        yield "no change is settled yet"
+def _format_entry(connection: ConnectionId, entry: LedgerEntry | None) -> Iterator[str]:
+    if entry is None or entry.decided is None:
         return
-    if entry.waiting:
-        yield f"waiting since {entry.waiting.since:%Y-%m-%d %H:%M} UTC: {entry.waiting.cause.text}"
-    if entry.decided:
-        reason = f": {_join_lines(entry.decided.reason)}" if entry.decided.reason else ""
-        yield f"account {entry.account_id or '-'}, {entry.decided.outcome.value}{reason}"
+    decided = entry.decided
+    yield "account:"
+    yield f"  {entry.account_id or '-'}, user name {_join_lines(entry.user_name)}"
+    at = format_time(decided.settled_at, MINUTES)
+    yield f"  last change: {decided.outcome.value} ({at}), with mapping version {decided.mapping_version}"
+    yield f"  each field: see `mapping explain {connection} {entry.employee_id}`"
 
 
-@app.command("list")
-def list_(connection: Id, as_json: Json = False) -> None:
-    """List the employees that need attention: unreadable, waiting, rejected, incomplete, oversized or absent, with the reason.
-
-    The list has ids and no personal data. `people show` prints the data of one employee.
-    """
-    target = find_id(connection)
-
-    async def work(_: CliSettings, store: Store) -> list[admin_people.NeedsAttention]:
-        people = admin_people.find_people_needing_attention(store, target)
-        return [person async for person in people]
-
-    people = run(work)
-    text = format_columns((person.employee, person.state, _join_lines(person.reason)) for person in people)
-    print_result(text or "No employee needs attention.", people, as_json=as_json)
-
+app.command("find")(find)
+app.command("list")(list_)
 
 Employee = Annotated[str, typer.Argument(help="The employee's Personio id.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without a question.")]

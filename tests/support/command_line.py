@@ -65,6 +65,7 @@ COMMANDS = (
     "mapping suggest",
     "mapping test",
     "mapping unpin",
+    "people find",
     "people show",
     "people list",
     "people disable",

@@ -396,12 +396,16 @@ async def test_texts_of_mapping_fields(cli: Cli, serve: Serve) -> None:
 
 async def test_texts_of_people_list_and_show(cli: Cli, store: Store, connection: ConnectionId) -> None:
     """Each employee that needs attention has one line, and one page with all that is stored."""
-    list_, show = Transcript(cli), Transcript(cli)
+    list_, show, find = Transcript(cli), Transcript(cli), Transcript(cli)
     await asyncio.to_thread(list_.record, "No employee needs attention.", "people", "list", connection)
     await store_attention(store, connection)
     await store_odd_employee(store, connection)
 
     await asyncio.to_thread(list_.record, "An employee of each kind.", "people", "list", connection)
+    await asyncio.to_thread(list_.record, "With names.", "people", "list", connection, "--names", "--limit", "2")
+    await asyncio.to_thread(list_.record, "By reason.", "people", "list", connection, "--by-reason")
+    await asyncio.to_thread(find.record, "By a part of the name.", "people", "find", connection, "zo")
+    await asyncio.to_thread(find.record, "An unknown name.", "people", "find", connection, "Ada Öz")
     for situation, employee in {
         "Waiting.": "1",
         "Rejected, with an account, and absent.": "2",
@@ -412,6 +416,7 @@ async def test_texts_of_people_list_and_show(cli: Cli, store: Store, connection:
     }.items():
         await asyncio.to_thread(show.record, situation, "people", "show", connection, employee)
 
+    find.compare("people-find")
     list_.compare("people-list")
     show.compare("people-show")
 
