@@ -87,6 +87,11 @@ async def resume(store: Store, connection: ConnectionId) -> None:
     await store.connections.set_state(connection, ConnectionState.ACTIVE)
 
 
+async def rename(store: Store, connection: ConnectionId, name: str) -> None:
+    """Gives a connection another label. Its id stays. Raises ``UnknownConnectionError``."""
+    await store.connections.set_name(connection, name)
+
+
 async def set_link_policy(store: Store, connection: ConnectionId, policy: LinkPolicy) -> None:
     """Stores what happens with accounts that exist already and fit an employee. Raises ``UnknownConnectionError``."""
     await store.connections.set_link_policy(connection, policy)

@@ -14,6 +14,17 @@ from services.contracts.connections import Guard, LinkPolicy
 from services.store.database import Store
 
 
+def rename(
+    connection: Id,
+    name: Annotated[str, typer.Argument(callback=inputs.parse_label, help="The new label of one line.")],
+    as_json: Json = False,
+) -> None:
+    """Give a connection another label. Its id stays, and everything that is stored about it."""
+    target = find_id(connection)
+    run(lambda _, store: admin_connections.rename(store, target, name))
+    print_result(f"renamed: {target} is now {name}", {"id": target, "name": name}, as_json=as_json)
+
+
 def link_policy(
     connection: Id,
     policy: Annotated[LinkPolicy, typer.Argument(help="ask for each account, or link by_email those that fit.")],

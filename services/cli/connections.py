@@ -169,9 +169,14 @@ def resume(connection: Id, as_json: Json = False) -> None:
     """Start scheduled polls and writes again: what waits is written. A new connection is started with `connections start`."""
     target = find_id(connection)
     run(lambda _, store: admin_connections.resume(store, target))
-    print_result("active", {"id": target, "state": "active"}, as_json=as_json)
+    print_result(
+        f"active: it is polled as scheduled, and what waits is written; see `status {target}`",
+        {"id": target, "state": "active"},
+        as_json=as_json,
+    )
 
 
+app.command()(connection_settings.rename)
 app.command("link-policy")(connection_settings.link_policy)
 app.command("time-zone")(connection_settings.time_zone)
 app.command("guard")(connection_settings.guard)

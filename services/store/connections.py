@@ -170,6 +170,10 @@ class Connections:
         started_at = _TIME.dump_python(now, mode="json")
         await self._set(connection, {"state": ConnectionState.ACTIVE.value, "started_at": started_at})
 
+    async def set_name(self, connection: ConnectionId, name: str) -> None:
+        """Stores another label. Raises ``UnknownConnectionError``."""
+        await self._set(connection, {"name": name})
+
     async def set_link_policy(self, connection: ConnectionId, policy: LinkPolicy) -> None:
         """Stores what happens with accounts that existed before. Raises ``UnknownConnectionError``."""
         await self._set(connection, {"link_policy": policy.value})

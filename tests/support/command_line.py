@@ -39,6 +39,7 @@ COMMANDS = (
     "connections check",
     "connections start",
     "connections pause",
+    "connections rename",
     "connections resume",
     "connections release-disabling",
     "connections remove",

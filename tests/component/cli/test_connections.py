@@ -277,6 +277,7 @@ def test_commands_without_secrets_work_with_a_wrong_key(cli: Cli, connection: Co
         ("connections", "check"),
         ("connections", "secrets"),
         ("connections", "link-policy"),
+        ("connections", "rename"),
         ("mapping", "export"),
         ("people", "list"),
         ("people", "show"),
@@ -287,7 +288,7 @@ def test_commands_without_secrets_work_with_a_wrong_key(cli: Cli, connection: Co
 )
 def test_unknown_connection_is_an_error_that_names_it(cli: Cli, command: tuple[str, ...]) -> None:
     """A retry would not help, and the program reports the error instead of a traceback."""
-    more = {"show": ["7"], "link-policy": ["ask"]}.get(command[-1], [])
+    more = {"show": ["7"], "link-policy": ["ask"], "rename": ["Other"]}.get(command[-1], [])
 
     result = cli(*command, "c-unknown", *more, DECLAREE_KEY=KEY)
 

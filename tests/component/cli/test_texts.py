@@ -104,6 +104,20 @@ def test_texts_of_connections_pause_and_resume(cli: Cli, connection: ConnectionI
     resume.compare("connections-resume")
 
 
+def test_texts_of_connections_rename(cli: Cli, connection: ConnectionId) -> None:
+    """The new name is a label of one line, and finds the connection from then on."""
+    rename = Transcript(cli)
+
+    rename.record("By the beginning of the former name.", "connections", "rename", "nord", "Westwind")
+    rename.record("By the former name.", "connections", "rename", "Nordlicht", "Nord")
+    rename.record("A name of two lines.", "connections", "rename", "Westwind", "a\nb")
+    add_connection(cli, "--external-id-prefix", "new-", "--personio-client-id", "papi-2")
+    rename.record("To the name of another connection.", "connections", "rename", "nordlicht", "Westwind")
+    rename.record("By the name of two.", "connections", "rename", "west", "Nord")
+
+    rename.compare("connections-rename")
+
+
 def test_texts_of_connections_check(cli: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each check has a line, with the next step if it failed."""
     monkeypatch.chdir(tmp_path)

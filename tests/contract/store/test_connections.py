@@ -117,6 +117,7 @@ async def is_active(store: Store, connection: ConnectionId) -> bool:
         lambda store: store.connections.ensure_exists(UNKNOWN),
         lambda store: store.connections.set_state(UNKNOWN, ConnectionState.PAUSED),
         lambda store: store.connections.start(UNKNOWN, now=NOW),
+        lambda store: store.connections.set_name(UNKNOWN, "Other"),
         lambda store: store.connections.set_link_policy(UNKNOWN, LinkPolicy.BY_EMAIL),
         lambda store: store.connections.set_time_zone(UNKNOWN, "Europe/Vienna"),
         lambda store: store.connections.set_credentials(UNKNOWN, now=NOW, declaree_key=SecretStr("x")),
@@ -130,6 +131,7 @@ async def is_active(store: Store, connection: ConnectionId) -> bool:
         "ensure_exists",
         "set_state",
         "start",
+        "set_name",
         "set_link_policy",
         "set_time_zone",
         "secret",
@@ -169,6 +171,16 @@ async def test_paused_connection_is_not_active_until_resumed(store: Store) -> No
     assert await is_active(store, connection.id) is True
     assert await store.connections.get(connection.id) == started
     assert started == connection.model_copy(update={"state": ConnectionState.ACTIVE, "started_at": NOW})
+
+
+async def test_connection_is_renamed(store: Store) -> None:
+    """Id, secrets and everything else stay."""
+    connection = await add(store)
+
+    await store.connections.set_name(connection.id, "Nordlicht SE")
+
+    assert await store.connections.get(connection.id) == connection.model_copy(update={"name": "Nordlicht SE"})
+    assert [summary.name for summary in await store.connections.list_all()] == ["Nordlicht SE"]
 
 
 async def test_link_policy_is_ask_until_another_one_is_stored(store: Store) -> None:

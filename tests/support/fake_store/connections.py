@@ -136,6 +136,11 @@ class FakeConnections:
         await give_turn()
         self.content[connection] = self._look_up(connection).model_copy(update={"state": state})
 
+    async def set_name(self, connection: ConnectionId, name: str) -> None:
+        """Stores another label. Raises ``UnknownConnectionError``."""
+        await give_turn()
+        self.content[connection] = self._look_up(connection).model_copy(update={"name": name})
+
     async def set_link_policy(self, connection: ConnectionId, policy: LinkPolicy) -> None:
         """Stores what happens with accounts that existed before. Raises ``UnknownConnectionError``."""
         await give_turn()
