@@ -6,7 +6,7 @@ patterns are linear, and the values are limited.
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import cel
 
@@ -14,7 +14,7 @@ from services.contracts.values import Scalar, Value
 from services.mapping.expressions.functions import EMPTY, FUNCTIONS
 from services.mapping.expressions.tokens import InvalidExpressionError
 from services.mapping.expressions.translation import Translation, translate
-from services.mapping.functions.values import check_size
+from services.mapping.functions.values import MAX_CHARACTERS, check_size
 from services.mapping.transforms import UnfitValueError, is_empty
 
 MAX_INPUT_LENGTH, MAX_LOOP_INPUT_LENGTH = 5_000, 1_000
@@ -51,8 +51,18 @@ class CompiledExpression:
         that an empty attribute leaves, one is kept between words and none at the ends. Raises ``UnfitValueError`` for an
         operation that is not possible with the employee's values.
         """
-        values = {name: _convert_input(attributes[key]) for name, key in self._variables}
-        _check_size(values.values(), self._longest)
+        values: dict[str, object] = {}
+        length = 0
+        for name, key in self._variables:
+            value = attributes[key]
+            if type(value) is str and value:  # as most values are
+                values[name] = value
+                length += len(value)
+            else:
+                values[name] = converted = _convert_input(value)
+                length += _measure(converted)
+        if length > self._longest:
+            raise UnfitValueError(f"is computed from values with more than {self._longest} characters")
         try:
             self._context.update(values)
             result = self._program.execute(self._context)
@@ -90,15 +100,12 @@ def _convert_scalar(value: Scalar) -> object:
     return value
 
 
-def _check_size(values: Iterable[object], longest: int) -> None:
-    length = 0
-    for value in values:
-        entries = value if isinstance(value, list) else [value]
-        if len(entries) > MAX_INPUT_ENTRIES:
-            raise UnfitValueError(f"is computed from a list with more than {MAX_INPUT_ENTRIES} entries")
-        length += sum(len(entry) for entry in entries if isinstance(entry, str))
-    if length > longest:
-        raise UnfitValueError(f"is computed from values with more than {longest} characters")
+def _measure(value: object) -> int:
+    """Returns the number of characters of a value. Raises ``UnfitValueError`` for a list with too many entries."""
+    entries = value if isinstance(value, list) else [value]
+    if len(entries) > MAX_INPUT_ENTRIES:
+        raise UnfitValueError(f"is computed from a list with more than {MAX_INPUT_ENTRIES} entries")
+    return sum(len(entry) for entry in entries if isinstance(entry, str))
 
 
 def _explain(error: Exception) -> UnfitValueError:
@@ -115,14 +122,14 @@ def _convert_result(result: object) -> Value:
     if isinstance(result, list):
         check_size(tuple(result))
         return tuple(_convert_entry(entry) for entry in result)
-    if isinstance(result, str):
+    if isinstance(result, str) and len(result) > MAX_CHARACTERS:
         check_size((result,))
     return _convert_entry(result)
 
 
 def _convert_entry(entry: object) -> Scalar:
     if isinstance(entry, str):
-        return _SPACES.sub(" ", entry).strip() or None
+        return (_SPACES.sub(" ", entry) if "  " in entry else entry).strip() or None
     if entry is None or isinstance(entry, bool):
         return entry
     if isinstance(entry, int | float) and math.isfinite(entry):
